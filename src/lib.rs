@@ -1,0 +1,3 @@
+//! A starter backend for the web.
+
+pub mod clock;
