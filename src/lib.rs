@@ -1,3 +1,4 @@
 //! A starter backend for the web.
 
 pub mod clock;
+mod problem;

@@ -1,0 +1,163 @@
+//! A failure as a client sees it.
+//!
+//! Rooms describe failures as facts; each maps its own enum to one [`Problem`], and this is the only place that renders
+//! them: [`Problem`] as JSON for programs, [`ProblemPage`] as HTML for people. Causes go to the log, once, and never to
+//! the client (ASVS 16.5.1).
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use serde::Serialize;
+
+/// A refusal or failure, ready to be answered as `{"message": …}`.
+#[derive(Debug)]
+pub struct Problem {
+    /// The HTTP status.
+    status: StatusCode,
+    /// What the client is told.
+    message: Cow<'static, str>,
+    /// When it makes sense to ask again.
+    retry_after: Option<Duration>,
+    /// What happened, with its sources; for the log only.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A refusal that says why.
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into(), retry_after: None, cause: None }
+    }
+
+    /// 400: the request makes no sense.
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 500: a mistake of ours. The cause is logged, the client learns nothing of it.
+    pub fn internal(cause: impl StdError) -> Self {
+        Self { cause: Some(chain(&cause)), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error") }
+    }
+
+    /// 503: something we depend on does not answer. Sessions and cookies stay as they are (design D9).
+    pub fn unavailable(cause: impl StdError) -> Self {
+        Self {
+            cause: Some(chain(&cause)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again")
+                .retry_after(Duration::from_secs(2))
+        }
+    }
+
+    /// The same, with a `Retry-After` header in whole seconds (RFC 9110, 10.2.3).
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The HTTP status it will be answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the client is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Logs the failure where it becomes an answer, and only there.
+    fn log(&self) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(status = self.status.as_u16(), cause, "request failed");
+        }
+    }
+
+    /// Status and headers without a body.
+    fn head(&self) -> actix_web::HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(wait) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1)));
+        }
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        response
+    }
+}
+
+/// The error and all its sources in one line.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.log();
+        self.head().json(Body { message: &self.message })
+    }
+}
+
+/// What a [`Problem`] looks like on the wire.
+#[derive(Serialize)]
+struct Body<'a> {
+    /// For the person who reads it.
+    message: &'a str,
+}
+
+/// The same failure, answered as a page.
+#[derive(Debug)]
+pub struct ProblemPage(Problem);
+
+impl<E: Into<Problem>> From<E> for ProblemPage {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for ProblemPage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl ResponseError for ProblemPage {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.log();
+        let page = ErrorPage { status: self.0.status, message: &self.0.message };
+        let html = askama::Template::render(&page).unwrap_or_else(|_| self.0.message.to_string());
+        self.0.head().content_type("text/html; charset=utf-8").body(html)
+    }
+}
+
+/// The page of a failure.
+#[derive(askama::Template)]
+#[template(path = "problem.html")]
+struct ErrorPage<'a> {
+    /// Shown as heading, for instance `404 Not Found`.
+    status: StatusCode,
+    /// What the person is told.
+    message: &'a str,
+}
