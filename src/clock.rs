@@ -71,7 +71,9 @@ impl Clock {
 
     /// Now, in microseconds since 1970: what Fauna counts in.
     pub fn now_micros(&self) -> i64 {
-        let system = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        let system = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         system.saturating_add(self.ahead.load(Ordering::SeqCst))
     }
 

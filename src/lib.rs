@@ -1,4 +1,7 @@
 //! A starter backend for the web.
 
 pub mod clock;
+pub mod config;
+mod origin;
 mod problem;
+pub mod telemetry;

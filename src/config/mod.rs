@@ -1,0 +1,366 @@
+//! What the environment asks for, read once.
+//!
+//! [`Config::from_env`] turns variables (and a `.env` file) into typed values. Every mistake is reported, all at once and
+//! each with the name of its variable, so that one start shows everything there is to mend. Nothing else in the crate
+//! reads the environment. `.env.example` lists the same variables; a test compares the two.
+
+mod reader;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use reader::Reader;
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Development or production; production refuses what is only safe on a desk.
+    pub environment: Environment,
+    /// Where the site listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where files are kept that nobody named a place for: databases, generated secrets, the outbox.
+    pub data_dir: PathBuf,
+    /// SQLite or PostgreSQL; absent: `sessions.sqlite` in [`Config::data_dir`].
+    pub database_url: Option<SecretString>,
+    /// Which Fauna.
+    pub fauna: Fauna,
+    /// Name of the collection of users, in Fauna.
+    pub users_collection: String,
+    /// Keys that seal Fauna tokens in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
+    pub fauna_token_keys: Vec<SealKey>,
+    /// Whether a page's scripts may read the Fauna token (payload key `faunadbToken`; design D17).
+    pub fauna_token_in_frontend: bool,
+    /// Lifetimes and transport of sessions.
+    pub session: Session,
+    /// How the log looks.
+    pub log: Log,
+    /// Mail, accounts and administration.
+    pub accounts: Accounts,
+}
+
+/// Where the application runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// On somebody's desk: secrets are generated, Fauna is embedded, `/dev` pages exist.
+    Development,
+    /// For real.
+    Production,
+}
+
+/// Which Fauna to talk to.
+#[derive(Clone, Debug)]
+pub enum Fauna {
+    /// The endpoint inside this binary.
+    Embedded {
+        /// Where it listens. Port 0 takes a free one.
+        listen: SocketAddr,
+        /// Its root key; absent: random, kept in the data directory.
+        root_key: Option<SecretString>,
+    },
+    /// A FaunaDB node or cluster.
+    Remote {
+        /// `http://host:port` or `https://host`.
+        endpoint: String,
+        /// The key that the application runs with.
+        secret: SecretString,
+    },
+}
+
+/// A key of the ring that seals Fauna tokens.
+#[derive(Clone)]
+pub struct SealKey {
+    /// Stored beside what it sealed.
+    pub id: String,
+    /// AES-256 key material.
+    pub bytes: [u8; 32],
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SealKey({})", self.id)
+    }
+}
+
+/// Lifetimes and transport of sessions.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Life of an access token.
+    pub access_token_lifetime: Duration,
+    /// Life of a session that is not used (slides with use).
+    pub refresh_token_lifetime: Duration,
+    /// Life of a session however much it is used.
+    pub absolute_lifetime: Duration,
+    /// How long a superseded refresh token is answered instead of taken for theft (design D1).
+    pub grace: Duration,
+    /// Where browsers reach the API, scheme and host; absent: `http://localhost:PORT`.
+    pub api_domain: Option<String>,
+    /// Where the pages live that use it; absent: the same.
+    pub website_domain: Option<String>,
+    /// Under which path the recipes answer.
+    pub api_base_path: String,
+    /// `Domain` of the session cookies; absent: this host only.
+    pub cookie_domain: Option<String>,
+    /// A `Domain` used formerly, whose cookies are to be removed; the empty string means this host only.
+    pub older_cookie_domain: Option<String>,
+    /// `NONE`, `VIA_TOKEN`, `VIA_CUSTOM_HEADER`; absent: chosen by SameSite as SuperTokens does.
+    pub anti_csrf: Option<AntiCsrf>,
+}
+
+/// SuperTokens' modes of protection against cross-site request forgery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AntiCsrf {
+    /// Same-site cookies suffice.
+    None,
+    /// A token in the header `anti-csrf`.
+    ViaToken,
+    /// Any header `rid`.
+    ViaCustomHeader,
+}
+
+/// How the log looks.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Which events are written, in the syntax of `tracing` filters.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// Mail, accounts and administration.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Whether addresses are verified by mail.
+    pub email_verification: EmailVerification,
+    /// `smtp://…` or `smtps://…`; absent: mail goes to a local outbox.
+    pub smtp_url: Option<SecretString>,
+    /// Who mail comes from.
+    pub mail_from: String,
+    /// The bearer token of `/api/admin`; absent: there is no administration over HTTP.
+    pub admin_api_key: Option<SecretString>,
+    /// Comments of a deleted account are removed instead of kept without author.
+    pub delete_comments_with_account: bool,
+    /// Hides whether an address has an account (design D10).
+    pub hide_existing_accounts: bool,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// Whether addresses are verified by mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailVerification {
+    /// Not at all.
+    Off,
+    /// A link is offered; nothing depends on it.
+    Optional,
+    /// Signed-in handlers refuse people who have not followed the link.
+    Required,
+}
+
+impl Config {
+    /// Reads `.env` (without overriding what is set) and the environment.
+    ///
+    /// # Errors
+    /// All mistakes found, one a line.
+    pub fn from_env() -> Result<Self, Invalid> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(Invalid(vec![format!(".env: {error}")])),
+        }
+        Self::from_lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads what `lookup` answers for each name.
+    ///
+    /// # Errors
+    /// All mistakes found, one a line.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let mut read = Reader::new(lookup);
+        let config = Self {
+            environment: environment(&mut read),
+            listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
+            data_dir: PathBuf::from(read.text("DATA_DIR", "data")),
+            database_url: read.secret("DATABASE_URL"),
+            fauna: fauna(&mut read),
+            users_collection: users_collection(&mut read),
+            fauna_token_keys: seal_keys(&mut read),
+            fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
+            session: session(&mut read),
+            log: Log {
+                filter: read.text("LOG", "info"),
+                json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
+            },
+            accounts: accounts(&mut read),
+        };
+        refuse_in_production(&config, &mut read);
+        read.finish(config)
+    }
+}
+
+/// `APP_ENV`.
+fn environment(read: &mut Reader<'_>) -> Environment {
+    let choices = [("development", Environment::Development), ("production", Environment::Production)];
+    read.choice("APP_ENV", &choices, Environment::Development)
+}
+
+/// The Fauna variables: both or neither of endpoint and secret.
+fn fauna(read: &mut Reader<'_>) -> Fauna {
+    let endpoint = read.optional("FAUNA_ENDPOINT");
+    let secret = read.secret("FAUNA_SECRET");
+    let listen = read.address("EMBEDDED_FAUNA_LISTEN", SocketAddr::from(([127, 0, 0, 1], 8443)));
+    let root_key = read.secret("EMBEDDED_FAUNA_ROOT_KEY");
+    match (endpoint, secret) {
+        (Some(endpoint), Some(secret)) => {
+            if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+                read.refuse("FAUNA_ENDPOINT", "must begin with http:// or https://");
+            }
+            Fauna::Remote { endpoint: endpoint.trim_end_matches('/').to_owned(), secret }
+        }
+        (None, None) => Fauna::Embedded { listen, root_key },
+        (Some(_), None) => {
+            read.refuse("FAUNA_SECRET", "is needed beside FAUNA_ENDPOINT");
+            Fauna::Embedded { listen, root_key }
+        }
+        (None, Some(_)) => {
+            read.refuse("FAUNA_ENDPOINT", "is needed beside FAUNA_SECRET");
+            Fauna::Embedded { listen, root_key }
+        }
+    }
+}
+
+/// A name that Fauna takes for a collection without quoting.
+fn users_collection(read: &mut Reader<'_>) -> String {
+    let name = read.text("USERS_COLLECTION", "users");
+    if name.is_empty() || name == "_" || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
+        read.refuse("USERS_COLLECTION", "must consist of letters, digits, '_' and '-'");
+    }
+    name
+}
+
+/// `FAUNA_TOKEN_KEYS`: `id:base64,…`.
+fn seal_keys(read: &mut Reader<'_>) -> Vec<SealKey> {
+    let Some(text) = read.optional("FAUNA_TOKEN_KEYS") else { return Vec::new() };
+    let keys: Option<Vec<SealKey>> = text.split(',').map(|entry| SealKey::parse(entry.trim())).collect();
+    keys.unwrap_or_else(|| {
+        read.refuse("FAUNA_TOKEN_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
+        Vec::new()
+    })
+}
+
+impl SealKey {
+    /// `id:KEY` with 32 bytes in base64url; nothing where it is not that.
+    pub fn parse(text: &str) -> Option<Self> {
+        use base64::Engine as _;
+        let (id, key) = text.split_once(':')?;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key.trim_end_matches('=')).ok()?;
+        let id_is_plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+        id_is_plain.then_some(Self { id: id.to_owned(), bytes: bytes.try_into().ok()? })
+    }
+}
+
+/// Lifetimes and transport.
+fn session(read: &mut Reader<'_>) -> Session {
+    let session = Session {
+        access_token_lifetime: read.seconds("ACCESS_TOKEN_LIFETIME_S", 900, 1..=86_400),
+        refresh_token_lifetime: read.seconds("REFRESH_TOKEN_LIFETIME_S", 2_592_000, 2..=31_536_000),
+        absolute_lifetime: read.seconds("SESSION_LIFETIME_S", 8_640_000, 2..=315_360_000),
+        grace: read.seconds("SESSION_GRACE_S", 30, 0..=300),
+        api_domain: read.origin("API_DOMAIN"),
+        website_domain: read.origin("WEBSITE_DOMAIN"),
+        api_base_path: api_base_path(read),
+        cookie_domain: read.optional("COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
+        older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
+        anti_csrf: read.choice(
+            "ANTI_CSRF",
+            &[
+                ("", None),
+                ("NONE", Some(AntiCsrf::None)),
+                ("VIA_TOKEN", Some(AntiCsrf::ViaToken)),
+                ("VIA_CUSTOM_HEADER", Some(AntiCsrf::ViaCustomHeader)),
+            ],
+            None,
+        ),
+    };
+    if session.refresh_token_lifetime <= session.access_token_lifetime {
+        read.refuse("REFRESH_TOKEN_LIFETIME_S", "must be longer than ACCESS_TOKEN_LIFETIME_S");
+    }
+    session
+}
+
+/// `/auth`, normalised to one leading and no trailing slash.
+fn api_base_path(read: &mut Reader<'_>) -> String {
+    let text = read.text("API_BASE_PATH", "/auth");
+    let inner = text.trim_matches('/');
+    if inner.is_empty() || !inner.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c)) {
+        read.refuse("API_BASE_PATH", "must be a path like /auth");
+    }
+    format!("/{inner}")
+}
+
+/// Mail, accounts and administration.
+fn accounts(read: &mut Reader<'_>) -> Accounts {
+    let modes = [
+        ("OFF", EmailVerification::Off),
+        ("OPTIONAL", EmailVerification::Optional),
+        ("REQUIRED", EmailVerification::Required),
+    ];
+    Accounts {
+        email_verification: read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional),
+        smtp_url: read.secret("SMTP_URL"),
+        mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
+        admin_api_key: read.secret("ADMIN_API_KEY"),
+        delete_comments_with_account: read.choice(
+            "DELETED_ACCOUNT_COMMENTS",
+            &[("keep", false), ("delete", true)],
+            false,
+        ),
+        hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
+        trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
+    }
+}
+
+/// What is only safe on a desk is refused in production, unless somebody said so by name.
+fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
+    let embedded = read.flag("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", false);
+    let generated = read.flag("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", false);
+    if config.environment == Environment::Development {
+        return;
+    }
+    if let Fauna::Embedded { root_key, .. } = &config.fauna {
+        if !embedded {
+            read.refuse(
+                "FAUNA_ENDPOINT",
+                "must be set in production (INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION=true runs the embedded Fauna)",
+            );
+        }
+        if root_key.is_none() && !generated {
+            read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
+        }
+    }
+    if config.fauna_token_keys.is_empty() && !generated {
+        read.refuse(
+            "FAUNA_TOKEN_KEYS",
+            "must be set in production (INSECURE_GENERATED_SECRETS_IN_PRODUCTION=true keeps a generated one)",
+        );
+    }
+}
+
+/// All that is wrong with the configuration.
+#[derive(Debug)]
+pub struct Invalid(Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the configuration is not usable:")?;
+        self.0.iter().try_for_each(|mistake| write!(out, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn read(variables: &[(&str, &str)]) -> Result<Config, Invalid> {
+    let map: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    Config::from_lookup(&|name| map.get(name).map(|value| (*value).to_owned()))
+}
+
+fn mistakes(variables: &[(&str, &str)]) -> String {
+    read(variables).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.listen.port(), 3000);
+    assert_eq!(config.session.api_base_path, "/auth");
+    assert!(matches!(config.fauna, Fauna::Embedded { listen, .. } if listen.port() == 8443));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_names() {
+    let text = mistakes(&[("LISTEN", "here"), ("SESSION_GRACE_S", "301"), ("APP_ENV", "staging"), ("API_DOMAIN", "x")]);
+    for name in ["LISTEN", "SESSION_GRACE_S", "APP_ENV", "API_DOMAIN"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
+}
+
+#[test]
+fn production_refuses_what_is_only_safe_on_a_desk() {
+    let text = mistakes(&[("APP_ENV", "production")]);
+    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "FAUNA_TOKEN_KEYS"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
+    let told = [
+        ("APP_ENV", "production"),
+        ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
+        ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
+    ];
+    assert!(read(&told).is_ok());
+}
+
+#[test]
+fn endpoint_and_secret_belong_together() {
+    assert!(mistakes(&[("FAUNA_ENDPOINT", "http://localhost:1")]).contains("FAUNA_SECRET"));
+    assert!(mistakes(&[("FAUNA_SECRET", "fn")]).contains("FAUNA_ENDPOINT"));
+}
+
+#[test]
+fn secrets_do_not_print_themselves() {
+    let key = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let config = read(&[("FAUNA_TOKEN_KEYS", key), ("ADMIN_API_KEY", "hush-hush")]).unwrap();
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hush-hush") && !printed.contains("AAAA"), "{printed}");
+}
+
+#[test]
+fn a_session_must_outlive_its_access_token() {
+    let text = mistakes(&[("ACCESS_TOKEN_LIFETIME_S", "100"), ("REFRESH_TOKEN_LIFETIME_S", "100")]);
+    assert!(text.contains("REFRESH_TOKEN_LIFETIME_S"));
+}

@@ -1,0 +1,216 @@
+//! What concerns every request, whoever answers it.
+//!
+//! Which other origins may call us (CORS), whether a request that carries cookies was meant by the person it claims to
+//! come from (design D8), the headers that tell browsers to be strict, a deadline, and a JSON answer even where a handler
+//! panicked or actix-web refused by itself. Refusals are ordinary answers, so the layers outside still dress them.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::Error;
+use actix_web::HttpResponse;
+use actix_web::ResponseError;
+use actix_web::body::BoxBody;
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceRequest;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
+use actix_web::http::header::HeaderName;
+use actix_web::http::header::HeaderValue;
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use futures_util::FutureExt as _;
+
+use crate::problem::Problem;
+
+/// A request that took longer is answered with 408; what it began in the background goes on.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The origins that a person's browser may send us cookies from.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// Origin of the API, `scheme://host[:port]`.
+    pub api: String,
+    /// Origin of the pages.
+    pub website: String,
+    /// Where pages may connect to besides ourselves: the Fauna endpoint, when pages may use it.
+    pub fauna: Option<String>,
+}
+
+/// Cross-origin rules of `spec/session.md` 3.4: one concrete origin, credentials, the headers the official clients send.
+/// Which headers are exposed is added by the session room, response by response.
+pub fn cors(trusted: &Trusted) -> Cors {
+    Cors::default()
+        .allowed_origin(&trusted.website)
+        .allowed_methods(["GET", "POST", "PUT", "DELETE"])
+        .allowed_headers(["content-type", "anti-csrf", "rid", "fdi-version", "authorization", "st-auth-mode", "accept"])
+        .supports_credentials()
+        .max_age(3600)
+}
+
+/// Refuses unsafe requests that carry cookies and come from another site.
+pub async fn same_origin(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let meant = request
+        .app_data::<Data<Trusted>>()
+        .is_some_and(|trusted| is_meant(request.method(), request.headers(), host, trusted));
+    if meant {
+        return next.call(request).await;
+    }
+    let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").error_response();
+    Ok(request.into_response(refusal))
+}
+
+/// Whether the person in front of the browser can have meant this request. Pure.
+///
+/// `Sec-Fetch-Site` cannot be forged by a page; where it is missing (older browsers) `Origin` decides; where both are
+/// missing it is no browser, and no ambient cookies are at stake.
+fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
+    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || !headers.contains_key(header::COOKIE) {
+        return true;
+    }
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some("same-origin" | "none"), _) | (None, None) => true,
+        (_, Some(origin)) => is_ours(origin, host, trusted),
+        (Some(_), None) => false,
+    }
+}
+
+/// Whether `origin` is one of ours: configured, or the very host that was asked.
+fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    origin == trusted.website || origin == trusted.api || (authority.is_some() && authority == host)
+}
+
+/// A deadline, an answer to a panic, JSON for every refusal that actix-web made itself, and strict headers on all of it.
+pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let trusted = request.app_data::<Data<Trusted>>().cloned();
+    let bare = request.request().clone();
+    let answered = tokio::time::timeout(REQUEST_DEADLINE, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+    let mut response = match answered {
+        Ok(Ok(Ok(response))) => speak_json(response),
+        Ok(Ok(Err(error))) => ServiceResponse::new(bare, error.error_response()),
+        Ok(Err(_panic)) => {
+            tracing::error!("a handler panicked");
+            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+            ServiceResponse::new(bare, problem.error_response())
+        }
+        Err(_elapsed) => {
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long");
+            ServiceResponse::new(bare, problem.error_response())
+        }
+    };
+    if let Some(trusted) = trusted {
+        harden(response.headers_mut(), &trusted);
+    }
+    Ok(response)
+}
+
+/// Replaces the plain text of actix-web's own refusals by the JSON that clients of this API expect.
+fn speak_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let untyped = content_type.is_none_or(|text| text.starts_with("text/plain"));
+    let empty_by_choice = content_type.is_none() && !matches!(status.as_u16(), 404 | 405);
+    if !(status.is_client_error() || status.is_server_error()) || !untyped || empty_by_choice {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut json: HttpResponse = Problem::new(status, reason(status)).error_response();
+    if let Some(allow) = allow {
+        json.headers_mut().insert(header::ALLOW, allow);
+    }
+    ServiceResponse::new(response.request().clone(), json.map_into_boxed_body())
+}
+
+/// What a refusal without words of its own says.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "not found",
+        StatusCode::METHOD_NOT_ALLOWED => "method not allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "request body is too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "content type is not supported",
+        _ if status.is_server_error() => "internal error",
+        _ => "bad request",
+    }
+}
+
+/// Headers that make browsers strict (ASVS 3.4): sniffing, framing, referrers, scripts, and TLS where we have it.
+fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
+    let mut set = |name: &'static str, value: HeaderValue| {
+        if !headers.contains_key(name) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("x-content-type-options", HeaderValue::from_static("nosniff"));
+    set("referrer-policy", HeaderValue::from_static("same-origin"));
+    set("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    if let Ok(policy) = HeaderValue::from_str(&content_security_policy(trusted)) {
+        set("content-security-policy", policy);
+    }
+    if trusted.api.starts_with("https://") {
+        set("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+}
+
+/// Only our own scripts and styles; connections also to Fauna where pages may use it.
+fn content_security_policy(trusted: &Trusted) -> String {
+    let fauna = trusted.fauna.as_deref().map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{fauna}; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Keeps the bound on bodies visible: what a handler may read unless it says otherwise, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Turns any body into the one type that all layers here speak.
+pub async fn boxed(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusted() -> Trusted {
+        Trusted { api: "https://api.example".to_owned(), website: "https://www.example".to_owned(), fauna: None }
+    }
+
+    /// Asks for an unsafe request with cookies and these headers at host `api.example`.
+    fn meant(headers: &[(&'static str, &'static str)]) -> bool {
+        let mut map = HeaderMap::new();
+        map.insert(header::COOKIE, HeaderValue::from_static("a=b"));
+        for (name, value) in headers {
+            map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        is_meant(&Method::POST, &map, Some("api.example"), &trusted())
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused() {
+        assert!(!meant(&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]));
+        assert!(!meant(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
+        assert!(!meant(&[("sec-fetch-site", "cross-site")]));
+        assert!(!meant(&[("origin", "null")]));
+    }
+
+    #[test]
+    fn our_own_pages_and_programs_pass() {
+        assert!(meant(&[("sec-fetch-site", "same-origin"), ("origin", "https://api.example")]));
+        assert!(meant(&[("sec-fetch-site", "same-site"), ("origin", "https://www.example")]));
+        assert!(meant(&[("origin", "https://api.example")]));
+        assert!(meant(&[("origin", "http://api.example")]));
+        assert!(meant(&[]));
+    }
+}
