@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod config;
+pub mod database;
 mod origin;
 mod problem;
+pub mod session;
 pub mod telemetry;

@@ -1,0 +1,115 @@
+//! Opens SQLite or PostgreSQL and brings the schema up to date.
+//!
+//! One set of statements serves both through `sqlx::Any`: `$n` placeholders, columns of type text and bigint only, JSON as
+//! text, times as integer milliseconds. SQLite has one writer, because several only sleep on each other's lock, and a few
+//! readers; PostgreSQL has one pool of twice the cores. This module holds no statement of any room.
+
+use std::time::Duration;
+
+use sqlx::Any;
+use sqlx::AnyPool;
+use sqlx::Executor;
+use sqlx::Transaction;
+use sqlx::any::AnyPoolOptions;
+use sqlx::any::install_default_drivers;
+
+/// How long a request waits for a connection before it is told to come again.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections that read from SQLite at the same time.
+const SQLITE_READERS: u32 = 4;
+
+/// Durable, because a lost commit would bring back a refresh token that its owner has already replaced.
+const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full;";
+
+/// A reader that tries to write is a mistake; SQLite says so.
+const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on;";
+
+/// The SQL database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where single statements that only read go.
+    read: AnyPool,
+    /// Where everything else goes.
+    write: AnyPool,
+    /// What opens a transaction that is going to write.
+    begin: &'static str,
+}
+
+impl Database {
+    /// Connects to `sqlite://…` (the file is created) or `postgres://…` and applies the migrations.
+    ///
+    /// # Errors
+    /// The URL is of neither kind, the database does not answer, or it holds a newer or different schema.
+    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        install_default_drivers();
+        let database = if url.starts_with("sqlite:") { Self::sqlite(url).await? } else { Self::postgres(url).await? };
+        sqlx::migrate!().run(&database.write).await?;
+        Ok(database)
+    }
+
+    /// For statements that only read, outside transactions.
+    pub fn read(&self) -> &AnyPool {
+        &self.read
+    }
+
+    /// For single statements that write.
+    pub fn write(&self) -> &AnyPool {
+        &self.write
+    }
+
+    /// A transaction that may write from its first statement on: on SQLite `begin immediate`, because a transaction that
+    /// reads first and writes later fails at once when another has written meanwhile.
+    ///
+    /// # Errors
+    /// The database does not answer, or no connection is free in time.
+    pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.write.begin_with(self.begin).await
+    }
+
+    /// Asks both pools for an answer.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("select 1").execute(&self.write).await?;
+        sqlx::query("select 1").execute(&self.read).await?;
+        Ok(())
+    }
+
+    /// One writer and a few readers on a file.
+    async fn sqlite(url: &str) -> Result<Self, sqlx::Error> {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let url = if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") };
+        let write = sqlite_pool(1, SQLITE_WRITER).connect(&url).await?;
+        let read = sqlite_pool(SQLITE_READERS, SQLITE_READER).connect(&url).await?;
+        Ok(Self { read, write, begin: "begin immediate" })
+    }
+
+    /// One pool for everything.
+    async fn postgres(url: &str) -> Result<Self, sqlx::Error> {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let connections = u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX);
+        let pool =
+            AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
+        Ok(Self { read: pool.clone(), write: pool, begin: "begin" })
+    }
+}
+
+/// A pool whose connections run `setup` when they are opened. They are files in this process, so nobody needs to ask
+/// whether they are still there before each use.
+fn sqlite_pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(setup)).await?;
+                Ok(())
+            })
+        })
+}

@@ -1,0 +1,86 @@
+//! What is born, renewed and ended together with a session, and of which this room knows nothing else.
+//!
+//! A companion gives each access token something of the same length of life. It is asked before tokens are handed out, it
+//! stores what it made in the transaction that makes the tokens good, and it is told when sessions are gone.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::Map;
+use serde_json::Value;
+use sqlx::AnyConnection;
+
+use crate::clock::Timestamp;
+use crate::session::Lineage;
+use crate::session::SessionHandle;
+use crate::session::UserId;
+
+/// Lives and dies with sessions.
+#[async_trait]
+pub trait Companion: Send + Sync {
+    /// Before tokens are handed out, outside any SQL transaction: on create and for every child that a refresh mints.
+    ///
+    /// # Errors
+    /// It cannot be made now: the caller is answered 503 and nothing has happened.
+    async fn mint(&self, birth: &Birth) -> Result<Minted, Unavailable>;
+
+    /// In the transaction that makes the session or confirms the refresh. That transaction has seen that the session still
+    /// exists, so nothing that is kept outlives a revocation that ran in between.
+    ///
+    /// # Errors
+    /// The statement failed; the whole transaction is given up.
+    async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error>;
+
+    /// After these sessions' rows were deleted, or after a promotion made older lineages of theirs dead.
+    async fn ended(&self, handles: &[SessionHandle]);
+
+    /// Names of the claims that [`Minted::claims`] may hold; no application can write them.
+    fn reserved_claims(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// The access token that is about to be handed out.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// Its session.
+    pub handle: SessionHandle,
+    /// Whose session that is.
+    pub user: UserId,
+    /// Of the refresh token that is handed out with it.
+    pub lineage: Lineage,
+    /// Of the refresh token that was effective when it was minted; none for the first one of a session.
+    pub parent: Option<Lineage>,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a companion made.
+pub struct Minted {
+    /// Its name for it.
+    pub id: String,
+    /// What it must keep secret, until [`Companion::keep`] has stored it.
+    pub secret: Option<SecretString>,
+    /// Goes into the access token, and stays in it when that is promoted or regenerated.
+    pub claims: Map<String, Value>,
+}
+
+/// A companion could not do its part.
+#[derive(Debug, thiserror::Error)]
+#[error("the companion of the session is not available")]
+pub struct Unavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Nothing accompanies the session.
+pub struct NoCompanion;
+
+#[async_trait]
+impl Companion for NoCompanion {
+    async fn mint(&self, _: &Birth) -> Result<Minted, Unavailable> {
+        Ok(Minted { id: String::new(), secret: None, claims: Map::new() })
+    }
+
+    async fn keep(&self, _: &mut AnyConnection, _: &Birth, _: &Minted) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn ended(&self, _: &[SessionHandle]) {}
+}

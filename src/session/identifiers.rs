@@ -1,0 +1,143 @@
+//! The names by which sessions are spoken of.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Longest user id that is taken, in bytes.
+const USER_ID_BYTES_MAX: usize = 128;
+
+/// Longest handle that is looked up, in bytes.
+const HANDLE_BYTES_MAX: usize = 128;
+
+/// Who a session belongs to: an opaque id that this room never looks into.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+impl UserId {
+    /// Takes 1 to 128 printable ASCII characters without spaces.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_identifier(text, USER_ID_BYTES_MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// As it is stored and shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Names one session. Not a secret: it is shown to its owner and stands in access tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SessionHandle(String);
+
+impl SessionHandle {
+    /// Takes 1 to 128 printable ASCII characters without spaces; no particular form, so that handles of other makes pass.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_identifier(text, HANDLE_BYTES_MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// As it is stored and shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A new one: 128 random bits in the form of a version 4 UUID.
+    pub fn random(bits: [u8; 16]) -> Self {
+        Self(uuid_v4(bits))
+    }
+}
+
+impl fmt::Display for SessionHandle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionHandle {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a session handle"))
+    }
+}
+
+/// What descends from one refresh token: the SHA-256 of its SHA-256 (`hash2`), both in hexadecimal (session.md 0.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lineage(String);
+
+impl Lineage {
+    /// The lineage of a refresh token whose single hash is `hash1`, as access tokens carry it.
+    pub fn of_hash1(hash1: &str) -> Self {
+        Self(sha256_hex(hash1.as_bytes()))
+    }
+
+    /// As it stands in the database.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// RFC 9562, 5.4.
+pub fn uuid_v4(mut bits: [u8; 16]) -> String {
+    bits[6] = (bits[6] & 0x0f) | 0x40;
+    bits[8] = (bits[8] & 0x3f) | 0x80;
+    let digits = hex(&bits);
+    let groups = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+    groups.iter().filter_map(|(from, to)| digits.get(*from..*to)).collect::<Vec<_>>().join("-")
+}
+
+/// Printable ASCII without spaces, neither empty nor longer than `bytes_max`.
+fn is_identifier(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_those_of_the_specification() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let lineage = Lineage::of_hash1(&sha256_hex(b"abc"));
+        assert_eq!(lineage.as_str(), "dfe7a23fefeea519e9bbfdd1a6be94c4b2e4529dd6b7cbea83f9959c2621b13c");
+    }
+
+    #[test]
+    fn handles_have_the_form_of_a_uuid() {
+        assert_eq!(SessionHandle::random([0xff; 16]).as_str(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn identifiers_are_bounded_printable_ascii() {
+        assert!(UserId::parse("412345678901234567").is_some());
+        assert!(SessionHandle::parse("0af3_tenant").is_some());
+        for text in ["", "a b", "ü", "a\n", &"x".repeat(129)] {
+            assert!(UserId::parse(text).is_none(), "{text:?}");
+            assert!(SessionHandle::parse(text).is_none(), "{text:?}");
+        }
+    }
+}
