@@ -5,5 +5,6 @@ pub mod config;
 pub mod database;
 mod origin;
 mod problem;
+pub mod seal;
 pub mod session;
 pub mod telemetry;
