@@ -1,0 +1,25 @@
+//! Fauna: one query over HTTP, built from typed values and answered with typed values.
+//!
+//! [`Client`] knows the endpoint; [`AsApp`], [`AsUser`] and [`AsAdmin`] ask through it, each with a secret of its own.
+//! [`fql`] builds expressions, [`schema`] declares what must exist, [`Ref`], [`Time`] and [`Page`] read answers.
+//! This room knows no other room: what is asked is in the `store.rs` of whoever asks.
+
+mod client;
+mod error;
+pub mod fql;
+mod id;
+pub mod schema;
+mod wire;
+
+pub use client::AsAdmin;
+pub use client::AsApp;
+pub use client::AsUser;
+pub use client::Client;
+pub use error::Error;
+pub use id::random_id;
+pub use wire::Page;
+pub use wire::Ref;
+pub use wire::Time;
+
+#[cfg(test)]
+pub mod recorded;

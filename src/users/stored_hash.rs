@@ -1,0 +1,204 @@
+//! Password hashes as they are stored: ours, and those that imported accounts bring along.
+//!
+//! Written is argon2id only. Read are argon2id, argon2i and argon2d in the PHC form and bcrypt. A hash says itself what
+//! checking it costs, so what would cost too much is not read: an import must not become a denial of service.
+
+use argon2::Algorithm;
+use argon2::Argon2;
+use argon2::Block;
+use argon2::Params;
+use argon2::Version;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+
+/// Memory of a new hash, KiB (OWASP's first choice for argon2id).
+const MEMORY_KIB: u32 = 19_456;
+/// The same in blocks of argon2, which have 1 KiB.
+pub const MEMORY_BLOCKS: usize = 19_456;
+/// Passes of a new hash.
+const PASSES: u32 = 2;
+/// Lanes of a new hash.
+const LANES: u32 = 1;
+/// Bytes of salt and of hash in a new one.
+const SALT_BYTES: usize = 16;
+/// Bytes of a new hash.
+const HASH_BYTES: usize = 32;
+/// Most memory that is spent on a stored hash, KiB.
+const MEMORY_KIB_MAX: u32 = 262_144;
+/// Most lanes.
+const LANES_MAX: u32 = 16;
+/// Most work: memory times passes, KiB. About half a second.
+const WORK_KIB_MAX: u32 = 1_048_576;
+/// The dearest bcrypt. About a second.
+const BCRYPT_COST_MAX: u32 = 14;
+/// Longest salt or hash that is read, bytes.
+const PART_BYTES_MAX: usize = 64;
+
+/// A hash that can be checked.
+pub enum StoredHash {
+    /// Argon2 with parameters, salt and result.
+    Argon2 {
+        /// What computes it.
+        argon2: Box<Argon2<'static>>,
+        /// Which of the three.
+        algorithm: Algorithm,
+        /// As stored.
+        salt: Vec<u8>,
+        /// What must come out.
+        hash: Vec<u8>,
+    },
+    /// The whole text, which the bcrypt crate reads itself.
+    Bcrypt(String),
+}
+
+impl StoredHash {
+    /// Reads a stored text; `None` where it is of no known form or would cost too much.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split('$').collect::<Vec<_>>().as_slice() {
+            ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 => {
+                (cost.parse::<u32>().ok()? <= BCRYPT_COST_MAX).then(|| Self::Bcrypt(text.to_owned()))
+            }
+            ["", name, version, params, salt, hash] => {
+                Self::argon2(name, version.strip_prefix("v=")?, params, [salt, hash])
+            }
+            ["", name, params, salt, hash] => Self::argon2(name, "16", params, [salt, hash]),
+            _ => None,
+        }
+    }
+
+    /// Reads the parts of a PHC text.
+    fn argon2(name: &str, version: &str, params: &str, parts: [&&str; 2]) -> Option<Self> {
+        let algorithm = match name {
+            "argon2id" => Algorithm::Argon2id,
+            "argon2i" => Algorithm::Argon2i,
+            "argon2d" => Algorithm::Argon2d,
+            _ => return None,
+        };
+        let version = Version::try_from(version.parse::<u32>().ok()?).ok()?;
+        let [memory, passes, lanes] = cost(params)?;
+        if memory > MEMORY_KIB_MAX || lanes > LANES_MAX || memory.saturating_mul(passes) > WORK_KIB_MAX {
+            return None;
+        }
+        let [salt, hash] = parts.map(|part| BASE64_STANDARD_NO_PAD.decode(part).ok().filter(|p| p.len() <= PART_BYTES_MAX));
+        let (salt, hash) = (salt?, hash?);
+        let params = Params::new(memory, passes, lanes, Some(hash.len())).ok()?;
+        let argon2 = Box::new(Argon2::new(algorithm, version, params));
+        Some(Self::Argon2 { argon2, algorithm, salt, hash })
+    }
+
+    /// Whether this is the hash of the password. Takes as long as the hash was made to take; `memory` grows as needed.
+    pub fn verify(&self, password: &str, memory: &mut Vec<Block>) -> bool {
+        match self {
+            Self::Argon2 { argon2, salt, hash, .. } => {
+                let mut computed = vec![0; hash.len()];
+                fill(argon2, password, salt, &mut computed, memory)
+                    && verify_slices_are_equal(&computed, hash).is_ok()
+            }
+            Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false),
+        }
+    }
+
+    /// Whether a new hash of the same password would be harder to guess.
+    pub fn is_outdated(&self) -> bool {
+        match self {
+            Self::Argon2 { argon2, algorithm, hash, .. } => {
+                let params = argon2.params();
+                *algorithm != Algorithm::Argon2id
+                    || params.m_cost().saturating_mul(params.t_cost()) < MEMORY_KIB.saturating_mul(PASSES)
+                    || hash.len() < HASH_BYTES
+            }
+            Self::Bcrypt(_) => true,
+        }
+    }
+}
+
+/// `m=…,t=…,p=…`.
+fn cost(params: &str) -> Option<[u32; 3]> {
+    let mut parts = params.split(',');
+    let values = ["m=", "t=", "p="].map(|name| parts.next()?.strip_prefix(name)?.parse().ok());
+    let [memory, passes, lanes] = values;
+    parts.next().is_none().then_some([memory?, passes?, lanes?])
+}
+
+/// Computes a hash in reused memory; fresh pages would cost a third of the time. False where the parameters do not fit.
+fn fill(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Vec<Block>) -> bool {
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::new());
+    }
+    let Some(blocks) = memory.get_mut(..blocks) else { return false };
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks).is_ok()
+}
+
+/// Hashes a new password; `None` where there is no randomness for the salt.
+pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
+    let mut salt = [0; SALT_BYTES];
+    aws_lc_rs::rand::fill(&mut salt).ok()?;
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut out = [0; HASH_BYTES];
+    fill(&argon2, password, &salt, &mut out, memory).then(|| {
+        let [salt, out] = [&salt[..], &out[..]].map(|part| BASE64_STANDARD_NO_PAD.encode(part));
+        format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${out}")
+    })
+}
+
+/// A hash of no password that costs as much as a new one: an unknown address must take as long as a wrong password.
+pub fn decoy() -> Option<StoredHash> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
+    let argon2 = Box::new(Argon2::new(Algorithm::Argon2id, Version::V0x13, params));
+    let mut hash = vec![0; HASH_BYTES];
+    aws_lc_rs::rand::fill(&mut hash).ok()?;
+    Some(StoredHash::Argon2 { argon2, algorithm: Algorithm::Argon2id, salt: vec![0; SALT_BYTES], hash })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_of_supertokens_verify() {
+        let mut memory = Vec::new();
+        for (password, text) in [
+            ("testPass123", "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A"),
+            ("testing123", "$argon2i$v=19$m=16,t=2,p=1$alJQU1VpOG9VWXlqV0dlYw$mThT4E5LULSyn/XhCZc9Hw"),
+            ("testing123", "$argon2d$v=19$m=16,t=2,p=1$alJQU1VpOG9VWXlqV0dlYw$Ktlqf9xi1Toyx1XcbCwVUQ"),
+            ("testPass123", "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm"),
+            ("testPass123", "$2x$05$vTNtOWhKVVLxCQDePmmsa.Loz9RuwwWajZtkchIVLIu4/.ncSTwfq"),
+            ("testPass123", "$2y$10$lib5x4nbosKuK31FI8gG1OPVi/EuVHRVM7qmg1EiGADYYcIxTMJfa"),
+        ] {
+            let stored = StoredHash::parse(text).unwrap();
+            assert!(stored.verify(password, &mut memory), "{text}");
+            assert!(!stored.verify("testPass124", &mut memory), "{text}");
+            assert!(stored.is_outdated(), "{text}");
+        }
+    }
+
+    #[test]
+    fn our_own_verify_and_are_not_outdated() {
+        let mut memory = Vec::new();
+        let text = hash("correct horse 1", &mut memory).unwrap();
+        let stored = StoredHash::parse(&text).unwrap();
+        assert!(stored.verify("correct horse 1", &mut memory) && !stored.verify("correct horse 2", &mut memory));
+        assert!(!stored.is_outdated());
+        assert!(!decoy().unwrap().verify("", &mut memory));
+    }
+
+    #[test]
+    fn what_costs_too_much_is_not_read() {
+        for text in [
+            "",
+            "plain",
+            "$argon2id$v=19$m=4194304,t=1,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$argon2id$v=19$m=262144,t=5,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$argon2id$v=19$m=65536,t=1,p=64$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$argon2id$v=19$m=16,t=2$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$argon2id$v=19$m=16,t=2,p=1,x=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$2a$15$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm",
+            "$f_scrypt$x$y$m=14$r=8$s=Bw==",
+        ] {
+            assert!(StoredHash::parse(text).is_none(), "{text}");
+        }
+    }
+}
