@@ -123,7 +123,12 @@ impl Client {
     }
 
     /// Sends a query and reads its answer.
-    async fn once<T: DeserializeOwned>(&self, secret: &SecretString, body: Vec<u8>, left: Duration) -> Result<T, Error> {
+    async fn once<T: DeserializeOwned>(
+        &self,
+        secret: &SecretString,
+        body: Vec<u8>,
+        left: Duration,
+    ) -> Result<T, Error> {
         let inner_ms = left.saturating_sub(ANSWER_MARGIN).as_millis().max(1);
         let mut request = self
             .http

@@ -100,7 +100,8 @@ pub fn classify(status: u16, body: &[u8]) -> Error {
         440 | 500.. => return Error::Unanswered(format!("status {status}")),
         _ => {}
     }
-    let Some(fault) = serde_json::from_slice::<Refusal>(body).ok().and_then(|refusal| refusal.errors.into_iter().next())
+    let Some(fault) =
+        serde_json::from_slice::<Refusal>(body).ok().and_then(|refusal| refusal.errors.into_iter().next())
     else {
         return Error::Protocol(format!("status {status} without a reason"));
     };

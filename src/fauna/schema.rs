@@ -185,11 +185,8 @@ fn definitions(users: &str, rooms: Vec<Declarations>) -> Vec<Definition> {
 /// The query that installs a definition or leaves it as it should be.
 fn install(definition: Definition) -> Expr {
     let Definition { create, reference, params, renewed } = definition;
-    let there = if renewed {
-        fql::do_all([fql::update(reference.clone(), params.clone()), true.into()])
-    } else {
-        true.into()
-    };
+    let there =
+        if renewed { fql::do_all([fql::update(reference.clone(), params.clone()), true.into()]) } else { true.into() };
     let absent = fql::do_all([fql::create_schema(create, params), true.into()]);
     fql::if_else(fql::exists(reference), there, absent)
 }

@@ -83,7 +83,11 @@ impl Hasher {
         let decoy = Arc::clone(&self.decoy);
         self.run(move |memory| match readable {
             Some(stored) if stored.verify(password.expose_secret(), memory) => {
-                if stored.is_outdated() { Verdict::RightButOutdated } else { Verdict::Right }
+                if stored.is_outdated() {
+                    Verdict::RightButOutdated
+                } else {
+                    Verdict::Right
+                }
             }
             Some(_) => Verdict::Wrong,
             None => {
@@ -95,7 +99,10 @@ impl Hasher {
     }
 
     /// Waits for a core and works there.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static) -> Result<T, Error> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let _present = Present::enter(&self.present, self.present_max).ok_or(Error::Busy)?;
         let waiting = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.cores).acquire_owned());
         let permit = waiting.await.map_err(|_late| Error::Busy)?.map_err(|_closed| Error::Busy)?;
@@ -134,7 +141,7 @@ impl Drop for Present<'_> {
 mod tests {
     use super::*;
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn a_hash_is_checked_and_memory_is_used_again() {
         let hasher = Hasher::new().unwrap();
         let text = hasher.hash(NewPassword::parse("abcdefg1".to_owned()).unwrap()).await.unwrap();
@@ -143,7 +150,11 @@ mod tests {
             ("abcdefg2", Some(text.as_str()), Verdict::Wrong),
             ("abcdefg1", None, Verdict::Wrong),
             ("abcdefg1", Some("$nonsense$"), Verdict::Wrong),
-            ("testPass123", Some("$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A"), Verdict::RightButOutdated),
+            (
+                "testPass123",
+                Some("$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A"),
+                Verdict::RightButOutdated,
+            ),
         ] {
             assert_eq!(hasher.verify(&password.to_owned().into(), stored).await.unwrap(), expected, "{stored:?}");
         }

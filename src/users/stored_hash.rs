@@ -80,7 +80,8 @@ impl StoredHash {
         if memory > MEMORY_KIB_MAX || lanes > LANES_MAX || memory.saturating_mul(passes) > WORK_KIB_MAX {
             return None;
         }
-        let [salt, hash] = parts.map(|part| BASE64_STANDARD_NO_PAD.decode(part).ok().filter(|p| p.len() <= PART_BYTES_MAX));
+        let [salt, hash] =
+            parts.map(|part| BASE64_STANDARD_NO_PAD.decode(part).ok().filter(|p| p.len() <= PART_BYTES_MAX));
         let (salt, hash) = (salt?, hash?);
         let params = Params::new(memory, passes, lanes, Some(hash.len())).ok()?;
         let argon2 = Box::new(Argon2::new(algorithm, version, params));
@@ -92,8 +93,7 @@ impl StoredHash {
         match self {
             Self::Argon2 { argon2, salt, hash, .. } => {
                 let mut computed = vec![0; hash.len()];
-                fill(argon2, password, salt, &mut computed, memory)
-                    && verify_slices_are_equal(&computed, hash).is_ok()
+                fill(argon2, password, salt, &mut computed, memory) && verify_slices_are_equal(&computed, hash).is_ok()
             }
             Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false),
         }

@@ -1,0 +1,159 @@
+//! Users: people in a Fauna collection, and the secrets they sign in with in another one that no user can read.
+//!
+//! An address belongs to one person; Fauna's unique index says so, never a question asked before. User and secret are born in
+//! one transaction, under an id chosen here, so that a sign-up whose answer was lost is recognised when it is repeated.
+//! Passwords are hashed here and nowhere else. This room knows nothing of sessions beyond the id they are about.
+
+mod email;
+mod hasher;
+mod password;
+mod schema;
+mod store;
+mod stored_hash;
+
+use secrecy::SecretString;
+
+use crate::clock::Timestamp;
+use crate::fauna;
+use crate::fauna::AsApp;
+use crate::fauna::AsUser;
+use crate::problem::Problem;
+use crate::session::UserId;
+
+pub use email::Email;
+pub use hasher::Hasher;
+pub use password::NewPassword;
+pub use schema::declarations;
+
+use hasher::Verdict;
+
+/// Everybody who has an account.
+#[derive(Clone)]
+pub struct Users {
+    /// Asked with the app's key.
+    fauna: AsApp,
+    /// Name of the collection.
+    collection: String,
+    /// For passwords.
+    hasher: Hasher,
+}
+
+/// Somebody who has an account.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Their id, in Fauna and in sessions.
+    pub id: UserId,
+    /// Shown beside what they write.
+    pub name: String,
+    /// Where they are reached.
+    pub email: Email,
+    /// When they signed up.
+    pub joined_at: Timestamp,
+    /// Whether they have shown that the address is theirs.
+    pub email_verified: bool,
+}
+
+/// What became of a sign-up.
+#[derive(Debug)]
+pub enum SignUp {
+    /// There is a new account.
+    Made(User),
+    /// The address belongs to somebody.
+    EmailTaken,
+}
+
+/// Why something about users could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fauna did not do its part.
+    #[error(transparent)]
+    Fauna(#[from] fauna::Error),
+    /// A document is not what this room writes.
+    #[error("a user's document cannot be read: {0}")]
+    Unreadable(&'static str),
+    /// So many passwords are being hashed that this one has to come again.
+    #[error("too many passwords at once")]
+    Busy,
+    /// A password could not be hashed.
+    #[error("a password could not be hashed")]
+    Hashing,
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Fauna(error) => Self::from(error),
+            Error::Busy => Self::unavailable(error),
+            Error::Unreadable(_) | Error::Hashing => Self::internal(error),
+        }
+    }
+}
+
+impl Users {
+    /// The users of that collection.
+    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher) -> Self {
+        Self { fauna, collection: collection.to_owned(), hasher }
+    }
+
+    /// Makes an account. Whatever happens to answers on the way, at most one is made.
+    pub async fn sign_up(&self, email: Email, name: &str, password: NewPassword) -> Result<SignUp, Error> {
+        let hash = self.hasher.hash(password).await?;
+        let id = fauna::random_id()?;
+        let query = store::sign_up(&self.collection, &id, &store::NewUser { name, email: email.as_str(), hash: &hash });
+        match self.fauna.query_idempotent::<store::Made>(&query).await {
+            Ok(made) => Ok(SignUp::Made(made.into_user(email, name)?)),
+            Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
+            // Nobody else draws the same 62 random bits: an earlier try of ours was written, only its answer was lost.
+            Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Signs in: the account of that address, if this is its password. A password whose hash is outdated is hashed anew.
+    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<User>, Error> {
+        let found = match self.fauna.query_idempotent(&store::by_email(&self.collection, email.as_str())).await {
+            Err(fauna::Error::NotFound) => None,
+            answer => answer?,
+        };
+        let found: Option<store::Found> = found;
+        let hash = found.as_ref().map(|found| found.secret.password_hash.as_str());
+        let verdict = self.hasher.verify(password, hash).await?;
+        match (found, verdict) {
+            (None, _) | (Some(_), Verdict::Wrong) => Ok(None),
+            (Some(found), Verdict::Right) => found.into_user().map(Some),
+            (Some(found), Verdict::RightButOutdated) => {
+                if let Err(error) = self.rehash(&found, password).await {
+                    tracing::warn!(%error, "an outdated password hash stays as it is");
+                }
+                found.into_user().map(Some)
+            }
+        }
+    }
+
+    /// Whether the address has an account.
+    pub async fn has_account(&self, email: &Email) -> Result<bool, Error> {
+        Ok(self.fauna.query_idempotent(&store::email_exists(&self.collection, email.as_str())).await?)
+    }
+
+    /// Who somebody is, asked with their own token.
+    pub async fn profile(&self, person: &AsUser) -> Result<Profile, Error> {
+        Ok(person.query_idempotent(&store::profile()).await?)
+    }
+
+    /// The account that an earlier try made.
+    async fn made_before(&self, id: &str, email: &Email) -> Result<SignUp, Error> {
+        let found: store::Found = self.fauna.query_idempotent(&store::by_id(&self.collection, id)).await?;
+        let user = found.into_user()?;
+        if user.email == *email { Ok(SignUp::Made(user)) } else { Err(fauna::Error::AlreadyExists.into()) }
+    }
+
+    /// Replaces a hash by one of today's strength, unless the password was changed meanwhile.
+    async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<(), Error> {
+        let hash = self.hasher.rehash(password).await?;
+        let query = store::replace_hash(&found.id, &found.secret.password_hash, &hash);
+        let _replaced: bool = self.fauna.query_idempotent(&query).await?;
+        Ok(())
+    }
+}
+
+pub use store::Profile;

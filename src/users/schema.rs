@@ -1,0 +1,92 @@
+//! What users need in Fauna.
+//!
+//! A person reads their own document and nothing else here. The app's key makes users and secrets under ids of its choice,
+//! never with `credentials` (whoever has those can make tokens past every session) nor with a `ttl`.
+
+use crate::fauna::fql;
+use crate::fauna::fql::Expr;
+use crate::fauna::schema;
+use crate::fauna::schema::Declarations;
+use crate::fauna::schema::Privilege;
+use crate::users::store::SECRETS;
+use crate::users::store::email_index;
+
+/// One-time links: see design D13.
+const LINKS: &str = "account_links";
+/// Finds a link by the hash of its secret.
+const LINKS_BY_HASH: &str = "account_links_by_hash";
+/// Finds the links of a user, by kind.
+const LINKS_BY_USER: &str = "account_links_by_user";
+
+/// Collections, indexes and rights; `users` names the collection of users.
+pub fn declarations(users: &str) -> Declarations {
+    let links = || fql::collection(LINKS);
+    let index = |name: &str| Privilege::on(fql::index(name)).allow("read");
+    Declarations {
+        definitions: vec![
+            schema::collection(users),
+            schema::collection(SECRETS),
+            schema::collection(LINKS),
+            schema::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
+            schema::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
+            schema::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
+        ],
+        member: vec![Privilege::on(fql::collection(users)).allow_if("read", is_self())],
+        backend: vec![
+            plain_documents(users),
+            plain_documents(SECRETS),
+            Privilege::on(links()).allow("read").allow("delete").allow_if("create", is_link()),
+            index(&email_index(users)),
+            index(LINKS_BY_HASH),
+            index(LINKS_BY_USER),
+        ],
+    }
+}
+
+/// Only the document of whoever asks.
+fn is_self() -> Expr {
+    fql::lambda("ref", fql::equals(fql::var("ref"), fql::current_identity()))
+}
+
+/// Everything with a collection's documents, as long as they hold neither `credentials` nor `ttl`.
+fn plain_documents(collection: &str) -> Privilege {
+    let plain = || fql::all([lacks("credentials"), lacks("ttl")]);
+    Privilege::on(fql::collection(collection))
+        .allow("read")
+        .allow("delete")
+        .allow_if("create_with_id", fql::lambda_of(&["new", "ref"], plain()))
+        .allow_if("write", fql::lambda_of(&["old", "new", "ref"], plain()))
+}
+
+/// A link ends by itself.
+fn is_link() -> Expr {
+    let ends = fql::is_timestamp(fql::select(&["ttl"], fql::var("new")));
+    fql::lambda("new", fql::all([lacks("credentials"), ends]))
+}
+
+/// The new document has no such field.
+fn lacks(field: &str) -> Expr {
+    fql::not(fql::contains_field(field, fql::var("new")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna::recorded;
+
+    #[test]
+    fn the_definitions_are_those_that_faunadb_has_taken() {
+        for (form, name) in [
+            ("create_collection", "users"),
+            ("create_collection", "user_secrets"),
+            ("create_collection", "account_links"),
+            ("create_index", "users_by_email"),
+            ("create_index", "account_links_by_hash"),
+            ("create_index", "account_links_by_user"),
+        ] {
+            let query = schema::recorded::creation(vec![declarations("users")], form, name).unwrap();
+            let kind = form.trim_start_matches("create_");
+            assert_eq!(query, recorded::query(&format!("schema: {kind} {name}")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The queries about users.
+
+use serde::Deserialize;
+
+use crate::fauna::Time;
+use crate::fauna::fql;
+use crate::fauna::fql::Expr;
+use crate::session::UserId;
+use crate::users::Email;
+use crate::users::Error;
+use crate::users::User;
+
+/// The collection of secrets: each has the id of its user.
+pub const SECRETS: &str = "user_secrets";
+
+/// The unique index of addresses.
+pub fn email_index(users: &str) -> String {
+    format!("{users}_by_email")
+}
+
+/// What a sign-up writes.
+pub struct NewUser<'a> {
+    /// Shown to others.
+    pub name: &'a str,
+    /// Normalised.
+    pub email: &'a str,
+    /// Of the password.
+    pub hash: &'a str,
+}
+
+/// What a sign-up answers.
+#[derive(Deserialize)]
+pub struct Made {
+    /// The new user's id.
+    id: String,
+    /// By Fauna's clock.
+    #[serde(rename = "joinedAt")]
+    joined_at: Time,
+}
+
+impl Made {
+    /// The new user.
+    pub fn into_user(self, email: Email, name: &str) -> Result<User, Error> {
+        let id = UserId::parse(&self.id).ok_or(Error::Unreadable("id"))?;
+        Ok(User { id, name: name.to_owned(), email, joined_at: self.joined_at.timestamp(), email_verified: false })
+    }
+}
+
+/// A user with their secret.
+#[derive(Deserialize)]
+pub struct Found {
+    /// The user's id.
+    pub id: String,
+    /// The user's document.
+    user: Profile,
+    /// Their secret.
+    pub secret: Secret,
+}
+
+/// A user's document, as far as others than the server may know it.
+#[derive(Deserialize)]
+pub struct Profile {
+    /// Shown beside what they write.
+    pub name: String,
+    /// Normalised address.
+    pub email: String,
+    /// When they signed up.
+    #[serde(rename = "joinedAt")]
+    pub joined_at: Time,
+}
+
+/// What only the server may read.
+#[derive(Deserialize)]
+pub struct Secret {
+    /// See [`crate::users::stored_hash`].
+    #[serde(rename = "passwordHash")]
+    pub password_hash: String,
+    /// Whether the address was shown to be theirs.
+    #[serde(rename = "emailVerified", default)]
+    email_verified: bool,
+}
+
+impl Found {
+    /// The user without the secret.
+    pub fn into_user(self) -> Result<User, Error> {
+        Ok(User {
+            id: UserId::parse(&self.id).ok_or(Error::Unreadable("id"))?,
+            name: self.user.name,
+            email: Email::parse(&self.user.email).ok_or(Error::Unreadable("email"))?,
+            joined_at: self.user.joined_at.timestamp(),
+            email_verified: self.secret.email_verified,
+        })
+    }
+}
+
+/// Makes user and secret in one transaction.
+pub fn sign_up(users: &str, id: &str, new: &NewUser<'_>) -> Expr {
+    let user = fql::object([("name", new.name.into()), ("email", new.email.into()), ("joinedAt", fql::now())]);
+    let secret = fql::object([("passwordHash", new.hash.into()), ("emailVerified", false.into())]);
+    let made = fql::object([
+        ("id", fql::select(&["ref", "id"], fql::var("user"))),
+        ("joinedAt", fql::select(&["data", "joinedAt"], fql::var("user"))),
+    ]);
+    fql::let_in(
+        [
+            ("user", fql::create(fql::document(users, id), fql::object([("data", user)]))),
+            ("secret", fql::create(fql::document(SECRETS, id), fql::object([("data", secret)]))),
+        ],
+        made,
+    )
+}
+
+/// Whether an address has a user.
+pub fn email_exists(users: &str, email: &str) -> Expr {
+    fql::exists(fql::matching(&email_index(users), [email.into()]))
+}
+
+/// The user of an address with their secret, or null.
+pub fn by_email(users: &str, email: &str) -> Expr {
+    let found = fql::matching(&email_index(users), [email.into()]);
+    let body = fql::if_else(fql::exists(fql::var("found")), with_secret(fql::get(fql::var("found"))), fql::null());
+    fql::let_in([("found", found)], body)
+}
+
+/// The user of an id with their secret.
+pub fn by_id(users: &str, id: &str) -> Expr {
+    with_secret(fql::get(fql::document(users, id)))
+}
+
+/// A user with their secret.
+fn with_secret(user: Expr) -> Expr {
+    let id = || fql::select(&["ref", "id"], fql::var("user"));
+    fql::let_in(
+        [("user", user), ("secret", fql::get(fql::document(SECRETS, id())))],
+        fql::object([("id", id()), ("user", data_of("user")), ("secret", data_of("secret"))]),
+    )
+}
+
+/// The data of a bound document.
+fn data_of(name: &str) -> Expr {
+    fql::select(&["data"], fql::var(name))
+}
+
+/// The document of whoever asks.
+pub fn profile() -> Expr {
+    fql::select(&["data"], fql::get(fql::current_identity()))
+}
+
+/// Replaces a password's hash if it is still the old one; answers whether it was.
+pub fn replace_hash(id: &str, old: &str, new: &str) -> Expr {
+    let secret = || fql::document(SECRETS, id);
+    let unchanged = fql::equals(fql::select(&["data", "passwordHash"], fql::get(secret())), old.into());
+    let params = fql::object([("data", fql::object([("passwordHash", new.into())]))]);
+    fql::if_else(
+        fql::all([fql::exists(secret()), unchanged]),
+        fql::do_all([fql::update(secret(), params), true.into()]),
+        false.into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna::recorded;
+
+    #[test]
+    fn the_queries_are_those_that_faunadb_has_answered() {
+        let ann = NewUser { name: "Ann", email: "ann@example.com", hash: "$argon2id$ann" };
+        for (step, query) in [
+            ("sign up: Ann", sign_up("users", "101", &ann)),
+            ("sign in: read", by_email("users", "ann@example.com")),
+            ("password: changed", replace_hash("101", "$argon2id$ann-4", "$argon2id$ann-6")),
+        ] {
+            assert_eq!(*query.wire(), recorded::query(step), "{step}");
+        }
+        assert_eq!(*email_exists("users", "ann@example.com").wire(), recorded::query("exists: an e-mail")[0]);
+    }
+
+    #[test]
+    fn the_answers_of_faunadb_are_understood() {
+        let mut answer = recorded::resource("sign in: read");
+        answer["user"]["joinedAt"]["@ts"] = "2030-01-01T00:00:00Z".into();
+        let user = serde_json::from_value::<Found>(answer).unwrap().into_user().unwrap();
+        assert_eq!((user.id.as_str(), user.name.as_str(), user.email.as_str()), ("101", "Ann", "ann@example.com"));
+        assert_eq!((user.joined_at.millis(), user.email_verified), (1_893_456_000_000, false));
+    }
+}
