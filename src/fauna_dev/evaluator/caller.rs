@@ -1,0 +1,69 @@
+//! On whose behalf something is evaluated.
+
+use crate::fauna_dev::language::Ref;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The database that the query runs in.
+    pub database: i64,
+    /// How the caller showed who they are.
+    pub source: Source,
+    /// What the caller may do.
+    pub permissions: Permissions,
+}
+
+/// How a caller showed who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// With the root key.
+    Root,
+    /// With a key.
+    Key(Ref),
+    /// With a token.
+    Token {
+        /// The token.
+        token: Ref,
+        /// The document it stands for.
+        identity: Ref,
+    },
+    /// With a key that acts for a document.
+    Acting {
+        /// The key.
+        key: Option<Ref>,
+        /// The document.
+        identity: Ref,
+    },
+}
+
+impl Source {
+    /// The document that the caller is.
+    pub const fn identity(&self) -> Option<Ref> {
+        match self {
+            Self::Token { identity, .. } | Self::Acting { identity, .. } => Some(*identity),
+            Self::Root | Self::Key(_) => None,
+        }
+    }
+}
+
+/// What a caller may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permissions {
+    /// Everything, in this database and below.
+    Admin,
+    /// Everything in this database but databases, keys, roles and access providers.
+    Server,
+    /// What a server may, as far as it is reading.
+    ServerReadOnly,
+    /// Almost nothing.
+    Client,
+    /// Reading all documents: for the predicates of roles.
+    Predicate,
+    /// What these roles grant.
+    Roles {
+        /// Ids of roles.
+        roles: Vec<i64>,
+        /// The document whose tokens and credentials are open to the caller.
+        identity: Option<Ref>,
+    },
+}

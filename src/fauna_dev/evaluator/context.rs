@@ -1,0 +1,144 @@
+//! What evaluation carries along.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Bindings;
+use super::Caller;
+use super::Forms;
+use crate::fauna_dev::language::ApiVersion;
+use crate::fauna_dev::language::Effect;
+use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::Fault;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Position;
+use crate::fauna_dev::storage::Transaction;
+
+/// How deep lambdas and functions may call each other.
+const MAX_CALLS: usize = 200;
+/// How deep evaluations may be nested in all.
+const MAX_NESTING: u32 = 12_000;
+
+/// One request's evaluation: what stays the same through all of it.
+pub struct Run<'t> {
+    /// Reads and writes.
+    pub transaction: &'t Transaction<'t>,
+    /// The forms there are.
+    pub forms: &'static Forms,
+    /// When it must have ended.
+    pub deadline: Instant,
+    /// How deep evaluations are nested at the moment.
+    nesting: Cell<u32>,
+}
+
+impl<'t> Run<'t> {
+    /// A new evaluation.
+    pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, deadline: Instant) -> Self {
+        Self { transaction, forms, deadline, nesting: Cell::new(0) }
+    }
+}
+
+/// The most that may be done, and where that limit comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The most that may be done.
+    pub effect: Effect,
+    /// In which place, for the refusal.
+    pub place: &'static str,
+}
+
+/// What an expression sees of its surroundings.
+#[derive(Clone)]
+pub struct Context<'r> {
+    /// The request.
+    pub run: &'r Run<'r>,
+    /// On whose behalf.
+    pub caller: Arc<Caller>,
+    /// The time that reads see, in microseconds; now where `None`.
+    pub valid_time: Option<i64>,
+    /// The most that may be done.
+    pub limit: Limit,
+    /// The version the query is read by.
+    pub version: ApiVersion,
+    /// The variables.
+    pub(super) bindings: Bindings,
+    /// How deep lambdas have called each other.
+    pub(super) calls: usize,
+}
+
+impl<'r> Context<'r> {
+    /// Where a request begins.
+    pub fn new(run: &'r Run<'r>, caller: Arc<Caller>, version: ApiVersion, limit: Limit) -> Self {
+        Self { run, caller, valid_time: None, limit, version, bindings: Bindings::default(), calls: 0 }
+    }
+
+    /// Reads and writes.
+    pub const fn transaction(&self) -> &'r Transaction<'r> {
+        self.run.transaction
+    }
+
+    /// The database that the query runs in.
+    pub fn database(&self) -> i64 {
+        self.caller.database
+    }
+
+    /// The same with reads of another time.
+    #[must_use]
+    pub fn at(&self, valid_time: Option<i64>) -> Self {
+        Self { valid_time, ..self.clone() }
+    }
+
+    /// The same for another caller, and with less allowed if `limit` says so.
+    #[must_use]
+    pub fn acting_as(&self, caller: Arc<Caller>, limit: Limit) -> Self {
+        let limit = if limit.effect < self.limit.effect { limit } else { self.limit };
+        Self { caller, limit, ..self.clone() }
+    }
+
+    /// The same, one call deeper, with other variables.
+    ///
+    /// # Errors
+    /// Where calls are nested too deep.
+    pub fn calling(&self, bindings: Bindings, position: &Position) -> Outcome<Self> {
+        if self.calls >= MAX_CALLS {
+            return Err(too_deep(position).into());
+        }
+        Ok(Self { bindings, calls: self.calls + 1, ..self.clone() })
+    }
+
+    /// Whether something with this effect may be done here.
+    ///
+    /// # Errors
+    /// Where it may not.
+    pub fn allow(&self, effect: Effect, position: &Position) -> Outcome<()> {
+        if effect <= self.limit.effect {
+            return Ok(());
+        }
+        let text = format!("Call performs {}, which is not allowed in {}.", effect.name(), self.limit.place);
+        Err(Failure { rank: 0, ..Failure::expression(position.clone(), text) }.into())
+    }
+
+    /// Evaluates something one level deeper.
+    ///
+    /// # Errors
+    /// Where evaluations are nested too deep, the time is up, or it fails itself.
+    pub(super) fn deeper<T>(&self, evaluate: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        let nesting = self.run.nesting.get();
+        if nesting >= MAX_NESTING {
+            return Err(too_deep(&Position::root()).into());
+        }
+        if Instant::now() >= self.run.deadline {
+            return Err(Fault::TimedOut.into());
+        }
+        self.run.nesting.set(nesting + 1);
+        let outcome = evaluate();
+        self.run.nesting.set(nesting);
+        outcome
+    }
+}
+
+/// Calls are nested too deep.
+fn too_deep(position: &Position) -> Failure {
+    Failure::new("stack overflow", position.clone(), format!("Call stack reached the maximum limit of {MAX_CALLS}."))
+}

@@ -1,0 +1,68 @@
+//! Finds what references in the text of a query mean, in the caller's database.
+
+use std::sync::Arc;
+
+use super::Context;
+use super::Source;
+use crate::fauna_dev::language::Lambda;
+use crate::fauna_dev::language::LambdaExpression;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::Unresolved;
+use crate::fauna_dev::language::native;
+use crate::fauna_dev::parser;
+use crate::fauna_dev::parser::Resolver;
+
+impl Context<'_> {
+    /// A stored lambda, parsed.
+    pub(super) fn parse_stored(&self, lambda: &Lambda) -> Outcome<Arc<LambdaExpression>> {
+        parser::parse_lambda(&self.run.forms.signatures, self, lambda.version(), &lambda.literal())
+    }
+
+    /// The database that a scope names.
+    fn scope(&self, scope: Option<&Arc<Unresolved>>) -> Outcome<Option<i64>> {
+        match scope.map(|scope| &**scope) {
+            None => Ok(Some(self.database())),
+            Some(Unresolved::Named { collection: native::DATABASES, name, scope }) => {
+                let Some(outer) = self.scope(scope.as_ref())? else { return Ok(None) };
+                let Some(document) = self.transaction().id_by_name(outer, native::DATABASES, name)? else {
+                    return Ok(None);
+                };
+                self.transaction().child_database(Ref::new(outer, native::DATABASES, document))
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// The document that the caller means by `self`.
+    fn own(&self, collection: &Unresolved) -> Outcome<Option<Ref>> {
+        let Some(collection) = self.resolve(collection)? else { return Ok(None) };
+        match (&self.caller.source, collection.id) {
+            (Source::Token { token, .. }, native::TOKENS) => Ok(Some(*token)),
+            (Source::Token { identity, .. }, native::CREDENTIALS) => self.transaction().credentials_of(*identity),
+            (source, id) => Ok(source.identity().filter(|identity| identity.collection == id)),
+        }
+    }
+}
+
+impl Resolver for Context<'_> {
+    fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>> {
+        match reference {
+            Unresolved::Named { collection, name, scope } => {
+                let Some(database) = self.scope(scope.as_ref())? else { return Ok(None) };
+                let id = self.transaction().id_by_name(database, *collection, name)?;
+                Ok(id.map(|id| Ref::new(database, *collection, id)))
+            }
+            Unresolved::Native { collection, scope } => {
+                Ok(self.scope(scope.as_ref())?.map(|database| Ref::to_collection(database, *collection)))
+            }
+            Unresolved::Key { id, scope } => {
+                Ok(self.scope(scope.as_ref())?.map(|database| Ref::new(database, native::KEYS, *id)))
+            }
+            Unresolved::Document { collection, id } => {
+                Ok(self.resolve(collection)?.map(|collection| Ref::new(collection.database, collection.id, *id)))
+            }
+            Unresolved::Own { collection } => self.own(collection),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Sets: plans for reading, evaluated when they are paged through.
+
+use std::sync::Arc;
+
+use super::Action;
+use super::Lambda;
+use super::Ref;
+use super::Value;
+
+/// A set of documents or of their events.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Set {
+    /// All documents of a native collection, which is also how it is written.
+    Schema(Ref),
+    /// One document, which is also how it is written.
+    Document(Ref),
+    /// One document, as a set.
+    Singleton(Ref),
+    /// All documents of a collection.
+    Documents(Ref),
+    /// The entries of an index under some terms.
+    Match {
+        /// The index.
+        index: Ref,
+        /// The terms.
+        terms: Vec<Value>,
+    },
+    /// What is in any of the sets.
+    Union(Vec<Arc<Set>>),
+    /// What is in all of the sets.
+    Intersection(Vec<Arc<Set>>),
+    /// What is in the first set but in none of the others.
+    Difference(Vec<Arc<Set>>),
+    /// Each value once.
+    Distinct(Arc<Set>),
+    /// For each element the set that the lambda makes of it.
+    Join {
+        /// The elements.
+        source: Arc<Set>,
+        /// What makes a set of each.
+        with: Arc<Lambda>,
+    },
+    /// For each element the entries of an index with it as term.
+    IndexJoin {
+        /// The elements.
+        source: Arc<Set>,
+        /// The index.
+        index: Ref,
+    },
+    /// The part between two bounds.
+    Range {
+        /// The set.
+        source: Arc<Set>,
+        /// The first that belongs.
+        from: Arc<Bound>,
+        /// The last that belongs.
+        to: Arc<Bound>,
+    },
+    /// The other way round.
+    Reverse(Arc<Set>),
+    /// What the lambda says yes to.
+    Filter {
+        /// The lambda.
+        with: Arc<Lambda>,
+        /// The set.
+        source: Arc<Set>,
+    },
+    /// The history of a set or of a document.
+    Events(Arc<Set>),
+}
+
+/// A place in the order of a set, as a cursor or a bound of a range says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound {
+    /// What was given, to be shown again.
+    pub given: Value,
+    /// The values of the entry; fewer than the set has where it is a prefix.
+    pub values: Vec<Value>,
+    /// The document of the entry; `None` where the values say it all.
+    pub document: Option<Ref>,
+    /// The time of an event.
+    pub ts: Option<i64>,
+    /// The action of an event.
+    pub action: Option<Action>,
+    /// Whether what has no document lies after all entries with the same values.
+    pub is_after: bool,
+}

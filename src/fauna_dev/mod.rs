@@ -1,0 +1,8 @@
+//! The embedded Fauna endpoint: FQL v4 over HTTP, in a SQLite file of its own.
+
+mod evaluator;
+mod functions;
+mod language;
+mod parser;
+mod storage;
+mod wire;

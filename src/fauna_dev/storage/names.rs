@@ -1,0 +1,71 @@
+//! Names of schema and the tree of databases.
+
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension;
+
+use super::Transaction;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::native;
+
+impl Transaction<'_> {
+    /// The schema document with this name; not what this transaction has made itself.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn id_by_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
+        let sql = "select id from names where database = ?1 and collection = ?2 and name = ?3 and ts < ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((database, collection, name, self.commit), |row| row.get(0)).optional()?)
+    }
+
+    /// The name of a schema document.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
+        if let Some(known) = self.names.borrow().get(&schema) {
+            return Ok(known.clone());
+        }
+        let sql = "select name from names where database = ?1 and collection = ?2 and id = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let name: Option<String> =
+            statement.query_row((schema.database, schema.collection, schema.id), |row| row.get(0)).optional()?;
+        let name: Option<Arc<str>> = name.map(Arc::from);
+        self.names.borrow_mut().insert(schema, name.clone());
+        Ok(name)
+    }
+
+    /// The database that a document of `databases` stands for.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn child_database(&self, document: Ref) -> Outcome<Option<i64>> {
+        let sql = "select id from databases where parent = ?1 and document = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((document.database, document.id), |row| row.get(0)).optional()?)
+    }
+
+    /// The document of `databases`, in its parent, that stands for a database; `None` for the root.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn database_document(&self, database: i64) -> Outcome<Option<Ref>> {
+        let mut statement = self.connection.prepare_cached("select parent, document from databases where id = ?1")?;
+        let document = |row: &rusqlite::Row<'_>| Ok(Ref::new(row.get(0)?, native::DATABASES, row.get(1)?));
+        Ok(statement.query_row([database], document).optional()?)
+    }
+
+    /// The credentials of a document.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn credentials_of(&self, identity: Ref) -> Outcome<Option<Ref>> {
+        let sql = "select id from credentials where database = ?1 and collection = ?2 and document = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let id =
+            statement.query_row((identity.database, identity.collection, identity.id), |row| row.get(0)).optional()?;
+        Ok(id.map(|id| Ref::new(identity.database, native::CREDENTIALS, id)))
+    }
+}

@@ -1,0 +1,434 @@
+//! Writes values as FaunaDB does.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use base64::Engine;
+
+use super::double;
+use crate::fauna_dev::language::ApiVersion;
+use crate::fauna_dev::language::Bound;
+use crate::fauna_dev::language::Cursor;
+use crate::fauna_dev::language::Document;
+use crate::fauna_dev::language::Object;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::Set;
+use crate::fauna_dev::language::Stamp;
+use crate::fauna_dev::language::Time;
+use crate::fauna_dev::language::Unresolved;
+use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::native;
+
+/// Knows the names of what references point to.
+pub trait Names {
+    /// The name of a schema document; `None` where it exists no more.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>>;
+
+    /// The names of the databases that lead from the caller's to `database`, the innermost first; `None` where it is none of them.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    fn path(&self, database: i64) -> Outcome<Option<Vec<Arc<str>>>>;
+}
+
+/// Writes one answer.
+pub struct Writer<'n> {
+    /// Knows names.
+    names: &'n dyn Names,
+    /// The version that the request asked for.
+    version: ApiVersion,
+    /// The time of the transaction, in microseconds.
+    now: i64,
+    /// What has been written.
+    out: String,
+}
+
+impl<'n> Writer<'n> {
+    /// Begins an answer.
+    pub const fn new(names: &'n dyn Names, version: ApiVersion, now: i64) -> Self {
+        Self { names, version, now, out: String::new() }
+    }
+
+    /// Writes one value and gives the text.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn finish(mut self, value: &Value) -> Outcome<String> {
+        if !self.value(value)? {
+            self.out.push_str("null");
+        }
+        Ok(self.out)
+    }
+
+    /// Writes a value; `false` where there is nothing to write: a reference to what exists no more.
+    fn value(&mut self, value: &Value) -> Outcome<bool> {
+        match value {
+            Value::Null => self.out.push_str("null"),
+            Value::Bool(value) => self.out.push_str(if *value { "true" } else { "false" }),
+            Value::Integer(number) => self.integer(*number),
+            Value::Double(number) if number.is_finite() => self.out.push_str(&double(*number)),
+            Value::Double(number) => self.string(&double(*number)),
+            Value::String(text) => self.string(text),
+            Value::Bytes(bytes) => self.tagged("@bytes", &base64::engine::general_purpose::STANDARD.encode(bytes)),
+            Value::Uuid(uuid) => self.tagged("@uuid", &hyphenated(*uuid)),
+            Value::Time(time) => self.tagged("@ts", &time.to_string()),
+            Value::Date(date) => self.tagged("@date", &date.to_string()),
+            Value::TransactionTime => self.tagged("@ts", &Time::from_micros(self.now).to_string()),
+            Value::TransactionMicros => self.integer(self.now),
+            Value::Array(elements) => self.array(elements)?,
+            Value::Object(object) => self.object(object)?,
+            Value::Ref(reference) => return self.reference(*reference),
+            Value::Unresolved(reference) => self.unresolved(reference),
+            Value::Lambda(lambda) => {
+                self.out.push_str("{\"@query\":");
+                let literal = lambda.literal();
+                let mut shown = Object::new();
+                shown.set("api_version", Value::from(lambda.version().name()));
+                if let Value::Object(fields) = &literal {
+                    for (name, value) in fields.iter() {
+                        shown.set(Arc::clone(name), value.clone());
+                    }
+                }
+                self.object(&shown)?;
+                self.out.push('}');
+            }
+            Value::Set(set) => return self.set(set),
+            Value::Document(document) => self.document(document)?,
+            Value::Page(page) => {
+                let ends = [("before", &page.before), ("after", &page.after)];
+                let mut fields: Vec<(&str, Value)> =
+                    ends.into_iter().filter_map(|(name, end)| Some((name, end.clone()?))).collect();
+                fields.push(("data", Value::array(page.data.clone())));
+                self.fields(fields)?;
+            }
+            Value::Action(action) => self.string(action.name()),
+            Value::DocumentEvent(event) => {
+                let mut fields = self.event(event.ts, event.action.name(), event.document);
+                fields.push(("data", event.data.clone().unwrap_or(Value::Null)));
+                self.fields(fields)?;
+            }
+            Value::SetEvent(event) => {
+                let mut fields = self.event(event.ts, event.action.name(), event.document);
+                if !event.values.is_empty() {
+                    fields.push(("data", Value::array(event.values.clone())));
+                }
+                self.fields(fields)?;
+            }
+            Value::Element(element) => {
+                let sources = element.sources.iter().map(|set| Value::Set(Arc::clone(set))).collect();
+                self.fields(vec![("value", element.value.clone()), ("sources", Value::array(sources))])?;
+            }
+            Value::Cursor(cursor) => match &**cursor {
+                Cursor::Values(values) => self.array(values)?,
+                Cursor::Event(event) => return self.value(event),
+            },
+        }
+        Ok(true)
+    }
+
+    /// The fields that both kinds of events have.
+    fn event(&self, ts: Stamp, action: &'static str, document: Ref) -> Vec<(&'static str, Value)> {
+        let name = if self.version >= ApiVersion::V27 { "document" } else { "instance" };
+        vec![("ts", ts.value()), ("action", Value::from(action)), (name, Value::Ref(document))]
+    }
+
+    /// An integer.
+    fn integer(&mut self, number: i64) {
+        let _infallible = write!(self.out, "{number}");
+    }
+
+    /// A string with what must be escaped escaped.
+    fn string(&mut self, text: &str) {
+        escape(&mut self.out, text);
+    }
+
+    /// `{"tag":"text"}`.
+    fn tagged(&mut self, tag: &str, text: &str) {
+        self.out.push('{');
+        self.string(tag);
+        self.out.push(':');
+        self.string(text);
+        self.out.push('}');
+    }
+
+    /// The elements that can be written.
+    fn array(&mut self, elements: &[Value]) -> Outcome<()> {
+        self.out.push('[');
+        let mut first = true;
+        for element in elements {
+            let before = self.out.len();
+            if !first {
+                self.out.push(',');
+            }
+            if self.value(element)? {
+                first = false;
+            } else {
+                self.out.truncate(before);
+            }
+        }
+        self.out.push(']');
+        Ok(())
+    }
+
+    /// The fields whose values can be written.
+    fn fields(&mut self, fields: Vec<(&str, Value)>) -> Outcome<()> {
+        self.out.push('{');
+        let mut first = true;
+        for (name, value) in &fields {
+            first &= !self.field(first, name, value)?;
+        }
+        self.out.push('}');
+        Ok(())
+    }
+
+    /// A field, where its value can be written.
+    fn field(&mut self, first: bool, name: &str, value: &Value) -> Outcome<bool> {
+        let before = self.out.len();
+        if !first {
+            self.out.push(',');
+        }
+        self.string(name);
+        self.out.push(':');
+        let written = self.value(value)?;
+        if !written {
+            self.out.truncate(before);
+        }
+        Ok(written)
+    }
+
+    /// An object; inside `@obj` where a name could be taken for a tag.
+    fn object(&mut self, object: &Object) -> Outcome<()> {
+        let escaped = object.names().any(|name| name.starts_with('@'));
+        if escaped {
+            self.out.push_str("{\"@obj\":");
+        }
+        self.out.push('{');
+        let mut first = true;
+        for (name, value) in object {
+            first &= !self.field(first, name, value)?;
+        }
+        self.out.push('}');
+        if escaped {
+            self.out.push('}');
+        }
+        Ok(())
+    }
+
+    /// A document: `ref`, `ts`, then its fields.
+    fn document(&mut self, document: &Document) -> Outcome<()> {
+        let mut fields: Vec<(&str, Value)> = vec![("ref", Value::Ref(document.reference))];
+        if self.version <= ApiVersion::V20 {
+            fields.push(("class", Value::Ref(document.reference.parent())));
+        }
+        fields.push(("ts", document.ts.value()));
+        if document.deleted {
+            fields.push(("action", Value::from("delete")));
+        }
+        fields.extend(document.fields.iter().map(|(name, value)| (&**name, value.clone())));
+        self.fields(fields)
+    }
+
+    /// A reference, where what it refers to has a name.
+    fn reference(&mut self, reference: Ref) -> Outcome<bool> {
+        let before = self.out.len();
+        self.out.push_str("{\"@ref\":");
+        if !self.inner_reference(reference)? {
+            self.out.truncate(before);
+            return Ok(false);
+        }
+        self.out.push('}');
+        Ok(true)
+    }
+
+    /// What stands inside `@ref`.
+    fn inner_reference(&mut self, reference: Ref) -> Outcome<bool> {
+        let Some(path) = self.names.path(reference.database)? else { return Ok(false) };
+        if let Some(name) = native_collection(reference) {
+            self.out.push_str("{\"id\":");
+            self.string(name);
+            self.database(&path);
+            self.out.push('}');
+            return Ok(true);
+        }
+        let id: Arc<str> = if native::is_named(reference.collection) {
+            let Some(name) = self.names.name(reference)? else { return Ok(false) };
+            name
+        } else {
+            Arc::from(reference.id.to_string())
+        };
+        self.out.push_str("{\"id\":");
+        self.string(&id);
+        self.out.push_str(if self.version >= ApiVersion::V27 { ",\"collection\":" } else { ",\"class\":" });
+        let parent = reference.parent();
+        self.out.push_str("{\"@ref\":");
+        if native_collection(parent).is_some() && native::is_named(reference.collection) {
+            self.out.push_str("{\"id\":");
+            self.string(native_collection(parent).unwrap_or_default());
+            self.out.push_str("}}");
+            self.database(&path);
+        } else {
+            if !self.inner_reference(parent)? {
+                return Ok(false);
+            }
+            self.out.push('}');
+        }
+        self.out.push('}');
+        Ok(true)
+    }
+
+    /// `,"database":…` for a child database, the innermost first.
+    fn database(&mut self, path: &[Arc<str>]) {
+        if let Some((name, outer)) = path.split_first() {
+            self.out.push_str(",\"database\":{\"@ref\":{\"id\":");
+            self.string(name);
+            self.out.push_str(",\"collection\":{\"@ref\":{\"id\":\"databases\"}}");
+            self.database(outer);
+            self.out.push_str("}}");
+        }
+    }
+
+    /// A reference to what does not exist, as it was given.
+    fn unresolved(&mut self, reference: &Unresolved) {
+        self.out.push_str("{\"@ref\":{\"id\":");
+        let (collection, scope) = match reference {
+            Unresolved::Named { collection, name, scope } => {
+                self.string(name);
+                (Some(*collection), scope)
+            }
+            Unresolved::Native { collection, scope } => {
+                self.string(native::name(*collection).unwrap_or_default());
+                (None, scope)
+            }
+            Unresolved::Key { id, scope } => {
+                self.string(&id.to_string());
+                (Some(native::KEYS), scope)
+            }
+            Unresolved::Document { collection, id } => {
+                self.string(&id.to_string());
+                return self.unresolved_document(collection);
+            }
+            Unresolved::Own { collection } => {
+                self.string("self");
+                return self.unresolved_document(collection);
+            }
+        };
+        if let Some(collection) = collection.and_then(native::name) {
+            self.out.push_str(",\"collection\":{\"@ref\":{\"id\":");
+            self.string(collection);
+            self.out.push_str("}}");
+        }
+        if let Some(scope) = scope {
+            self.out.push_str(",\"database\":");
+            self.unresolved(scope);
+        }
+        self.out.push_str("}}");
+    }
+
+    /// The rest of a document whose collection does not exist.
+    fn unresolved_document(&mut self, collection: &Unresolved) {
+        self.out.push_str(",\"collection\":");
+        self.unresolved(collection);
+        self.out.push_str("}}");
+    }
+
+    /// A set; some are written as plain references.
+    fn set(&mut self, set: &Set) -> Outcome<bool> {
+        if let Set::Schema(reference) | Set::Document(reference) = set {
+            return self.reference(*reference);
+        }
+        self.out.push_str("{\"@set\":");
+        let fields = set_fields(set);
+        self.fields(fields)?;
+        self.out.push('}');
+        Ok(true)
+    }
+}
+
+/// The name of a native collection that a reference is.
+fn native_collection(reference: Ref) -> Option<&'static str> {
+    if reference.is_collection() { native::name(reference.id) } else { None }
+}
+
+/// What stands inside `@set`.
+fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
+    let all = |sets: &[Arc<Set>]| match sets {
+        [only] => Value::Set(Arc::clone(only)),
+        sets => Value::array(sets.iter().map(|set| Value::Set(Arc::clone(set))).collect()),
+    };
+    match set {
+        Set::Schema(reference) | Set::Document(reference) | Set::Singleton(reference) => {
+            vec![("singleton", Value::Ref(*reference))]
+        }
+        Set::Documents(collection) => vec![("documents", Value::Ref(*collection))],
+        Set::Match { index, terms } => {
+            let mut fields = vec![("match", Value::Ref(*index))];
+            match terms.as_slice() {
+                [] => {}
+                [only] => fields.push(("terms", only.clone())),
+                several => fields.push(("terms", Value::array(several.to_vec()))),
+            }
+            fields
+        }
+        Set::Union(sets) => vec![("union", all(sets))],
+        Set::Intersection(sets) => vec![("intersection", all(sets))],
+        Set::Difference(sets) => vec![("difference", all(sets))],
+        Set::Distinct(source) => vec![("distinct", Value::Set(Arc::clone(source)))],
+        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.literal())],
+        Set::IndexJoin { source, index } => {
+            vec![("join", Value::Set(Arc::clone(source))), ("with", Value::Ref(*index))]
+        }
+        Set::Range { source, from, to } => {
+            let mut fields = vec![("range", Value::Set(Arc::clone(source)))];
+            fields.extend(
+                [("from", from), ("to", to)].into_iter().filter_map(|(name, bound)| Some((name, bound_values(bound)?))),
+            );
+            fields
+        }
+        Set::Reverse(source) => vec![("reverse", Value::Set(Arc::clone(source)))],
+        Set::Filter { with, source } => {
+            vec![("filter", with.literal()), ("collection", Value::Set(Arc::clone(source)))]
+        }
+        Set::Events(source) => vec![("events", Value::Set(Arc::clone(source)))],
+    }
+}
+
+/// The values of a bound, where it has any.
+fn bound_values(bound: &Bound) -> Option<Value> {
+    match bound.values.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(Value::array(several.to_vec())),
+    }
+}
+
+/// `8-4-4-4-12` hexadecimal digits.
+fn hyphenated(uuid: u128) -> String {
+    let digits = format!("{uuid:032x}");
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// Appends a JSON string.
+pub fn escape(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            control if control < ' ' => {
+                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+}
