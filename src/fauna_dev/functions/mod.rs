@@ -9,7 +9,13 @@
 //! `call.optional(context, 1, cast::string)?`; ask in the order of the keys, so that of several failing ones the first is
 //! reported. A failing argument is reported at its key (`call.at(0)`), a failing call at `call.position`.
 
+mod auth;
+mod calls;
+mod reads;
+mod refs;
+mod sets;
 mod type_checks;
+mod writes;
 
 use std::sync::LazyLock;
 
@@ -17,6 +23,16 @@ use crate::fauna_dev::evaluator::Forms;
 
 /// All forms.
 pub fn forms() -> &'static Forms {
-    static FORMS: LazyLock<Forms> = LazyLock::new(|| Forms::new(&[type_checks::FORMS]));
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        Forms::new(&[
+            auth::FORMS,
+            calls::FORMS,
+            reads::FORMS,
+            refs::FORMS,
+            sets::FORMS,
+            type_checks::FORMS,
+            writes::FORMS,
+        ])
+    });
     &FORMS
 }
