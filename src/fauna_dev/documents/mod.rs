@@ -5,5 +5,5 @@ mod read;
 mod write;
 
 pub use index::{Index, TermOrValue, entries, index, term_key};
-pub use read::{document, get, require_kept, visible};
+pub use read::{document, get, global_id, require_kept, visible};
 pub use write::{build, delete, put, rewrite};

@@ -81,7 +81,7 @@ pub fn visible(context: &Context<'_>, reference: Ref, fields: &Arc<Object>) -> O
 }
 
 /// How the global number of a database is shown: digits and letters, without those that look alike.
-fn global_id(number: i64) -> String {
+pub fn global_id(number: i64) -> String {
     const DIGITS: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
     let number = number.cast_unsigned();
     let digit = |place: u32| -> char {

@@ -68,16 +68,16 @@ impl File {
         run(&Transaction::new(&guard, snapshot))
     }
 
-    /// Runs something that may write, alone, and commits if it did and `keep` says so.
+    /// Runs something that may write, alone; commits what it wrote if it says so.
     ///
     /// # Errors
     /// Where the storage fails, or what runs: then nothing is written.
-    pub fn write<T>(&self, connection: &mut Connection, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
+    pub fn write<T>(&self, connection: &mut Connection, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
         let guard = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let snapshot = last_commit(&guard)?.max(self.clock.now_micros());
         let transaction = Transaction::new(&guard, snapshot);
-        let value = run(&transaction)?;
-        if transaction.is_dirty() {
+        let (value, keep) = run(&transaction)?;
+        if keep && transaction.is_dirty() {
             let sql = "insert into counters (name, value) values ('last_commit', ?1) on conflict (name) do update set value = ?1";
             guard.prepare_cached(sql)?.execute([transaction.commit_time()])?;
             drop(transaction);
