@@ -6,3 +6,5 @@ mod language;
 mod parser;
 mod storage;
 mod wire;
+#[cfg(test)]
+mod replay_scratch;
