@@ -9,11 +9,28 @@
 //! `call.optional(context, 1, cast::string)?`; ask in the order of the keys, so that of several failing ones the first is
 //! reported. A failing argument is reported at its key (`call.at(0)`), a failing call at `call.position`.
 
+mod arithmetic;
+mod arrays;
 mod auth;
 mod calls;
+mod casing;
+mod comparison;
+mod conversions;
+mod merged;
+mod number_text;
+mod numbers;
+mod numeric;
+mod objects;
+mod pattern;
 mod reads;
+mod reductions;
 mod refs;
+mod replacement;
+mod search;
+mod selection;
 mod sets;
+mod strings;
+mod time;
 mod type_checks;
 mod writes;
 
@@ -25,11 +42,23 @@ use crate::fauna_dev::evaluator::Forms;
 pub fn forms() -> &'static Forms {
     static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         Forms::new(&[
+            arithmetic::FORMS,
+            arrays::FORMS,
             auth::FORMS,
             calls::FORMS,
+            casing::FORMS,
+            comparison::FORMS,
+            conversions::FORMS,
+            numbers::FORMS,
+            objects::FORMS,
             reads::FORMS,
+            reductions::FORMS,
             refs::FORMS,
+            search::FORMS,
+            selection::FORMS,
             sets::FORMS,
+            strings::FORMS,
+            time::FORMS,
             type_checks::FORMS,
             writes::FORMS,
         ])
