@@ -12,6 +12,7 @@
 mod arithmetic;
 mod arrays;
 mod auth;
+mod basic;
 mod calls;
 mod casing;
 mod comparison;
@@ -45,6 +46,7 @@ pub fn forms() -> &'static Forms {
             arithmetic::FORMS,
             arrays::FORMS,
             auth::FORMS,
+            basic::FORMS,
             calls::FORMS,
             casing::FORMS,
             comparison::FORMS,
