@@ -9,6 +9,24 @@
 //! `call.optional(context, 1, cast::string)?`; ask in the order of the keys, so that of several failing ones the first is
 //! reported. A failing argument is reported at its key (`call.at(0)`), a failing call at `call.position`.
 
+mod arithmetic;
+mod arrays;
+mod casing;
+mod comparison;
+mod conversions;
+mod format;
+mod merged;
+mod number_text;
+mod numbers;
+mod numeric;
+mod objects;
+mod pattern;
+mod reductions;
+mod replacement;
+mod search;
+mod selection;
+mod strings;
+mod time;
 mod type_checks;
 
 use std::sync::LazyLock;
@@ -17,6 +35,21 @@ use crate::fauna_dev::evaluator::Forms;
 
 /// All forms.
 pub fn forms() -> &'static Forms {
-    static FORMS: LazyLock<Forms> = LazyLock::new(|| Forms::new(&[type_checks::FORMS]));
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| Forms::new(&[
+            arithmetic::FORMS,
+            arrays::FORMS,
+            casing::FORMS,
+            comparison::FORMS,
+            conversions::FORMS,
+            format::FORMS,
+            numbers::FORMS,
+            objects::FORMS,
+            reductions::FORMS,
+            search::FORMS,
+            selection::FORMS,
+            strings::FORMS,
+            time::FORMS,
+            type_checks::FORMS,
+        ]));
     &FORMS
 }

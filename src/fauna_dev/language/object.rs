@@ -14,7 +14,8 @@ impl Object {
         Self(Vec::new())
     }
 
-    /// Of fields whose names are known to be distinct.
+    /// Of fields as they are. Their names are distinct but where `to_object` got pairs with one name: then all stay, and the first
+    /// counts.
     pub const fn from_distinct(fields: Vec<(Arc<str>, Value)>) -> Self {
         Self(fields)
     }

@@ -80,10 +80,10 @@ fn digits(text: &str) -> Option<i64> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// `HH:MM[:SS[.fraction]]` as seconds and nanoseconds.
+/// `HH:MM[:SS[.fraction]]` as seconds and nanoseconds; 24:00 is the end of the day.
 fn parse_clock(text: &str) -> Option<(i64, i64)> {
     let mut parts = text.splitn(3, ':');
-    let hour = two_digits(parts.next()?, 24)?;
+    let hour = two_digits(parts.next()?, 25)?;
     let minute = two_digits(parts.next()?, 60)?;
     let (second, nanos) = match parts.next() {
         None => (0, 0),
@@ -96,7 +96,8 @@ fn parse_clock(text: &str) -> Option<(i64, i64)> {
             }
         },
     };
-    Some((hour * 3600 + minute * 60 + second, nanos))
+    let seconds = hour * 3600 + minute * 60 + second;
+    (hour < 24 || seconds == DAY && nanos == 0).then_some((seconds, nanos))
 }
 
 /// `Z`, `+HH:MM`, `+HH:MM:SS` or `+HHMM` as seconds east.
@@ -180,6 +181,17 @@ impl Date {
         (year, month, day)
     }
 
+    /// The day of the week, Monday being 1.
+    pub const fn weekday(self) -> i64 {
+        (self.0 + 3).rem_euclid(7) + 1
+    }
+
+    /// The day of the year, the first being 1.
+    pub fn day_of_year(self) -> i64 {
+        let (year, _, _) = self.civil();
+        Self::from_civil(year, 1, 1).map_or(1, |first| self.0 - first.0 + 1)
+    }
+
     /// Reads `2025-01-02`; years of more than four digits carry a sign.
     pub fn parse(text: &str) -> Option<Self> {
         let (sign, unsigned) = match text.strip_prefix(['+', '-']) {
@@ -239,7 +251,10 @@ mod tests {
         }
         assert_eq!(Time::parse("2025-01-02T03:04:05+02:00").unwrap().to_string(), "2025-01-02T01:04:05Z");
         assert_eq!(Time::parse("2025-01-02T03:04").map(|time| time.to_string()), None);
+        assert_eq!(Time::parse("2024-02-29T24:00:00Z").unwrap().to_string(), "2024-03-01T00:00:00Z");
+        assert_eq!(Time::parse("2024-02-29T24:00:01Z"), None);
         assert_eq!(Date::parse("2025-02-29"), None);
+        assert_eq!(Date::parse("2024-03-01").map(|date| (date.weekday(), date.day_of_year())), Some((5, 61)));
         assert_eq!(Date::parse("+12025-02-28").unwrap().to_string(), "+12025-02-28");
     }
 }

@@ -405,8 +405,8 @@ fn bound_values(bound: &Bound) -> Option<Value> {
     }
 }
 
-/// `8-4-4-4-12` hexadecimal digits.
-fn hyphenated(uuid: u128) -> String {
+/// A UUID as `8-4-4-4-12` hexadecimal digits.
+pub fn hyphenated(uuid: u128) -> String {
     let digits = format!("{uuid:032x}");
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")

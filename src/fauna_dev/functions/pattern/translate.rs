@@ -1,0 +1,373 @@
+//! Java's patterns, turned into those of `fancy_regex`.
+
+use super::class;
+
+/// What ends a line.
+const LINE_ENDS: &str = r"\n\r\x85\x{2028}\x{2029}";
+/// Before a line end that is the last thing of the text, or at its end.
+const BEFORE_LAST_LINE_END: &str = r"(?:\z|(?=\r\n\z)|(?<!\r)(?=\n\z)|(?=[\r\x85\x{2028}\x{2029}]\z))";
+/// Before any line end, or at the end of the text.
+const BEFORE_LINE_END: &str = r"(?:\z|(?=\r\n)|(?<!\r)(?=\n)|(?=[\r\x85\x{2028}\x{2029}]))";
+/// After any line end but the last, or at the beginning of the text.
+const AFTER_LINE_END: &str = r"(?:\A|(?<=[\n\x85\x{2028}\x{2029}])(?!\z)|(?<=\r)(?![\n]|\z))";
+/// The longest a pattern may become.
+const MAX_LENGTH: usize = 1 << 20;
+/// The deepest that groups and classes may be nested.
+const MAX_DEPTH: usize = 200;
+
+/// A pattern that means the same; `None` where Java refuses it.
+pub fn translate(pattern: &str) -> Option<String> {
+    let mut translator = Translator { rest: Reader::new(pattern), out: String::new(), groups: 0, depth: 0, total: count_groups(pattern) };
+    translator.alternatives(Flags::default())?;
+    translator.rest.peek().is_none().then_some(translator.out).filter(|out| out.len() <= MAX_LENGTH)
+}
+
+/// How many groups a pattern captures: unescaped parentheses that begin no special group.
+fn count_groups(pattern: &str) -> usize {
+    let mut reader = Reader::new(pattern);
+    let (mut groups, mut in_class) = (0, 0_usize);
+    while let Some(character) = reader.next() {
+        match character {
+            '\\' if reader.take('Q') => drop(reader.quoted()),
+            '\\' => drop(reader.next()),
+            '[' => in_class += 1,
+            ']' => in_class = in_class.saturating_sub(1),
+            '(' if in_class == 0 => {
+                let is_named = reader.starts_with("?<") && !reader.starts_with("?<=") && !reader.starts_with("?<!");
+                groups += usize::from(is_named || !reader.starts_with("?"));
+            }
+            _ => {}
+        }
+    }
+    groups
+}
+
+/// The characters of a pattern that are still to be read.
+#[derive(Clone)]
+pub struct Reader<'p>(std::str::Chars<'p>);
+
+impl<'p> Reader<'p> {
+    /// All of a pattern.
+    fn new(pattern: &'p str) -> Self {
+        Self(pattern.chars())
+    }
+
+    /// The next character, left in place.
+    pub fn peek(&self) -> Option<char> {
+        self.0.clone().next()
+    }
+
+    /// The next character.
+    pub fn next(&mut self) -> Option<char> {
+        self.0.next()
+    }
+
+    /// Whether this comes next.
+    pub fn starts_with(&self, text: &str) -> bool {
+        self.0.as_str().starts_with(text)
+    }
+
+    /// Takes a character, if it comes next.
+    pub fn take(&mut self, character: char) -> bool {
+        let found = self.peek() == Some(character);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    /// Takes a text, if it comes next.
+    pub fn take_all(&mut self, text: &str) -> bool {
+        match self.0.as_str().strip_prefix(text) {
+            Some(rest) => {
+                self.0 = rest.chars();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What is quoted up to `\E` or the end.
+    pub fn quoted(&mut self) -> &'p str {
+        let rest = self.0.as_str();
+        let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
+        self.0 = rest.chars();
+        quoted
+    }
+
+    /// What stands before a character, which is taken too.
+    pub fn until(&mut self, end: char) -> Option<&'p str> {
+        let (inside, rest) = self.0.as_str().split_once(end)?;
+        self.0 = rest.chars();
+        Some(inside)
+    }
+
+    /// At most so many digits of a base, as a number.
+    pub fn digits(&mut self, base: u32, most: usize) -> Option<u32> {
+        let mut value = None;
+        for _ in 0..most {
+            let Some(digit) = self.peek().and_then(|character| character.to_digit(base)) else { break };
+            self.next();
+            value = Some(value.unwrap_or(0_u32).checked_mul(base)?.checked_add(digit)?);
+        }
+        value
+    }
+}
+
+/// Flags that change what pieces mean.
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    /// `i`: case does not count.
+    ignores_case: bool,
+    /// `m`: `^` and `$` match at every line.
+    multiline: bool,
+    /// `s`: `.` matches line ends.
+    dot_all: bool,
+    /// `d`: only the line feed ends a line.
+    unix_lines: bool,
+    /// `x`: blanks and comments do not count.
+    comments: bool,
+}
+
+impl Flags {
+    /// Sets or clears one; `None` where there is no such flag.
+    const fn change(&mut self, flag: char, value: bool) -> Option<()> {
+        match flag {
+            'i' => self.ignores_case = value,
+            'm' => self.multiline = value,
+            's' => self.dot_all = value,
+            'd' => self.unix_lines = value,
+            'x' => self.comments = value,
+            'u' | 'U' => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// A translation under way.
+struct Translator<'p> {
+    /// What is still to be read.
+    rest: Reader<'p>,
+    /// What has been written.
+    out: String,
+    /// How many groups have begun.
+    groups: usize,
+    /// How deep groups are nested here.
+    depth: usize,
+    /// How many groups there are in all.
+    total: usize,
+}
+
+impl Translator<'_> {
+    /// Alternatives up to the end or a closing parenthesis.
+    fn alternatives(&mut self, mut flags: Flags) -> Option<()> {
+        loop {
+            if flags.comments {
+                self.skip_comment();
+            }
+            match self.rest.peek() {
+                None | Some(')') => return Some(()),
+                Some('|') => {
+                    self.rest.next();
+                    self.out.push('|');
+                }
+                Some('*' | '+' | '?') => return None,
+                Some(_) => {
+                    let before = self.out.len();
+                    if self.atom(&mut flags)? {
+                        self.quantifier(before)?;
+                    }
+                    if self.out.len() > MAX_LENGTH {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Skips blanks and comments.
+    fn skip_comment(&mut self) {
+        while let Some(character) = self.rest.peek() {
+            if character == '#' {
+                while self.rest.next().is_some_and(|character| character != '\n') {}
+            } else if matches!(character, ' ' | '\t'..='\r') {
+                self.rest.next();
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// One piece; whether a quantifier may follow.
+    fn atom(&mut self, flags: &mut Flags) -> Option<bool> {
+        match self.rest.next()? {
+            '(' => return self.group(flags),
+            '[' => {
+                let class = class::class(&mut self.rest, 0, MAX_DEPTH)?;
+                self.out.push_str(&class);
+            }
+            '\\' => return self.escape(*flags),
+            '^' => self.out.push_str(if flags.multiline { AFTER_LINE_END } else { r"\A" }),
+            '$' => self.out.push_str(if flags.multiline { BEFORE_LINE_END } else { BEFORE_LAST_LINE_END }),
+            '.' if flags.dot_all => self.out.push_str("(?s:.)"),
+            '.' if flags.unix_lines => self.out.push_str(r"[^\n]"),
+            '.' => self.out.push_str(&format!("[^{LINE_ENDS}]")),
+            '{' => {
+                // Java repeats the nothing before it.
+                self.out.push_str("(?:)");
+                self.count()?;
+                return Some(false);
+            }
+            literal => self.literal(literal),
+        }
+        Some(true)
+    }
+
+    /// A character that stands for itself.
+    fn literal(&mut self, character: char) {
+        self.out.push_str(&class::escaped(character));
+    }
+
+    /// A group, its parenthesis taken; whether a quantifier may follow.
+    fn group(&mut self, flags: &mut Flags) -> Option<bool> {
+        let mut inner = *flags;
+        if !self.rest.take('?') {
+            self.groups += 1;
+            self.out.push('(');
+        } else if let Some(opening) =
+            [":", "=", "!", ">", "<=", "<!"].into_iter().find(|opening| self.rest.take_all(opening))
+        {
+            self.out.push_str("(?");
+            self.out.push_str(opening);
+        } else if self.rest.take('<') {
+            let name = self.rest.until('>')?;
+            let mut characters = name.chars();
+            let is_name = characters.next()?.is_ascii_alphabetic() && characters.all(|c| c.is_ascii_alphanumeric());
+            if !is_name {
+                return None;
+            }
+            self.groups += 1;
+            self.out.push_str(&format!("(?<{name}>"));
+        } else {
+            let is_open = self.flags(&mut inner)?;
+            if !is_open {
+                *flags = inner;
+                self.out.push_str(if inner.ignores_case { "(?i)" } else { "(?-i)" });
+                return Some(false);
+            }
+            self.out.push_str(if inner.ignores_case { "(?i:" } else { "(?-i:" });
+        }
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return None;
+        }
+        self.alternatives(inner)?;
+        self.depth -= 1;
+        self.out.push(')');
+        self.rest.take(')').then_some(true)
+    }
+
+    /// Flags of a group; whether the group goes on after them.
+    fn flags(&mut self, flags: &mut Flags) -> Option<bool> {
+        let mut value = true;
+        loop {
+            match self.rest.next()? {
+                '-' => value = false,
+                ':' => return Some(true),
+                ')' => return Some(false),
+                flag => flags.change(flag, value)?,
+            }
+        }
+    }
+
+    /// What follows a backslash; whether a quantifier may follow.
+    fn escape(&mut self, flags: Flags) -> Option<bool> {
+        match self.rest.peek()? {
+            'Q' => {
+                self.rest.next();
+                for character in self.rest.quoted().chars() {
+                    self.literal(character);
+                }
+            }
+            anchor @ ('b' | 'B' | 'A' | 'z' | 'G') => {
+                self.rest.next();
+                self.out.push('\\');
+                self.out.push(anchor);
+            }
+            'Z' => {
+                self.rest.next();
+                self.out.push_str(if flags.unix_lines { r"(?=\n?\z)" } else { BEFORE_LAST_LINE_END });
+            }
+            'R' => {
+                self.rest.next();
+                self.out.push_str(r"(?:\r\n|[\n\x0B\f\r\x85\x{2028}\x{2029}])");
+            }
+            'k' => {
+                self.rest.next();
+                let name = self.rest.take('<').then(|| self.rest.until('>'))??;
+                self.out.push_str(&format!("\\k<{name}>"));
+            }
+            '1'..='9' => self.back_reference()?,
+            _ => {
+                let piece = class::escape(&mut self.rest)?;
+                self.out.push_str(&piece.text());
+            }
+        }
+        Some(true)
+    }
+
+    /// A reference to a group: as many digits as name one.
+    fn back_reference(&mut self) -> Option<()> {
+        let mut number = self.rest.next()?.to_digit(10)?;
+        while let Some(digit) = self.rest.peek().and_then(|character| character.to_digit(10)) {
+            let longer = number * 10 + digit;
+            if usize::try_from(longer).ok()? > self.total {
+                break;
+            }
+            number = longer;
+            self.rest.next();
+        }
+        if usize::try_from(number).ok()? > self.total {
+            self.out.push_str("(?!)");
+        } else {
+            self.out.push_str(&format!("(?:\\{number})"));
+        }
+        Some(())
+    }
+
+    /// A quantifier after a piece that begins at `before`, if there is one.
+    fn quantifier(&mut self, before: usize) -> Option<()> {
+        let begin = self.out.len();
+        match self.rest.peek() {
+            Some(quantifier @ ('*' | '+' | '?')) => {
+                self.rest.next();
+                self.out.push(quantifier);
+            }
+            Some('{') => {
+                self.rest.next();
+                self.count()?;
+            }
+            _ => return Some(()),
+        }
+        self.out.insert_str(before, "(?:");
+        self.out.insert(begin + 3, ')');
+        if let Some(kind @ ('?' | '+')) = self.rest.peek() {
+            self.rest.next();
+            self.out.push(kind);
+        }
+        Some(())
+    }
+
+    /// `{n}`, `{n,}` or `{n,m}`, its brace taken.
+    fn count(&mut self) -> Option<()> {
+        let least = self.rest.digits(10, 9)?;
+        let most = if self.rest.take(',') { self.rest.digits(10, 9) } else { Some(least) };
+        if !self.rest.take('}') || most.is_some_and(|most| most < least) {
+            return None;
+        }
+        let most = most.map(|most| most.to_string()).unwrap_or_default();
+        self.out.push_str(&format!("{{{least},{most}}}"));
+        Some(())
+    }
+}

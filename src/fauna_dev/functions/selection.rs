@@ -1,0 +1,118 @@
+//! `contains` and its kin, and `select` of the versions that evaluate its default first.
+
+use crate::fauna_dev::evaluator::Context;
+use crate::fauna_dev::evaluator::Form;
+use crate::fauna_dev::evaluator::PathStep;
+use crate::fauna_dev::evaluator::cast;
+use crate::fauna_dev::evaluator::contains;
+use crate::fauna_dev::evaluator::path;
+use crate::fauna_dev::language::ApiVersion;
+use crate::fauna_dev::language::Cursor;
+use crate::fauna_dev::language::Document;
+use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::FormCall;
+use crate::fauna_dev::language::Key;
+use crate::fauna_dev::language::Kind;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Page;
+use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::native;
+
+/// The forms of this group.
+pub const FORMS: &[Form] = &[
+    Form::pure(&[Key::required("contains"), Key::required("in")], contains_path),
+    Form::pure(&[Key::required("contains_path"), Key::required("in")], contains_path).since(ApiVersion::V3),
+    Form::pure(&[Key::required("contains_field"), Key::required("in")], contains_field).since(ApiVersion::V3),
+    Form::read(&[Key::required("contains_value"), Key::required("in")], contains_value).since(ApiVersion::V3),
+];
+
+/// `contains_path`: whether a path leads anywhere.
+fn contains_path(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let path = call.required(context, 0, path)?;
+    let container = call.value(context, 1)?;
+    Ok(Value::Bool(contains(context, &path, &container)?))
+}
+
+/// `contains_field`: whether there is a field of this name; arrays have none.
+fn contains_field(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let field = call.required(context, 0, cast::string)?;
+    let container = call.value(context, 1)?;
+    if matches!(container, Value::Array(_)) {
+        return Err(Failure::expected(&[Kind::Object], Kind::Array, call.at(1)).into());
+    }
+    Ok(Value::Bool(contains(context, &[PathStep::Field(field)], &container)?))
+}
+
+/// `contains_value`: whether any field or element is this value.
+fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let wanted = call.value(context, 0)?;
+    let container = call.value(context, 1)?;
+    Ok(Value::Bool(match &container {
+        Value::Ref(reference) => reference_contains(context, *reference, &wanted)?,
+        scalar if scalar.is_scalar() => {
+            let kinds = [Kind::Object, Kind::Array, Kind::Page, Kind::Set, Kind::Ref];
+            return Err(Failure::expected(&kinds, Kind::Scalar, call.at(1)).into());
+        }
+        Value::Document(document) => document_contains(document, &wanted),
+        Value::Page(page) => page_contains(page, &wanted),
+        Value::Object(object) => object.iter().any(|(_, value)| *value == wanted),
+        Value::Array(elements) => elements.contains(&wanted),
+        Value::DocumentEvent(event) => {
+            let inside = match &event.data {
+                Some(Value::Object(data)) => data.iter().any(|(_, value)| *value == wanted),
+                _ => false,
+            };
+            event_contains(event.ts.value(), Value::Action(event.action), event.document, &wanted) || inside
+        }
+        Value::SetEvent(event) => {
+            event_contains(event.ts.value(), Value::Action(event.action), event.document, &wanted)
+                || event.values.contains(&wanted)
+        }
+        _ => false,
+    }))
+}
+
+/// Whether a reference has this id, collection or database.
+fn reference_contains(context: &Context<'_>, reference: Ref, wanted: &Value) -> Outcome<bool> {
+    let id = if native::is_named(reference.collection) {
+        match context.transaction().name(reference)? {
+            Some(name) => Value::String(name),
+            None => return Ok(false),
+        }
+    } else {
+        Value::from(reference.id.to_string())
+    };
+    if id == *wanted || Value::Ref(reference.parent()) == *wanted {
+        return Ok(true);
+    }
+    if reference.database == context.database() {
+        return Ok(false);
+    }
+    Ok(context.transaction().database_document(reference.database)?.map(Value::Ref).as_ref() == Some(wanted))
+}
+
+/// Whether a document has this value as its reference, collection, time or one of its fields.
+fn document_contains(document: &Document, wanted: &Value) -> bool {
+    Value::Ref(document.reference) == *wanted
+        || Value::Ref(document.reference.parent()) == *wanted
+        || document.ts.value() == *wanted
+        || document.fields.iter().any(|(_, value)| value == wanted)
+}
+
+/// Whether a page has this value as its elements or as one of its ends.
+fn page_contains(page: &Page, wanted: &Value) -> bool {
+    let ends = |end: &Option<Value>| match end {
+        Some(Value::Cursor(cursor)) => match &**cursor {
+            Cursor::Values(values) => Value::array(values.clone()) == *wanted,
+            Cursor::Event(_) => false,
+        },
+        _ => false,
+    };
+    Value::array(page.data.clone()) == *wanted || ends(&page.before) || ends(&page.after)
+}
+
+/// Whether an event has this time, action or document.
+fn event_contains(ts: Value, action: Value, document: Ref, wanted: &Value) -> bool {
+    ts == *wanted || action == *wanted || Value::Ref(document) == *wanted
+}
