@@ -1,8 +1,101 @@
-//! The embedded Fauna endpoint: FQL v4 over HTTP, in a SQLite file of its own.
+//! The embedded Fauna endpoint: FQL v4 over HTTP, its documents in a SQLite file of its own.
+//!
+//! For development, tests and small sites: what works here works on FaunaDB. Arrows point down only:
+//!
+//! ```text
+//! http ─► engine ─► functions ─► schema, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, language
+//! ```
 
+mod access;
+mod answer;
+mod documents;
+mod engine;
 mod evaluator;
 mod functions;
+mod http;
 mod language;
 mod parser;
+mod schema;
+mod sets;
 mod storage;
 mod wire;
+
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use actix_web::App;
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use actix_web::web;
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+
+use crate::clock::Clock;
+use engine::Engine;
+use http::Endpoint;
+use storage::File;
+
+/// How many threads speak HTTP.
+const WORKERS: usize = 2;
+
+/// Why the endpoint does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be opened, or was made by another version.
+    #[error("the file of the embedded Fauna endpoint cannot be opened")]
+    File(#[from] rusqlite::Error),
+    /// The address cannot be listened on, or a thread cannot be started.
+    #[error("the embedded Fauna endpoint cannot be started")]
+    Start(#[from] std::io::Error),
+}
+
+/// Where the endpoint listens, where it keeps its documents, and who is its root.
+pub struct Settings {
+    /// The address; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The SQLite file; made if it is not there.
+    pub file: PathBuf,
+    /// The secret that may do everything.
+    pub root_key: SecretString,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// An endpoint that is serving.
+pub struct Running {
+    /// Where it listens.
+    address: SocketAddr,
+    /// Stops it.
+    handle: ServerHandle,
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it: no new requests, then waits for those that are running.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+    }
+}
+
+/// Opens or makes the file, binds, and serves in the background.
+///
+/// # Errors
+/// Where the file cannot be opened or the address cannot be bound.
+pub async fn start(settings: Settings) -> Result<Running, Error> {
+    let file = File::open(&settings.file, settings.clock.clone())?;
+    let root_hash = access::hash(settings.root_key.expose_secret().as_bytes());
+    let engine = Engine::start(&file, &root_hash)?;
+    let listener = TcpListener::bind(settings.listen)?;
+    let address = listener.local_addr()?;
+    let endpoint = Endpoint { engine, clock: settings.clock };
+    let app = move || App::new().app_data(web::Data::new(endpoint.clone())).default_service(web::to(http::handle));
+    let server = HttpServer::new(app).workers(WORKERS).disable_signals().listen_auto_h2c(listener)?.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(Running { address, handle })
+}

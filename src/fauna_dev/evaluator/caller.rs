@@ -9,41 +9,21 @@ pub struct Caller {
     pub database: i64,
     /// How the caller showed who they are.
     pub source: Source,
+    /// The document that the caller is; the predicates of a function's own role see none.
+    pub identity: Option<Ref>,
     /// What the caller may do.
     pub permissions: Permissions,
 }
 
 /// How a caller showed who they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// With the root key.
     Root,
     /// With a key.
     Key(Ref),
     /// With a token.
-    Token {
-        /// The token.
-        token: Ref,
-        /// The document it stands for.
-        identity: Ref,
-    },
-    /// With a key that acts for a document.
-    Acting {
-        /// The key.
-        key: Option<Ref>,
-        /// The document.
-        identity: Ref,
-    },
-}
-
-impl Source {
-    /// The document that the caller is.
-    pub const fn identity(&self) -> Option<Ref> {
-        match self {
-            Self::Token { identity, .. } | Self::Acting { identity, .. } => Some(*identity),
-            Self::Root | Self::Key(_) => None,
-        }
-    }
+    Token(Ref),
 }
 
 /// What a caller may do.

@@ -89,11 +89,10 @@ impl<'r> Context<'r> {
         Self { valid_time, ..self.clone() }
     }
 
-    /// The same for another caller, and with less allowed if `limit` says so.
+    /// The same for another caller.
     #[must_use]
-    pub fn acting_as(&self, caller: Arc<Caller>, limit: Limit) -> Self {
-        let limit = if limit.effect < self.limit.effect { limit } else { self.limit };
-        Self { caller, limit, ..self.clone() }
+    pub fn acting_as(&self, caller: Arc<Caller>) -> Self {
+        Self { caller, ..self.clone() }
     }
 
     /// The same, one call deeper, with other variables.
@@ -123,7 +122,7 @@ impl<'r> Context<'r> {
     ///
     /// # Errors
     /// Where evaluations are nested too deep, the time is up, or it fails itself.
-    pub(super) fn deeper<T>(&self, evaluate: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    pub fn deeper<T>(&self, evaluate: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         let nesting = self.run.nesting.get();
         if nesting >= MAX_NESTING {
             return Err(too_deep(&Position::root()).into());

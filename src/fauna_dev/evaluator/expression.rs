@@ -63,8 +63,9 @@ impl Context<'_> {
 
     /// A form of the table.
     fn form(&self, call: &FormCall) -> Outcome<Value> {
-        self.allow(call.signature.effect, &call.position)?;
-        self.run.forms.implementation(call).map_or(Ok(Value::Null), |run| run(self, call))
+        let Some((run, effect)) = self.run.forms.implementation(call) else { return Ok(Value::Null) };
+        self.allow(effect, &call.position)?;
+        run(self, call)
     }
 
     /// A lambda with the values of the variables it takes from here.

@@ -22,6 +22,8 @@ pub struct Form {
     pub signature: Signature,
     /// What it does.
     pub run: Implementation,
+    /// Whether its effect is only what it might do.
+    is_call: bool,
 }
 
 impl Form {
@@ -40,9 +42,20 @@ impl Form {
         Self::with_effect(Effect::Write, keys, run)
     }
 
+    /// A form that calls a function: it may write, but only what it does inside is checked.
+    pub const fn call(keys: &'static [Key], run: Implementation) -> Self {
+        let form = Self::with_effect(Effect::Write, keys, run);
+        Self { is_call: true, ..form }
+    }
+
     /// A form with some effect.
     const fn with_effect(effect: Effect, keys: &'static [Key], run: Implementation) -> Self {
-        Self { signature: Signature { keys, effect, since: ApiVersion::V20, until: None }, run }
+        Self { signature: Signature { keys, effect, since: ApiVersion::V20, until: None }, run, is_call: false }
+    }
+
+    /// What it does itself.
+    const fn own_effect(&self) -> Effect {
+        if self.is_call { Effect::Pure } else { self.signature.effect }
     }
 
     /// The same, but only from `version` on.
@@ -65,7 +78,7 @@ pub struct Forms {
     /// Their signatures, to be found by keys.
     pub signatures: Signatures,
     /// What they do, in the order of the signatures.
-    implementations: Vec<Implementation>,
+    implementations: Vec<(Implementation, Effect)>,
 }
 
 impl Forms {
@@ -74,12 +87,12 @@ impl Forms {
         let forms = || groups.iter().copied().flatten();
         Self {
             signatures: Signatures::new(forms().map(|form| &form.signature).collect()),
-            implementations: forms().map(|form| form.run).collect(),
+            implementations: forms().map(|form| (form.run, form.own_effect())).collect(),
         }
     }
 
-    /// What a form does.
-    pub(super) fn implementation(&self, call: &FormCall) -> Option<Implementation> {
+    /// What a form does, and the effect that must be allowed for it.
+    pub(super) fn implementation(&self, call: &FormCall) -> Option<(Implementation, Effect)> {
         self.implementations.get(call.form).copied()
     }
 }

@@ -15,8 +15,17 @@ use crate::fauna_dev::parser::Resolver;
 
 impl Context<'_> {
     /// A stored lambda, parsed.
-    pub(super) fn parse_stored(&self, lambda: &Lambda) -> Outcome<Arc<LambdaExpression>> {
-        parser::parse_lambda(&self.run.forms.signatures, self, lambda.version(), &lambda.literal())
+    ///
+    /// # Errors
+    /// Where it cannot be parsed.
+    pub fn parse_stored(&self, lambda: &Lambda) -> Outcome<Arc<LambdaExpression>> {
+        let parse = || parser::parse_lambda(&self.run.forms.signatures, self, lambda.version(), &lambda.literal());
+        let Lambda::Stored { parsed, .. } = lambda else { return parse() };
+        if let Some(parsed) = parsed.get() {
+            return Ok(Arc::clone(parsed));
+        }
+        let expression = parse()?;
+        Ok(Arc::clone(parsed.get_or_init(|| expression)))
     }
 
     /// The database that a scope names.
@@ -37,10 +46,13 @@ impl Context<'_> {
     /// The document that the caller means by `self`.
     fn own(&self, collection: &Unresolved) -> Outcome<Option<Ref>> {
         let Some(collection) = self.resolve(collection)? else { return Ok(None) };
-        match (&self.caller.source, collection.id) {
-            (Source::Token { token, .. }, native::TOKENS) => Ok(Some(*token)),
-            (Source::Token { identity, .. }, native::CREDENTIALS) => self.transaction().credentials_of(*identity),
-            (source, id) => Ok(source.identity().filter(|identity| identity.collection == id)),
+        let identity = self.caller.identity;
+        match (self.caller.source, collection.id) {
+            (Source::Token(token), native::TOKENS) => Ok(Some(token)),
+            (Source::Token(_), native::CREDENTIALS) => {
+                identity.map_or(Ok(None), |identity| self.transaction().credentials_of(identity))
+            }
+            (_, id) => Ok(identity.filter(|identity| identity.collection == id)),
         }
     }
 }

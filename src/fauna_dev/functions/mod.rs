@@ -11,6 +11,8 @@
 
 mod arithmetic;
 mod arrays;
+mod auth;
+mod calls;
 mod casing;
 mod comparison;
 mod conversions;
@@ -21,13 +23,17 @@ mod numbers;
 mod numeric;
 mod objects;
 mod pattern;
+mod reads;
 mod reductions;
+mod refs;
 mod replacement;
 mod search;
 mod selection;
+mod sets;
 mod strings;
 mod time;
 mod type_checks;
+mod writes;
 
 use std::sync::LazyLock;
 
@@ -35,21 +41,29 @@ use crate::fauna_dev::evaluator::Forms;
 
 /// All forms.
 pub fn forms() -> &'static Forms {
-    static FORMS: LazyLock<Forms> = LazyLock::new(|| Forms::new(&[
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        Forms::new(&[
             arithmetic::FORMS,
             arrays::FORMS,
+            auth::FORMS,
+            calls::FORMS,
             casing::FORMS,
             comparison::FORMS,
             conversions::FORMS,
             format::FORMS,
             numbers::FORMS,
             objects::FORMS,
+            reads::FORMS,
             reductions::FORMS,
+            refs::FORMS,
             search::FORMS,
             selection::FORMS,
+            sets::FORMS,
             strings::FORMS,
             time::FORMS,
             type_checks::FORMS,
-        ]));
+            writes::FORMS,
+        ])
+    });
     &FORMS
 }

@@ -1,6 +1,7 @@
 //! Function values.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use super::ApiVersion;
 use super::Expression;
@@ -81,10 +82,17 @@ pub enum Lambda {
         version: ApiVersion,
         /// `{"lambda":…,"expr":…}`.
         literal: Value,
+        /// What it does, once it has been called.
+        parsed: OnceLock<Arc<LambdaExpression>>,
     },
 }
 
 impl Lambda {
+    /// A lambda as it is kept in a document.
+    pub const fn stored(version: ApiVersion, literal: Value) -> Self {
+        Self::Stored { version, literal, parsed: OnceLock::new() }
+    }
+
     /// The version its body is read by.
     pub fn version(&self) -> ApiVersion {
         match self {

@@ -9,6 +9,7 @@ mod kind;
 mod lambda;
 mod object;
 mod order;
+mod plain;
 mod position;
 mod reference;
 mod render;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Action;
 use super::Lambda;
 use super::Ref;
 use super::Value;
@@ -69,19 +68,11 @@ pub enum Set {
     Events(Arc<Set>),
 }
 
-/// A place in the order of a set, as a cursor or a bound of a range says it.
-#[derive(Clone, Debug, PartialEq)]
+/// An end of a range.
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Bound {
-    /// What was given, to be shown again.
-    pub given: Value,
-    /// The values of the entry; fewer than the set has where it is a prefix.
+    /// The values it was given as, to be shown again.
     pub values: Vec<Value>,
-    /// The document of the entry; `None` where the values say it all.
-    pub document: Option<Ref>,
-    /// The time of an event.
-    pub ts: Option<i64>,
-    /// The action of an event.
-    pub action: Option<Action>,
-    /// Whether what has no document lies after all entries with the same values.
-    pub is_after: bool,
+    /// The key of the first entry that belongs, or of the first that no longer does; nothing where the end is open.
+    pub key: Option<Vec<u8>>,
 }

@@ -1,6 +1,19 @@
-//! Documents, their history, and index entries, in one SQLite file.
+//! Documents, their history, names and index entries, in one SQLite file.
+//!
+//! Rows and their transaction, nothing else: what a document means, who may see it and which entries it has is decided above.
 
+mod codec;
+mod databases;
+mod documents;
+mod entries;
+mod file;
+mod history;
 mod names;
 mod transaction;
 
+pub use codec::encode;
+pub use documents::{Stored, expiry};
+pub use entries::{Entry, Span, after};
+pub use file::File;
+pub use history::{Past, version_at};
 pub use transaction::Transaction;

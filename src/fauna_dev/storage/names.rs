@@ -68,4 +68,31 @@ impl Transaction<'_> {
             statement.query_row((identity.database, identity.collection, identity.id), |row| row.get(0)).optional()?;
         Ok(id.map(|id| Ref::new(identity.database, native::CREDENTIALS, id)))
     }
+
+    /// Gives a schema document its name, or takes it away.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn set_name(&self, schema: Ref, name: Option<&str>) -> Outcome<()> {
+        let sql = "delete from names where database = ?1 and collection = ?2 and id = ?3";
+        self.connection.prepare_cached(sql)?.execute((schema.database, schema.collection, schema.id))?;
+        if let Some(name) = name {
+            let sql = "insert into names (database, collection, name, id, ts) values (?1, ?2, ?3, ?4, ?5)";
+            let parameters = (schema.database, schema.collection, name, schema.id, self.commit);
+            self.connection.prepare_cached(sql)?.execute(parameters)?;
+        }
+        self.names.borrow_mut().remove(&schema);
+        self.dirty.set(true);
+        Ok(())
+    }
+
+    /// The schema document that has a name now, also one that this transaction has made.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn owner_of_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
+        let sql = "select id from names where database = ?1 and collection = ?2 and name = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((database, collection, name), |row| row.get(0)).optional()?)
+    }
 }

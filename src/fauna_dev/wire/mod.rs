@@ -6,4 +6,4 @@ mod write;
 
 pub use number::double;
 pub use read::{Unreadable, read};
-pub use write::{Names, Writer, hyphenated};
+pub use write::{Names, Writer, escape, hyphenated};

@@ -160,8 +160,7 @@ impl Decimal {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(self.exponent + places);
         let whole = rounded.exponent.max(1);
-        let mut text: String =
-            (0..whole).map(|place| rounded.digit(place + rounded.exponent - whole)).collect();
+        let mut text: String = (0..whole).map(|place| rounded.digit(place + rounded.exponent - whole)).collect();
         if places > 0 {
             text.push('.');
             text.extend((0..places).map(|place| rounded.digit(rounded.exponent + place)));
@@ -189,7 +188,8 @@ impl Decimal {
         let rounded = self.rounded(places);
         if rounded.digits.is_empty() || (-3..=places).contains(&rounded.exponent) {
             let after = usize::try_from(places - rounded.exponent.max(1).max(rounded.exponent)).unwrap_or(0);
-            let after = if rounded.exponent < 1 { after + usize::try_from(1 - rounded.exponent).unwrap_or(0) } else { after };
+            let after =
+                if rounded.exponent < 1 { after + usize::try_from(1 - rounded.exponent).unwrap_or(0) } else { after };
             return rounded.fixed(after);
         }
         self.scientific(precision - 1, false)

@@ -1,0 +1,130 @@
+//! Writing documents and the entries they have in indexes.
+
+use std::sync::Arc;
+
+use super::Index;
+use super::entries;
+use super::index;
+use crate::fauna_dev::evaluator::Context;
+use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::Object;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Position;
+use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::native;
+use crate::fauna_dev::storage::Entry;
+use crate::fauna_dev::storage::Past;
+use crate::fauna_dev::storage::Stored;
+use crate::fauna_dev::storage::expiry;
+
+/// Writes a version of a document.
+///
+/// # Errors
+/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Position) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    let ts = context.transaction().commit_time();
+    let new = Stored { ts, fields: Arc::clone(fields) };
+    move_entries(context, document, old.as_ref(), Some(&new), position)?;
+    context.transaction().put(document, fields)
+}
+
+/// Ends a document.
+///
+/// # Errors
+/// Where the endpoint fails.
+pub fn delete(context: &Context<'_>, document: Ref) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    move_entries(context, document, old.as_ref(), None, &Position::root())?;
+    context.transaction().remove(document)
+}
+
+/// Replaces the history of a document.
+///
+/// # Errors
+/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position: &Position) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    let new = versions.last().and_then(|last| Some(Stored { ts: last.ts, fields: Arc::clone(last.fields.as_ref()?) }));
+    move_entries(context, document, old.as_ref(), new.as_ref(), position)?;
+    context.transaction().rewrite(document, versions)
+}
+
+/// Moves the entries of a document from those of its old version to those of its new one.
+fn move_entries(
+    context: &Context<'_>,
+    document: Ref,
+    old: Option<&Stored>,
+    new: Option<&Stored>,
+    position: &Position,
+) -> Outcome<()> {
+    for id in context.transaction().indexes_of(document.parent())? {
+        let reference = Ref::new(document.database, native::INDEXES, id);
+        let Some(index) = index(context, reference)? else { continue };
+        let of = |version: Option<&Stored>| {
+            version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))
+        };
+        let before = of(old)?;
+        let after = of(new)?;
+        let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
+        for entry in before.iter().filter(|entry| !after.contains(entry)) {
+            context.transaction().remove_entry(reference, entry)?;
+        }
+        for entry in &after {
+            let is_new = !before.contains(entry);
+            if is_new {
+                require_unique(context, &index, entry, position)?;
+            }
+            if is_new || ttl(old) != ttl(new) {
+                context.transaction().add_entry(reference, entry, ttl(new))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an entry that another document has already.
+fn require_unique(context: &Context<'_>, index: &Index, entry: &Entry, position: &Position) -> Outcome<()> {
+    if !index.unique {
+        return Ok(());
+    }
+    let length = entry.sort.len().saturating_sub(SORTED_REF);
+    let values = entry.sort.get(..length).unwrap_or_default();
+    if context.transaction().is_taken(index.reference, &entry.terms, values, entry.document)? {
+        return Err(Failure::not_unique(position.clone()).into());
+    }
+    Ok(())
+}
+
+/// How many bytes of a sort key stand for the document: a tag, the id, the collection.
+const SORTED_REF: usize = 17;
+
+/// How many documents are read at once while an index is built.
+const BATCH: usize = 256;
+
+/// Fills a new index with the documents that exist.
+///
+/// # Errors
+/// Where it would not be unique, at `position`; where the endpoint fails.
+pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref], position: &Position) -> Outcome<()> {
+    let Some(index) = index(context, reference)? else { return Ok(()) };
+    for collection in collections {
+        let mut from = i64::MIN;
+        loop {
+            let ids = context.transaction().ids(*collection, from, true, BATCH)?;
+            for id in &ids {
+                let document = Ref::new(collection.database, collection.id, *id);
+                let Some(stored) = context.transaction().get(document)? else { continue };
+                for entry in entries(context, &index, document, stored.ts, &stored.fields)? {
+                    require_unique(context, &index, &entry, position)?;
+                    context.transaction().add_entry(reference, &entry, expiry(&stored.fields))?;
+                }
+            }
+            match ids.last() {
+                Some(last) if ids.len() == BATCH => from = last.saturating_add(1),
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Runs queries: each on a thread with a large stack, in a transaction of its own.
+//!
+//! What can only read runs on one of several readers, what may write on the one writer; the expression tree tells which. An answer
+//! is given after what it says is durable.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::access;
+use super::answer;
+use super::answer::Answer;
+use super::evaluator::Caller;
+use super::evaluator::Context;
+use super::evaluator::Limit;
+use super::evaluator::Permissions;
+use super::evaluator::Run;
+use super::evaluator::Source;
+use super::functions::forms;
+use super::language::ApiVersion;
+use super::language::Effect;
+use super::language::Outcome;
+use super::parser;
+use super::storage::File;
+use super::storage::Transaction;
+use super::wire;
+
+/// The stack of a thread that evaluates: room for the deepest nesting that is allowed, also in a build that is not optimised.
+const STACK: usize = 512 << 20;
+/// How many threads read.
+const READERS: usize = 3;
+
+/// What a request asks for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A query: the bytes of its JSON, and whether it may write.
+    Query {
+        /// The JSON.
+        body: Vec<u8>,
+        /// Whether it may write.
+        may_write: bool,
+        /// Whether the answer would be a stream, which is not offered: only what cannot be one is told so.
+        streams: bool,
+    },
+    /// Whether the secret is good for anything, and what is answered then.
+    Login(Reply),
+}
+
+/// What is answered to somebody who has shown a good secret but asks for no query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Who they are.
+    Authorized,
+    /// That only these methods are known.
+    MethodNotAllowed(&'static str),
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked.
+    pub asked: Asked,
+    /// What was shown as credential.
+    pub secret: Option<String>,
+    /// The version of the API.
+    pub version: ApiVersion,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A request and where its answer goes.
+struct Job {
+    /// The request.
+    request: Request,
+    /// When it must have ended.
+    deadline: Instant,
+    /// Where the answer goes.
+    reply: oneshot::Sender<Answer>,
+}
+
+/// Hands requests to the threads that run them. They end when this is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    /// The queue of the readers.
+    readers: mpsc::Sender<Job>,
+}
+
+impl Engine {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened or a thread cannot be started.
+    pub fn start(file: &File, root_hash: &str) -> Result<Self, super::Error> {
+        let (write, to_write) = mpsc::channel::<Job>();
+        let worker = Worker { file: file.clone(), root_hash: root_hash.to_owned() };
+        let mut connection = file.connect()?;
+        let writer = worker.clone();
+        spawn("fauna-writer", move || {
+            for job in to_write {
+                writer.write(&mut connection, job);
+            }
+        })?;
+        let (read, to_read) = mpsc::channel::<Job>();
+        let to_read = Arc::new(Mutex::new(to_read));
+        for _ in 0..READERS {
+            let mut connection = file.connect()?;
+            let (worker, to_read, write) = (worker.clone(), Arc::clone(&to_read), write.clone());
+            spawn("fauna-reader", move || {
+                loop {
+                    let next = to_read.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(job) = next else { return };
+                    worker.read(&mut connection, job, &write);
+                }
+            })?;
+        }
+        Ok(Self { readers: read })
+    }
+
+    /// Runs a request.
+    pub async fn run(&self, request: Request) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + request.timeout;
+        if self.readers.send(Job { request, deadline, reply }).is_err() {
+            return Answer::internal("the endpoint is stopping");
+        }
+        answer.await.unwrap_or_else(|_dropped| Answer::internal("the query ended without an answer"))
+    }
+}
+
+/// Starts a thread that evaluates.
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), super::Error> {
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run)?;
+    Ok(())
+}
+
+/// What a thread needs to run requests.
+#[derive(Clone)]
+struct Worker {
+    /// The file.
+    file: File,
+    /// The hash of the root key.
+    root_hash: String,
+}
+
+/// What reading a request came to.
+enum Progress {
+    /// It is answered.
+    Done(Answer),
+    /// It may write: the writer has to run it.
+    Writes,
+}
+
+impl Worker {
+    /// Runs a request that reads; hands one that may write on.
+    fn read(&self, connection: &mut Connection, job: Job, write: &mpsc::Sender<Job>) {
+        let progress = self.file.read(connection, |transaction| self.run(transaction, &job, false));
+        match progress {
+            Ok(Progress::Writes) => {
+                if let Err(refused) = write.send(job) {
+                    answer_to(refused.0, Answer::internal("the endpoint is stopping"));
+                }
+            }
+            Ok(Progress::Done(answer)) => answer_to(job, answer),
+            Err(halt) => answer_to(job, Answer::of_halt(&halt, ApiVersion::V4, 0)),
+        }
+    }
+
+    /// Runs a request that may write.
+    fn write(&self, connection: &mut Connection, job: Job) {
+        let progress = self.file.write(connection, |transaction| {
+            let progress = self.run(transaction, &job, true)?;
+            let keep = matches!(&progress, Progress::Done(answer) if !answer.is_failure());
+            Ok((progress, keep))
+        });
+        let answer = match progress {
+            Ok(Progress::Done(answer)) => answer,
+            Ok(Progress::Writes) => Answer::internal("a query did not know whether it writes"),
+            Err(halt) => Answer::of_halt(&halt, ApiVersion::V4, 0),
+        };
+        answer_to(job, answer);
+    }
+
+    /// Runs a request inside a transaction.
+    fn run(&self, transaction: &Transaction<'_>, job: &Job, writing: bool) -> Outcome<Progress> {
+        let request = &job.request;
+        let run = Run::new(transaction, forms(), job.deadline);
+        let nobody = Caller { database: 0, source: Source::Root, identity: None, permissions: Permissions::Client };
+        let limit = Limit { effect: Effect::Read, place: "authentication" };
+        let context = Context::new(&run, Arc::new(nobody), request.version, limit);
+        let caller = match &request.secret {
+            Some(secret) => access::authenticate(&context, secret, &self.root_hash)?,
+            None => None,
+        };
+        let now = transaction.snapshot();
+        let Some(caller) = caller else { return Ok(Progress::Done(Answer::unauthorized(now))) };
+        let (body, may_write, streams) = match &request.asked {
+            Asked::Query { body, may_write, streams } => (body, *may_write, *streams),
+            Asked::Login(reply) => return Ok(Progress::Done(answer::reply(&context, &caller, *reply)?)),
+        };
+        let failed = |halt| Ok(Progress::Done(Answer::of_halt(&halt, request.version, now)));
+        let query = match wire::read(body) {
+            Ok(query) => query,
+            Err(unreadable) => return failed(answer::unreadable(unreadable)),
+        };
+        let limit = if may_write {
+            Limit { effect: Effect::Write, place: "" }
+        } else {
+            Limit { effect: Effect::Read, place: "get requests" }
+        };
+        let context = Context::new(&run, Arc::new(caller), request.version, limit);
+        let expression = match parser::parse(&run.forms.signatures, &context, request.version, &query) {
+            Ok(expression) => expression,
+            Err(halt) => return failed(halt),
+        };
+        if !writing && may_write && expression.effect() == Effect::Write {
+            return Ok(Progress::Writes);
+        }
+        match context.evaluate(&expression) {
+            Ok(value) if streams => Ok(Progress::Done(answer::stream(&context, &value))),
+            Ok(value) => Ok(Progress::Done(answer::success(&context, &value)?)),
+            Err(halt) => failed(halt),
+        }
+    }
+}
+
+/// Sends an answer to whoever still waits for it.
+fn answer_to(job: Job, answer: Answer) {
+    let _gone = job.reply.send(answer);
+}

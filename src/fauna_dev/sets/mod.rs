@@ -1,0 +1,17 @@
+//! Reading sets: their order, cursors, pages and histories (spec 4.3, 4.4).
+//!
+//! A set is a stream of items in the order of their keys; algebra of sets merges streams. Nothing is read before it is asked for.
+
+mod algebra;
+mod cursor;
+mod events;
+mod page;
+mod readable;
+mod shape;
+mod stream;
+
+pub use cursor::{lower_bound, upper_bound};
+pub use page::{PageRequest, page};
+pub use readable::{Readable, require_readable};
+pub use shape::{Shape, shape};
+pub use stream::{Item, Items, Range, head, items};

@@ -1,0 +1,122 @@
+//! Pages of sets.
+//!
+//! Forward a page begins with its cursor, backward it ends before it, and it is always in ascending order. Items that the caller
+//! may not read are skipped before a page is cut, so that pages stay full.
+
+use std::sync::Arc;
+
+use super::Readable;
+use super::events;
+use super::stream::Item;
+use super::stream::Range;
+use super::stream::items;
+use crate::fauna_dev::access::Deed;
+use crate::fauna_dev::access::allows;
+use crate::fauna_dev::evaluator::Context;
+use crate::fauna_dev::language::Cursor;
+use crate::fauna_dev::language::Element;
+use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Page;
+use crate::fauna_dev::language::Position;
+use crate::fauna_dev::language::Value;
+use crate::fauna_dev::sets::Shape;
+use crate::fauna_dev::sets::lower_bound;
+
+/// What page is wanted.
+pub struct PageRequest {
+    /// The cursor, if there is one.
+    pub cursor: Option<Value>,
+    /// Whether the page before the cursor is wanted.
+    pub backward: bool,
+    /// How many elements.
+    pub size: usize,
+    /// Whether each element comes with the sets it is from.
+    pub sources: bool,
+}
+
+/// A page of a set.
+///
+/// # Errors
+/// Where the cursor does not fit (at `at`), or reading fails.
+pub fn page(
+    context: &Context<'_>,
+    readable: &Readable,
+    shape: &Shape,
+    request: &PageRequest,
+    at: &Position,
+) -> Outcome<Page> {
+    if shape.is_history {
+        return events::page(context, readable, request, at);
+    }
+    let bound = request.cursor.as_ref().map(|cursor| lower_bound(shape, cursor, at)).transpose()?;
+    let key = bound.and_then(|bound| bound.key);
+    let range = if request.backward {
+        Range { lower: Vec::new(), upper: key, descending: true }
+    } else {
+        Range { lower: key.unwrap_or_default(), upper: None, descending: false }
+    };
+    let mut found: Vec<Item> = Vec::new();
+    for item in items(context, &readable.set, &range)? {
+        if found.len() > request.size {
+            break;
+        }
+        let item = item?;
+        if !readable.is_filtered || allows(context, &Deed::Read(item.document))? {
+            found.push(item);
+        }
+    }
+    Ok(cut(
+        found,
+        request,
+        |item| Value::Cursor(Arc::new(Cursor::Values(item.cursor()))),
+        |item| {
+            let shown = item.shown();
+            if request.sources {
+                return Value::Element(Arc::new(Element { value: shown, sources: item.sources.clone() }));
+            }
+            shown
+        },
+    ))
+}
+
+/// A page of what was read, one item more than wanted where there is more.
+pub fn cut<T>(
+    mut found: Vec<T>,
+    request: &PageRequest,
+    cursor: impl Fn(&T) -> Value,
+    shown: impl Fn(&T) -> Value,
+) -> Page {
+    let given = request.cursor.as_ref().map(|cursor| Value::Cursor(Arc::new(Cursor::Values(parts(cursor)))));
+    let has_more = found.len() > request.size;
+    let next = if request.size == 0 {
+        given.clone()
+    } else if has_more {
+        let place = if request.backward { request.size - 1 } else { request.size };
+        found.get(place).map(&cursor)
+    } else {
+        None
+    };
+    found.truncate(request.size);
+    if request.backward {
+        found.reverse();
+    }
+    let (before, after) = if request.backward { (next, given) } else { (given, next) };
+    Page {
+        data: found.iter().map(shown).collect(),
+        unmapped: Arc::new(found.iter().map(cursor).collect()),
+        before,
+        after,
+    }
+}
+
+/// The parts of a cursor as it was given.
+fn parts(cursor: &Value) -> Vec<Value> {
+    match cursor {
+        Value::Array(parts) => parts.to_vec(),
+        Value::Cursor(inner) => match &**inner {
+            Cursor::Values(parts) => parts.clone(),
+            Cursor::Event(event) => vec![event.clone()],
+        },
+        one => vec![one.clone()],
+    }
+}
