@@ -103,24 +103,17 @@ pub fn unreadable(unreadable: Unreadable) -> Halt {
 }
 
 /// Names as the caller's database sees them.
-struct Named<'t> {
-    /// Looks them up.
-    transaction: &'t Transaction<'t>,
-    /// The caller's database.
-    database: i64,
-}
-
-impl Names for Named<'_> {
+impl Names for Context<'_> {
     fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
-        self.transaction.name(schema)
+        self.transaction().name(schema)
     }
 
     fn path(&self, database: i64) -> Outcome<Option<Vec<Arc<str>>>> {
         let mut path = Vec::new();
         let mut here = database;
-        while here != self.database {
-            let Some(document) = self.transaction.database_document(here)? else { return Ok(None) };
-            let Some(name) = self.transaction.name(document)? else { return Ok(None) };
+        while here != self.database() {
+            let Some(document) = self.transaction().database_document(here)? else { return Ok(None) };
+            let Some(name) = self.transaction().name(document)? else { return Ok(None) };
             path.push(name);
             here = document.database;
         }
@@ -135,8 +128,7 @@ impl Names for Named<'_> {
 pub fn success(context: &Context<'_>, value: &Value) -> Outcome<Answer> {
     let transaction = context.transaction();
     let now = if transaction.is_dirty() { transaction.commit_time() } else { transaction.snapshot() };
-    let names = Named { transaction, database: context.database() };
-    let resource = Writer::new(&names, context.version, transaction.commit_time()).finish(value)?;
+    let resource = Writer::new(context, context.version, transaction.commit_time()).finish(value)?;
     let status = if matches!(value, Value::Document(document) if document.is_new) { 201 } else { 200 };
     Ok(Answer::new(status, format!("{{\"resource\":{resource}}}"), Some(now)))
 }
@@ -151,7 +143,11 @@ pub fn stream(context: &Context<'_>, value: &Value) -> Answer {
         _ => false,
     };
     let failure = if can_be {
-        Failure::new("feature not available", Position::root(), "Streams are not offered by the embedded Fauna endpoint.")
+        Failure::new(
+            "feature not available",
+            Position::root(),
+            "Streams are not offered by the embedded Fauna endpoint.",
+        )
     } else {
         let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
         Failure::argument(Position::root(), text)
@@ -240,7 +236,8 @@ fn write_field(out: &mut String, field: &FieldFailure) {
 
 /// The text of a failure; before version 2.7 collections were classes and documents instances.
 fn description(failure: &Failure, version: ApiVersion) -> String {
-    let renamed = ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];
+    let renamed =
+        ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];
     if version >= ApiVersion::V27 || !renamed.contains(&failure.code) {
         return failure.description.clone();
     }

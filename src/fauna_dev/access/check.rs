@@ -82,11 +82,14 @@ impl Deed<'_> {
     /// What it would happen to.
     const fn object(&self) -> Ref {
         match self {
-            Self::Read(document) | Self::ReadHistory(document) | Self::ReadCollection(document) | Self::Delete(document) => {
+            Self::Read(document)
+            | Self::ReadHistory(document)
+            | Self::ReadCollection(document)
+            | Self::Delete(document) => *document,
+            Self::ReadIndex { index, .. } => *index,
+            Self::Create { document, .. } | Self::Write { document, .. } | Self::WriteHistory { document, .. } => {
                 *document
             }
-            Self::ReadIndex { index, .. } => *index,
-            Self::Create { document, .. } | Self::Write { document, .. } | Self::WriteHistory { document, .. } => *document,
             Self::Call { function, .. } => *function,
         }
     }
@@ -130,12 +133,9 @@ impl Deed<'_> {
                 Value::array(vec![object(old), object(new), Value::Ref(*document)])
             }
             Self::Write { old, new, .. } => Value::array(vec![object(old), object(new)]),
-            Self::WriteHistory { document, ts, action, data } => Value::array(vec![
-                Value::Ref(*document),
-                Value::Time(*ts),
-                Value::from(action.name()),
-                object(data),
-            ]),
+            Self::WriteHistory { document, ts, action, data } => {
+                Value::array(vec![Value::Ref(*document), Value::Time(*ts), Value::from(action.name()), object(data)])
+            }
             Self::Call { argument, .. } => (*argument).clone(),
         }
     }

@@ -81,7 +81,12 @@ pub fn authenticate(context: &Context<'_>, shown: &str, root_hash: &str) -> Outc
             Kind::Key(id) => key(context, id, &secret, &credential),
             Kind::Token(id, global_id) => token(context, Ref::new(global_id, native::TOKENS, id), &secret),
         },
-        None if verify_slices_are_equal(secret::hash(credential.secret.as_bytes()).as_bytes(), root_hash.as_bytes()).is_ok() => {
+        None if verify_slices_are_equal(
+            secret::hash(credential.secret.as_bytes()).as_bytes(),
+            root_hash.as_bytes(),
+        )
+        .is_ok() =>
+        {
             let root = Caller { database: 0, source: Source::Root, identity: None, permissions: Permissions::Admin };
             narrowed(context, root, &credential)
         }

@@ -98,7 +98,13 @@ pub fn memberships(context: &Context<'_>, identity: Ref, source: Source) -> Outc
 ///
 /// # Errors
 /// Where the storage fails.
-pub fn grants(context: &Context<'_>, database: i64, roles: &[i64], resource: Ref, action: &str) -> Outcome<Vec<Option<Arc<Lambda>>>> {
+pub fn grants(
+    context: &Context<'_>,
+    database: i64,
+    roles: &[i64],
+    resource: Ref,
+    action: &str,
+) -> Outcome<Vec<Option<Arc<Lambda>>>> {
     let mut grants = Vec::new();
     for id in roles {
         let Some(role) = context.transaction().get(Ref::new(database, native::ROLES, *id))? else { continue };

@@ -129,12 +129,20 @@ pub fn term_key(terms: &[Value], now: i64) -> Vec<u8> {
 ///
 /// # Errors
 /// Where the endpoint fails; a binding that fails counts as null.
-pub fn entries(context: &Context<'_>, index: &Index, document: Ref, ts: i64, fields: &Arc<Object>) -> Outcome<Vec<Entry>> {
+pub fn entries(
+    context: &Context<'_>,
+    index: &Index,
+    document: Ref,
+    ts: i64,
+    fields: &Arc<Object>,
+) -> Outcome<Vec<Entry>> {
     let collection = document.collection;
-    let feeds = |source: &&(Option<i64>, _)| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
+    let feeds =
+        |source: &&(Option<i64>, _)| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
     let Some((_, bindings)) = index.sources.iter().find(feeds) else { return Ok(Vec::new()) };
     let stamp = context.transaction().stamp(ts);
-    let document_value = Document { reference: document, ts: stamp, deleted: false, fields: Arc::clone(fields), is_new: false };
+    let document_value =
+        Document { reference: document, ts: stamp, deleted: false, fields: Arc::clone(fields), is_new: false };
     let view = Value::Document(Arc::new(document_value));
     let extract = |from: &TermOrValue| -> Outcome<Vec<Value>> {
         let mut values = Vec::new();
@@ -187,12 +195,8 @@ fn sort_key(definitions: &[TermOrValue], values: &[Value], document: Ref) -> Vec
 
 /// What a binding gives for a document.
 fn bound(context: &Context<'_>, lambda: &Lambda, document: &Value) -> Outcome<Value> {
-    let caller = Caller {
-        database: context.database(),
-        source: Source::Root,
-        identity: None,
-        permissions: Permissions::Client,
-    };
+    let caller =
+        Caller { database: context.database(), source: Source::Root, identity: None, permissions: Permissions::Client };
     let limit = Limit { effect: Effect::Pure, place: "index bindings" };
     let inner = Context::new(context.run, Arc::new(caller), ApiVersion::V4, limit);
     match inner.apply(lambda, document.clone(), &Position::root()) {

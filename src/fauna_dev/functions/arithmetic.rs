@@ -3,8 +3,8 @@
 //! Integers wrap; as soon as a double takes part, the rest is computed in doubles (spec 4.6).
 
 use super::numeric::double;
-use super::numeric::to_double;
 use super::numeric::long;
+use super::numeric::to_double;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
 use crate::fauna_dev::evaluator::cast;

@@ -154,7 +154,11 @@ fn take(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     match call.value(context, 1)? {
         Value::Array(elements) => Ok(Value::array(first(&elements))),
         Value::Page(page) => {
-            let after = if is_negative { page.before.clone() } else { page.unmapped.get(count).cloned().or(page.after.clone()) };
+            let after = if is_negative {
+                page.before.clone()
+            } else {
+                page.unmapped.get(count).cloned().or(page.after.clone())
+            };
             let unmapped = Arc::new(first(&page.unmapped));
             Ok(Value::Page(Arc::new(Page { data: first(&page.data), unmapped, before: page.before.clone(), after })))
         }
@@ -170,7 +174,8 @@ fn drop_first(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         Value::Array(elements) => Ok(Value::array(rest(&elements))),
         Value::Page(page) => {
             let unmapped = rest(&page.unmapped);
-            let before = if is_negative { page.before.clone() } else { unmapped.first().cloned().or(page.after.clone()) };
+            let before =
+                if is_negative { page.before.clone() } else { unmapped.first().cloned().or(page.after.clone()) };
             let after = page.after.clone();
             Ok(Value::Page(Arc::new(Page { data: rest(&page.data), unmapped: Arc::new(unmapped), before, after })))
         }

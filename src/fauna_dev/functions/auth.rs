@@ -37,7 +37,8 @@ pub const FORMS: &[Form] = &[
 /// `current_identity`.
 fn current_identity(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
-    let missing = || Failure::new("missing identity", call.position.clone(), "Authentication does not contain an identity");
+    let missing =
+        || Failure::new("missing identity", call.position.clone(), "Authentication does not contain an identity");
     context.caller.identity.map(Value::Ref).ok_or_else(|| missing().into())
 }
 

@@ -46,7 +46,8 @@ fn uppercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 fn titlecase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let mapper = TitlecaseMapper::new();
-    let titled = |word| mapper.titlecase_segment_to_string(word, &LanguageIdentifier::UNKNOWN, TitlecaseOptions::default());
+    let titled =
+        |word| mapper.titlecase_segment_to_string(word, &LanguageIdentifier::UNKNOWN, TitlecaseOptions::default());
     Ok(Value::from(text.split_word_bounds().map(titled).collect::<String>()))
 }
 

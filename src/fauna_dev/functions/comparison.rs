@@ -25,9 +25,7 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("lte")], |context, call| compare_all(context, call, Ordering::is_le)),
     Form::pure(&[Key::required("gt")], |context, call| compare_all(context, call, Ordering::is_gt)),
     Form::pure(&[Key::required("gte")], |context, call| compare_all(context, call, Ordering::is_ge)),
-    Form::pure(&[Key::required("not")], |context, call| {
-        Ok(Value::Bool(!call.required(context, 0, cast::boolean)?))
-    }),
+    Form::pure(&[Key::required("not")], |context, call| Ok(Value::Bool(!call.required(context, 0, cast::boolean)?))),
     Form::pure(&[Key::required("and")], |context, call| {
         Ok(Value::Bool(booleans(context, call)?.into_iter().all(|value| value)))
     })
@@ -46,7 +44,8 @@ fn booleans(context: &Context<'_>, call: &FormCall) -> Outcome<Vec<bool>> {
 /// `equals`: whether all are like the first.
 fn equals(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let values = call.required(context, 0, cast::one_or_more(cast::any))?;
-    let equal = values.split_first().is_none_or(|(first, rest)| rest.iter().all(|other| are_equal(context, first, other)));
+    let equal =
+        values.split_first().is_none_or(|(first, rest)| rest.iter().all(|other| are_equal(context, first, other)));
     Ok(Value::Bool(equal))
 }
 

@@ -17,6 +17,7 @@ mod calls;
 mod casing;
 mod comparison;
 mod conversions;
+mod format;
 mod merged;
 mod number_text;
 mod numbers;
@@ -51,6 +52,7 @@ pub fn forms() -> &'static Forms {
             casing::FORMS,
             comparison::FORMS,
             conversions::FORMS,
+            format::FORMS,
             numbers::FORMS,
             objects::FORMS,
             reads::FORMS,

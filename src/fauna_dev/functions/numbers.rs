@@ -67,12 +67,7 @@ const UNIT_RANGE: &str = "between -1 and 1 inclusive";
 const DEFAULT_PLACES: i64 = 2;
 
 /// A number of the same type.
-fn each(
-    context: &Context<'_>,
-    call: &FormCall,
-    integer: fn(i64) -> i64,
-    real: fn(f64) -> f64,
-) -> Outcome<Value> {
+fn each(context: &Context<'_>, call: &FormCall, integer: fn(i64) -> i64, real: fn(f64) -> f64) -> Outcome<Value> {
     Ok(match call.required(context, 0, cast::number)? {
         Number::Integer(number) => Value::Integer(integer(number)),
         Number::Double(number) => Value::Double(real(number)),

@@ -17,6 +17,7 @@ use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Set;
@@ -78,19 +79,29 @@ fn unresolved(value: &Value, at: &Position) -> Outcome<Option<Identified>> {
 fn exists(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, unresolved)?;
     let context = at(context, call.optional(context, 1, cast::transaction_time)?);
-    let document = match target {
-        None => return Ok(Value::Bool(false)),
-        Some(Identified::Document(document)) => document,
-        Some(Identified::Set(set)) => {
-            let readable = require_readable(&context, &set, &call.at(0))?;
-            match sets::head(&context, &readable.set)? {
-                Some(item) => item.document,
-                None => return Ok(Value::Bool(false)),
-            }
-        }
-    };
-    let allowed = access::allows(&context, &Deed::Read(document))?;
-    Ok(Value::Bool(documents::get(&context, document)?.is_some() && allowed))
+    Ok(Value::Bool(match target {
+        None => false,
+        Some(Identified::Document(document)) => document_exists(&context, document)?,
+        Some(Identified::Set(set)) => set_exists(&context, &set, &call.position)?,
+    }))
+}
+
+/// Whether a document exists and the caller may read it.
+fn document_exists(context: &Context<'_>, document: Ref) -> Outcome<bool> {
+    let allowed = access::allows(context, &Deed::Read(document))?;
+    Ok(documents::get(context, document)?.is_some() && allowed)
+}
+
+/// Whether the first element of a set exists, for the call at `position`, whichever it is.
+///
+/// # Errors
+/// Where the caller may not read the set, or reading fails.
+pub fn set_exists(context: &Context<'_>, set: &Arc<Set>, position: &Position) -> Outcome<bool> {
+    let readable = require_readable(context, set, &position.at("exists"))?;
+    match sets::head(context, &readable.set)? {
+        Some(item) => document_exists(context, item.document),
+        None => Ok(false),
+    }
 }
 
 /// `get`: of a set its first element counts.
@@ -137,13 +148,16 @@ fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value>
 }
 
 /// A page of a set, as far as the caller may read it.
-fn read_page(
+///
+/// # Errors
+/// Where the cursor does not fit, at `cursor_at`; where the caller may not read the set, at `denied_at`; where reading fails.
+pub fn read_page(
     context: &Context<'_>,
     set: &Arc<Set>,
     request: &PageRequest,
     cursor_at: &Position,
     denied_at: &Position,
-) -> Outcome<crate::fauna_dev::language::Page> {
+) -> Outcome<Page> {
     let shape = sets::shape(context, set)?;
     let readable = require_readable(context, set, denied_at)?;
     sets::page(context, &readable, &shape, request, cursor_at)
@@ -200,7 +214,8 @@ fn paginate(context: &Context<'_>, call: &FormCall, given: Given) -> Outcome<Val
 /// `key_from_secret`: the key or token that a secret belongs to, if the caller may read it.
 fn key_from_secret(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let secret = call.required(context, 0, cast::string)?;
-    let missing = || Failure::new("instance not found", call.position.clone(), format!("No key found for secret {secret}."));
+    let missing =
+        || Failure::new("instance not found", call.position.clone(), format!("No key found for secret {secret}."));
     let document = match access::authenticate(context, &secret, "")?.map(|caller| caller.source) {
         Some(Source::Key(document) | Source::Token(document)) => document,
         _ => return Err(missing().into()),

@@ -11,6 +11,8 @@ use super::comparison::order;
 use super::numeric::count;
 use super::numeric::double;
 use super::numeric::to_double;
+use super::reads::read_page;
+use super::reads::set_exists;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
 use crate::fauna_dev::evaluator::cast;
@@ -23,6 +25,7 @@ use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::sets::PageRequest;
 
 /// The forms of this group.
 pub const FORMS: &[Form] = &[
@@ -55,7 +58,7 @@ pub const FORMS: &[Form] = &[
 
 /// One value of many; a page keeps its ends.
 fn fold(
-    _context: &Context<'_>,
+    context: &Context<'_>,
     call: &FormCall,
     collection: &Iterable,
     folded: impl Fn(&[Value]) -> Outcome<Value>,
@@ -63,7 +66,10 @@ fn fold(
     match collection {
         Iterable::Array(elements) => folded(elements),
         Iterable::Page(page) => Ok(Value::Page(Arc::new(page.with(vec![folded(&page.data)?])))),
-        Iterable::Set(_) => Err(Failure::set_not_found(call.position.clone()).into()),
+        Iterable::Set(set) => {
+            let all = PageRequest { cursor: None, backward: false, size: usize::MAX, sources: false };
+            folded(&read_page(context, set, &all, &call.at(0), &call.at(0))?.data)
+        }
     }
 }
 
@@ -139,6 +145,6 @@ fn is_empty(context: &Context<'_>, call: &FormCall) -> Outcome<bool> {
     match call.required(context, 0, cast::iterable)? {
         Iterable::Array(elements) => Ok(elements.is_empty()),
         Iterable::Page(page) => Ok(page.data.is_empty()),
-        Iterable::Set(_) => Err(Failure::set_not_found(call.position.clone()).into()),
+        Iterable::Set(set) => Ok(!set_exists(context, &set, &call.position)?),
     }
 }

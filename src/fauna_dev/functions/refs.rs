@@ -45,8 +45,10 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("credentials")], |context, call| native_ref(context, call, native::CREDENTIALS)),
     Form::pure(&[Key::required("functions")], |context, call| native_ref(context, call, native::FUNCTIONS)),
     Form::pure(&[Key::required("roles")], |context, call| native_ref(context, call, native::ROLES)),
-    Form::pure(&[Key::required("access_providers")], |context, call| native_ref(context, call, native::ACCESS_PROVIDERS))
-        .since(ApiVersion::V4),
+    Form::pure(&[Key::required("access_providers")], |context, call| {
+        native_ref(context, call, native::ACCESS_PROVIDERS)
+    })
+    .since(ApiVersion::V4),
     Form::write(&[Key::required("new_id")], new_id),
     Form::write(&[Key::required("next_id")], new_id),
 ];
@@ -63,9 +65,7 @@ fn document_ref(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
             None
         }
         Value::Ref(reference) if reference.is_collection() => Some(Ok(reference)),
-        Value::Unresolved(missing)
-            if matches!(*missing, Unresolved::Named { collection: native::COLLECTIONS, .. }) =>
-        {
+        Value::Unresolved(missing) if matches!(*missing, Unresolved::Named { collection: native::COLLECTIONS, .. }) => {
             Some(Err(missing))
         }
         other => {
@@ -98,7 +98,10 @@ fn document_id(id: &Value, at: &Position) -> Result<i64, Failure> {
             if !text.is_empty() && text.chars().all(char::is_numeric) {
                 Failure::argument(at.clone(), format!("The id provided is too large: '{text}'"))
             } else {
-                Failure::argument(at.clone(), format!("Number or numeric String expected, non-numeric '{text}' provided."))
+                Failure::argument(
+                    at.clone(),
+                    format!("Number or numeric String expected, non-numeric '{text}' provided."),
+                )
             }
         }),
         other => Err(Failure::expected(&[Kind::String, Kind::Number], other.kind(), at.clone())),
@@ -121,9 +124,9 @@ fn schema_ref(context: &Context<'_>, call: &FormCall, collection: i64) -> Outcom
     }
     let scope = match scope.filter(|_| database.is_some_and(|database| database != context.database())) {
         None => None,
-        Some(document) => transaction.name(document)?.map(|name| {
-            Arc::new(Unresolved::Named { collection: native::DATABASES, name, scope: None })
-        }),
+        Some(document) => transaction
+            .name(document)?
+            .map(|name| Arc::new(Unresolved::Named { collection: native::DATABASES, name, scope: None })),
     };
     Ok(Value::Unresolved(Arc::new(Unresolved::Named { collection, name, scope })))
 }

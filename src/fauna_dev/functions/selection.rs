@@ -1,5 +1,6 @@
 //! `contains` and its kin, and `select` of the versions that evaluate its default first.
 
+use super::reads::read_page;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
 use crate::fauna_dev::evaluator::PathStep;
@@ -18,6 +19,7 @@ use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::native;
+use crate::fauna_dev::sets::PageRequest;
 
 /// The forms of this group.
 pub const FORMS: &[Form] = &[
@@ -53,6 +55,10 @@ fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         scalar if scalar.is_scalar() => {
             let kinds = [Kind::Object, Kind::Array, Kind::Page, Kind::Set, Kind::Ref];
             return Err(Failure::expected(&kinds, Kind::Scalar, call.at(1)).into());
+        }
+        Value::Set(set) => {
+            let request = PageRequest { cursor: Some(wanted.clone()), backward: false, size: 1, sources: false };
+            read_page(context, set, &request, &call.at(0), &call.position)?.data.contains(&wanted)
         }
         Value::Document(document) => document_contains(document, &wanted),
         Value::Page(page) => page_contains(page, &wanted),

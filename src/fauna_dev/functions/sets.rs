@@ -29,8 +29,12 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("singleton")], singleton),
     Form::pure(&[Key::required("events")], events),
     Form::pure(&[Key::required("documents")], documents_of),
-    Form::pure(&[Key::required("match"), Key::required("index")], |context, call| match_form(context, call, Some(1), Some(0))),
-    Form::pure(&[Key::required("match"), Key::required("terms")], |context, call| match_form(context, call, Some(0), Some(1))),
+    Form::pure(&[Key::required("match"), Key::required("index")], |context, call| {
+        match_form(context, call, Some(1), Some(0))
+    }),
+    Form::pure(&[Key::required("match"), Key::required("terms")], |context, call| {
+        match_form(context, call, Some(0), Some(1))
+    }),
     Form::pure(&[Key::required("match")], |context, call| match_form(context, call, Some(0), None)),
     Form::pure(&[Key::required("union")], |context, call| merge(context, call, Set::Union, union)),
     Form::pure(&[Key::required("intersection")], |context, call| merge(context, call, Set::Intersection, intersection)),

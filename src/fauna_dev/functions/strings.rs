@@ -31,7 +31,8 @@ pub const FORMS: &[Form] = &[
         Ok(Value::Integer(count(call.required(context, 0, cast::string)?.chars().count())))
     }),
     Form::pure(&[Key::required("trim")], |context, call| change(context, call, |text| trim_end(trim_start(text)))),
-    Form::pure(&[Key::required("ltrim")], |context, call| change(context, call, trim_start)).until(ApiVersion::Unstable),
+    Form::pure(&[Key::required("ltrim")], |context, call| change(context, call, trim_start))
+        .until(ApiVersion::Unstable),
     Form::pure(&[Key::required("l_trim")], |context, call| change(context, call, trim_start))
         .since(ApiVersion::Unstable),
     Form::pure(&[Key::required("rtrim")], |context, call| change(context, call, trim_end)).until(ApiVersion::Unstable),
@@ -139,7 +140,8 @@ fn ngram(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     if !failures.is_empty() {
         return Err(crate::fauna_dev::language::Halt::Failures(failures));
     }
-    let sizes = [min.unwrap_or(DEFAULT_NGRAM.0), max.unwrap_or(DEFAULT_NGRAM.1)].map(|size| usize::try_from(to_int(size)));
+    let sizes =
+        [min.unwrap_or(DEFAULT_NGRAM.0), max.unwrap_or(DEFAULT_NGRAM.1)].map(|size| usize::try_from(to_int(size)));
     let (Ok(min @ 1..), Ok(max @ 1..)) = (sizes[0], sizes[1]) else {
         return Err(Fault::Internal("the sizes of n-grams are too large".to_owned()).into());
     };

@@ -224,9 +224,7 @@ fn difference(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let other = call.required(context, 1, temporal)?;
     let unit = call.required(context, 2, Unit::cast)?;
     match (start, other) {
-        (Temporal::Time(start), Temporal::Time(other)) => {
-            between(nanos_of(start), nanos_of(other), unit.nanos)
-        }
+        (Temporal::Time(start), Temporal::Time(other)) => between(nanos_of(start), nanos_of(other), unit.nanos),
         (Temporal::Date(start), Temporal::Date(other)) if unit.nanos == DAY => {
             Ok(Value::Integer(other.days() - start.days()))
         }

@@ -29,11 +29,17 @@ use crate::fauna_dev::schema::Change;
 /// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("create"), Key::optional("params")], create),
-    Form::write(&[Key::required("update"), Key::optional("params")], |context, call| update(context, call, Change::Update)),
-    Form::write(&[Key::required("replace"), Key::optional("params")], |context, call| update(context, call, Change::Replace)),
+    Form::write(&[Key::required("update"), Key::optional("params")], |context, call| {
+        update(context, call, Change::Update)
+    }),
+    Form::write(&[Key::required("replace"), Key::optional("params")], |context, call| {
+        update(context, call, Change::Replace)
+    }),
     Form::write(&[Key::required("delete")], delete),
     Form::write(&[Key::required("create_class")], |context, call| create_schema(context, call, native::COLLECTIONS)),
-    Form::write(&[Key::required("create_collection")], |context, call| create_schema(context, call, native::COLLECTIONS)),
+    Form::write(&[Key::required("create_collection")], |context, call| {
+        create_schema(context, call, native::COLLECTIONS)
+    }),
     Form::write(&[Key::required("create_database")], |context, call| create_schema(context, call, native::DATABASES)),
     Form::write(&[Key::required("create_index")], |context, call| create_schema(context, call, native::INDEXES)),
     Form::write(&[Key::required("create_key")], |context, call| create_schema(context, call, native::KEYS)),

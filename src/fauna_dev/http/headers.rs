@@ -47,8 +47,9 @@ fn text<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
 pub fn read(request: &HttpRequest) -> Result<Said, String> {
     let version = match text(request, "x-faunadb-api-version") {
         None => ApiVersion::V21,
-        Some(given) => ApiVersion::parse(given)
-            .ok_or_else(|| format!("Invalid header 'x-faunadb-api-version': Unsupported or invalid API version '{given}'."))?,
+        Some(given) => ApiVersion::parse(given).ok_or_else(|| {
+            format!("Invalid header 'x-faunadb-api-version': Unsupported or invalid API version '{given}'.")
+        })?,
     };
     let timeout = match text(request, "x-query-timeout").map(|given| (given, given.parse::<i64>())) {
         None => DEFAULT_TIMEOUT,
@@ -76,14 +77,18 @@ pub fn read(request: &HttpRequest) -> Result<Said, String> {
     let tags = text(request, "x-fauna-tags").filter(|tags| !tags.is_empty());
     let tags = tags.map(sorted_tags).transpose().map_err(|what| format!("Invalid header 'x-fauna-tags': {what}"))?;
     let agent = text(request, "user-agent").unwrap_or_default();
-    let pretty = request.headers().contains_key("x-faunadb-formatted-json") || agent.contains("curl") || agent.contains("HTTPie");
+    let pretty = request.headers().contains_key("x-faunadb-formatted-json")
+        || agent.contains("curl")
+        || agent.contains("HTTPie");
     let secret = text(request, "authorization").and_then(credential);
     Ok(Said { version, timeout: Duration::from_millis(timeout), last_seen, tags, secret, pretty })
 }
 
 /// Tags in the order of their keys.
 fn sorted_tags(given: &str) -> Result<String, &'static str> {
-    let is_word = |text: &str| !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+    let is_word = |text: &str| {
+        !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    };
     if given.len() > MAX_TAGS {
         return Err("invalid tags");
     }
@@ -113,7 +118,8 @@ fn credential(header: &str) -> Option<String> {
         return Some(secret.trim_start().to_owned());
     }
     let encoded = header.strip_prefix("Basic ")?.trim().trim_end_matches(':');
-    let bytes = STANDARD.decode(encoded).or_else(|_not_padded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='))).ok()?;
+    let bytes =
+        STANDARD.decode(encoded).or_else(|_not_padded| URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='))).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     Some(text.strip_suffix(':').map_or_else(|| text.clone(), str::to_owned))
 }
@@ -124,7 +130,9 @@ pub fn trace_of(request: &HttpRequest) -> Option<String> {
     let parts: Vec<&str> = given.split('-').collect();
     let is_hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match *parts.as_slice() {
-        [version, trace, parent, flags] if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2) => {
+        [version, trace, parent, flags]
+            if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2) =>
+        {
             Some(trace.to_owned())
         }
         _ => None,

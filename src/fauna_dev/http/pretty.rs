@@ -33,6 +33,9 @@ mod tests {
 
     #[test]
     fn brackets_breathe_and_strings_stay() {
-        assert_eq!(pretty(r#"{"a":[1,{"b":"[,\\"]"}],"c":{}}"#), "{ \"a\": [ 1, { \"b\": \"[,\\\"]\" } ], \"c\": {} }\n");
+        assert_eq!(
+            pretty(r#"{"a":[1,{"b":"[,\\"]"}],"c":{}}"#),
+            "{ \"a\": [ 1, { \"b\": \"[,\\\"]\" } ], \"c\": {} }\n"
+        );
     }
 }

@@ -45,7 +45,8 @@ fn common(builder: &mut HttpResponseBuilder, request: &HttpRequest, exposed: &[&
     }
     builder.insert_header(("x-faunadb-build", BUILD));
     builder.insert_header(("traceparent", traceparent(request)));
-    let closes = request.headers().get("connection").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    let closes =
+        request.headers().get("connection").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
     if request.version() < actix_web::http::Version::HTTP_2 {
         if closes {
             builder.force_close();

@@ -132,10 +132,20 @@ fn by_path(path: &str) -> Option<String> {
     let is_native = |name: &str| {
         matches!(
             name,
-            "databases" | "collections" | "classes" | "indexes" | "keys" | "tokens" | "credentials" | "functions" | "roles"
+            "databases"
+                | "collections"
+                | "classes"
+                | "indexes"
+                | "keys"
+                | "tokens"
+                | "credentials"
+                | "functions"
+                | "roles"
         )
     };
-    let is_plain = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let is_plain = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
     match parts.as_slice() {
         [name] if is_native(name) => Some(format!("{{\"paginate\":{{\"@ref\":\"{name}\"}}}}")),
         [name, rest @ ..] if is_native(name) && rest.len() <= 2 && rest.iter().all(|part| is_plain(&part)) => {

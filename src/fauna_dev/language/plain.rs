@@ -90,7 +90,9 @@ fn plain_set(set: &Set) -> Value {
         Set::Range { source, .. } => vec![("range", inner(source))],
         Set::Join { source, with } => vec![("join", inner(source)), ("with", Value::Lambda(Arc::clone(with)))],
         Set::IndexJoin { source, index } => vec![("join", inner(source)), ("with", Value::Ref(*index))],
-        Set::Filter { with, source } => vec![("filter", Value::Lambda(Arc::clone(with))), ("collection", inner(source))],
+        Set::Filter { with, source } => {
+            vec![("filter", Value::Lambda(Arc::clone(with))), ("collection", inner(source))]
+        }
     };
     Value::object([("@set", Value::object(fields))])
 }

@@ -72,7 +72,8 @@ pub fn name(data: &Object) -> Failures {
         }
         Some(Value::String(name)) if is_name(name) => Vec::new(),
         Some(Value::String(name)) => {
-            let text = format!("The name {name} uses invalid characters. Valid characters must match: [;@+$\\-_.!~%\\w]+");
+            let text =
+                format!("The name {name} uses invalid characters. Valid characters must match: [;@+$\\-_.!~%\\w]+");
             vec![FieldFailure::new(&["name"], "invalid characters", text)]
         }
         Some(other) => vec![wrong_type(&["name"], "Name", other)],

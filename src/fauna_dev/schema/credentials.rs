@@ -61,7 +61,11 @@ pub fn hashed(
         let is_known = !current.contains("hashed_password") || old.is_some_and(|old| matches(old, current));
         if password.is_some() && !is_known {
             let at = [root, &["current_password"]].concat();
-            failures.push(FieldFailure::new(&at, "invalid password", format!("Invalid password at `{}`.", at.join("."))));
+            failures.push(FieldFailure::new(
+                &at,
+                "invalid password",
+                format!("Invalid password at `{}`.", at.join(".")),
+            ));
         }
     }
     if !failures.is_empty() {

@@ -35,7 +35,9 @@ pub struct Prepared {
 /// Where the storage fails.
 pub fn new_id(context: &Context<'_>, collection: Ref) -> Outcome<i64> {
     match collection.id {
-        native::COLLECTIONS | native::INDEXES => context.transaction().next_schema_id(collection.database, collection.id),
+        native::COLLECTIONS | native::INDEXES => {
+            context.transaction().next_schema_id(collection.database, collection.id)
+        }
         _ => context.transaction().new_id(),
     }
 }
@@ -71,7 +73,12 @@ pub fn kept_by_replace(collection: i64, fields: &Object) -> Object {
 ///
 /// # Errors
 /// Where the endpoint fails.
-pub fn prepare(context: &Context<'_>, document: Ref, base: &Object, patch: &Object) -> Outcome<Result<Prepared, Failures>> {
+pub fn prepare(
+    context: &Context<'_>,
+    document: Ref,
+    base: &Object,
+    patch: &Object,
+) -> Outcome<Result<Prepared, Failures>> {
     let permissions = &context.caller.permissions;
     let plain = |patch: Object| Prepared { patch, credentials: None };
     match document.collection {
@@ -164,7 +171,8 @@ pub fn store(
 pub fn with_ttl(context: &Context<'_>, document: Ref, mut fields: Object) -> Outcome<Object> {
     if document.is_user_document() && !fields.contains("ttl") {
         let collection = context.transaction().get(document.parent())?;
-        if let Some(Value::Integer(days)) = collection.and_then(|collection| collection.fields.get("ttl_days").cloned()) {
+        if let Some(Value::Integer(days)) = collection.and_then(|collection| collection.fields.get("ttl_days").cloned())
+        {
             let ends = context.transaction().snapshot().saturating_add(days.saturating_mul(86_400_000_000));
             fields.set("ttl", Value::Time(Time::from_micros(ends)));
         }
@@ -173,7 +181,12 @@ pub fn with_ttl(context: &Context<'_>, document: Ref, mut fields: Object) -> Out
 }
 
 /// Gives a schema document its name.
-fn take_name(context: &Context<'_>, document: Ref, fields: &Object, (is_create, position): (bool, &Position)) -> Outcome<()> {
+fn take_name(
+    context: &Context<'_>,
+    document: Ref,
+    fields: &Object,
+    (is_create, position): (bool, &Position),
+) -> Outcome<()> {
     let transaction = context.transaction();
     let Some(Value::String(name)) = fields.get("name") else { return Ok(()) };
     match transaction.owner_of_name(document.database, document.collection, name)? {
@@ -223,7 +236,12 @@ fn key(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Po
 }
 
 /// An index: filled as soon as it is made. One over several collections says for a moment that it is not, as FaunaDB's are built later.
-fn index(context: &Context<'_>, document: Ref, fields: &Arc<Object>, (is_create, position): (bool, &Position)) -> Outcome<Arc<Object>> {
+fn index(
+    context: &Context<'_>,
+    document: Ref,
+    fields: &Arc<Object>,
+    (is_create, position): (bool, &Position),
+) -> Outcome<Arc<Object>> {
     if !is_create {
         if let Some(old) = context.transaction().current(document)? {
             require_same_shape(&old.fields, fields, position)?;
@@ -275,12 +293,15 @@ fn require_same_shape(old: &Object, new: &Object, position: &Position) -> Outcom
 /// Notes whose credentials these are; there can be only one for a document.
 fn note_credentials(context: &Context<'_>, document: Ref, fields: &Object, position: &Position) -> Outcome<()> {
     let transaction = context.transaction();
-    if let Some(Value::Ref(owner)) = transaction.current(document)?.and_then(|old| old.fields.get("instance").cloned()) {
+    if let Some(Value::Ref(owner)) = transaction.current(document)?.and_then(|old| old.fields.get("instance").cloned())
+    {
         transaction.note_credentials(owner, None)?;
     }
     let Some(Value::Ref(owner)) = fields.get("instance") else { return Ok(()) };
     match transaction.credentials_of(*owner)? {
-        Some(other) if other != document && transaction.exists(other)? => Err(Failure::not_unique(position.clone()).into()),
+        Some(other) if other != document && transaction.exists(other)? => {
+            Err(Failure::not_unique(position.clone()).into())
+        }
         _ => transaction.note_credentials(*owner, Some(document.id)),
     }
 }

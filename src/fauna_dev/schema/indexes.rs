@@ -73,7 +73,9 @@ pub fn collections(fields: &Object) -> Vec<i64> {
     let of = |value: &Value| match value {
         Value::Ref(reference) => vec![reference.id],
         Value::String(_) => vec![-1],
-        Value::Array(all) => all.iter().filter_map(|one| if let Value::Ref(one) = one { Some(one.id) } else { None }).collect(),
+        Value::Array(all) => {
+            all.iter().filter_map(|one| if let Value::Ref(one) = one { Some(one.id) } else { None }).collect()
+        }
         _ => Vec::new(),
     };
     sources(fields)
@@ -123,7 +125,11 @@ fn source(value: &Value) -> Option<FieldFailure> {
         other => Some(wrong_type(path, "SourceClass", other)),
     };
     match value {
-        Value::Object(object) => match object.get("collection").map(|it| (it, "collection")).or_else(|| Some((object.get("class")?, "class"))) {
+        Value::Object(object) => match object
+            .get("collection")
+            .map(|it| (it, "collection"))
+            .or_else(|| Some((object.get("class")?, "class")))
+        {
             None => Some(missing(&["class"])),
             Some((collection, field)) => of(collection, &[field]),
         },
@@ -163,7 +169,8 @@ fn partitions(fields: &Object) -> Failures {
 /// Bindings that are not pure, or that nothing uses.
 fn bindings(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
     let mut failures = Vec::new();
-    let used: Vec<&str> = ["terms", "values"].into_iter().filter_map(|field| fields.get(field)).flat_map(binding_names).collect();
+    let used: Vec<&str> =
+        ["terms", "values"].into_iter().filter_map(|field| fields.get(field)).flat_map(binding_names).collect();
     for (place, source) in sources(fields).into_iter().enumerate() {
         let Value::Object(source) = source else { continue };
         let Some(Value::Object(bindings)) = source.get("fields") else { continue };
@@ -173,10 +180,18 @@ fn bindings(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
             if let Value::Lambda(binding) = binding
                 && effect(context, binding)? > Effect::Pure
             {
-                failures.push(FieldFailure::new(&path, "invalid binding", "Field binding must be a pure unary function."));
+                failures.push(FieldFailure::new(
+                    &path,
+                    "invalid binding",
+                    "Field binding must be a pure unary function.",
+                ));
             }
             if !used.contains(&&**name) {
-                failures.push(FieldFailure::new(&path, "unused binding", "Source binding is not used as a term or value."));
+                failures.push(FieldFailure::new(
+                    &path,
+                    "unused binding",
+                    "Source binding is not used as a term or value.",
+                ));
             }
         }
     }

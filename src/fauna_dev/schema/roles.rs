@@ -70,7 +70,8 @@ pub fn failures(fields: &Object) -> Failures {
     let mut failures = Vec::new();
     for (value, path) in entries(fields, "membership", &mut failures) {
         if let Some(resource) = value.get("resource") {
-            let is_collection = matches!(resource, Value::Ref(reference) if reference.collection == native::COLLECTIONS);
+            let is_collection =
+                matches!(resource, Value::Ref(reference) if reference.collection == native::COLLECTIONS);
             if let Value::String(_) = resource {
                 failures.push(wrong_type(&["membership", "resource"], "Ref", resource));
             } else if !is_collection {
@@ -85,7 +86,9 @@ pub fn failures(fields: &Object) -> Failures {
     for (value, path) in entries(fields, "privileges", &mut failures) {
         match value.get("resource") {
             None | Some(Value::Ref(_)) => {}
-            Some(resource @ Value::String(_)) => failures.push(wrong_type(&["privileges", "resource"], "Ref", resource)),
+            Some(resource @ Value::String(_)) => {
+                failures.push(wrong_type(&["privileges", "resource"], "Ref", resource))
+            }
             Some(resource) => failures.push(wrong_type(&[&path[..], &["resource"]].concat(), "Ref", resource)),
         }
         if let Some(Value::Object(actions)) = value.get("actions") {
@@ -93,7 +96,9 @@ pub fn failures(fields: &Object) -> Failures {
                 match grant {
                     Value::Bool(_) | Value::Lambda(_) => {}
                     Value::String(_) => failures.push(wrong_type(&["privileges", "actions", action], "Query", grant)),
-                    other => failures.push(wrong_type(&[&path[..], &["actions", action]].concat(), "RoleAction", other)),
+                    other => {
+                        failures.push(wrong_type(&[&path[..], &["actions", action]].concat(), "RoleAction", other))
+                    }
                 }
             }
         }
@@ -103,7 +108,11 @@ pub fn failures(fields: &Object) -> Failures {
 }
 
 /// The objects of a field that holds one or several, each with its path.
-fn entries<'f>(fields: &'f Object, name: &'static str, failures: &mut Failures) -> Vec<(&'f Object, Vec<&'static str>)> {
+fn entries<'f>(
+    fields: &'f Object,
+    name: &'static str,
+    failures: &mut Failures,
+) -> Vec<(&'f Object, Vec<&'static str>)> {
     match fields.get(name) {
         None => Vec::new(),
         Some(Value::Object(object)) => vec![(&**object, vec![name])],

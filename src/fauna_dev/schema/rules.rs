@@ -86,7 +86,8 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
         }
         native::KEYS => {
             failures.extend(checks::required(fields, "role", "Role", is_role));
-            let is_database = |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
+            let is_database =
+                |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
             failures.extend(checks::optional(fields, "database", "Database Ref", is_database));
             failures.extend(checks::optional(fields, "priority", "Long", is_integer));
             failures.extend(checks::ttl(fields));
@@ -128,7 +129,9 @@ fn is_role(value: &Value) -> bool {
         _ => false,
     };
     match value {
-        Value::Array(all) => all.iter().all(|role| is_one(role) && role.as_str().is_none_or(|name| !BUILT_IN.contains(&name))),
+        Value::Array(all) => {
+            all.iter().all(|role| is_one(role) && role.as_str().is_none_or(|name| !BUILT_IN.contains(&name)))
+        }
         one => is_one(one),
     }
 }

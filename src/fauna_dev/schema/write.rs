@@ -77,10 +77,14 @@ pub fn create(
 ) -> Outcome<Value> {
     let patch = writable(collection.id, params, true);
     let database = collection.database;
-    let document = Ref::new(database, collection.id, match id {
-        Some(id) => id,
-        None => effects::new_id(context, collection)?,
-    });
+    let document = Ref::new(
+        database,
+        collection.id,
+        match id {
+            Some(id) => id,
+            None => effects::new_id(context, collection)?,
+        },
+    );
     require(context, &Deed::Create { document, with_id: id.is_some(), new: &patch }, position)?;
     if id.is_some() && context.transaction().exists(document)? {
         return Err(Failure::already_exists(collection.id, position.clone()).into());
@@ -93,7 +97,13 @@ pub fn create(
 ///
 /// # Errors
 /// Where it does not exist, may not be changed, or would not be valid.
-pub fn update(context: &Context<'_>, document: Ref, change: Change, params: &Object, position: &Position) -> Outcome<Value> {
+pub fn update(
+    context: &Context<'_>,
+    document: Ref,
+    change: Change,
+    params: &Object,
+    position: &Position,
+) -> Outcome<Value> {
     if document.is_native_collection() {
         let text = "Cannot update a schema meta collection.";
         return Err(Failure::argument(position.at(change.name()), text).into());
@@ -121,7 +131,9 @@ fn write(
     (is_create, position): (bool, &Position),
 ) -> Outcome<Document> {
     if context.valid_time.is_some() {
-        return Err(Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into());
+        return Err(
+            Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
+        );
     }
     let invalid = |failures| Failure::invalid(failures, position.clone());
     let prepared = effects::prepare(context, document, base, patch)?.map_err(invalid)?;
@@ -147,7 +159,9 @@ pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outc
         return Err(Failure::not_found(document.collection, position.clone()).into());
     };
     if context.valid_time.is_some() {
-        return Err(Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into());
+        return Err(
+            Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
+        );
     }
     require(context, &Deed::Delete(document), position)?;
     let was = documents::document(context, document, &stored)?;
@@ -198,7 +212,12 @@ pub fn insert_version(
 ///
 /// # Errors
 /// Where that may not be.
-pub fn remove_version(context: &Context<'_>, document: Ref, (ts, action): (Time, Action), position: &Position) -> Outcome<Value> {
+pub fn remove_version(
+    context: &Context<'_>,
+    document: Ref,
+    (ts, action): (Time, Action),
+    position: &Position,
+) -> Outcome<Value> {
     let mut history = context.transaction().history(document)?;
     let micros = ts.micros();
     let fields = history.iter().find(|version| version.ts == micros).and_then(|version| version.fields.clone());

@@ -46,7 +46,9 @@ impl Iterator for Groups<'_> {
                 None => {}
                 Some(Err(_)) => return stream.next().and_then(Result::err).map(Err),
                 Some(Ok(item)) => {
-                    let is_first = least.as_ref().is_none_or(|least| if self.descending { item.sort > *least } else { item.sort < *least });
+                    let is_first = least
+                        .as_ref()
+                        .is_none_or(|least| if self.descending { item.sort > *least } else { item.sort < *least });
                     if is_first {
                         least = Some(item.sort.clone());
                     }
@@ -167,7 +169,8 @@ pub fn join<'i>(context: &'i Context<'i>, set: &Set, range: &Range) -> Outcome<I
                     found.insert(item.sort.clone(), item);
                 }
                 Some(known) => {
-                    let new: Vec<_> = item.sources.into_iter().filter(|source| !known.sources.contains(source)).collect();
+                    let new: Vec<_> =
+                        item.sources.into_iter().filter(|source| !known.sources.contains(source)).collect();
                     known.sources.extend(new);
                 }
             }

@@ -5,11 +5,11 @@ use crate::fauna_dev::language::Bound;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
+use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::compare;
 use crate::fauna_dev::language::index_key;
 use crate::fauna_dev::language::reversed;
-use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::storage::after;
 
 /// A cursor's parts: the values, and the document or what stands in its place.

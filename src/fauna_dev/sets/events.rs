@@ -163,7 +163,8 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
         };
         let ts = context.transaction().stamp(version.ts);
         let place = Place { ts: version.ts, action: rank(action), document };
-        events.push(Event { place, value: Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data })) });
+        events
+            .push(Event { place, value: Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data })) });
         last = version.fields;
     }
     Ok(events)
@@ -242,7 +243,8 @@ fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome
 /// A cursor that is an event.
 fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -> Outcome<(Place, Value)> {
     let micros = ts.micros(context.transaction().commit_time());
-    let shown = Value::object([("ts", ts.value()), ("action", Value::Action(action)), ("document", Value::Ref(document))]);
+    let shown =
+        Value::object([("ts", ts.value()), ("action", Value::Action(action)), ("document", Value::Ref(document))]);
     Ok((Place { ts: micros, action: rank(action), document }, shown))
 }
 

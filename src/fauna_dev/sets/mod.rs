@@ -12,6 +12,6 @@ mod stream;
 
 pub use cursor::{lower_bound, upper_bound};
 pub use page::{PageRequest, page};
-pub use readable::{require_readable, Readable};
+pub use readable::{Readable, require_readable};
 pub use shape::{Shape, shape};
 pub use stream::{Item, Items, Range, head, items};

@@ -17,10 +17,10 @@ use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Element;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Page;
+use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::sets::Shape;
 use crate::fauna_dev::sets::lower_bound;
-use crate::fauna_dev::language::Position;
 
 /// What page is wanted.
 pub struct PageRequest {
@@ -38,7 +38,13 @@ pub struct PageRequest {
 ///
 /// # Errors
 /// Where the cursor does not fit (at `at`), or reading fails.
-pub fn page(context: &Context<'_>, readable: &Readable, shape: &Shape, request: &PageRequest, at: &Position) -> Outcome<Page> {
+pub fn page(
+    context: &Context<'_>,
+    readable: &Readable,
+    shape: &Shape,
+    request: &PageRequest,
+    at: &Position,
+) -> Outcome<Page> {
     if shape.is_history {
         return events::page(context, readable, request, at);
     }
@@ -59,17 +65,27 @@ pub fn page(context: &Context<'_>, readable: &Readable, shape: &Shape, request: 
             found.push(item);
         }
     }
-    Ok(cut(found, request, |item| Value::Cursor(Arc::new(Cursor::Values(item.cursor()))), |item| {
-        let shown = item.shown();
-        if request.sources {
-            return Value::Element(Arc::new(Element { value: shown, sources: item.sources.clone() }));
-        }
-        shown
-    }))
+    Ok(cut(
+        found,
+        request,
+        |item| Value::Cursor(Arc::new(Cursor::Values(item.cursor()))),
+        |item| {
+            let shown = item.shown();
+            if request.sources {
+                return Value::Element(Arc::new(Element { value: shown, sources: item.sources.clone() }));
+            }
+            shown
+        },
+    ))
 }
 
 /// A page of what was read, one item more than wanted where there is more.
-pub fn cut<T>(mut found: Vec<T>, request: &PageRequest, cursor: impl Fn(&T) -> Value, shown: impl Fn(&T) -> Value) -> Page {
+pub fn cut<T>(
+    mut found: Vec<T>,
+    request: &PageRequest,
+    cursor: impl Fn(&T) -> Value,
+    shown: impl Fn(&T) -> Value,
+) -> Page {
     let given = request.cursor.as_ref().map(|cursor| Value::Cursor(Arc::new(Cursor::Values(parts(cursor)))));
     let has_more = found.len() > request.size;
     let next = if request.size == 0 {
@@ -85,7 +101,12 @@ pub fn cut<T>(mut found: Vec<T>, request: &PageRequest, cursor: impl Fn(&T) -> V
         found.reverse();
     }
     let (before, after) = if request.backward { (next, given) } else { (given, next) };
-    Page { data: found.iter().map(shown).collect(), unmapped: Arc::new(found.iter().map(cursor).collect()), before, after }
+    Page {
+        data: found.iter().map(shown).collect(),
+        unmapped: Arc::new(found.iter().map(cursor).collect()),
+        before,
+        after,
+    }
 }
 
 /// The parts of a cursor as it was given.

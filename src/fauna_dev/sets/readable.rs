@@ -55,9 +55,10 @@ impl Readable {
             Set::Distinct(source) => over(source, |inner, _| Set::Distinct(inner)),
             Set::Reverse(source) => over(source, |inner, _| Set::Reverse(inner)),
             Set::Events(source) => over(source, |inner, _| Set::Events(inner)),
-            Set::Join { source, .. } | Set::IndexJoin { source, .. } | Set::Range { source, .. } | Set::Filter { source, .. } => {
-                over(source, with_source)
-            }
+            Set::Join { source, .. }
+            | Set::IndexJoin { source, .. }
+            | Set::Range { source, .. }
+            | Set::Filter { source, .. } => over(source, with_source),
         }
     }
 

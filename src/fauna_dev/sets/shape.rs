@@ -23,7 +23,13 @@ pub struct Shape {
 impl Shape {
     /// Documents alone.
     fn plain() -> Self {
-        Self { reversed: Vec::new(), reversed_document: false, unknown: false, is_history: false, reversed_plain: false }
+        Self {
+            reversed: Vec::new(),
+            reversed_document: false,
+            unknown: false,
+            is_history: false,
+            reversed_plain: false,
+        }
     }
 
     /// Whether sets of this and of another shape can be merged.

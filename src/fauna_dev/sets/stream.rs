@@ -114,7 +114,9 @@ pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
 /// Where reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, range: &Range) -> Outcome<Items<'i>> {
     context.deeper(|| match &**set {
-        Set::Schema(collection) | Set::Documents(collection) => Ok(collection_items(context, set, *collection, range.clone())),
+        Set::Schema(collection) | Set::Documents(collection) => {
+            Ok(collection_items(context, set, *collection, range.clone()))
+        }
         Set::Document(document) | Set::Singleton(document) => one_item(context, set, *document, range),
         Set::Match { index, terms } => index_items(context, set, *index, terms, range),
         Set::Union(sets) => Ok(algebra::union(algebra::all(context, sets, range)?, range.descending)),
@@ -124,7 +126,9 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, range: &Range) -> Out
         Set::Range { source, from, to } => items(context, source, &range.within(from.key.as_ref(), to.key.as_ref())),
         Set::Reverse(source) => {
             let own = Arc::clone(set);
-            Ok(Box::new(items(context, source, &range.inverted())?.map(move |item| item.map(|item| inverted(item, &own)))))
+            Ok(Box::new(
+                items(context, source, &range.inverted())?.map(move |item| item.map(|item| inverted(item, &own))),
+            ))
         }
         Set::Filter { with, source } => {
             let with = Arc::clone(with);
@@ -252,7 +256,8 @@ fn collection_items<'i>(context: &'i Context<'i>, set: &Arc<Set>, collection: Re
             }
         }
         let is_last = ids.len() < limit;
-        let mut items: Vec<Item> = ids.into_iter().map(|id| plain_item(Ref::new(collection.database, collection.id, id), &own)).collect();
+        let mut items: Vec<Item> =
+            ids.into_iter().map(|id| plain_item(Ref::new(collection.database, collection.id, id), &own)).collect();
         let read = items.len();
         items.retain(|item| range.holds(&item.sort));
         Ok((items, is_last || read == 0))

@@ -87,7 +87,8 @@ impl Transaction<'_> {
     /// Where the storage fails.
     pub fn drop_database(&self, database: i64) -> Outcome<()> {
         let mut statement = self.connection.prepare_cached("select id from databases where parent = ?1")?;
-        let children: Vec<i64> = statement.query_map([database], |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?;
+        let children: Vec<i64> =
+            statement.query_map([database], |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?;
         for child in children {
             self.drop_database(child)?;
         }
@@ -129,7 +130,9 @@ impl Transaction<'_> {
     /// Where the storage fails.
     pub fn note_credentials(&self, document: Ref, credentials: Option<i64>) -> Outcome<()> {
         let sql = match credentials {
-            Some(_) => "insert or replace into credentials (database, collection, document, id) values (?1, ?2, ?3, ?4)",
+            Some(_) => {
+                "insert or replace into credentials (database, collection, document, id) values (?1, ?2, ?3, ?4)"
+            }
             None => "delete from credentials where database = ?1 and collection = ?2 and document = ?3 and ?4 is null",
         };
         let parameters = (document.database, document.collection, document.id, credentials);

@@ -70,7 +70,8 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn exists(&self, document: Ref) -> Outcome<bool> {
-        let sql = "select 1 from documents where database = ?1 and collection = ?2 and id = ?3 and (ttl is null or ttl > ?4)";
+        let sql =
+            "select 1 from documents where database = ?1 and collection = ?2 and id = ?3 and (ttl is null or ttl > ?4)";
         let mut statement = self.connection.prepare_cached(sql)?;
         let parameters = (document.database, document.collection, document.id, self.snapshot);
         Ok(statement.query_row(parameters, |_| Ok(())).optional()?.is_some())

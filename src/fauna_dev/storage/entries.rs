@@ -52,7 +52,8 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn add_entry(&self, index: Ref, entry: &Entry, ttl: Option<i64>) -> Outcome<()> {
-        let sql = "insert into entries (database, index_id, terms, sort, ts, ttl, entry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        let sql =
+            "insert into entries (database, index_id, terms, sort, ts, ttl, entry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    on conflict (database, index_id, terms, sort) do update set ttl = ?6";
         let content = content(&entry.values, entry.document, self.commit);
         let parameters = (index.database, index.id, &entry.terms, &entry.sort, self.commit, ttl, content);
@@ -105,7 +106,9 @@ impl Transaction<'_> {
         let place = "database = ?1 and index_id = ?2 and terms = ?3 and sort >= ?4 and (?5 is null or sort < ?5)
                      and (ttl is null or ttl > ?6)";
         let sql = match at {
-            None => format!("select sort, entry from entries where {place} and ?8 is null order by sort {order} limit ?7"),
+            None => {
+                format!("select sort, entry from entries where {place} and ?8 is null order by sort {order} limit ?7")
+            }
             Some(_) => format!(
                 "select sort, entry from entries where {place} and ts <= ?8
                  union all select sort, entry from past_entries where {place} and ts <= ?8 and ended > ?8
@@ -118,7 +121,8 @@ impl Transaction<'_> {
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
-            let (values, document) = self.decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
+            let (values, document) =
+                self.decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
             entries.push(Entry { terms: span.terms.clone(), sort: row.get(0)?, values, document });
         }
         Ok(entries)
@@ -135,7 +139,8 @@ impl Transaction<'_> {
         let mut rows = statement.query((index.database, index.id, terms))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
-            let (values, document) = self.decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
+            let (values, document) =
+                self.decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
             let entry = Entry { terms: terms.to_vec(), sort: row.get(2)?, values, document };
             events.push((row.get(0)?, row.get(1)?, entry));
         }
@@ -144,7 +149,9 @@ impl Transaction<'_> {
 
     /// Values and document of an entry.
     fn decode_entry(&self, bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, Ref)> {
-        let Value::Array(all) = codec::decode(bytes, database)? else { return Ok((Vec::new(), Ref::new(database, 0, 0))) };
+        let Value::Array(all) = codec::decode(bytes, database)? else {
+            return Ok((Vec::new(), Ref::new(database, 0, 0)));
+        };
         match all.split_last() {
             Some((Value::Ref(document), values)) => Ok((values.to_vec(), *document)),
             _ => Ok((Vec::new(), Ref::new(database, 0, 0))),

@@ -36,7 +36,8 @@ impl File {
         let connection = file.connect()?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
-            connection.execute_batch(&format!("begin immediate; {SCHEMA} pragma user_version = {SCHEMA_VERSION}; commit"))?;
+            connection
+                .execute_batch(&format!("begin immediate; {SCHEMA} pragma user_version = {SCHEMA_VERSION}; commit"))?;
         } else if version != SCHEMA_VERSION {
             return Err(rusqlite::Error::InvalidQuery);
         }
@@ -72,7 +73,11 @@ impl File {
     ///
     /// # Errors
     /// Where the storage fails, or what runs: then nothing is written.
-    pub fn write<T>(&self, connection: &mut Connection, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
+    pub fn write<T>(
+        &self,
+        connection: &mut Connection,
+        run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>,
+    ) -> Outcome<T> {
         let guard = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let snapshot = last_commit(&guard)?.max(self.clock.now_micros());
         let transaction = Transaction::new(&guard, snapshot);

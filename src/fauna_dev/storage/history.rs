@@ -52,7 +52,8 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn get_at(&self, document: Ref, ts: i64) -> Outcome<Option<Stored>> {
-        let sql = "select ts, ttl, fields from documents where database = ?1 and collection = ?2 and id = ?3 and ts <= ?4
+        let sql =
+            "select ts, ttl, fields from documents where database = ?1 and collection = ?2 and id = ?3 and ts <= ?4
                    union all select * from (select ts, ttl, fields from history
                    where database = ?1 and collection = ?2 and id = ?3 and ts <= ?4 order by ts desc limit 1) limit 1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -96,7 +97,8 @@ impl Transaction<'_> {
             self.put_past(document, version.ts, version.fields.as_ref())?;
         }
         if let Some((version, fields)) = current.and_then(|version| Some((version, version.fields.as_ref()?))) {
-            let sql = "insert into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
+            let sql =
+                "insert into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
             let bytes = codec::encode(&Value::Object(Arc::clone(fields)), self.commit);
             let parameters = (key.0, key.1, key.2, version.ts, expiry(fields), bytes);
             self.connection.prepare_cached(sql)?.execute(parameters)?;

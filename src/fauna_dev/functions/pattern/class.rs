@@ -22,11 +22,7 @@ impl Piece {
 
 /// A character that stands for itself.
 pub fn escaped(character: char) -> String {
-    if character.is_ascii_alphanumeric() {
-        character.to_string()
-    } else {
-        format!("\\x{{{:x}}}", u32::from(character))
-    }
+    if character.is_ascii_alphanumeric() { character.to_string() } else { format!("\\x{{{:x}}}", u32::from(character)) }
 }
 
 /// A class, its bracket taken; `None` where Java refuses it.
