@@ -1,9 +1,12 @@
 //! A starter backend for the web.
 
 pub mod clock;
+mod comments;
 pub mod config;
 pub mod database;
+mod emailpassword;
 mod fauna;
+mod fauna_tokens;
 mod origin;
 mod problem;
 pub mod seal;

@@ -17,13 +17,13 @@ use crate::clock::Timestamp;
 use crate::fauna;
 use crate::fauna::AsApp;
 use crate::fauna::AsUser;
+use crate::fauna::DocumentId;
 use crate::problem::Problem;
-use crate::session::UserId;
 
 pub use email::Email;
 pub use hasher::Hasher;
 pub use password::NewPassword;
-pub use schema::declarations;
+pub use schema::schema;
 
 use hasher::Verdict;
 
@@ -42,7 +42,7 @@ pub struct Users {
 #[derive(Clone, Debug)]
 pub struct User {
     /// Their id, in Fauna and in sessions.
-    pub id: UserId,
+    pub id: DocumentId,
     /// Shown beside what they write.
     pub name: String,
     /// Where they are reached.
@@ -98,10 +98,10 @@ impl Users {
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
     pub async fn sign_up(&self, email: Email, name: &str, password: NewPassword) -> Result<SignUp, Error> {
         let hash = self.hasher.hash(password).await?;
-        let id = fauna::random_id()?;
+        let id = DocumentId::random()?;
         let query = store::sign_up(&self.collection, &id, &store::NewUser { name, email: email.as_str(), hash: &hash });
         match self.fauna.query_idempotent::<store::Made>(&query).await {
-            Ok(made) => Ok(SignUp::Made(made.into_user(email, name)?)),
+            Ok(made) => Ok(SignUp::Made(made.into_user(email, name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
             // Nobody else draws the same 62 random bits: an earlier try of ours was written, only its answer was lost.
             Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,
@@ -141,7 +141,7 @@ impl Users {
     }
 
     /// The account that an earlier try made.
-    async fn made_before(&self, id: &str, email: &Email) -> Result<SignUp, Error> {
+    async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
         let found: store::Found = self.fauna.query_idempotent(&store::by_id(&self.collection, id)).await?;
         let user = found.into_user()?;
         if user.email == *email { Ok(SignUp::Made(user)) } else { Err(fauna::Error::AlreadyExists.into()) }

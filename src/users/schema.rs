@@ -5,7 +5,7 @@
 
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
-use crate::fauna::schema;
+use crate::fauna::schema as declare;
 use crate::fauna::schema::Declarations;
 use crate::fauna::schema::Privilege;
 use crate::users::store::SECRETS;
@@ -19,17 +19,17 @@ const LINKS_BY_HASH: &str = "account_links_by_hash";
 const LINKS_BY_USER: &str = "account_links_by_user";
 
 /// Collections, indexes and rights; `users` names the collection of users.
-pub fn declarations(users: &str) -> Declarations {
+pub fn schema(users: &str) -> Declarations {
     let links = || fql::collection(LINKS);
     let index = |name: &str| Privilege::on(fql::index(name)).allow("read");
     Declarations {
         definitions: vec![
-            schema::collection(users),
-            schema::collection(SECRETS),
-            schema::collection(LINKS),
-            schema::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
-            schema::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
-            schema::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
+            declare::collection(users),
+            declare::collection(SECRETS),
+            declare::collection(LINKS),
+            declare::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
+            declare::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
+            declare::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
         ],
         member: vec![Privilege::on(fql::collection(users)).allow_if("read", is_self())],
         backend: vec![
@@ -84,7 +84,7 @@ mod tests {
             ("create_index", "account_links_by_hash"),
             ("create_index", "account_links_by_user"),
         ] {
-            let query = schema::recorded::creation(vec![declarations("users")], form, name).unwrap();
+            let query = declare::recorded::creation(vec![schema("users")], form, name).unwrap();
             let kind = form.trim_start_matches("create_");
             assert_eq!(query, recorded::query(&format!("schema: {kind} {name}")), "{name}");
         }

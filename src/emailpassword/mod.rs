@@ -1,0 +1,181 @@
+//! The recipe e-mail + password, as SuperTokens' frontends speak it: sign-up, sign-in, and whether an address is taken.
+//!
+//! What a person is refused is an [`Outcome`], answered with 200 and a status; an [`Error`] is a mistake of a frontend or a
+//! failure. Whoever signs up is signed in. The rules of passwords and addresses are in [`crate::users`]; this room knows no
+//! hash and no query.
+
+mod dialect;
+mod form;
+mod routes;
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+use serde::Serialize;
+use serde_json::Map;
+
+use crate::problem::Problem;
+use crate::session;
+use crate::session::Sessions;
+use crate::session::UserId;
+use crate::users;
+use crate::users::Email;
+use crate::users::NewPassword;
+use crate::users::SignUp;
+use crate::users::User;
+use crate::users::Users;
+
+pub use form::Form;
+pub use form::Malformed;
+pub use routes::routes;
+
+/// Longest name that is made of an address, in characters.
+const NAME_CHARS_MAX: usize = 40;
+/// The fields of both forms.
+const FIELDS: usize = 2;
+
+/// Signs people up and in.
+pub struct EmailPassword {
+    /// Who has an account.
+    users: Users,
+    /// Who is signed in.
+    sessions: Data<Sessions>,
+}
+
+/// What became of an attempt to get in.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The person is signed in; the answer to the request brings the session's tokens.
+    SignedIn(User),
+    /// The person typed something that cannot be taken.
+    Refused(Vec<FieldProblem>),
+    /// There is no account with that address and password; which of the two it is stays unsaid.
+    WrongCredentials,
+}
+
+/// What is wrong with a field, for the person who typed it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// Which field.
+    pub id: &'static str,
+    /// What is wrong with it.
+    pub error: &'static str,
+}
+
+/// Why nobody got in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The frontend sent what it must not send.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Accounts cannot be looked at.
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    /// The session cannot be made.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Malformed(why) => Self::bad_request(why.to_string()),
+            Error::Users(error) => Self::from(error).as_general_error(),
+            Error::Session(error) => Self::from(error).as_general_error(),
+        }
+    }
+}
+
+impl EmailPassword {
+    /// The recipe over these users and sessions.
+    pub fn new(users: Users, sessions: Data<Sessions>) -> Self {
+        Self { users, sessions }
+    }
+
+    /// Makes an account and signs its owner in.
+    pub async fn sign_up(&self, request: &HttpRequest, form: &Form) -> Result<Outcome, Error> {
+        let (email, password) = match new_account(form) {
+            Ok(account) => account,
+            Err(problems) => return Ok(Outcome::Refused(problems)),
+        };
+        let name: String = email.local_part().chars().take(NAME_CHARS_MAX).collect();
+        match self.users.sign_up(email, &name, password).await? {
+            SignUp::Made(user) => self.enter(request, user).await,
+            SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
+                id: "email",
+                error: "This email already exists. Please sign in instead.",
+            }])),
+        }
+    }
+
+    /// Signs the owner of an account in.
+    pub async fn sign_in(&self, request: &HttpRequest, form: &Form) -> Result<Outcome, Error> {
+        let (password, email) = (filled(form, "password"), address(form));
+        let (Ok(password), Ok(email)) = (&password, &email) else {
+            return Ok(Outcome::Refused([password.err(), email.err()].into_iter().flatten().collect()));
+        };
+        match self.users.sign_in(email, &(*password).into()).await? {
+            Some(user) => self.enter(request, user).await,
+            None => Ok(Outcome::WrongCredentials),
+        }
+    }
+
+    /// Whether an address has an account; what is no address has none.
+    pub async fn has_account(&self, typed: &str) -> Result<bool, Error> {
+        match Email::parse(typed) {
+            Some(email) => Ok(self.users.has_account(&email).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Begins a session.
+    async fn enter(&self, request: &HttpRequest, user: User) -> Result<Outcome, Error> {
+        let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        self.sessions.create(request, &id, Map::new()).await?;
+        Ok(Outcome::SignedIn(user))
+    }
+}
+
+/// Address and password of a new account, or everything that is wrong with them, in the order of SuperTokens.
+fn new_account(form: &Form) -> Result<(Email, NewPassword), Vec<FieldProblem>> {
+    let password = filled(form, "password")
+        .and_then(|typed| NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password", error }));
+    match (password, address(form)) {
+        (Ok(password), Ok(email)) => Ok((email, password)),
+        (password, email) => Err([password.err(), email.err()].into_iter().flatten().collect()),
+    }
+}
+
+/// The address of a form.
+fn address(form: &Form) -> Result<Email, FieldProblem> {
+    let typed = filled(form, "email")?;
+    Email::parse(typed).ok_or(FieldProblem { id: "email", error: "Email is invalid" })
+}
+
+/// The text of a field that must have one.
+fn filled<'a>(form: &'a Form, id: &'static str) -> Result<&'a str, FieldProblem> {
+    let text = form.text(id);
+    if text.is_empty() { Err(FieldProblem { id, error: form::NOT_OPTIONAL }) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(email: &str, password: &str) -> Vec<(&'static str, &'static str)> {
+        let form = Form::of([("email", email), ("password", password)]);
+        new_account(&form).err().unwrap_or_default().into_iter().map(|problem| (problem.id, problem.error)).collect()
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        assert_eq!(problems("a@x.io", "abcdefg1"), []);
+        assert_eq!(problems("", ""), [("password", form::NOT_OPTIONAL), ("email", form::NOT_OPTIONAL)]);
+        assert_eq!(
+            problems("nope", "short"),
+            [
+                ("password", "Password must contain at least 8 characters, including a number"),
+                ("email", "Email is invalid")
+            ]
+        );
+    }
+}
