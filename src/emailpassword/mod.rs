@@ -15,6 +15,7 @@ use serde_json::Map;
 
 use crate::problem::Problem;
 use crate::session;
+use crate::session::Requirements;
 use crate::session::Sessions;
 use crate::session::UserId;
 use crate::users;
@@ -125,6 +126,12 @@ impl EmailPassword {
             Some(email) => Ok(self.users.has_account(&email).await?),
             None => Ok(false),
         }
+    }
+
+    /// Refuses whoever is not signed in.
+    async fn demand_session(&self, request: &HttpRequest) -> Result<(), Error> {
+        let person = self.sessions.get_session(request, &Requirements::default()).await?;
+        person.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
     }
 
     /// Begins a session.

@@ -1,9 +1,7 @@
 //! The recipe over HTTP: SuperTokens' frontend interface.
 
-use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
 use actix_web::Route;
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web;
 use actix_web::web::Bytes;
@@ -20,8 +18,6 @@ use crate::emailpassword::Form;
 use crate::emailpassword::Outcome;
 use crate::emailpassword::dialect::Dialect;
 use crate::problem::Problem;
-use crate::session;
-use crate::session::MaybeSignedIn;
 
 /// Below the base path of the recipes; each also below `/public`, the one tenant, and with a slash at its end.
 ///
@@ -99,9 +95,9 @@ async fn sign_up(
     recipe: Data<EmailPassword>,
     body: Result<Bytes, actix_web::Error>,
 ) -> Result<Json<Answer>, Problem> {
-    let body = body.map_err(unreadable)?;
+    let body = body.map_err(|error| unreadable(&error))?;
     let form = parse(&body)?;
-    if wants_linking(&request, &body).await? {
+    if wants_linking(&recipe, &request, &body).await? {
         return Ok(Json(Answer::SignUpNotAllowed { reason: NO_LINKING }));
     }
     Ok(answer(&request, recipe.sign_up(&request, &form).await?))
@@ -113,9 +109,9 @@ async fn sign_in(
     recipe: Data<EmailPassword>,
     body: Result<Bytes, actix_web::Error>,
 ) -> Result<Json<Answer>, Problem> {
-    let body = body.map_err(unreadable)?;
+    let body = body.map_err(|error| unreadable(&error))?;
     let form = parse(&body)?;
-    if wants_linking(&request, &body).await? {
+    if wants_linking(&recipe, &request, &body).await? {
         return Ok(Json(Answer::SignInNotAllowed { reason: NO_LINKING }));
     }
     Ok(answer(&request, recipe.sign_in(&request, &form).await?))
@@ -149,18 +145,17 @@ fn answer(request: &HttpRequest, outcome: Outcome) -> Json<Answer> {
 
 /// Whether the person, signed in already, asks for another way into the same account. Only then does it matter whether the
 /// tokens that came along are good: otherwise a new session replaces whatever there was.
-async fn wants_linking(request: &HttpRequest, body: &[u8]) -> Result<bool, Problem> {
+async fn wants_linking(recipe: &EmailPassword, request: &HttpRequest, body: &[u8]) -> Result<bool, Problem> {
     let flag = serde_json::from_slice::<Value>(body).ok();
     let flag = flag.as_ref().and_then(|json| json.get("shouldTryLinkingWithSessionUser")).and_then(Value::as_bool);
     if flag != Some(true) {
         return Ok(false);
     }
-    let MaybeSignedIn(person) = MaybeSignedIn::from_request(request, &mut Payload::None).await?;
-    person.map(|_| true).ok_or_else(|| Problem::from(session::Error::Missing))
+    Ok(recipe.demand_session(request).await.map(|()| true)?)
 }
 
 /// A body that did not arrive, most often because it is too large.
-fn unreadable(error: actix_web::Error) -> Problem {
+fn unreadable(error: &actix_web::Error) -> Problem {
     match error.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"),
         _ => Problem::bad_request("the request body did not arrive"),

@@ -13,7 +13,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// The longest pause after failures.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// How often Fauna is asked what it has.
-const RECONCILE_EVERY: Duration = Duration::from_secs(3600);
+const RECONCILE_EVERY: Duration = Duration::from_hours(1);
 
 /// The running task.
 pub struct Collector {

@@ -74,10 +74,9 @@ pub enum Fate {
 /// What is to be done with a token. `patience` is how long a request that mints may take.
 pub fn fate(token: &Token, live: bool, patience: Duration, now: Timestamp) -> Fate {
     match (token.confirmed, live) {
-        (true, true) => Fate::Keep,
         (true, false) => Fate::Collect,
         (false, _) if token.created_at.after(patience) <= now => Fate::Bury,
-        (false, _) => Fate::Keep,
+        (true, true) | (false, _) => Fate::Keep,
     }
 }
 
