@@ -7,6 +7,7 @@ pub mod database;
 mod emailpassword;
 mod fauna;
 mod fauna_tokens;
+mod mail;
 mod origin;
 mod problem;
 pub mod seal;

@@ -139,6 +139,8 @@ pub struct Accounts {
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
+    /// A folder whose mail templates take the place of ours.
+    pub mail_templates: Option<PathBuf>,
     /// The bearer token of `/api/admin`; absent: there is no administration over HTTP.
     pub admin_api_key: Option<SecretString>,
     /// Comments of a deleted account are removed instead of kept without author.
@@ -312,6 +314,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         email_verification: read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional),
         smtp_url: read.secret("SMTP_URL"),
         mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
+        mail_templates: read.optional("MAIL_TEMPLATES").map(PathBuf::from),
         admin_api_key: read.secret("ADMIN_API_KEY"),
         delete_comments_with_account: read.choice(
             "DELETED_ACCOUNT_COMMENTS",
