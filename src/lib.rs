@@ -13,4 +13,5 @@ mod problem;
 pub mod seal;
 pub mod session;
 pub mod telemetry;
+mod throttle;
 mod users;

@@ -147,6 +147,8 @@ pub struct Accounts {
     pub delete_comments_with_account: bool,
     /// Hides whether an address has an account (design D10).
     pub hide_existing_accounts: bool,
+    /// Whether guessing is slowed down; off only for measuring.
+    pub throttle: bool,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
 }
@@ -322,6 +324,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
             false,
         ),
         hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
+        throttle: !read.flag("INSECURE_NO_THROTTLE", false),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
     }
 }
