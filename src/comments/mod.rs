@@ -19,6 +19,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
+pub use crate::fauna::DocumentId as CommentId;
 pub use routes::routes;
 pub use routes::seed_routes;
 pub use schema::schema;

@@ -15,8 +15,10 @@ use serde_json::Map;
 
 use crate::problem::Problem;
 use crate::session;
+use crate::session::NewSession;
 use crate::session::Requirements;
 use crate::session::Sessions;
+use crate::session::Transfer;
 use crate::session::UserId;
 use crate::users;
 use crate::users::Email;
@@ -92,15 +94,21 @@ impl EmailPassword {
         Self { users, sessions }
     }
 
-    /// Makes an account and signs its owner in.
-    pub async fn sign_up(&self, request: &HttpRequest, form: &Form) -> Result<Outcome, Error> {
+    /// Makes an account and signs its owner in. How the session's tokens travel is the client's wish, unless `transfer` says it:
+    /// a form on a page can wish for nothing.
+    pub async fn sign_up(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
         let (email, password) = match new_account(form) {
             Ok(account) => account,
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
         let name: String = email.local_part().chars().take(NAME_CHARS_MAX).collect();
         match self.users.sign_up(email, &name, password).await? {
-            SignUp::Made(user) => self.enter(request, user).await,
+            SignUp::Made(user) => self.enter(request, user, transfer).await,
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email",
                 error: "This email already exists. Please sign in instead.",
@@ -108,14 +116,19 @@ impl EmailPassword {
         }
     }
 
-    /// Signs the owner of an account in.
-    pub async fn sign_in(&self, request: &HttpRequest, form: &Form) -> Result<Outcome, Error> {
+    /// Signs the owner of an account in. `transfer` as with [`EmailPassword::sign_up`].
+    pub async fn sign_in(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
         let (password, email) = (filled(form, "password"), address(form));
         let (Ok(password), Ok(email)) = (&password, &email) else {
             return Ok(Outcome::Refused([password.err(), email.err()].into_iter().flatten().collect()));
         };
         match self.users.sign_in(email, &(*password).into()).await? {
-            Some(user) => self.enter(request, user).await,
+            Some(user) => self.enter(request, user, transfer).await,
             None => Ok(Outcome::WrongCredentials),
         }
     }
@@ -135,9 +148,10 @@ impl EmailPassword {
     }
 
     /// Begins a session.
-    async fn enter(&self, request: &HttpRequest, user: User) -> Result<Outcome, Error> {
+    async fn enter(&self, request: &HttpRequest, user: User, transfer: Option<Transfer>) -> Result<Outcome, Error> {
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
-        self.sessions.create(request, &id, Map::new()).await?;
+        let new = NewSession { user: id, payload: Map::new(), data: Map::new(), transfer };
+        self.sessions.create_with(request, new).await?;
         Ok(Outcome::SignedIn(user))
     }
 }

@@ -100,7 +100,7 @@ async fn sign_up(
     if wants_linking(&recipe, &request, &body).await? {
         return Ok(Json(Answer::SignUpNotAllowed { reason: NO_LINKING }));
     }
-    Ok(answer(&request, recipe.sign_up(&request, &form).await?))
+    Ok(answer(&request, recipe.sign_up(&request, &form, None).await?))
 }
 
 /// Signs the owner of an account in.
@@ -114,7 +114,7 @@ async fn sign_in(
     if wants_linking(&recipe, &request, &body).await? {
         return Ok(Json(Answer::SignInNotAllowed { reason: NO_LINKING }));
     }
-    Ok(answer(&request, recipe.sign_in(&request, &form).await?))
+    Ok(answer(&request, recipe.sign_in(&request, &form, None).await?))
 }
 
 /// Whether an address has an account.

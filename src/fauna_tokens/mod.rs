@@ -24,6 +24,7 @@ use serde_json::Value;
 use sqlx::AnyConnection;
 
 use crate::clock::Clock;
+use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::fauna;
 use crate::fauna::AsApp;
@@ -79,6 +80,15 @@ pub struct Settings {
     pub grace: Duration,
     /// Whether frontends may read the token.
     pub in_frontend: bool,
+}
+
+/// A token without its secret.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Id of its document in Fauna.
+    pub id: DocumentId,
+    /// When Fauna ends it by itself.
+    pub expires_at: Timestamp,
 }
 
 /// Why there is no token.
@@ -159,6 +169,12 @@ impl FaunaTokens {
     /// The person of this session, to ask Fauna with. Reading it checks that the session still exists.
     pub async fn of(&self, session: &SignedIn) -> Result<AsUser, Error> {
         Ok(self.token_of(session).await?.1)
+    }
+
+    /// What may be shown of the token of this session.
+    pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
+        let (id, _) = self.token_of(session).await?;
+        Ok(Description { id, expires_at: session.access_token_expires_at().after(LIFE_MARGIN) })
     }
 
     /// The token of a session with its id.

@@ -105,7 +105,21 @@ impl Sessions {
     /// [`Error::Ended`], [`Error::Theft`] (in both cases the client is told to forget its tokens), or what keeps us from
     /// answering; then the old tokens keep working.
     pub async fn refresh(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
-        let result = self.refresh_picked(request).await;
+        self.refresh_checked(request, true).await
+    }
+
+    /// The same for a browser on its way to a page, which can send no header against cross-site requests. All that another
+    /// site reaches by leading it there is that the browser gets its own new tokens.
+    ///
+    /// # Errors
+    /// As [`Sessions::refresh`].
+    pub async fn refresh_without_anti_csrf(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
+        self.refresh_checked(request, false).await
+    }
+
+    /// Both of them.
+    async fn refresh_checked(&self, request: &HttpRequest, anti_csrf: bool) -> Result<SignedIn, Error> {
+        let result = self.refresh_picked(request, anti_csrf).await;
         if let Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) = result {
             Outbox::of(request).clear_all(self.cookies());
         }
@@ -113,7 +127,7 @@ impl Sessions {
     }
 
     /// The same, without telling the client to forget anything.
-    async fn refresh_picked(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
+    async fn refresh_picked(&self, request: &HttpRequest, anti_csrf: bool) -> Result<SignedIn, Error> {
         let (headers, rules, set) = (request.headers(), self.cookies(), self.settings().transfer);
         let cookie = cookies::find(headers, rules.refresh_name);
         let is_double = cookie == Sent::Twice || cookies::find(headers, rules.access_name) == Sent::Twice;
@@ -128,13 +142,13 @@ impl Sessions {
             (_, Sent::Once(token)) if transport::is_allowed(Transfer::Cookie, set) => (Transfer::Cookie, token),
             _ => return Err(Error::Missing),
         };
-        let is_cookie = transfer == Transfer::Cookie;
-        if is_cookie {
+        let is_checked = anti_csrf && transfer == Transfer::Cookie;
+        if is_checked {
             csrf::check_refresh(self.settings().anti_csrf(), headers)?;
         }
         let (sessions, text, token) = (self.clone(), text.to_owned(), csrf::token(headers).map(str::to_owned));
         // A client that goes away must not stop this halfway (security.md F7).
-        let refreshing = async move { sessions.refresh_with(&text, token.as_deref(), is_cookie).await };
+        let refreshing = async move { sessions.refresh_with(&text, token.as_deref(), is_checked).await };
         let issued = tokio::spawn(refreshing).await??;
 
         let outbox = Outbox::of(request);
