@@ -9,6 +9,7 @@ mod fauna;
 mod fauna_tokens;
 mod mail;
 mod origin;
+mod pages;
 mod problem;
 pub mod seal;
 pub mod session;
