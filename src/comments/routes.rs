@@ -70,7 +70,7 @@ struct LikeComment {
 /// What they are answered.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Liked {
+struct LikeAnswer {
     /// Always `OK`.
     status: &'static str,
     /// Who likes.
@@ -125,9 +125,9 @@ async fn like_comment(
     fan: SignedIn,
     comments: Data<Comments>,
     Json(wish): Json<LikeComment>,
-) -> Result<Json<Liked>, Problem> {
+) -> Result<Json<LikeAnswer>, Problem> {
     let Likes { likes, liked } = comments.like(&fan, &known(&wish.comment_id)?).await?;
-    Ok(Json(Liked { status: "OK", user_id: fan.user().to_string(), likes, liked }))
+    Ok(Json(LikeAnswer { status: "OK", user_id: fan.user().to_string(), likes, liked }))
 }
 
 /// An id that a comment can have; any other names none.
