@@ -125,7 +125,12 @@ pub fn if_else(condition: Expr, then: Expr, otherwise: Expr) -> Expr {
 
 /// All in order; the value is that of the last.
 pub fn do_all<const N: usize>(steps: [Expr; N]) -> Expr {
-    form([("do", Expr::from(steps))])
+    do_each(steps)
+}
+
+/// The same for any number of steps, one at least.
+pub fn do_each(steps: impl IntoIterator<Item = Expr>) -> Expr {
+    form([("do", steps.into_iter().collect())])
 }
 
 /// Ends the transaction; nothing of it is written.

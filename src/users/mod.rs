@@ -4,8 +4,10 @@
 //! one transaction, under an id chosen here, so that a sign-up whose answer was lost is recognised when it is repeated.
 //! Passwords are hashed here and nowhere else. This room knows nothing of sessions beyond the id they are about.
 
+mod accounts;
 mod email;
 mod hasher;
+mod links;
 mod password;
 mod schema;
 mod store;
@@ -20,8 +22,12 @@ use crate::fauna::AsUser;
 use crate::fauna::DocumentId;
 use crate::problem::Problem;
 
+pub use accounts::Contact;
 pub use email::Email;
 pub use hasher::Hasher;
+pub use links::Confirmed;
+pub use links::LinkKind;
+pub use links::Used;
 pub use password::NewPassword;
 pub use schema::schema;
 
@@ -142,15 +148,16 @@ impl Users {
 
     /// The account that an earlier try made.
     async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
-        let found: store::Found = self.fauna.query_idempotent(&store::by_id(&self.collection, id)).await?;
-        let user = found.into_user()?;
-        if user.email == *email { Ok(SignUp::Made(user)) } else { Err(fauna::Error::AlreadyExists.into()) }
+        let query = store::accounts::by_id(&self.collection, id);
+        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
+        let user = found.map(store::Found::into_user).transpose()?;
+        user.filter(|user| user.email == *email).map(SignUp::Made).ok_or(fauna::Error::AlreadyExists.into())
     }
 
     /// Replaces a hash by one of today's strength, unless the password was changed meanwhile.
     async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<(), Error> {
         let hash = self.hasher.rehash(password).await?;
-        let query = store::replace_hash(&found.id, &found.secret.password_hash, &hash);
+        let query = store::accounts::replace_hash(&found.id, &found.secret.password_hash, &hash);
         let _replaced: bool = self.fauna.query_idempotent(&query).await?;
         Ok(())
     }
