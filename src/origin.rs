@@ -53,13 +53,16 @@ pub fn cors(trusted: &Trusted) -> Cors {
 }
 
 /// Refuses unsafe requests that carry cookies and come from another site.
-pub async fn same_origin(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub async fn same_origin(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let meant = request
         .app_data::<Data<Trusted>>()
         .is_some_and(|trusted| is_meant(request.method(), request.headers(), host, trusted));
     if meant {
-        return next.call(request).await;
+        return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").error_response();
     Ok(request.into_response(refusal))
@@ -89,12 +92,15 @@ fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
 }
 
 /// A deadline, an answer to a panic, JSON for every refusal that actix-web made itself, and strict headers on all of it.
-pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub async fn dress(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
     let bare = request.request().clone();
     let answered = tokio::time::timeout(REQUEST_DEADLINE, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
     let mut response = match answered {
-        Ok(Ok(Ok(response))) => speak_json(response),
+        Ok(Ok(Ok(response))) => speak_json(response.map_into_boxed_body()),
         Ok(Ok(Err(error))) => ServiceResponse::new(bare, error.error_response()),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
@@ -168,16 +174,8 @@ fn content_security_policy(trusted: &Trusted) -> String {
     )
 }
 
-/// Keeps the bound on bodies visible: what a handler may read unless it says otherwise, in bytes.
+/// What a handler may read of a body unless it says otherwise, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Turns any body into the one type that all layers here speak.
-pub async fn boxed(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    Ok(next.call(request).await?.map_into_boxed_body())
-}
 
 #[cfg(test)]
 mod tests {

@@ -64,7 +64,7 @@ impl Problem {
     /// The same, with `"status": "GENERAL_ERROR"` in the body of a failure that is not the client's: SuperTokens' frontends
     /// show the message of such an answer to the person.
     #[must_use]
-    pub fn as_general_error(self) -> Self {
+    pub fn into_general_error(self) -> Self {
         let code = self.status.is_server_error().then_some("GENERAL_ERROR");
         Self { code, ..self }
     }

@@ -22,6 +22,8 @@ pub struct Config {
     pub environment: Environment,
     /// Where the site listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How many threads answer requests; absent: one a core.
+    pub workers: Option<usize>,
     /// Where files are kept that nobody named a place for: databases, generated secrets, the outbox.
     pub data_dir: PathBuf,
     /// SQLite or PostgreSQL; absent: `sessions.sqlite` in [`Config::data_dir`].
@@ -30,8 +32,8 @@ pub struct Config {
     pub fauna: Fauna,
     /// Name of the collection of users, in Fauna.
     pub users_collection: String,
-    /// Keys that seal Fauna tokens in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
-    pub fauna_token_keys: Vec<SealKey>,
+    /// Keys that seal secrets in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
+    pub seal_keys: Vec<SealKey>,
     /// Whether a page's scripts may read the Fauna token (payload key `faunadbToken`; design D17).
     pub fauna_token_in_frontend: bool,
     /// Lifetimes and transport of sessions.
@@ -70,7 +72,7 @@ pub enum Fauna {
     },
 }
 
-/// A key of the ring that seals Fauna tokens.
+/// A key of the ring that seals secrets in SQL: Fauna tokens and private signing keys.
 #[derive(Clone)]
 pub struct SealKey {
     /// Stored beside what it sealed.
@@ -187,11 +189,12 @@ impl Config {
         let config = Self {
             environment: environment(&mut read),
             listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
+            workers: read.count("WORKERS", 1..=1024),
             data_dir: PathBuf::from(read.text("DATA_DIR", "data")),
             database_url: read.secret("DATABASE_URL"),
             fauna: fauna(&mut read),
             users_collection: users_collection(&mut read),
-            fauna_token_keys: seal_keys(&mut read),
+            seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             session: session(&mut read),
             log: Log {
@@ -245,12 +248,12 @@ fn users_collection(read: &mut Reader<'_>) -> String {
     name
 }
 
-/// `FAUNA_TOKEN_KEYS`: `id:base64,…`.
+/// `SEAL_KEYS`: `id:base64,…`.
 fn seal_keys(read: &mut Reader<'_>) -> Vec<SealKey> {
-    let Some(text) = read.optional("FAUNA_TOKEN_KEYS") else { return Vec::new() };
+    let Some(text) = read.optional("SEAL_KEYS") else { return Vec::new() };
     let keys: Option<Vec<SealKey>> = text.split(',').map(|entry| SealKey::parse(entry.trim())).collect();
     keys.unwrap_or_else(|| {
-        read.refuse("FAUNA_TOKEN_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
+        read.refuse("SEAL_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
         Vec::new()
     })
 }
@@ -347,9 +350,9 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
             read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
         }
     }
-    if config.fauna_token_keys.is_empty() && !generated {
+    if config.seal_keys.is_empty() && !generated {
         read.refuse(
-            "FAUNA_TOKEN_KEYS",
+            "SEAL_KEYS",
             "must be set in production (INSECURE_GENERATED_SECRETS_IN_PRODUCTION=true keeps a generated one)",
         );
     }

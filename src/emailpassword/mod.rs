@@ -82,8 +82,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Malformed(why) => Self::bad_request(why.to_string()),
-            Error::Users(error) => Self::from(error).as_general_error(),
-            Error::Session(error) => Self::from(error).as_general_error(),
+            Error::Users(error) => Self::from(error).into_general_error(),
+            Error::Session(error) => Self::from(error).into_general_error(),
         }
     }
 }
