@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("origin", &["problem"]),
     ("throttle", &["problem", "clock", "database"]),
-    ("mail", &["problem", "clock", "database"]),
+    ("mail", &["problem", "clock", "database", "seal"]),
     ("fauna", &["problem", "clock"]),
     ("fauna_dev", &["clock", "fauna"]),
     ("session", &["problem", "clock", "database", "seal"]),

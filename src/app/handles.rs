@@ -27,6 +27,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::keyfile;
 use crate::origin;
 use crate::origin::Trusted;
+use crate::pages::Pages;
 use crate::problem::Problem;
 use crate::seal::SealRing;
 use crate::session;
@@ -53,6 +54,8 @@ pub struct Handles {
     emailpassword: Data<EmailPassword>,
     /// What they say.
     comments: Data<Comments>,
+    /// What they see.
+    pages: Data<Pages>,
 }
 
 impl Handles {
@@ -89,6 +92,7 @@ impl Handles {
             emailpassword: Data::new(EmailPassword::new(users.clone(), sessions.clone())),
             users: Data::new(users),
             comments: Data::new(Comments::new(app, fauna_tokens.clone())),
+            pages: Data::new(Pages::new(&config.session.api_base_path)),
             fauna_tokens,
             sessions,
         })
@@ -104,6 +108,7 @@ impl Handles {
             .app_data(self.users.clone())
             .app_data(self.emailpassword.clone())
             .app_data(self.comments.clone())
+            .app_data(self.pages.clone())
             .app_data(web::PayloadConfig::new(origin::BODY_BYTES_MAX))
             .app_data(
                 web::JsonConfig::default().limit(origin::BODY_BYTES_MAX).error_handler(|error, _| bad_json(&error)),

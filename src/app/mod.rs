@@ -34,6 +34,7 @@ use crate::emailpassword;
 use crate::fauna;
 use crate::fauna_tokens;
 use crate::origin;
+use crate::pages;
 use crate::problem::Problem;
 use crate::problem::ProblemPage;
 use crate::session;
@@ -194,13 +195,19 @@ fn serve(
     Ok(server.client_request_timeout(HEAD_DEADLINE).keep_alive(KEEP_ALIVE).listen(listener)?.run())
 }
 
-/// Each prefix is opened once, here; the rooms tell what is below it.
+/// Each prefix is opened once, here; the rooms tell what is below it. The page `/auth` comes before the scope of that name.
 fn routes(site: &mut web::ServiceConfig, base_path: &str) {
     site.service(web::scope("/api").configure(comments::routes).configure(session::api_routes))
-        .service(web::scope(base_path).configure(session::routes).configure(emailpassword::routes))
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)
-        .configure(health::routes);
+        .configure(health::routes)
+        .configure(pages::routes)
+        .service(
+            web::scope(base_path)
+                .configure(pages::auth_routes)
+                .configure(session::routes)
+                .configure(emailpassword::routes),
+        );
 }
 
 /// Nothing is here: a page for people, JSON for programs.
