@@ -33,6 +33,14 @@ impl Target {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n");
         Self { address, request: request.into_bytes() }
     }
+
+    /// A `POST` with these headers and this body.
+    pub fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> Self {
+        let length = body.len();
+        let request =
+            format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        Self { address, request: request.into_bytes() }
+    }
 }
 
 /// Requests per second of `candidate` as a share of those of `baseline`: the median of [`TURNS`] pairs.
