@@ -5,6 +5,7 @@
 //! flattered.
 #![expect(
     clippy::unwrap_used,
+    clippy::missing_docs_in_private_items,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
     clippy::as_conversions,
