@@ -52,7 +52,7 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .max_age(3600)
 }
 
-/// Refuses unsafe requests that carry cookies and come from another site.
+/// Refuses unsafe requests that carry cookies or are forms, and come from another site.
 pub async fn same_origin(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -71,10 +71,13 @@ pub async fn same_origin(
 /// Whether the person in front of the browser can have meant this request. Pure.
 ///
 /// `Sec-Fetch-Site` cannot be forged by a page; where it is missing (older browsers) `Origin` decides; where both are
-/// missing it is no browser, and no ambient cookies are at stake.
+/// missing it is no browser, and no ambient cookies are at stake. Forms are judged without cookies, too: another site's form
+/// could sign somebody in to an account of its own, and read there what they then write.
 fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || !headers.contains_key(header::COOKIE) {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let form = kind.to_ascii_lowercase().starts_with(FORM);
+    if safe || !(form || headers.contains_key(header::COOKIE)) {
         return true;
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
@@ -84,6 +87,9 @@ fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &
         (Some(_), None) => false,
     }
 }
+
+/// What browsers call a posted form.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whether `origin` is one of ours: configured, or the very host that was asked.
 fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
@@ -97,25 +103,30 @@ pub async fn dress(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
-    let bare = request.request().clone();
     let answered = tokio::time::timeout(REQUEST_DEADLINE, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
-    let mut response = match answered {
-        Ok(Ok(Ok(response))) => speak_json(response.map_into_boxed_body()),
-        Ok(Ok(Err(error))) => ServiceResponse::new(bare, error.error_response()),
+    let answered = match answered {
+        Ok(Ok(answered)) => answered.map(|response| speak_json(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
-            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-            ServiceResponse::new(bare, problem.error_response())
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into())
         }
-        Err(_elapsed) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long");
-            ServiceResponse::new(bare, problem.error_response())
-        }
+        Err(_elapsed) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into()),
     };
-    if let Some(trusted) = trusted {
-        harden(response.headers_mut(), &trusted);
+    let Some(trusted) = trusted else { return answered };
+    match answered {
+        Ok(mut response) => {
+            harden(response.headers_mut(), &trusted);
+            Ok(response)
+        }
+        // There is no response yet to dress, and no request to make one with: keeping a copy would forbid its routing.
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                harden(response.headers_mut(), &trusted);
+                response
+            });
+            Err(error)
+        }
     }
-    Ok(response)
 }
 
 /// Replaces the plain text of actix-web's own refusals by the JSON that clients of this API expect.
@@ -201,6 +212,17 @@ mod tests {
         assert!(!meant(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
         assert!(!meant(&[("sec-fetch-site", "cross-site")]));
         assert!(!meant(&[("origin", "null")]));
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_refused_although_it_carries_no_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://evil.example"));
+        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+        assert!(!is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://www.example"));
+        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
     }
 
     #[test]
