@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 use crate::app::Error;
 use crate::app::reach::Reached;
 use crate::clock::Clock;
+use crate::comments;
 use crate::comments::Comments;
 use crate::config;
 use crate::config::Config;
@@ -32,6 +33,7 @@ use crate::problem::Problem;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
+use crate::users::Farewell;
 use crate::users::Hasher;
 use crate::users::Users;
 
@@ -84,7 +86,7 @@ impl Handles {
         let companion = Arc::<FaunaTokens>::clone(&fauna_tokens);
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
         let fauna_tokens = Data::from(fauna_tokens);
-        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?);
+        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, farewells(config));
         Ok(Self {
             trusted,
             database: Data::new(database),
@@ -121,6 +123,11 @@ impl Handles {
             .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
             .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
     }
+}
+
+/// What happens to other rooms' documents of an account that is deleted.
+fn farewells(config: &Config) -> Vec<Farewell> {
+    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
 }
 
 /// What is wrong with a JSON body, without the words of the parser: they name what is inside (ASVS 16.5.1).

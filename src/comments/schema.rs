@@ -6,6 +6,7 @@
 //! themselves compare identities.
 
 use crate::comments::TEXT_CHARS_MAX;
+use crate::comments::farewell;
 use crate::comments::store::COMMENTS;
 use crate::comments::store::LIKE;
 use crate::comments::store::LIKE_OF;
@@ -31,17 +32,15 @@ const LIKE_KEEPER: &str = "like_keeper";
 /// The role of [`REMOVE`].
 const REMOVER: &str = "remover";
 /// More likes than a comment will have.
-const LIKES_MAX: i64 = 100_000;
+pub const LIKES_MAX: i64 = 100_000;
 
 /// Collections, indexes, functions and rights.
 pub fn schema() -> Declarations {
+    let reads = [fql::collection(COMMENTS), fql::index(NEWEST)].map(|what| Privilege::on(what).allow("read"));
     Declarations {
-        definitions: definitions(),
+        definitions: definitions().into_iter().chain(farewell::definitions()).collect(),
         member: member(),
-        backend: vec![
-            Privilege::on(fql::collection(COMMENTS)).allow("read"),
-            Privilege::on(fql::index(NEWEST)).allow("read"),
-        ],
+        backend: reads.into_iter().chain(farewell::backend()).collect(),
     }
 }
 

@@ -33,6 +33,15 @@ pub const UNLIKE: &str = "unlike";
 /// Stored function: a comment with its likes.
 pub const REMOVE: &str = "remove_comment";
 
+/// What somebody said.
+pub const BY_AUTHOR: &str = "comments_by_author";
+/// What somebody likes.
+pub const LIKES_BY: &str = "likes_by_user";
+/// Stored function: the farewell that keeps comments without author.
+pub const FORGET_AUTHOR: &str = "forget_author";
+/// Stored function: the farewell that removes them.
+pub const REMOVE_AUTHOR: &str = "remove_author";
+
 /// A place in the list: the comment that the next page begins with. Opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {

@@ -273,6 +273,11 @@ pub fn foreach(items: Expr, each: Expr) -> Expr {
     form([("foreach", each), ("collection", items)])
 }
 
+/// The number of elements of an array.
+pub fn count(items: Expr) -> Expr {
+    form([("count", items)])
+}
+
 /// Whether both are the same value.
 pub fn equals(one: Expr, other: Expr) -> Expr {
     form([("equals", Expr::from([one, other]))])

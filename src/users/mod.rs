@@ -23,11 +23,15 @@ use crate::fauna::DocumentId;
 use crate::problem::Problem;
 
 pub use accounts::Contact;
+pub use accounts::Farewell;
+pub use accounts::Proven;
 pub use email::Email;
 pub use hasher::Hasher;
-pub use links::Confirmed;
-pub use links::LinkKind;
-pub use links::Used;
+pub use links::ChangeOffer;
+pub use links::EmailChange;
+pub use links::LinkToken;
+pub use links::Offer;
+pub use links::Verification;
 pub use password::NewPassword;
 pub use schema::schema;
 
@@ -42,6 +46,8 @@ pub struct Users {
     collection: String,
     /// For passwords.
     hasher: Hasher,
+    /// What other rooms do when an account is deleted.
+    farewells: Vec<Farewell>,
 }
 
 /// Somebody who has an account.
@@ -83,6 +89,9 @@ pub enum Error {
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing,
+    /// What other rooms hold of an account does not become less.
+    #[error("an account cannot be deleted: a farewell never ends")]
+    EndlessFarewell,
 }
 
 impl From<Error> for Problem {
@@ -90,15 +99,15 @@ impl From<Error> for Problem {
         match error {
             Error::Fauna(error) => Self::from(error),
             Error::Busy => Self::unavailable(error),
-            Error::Unreadable(_) | Error::Hashing => Self::internal(error),
+            Error::Unreadable(_) | Error::Hashing | Error::EndlessFarewell => Self::internal(error),
         }
     }
 }
 
 impl Users {
     /// The users of that collection.
-    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher) -> Self {
-        Self { fauna, collection: collection.to_owned(), hasher }
+    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher, farewells: Vec<Farewell>) -> Self {
+        Self { fauna, collection: collection.to_owned(), hasher, farewells }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use crate::fauna::DocumentId;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
+use crate::users::Farewell;
 use crate::users::store::SECRETS;
 use crate::users::store::data_of;
 use crate::users::store::links;
-use crate::users::store::links::Kind;
 
 /// Finds the tokens of a user. Defined by [`crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
@@ -25,6 +25,11 @@ pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
         fql::do_all([fql::update(secret(), params), true.into()]),
         false.into(),
     )
+}
+
+/// The same for a password that its owner changes: links to set another one become void.
+pub fn change_hash(users: &str, id: &DocumentId, old: &str, new: &str) -> Expr {
+    fql::do_all([links::delete_resets(fql::document(users, id)), replace_hash(id, old, new)])
 }
 
 /// Whether an address was shown to be its owner's.
@@ -48,20 +53,18 @@ pub fn contact(users: &str, id: &DocumentId) -> Expr {
     fql::if_else(fql::exists(user()), read, fql::null())
 }
 
-/// Deletes an account with its tokens, links and secret; answers whether it was there. Tokens first: the id must not leave
-/// any behind that could be revived.
-pub fn delete(users: &str, id: &DocumentId) -> Expr {
+/// Deletes an account with its tokens, links and secret. True: it is gone; false: it was not there; null: a farewell has
+/// more to do, and is to be asked again. Tokens first: the id must not leave any behind that could be revived.
+pub fn delete(users: &str, id: &DocumentId, farewells: &[Farewell]) -> Expr {
     let user = || fql::document(users, id);
     let secret = || fql::document(SECRETS, id);
     let tokens = fql::paginate(fql::matching(TOKENS_BY_USER, [user()]), TOKENS_MAX);
     let end_tokens = fql::foreach(fql::select(&["data"], tokens), fql::lambda("r", fql::delete(fql::var("r"))));
     let end_secret = fql::if_else(fql::exists(secret()), fql::delete(secret()), fql::null());
-    let steps = std::iter::once(end_tokens).chain(Kind::ALL.map(|kind| links::delete_all(user(), kind))).chain([
-        end_secret,
-        fql::delete(user()),
-        true.into(),
-    ]);
-    fql::if_else(fql::exists(user()), fql::do_each(steps), false.into())
+    let steps = std::iter::once(end_tokens).chain(links::delete_all(user));
+    let end = fql::do_each(steps.chain([end_secret, fql::delete(user()), true.into()]));
+    let after = |then, farewell: &Farewell| fql::if_else(farewell(user()), then, fql::null());
+    fql::if_else(fql::exists(user()), farewells.iter().rev().fold(end, after), false.into())
 }
 
 /// A user of an id with their secret, or null.
@@ -83,7 +86,7 @@ mod tests {
         let id = DocumentId::parse("101").unwrap();
         let query = replace_hash(&id, "$argon2id$ann-4", "$argon2id$ann-6");
         assert_eq!(*query.wire(), recorded::query("password: changed"));
-        let mut ours = delete("users", &id).wire().clone();
+        let mut ours = delete("users", &id, &[]).wire().clone();
         let mut steps = ours["then"]["do"].as_array().unwrap().clone();
         steps.remove(3);
         for step in &mut steps {

@@ -1,5 +1,8 @@
-//! The queries about one-time links. A link is used up in the same transaction as the change it allows, so it works once
-//! however many use it at the same moment.
+//! The queries about one-time links (design D13).
+//!
+//! A link is a document with a `ttl`: the hash of its token, its kind, whose it is and the address it was sent to. It is
+//! consumed in the transaction that makes the change it allows, so it works once however many try at once, and only while
+//! the account still has the address it had when the link was made.
 
 use std::time::Duration;
 
@@ -9,167 +12,226 @@ use crate::fauna::DocumentId;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
 use crate::users::store::SECRETS;
+use crate::users::store::email_index;
 
-/// One-time links.
+/// All links.
 pub const LINKS: &str = "account_links";
 /// Finds a link by the hash of its token.
 pub const LINKS_BY_HASH: &str = "account_links_by_hash";
 /// Finds the links of a user, by kind.
 pub const LINKS_BY_USER: &str = "account_links_by_user";
-/// More links of one kind than a user will have.
+
+/// Chooses a new password.
+const RESET: &str = "reset";
+/// Shows that the account's address is its owner's.
+const VERIFY: &str = "verify";
+/// Gives the account another address.
+const CHANGE: &str = "change";
+/// Every kind that belongs to a user.
+const KINDS: [&str; 3] = [RESET, VERIFY, CHANGE];
+/// Of no account and no use: made where there is no account, so that it takes as long.
+const NOTHING: &str = "nothing";
+/// More links of one kind than a user will have: each new one removes the others.
 const LINKS_MAX: i64 = 1000;
 
-/// What a link allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// To set a new password.
-    Reset,
-    /// To show that the account's address is one's own.
-    Verify,
-    /// To give the account another address.
-    Confirm,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Reset, Self::Verify, Self::Confirm];
-
-    /// As it is stored.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Reset => "reset",
-            Self::Verify => "verify",
-            Self::Confirm => "confirm",
-        }
-    }
-}
-
-/// A link to be written down.
+/// What a link is made of.
 pub struct NewLink<'a> {
-    /// Of its token.
+    /// Hash of its token.
     pub hash: &'a str,
-    /// What it allows.
-    pub kind: Kind,
-    /// Whose account.
-    pub user: &'a DocumentId,
-    /// Where it is sent.
-    pub address: &'a str,
     /// How long it works.
     pub life: Duration,
 }
 
-/// Writes a link down; it ends by itself.
-pub fn create(users: &str, new: &NewLink<'_>) -> Expr {
-    let data = fql::object([
-        ("hash", new.hash.into()),
-        ("kind", new.kind.name().into()),
-        ("user", fql::document(users, new.user)),
-        ("address", new.address.into()),
-    ]);
-    let seconds = i64::try_from(new.life.as_secs()).unwrap_or(i64::MAX);
-    let params = fql::object([("data", data), ("ttl", fql::time_add(fql::now(), seconds, "seconds"))]);
-    fql::select(&["data", "hash"], fql::create(fql::collection(LINKS), params))
+/// Where a link is to be sent.
+#[derive(Deserialize)]
+pub struct Offered {
+    /// The account's address as it is stored; none where no link was made.
+    pub email: Option<String>,
 }
 
-/// What a used link did.
+/// Whose link was consumed.
 #[derive(Deserialize)]
-pub struct Used {
-    /// Whose account was changed.
+pub struct Consumed {
+    /// The user.
     pub id: DocumentId,
-    /// Its address before.
+    /// The address that the account had before.
     pub email: String,
 }
 
-/// Uses a link up to set a password. Null where there is no such link, or where it was sent to an address that is not the
-/// account's any more. Whoever could read the mail has shown that the address is theirs.
-pub fn reset_password(token_hash: &str, password_hash: &str) -> Expr {
-    let changed = fql::object([("passwordHash", password_hash.into()), ("emailVerified", true.into())]);
-    use_up(token_hash, Kind::Reset, is_sent_to_account(), vec![update_secret(changed)])
+/// A link for whoever has that address; null where nobody has, after as much work.
+pub fn offer_reset(users: &str, email: &str, link: &NewLink<'_>) -> Expr {
+    let found = || fql::var("found");
+    let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
+    fql::let_in(
+        [("found", fql::matching(&email_index(users), [email.into()]))],
+        fql::if_else(
+            fql::exists(found()),
+            fql::let_in(
+                [("user", fql::select(&["ref"], fql::get(found()))), ("email", email_of("user"))],
+                make(RESET, link, vec![("address", fql::var("email"))]),
+            ),
+            fql::do_all([create(decoy, link.life), fql::null()]),
+        ),
+    )
 }
 
-/// Uses a link up to note that the address is the person's.
-pub fn verify_email(token_hash: &str) -> Expr {
-    let changed = fql::object([("emailVerified", true.into())]);
-    use_up(token_hash, Kind::Verify, is_sent_to_account(), vec![update_secret(changed)])
+/// A link for a user whose address is not verified; without an address where it is, null where there is no such user.
+pub fn offer_verification(users: &str, id: &DocumentId, link: &NewLink<'_>) -> Expr {
+    let is_verified = fql::select_or(&["data", "emailVerified"], fql::get(fql::document(SECRETS, id)), false.into());
+    let made = make(VERIFY, link, vec![("address", fql::var("email"))]);
+    offer(users, id, fql::if_else(is_verified, nothing_offered(), made))
 }
 
-/// Uses a link up to give the account the address that it was sent to. Refused as not unique where that is somebody's.
-pub fn confirm_email(token_hash: &str) -> Expr {
-    let address = fql::select(&["data", "address"], fql::var("link"));
-    let user = fql::object([("data", fql::object([("email", address)]))]);
-    let changed = fql::object([("emailVerified", true.into())]);
-    let steps = vec![fql::update(fql::var("user"), user), update_secret(changed)];
-    use_up(token_hash, Kind::Confirm, fql::exists(fql::var("user")), steps)
+/// A link that gives a user another address; without an address where that is taken, null where there is no such user.
+pub fn offer_change(users: &str, id: &DocumentId, to: &str, link: &NewLink<'_>) -> Expr {
+    let is_taken = fql::exists(fql::matching(&email_index(users), [to.into()]));
+    let made = make(CHANGE, link, vec![("address", to.into()), ("from", fql::var("email"))]);
+    offer(users, id, fql::if_else(is_taken, nothing_offered(), made))
 }
 
-/// The link was sent to the address that the account still has.
-fn is_sent_to_account() -> Expr {
-    let address = fql::select(&["data", "address"], fql::var("link"));
-    fql::equals(fql::select(&["data", "email"], fql::get(fql::var("user"))), address)
+/// `then` with `user` and `email` bound, or null.
+fn offer(users: &str, id: &DocumentId, then: Expr) -> Expr {
+    fql::let_in(
+        [("user", fql::document(users, id))],
+        fql::if_else(fql::exists(fql::var("user")), fql::let_in([("email", email_of("user"))], then), fql::null()),
+    )
 }
 
-/// Changes the secret of the link's user.
+/// An answer without an address.
+fn nothing_offered() -> Expr {
+    fql::object([])
+}
+
+/// A link of the bound user that takes the place of earlier ones of its kind.
+fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Expr {
+    let fixed = [("hash", link.hash.into()), ("kind", kind.into()), ("user", fql::var("user"))];
+    let fields = fixed.into_iter().chain(fields).map(|(name, value)| (name.to_owned(), value));
+    fql::do_all([
+        delete_links(fql::var("user"), kind),
+        create(fql::object_of(fields), link.life),
+        fql::object([("email", fql::var("email"))]),
+    ])
+}
+
+/// Creates a link's document.
+fn create(data: Expr, life: Duration) -> Expr {
+    let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    let ttl = fql::time_add(fql::now(), seconds, "seconds");
+    fql::create(fql::collection(LINKS), fql::object([("data", data), ("ttl", ttl)]))
+}
+
+/// Whose reset link that is, or null; leaves it as it is.
+pub fn reset_link(hash: &str) -> Expr {
+    consume(hash, RESET, "address", fql::var("id"))
+}
+
+/// A new password by a link. It shows that the address is theirs, and makes all other links void.
+pub fn reset_password(hash: &str, password_hash: &str) -> Expr {
+    let secret = fql::object([("passwordHash", password_hash.into()), ("emailVerified", true.into())]);
+    consume(hash, RESET, "address", after_links([update_secret(secret), consumed()]))
+}
+
+/// Shows by a link that the address is theirs.
+pub fn verify(hash: &str) -> Expr {
+    let secret = fql::object([("emailVerified", true.into())]);
+    consume(
+        hash,
+        VERIFY,
+        "address",
+        fql::do_all([delete_links(fql::var("user"), VERIFY), update_secret(secret), fql::var("id")]),
+    )
+}
+
+/// Another address by a link, which was sent there. All other links become void: they were sent to the former one.
+pub fn change_email(hash: &str) -> Expr {
+    let email = fql::object([("email", fql::select(&["data", "address"], fql::var("link")))]);
+    let secret = fql::object([("emailVerified", true.into())]);
+    let changed = fql::do_all([
+        fql::update(fql::var("user"), fql::object([("data", email)])),
+        update_secret(secret),
+        fql::object([("id", fql::var("id")), ("email", fql::select(&["data", "from"], fql::var("link")))]),
+    ]);
+    consume(hash, CHANGE, "from", after_links([changed]))
+}
+
+/// A link of that kind, if its user still has the address in its `bound_to`: then `then`, with `link`, `user` and `id`.
+fn consume(hash: &str, kind: &str, bound_to: &str, then: Expr) -> Expr {
+    let found = || fql::var("found");
+    let is_good = fql::all([
+        fql::equals(fql::select(&["data", "kind"], fql::var("link")), kind.into()),
+        fql::exists(fql::var("user")),
+        fql::equals(email_of("user"), fql::select(&["data", bound_to], fql::var("link"))),
+    ]);
+    let link = fql::let_in(
+        [
+            ("link", fql::get(found())),
+            ("user", fql::select(&["data", "user"], fql::var("link"))),
+            ("id", fql::select(&["id"], fql::var("user"))),
+        ],
+        fql::if_else(is_good, then, fql::null()),
+    );
+    fql::let_in(
+        [("found", fql::matching(LINKS_BY_HASH, [hash.into()]))],
+        fql::if_else(fql::exists(found()), link, fql::null()),
+    )
+}
+
+/// What [`Consumed`] reads.
+fn consumed() -> Expr {
+    fql::object([("id", fql::var("id")), ("email", email_of("user"))])
+}
+
+/// Removes all links of the bound user, then goes on.
+fn after_links<const N: usize>(then: [Expr; N]) -> Expr {
+    fql::do_each(delete_all(|| fql::var("user")).into_iter().chain(then))
+}
+
+/// Removes the links of a user that a new password makes void.
+pub fn delete_resets(user: Expr) -> Expr {
+    delete_links(user, RESET)
+}
+
+/// Removes all links of a user, kind by kind.
+pub fn delete_all(user: impl Fn() -> Expr) -> [Expr; 3] {
+    KINDS.map(|kind| delete_links(user(), kind))
+}
+
+/// Removes the links of a user of a kind.
+fn delete_links(user: Expr, kind: &str) -> Expr {
+    let links = fql::matching(LINKS_BY_USER, [user, kind.into()]);
+    let links = fql::select(&["data"], fql::paginate(links, LINKS_MAX));
+    fql::foreach(links, fql::lambda("l", fql::delete(fql::var("l"))))
+}
+
+/// Merges into the secret of the bound `id`.
 fn update_secret(data: Expr) -> Expr {
     fql::update(fql::document(SECRETS, fql::var("id")), fql::object([("data", data)]))
 }
 
-/// Does `steps` for the user of a link and removes all links of its kind; null where the link does not allow it.
-fn use_up(token_hash: &str, kind: Kind, condition: Expr, steps: Vec<Expr>) -> Expr {
-    let user = || fql::var("user");
-    let is_allowed = fql::all([
-        fql::equals(fql::select(&["data", "kind"], fql::var("link")), kind.name().into()),
-        fql::exists(user()),
-        condition,
-    ]);
-    let before = fql::object([("id", fql::var("id")), ("email", fql::select(&["data", "email"], fql::get(user())))]);
-    let steps = std::iter::once(delete_all(user(), kind)).chain(steps).chain([fql::var("before")]);
-    let done = fql::let_in([("before", before)], fql::do_each(steps));
-    let used = fql::let_in(
-        [
-            ("link", fql::get(fql::var("found"))),
-            ("user", fql::select(&["data", "user"], fql::var("link"))),
-            ("id", fql::select(&["id"], user())),
-        ],
-        fql::if_else(is_allowed, done, fql::null()),
-    );
-    fql::let_in(
-        [("found", fql::matching(LINKS_BY_HASH, [token_hash.into()]))],
-        fql::if_else(fql::exists(fql::var("found")), used, fql::null()),
-    )
-}
-
-/// Deletes all links of a user of that kind.
-pub fn delete_all(user: Expr, kind: Kind) -> Expr {
-    let links = fql::paginate(fql::matching(LINKS_BY_USER, [user, kind.name().into()]), LINKS_MAX);
-    fql::foreach(fql::select(&["data"], links), fql::lambda("l", fql::delete(fql::var("l"))))
+/// The address of a bound user.
+fn email_of(user: &str) -> Expr {
+    fql::select(&["data", "email"], fql::get(fql::var(user)))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::fauna::recorded;
 
     #[test]
-    fn links_are_made_as_faunadb_has_taken_them() {
-        let user = DocumentId::parse("101").unwrap();
-        let life = Duration::from_secs(3600);
-        let new = NewLink { hash: "h1", kind: Kind::Reset, user: &user, address: "ann@example.com", life };
-        let mut query = create("users", &new).wire().clone();
-        query["from"]["params"]["object"]["ttl"] = json!({"time_add": {"now": null}, "offset": 1, "unit": "hour"});
-        assert_eq!(query, recorded::query("link: for a reset"));
+    fn a_link_is_verified_as_faunadb_has_done_it() {
+        assert_eq!(*verify("h4").wire(), recorded::query("link: verify"));
     }
 
     #[test]
-    fn links_are_used_up_as_faunadb_has_answered() {
-        let mut ours = verify_email("h4").wire().clone();
-        let recorded = recorded::query("link: verify");
-        let done = &mut ours["in"]["then"]["in"]["then"];
-        assert_eq!(done["let"][0]["before"]["object"]["id"], json!({"var": "id"}));
-        let mut steps = done["in"].take();
-        steps["do"][2] = json!({"var": "id"});
-        *done = steps;
-        assert_eq!(ours, recorded);
+    fn a_password_is_reset_under_the_conditions_that_faunadb_has_answered() {
+        let recorded = recorded::query("link: consumed with the change");
+        let ours = reset_password("h1", "$argon2id$ann-2").wire().clone();
+        assert_eq!(ours["let"], recorded["let"]);
+        assert_eq!(ours["in"]["if"], recorded["in"]["if"]);
+        let (ours, recorded) = (&ours["in"]["then"], &recorded["in"]["then"]);
+        assert_eq!(ours["let"], recorded["let"]);
+        assert_eq!(ours["in"]["if"], recorded["in"]["if"]);
+        assert_eq!(ours["in"]["then"]["do"][0], recorded["in"]["then"]["do"][0]);
     }
 }
