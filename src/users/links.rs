@@ -54,15 +54,19 @@ pub enum ChangeOffer {
     NoUser,
 }
 
+/// A link that was used up.
+#[derive(Debug)]
+pub struct Used {
+    /// Whose account was changed.
+    pub user: DocumentId,
+    /// The address that it had before.
+    pub email: Email,
+}
+
 /// What became of a link that gives an account another address.
 pub enum EmailChange {
     /// It has it.
-    Done {
-        /// Whose account.
-        user: DocumentId,
-        /// The address it had.
-        former: Email,
-    },
+    Done(Used),
     /// Somebody else has it by now; the link still works, should it become free.
     Taken,
     /// The link is unknown, used, expired or was made void.
@@ -134,14 +138,13 @@ impl Users {
         Ok(self.fauna.query_idempotent(&links::reset_link(&token.hash())).await?)
     }
 
-    /// Sets a new password by a link; answers the address of the account, which now counts as verified. Nothing: the link
-    /// does not work.
-    pub async fn reset_password(&self, token: &str, password: NewPassword) -> Result<Option<Email>, Error> {
+    /// Sets a new password by a link; the address of the account counts as verified then. Nothing: the link does not work.
+    pub async fn reset_password(&self, token: &str, password: NewPassword) -> Result<Option<Used>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         let hash = self.hasher.hash(password).await?;
         let query = links::reset_password(&token.hash(), &hash);
         let consumed: Option<Consumed> = self.fauna.query(&query).await?;
-        consumed.map(|consumed| stored(&consumed.email)).transpose()
+        consumed.map(used).transpose()
     }
 
     /// Verifies an address by a link; answers whose. Nothing: the link does not work.
@@ -154,12 +157,17 @@ impl Users {
     pub async fn change_email(&self, token: &str) -> Result<EmailChange, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::Invalid) };
         match self.fauna.query::<Option<Consumed>>(&links::change_email(&token.hash())).await {
-            Ok(Some(consumed)) => Ok(EmailChange::Done { user: consumed.id, former: stored(&consumed.email)? }),
+            Ok(Some(consumed)) => Ok(EmailChange::Done(used(consumed)?)),
             Ok(None) => Ok(EmailChange::Invalid),
             Err(fauna::Error::NotUnique) => Ok(EmailChange::Taken),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What a link did.
+fn used(consumed: Consumed) -> Result<Used, Error> {
+    Ok(Used { email: stored(&consumed.email)?, user: consumed.id })
 }
 
 /// An address that we have stored.

@@ -31,6 +31,7 @@ pub use links::ChangeOffer;
 pub use links::EmailChange;
 pub use links::LinkToken;
 pub use links::Offer;
+pub use links::Used;
 pub use links::Verification;
 pub use password::NewPassword;
 pub use schema::schema;
