@@ -12,6 +12,7 @@ use cookie::CookieBuilder;
 use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
+use crate::session::profile::ID_COOKIE;
 use crate::session::settings::SameSite;
 use crate::session::settings::Settings;
 
@@ -39,6 +40,12 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
         }
     }
     sent
+}
+
+/// All values of a cookie that came more than once.
+pub fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| value_of(pair, name)).collect()
 }
 
 /// The value of a pair that has this name.
@@ -98,6 +105,11 @@ impl CookieRules {
     /// `Set-Cookie` for the refresh token; an empty value removes it.
     pub fn refresh(&self, value: &str, expires_at: Timestamp) -> String {
         self.set(self.refresh_name, value, &self.refresh_path, expires_at).to_string()
+    }
+
+    /// `Set-Cookie` for the marker of old frontends; an empty value removes it.
+    pub fn id(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(ID_COOKIE, value, "/", expires_at).to_string()
     }
 
     /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only.

@@ -4,8 +4,8 @@ use actix_web::http::header::HeaderMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::session::Error;
+use crate::session::outbox::ANTI_CSRF;
 use crate::session::settings::AntiCsrf;
-use crate::session::transport::ANTI_CSRF;
 
 /// Any value of it proves that a script of an allowed origin sent the request.
 const CUSTOM_HEADER: &str = "rid";

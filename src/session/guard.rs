@@ -1,4 +1,4 @@
-//! Who may pass: the extractors, and the rules by which a token is picked from a request (session.md 3.5–3.6).
+//! Who may pass: the extractors. A handler that takes one of them is closed to everybody else.
 
 use std::fmt;
 use std::future::Ready;
@@ -14,36 +14,25 @@ use actix_web::HttpResponse;
 use actix_web::ResponseError;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use futures_util::future::Either;
 use futures_util::future::LocalBoxFuture;
 
 use crate::session::Error;
-use crate::session::access_token::Unverified;
 use crate::session::answers::answer;
-use crate::session::claims::Validator;
 use crate::session::cookies;
-use crate::session::cookies::CookieRules;
 use crate::session::cookies::Sent;
-use crate::session::csrf;
+use crate::session::outbox::Outbox;
+use crate::session::profile;
+use crate::session::profile::Profile;
+use crate::session::requests::Requirements;
 use crate::session::sessions::Sessions;
+use crate::session::settings::AntiCsrf;
 use crate::session::settings::Transfer;
 use crate::session::signed_in::SignedIn;
 use crate::session::transport;
-use crate::session::transport::Outbox;
+use crate::session::transport::Travel;
 use crate::session::verified::Verified;
-
-/// What a route asks for beyond a session.
-#[derive(Clone, Default)]
-pub struct Requirements {
-    /// That the session still exists, asked in SQL: an ended one is refused at once and everywhere.
-    pub check_database: bool,
-    /// Whether protection against cross-site requests applies; none: for every method but GET.
-    pub anti_csrf: Option<bool>,
-    /// What its claims must say; none: what [`Settings::validators`](crate::session::Settings::validators) ask for.
-    pub validators: Option<Vec<Arc<dyn Validator>>>,
-}
 
 /// Somebody signed in, or nobody; a bad token is refused all the same.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
@@ -60,108 +49,6 @@ pub struct Refused {
 }
 
 impl Sessions {
-    /// The session that a request belongs to; nothing where it carries no token.
-    ///
-    /// # Errors
-    /// [`Error::TryRefresh`], [`Error::Ended`] (the client is told to forget its tokens), [`Error::InvalidClaims`], or what
-    /// keeps us from answering.
-    pub async fn get_session(
-        &self,
-        request: &HttpRequest,
-        requirements: &Requirements,
-    ) -> Result<Option<SignedIn>, Error> {
-        let (transfer, unverified) = match pick(request.headers(), self.cookies(), self.settings().transfer) {
-            Picked::Nothing => return Ok(None),
-            Picked::Ambiguous => return Err(Error::TryRefresh("the cookie came twice")),
-            Picked::Token(transfer, unverified) => (transfer, unverified),
-        };
-        let outbox = Outbox::of(request);
-        let accepted = match self.accept(*unverified, requirements.check_database).await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                if matches!(error, Error::Ended(_)) {
-                    outbox.clear_all(self.cookies());
-                }
-                return Err(error);
-            }
-        };
-        let token = &accepted.token.claims;
-        if transfer == Transfer::Cookie && requirements.anti_csrf.unwrap_or(request.method() != "GET") {
-            csrf::check(self.settings().anti_csrf(), request.headers(), token.anti_csrf.as_deref())?;
-        }
-        if let Some(hand_out) = accepted.renewed {
-            let how = (self.now(), self.settings().expose_access_token);
-            outbox.hand_out(self.cookies(), transfer, hand_out, how);
-        }
-        let mut signed_in = SignedIn::new(self.clone(), accepted.token, transfer, outbox);
-        let validators = requirements.validators.as_deref().unwrap_or(&self.settings().validators);
-        signed_in.assert_claims(validators).await?;
-        Ok(Some(signed_in))
-    }
-
-    /// Performs a refresh for a request and queues the new tokens for its response.
-    ///
-    /// # Errors
-    /// [`Error::Ended`], [`Error::Theft`] (in both cases the client is told to forget its tokens), or what keeps us from
-    /// answering; then the old tokens keep working.
-    pub async fn refresh(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
-        self.refresh_checked(request, true).await
-    }
-
-    /// The same for a browser on its way to a page, which can send no header against cross-site requests. All that another
-    /// site reaches by leading it there is that the browser gets its own new tokens.
-    ///
-    /// # Errors
-    /// As [`Sessions::refresh`].
-    pub async fn refresh_without_anti_csrf(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
-        self.refresh_checked(request, false).await
-    }
-
-    /// Both of them.
-    async fn refresh_checked(&self, request: &HttpRequest, anti_csrf: bool) -> Result<SignedIn, Error> {
-        let result = self.refresh_picked(request, anti_csrf).await;
-        if let Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) = result {
-            Outbox::of(request).clear_all(self.cookies());
-        }
-        result
-    }
-
-    /// The same, without telling the client to forget anything.
-    async fn refresh_picked(&self, request: &HttpRequest, anti_csrf: bool) -> Result<SignedIn, Error> {
-        let (headers, rules, set) = (request.headers(), self.cookies(), self.settings().transfer);
-        let cookie = cookies::find(headers, rules.refresh_name);
-        let is_double = cookie == Sent::Twice || cookies::find(headers, rules.access_name) == Sent::Twice;
-        if is_double && transport::is_allowed(Transfer::Cookie, set) {
-            let former = self.settings().older_cookie_domain.as_deref().ok_or(Error::DuplicateCookies)?;
-            Outbox::of(request).remove_former(rules, former);
-            return Err(Error::DuplicateCookiesCleared);
-        }
-        let header = transport::bearer(headers);
-        let (transfer, text) = match (header, cookie) {
-            (Some(token), _) if transport::is_allowed(Transfer::Header, set) => (Transfer::Header, token),
-            (_, Sent::Once(token)) if transport::is_allowed(Transfer::Cookie, set) => (Transfer::Cookie, token),
-            _ => return Err(Error::Missing),
-        };
-        let is_checked = anti_csrf && transfer == Transfer::Cookie;
-        if is_checked {
-            csrf::check_refresh(self.settings().anti_csrf(), headers)?;
-        }
-        let (sessions, text, token) = (self.clone(), text.to_owned(), csrf::token(headers).map(str::to_owned));
-        // A client that goes away must not stop this halfway (security.md F7).
-        let refreshing = async move { sessions.refresh_with(&text, token.as_deref(), is_checked).await };
-        let issued = tokio::spawn(refreshing).await??;
-
-        let outbox = Outbox::of(request);
-        match transfer {
-            Transfer::Header if cookie != Sent::Never => outbox.clear(rules, Transfer::Cookie),
-            Transfer::Cookie if header.is_some() => outbox.clear(rules, Transfer::Header),
-            Transfer::Header | Transfer::Cookie => {}
-        }
-        let how = (self.now(), self.settings().expose_access_token);
-        outbox.hand_out(rules, transfer, issued.hand_out, how);
-        Ok(SignedIn::new(self.clone(), issued.token, transfer, outbox))
-    }
-
     /// Answers an error as the settings have it.
     pub fn refuse(&self, error: Error) -> Refused {
         let answer = answer(self.settings().answers.as_ref(), error);
@@ -169,41 +56,11 @@ impl Sessions {
     }
 }
 
-/// The access token of a request.
-enum Picked<'a> {
-    /// None, or nothing that has the form of one.
-    Nothing,
-    /// It came twice, and which one is ours cannot be told.
-    Ambiguous,
-    /// This one.
-    Token(Transfer, Box<Unverified<'a>>),
-}
-
-/// A well-formed header counts more than a cookie.
-fn pick<'a>(headers: &'a HeaderMap, rules: &CookieRules, set: Option<Transfer>) -> Picked<'a> {
-    if transport::is_allowed(Transfer::Header, set)
-        && let Some(unverified) = transport::bearer(headers).and_then(Unverified::parse)
-    {
-        return Picked::Token(Transfer::Header, Box::new(unverified));
-    }
-    if !transport::is_allowed(Transfer::Cookie, set) {
-        return Picked::Nothing;
-    }
-    match cookies::find(headers, rules.access_name) {
-        Sent::Never => Picked::Nothing,
-        Sent::Twice => Picked::Ambiguous,
-        Sent::Once(text) => match Unverified::parse(text) {
-            Some(unverified) => Picked::Token(Transfer::Cookie, Box::new(unverified)),
-            None => Picked::Nothing,
-        },
-    }
-}
-
 /// What most requests come with: a cookie or header with a token that is known, and nothing else to ask.
 fn recall(sessions: &Sessions, request: &HttpRequest) -> Option<(Arc<Verified>, Transfer)> {
     let settings = sessions.settings();
     let headers = request.headers();
-    if !settings.validators.is_empty() {
+    if !settings.validators.is_empty() || profile::has_id_cookie(headers) {
         return None;
     }
     if transport::is_allowed(Transfer::Header, settings.transfer)
@@ -211,7 +68,7 @@ fn recall(sessions: &Sessions, request: &HttpRequest) -> Option<(Arc<Verified>, 
     {
         return Some((sessions.recall(token)?, Transfer::Header));
     }
-    let is_free = request.method() == "GET" || settings.anti_csrf() == crate::session::settings::AntiCsrf::None;
+    let is_free = request.method() == "GET" || settings.anti_csrf() == AntiCsrf::None;
     match cookies::find(headers, sessions.cookies().access_name) {
         Sent::Once(text) if is_free && transport::is_allowed(Transfer::Cookie, settings.transfer) => {
             Some((sessions.recall(text)?, Transfer::Cookie))
@@ -252,7 +109,8 @@ impl FromRequest for SignedIn {
         if let Some(sessions) = request.app_data::<Data<Sessions>>()
             && let Some((token, transfer)) = recall(sessions, request)
         {
-            let signed_in = Self::new(sessions.as_ref().clone(), token, transfer, Outbox::of(request));
+            let travel = Travel { transfer, profile: Profile::Modern };
+            let signed_in = Self::new(sessions.as_ref().clone(), token, travel, Outbox::of(request));
             return Either::Left(ready(Ok(signed_in)));
         }
         Either::Right(Box::pin(required(request.clone(), Requirements::default())))

@@ -11,11 +11,11 @@ use crate::session::Error;
 use crate::session::Lineage;
 use crate::session::Minted;
 use crate::session::access_token::Parent;
+use crate::session::outbox::HandOut;
 use crate::session::refresh_token::RefreshToken;
 use crate::session::rotation;
 use crate::session::rotation::Descent;
 use crate::session::rotation::Refresh;
-use crate::session::sessions::Issued;
 use crate::session::sessions::Sessions;
 use crate::session::settings::AntiCsrf;
 use crate::session::store::Promotion;
@@ -23,6 +23,17 @@ use crate::session::store::Session;
 
 /// How often others may change the session under our hands before we give up.
 const ATTEMPTS: usize = 8;
+
+/// What a refresh has to do with anti-CSRF tokens, where the mode is the one with tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshAntiCsrf {
+    /// The header must say what the refresh token says; the new tokens get a new one.
+    Checked(Option<String>),
+    /// The request could send no header; the new tokens get a new one all the same.
+    Unchecked,
+    /// Tokens that travel in headers need none.
+    Unneeded,
+}
 
 /// A child that is ready to be handed out.
 struct Child {
@@ -37,16 +48,18 @@ struct Child {
 }
 
 impl Sessions {
-    /// Takes a refresh token. `anti_csrf`: what the request says, where the mode asks for it; none where it does not.
+    /// Takes a refresh token.
     ///
     /// # Errors
     /// [`Error::Ended`], [`Error::Theft`] (the session has been ended), or what keeps us from answering; then nothing
     /// happened.
-    pub async fn refresh_with(&self, text: &str, anti_csrf: Option<&str>, check: bool) -> Result<Issued, Error> {
+    pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<HandOut, Error> {
         let presented = self.read_refresh(text).await?;
-        let with_anti_csrf = check && self.settings().anti_csrf() == AntiCsrf::ViaToken;
-        if let Some(expected) = presented.anti_csrf.as_deref().filter(|_| with_anti_csrf)
-            && verify_slices_are_equal(expected.as_bytes(), anti_csrf.unwrap_or_default().as_bytes()).is_err()
+        let is_via_token = self.settings().anti_csrf() == AntiCsrf::ViaToken;
+        let with_anti_csrf = is_via_token && anti_csrf != RefreshAntiCsrf::Unneeded;
+        if let RefreshAntiCsrf::Checked(sent) = anti_csrf
+            && let Some(expected) = presented.anti_csrf.as_deref().filter(|_| is_via_token)
+            && verify_slices_are_equal(expected.as_bytes(), sent.unwrap_or_default().as_bytes()).is_err()
         {
             return Err(Error::Ended("the anti-CSRF token does not belong to the refresh token"));
         }
@@ -79,6 +92,29 @@ impl Sessions {
         Err(Error::Contended)
     }
 
+    /// Of several refresh tokens, the one that still serves. Foreign ones count for nothing; tokens of two sessions for none,
+    /// because which person is meant cannot be told.
+    ///
+    /// # Errors
+    /// [`Error::Ended`], or what keeps us from answering.
+    pub async fn choose_refresh(&self, texts: &[&str]) -> Result<String, Error> {
+        let read = |text: &&str| self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
+        let ours: Vec<RefreshToken> = texts.iter().filter_map(read).collect();
+        let first = ours.first().ok_or(Error::Ended("none of the refresh tokens is one of ours"))?;
+        if ours.iter().any(|token| token.handle != first.handle) {
+            return Err(Error::Ended("the refresh tokens belong to two sessions"));
+        }
+        let Some(session) = self.store().find(&first.handle).await? else {
+            return Err(Error::Ended("there is no such session"));
+        };
+        let (grace, now) = (self.settings().grace, self.now());
+        let serves = |token: &&RefreshToken| {
+            let descent = Descent { lineage: token.lineage(), parent: token.parent.clone() };
+            rotation::refresh(&descent, &session.position, grace, now) != Refresh::Theft
+        };
+        Ok(ours.iter().find(serves).unwrap_or(first).expose().to_owned())
+    }
+
     /// Reads a refresh token. One that no known key has authenticated may be of a key that another process made.
     async fn read_refresh(&self, text: &str) -> Result<RefreshToken, Error> {
         let read = || self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
@@ -104,7 +140,7 @@ impl Sessions {
         presented: &Lineage,
         decided: Refresh,
         child: &Child,
-    ) -> Result<Option<Issued>, Error> {
+    ) -> Result<Option<HandOut>, Error> {
         let extra = (&child.birth, &child.minted.claims);
         let issued = self.sign_pair(session, &child.refresh, Some(child.parent.clone()), extra).await?;
         let current = &session.position.current;

@@ -21,7 +21,13 @@ use crate::session::access_token::Claims;
 use crate::session::access_token::Parent;
 use crate::session::claims;
 use crate::session::cookies::CookieRules;
+use crate::session::outbox::HandOut;
+use crate::session::outbox::HandOutRefresh;
+use crate::session::outbox::Manner;
+use crate::session::outbox::Outbox;
 use crate::session::payload;
+use crate::session::profile;
+use crate::session::profile::Profile;
 use crate::session::refresh_token::RefreshToken;
 use crate::session::rotation::Position;
 use crate::session::settings::AntiCsrf;
@@ -34,9 +40,7 @@ use crate::session::signing_keys::SigningKeys;
 use crate::session::store;
 use crate::session::store::Store;
 use crate::session::transport;
-use crate::session::transport::HandOut;
-use crate::session::transport::HandOutRefresh;
-use crate::session::transport::Outbox;
+use crate::session::transport::Travel;
 use crate::session::verified::Verified;
 use crate::session::verified::VerifiedTokens;
 
@@ -99,14 +103,6 @@ pub struct SessionInfo {
     pub data: Map<String, Value>,
 }
 
-/// Tokens that were made, and what they say.
-pub struct Issued {
-    /// What the access token says.
-    pub token: Arc<Verified>,
-    /// For the client.
-    pub hand_out: HandOut,
-}
-
 impl Sessions {
     /// Opens the sessions of a database; makes the keys that are missing.
     ///
@@ -147,8 +143,13 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::create`].
     pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
-        let asked = transport::for_create(request.headers(), self.settings().transfer);
+        let profile = profile::of_request(request.headers());
+        let asked = match profile {
+            Profile::Modern => transport::for_create(request.headers(), self.settings().transfer),
+            Profile::Legacy => Transfer::Cookie,
+        };
         let transfer = new.transfer.unwrap_or(asked);
+        let travel = Travel { transfer, profile };
         let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
         let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let sessions = self.clone();
@@ -158,16 +159,16 @@ impl Sessions {
         if transport::carries_access(request.headers(), self.cookies(), other) {
             outbox.clear(self.cookies(), other);
         }
-        let how = (self.now(), self.settings().expose_access_token);
-        outbox.hand_out(self.cookies(), transfer, issued.hand_out, how);
-        Ok(SignedIn::new(self.clone(), issued.token, transfer, outbox))
+        let token = Arc::clone(&issued.token);
+        outbox.hand_out(&self.manner(travel), issued);
+        Ok(SignedIn::new(self.clone(), token, travel, outbox))
     }
 
     /// Creates a session without a request; the caller hands out the tokens.
     ///
     /// # Errors
     /// As [`Sessions::create`].
-    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<Issued, Error> {
+    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
         let now = self.now();
         let mut payload = payload::of_application(new.payload, self.companion().reserved_claims());
         payload.insert("iss".to_owned(), self.settings().issuer().into());
@@ -318,7 +319,7 @@ impl Sessions {
         refresh: &RefreshToken,
         parent: Option<Parent>,
         (birth, extra): (&Birth, &Map<String, Value>),
-    ) -> Result<Issued, Error> {
+    ) -> Result<HandOut, Error> {
         let now = self.now();
         let mut payload = session.payload.clone();
         payload.extend(extra.clone());
@@ -332,23 +333,28 @@ impl Sessions {
             anti_csrf: refresh.anti_csrf.clone(),
             payload,
         };
-        let (token, mut hand_out) = self.sign(claims).await?;
+        let mut hand_out = self.sign(claims).await?;
         hand_out.refresh = Some(HandOutRefresh {
-            token: refresh.expose().to_owned(),
+            token: refresh.expose().into(),
             expires_at: now.after(self.settings().refresh_token_lifetime).min(session.ends_at),
             anti_csrf: refresh.anti_csrf.clone(),
         });
-        Ok(Issued { token, hand_out })
+        Ok(hand_out)
     }
 
     /// Signs claims; the token needs no verification any more.
-    pub(super) async fn sign(&self, claims: Claims) -> Result<(Arc<Verified>, HandOut), Error> {
+    pub(super) async fn sign(&self, claims: Claims) -> Result<HandOut, Error> {
         let key = self.keys().signing(self.now()).await?;
         let access = claims.sign(&key.kid, &key.encoding)?;
-        let front = payload::front_token(&claims);
-        let verified = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
-        self.verified().insert(access.clone(), Arc::clone(&verified));
-        Ok((verified, HandOut { access, front, refresh: None }))
+        let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
+        self.verified().insert(access.clone(), Arc::clone(&token));
+        Ok(HandOut { access: access.into(), token, refresh: None })
+    }
+
+    /// How tokens are handed out to a client.
+    pub(super) fn manner(&self, travel: Travel) -> Manner {
+        let rules = Arc::clone(self.cookies());
+        Manner { rules, travel, expose: self.settings().expose_access_token, now: self.now() }
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Settings {
     pub anti_csrf: Option<AntiCsrf>,
     /// How tokens may travel; none: as the client asks for.
     pub transfer: Option<Transfer>,
+    /// Whether a refresh with session cookies that came twice is answered with 500, as SuperTokens does, instead of with the
+    /// one that still serves.
+    pub refuse_duplicate_cookies: bool,
     /// Whether scripts may read the access token although it travels in cookies.
     pub expose_access_token: bool,
     /// How many verified access tokens are remembered.
@@ -104,6 +107,7 @@ impl Settings {
             same_site: None,
             anti_csrf: None,
             transfer: None,
+            refuse_duplicate_cookies: false,
             expose_access_token: false,
             verified_tokens_max: 10_000,
             seal: Arc::new(seal),

@@ -14,11 +14,12 @@ use crate::session::access_token::Claims;
 use crate::session::claims;
 use crate::session::claims::Claim;
 use crate::session::claims::Validator;
+use crate::session::outbox::Outbox;
 use crate::session::payload;
+use crate::session::profile::Profile;
 use crate::session::sessions::SessionInfo;
 use crate::session::sessions::Sessions;
-use crate::session::settings::Transfer;
-use crate::session::transport::Outbox;
+use crate::session::transport::Travel;
 use crate::session::verified::Verified;
 
 /// How often others may change the payload under our hands before we give up.
@@ -32,15 +33,15 @@ pub struct SignedIn {
     /// What the access token says.
     token: Arc<Verified>,
     /// How it came.
-    transfer: Transfer,
+    travel: Travel,
     /// What the response will say.
     outbox: Outbox,
 }
 
 impl SignedIn {
     /// From a token that was verified or made for this request.
-    pub(super) fn new(sessions: Sessions, token: Arc<Verified>, transfer: Transfer, outbox: Outbox) -> Self {
-        Self { sessions, token, transfer, outbox }
+    pub(super) fn new(sessions: Sessions, token: Arc<Verified>, travel: Travel, outbox: Outbox) -> Self {
+        Self { sessions, token, travel, outbox }
     }
 
     /// Whose session it is.
@@ -101,7 +102,10 @@ impl SignedIn {
     /// The database fails: nothing happened.
     pub async fn revoke(&self) -> Result<(), Error> {
         self.sessions.revoke(self.handle()).await?;
-        self.outbox.clear(self.sessions.cookies(), self.transfer);
+        self.outbox.clear(self.sessions.cookies(), self.travel.transfer);
+        if self.travel.profile == Profile::Legacy {
+            self.outbox.clear_id(self.sessions.cookies());
+        }
         Ok(())
     }
 
@@ -116,10 +120,9 @@ impl SignedIn {
         payload.extend(self.sessions.companions_claims(&self.token.claims));
         let now = self.sessions.now();
         let claims = Claims { issued_at: now.seconds(), payload, ..self.token.claims.clone() };
-        let (token, hand_out) = self.sessions.sign(claims).await?;
-        self.token = token;
-        let how = (now, self.sessions.settings().expose_access_token);
-        self.outbox.hand_out(self.sessions.cookies(), self.transfer, hand_out, how);
+        let hand_out = self.sessions.sign(claims).await?;
+        self.token = Arc::clone(&hand_out.token);
+        self.outbox.hand_out(&self.sessions.manner(self.travel), hand_out);
         Ok(())
     }
 

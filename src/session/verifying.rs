@@ -9,12 +9,12 @@ use crate::session::Error;
 use crate::session::SessionHandle;
 use crate::session::access_token::Claims;
 use crate::session::access_token::Unverified;
+use crate::session::outbox::HandOut;
 use crate::session::rotation;
 use crate::session::rotation::Use;
 use crate::session::sessions::Sessions;
 use crate::session::store::Promotion;
 use crate::session::store::Session;
-use crate::session::transport::HandOut;
 use crate::session::verified::Verified;
 
 /// How often others may change the session under our hands before we take the token as it is.
@@ -36,15 +36,23 @@ impl Sessions {
         (is_plain && !self.verified().has_ended(&token.claims.handle)).then_some(token)
     }
 
-    /// Verifies a token that has the form of one.
+    /// Signature, key and times of a token that has the form of one, and whether this process has ended its session.
     ///
     /// # Errors
     /// [`Error::TryRefresh`], [`Error::Ended`], or what keeps us from answering.
-    pub async fn accept(&self, unverified: Unverified<'_>, check_database: bool) -> Result<Accepted, Error> {
-        let token = self.verify(unverified).await?;
+    pub async fn verify(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
+        let token = self.check_signature(unverified).await?;
         if self.verified().has_ended(&token.claims.handle) {
             return Err(Error::Ended("the session was ended here"));
         }
+        Ok(token)
+    }
+
+    /// Promotes or replaces a verified token where that is due.
+    ///
+    /// # Errors
+    /// [`Error::Ended`], or what keeps us from answering.
+    pub async fn settle(&self, token: Arc<Verified>, check_database: bool) -> Result<Accepted, Error> {
         if token.claims.parent.is_none() && !check_database {
             return Ok(Accepted { token, renewed: None });
         }
@@ -52,7 +60,7 @@ impl Sessions {
     }
 
     /// Signature, key and times.
-    async fn verify(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
+    async fn check_signature(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
         let now = self.now();
         if let Some(known) = self.verified().get(unverified.text(), now) {
             return Ok(known);
@@ -108,8 +116,8 @@ impl Sessions {
         let mut payload = session.payload.clone();
         payload.extend(self.companions_claims(claims));
         let claims = Claims { issued_at: self.now().seconds(), parent: None, payload, ..claims.clone() };
-        let (token, hand_out) = self.sign(claims).await?;
-        Ok(Accepted { token, renewed: Some(hand_out) })
+        let renewed = self.sign(claims).await?;
+        Ok(Accepted { token: Arc::clone(&renewed.token), renewed: Some(renewed) })
     }
 
     /// What a token says, without what the companion put there.

@@ -52,10 +52,7 @@ async fn a_session_in_headers() {
     let mut app = world.visitor();
     let answer = app.post("/login/ann").await;
     assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 0);
-    assert_eq!(
-        answer.header("access-control-expose-headers"),
-        Some("front-token, st-access-token, st-refresh-token")
-    );
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, st-access-token, st-refresh-token"));
     let access = answer.header("st-access-token").unwrap().to_owned();
     let refresh = answer.header("st-refresh-token").unwrap().to_owned();
 
@@ -160,10 +157,7 @@ async fn refreshing_with_nothing_clears_and_verifying_with_nothing_does_not() {
     let mut nobody = world.visitor();
     let answer = nobody.refresh().await;
     assert!(answer.is_unauthorised() && answer.clears_everything());
-    assert_eq!(
-        answer.header("access-control-expose-headers"),
-        Some("front-token, st-access-token, st-refresh-token")
-    );
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, st-access-token, st-refresh-token"));
     let answer = nobody.get("/me").await;
     assert!(answer.is_unauthorised() && answer.leaves_tokens_alone());
     let answer = nobody.post("/auth/signout").await;

@@ -1,10 +1,5 @@
 //! The session room alone, over HTTP, with nothing that accompanies its sessions.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod lifecycle;
 mod world;

@@ -88,7 +88,8 @@ impl World {
 
     async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
         let database = Database::open(&url).await.unwrap();
-        let sessions = Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.companion).await.unwrap();
+        let sessions =
+            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.companion).await.unwrap();
         let shared = Data::new(sessions.clone());
         let server = HttpServer::new(move || {
             App::new()
