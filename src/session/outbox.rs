@@ -25,6 +25,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
+use crate::session::SessionHandle;
 use crate::session::cookies::CookieRules;
 use crate::session::payload;
 use crate::session::profile;
@@ -68,6 +69,18 @@ pub struct HandOutRefresh {
     pub expires_at: Timestamp,
     /// The anti-CSRF token that belongs to it.
     pub anti_csrf: Option<String>,
+}
+
+impl HandOut {
+    /// The session that they belong to.
+    pub fn handle(&self) -> &SessionHandle {
+        &self.token.claims.handle
+    }
+
+    /// What scripts may read of the access token, as the header `front-token` has it.
+    pub fn front_token(&self) -> String {
+        payload::front_token(&self.token.claims, Profile::Modern)
+    }
 }
 
 /// How tokens are handed out to a client.
