@@ -65,8 +65,16 @@ impl Problem {
     /// show the message of such an answer to the person.
     #[must_use]
     pub fn into_general_error(self) -> Self {
-        let code = self.status.is_server_error().then_some("GENERAL_ERROR");
-        Self { code, ..self }
+        let is_general = self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS;
+        Self { code: is_general.then_some("GENERAL_ERROR"), ..self }
+    }
+
+    /// The same with status 200 where a person has to wait: those frontends show no message of any other status.
+    #[must_use]
+    pub fn into_frontend_answer(self) -> Self {
+        let general = self.into_general_error();
+        let status = if general.status == StatusCode::TOO_MANY_REQUESTS { StatusCode::OK } else { general.status };
+        Self { status, ..general }
     }
 
     /// The HTTP status it will be answered with.

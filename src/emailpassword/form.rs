@@ -12,7 +12,7 @@ pub struct Form(Vec<(String, Value)>);
 /// Why a body is no form. The text is for whoever writes the frontend.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(&'static str);
+pub struct Malformed(pub &'static str);
 
 impl Form {
     /// Reads a request's body, whatever its content type says; none at all counts as `{}`.

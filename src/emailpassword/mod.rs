@@ -1,4 +1,5 @@
-//! The recipe e-mail + password, as SuperTokens' frontends speak it: sign-up, sign-in, and whether an address is taken.
+//! The recipe e-mail + password, as SuperTokens' frontends speak it: sign-up, sign-in, whether an address is taken, and a new
+//! password by mail.
 //!
 //! What a person is refused is an [`Outcome`], answered with 200 and a status; an [`Error`] is a mistake of a frontend or a
 //! failure. Whoever signs up is signed in. The rules of passwords and addresses are in [`crate::users`]; this room knows no
@@ -6,13 +7,18 @@
 
 mod dialect;
 mod form;
+mod reset;
 mod routes;
 
+use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::Map;
 
+use crate::mail;
+use crate::mail::Outbox;
 use crate::problem::Problem;
 use crate::session;
 use crate::session::NewSession;
@@ -20,6 +26,10 @@ use crate::session::Requirements;
 use crate::session::Sessions;
 use crate::session::Transfer;
 use crate::session::UserId;
+use crate::throttle;
+use crate::throttle::Action;
+use crate::throttle::Client;
+use crate::throttle::Throttle;
 use crate::users;
 use crate::users::Email;
 use crate::users::NewPassword;
@@ -29,6 +39,7 @@ use crate::users::Users;
 
 pub use form::Form;
 pub use form::Malformed;
+pub use reset::Reset;
 pub use routes::routes;
 
 /// Longest name that is made of an address, in characters.
@@ -42,6 +53,21 @@ pub struct EmailPassword {
     users: Users,
     /// Who is signed in.
     sessions: Data<Sessions>,
+    /// Takes mail.
+    outbox: Outbox,
+    /// Slows guessing down.
+    throttle: Throttle,
+    /// How it is done here.
+    settings: Settings,
+}
+
+/// What can be set about the recipe.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where links in mails lead to, without the path of the page: `http://localhost:3000/auth`.
+    pub pages: String,
+    /// Whether nobody is told that an address has an account, except at sign-up, where the interface leaves no choice (design D10).
+    pub hide_existing_accounts: bool,
 }
 
 /// What became of an attempt to get in.
@@ -76,6 +102,12 @@ pub enum Error {
     /// The session cannot be made.
     #[error(transparent)]
     Session(#[from] session::Error),
+    /// The attempt has to wait, or cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Error),
+    /// Nothing can be mailed.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
 }
 
 impl From<Error> for Problem {
@@ -84,14 +116,16 @@ impl From<Error> for Problem {
             Error::Malformed(why) => Self::bad_request(why.to_string()),
             Error::Users(error) => Self::from(error).into_general_error(),
             Error::Session(error) => Self::from(error).into_general_error(),
+            Error::Throttle(error) => Self::from(error).into_general_error(),
+            Error::Mail(error) => Self::from(error).into_general_error(),
         }
     }
 }
 
 impl EmailPassword {
     /// The recipe over these users and sessions.
-    pub fn new(users: Users, sessions: Data<Sessions>) -> Self {
-        Self { users, sessions }
+    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, settings: Settings) -> Self {
+        Self { users, sessions, outbox, throttle, settings }
     }
 
     /// Makes an account and signs its owner in. How the session's tokens travel is the client's wish, unless `transfer` says it:
@@ -106,9 +140,13 @@ impl EmailPassword {
             Ok(account) => account,
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
+        let attempt = self.throttle.admit(Action::SignUp, &client(request)).await?;
         let name: String = email.local_part().chars().take(NAME_CHARS_MAX).collect();
         match self.users.sign_up(email, &name, password).await? {
-            SignUp::Made(user) => self.enter(request, user, transfer).await,
+            SignUp::Made(user) => {
+                self.throttle.succeeded(attempt).await;
+                self.enter(request, user, transfer).await
+            }
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email",
                 error: "This email already exists. Please sign in instead.",
@@ -127,17 +165,20 @@ impl EmailPassword {
         let (Ok(password), Ok(email)) = (&password, &email) else {
             return Ok(Outcome::Refused([password.err(), email.err()].into_iter().flatten().collect()));
         };
-        match self.users.sign_in(email, &(*password).into()).await? {
-            Some(user) => self.enter(request, user, transfer).await,
-            None => Ok(Outcome::WrongCredentials),
-        }
+        let attempt = self.throttle.admit(Action::Password(email.as_str()), &client(request)).await?;
+        let Some(user) = self.users.sign_in(email, &(*password).into()).await? else {
+            return Ok(Outcome::WrongCredentials);
+        };
+        self.throttle.succeeded(attempt).await;
+        self.enter(request, user, transfer).await
     }
 
-    /// Whether an address has an account; what is no address has none.
-    pub async fn has_account(&self, typed: &str) -> Result<bool, Error> {
+    /// Whether an address has an account; what is no address has none, and where accounts are hidden none has.
+    pub async fn has_account(&self, request: &HttpRequest, typed: &str) -> Result<bool, Error> {
+        let _counted = self.throttle.admit(Action::EmailExists, &client(request)).await?;
         match Email::parse(typed) {
-            Some(email) => Ok(self.users.has_account(&email).await?),
-            None => Ok(false),
+            Some(email) if !self.settings.hide_existing_accounts => Ok(self.users.has_account(&email).await?),
+            Some(_) | None => Ok(false),
         }
     }
 
@@ -147,23 +188,40 @@ impl EmailPassword {
         person.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
     }
 
-    /// Begins a session.
+    /// Begins a session, and ends the one whose tokens are replaced by its own (`spec/emailpassword.md` T-31).
     async fn enter(&self, request: &HttpRequest, user: User, transfer: Option<Transfer>) -> Result<Outcome, Error> {
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
+        let replaced = self.sessions.get_session(request, &anything).await;
         let new = NewSession { user: id, payload: Map::new(), data: Map::new(), transfer };
         self.sessions.create_with(request, new).await?;
+        if let Ok(Some(replaced)) = replaced {
+            self.sessions.revoke(replaced.handle()).await?;
+        }
         Ok(Outcome::SignedIn(user))
+    }
+}
+
+/// Whoever sent a request, as far as their network tells.
+fn client(request: &HttpRequest) -> Client {
+    match Client::from_request(request, &mut Payload::None).into_inner() {
+        Ok(client) => client,
+        Err(never) => match never {},
     }
 }
 
 /// Address and password of a new account, or everything that is wrong with them, in the order of SuperTokens.
 fn new_account(form: &Form) -> Result<(Email, NewPassword), Vec<FieldProblem>> {
-    let password = filled(form, "password")
-        .and_then(|typed| NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password", error }));
-    match (password, address(form)) {
+    match (new_password(form), address(form)) {
         (Ok(password), Ok(email)) => Ok((email, password)),
         (password, email) => Err([password.err(), email.err()].into_iter().flatten().collect()),
     }
+}
+
+/// The new password of a form.
+fn new_password(form: &Form) -> Result<NewPassword, FieldProblem> {
+    let typed = filled(form, "password")?;
+    NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password", error })
 }
 
 /// The address of a form.
