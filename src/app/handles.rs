@@ -21,11 +21,14 @@ use crate::config;
 use crate::config::Config;
 use crate::config::SealKey;
 use crate::database::Database;
+use crate::emailpassword;
 use crate::emailpassword::EmailPassword;
 use crate::fauna::AsApp;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::keyfile;
+use crate::mail;
+use crate::mail::Outbox;
 use crate::origin;
 use crate::origin::Trusted;
 use crate::pages::Pages;
@@ -33,6 +36,8 @@ use crate::problem::Problem;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
+use crate::throttle;
+use crate::throttle::Throttle;
 use crate::users::Farewell;
 use crate::users::Hasher;
 use crate::users::Users;
@@ -54,6 +59,10 @@ pub struct Handles {
     users: Data<Users>,
     /// How they get in.
     emailpassword: Data<EmailPassword>,
+    /// What is mailed to them.
+    pub outbox: Data<Outbox>,
+    /// Slows guessing down.
+    throttle: Data<Throttle>,
     /// What they say.
     comments: Data<Comments>,
     /// What they see.
@@ -87,11 +96,28 @@ impl Handles {
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
         let fauna_tokens = Data::from(fauna_tokens);
         let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, farewells(config));
+        let outbox = outbox(config, clock, &trusted.website, database.clone())?;
+        let throttle = Throttle::new(
+            database.clone(),
+            clock.clone(),
+            &throttle::Settings {
+                trusted_proxies: config.accounts.trusted_proxies.clone(),
+                on: config.accounts.throttle,
+            },
+        );
+        let recipe = emailpassword::Settings {
+            pages: format!("{}{}", trusted.website, config.session.api_base_path),
+            hide_existing_accounts: config.accounts.hide_existing_accounts,
+        };
+        let emailpassword =
+            EmailPassword::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), recipe);
         Ok(Self {
             trusted,
+            emailpassword: Data::new(emailpassword),
+            outbox: Data::new(outbox),
+            throttle: Data::new(throttle),
             database: Data::new(database),
             fauna: Data::new(app.clone()),
-            emailpassword: Data::new(EmailPassword::new(users.clone(), sessions.clone())),
             users: Data::new(users),
             comments: Data::new(Comments::new(app, fauna_tokens.clone())),
             pages: Data::new(Pages::new(&config.session.api_base_path)),
@@ -109,6 +135,8 @@ impl Handles {
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
             .app_data(self.emailpassword.clone())
+            .app_data(self.outbox.clone())
+            .app_data(self.throttle.clone())
             .app_data(self.comments.clone())
             .app_data(self.pages.clone())
             .app_data(web::PayloadConfig::new(origin::BODY_BYTES_MAX))
@@ -147,6 +175,18 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
 /// A refusal in the words of [`origin::dress`].
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
+}
+
+/// Where mail is put.
+fn outbox(config: &Config, clock: &Clock, website: &str, database: Database) -> Result<Outbox, Error> {
+    let settings = mail::Settings {
+        smtp_url: config.accounts.smtp_url.clone(),
+        from: config.accounts.mail_from.clone(),
+        templates: config.accounts.mail_templates.clone(),
+        site: website.to_owned(),
+        shown: config.environment == config::Environment::Development,
+    };
+    Ok(Outbox::open(database, seal_ring(config)?, clock.clone(), &settings)?)
 }
 
 /// What the session room is told of the configuration.

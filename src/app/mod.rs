@@ -33,6 +33,7 @@ use crate::database::Database;
 use crate::emailpassword;
 use crate::fauna;
 use crate::fauna_tokens;
+use crate::mail;
 use crate::origin;
 use crate::pages;
 use crate::problem::Problem;
@@ -62,6 +63,8 @@ pub struct Site {
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     /// Collects Fauna tokens in the background.
     collector: fauna_tokens::Collector,
+    /// Delivers mail in the background.
+    courier: actix_rt::task::JoinHandle<()>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<crate::fauna_dev::Running>,
@@ -95,6 +98,9 @@ pub enum Error {
     /// The threads that hash passwords.
     #[error("users: {0}")]
     Users(#[from] users::Error),
+    /// Mail.
+    #[error("mail: {0}")]
+    Mail(#[from] mail::Error),
     /// Sessions.
     #[error("sessions: {0}")]
     Session(#[from] session::Error),
@@ -120,6 +126,7 @@ pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceC
     let database = Database::open(database_url(&config).expose_secret()).await?;
     let handles = Handles::build(&config, &clock, address, &reached, database).await?;
     let collector = handles.fauna_tokens.collect_in_background();
+    let courier = actix_rt::spawn(handles.outbox.deliver());
     let server = serve(&config, handles, own, listener)?;
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
@@ -128,6 +135,7 @@ pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceC
         server: server.handle(),
         served: actix_rt::spawn(server),
         collector,
+        courier,
         #[cfg(feature = "embedded-fauna")]
         fauna: reached.running,
     })
@@ -151,6 +159,7 @@ impl Site {
     pub async fn run_until_stopped(self) -> Result<(), io::Error> {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
+        self.courier.abort();
         #[cfg(feature = "embedded-fauna")]
         if let Some(fauna) = self.fauna {
             fauna.stop().await;
@@ -201,6 +210,7 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str) {
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)
         .configure(health::routes)
+        .configure(mail::routes)
         .configure(pages::routes)
         .service(
             web::scope(base_path)

@@ -71,8 +71,8 @@ impl EmailPassword {
         let attempt = self.throttle.admit(Action::Token, &client(request)).await?;
         let Some(used) = self.users.reset_password(token, password).await? else { return Ok(Reset::InvalidToken) };
         self.throttle.succeeded(attempt).await;
-        let user = UserId::parse(used.user.as_str()).ok_or(users::Error::Unreadable("id"))?;
-        self.sessions.revoke_all(&user).await?;
+        let owner = UserId::parse(used.user.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        self.sessions.revoke_all(&owner).await?;
         self.outbox.put(used.email.as_str(), &Occasion::PasswordChanged).await?;
         Ok(Reset::Done)
     }

@@ -152,7 +152,11 @@ impl Call {
 fn told(request: &HttpRequest, error: Error) -> Problem {
     let headers = request.headers();
     let problem = Problem::from(error);
-    if headers.contains_key("fdi-version") || headers.contains_key("rid") { problem.into_frontend_answer() } else { problem }
+    if headers.contains_key("fdi-version") || headers.contains_key("rid") {
+        problem.into_frontend_answer()
+    } else {
+        problem
+    }
 }
 
 /// Makes an account and signs its owner in.
