@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::emailpassword::EmailPassword;
@@ -23,7 +22,6 @@ use crate::throttle;
 use crate::throttle::Action;
 use crate::users;
 use crate::users::Email;
-use crate::users::LinkKind;
 
 /// How long a link works.
 const LINK_LIFE: Duration = Duration::from_hours(1);
@@ -69,6 +67,9 @@ impl EmailPassword {
             Err(problem) => return Ok(Reset::Refused(vec![problem])),
         };
         let attempt = self.throttle.admit(Action::Token, &client(request)).await?;
+        if self.users.reset_link(token).await?.is_none() {
+            return Ok(Reset::InvalidToken);
+        }
         let Some(used) = self.users.reset_password(token, password).await? else { return Ok(Reset::InvalidToken) };
         self.throttle.succeeded(attempt).await;
         let owner = UserId::parse(used.user.as_str()).ok_or(users::Error::Unreadable("id"))?;
@@ -79,22 +80,16 @@ impl EmailPassword {
 
     /// Mails a link to an address; to the stored form of it, which is its owner's (`spec/emailpassword.md` T-12).
     async fn mail_link(&self, email: &Email) -> Result<(), Error> {
-        let user = self.users.by_email(email).await?;
-        let token = match &user {
-            Some(user) => self.users.make_link(LinkKind::Reset, &user.id, email, LINK_LIFE).await?,
-            None => self.users.make_no_link(email, LINK_LIFE).await?,
-        };
-        let occasion = Occasion::ResetPassword(Link { url: self.reset_page(&token), life: LINK_LIFE });
-        match &user {
-            Some(user) => self.outbox.put(user.email.as_str(), &occasion).await?,
-            None => self.outbox.put_nothing(email.as_str(), &occasion).await?,
+        let occasion = |token: &str| Occasion::ResetPassword(Link { url: self.reset_page(token), life: LINK_LIFE });
+        match self.users.offer_reset(email, LINK_LIFE).await? {
+            Some(offer) => self.outbox.put(offer.to.as_str(), &occasion(offer.token.expose())).await?,
+            None => self.outbox.put_nothing(email.as_str(), &occasion("")).await?,
         }
         Ok(())
     }
 
     /// The page that a link opens. Its host is configured: whoever asks for the mail has no say in it.
-    fn reset_page(&self, token: &SecretString) -> SecretString {
-        let page = format!("{}/reset-password?token={}&tenantId=public", self.settings.pages, token.expose_secret());
-        page.into()
+    fn reset_page(&self, token: &str) -> SecretString {
+        format!("{}/reset-password?token={token}&tenantId=public", self.settings.pages).into()
     }
 }
