@@ -45,7 +45,7 @@ async function showWhatChanged() {
   show(state);
   tick();
   if (state.faunaTokenId === token) return;
-  note(`Refreshed: the session stays, its tokens are new. Fauna token ${state.faunaTokenId} replaces ${token}, which Fauna refuses from now on.`);
+  note(`Refreshed: the session stays, its tokens are new. Fauna token ${state.faunaTokenId} replaces ${token}, which is deleted in Fauna as soon as no request under way can need it.`);
 }
 
 document.querySelector("[data-refresh-now]").addEventListener("submit", (event) => {

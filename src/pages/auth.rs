@@ -82,7 +82,7 @@ struct Entry {
 }
 
 /// What is said after a sign-out.
-const SIGNED_OUT: &str = "You are signed out. The session has ended and Fauna refuses its token.";
+const SIGNED_OUT: &str = "You are signed out. The session has ended, and its Fauna token with it.";
 
 /// What is said of credentials that are not right; which of the two is wrong stays unsaid (ASVS 6.3.8).
 const WRONG_CREDENTIALS: &str = "There is no account with this address and password. Check both.";

@@ -33,5 +33,12 @@ pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
 
 /// On to another page, with `GET` (RFC 9110, 15.4.4): reloading it does not send the form again.
 pub fn see_other(path: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+    redirect(StatusCode::SEE_OTHER, path)
+}
+
+/// On to somewhere else on this site, this time only.
+pub fn redirect(status: StatusCode, location: &str) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
+    response.finish()
 }

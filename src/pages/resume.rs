@@ -12,12 +12,12 @@ use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::web::Query;
 use serde::Deserialize;
 
 use crate::pages::Pages;
+use crate::pages::frame::redirect;
 use crate::pages::frame::see_other;
 use crate::pages::site_path::SitePath;
 use crate::pages::site_path::in_query;
@@ -55,7 +55,7 @@ pub async fn resume(
     let path = then.redirect_to_path.as_str();
     match sessions.refresh_without_anti_csrf(&request).await {
         Ok(_) | Err(Error::DuplicateCookiesCleared) if is_form(&request) => {
-            Ok(HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, path)).finish())
+            Ok(redirect(StatusCode::TEMPORARY_REDIRECT, path))
         }
         Err(Error::Missing | Error::Ended(_) | Error::Theft { .. }) if is_form(&request) => Ok(see_other("/auth")),
         Ok(_) | Err(Error::Missing | Error::Ended(_) | Error::Theft { .. } | Error::DuplicateCookiesCleared) => {

@@ -11,11 +11,11 @@ use actix_web::ResponseError;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use futures_util::future::LocalBoxFuture;
 
 use crate::pages::Pages;
+use crate::pages::frame::redirect;
 use crate::pages::resume;
 use crate::pages::site_path::SitePath;
 use crate::pages::site_path::in_query;
@@ -153,10 +153,7 @@ impl ResponseError for Detour {
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            Self::Elsewhere { status, location } => HttpResponse::build(*status)
-                .insert_header((header::LOCATION, location.as_str()))
-                .insert_header((header::CACHE_CONTROL, "no-store"))
-                .finish(),
+            Self::Elsewhere { status, location } => redirect(*status, location),
             Self::Broken(problem) => problem.error_response(),
         }
     }

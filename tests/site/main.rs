@@ -4,6 +4,7 @@
 mod access;
 mod binary;
 mod outage;
+mod pages;
 mod peer;
 mod proxy;
 mod visitor;
