@@ -4,6 +4,9 @@
 //! (session.md 1.1), signed with ES256 (design D3). Which key signs is the business of `signing_keys`, whether a
 //! session still exists that of `sessions`.
 
+#[cfg(test)]
+mod tests;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
