@@ -49,9 +49,9 @@ pub struct World {
     pub clock: Clock,
     pub sessions: Sessions,
     pub database: Database,
-    pub url: String,
+    url: String,
     server: ServerHandle,
-    _files: Arc<TempDir>,
+    files: Arc<TempDir>,
 }
 
 /// What a test wants to be different.
@@ -83,7 +83,18 @@ impl World {
 
     /// Another process on the same database, as far as that can be had in one.
     pub async fn sibling(&self) -> Self {
-        Self::on(self.url.clone(), Wishes::new(), self.clock.clone(), Arc::clone(&self._files)).await
+        self.sibling_with(|_| {}).await
+    }
+
+    pub async fn sibling_with(&self, change: impl FnOnce(&mut Wishes)) -> Self {
+        let mut wishes = Wishes::new();
+        change(&mut wishes);
+        Self::on(self.url.clone(), wishes, self.clock.clone(), Arc::clone(&self.files)).await
+    }
+
+    /// Somebody who comes with these cookies.
+    pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> Visitor {
+        Visitor { jar: jar.clone(), ..self.visitor() }
     }
 
     async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
@@ -110,7 +121,7 @@ impl World {
         let running = server.run();
         let handle = running.handle();
         tokio::spawn(running);
-        Self { base, clock, sessions, database, url, server: handle, _files: files }
+        Self { base, clock, sessions, database, url, server: handle, files }
     }
 
     /// Somebody with an empty cookie jar.
