@@ -3,6 +3,7 @@
 
 mod keys;
 mod lifecycle;
+mod processes;
 mod races;
 mod tokens;
 mod world;

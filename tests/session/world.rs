@@ -49,7 +49,7 @@ pub struct World {
     pub clock: Clock,
     pub sessions: Sessions,
     pub database: Database,
-    url: String,
+    pub url: String,
     server: ServerHandle,
     files: Arc<TempDir>,
 }
@@ -90,6 +90,13 @@ impl World {
         let mut wishes = Wishes::new();
         change(&mut wishes);
         Self::on(self.url.clone(), wishes, self.clock.clone(), Arc::clone(&self.files)).await
+    }
+
+    /// On a database that is there already.
+    pub async fn on_database(url: String, change: impl FnOnce(&mut Wishes)) -> Self {
+        let mut wishes = Wishes::new();
+        change(&mut wishes);
+        Self::on(url, wishes, Clock::system(), Arc::new(TempDir::new().unwrap())).await
     }
 
     /// Somebody who comes with these cookies.
@@ -198,6 +205,11 @@ pub struct Answer {
 }
 
 impl Visitor {
+    /// The same person, at another server.
+    pub fn at(self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self }
+    }
+
     /// Sends a header from now on.
     pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
         self.headers.insert(name.to_owned(), value.to_owned());
