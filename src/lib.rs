@@ -1,7 +1,28 @@
-//! A starter backend for the web.
+//! A starter backend for the web: accounts, sessions that SuperTokens' frontends understand, people in Fauna and a Fauna
+//! token for every session.
+//!
+//! The rooms in reading order. Each folder has the same doors: `mod.rs` (what it is, its rules, its failures, its handle),
+//! `routes.rs` (a table of paths and the handlers), `store.rs` (its queries), and a file of its name in `tests/site/`.
+//! Arrows between rooms point down only; `tests/tidy.rs` holds them.
 
-pub mod clock;
-pub mod config;
+// Wires everything.
+pub mod app;
+
+// What a person sees, and the example feature.
+mod comments;
+mod pages;
+
+// Accounts.
+mod emailpassword;
+mod mail;
+mod throttle;
+mod users;
+
+// Sessions, and the Fauna token of each.
+mod fauna_tokens;
+pub mod session;
+
+// What all of that stands on.
 pub mod database;
 mod fauna;
 #[cfg(feature = "embedded-fauna")]
@@ -9,6 +30,9 @@ pub mod fauna_dev;
 mod origin;
 mod problem;
 pub mod seal;
-pub mod session;
+
+// Settings, time and the log.
+pub mod clock;
+pub mod config;
+mod keyfile;
 pub mod telemetry;
-mod users;

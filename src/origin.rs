@@ -52,14 +52,17 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .max_age(3600)
 }
 
-/// Refuses unsafe requests that carry cookies and come from another site.
-pub async fn same_origin(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+/// Refuses unsafe requests that carry cookies or are forms, and come from another site.
+pub async fn same_origin(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let meant = request
         .app_data::<Data<Trusted>>()
         .is_some_and(|trusted| is_meant(request.method(), request.headers(), host, trusted));
     if meant {
-        return next.call(request).await;
+        return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").error_response();
     Ok(request.into_response(refusal))
@@ -68,10 +71,13 @@ pub async fn same_origin(request: ServiceRequest, next: Next<BoxBody>) -> Result
 /// Whether the person in front of the browser can have meant this request. Pure.
 ///
 /// `Sec-Fetch-Site` cannot be forged by a page; where it is missing (older browsers) `Origin` decides; where both are
-/// missing it is no browser, and no ambient cookies are at stake.
+/// missing it is no browser, and no ambient cookies are at stake. Forms are judged without cookies, too: another site's form
+/// could sign somebody in to an account of its own, and read there what they then write.
 fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || !headers.contains_key(header::COOKIE) {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let form = kind.to_ascii_lowercase().starts_with(FORM);
+    if safe || !(form || headers.contains_key(header::COOKIE)) {
         return true;
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
@@ -82,6 +88,9 @@ fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &
     }
 }
 
+/// What browsers call a posted form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Whether `origin` is one of ours: configured, or the very host that was asked.
 fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
     let authority = origin.split_once("://").map(|(_, authority)| authority);
@@ -89,27 +98,35 @@ fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
 }
 
 /// A deadline, an answer to a panic, JSON for every refusal that actix-web made itself, and strict headers on all of it.
-pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub async fn dress(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
-    let bare = request.request().clone();
     let answered = tokio::time::timeout(REQUEST_DEADLINE, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
-    let mut response = match answered {
-        Ok(Ok(Ok(response))) => speak_json(response),
-        Ok(Ok(Err(error))) => ServiceResponse::new(bare, error.error_response()),
+    let answered = match answered {
+        Ok(Ok(answered)) => answered.map(|response| speak_json(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
-            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-            ServiceResponse::new(bare, problem.error_response())
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into())
         }
-        Err(_elapsed) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long");
-            ServiceResponse::new(bare, problem.error_response())
-        }
+        Err(_elapsed) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into()),
     };
-    if let Some(trusted) = trusted {
-        harden(response.headers_mut(), &trusted);
+    let Some(trusted) = trusted else { return answered };
+    match answered {
+        Ok(mut response) => {
+            harden(response.headers_mut(), &trusted);
+            Ok(response)
+        }
+        // There is no response yet to dress, and no request to make one with: keeping a copy would forbid its routing.
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                harden(response.headers_mut(), &trusted);
+                response
+            });
+            Err(error)
+        }
     }
-    Ok(response)
 }
 
 /// Replaces the plain text of actix-web's own refusals by the JSON that clients of this API expect.
@@ -168,16 +185,8 @@ fn content_security_policy(trusted: &Trusted) -> String {
     )
 }
 
-/// Keeps the bound on bodies visible: what a handler may read unless it says otherwise, in bytes.
+/// What a handler may read of a body unless it says otherwise, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Turns any body into the one type that all layers here speak.
-pub async fn boxed(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    Ok(next.call(request).await?.map_into_boxed_body())
-}
 
 #[cfg(test)]
 mod tests {
@@ -203,6 +212,17 @@ mod tests {
         assert!(!meant(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
         assert!(!meant(&[("sec-fetch-site", "cross-site")]));
         assert!(!meant(&[("origin", "null")]));
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_refused_although_it_carries_no_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://evil.example"));
+        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+        assert!(!is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://www.example"));
+        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
     }
 
     #[test]

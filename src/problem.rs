@@ -24,6 +24,8 @@ pub struct Problem {
     message: Cow<'static, str>,
     /// When it makes sense to ask again.
     retry_after: Option<Duration>,
+    /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
+    code: Option<&'static str>,
     /// What happened, with its sources; for the log only.
     cause: Option<String>,
 }
@@ -31,7 +33,7 @@ pub struct Problem {
 impl Problem {
     /// A refusal that says why.
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), retry_after: None, cause: None }
+        Self { status, message: message.into(), retry_after: None, code: None, cause: None }
     }
 
     /// 400: the request makes no sense.
@@ -57,6 +59,22 @@ impl Problem {
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The same, with `"status": "GENERAL_ERROR"` in the body of a failure that is not the client's: SuperTokens' frontends
+    /// show the message of such an answer to the person.
+    #[must_use]
+    pub fn into_general_error(self) -> Self {
+        let is_general = self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS;
+        Self { code: is_general.then_some("GENERAL_ERROR"), ..self }
+    }
+
+    /// The same with status 200 where a person has to wait: those frontends show no message of any other status.
+    #[must_use]
+    pub fn into_frontend_answer(self) -> Self {
+        let general = self.into_general_error();
+        let status = if general.status == StatusCode::TOO_MANY_REQUESTS { StatusCode::OK } else { general.status };
+        Self { status, ..general }
     }
 
     /// The HTTP status it will be answered with.
@@ -112,13 +130,16 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         self.log();
-        self.head().json(Body { message: &self.message })
+        self.head().json(Body { status: self.code, message: &self.message })
     }
 }
 
 /// What a [`Problem`] looks like on the wire.
 #[derive(Serialize)]
 struct Body<'a> {
+    /// For SuperTokens' frontends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
     /// For the person who reads it.
     message: &'a str,
 }

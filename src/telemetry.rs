@@ -4,6 +4,7 @@
 //! token), a header, a body or an address of a person. The span is our own small one: the default of the crate costs as
 //! much as three bare requests (measured; design D20).
 
+use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use actix_web::Error;
@@ -22,7 +23,8 @@ use tracing_subscriber::EnvFilter;
 /// Where `filter` is not in the syntax of `tracing` filters.
 pub fn start(filter: &str, json: bool) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    let colours = std::io::stdout().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // The only error is that a subscriber is already there.
     let _already_started = if json { log.json().flatten_event(true).try_init() } else { log.try_init() };
     Ok(())

@@ -22,6 +22,8 @@ pub struct Config {
     pub environment: Environment,
     /// Where the site listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How many threads answer requests; absent: one a core.
+    pub workers: Option<usize>,
     /// Where files are kept that nobody named a place for: databases, generated secrets, the outbox.
     pub data_dir: PathBuf,
     /// SQLite or PostgreSQL; absent: `sessions.sqlite` in [`Config::data_dir`].
@@ -30,8 +32,8 @@ pub struct Config {
     pub fauna: Fauna,
     /// Name of the collection of users, in Fauna.
     pub users_collection: String,
-    /// Keys that seal Fauna tokens in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
-    pub fauna_token_keys: Vec<SealKey>,
+    /// Keys that seal secrets in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
+    pub seal_keys: Vec<SealKey>,
     /// Whether a page's scripts may read the Fauna token (payload key `faunadbToken`; design D17).
     pub fauna_token_in_frontend: bool,
     /// Lifetimes and transport of sessions.
@@ -70,7 +72,7 @@ pub enum Fauna {
     },
 }
 
-/// A key of the ring that seals Fauna tokens.
+/// A key of the ring that seals secrets in SQL: Fauna tokens and private signing keys.
 #[derive(Clone)]
 pub struct SealKey {
     /// Stored beside what it sealed.
@@ -139,12 +141,16 @@ pub struct Accounts {
     pub smtp_url: Option<SecretString>,
     /// Who mail comes from.
     pub mail_from: String,
+    /// A folder whose mail templates take the place of ours.
+    pub mail_templates: Option<PathBuf>,
     /// The bearer token of `/api/admin`; absent: there is no administration over HTTP.
     pub admin_api_key: Option<SecretString>,
     /// Comments of a deleted account are removed instead of kept without author.
     pub delete_comments_with_account: bool,
     /// Hides whether an address has an account (design D10).
     pub hide_existing_accounts: bool,
+    /// Whether guessing is slowed down; off only for measuring.
+    pub throttle: bool,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
 }
@@ -183,11 +189,12 @@ impl Config {
         let config = Self {
             environment: environment(&mut read),
             listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
+            workers: read.count("WORKERS", 1..=1024),
             data_dir: PathBuf::from(read.text("DATA_DIR", "data")),
             database_url: read.secret("DATABASE_URL"),
             fauna: fauna(&mut read),
             users_collection: users_collection(&mut read),
-            fauna_token_keys: seal_keys(&mut read),
+            seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             session: session(&mut read),
             log: Log {
@@ -241,12 +248,12 @@ fn users_collection(read: &mut Reader<'_>) -> String {
     name
 }
 
-/// `FAUNA_TOKEN_KEYS`: `id:base64,…`.
+/// `SEAL_KEYS`: `id:base64,…`.
 fn seal_keys(read: &mut Reader<'_>) -> Vec<SealKey> {
-    let Some(text) = read.optional("FAUNA_TOKEN_KEYS") else { return Vec::new() };
+    let Some(text) = read.optional("SEAL_KEYS") else { return Vec::new() };
     let keys: Option<Vec<SealKey>> = text.split(',').map(|entry| SealKey::parse(entry.trim())).collect();
     keys.unwrap_or_else(|| {
-        read.refuse("FAUNA_TOKEN_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
+        read.refuse("SEAL_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
         Vec::new()
     })
 }
@@ -312,6 +319,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         email_verification: read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional),
         smtp_url: read.secret("SMTP_URL"),
         mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
+        mail_templates: read.optional("MAIL_TEMPLATES").map(PathBuf::from),
         admin_api_key: read.secret("ADMIN_API_KEY"),
         delete_comments_with_account: read.choice(
             "DELETED_ACCOUNT_COMMENTS",
@@ -319,6 +327,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
             false,
         ),
         hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
+        throttle: !read.flag("INSECURE_NO_THROTTLE", false),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
     }
 }
@@ -341,9 +350,9 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
             read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
         }
     }
-    if config.fauna_token_keys.is_empty() && !generated {
+    if config.seal_keys.is_empty() && !generated {
         read.refuse(
-            "FAUNA_TOKEN_KEYS",
+            "SEAL_KEYS",
             "must be set in production (INSECURE_GENERATED_SECRETS_IN_PRODUCTION=true keeps a generated one)",
         );
     }

@@ -78,6 +78,16 @@ impl<'a> Reader<'a> {
         default
     }
 
+    /// A whole number within bounds, if one is given.
+    pub fn count(&mut self, name: &str, bounds: RangeInclusive<usize>) -> Option<usize> {
+        let text = self.optional(name)?;
+        let count = text.parse().ok().filter(|count| bounds.contains(count));
+        if count.is_none() {
+            self.refuse(name, &format!("must be {} to {}", bounds.start(), bounds.end()));
+        }
+        count
+    }
+
     /// A whole number of seconds within bounds.
     pub fn seconds(&mut self, name: &str, default: u64, bounds: RangeInclusive<u64>) -> Duration {
         let text = self.text(name, &default.to_string());

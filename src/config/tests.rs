@@ -30,7 +30,7 @@ fn all_mistakes_are_told_at_once_with_their_names() {
 #[test]
 fn production_refuses_what_is_only_safe_on_a_desk() {
     let text = mistakes(&[("APP_ENV", "production")]);
-    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "FAUNA_TOKEN_KEYS"] {
+    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
     let told = [
@@ -50,7 +50,7 @@ fn endpoint_and_secret_belong_together() {
 #[test]
 fn secrets_do_not_print_themselves() {
     let key = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let config = read(&[("FAUNA_TOKEN_KEYS", key), ("ADMIN_API_KEY", "hush-hush")]).unwrap();
+    let config = read(&[("SEAL_KEYS", key), ("ADMIN_API_KEY", "hush-hush")]).unwrap();
     let printed = format!("{config:?}");
     assert!(!printed.contains("hush-hush") && !printed.contains("AAAA"), "{printed}");
 }

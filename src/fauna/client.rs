@@ -21,10 +21,12 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use crate::fauna::Error;
 use crate::fauna::error;
+use crate::fauna::fql;
 use crate::fauna::fql::Expr;
 
 /// A FaunaDB node closes idle connections after 5 s; ours go first.
@@ -270,6 +272,14 @@ impl<Who> As<Who> {
     /// Runs a query that may be run twice: one that only reads, or that leaves the same behind every time.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
         self.client.run(&self.secret, query, Effect::Idempotent).await
+    }
+}
+
+impl AsApp {
+    /// Whether Fauna still knows the key.
+    pub async fn check(&self) -> Result<(), Error> {
+        let _now: IgnoredAny = self.query_idempotent(&fql::now()).await?;
+        Ok(())
     }
 }
 

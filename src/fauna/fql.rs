@@ -125,7 +125,12 @@ pub fn if_else(condition: Expr, then: Expr, otherwise: Expr) -> Expr {
 
 /// All in order; the value is that of the last.
 pub fn do_all<const N: usize>(steps: [Expr; N]) -> Expr {
-    form([("do", Expr::from(steps))])
+    do_each(steps)
+}
+
+/// The same for any number of steps, one at least.
+pub fn do_each(steps: impl IntoIterator<Item = Expr>) -> Expr {
+    form([("do", steps.into_iter().collect())])
 }
 
 /// Ends the transaction; nothing of it is written.
@@ -266,6 +271,11 @@ pub fn map(items: Expr, each: Expr) -> Expr {
 /// Does something with every element of an array or page, and returns it unchanged.
 pub fn foreach(items: Expr, each: Expr) -> Expr {
     form([("foreach", each), ("collection", items)])
+}
+
+/// The number of elements of an array.
+pub fn count(items: Expr) -> Expr {
+    form([("count", items)])
 }
 
 /// Whether both are the same value.

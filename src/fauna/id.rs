@@ -1,12 +1,53 @@
-//! Ids of our own choice: a document whose id was chosen before it is made can be found again when the answer was lost.
+//! Ids of documents.
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::de::Error as _;
 
 use crate::fauna::Error;
+use crate::fauna::fql::Expr;
 
-/// A new document id: 62 random bits as decimal text, which is how Fauna writes its 64-bit ids.
-pub fn random_id() -> Result<String, Error> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|error| Error::Unavailable(format!("no randomness: {error}")))?;
-    Ok((u64::from_be_bytes(bytes) >> 2).to_string())
+/// The id of a document: a number below 2^63, which JavaScript cannot hold and which therefore is always text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct DocumentId(String);
+
+impl DocumentId {
+    /// Takes decimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number: i64 = text.parse().ok()?;
+        (number >= 0 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(number.to_string()))
+    }
+
+    /// A new id, 62 random bits: a document whose id was chosen before it is made can be found when the answer was lost.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 8];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|error| Error::Unavailable(format!("no randomness: {error}")))?;
+        Ok(Self((u64::from_be_bytes(bytes) >> 2).to_string()))
+    }
+
+    /// One that was stored elsewhere as [`DocumentId::as_str`] shows it.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Its digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for DocumentId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?).ok_or_else(|| D::Error::custom("not a document id"))
+    }
+}
+
+impl From<&DocumentId> for Expr {
+    fn from(id: &DocumentId) -> Self {
+        Self::from(id.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -14,8 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_fit_into_what_fauna_takes() {
-        let (one, other) = (random_id().unwrap(), random_id().unwrap());
-        assert!(one != other && one.parse::<i64>().unwrap() >= 0);
+    fn ids_are_what_fauna_takes() {
+        for (text, expected) in
+            [("101", Some("101")), ("9223372036854775807", Some("9223372036854775807")), ("007", Some("7"))]
+        {
+            assert_eq!(DocumentId::parse(text).as_ref().map(DocumentId::as_str), expected);
+        }
+        for text in ["", "-1", "+1", "abc", "9223372036854775808", "1.0", " 1"] {
+            assert!(DocumentId::parse(text).is_none(), "{text:?}");
+        }
+        let (one, other) = (DocumentId::random().unwrap(), DocumentId::random().unwrap());
+        assert!(one != other && DocumentId::parse(one.as_str()).is_some());
     }
 }

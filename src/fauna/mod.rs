@@ -16,7 +16,7 @@ pub use client::AsApp;
 pub use client::AsUser;
 pub use client::Client;
 pub use error::Error;
-pub use id::random_id;
+pub use id::DocumentId;
 pub use wire::Page;
 pub use wire::Ref;
 pub use wire::Time;

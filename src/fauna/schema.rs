@@ -200,7 +200,7 @@ pub async fn apply(admin: &AsAdmin, users: &str, rooms: Vec<Declarations>) -> Re
 }
 
 /// Makes a key for the app: it has the role `backend` and nothing else. The secret is not shown a second time.
-pub async fn create_app_key(admin: &AsAdmin) -> Result<SecretString, Error> {
+pub async fn app_key(admin: &AsAdmin) -> Result<SecretString, Error> {
     let key = fql::create_schema("create_key", fql::object([("role", fql::role(BACKEND))]));
     let secret: String = admin.query(&fql::select(&["secret"], key)).await?;
     Ok(secret.into())

@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock::Timestamp;
+use crate::fauna::DocumentId;
 
 /// A reference to a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ref {
-    /// The document's id: a 64-bit number as decimal text.
-    pub id: String,
+    /// The document's id.
+    pub id: DocumentId,
 }
 
 /// `{"@ref": {"id": …, "collection": …}}`.
@@ -27,7 +28,7 @@ struct RefForm {
 #[derive(Deserialize)]
 struct RefFields {
     /// Document id.
-    id: String,
+    id: DocumentId,
 }
 
 impl<'de> Deserialize<'de> for Ref {

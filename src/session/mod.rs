@@ -1,13 +1,72 @@
 //! Sessions: proof that a request comes from a signed-in person, as SuperTokens' frontends expect it.
+//!
+//! A session is a row; an access token is a signed statement about it that lives for minutes; a refresh token is exchanged
+//! for a new pair. Deleting the row ends the session: whoever looks into the database sees it at once, everybody else when
+//! the access token ends. Refusals are answered here ([`Answers`]), tokens reach the client through [`attach`] only, and
+//! every failure of SQL or of the [`Companion`] leaves the client's tokens as they are. This room knows nothing of Fauna,
+//! and nothing of users but an id.
 
+mod access_token;
+mod answers;
+mod claims;
 mod companion;
+mod cookies;
+mod csrf;
+mod error;
+mod guard;
 mod identifiers;
+mod outbox;
+mod payload;
+mod profile;
+mod refresh_token;
+mod refreshing;
+mod requests;
+mod revoking;
+mod rotation;
+mod routes;
+mod sessions;
+mod settings;
+mod signed_in;
+mod signing_keys;
+mod store;
+mod transport;
+mod verified;
+mod verifying;
 
+pub use answers::Answers;
+pub use answers::DefaultAnswers;
+pub use claims::ArrayClaim;
+pub use claims::BooleanClaim;
+pub use claims::Claim;
+pub use claims::ClaimFailure;
+pub use claims::Fetch;
+pub use claims::PrimitiveClaim;
+pub use claims::Validator;
 pub use companion::Birth;
 pub use companion::Companion;
 pub use companion::Minted;
 pub use companion::NoCompanion;
 pub use companion::Unavailable;
+pub use error::Error;
+pub use guard::MaybeSignedIn;
+pub use guard::Refused;
+pub use guard::SignedInNow;
 pub use identifiers::Lineage;
 pub use identifiers::SessionHandle;
 pub use identifiers::UserId;
+pub use outbox::HandOut;
+pub use outbox::HandOutRefresh;
+pub use outbox::attach;
+pub use refreshing::RefreshAntiCsrf;
+pub use requests::Requirements;
+pub use routes::api_routes;
+pub use routes::routes;
+pub use routes::session_info;
+pub use sessions::NewSession;
+pub use sessions::SessionInfo;
+pub use sessions::Sessions;
+pub use settings::AntiCsrf;
+pub use settings::SameSite;
+pub use settings::Settings;
+pub use settings::Transfer;
+pub use signed_in::SignedIn;

@@ -4,8 +4,10 @@
 //! one transaction, under an id chosen here, so that a sign-up whose answer was lost is recognised when it is repeated.
 //! Passwords are hashed here and nowhere else. This room knows nothing of sessions beyond the id they are about.
 
+mod accounts;
 mod email;
 mod hasher;
+mod links;
 mod password;
 mod schema;
 mod store;
@@ -17,13 +19,22 @@ use crate::clock::Timestamp;
 use crate::fauna;
 use crate::fauna::AsApp;
 use crate::fauna::AsUser;
+use crate::fauna::DocumentId;
 use crate::problem::Problem;
-use crate::session::UserId;
 
+pub use accounts::Contact;
+pub use accounts::Farewell;
+pub use accounts::Proven;
 pub use email::Email;
 pub use hasher::Hasher;
+pub use links::ChangeOffer;
+pub use links::EmailChange;
+pub use links::LinkToken;
+pub use links::Offer;
+pub use links::Used;
+pub use links::Verification;
 pub use password::NewPassword;
-pub use schema::declarations;
+pub use schema::schema;
 
 use hasher::Verdict;
 
@@ -36,13 +47,15 @@ pub struct Users {
     collection: String,
     /// For passwords.
     hasher: Hasher,
+    /// What other rooms do when an account is deleted.
+    farewells: Vec<Farewell>,
 }
 
 /// Somebody who has an account.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Their id, in Fauna and in sessions.
-    pub id: UserId,
+    pub id: DocumentId,
     /// Shown beside what they write.
     pub name: String,
     /// Where they are reached.
@@ -77,6 +90,9 @@ pub enum Error {
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing,
+    /// What other rooms hold of an account does not become less.
+    #[error("an account cannot be deleted: a farewell never ends")]
+    EndlessFarewell,
 }
 
 impl From<Error> for Problem {
@@ -84,24 +100,24 @@ impl From<Error> for Problem {
         match error {
             Error::Fauna(error) => Self::from(error),
             Error::Busy => Self::unavailable(error),
-            Error::Unreadable(_) | Error::Hashing => Self::internal(error),
+            Error::Unreadable(_) | Error::Hashing | Error::EndlessFarewell => Self::internal(error),
         }
     }
 }
 
 impl Users {
     /// The users of that collection.
-    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher) -> Self {
-        Self { fauna, collection: collection.to_owned(), hasher }
+    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher, farewells: Vec<Farewell>) -> Self {
+        Self { fauna, collection: collection.to_owned(), hasher, farewells }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
     pub async fn sign_up(&self, email: Email, name: &str, password: NewPassword) -> Result<SignUp, Error> {
         let hash = self.hasher.hash(password).await?;
-        let id = fauna::random_id()?;
+        let id = DocumentId::random()?;
         let query = store::sign_up(&self.collection, &id, &store::NewUser { name, email: email.as_str(), hash: &hash });
         match self.fauna.query_idempotent::<store::Made>(&query).await {
-            Ok(made) => Ok(SignUp::Made(made.into_user(email, name)?)),
+            Ok(made) => Ok(SignUp::Made(made.into_user(email, name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
             // Nobody else draws the same 62 random bits: an earlier try of ours was written, only its answer was lost.
             Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,
@@ -141,16 +157,17 @@ impl Users {
     }
 
     /// The account that an earlier try made.
-    async fn made_before(&self, id: &str, email: &Email) -> Result<SignUp, Error> {
-        let found: store::Found = self.fauna.query_idempotent(&store::by_id(&self.collection, id)).await?;
-        let user = found.into_user()?;
-        if user.email == *email { Ok(SignUp::Made(user)) } else { Err(fauna::Error::AlreadyExists.into()) }
+    async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
+        let query = store::accounts::by_id(&self.collection, id);
+        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
+        let user = found.map(store::Found::into_user).transpose()?;
+        user.filter(|user| user.email == *email).map(SignUp::Made).ok_or(fauna::Error::AlreadyExists.into())
     }
 
     /// Replaces a hash by one of today's strength, unless the password was changed meanwhile.
     async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<(), Error> {
         let hash = self.hasher.rehash(password).await?;
-        let query = store::replace_hash(&found.id, &found.secret.password_hash, &hash);
+        let query = store::accounts::replace_hash(&found.id, &found.secret.password_hash, &hash);
         let _replaced: bool = self.fauna.query_idempotent(&query).await?;
         Ok(())
     }

@@ -5,31 +5,29 @@
 
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
-use crate::fauna::schema;
+use crate::fauna::schema as declare;
 use crate::fauna::schema::Declarations;
 use crate::fauna::schema::Privilege;
 use crate::users::store::SECRETS;
+use crate::users::store::accounts::TOKENS_BY_USER;
 use crate::users::store::email_index;
-
-/// One-time links: see design D13.
-const LINKS: &str = "account_links";
-/// Finds a link by the hash of its secret.
-const LINKS_BY_HASH: &str = "account_links_by_hash";
-/// Finds the links of a user, by kind.
-const LINKS_BY_USER: &str = "account_links_by_user";
+use crate::users::store::links::LINKS;
+use crate::users::store::links::LINKS_BY_HASH;
+use crate::users::store::links::LINKS_BY_USER;
 
 /// Collections, indexes and rights; `users` names the collection of users.
-pub fn declarations(users: &str) -> Declarations {
+pub fn schema(users: &str) -> Declarations {
     let links = || fql::collection(LINKS);
     let index = |name: &str| Privilege::on(fql::index(name)).allow("read");
     Declarations {
         definitions: vec![
-            schema::collection(users),
-            schema::collection(SECRETS),
-            schema::collection(LINKS),
-            schema::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
-            schema::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
-            schema::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
+            declare::collection(users),
+            declare::collection(SECRETS),
+            declare::collection(LINKS),
+            declare::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
+            declare::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
+            declare::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
+            declare::index(TOKENS_BY_USER, fql::tokens()).terms([&["instance"]]).any(),
         ],
         member: vec![Privilege::on(fql::collection(users)).allow_if("read", is_self())],
         backend: vec![
@@ -39,6 +37,7 @@ pub fn declarations(users: &str) -> Declarations {
             index(&email_index(users)),
             index(LINKS_BY_HASH),
             index(LINKS_BY_USER),
+            index(TOKENS_BY_USER),
         ],
     }
 }
@@ -83,8 +82,9 @@ mod tests {
             ("create_index", "users_by_email"),
             ("create_index", "account_links_by_hash"),
             ("create_index", "account_links_by_user"),
+            ("create_index", "tokens_by_instance"),
         ] {
-            let query = schema::recorded::creation(vec![declarations("users")], form, name).unwrap();
+            let query = declare::recorded::creation(vec![schema("users")], form, name).unwrap();
             let kind = form.trim_start_matches("create_");
             assert_eq!(query, recorded::query(&format!("schema: {kind} {name}")), "{name}");
         }

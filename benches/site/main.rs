@@ -1,0 +1,253 @@
+//! How fast the site is, as ratios against a bare actix route in the same process and run.
+//!
+//! `cargo bench --bench site > /dev/null` tells a line a figure and judges nothing; standard output gets the access log, as it
+//! would in production. Servers have one worker, the load generator has a thread of its own; with one core every ratio is
+//! flattered.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_docs_in_private_items,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::as_conversions,
+    reason = "a benchmark that cannot go on has failed, and its figures are rough"
+)]
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use actix_web::App;
+use actix_web::HttpRequest;
+use actix_web::HttpServer;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::json;
+use starter::app;
+use starter::clock::Clock;
+use starter::config::Config;
+use starter::database::Database;
+use starter::seal::SealRing;
+use starter::session;
+use starter::session::NoCompanion;
+use starter::session::Sessions;
+use starter::session::SignedIn;
+use starter::session::UserId;
+
+use load::Target;
+
+/// What every measured route answers.
+#[derive(Serialize)]
+struct Small {
+    status: &'static str,
+    number: u32,
+}
+
+async fn bare() -> Json<Small> {
+    Json(Small { status: "OK", number: 42 })
+}
+
+async fn guarded(_person: SignedIn) -> Json<Small> {
+    bare().await
+}
+
+fn main() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = actix_rt::System::new();
+    let (bare, guard) = runtime.block_on(async { (serve_bare(), serve_guard(directory.path()).await) });
+    let site = runtime.block_on(start_site(directory.path()));
+    let fauna = site.fauna_endpoint().trim_start_matches("http://").parse().unwrap();
+    let (address, root) = (site.address(), directory.path().join("data/embedded-fauna-root-key"));
+    let generator = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(measure(bare, guard, address, fauna, &root));
+    });
+    runtime.block_on(async {
+        while !generator.is_finished() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        site.stop().await;
+    });
+    generator.join().unwrap();
+}
+
+/// All figures, one after the other.
+async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr, fauna: SocketAddr, root: &Path) {
+    let at_guard = sign_in(guard, "/enter", "").await;
+    let guard_bare = Target::get(bare, "/", &at_guard.header);
+    let figure = load::ratio(&Target::get(guard, "/guarded", &at_guard.header), &guard_bare).await;
+    eprintln!("guard alone                              {figure:.2} of a bare route");
+
+    let person = sign_in(site, "/auth/signup", &credentials("bench@example.com")).await;
+    let site_bare = Target::get(bare, "/", &person.header);
+    let figure = load::ratio(&Target::get(site, "/bench/guarded", &person.header), &site_bare).await;
+    eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
+
+    let secret = std::fs::read_to_string(root).unwrap_or_default();
+    let ping = Target::post(fauna, "/", &format!("authorization: Bearer {}\r\n", secret.trim()), r#"{"now":null}"#);
+    let figure = load::ratio(&ping, &site_bare).await;
+    eprintln!("Fauna: `now` with the root key           {figure:.2} of a bare route");
+
+    let header = format!("authorization: Bearer {}\r\n", person.fauna_token);
+    let own = r#"{"get":{"current_identity":null}}"#;
+    let figure = load::ratio(&Target::post(fauna, "/", &header, own), &site_bare).await;
+    eprintln!("Fauna: own document as a user            {figure:.2} of a bare route");
+
+    eprintln!("refresh with its Fauna token             {:.0} a second, 8 at a time", refreshes(site, 8).await);
+    let (sign_ins, one_hash) = sign_ins(site).await;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as f64;
+    let ceiling = cores / one_hash.as_secs_f64();
+    eprintln!(
+        "sign-ins                                 {sign_ins:.0} a second, {:.2} of cores / argon2",
+        sign_ins / ceiling
+    );
+}
+
+/// A server with nothing but the route.
+fn serve_bare() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = HttpServer::new(|| App::new().service(web::resource("/").get(bare)));
+    actix_rt::spawn(server.workers(1).listen(listener).unwrap().run());
+    address
+}
+
+/// A server with the guard before the route, and nothing else on that route.
+async fn serve_guard(directory: &Path) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let here = format!("http://{address}");
+    let settings = session::Settings::new(&here, &here, SealRing::new([("bench".to_owned(), [7; 32])]));
+    let url = format!("sqlite://{}", directory.join("guard.sqlite").display());
+    let database = Database::open(&url).await.unwrap();
+    let sessions = Sessions::open(settings, database, Clock::system(), Arc::new(NoCompanion)).await.unwrap();
+    let sessions = Data::new(sessions);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(sessions.clone())
+            .service(web::resource("/guarded").get(guarded))
+            .service(web::resource("/enter").wrap(from_fn(session::attach)).post(enter))
+    });
+    actix_rt::spawn(server.workers(1).listen(listener).unwrap().run());
+    address
+}
+
+async fn enter(request: HttpRequest, sessions: Data<Sessions>) -> Json<Small> {
+    let user = UserId::parse("42").unwrap();
+    sessions.create(&request, &user, Map::new()).await.unwrap();
+    bare().await
+}
+
+/// The whole site with one worker and one more route.
+async fn start_site(directory: &Path) -> app::Site {
+    let settings = BTreeMap::from([
+        ("LISTEN", "127.0.0.1:0".to_owned()),
+        ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0".to_owned()),
+        ("WORKERS", "1".to_owned()),
+        ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true".to_owned()),
+        ("INSECURE_NO_THROTTLE", "true".to_owned()),
+        ("DATA_DIR", directory.join("data").to_str().unwrap().to_owned()),
+    ]);
+    let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
+    starter::telemetry::start("info", true).unwrap();
+    let own = |site: &mut web::ServiceConfig| {
+        site.service(web::resource("/bench/guarded").get(guarded));
+    };
+    app::start_with(config, Clock::system(), own).await.unwrap()
+}
+
+/// Somebody with a session.
+struct Person {
+    /// The header that proves it.
+    header: String,
+    refresh_token: String,
+    fauna_token: String,
+}
+
+async fn sign_in(address: SocketAddr, path: &str, body: &str) -> Person {
+    let http = reqwest::Client::new();
+    let request = http.post(format!("http://{address}{path}")).header("st-auth-mode", "header");
+    let request = request.header("content-type", "application/json").body(body.to_owned());
+    let response = request.send().await.unwrap();
+    let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    let front = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, header("front-token")).unwrap();
+    let front: serde_json::Value = serde_json::from_slice(&front).unwrap();
+    Person {
+        header: format!("authorization: Bearer {}\r\n", header("st-access-token")),
+        refresh_token: header("st-refresh-token"),
+        fauna_token: front["up"]["faunadbToken"].as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+fn credentials(email: &str) -> String {
+    json!({"formFields": [{"id": "email", "value": email}, {"id": "password", "value": "correct horse 1"}]}).to_string()
+}
+
+/// Refreshes per second, each of a session of its own and each renewing a Fauna token.
+async fn refreshes(site: SocketAddr, at_once: usize) -> f64 {
+    let http = reqwest::Client::new();
+    let sessions = (0..at_once)
+        .map(|n| async move { sign_in(site, "/auth/signup", &credentials(&format!("refresh{n}@example.com"))).await });
+    let people = futures_util::future::join_all(sessions).await;
+    let began = Instant::now();
+    let runs = people.into_iter().map(|person| {
+        let http = http.clone();
+        async move {
+            let (mut token, mut count) = (person.refresh_token, 0);
+            while began.elapsed() < Duration::from_secs(3) {
+                let request = http.post(format!("http://{site}/auth/session/refresh")).header("st-auth-mode", "header");
+                let response = request.bearer_auth(&token).send().await.unwrap();
+                assert_eq!(response.status(), 200);
+                response.headers()["st-refresh-token"].to_str().unwrap().clone_into(&mut token);
+                count += 1;
+            }
+            count
+        }
+    });
+    let count: i32 = futures_util::future::join_all(runs).await.into_iter().sum();
+    f64::from(count) / began.elapsed().as_secs_f64()
+}
+
+/// Sign-ins per second, 8 at a time, and how long one hash takes on an idle core.
+async fn sign_ins(site: SocketAddr) -> (f64, Duration) {
+    let one_hash = load::median((0..9).map(|_| time_one_hash().as_secs_f64()).collect());
+    let http = reqwest::Client::new();
+    let began = Instant::now();
+    let runs = (0..8).map(|n| {
+        let http = http.clone();
+        async move {
+            let mut count = 0;
+            while began.elapsed() < Duration::from_secs(4) {
+                let body = credentials(&format!("refresh{n}@example.com"));
+                let request = http.post(format!("http://{site}/auth/signin")).header("st-auth-mode", "header");
+                let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+                assert_eq!(response.status(), 200);
+                count += 1;
+            }
+            count
+        }
+    });
+    let count: i32 = futures_util::future::join_all(runs).await.into_iter().sum();
+    (f64::from(count) / began.elapsed().as_secs_f64(), Duration::from_secs_f64(one_hash))
+}
+
+/// One argon2id hash with the parameters and the reused memory of the site.
+fn time_one_hash() -> Duration {
+    let params = argon2::Params::new(19_456, 2, 1, None).unwrap();
+    let mut memory = vec![argon2::Block::default(); params.block_count()];
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let mut out = [0; 32];
+    argon2.hash_password_into_with_memory(b"warm", b"saltsaltsaltsalt", &mut out, &mut memory).unwrap();
+    let began = Instant::now();
+    argon2.hash_password_into_with_memory(b"correct horse 1", b"saltsaltsaltsalt", &mut out, &mut memory).unwrap();
+    began.elapsed()
+}

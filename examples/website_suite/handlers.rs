@@ -1,0 +1,180 @@
+//! What has to do with sessions.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use starter::clock::Clock;
+use starter::clock::Timestamp;
+use starter::session::Error;
+use starter::session::NewSession;
+use starter::session::Refused;
+use starter::session::Requirements;
+use starter::session::Sessions;
+use starter::session::SignedIn;
+use starter::session::UserId;
+use starter::session::Validator;
+
+use crate::apps::Active;
+use crate::apps::Apps;
+use crate::pages;
+use crate::pages::header;
+
+/// POST `/login`.
+#[derive(Deserialize)]
+struct Login {
+    /// Who.
+    #[serde(rename = "userId")]
+    user: String,
+    /// For sessions of old.
+    #[serde(default)]
+    payload: Map<String, Value>,
+}
+
+/// A validator that is never content.
+struct Failing;
+
+impl Validator for Failing {
+    fn id(&self) -> &'static str {
+        "test-claim-failing"
+    }
+
+    fn validate(&self, _: &Map<String, Value>, _: Timestamp) -> Result<(), Value> {
+        Err(json!({ "message": "testReason" }))
+    }
+}
+
+/// Sessions.
+pub fn routes(root: &mut web::ServiceConfig) {
+    root.service(web::resource("/login").post(login))
+        .service(web::resource("/login-2.18").post(login_of_old))
+        .service(web::resource("/").get(who))
+        .service(web::resource("/check-rid").get(check_rid))
+        .service(web::resource("/update-jwt").get(payload).post(replace_payload))
+        .service(web::resource("/update-jwt-with-handle").post(replace_payload_by_handle))
+        .service(web::resource("/session-claims-error").post(claims_error))
+        .service(web::resource("/logout").post(log_out))
+        .service(web::resource("/revokeAll").post(revoke_all))
+        .service(web::resource("/auth/session/refresh").post(refresh));
+}
+
+/// Signs anybody in.
+async fn login(request: HttpRequest, active: Data<Active>, login: Json<Login>) -> Result<String, Refused> {
+    let claim = ("customClaim".to_owned(), Value::from("customValue"));
+    let payload = active.with_claim.then_some(claim).into_iter().collect();
+    let sessions = &active.sessions;
+    let user = user(&login.user).map_err(|error| sessions.refuse(error))?;
+    sessions.create(&request, &user, payload).await.map_err(|error| sessions.refuse(error))?;
+    Ok(user.to_string())
+}
+
+/// A session as a backend of old would have left it behind: without an issuer in its payload.
+async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<HttpResponse, Refused> {
+    let refuse = |error| sessions.refuse(error);
+    let login = login.into_inner();
+    let user = user(&login.user).map_err(refuse)?;
+    let front = json!({ "uid": login.user, "ate": Clock::system().now().millis() + 3_600_000, "up": login.payload });
+    let new = NewSession { user, payload: login.payload, data: Map::new(), transfer: None };
+    let issued = sessions.issue(new, false).await.map_err(refuse)?;
+    let without_issuer = Map::from_iter([("iss".to_owned(), Value::Null)]);
+    sessions.merge_into_payload(issued.handle(), without_issuer).await.map_err(refuse)?;
+    let refresh = issued.refresh.as_ref().map(|refresh| refresh.token.expose_secret()).unwrap_or_default();
+    Ok(HttpResponse::Ok()
+        .insert_header(("st-access-token", issued.access.expose_secret()))
+        .insert_header(("st-refresh-token", refresh))
+        .insert_header(("front-token", STANDARD.encode(front.to_string())))
+        .finish())
+}
+
+/// Who is signed in.
+async fn who(me: SignedIn, apps: Data<Apps>) -> String {
+    apps.count(|counters| counters.verified += 1);
+    me.user().to_string()
+}
+
+/// Whether an intercepted request carried its mark.
+async fn check_rid(_: SignedIn, request: HttpRequest) -> &'static str {
+    pages::check_rid(request).await
+}
+
+/// What the access token says.
+async fn payload(me: SignedIn) -> Json<Map<String, Value>> {
+    Json(me.access_token_payload())
+}
+
+/// Replaces what the application has put into it.
+async fn replace_payload(
+    mut me: SignedIn,
+    sessions: Data<Sessions>,
+    update: Json<Map<String, Value>>,
+) -> Result<Json<Map<String, Value>>, Refused> {
+    let update = replacing(me.payload(), update.into_inner());
+    me.merge_payload(update).await.map_err(|error| sessions.refuse(error))?;
+    Ok(Json(me.access_token_payload()))
+}
+
+/// The same behind the back of the token at hand.
+async fn replace_payload_by_handle(
+    me: SignedIn,
+    sessions: Data<Sessions>,
+    update: Json<Map<String, Value>>,
+) -> Result<Json<Map<String, Value>>, Refused> {
+    let refuse = |error| sessions.refuse(error);
+    let stored = me.info().await.map_err(refuse)?;
+    let update = replacing(&stored.payload, update.into_inner());
+    sessions.merge_into_payload(me.handle(), update).await.map_err(refuse)?;
+    Ok(Json(me.access_token_payload()))
+}
+
+/// An update that leaves nothing of what was there.
+fn replacing(old: &Map<String, Value>, new: Map<String, Value>) -> Map<String, Value> {
+    let mut update: Map<String, Value> = old.keys().map(|name| (name.clone(), Value::Null)).collect();
+    update.extend(new);
+    update
+}
+
+/// A route whose validator is never content.
+async fn claims_error(request: HttpRequest, sessions: Data<Sessions>) -> Result<HttpResponse, Refused> {
+    let requirements = Requirements { validators: Some(vec![Arc::new(Failing)]), ..Requirements::default() };
+    let found = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
+    found.ok_or_else(|| sessions.refuse(Error::Missing))?;
+    Ok(HttpResponse::Ok().json(Map::new()))
+}
+
+/// Ends the session.
+async fn log_out(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
+    me.revoke().await.map_err(|error| sessions.refuse(error))?;
+    Ok("success")
+}
+
+/// Ends all sessions of whoever asks.
+async fn revoke_all(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
+    sessions.revoke_all(me.user()).await.map_err(|error| sessions.refuse(error))?;
+    Ok("success")
+}
+
+/// A refresh that is counted.
+async fn refresh(request: HttpRequest, apps: Data<Apps>, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
+    apps.count(|counters| counters.attempted += 1);
+    sessions.refresh(&request).await.map_err(|error| sessions.refuse(error))?;
+    if header(&request, "rid").is_none() {
+        return Ok("refresh failed");
+    }
+    apps.count(|counters| counters.refreshed += 1);
+    Ok("refresh success")
+}
+
+/// A user of that name.
+fn user(name: &str) -> Result<UserId, Error> {
+    UserId::parse(name).ok_or(Error::Ended("not a user id"))
+}

@@ -1,0 +1,224 @@
+//! The handles that handlers ask for, built once and installed in every worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix_web::ResponseError as _;
+use actix_web::error::InternalError;
+use actix_web::error::JsonPayloadError;
+use actix_web::http::StatusCode;
+use actix_web::web;
+use actix_web::web::Data;
+use secrecy::ExposeSecret as _;
+
+use crate::app::Error;
+use crate::app::reach::Reached;
+use crate::clock::Clock;
+use crate::comments;
+use crate::comments::Comments;
+use crate::config;
+use crate::config::Config;
+use crate::config::SealKey;
+use crate::database::Database;
+use crate::emailpassword;
+use crate::emailpassword::EmailPassword;
+use crate::fauna::AsApp;
+use crate::fauna_tokens;
+use crate::fauna_tokens::FaunaTokens;
+use crate::keyfile;
+use crate::mail;
+use crate::mail::Outbox;
+use crate::origin;
+use crate::origin::Trusted;
+use crate::pages::Pages;
+use crate::problem::Problem;
+use crate::seal::SealRing;
+use crate::session;
+use crate::session::Sessions;
+use crate::throttle;
+use crate::throttle::Throttle;
+use crate::users::Farewell;
+use crate::users::Hasher;
+use crate::users::Users;
+
+/// Everything that handlers use. Clones share it.
+#[derive(Clone)]
+pub struct Handles {
+    /// Whom browsers may come from.
+    pub trusted: Trusted,
+    /// SQL, for `/ready`.
+    database: Data<Database>,
+    /// Fauna with the application's key, for `/ready`.
+    fauna: Data<AsApp>,
+    /// Who is signed in.
+    sessions: Data<Sessions>,
+    /// Their tokens.
+    pub fauna_tokens: Data<FaunaTokens>,
+    /// Who has an account.
+    users: Data<Users>,
+    /// How they get in.
+    emailpassword: Data<EmailPassword>,
+    /// What is mailed to them.
+    pub outbox: Data<Outbox>,
+    /// Slows guessing down.
+    throttle: Data<Throttle>,
+    /// What they say.
+    comments: Data<Comments>,
+    /// What they see.
+    pages: Data<Pages>,
+}
+
+impl Handles {
+    /// Builds them, each on those below it.
+    pub async fn build(
+        config: &Config,
+        clock: &Clock,
+        address: SocketAddr,
+        reached: &Reached,
+        database: Database,
+    ) -> Result<Self, Error> {
+        let settings = session_settings(config, address)?;
+        let trusted = Trusted {
+            api: settings.api_domain.clone(),
+            website: settings.website_domain.clone(),
+            fauna: config.fauna_token_in_frontend.then(|| reached.endpoint.clone()),
+        };
+        let app = reached.app.clone();
+        let tokens = fauna_tokens::Settings {
+            users: config.users_collection.clone(),
+            grace: config.session.grace,
+            in_frontend: config.fauna_token_in_frontend,
+        };
+        let ring = Arc::clone(&settings.seal);
+        let fauna_tokens = Arc::new(FaunaTokens::new(app.clone(), database.clone(), ring, clock.clone(), tokens));
+        let companion = Arc::<FaunaTokens>::clone(&fauna_tokens);
+        let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
+        let fauna_tokens = Data::from(fauna_tokens);
+        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, farewells(config));
+        let outbox = outbox(config, clock, &trusted.website, database.clone())?;
+        let throttle = Throttle::new(
+            database.clone(),
+            clock.clone(),
+            &throttle::Settings {
+                trusted_proxies: config.accounts.trusted_proxies.clone(),
+                on: config.accounts.throttle,
+            },
+        );
+        let recipe = emailpassword::Settings {
+            pages: format!("{}{}", trusted.website, config.session.api_base_path),
+            hide_existing_accounts: config.accounts.hide_existing_accounts,
+        };
+        let emailpassword =
+            EmailPassword::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), recipe);
+        Ok(Self {
+            trusted,
+            emailpassword: Data::new(emailpassword),
+            outbox: Data::new(outbox),
+            throttle: Data::new(throttle),
+            database: Data::new(database),
+            fauna: Data::new(app.clone()),
+            users: Data::new(users),
+            comments: Data::new(Comments::new(app, fauna_tokens.clone())),
+            pages: Data::new(Pages::new(&config.session.api_base_path)),
+            fauna_tokens,
+            sessions,
+        })
+    }
+
+    /// Registers them and what extractors answer to bad input, all in one place.
+    pub fn install(&self, site: &mut web::ServiceConfig) {
+        site.app_data(Data::new(self.trusted.clone()))
+            .app_data(self.database.clone())
+            .app_data(self.fauna.clone())
+            .app_data(self.sessions.clone())
+            .app_data(self.fauna_tokens.clone())
+            .app_data(self.users.clone())
+            .app_data(self.emailpassword.clone())
+            .app_data(self.outbox.clone())
+            .app_data(self.throttle.clone())
+            .app_data(self.comments.clone())
+            .app_data(self.pages.clone())
+            .app_data(web::PayloadConfig::new(origin::BODY_BYTES_MAX))
+            .app_data(
+                web::JsonConfig::default().limit(origin::BODY_BYTES_MAX).error_handler(|error, _| bad_json(&error)),
+            )
+            .app_data(
+                web::FormConfig::default()
+                    .limit(origin::BODY_BYTES_MAX)
+                    .error_handler(|error, _| refuse(error.status_code())),
+            )
+            .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
+            .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
+    }
+}
+
+/// What happens to other rooms' documents of an account that is deleted.
+fn farewells(config: &Config) -> Vec<Farewell> {
+    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
+}
+
+/// What is wrong with a JSON body, without the words of the parser: they name what is inside (ASVS 16.5.1).
+fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
+    let problem = match error {
+        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large")
+        }
+        JsonPayloadError::ContentType => {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json")
+        }
+        _ => Problem::bad_request("the body is not the JSON that is expected here"),
+    };
+    problem.into()
+}
+
+/// A refusal in the words of [`origin::dress`].
+fn refuse(status: StatusCode) -> actix_web::Error {
+    InternalError::new("refused", status).into()
+}
+
+/// Where mail is put.
+fn outbox(config: &Config, clock: &Clock, website: &str, database: Database) -> Result<Outbox, Error> {
+    let settings = mail::Settings {
+        smtp_url: config.accounts.smtp_url.clone(),
+        from: config.accounts.mail_from.clone(),
+        templates: config.accounts.mail_templates.clone(),
+        site: website.to_owned(),
+        shown: config.environment == config::Environment::Development,
+    };
+    Ok(Outbox::open(database, seal_ring(config)?, clock.clone(), &settings)?)
+}
+
+/// What the session room is told of the configuration.
+fn session_settings(config: &Config, address: SocketAddr) -> Result<session::Settings, Error> {
+    let here = format!("http://localhost:{}", address.port());
+    let api = config.session.api_domain.clone().unwrap_or_else(|| here.clone());
+    let website = config.session.website_domain.clone().unwrap_or_else(|| api.clone());
+    let wanted = &config.session;
+    Ok(session::Settings {
+        access_token_lifetime: wanted.access_token_lifetime,
+        refresh_token_lifetime: wanted.refresh_token_lifetime,
+        absolute_lifetime: wanted.absolute_lifetime,
+        grace: wanted.grace,
+        api_base_path: wanted.api_base_path.clone(),
+        cookie_domain: wanted.cookie_domain.clone(),
+        older_cookie_domain: wanted.older_cookie_domain.clone(),
+        anti_csrf: wanted.anti_csrf.map(|mode| match mode {
+            config::AntiCsrf::None => session::AntiCsrf::None,
+            config::AntiCsrf::ViaToken => session::AntiCsrf::ViaToken,
+            config::AntiCsrf::ViaCustomHeader => session::AntiCsrf::ViaCustomHeader,
+        }),
+        ..session::Settings::new(&api, &website, seal_ring(config)?)
+    })
+}
+
+/// The configured keys, or one that is generated and kept.
+fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
+    if !config.seal_keys.is_empty() {
+        return Ok(SealRing::new(config.seal_keys.iter().map(|key| (key.id.clone(), key.bytes))));
+    }
+    let kept = keyfile::kept_or_generated(&config.data_dir, "seal-key")?;
+    let key = SealKey::parse(&format!("generated:{}", kept.expose_secret()))
+        .ok_or_else(|| io::Error::other("the file seal-key does not hold a key"))?;
+    Ok(SealRing::new([(key.id, key.bytes)]))
+}

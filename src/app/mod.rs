@@ -1,0 +1,238 @@
+//! Wires the rooms: the only module that knows them all.
+//!
+//! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
+
+mod handles;
+mod health;
+mod reach;
+
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::App;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::HttpServer;
+use actix_web::ResponseError as _;
+use actix_web::dev::Server;
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+use tracing_actix_web::TracingLogger;
+
+use crate::clock::Clock;
+use crate::comments;
+use crate::config::Config;
+use crate::database::Database;
+use crate::emailpassword;
+use crate::fauna;
+use crate::fauna_tokens;
+use crate::mail;
+use crate::origin;
+use crate::pages;
+use crate::problem::Problem;
+use crate::problem::ProblemPage;
+use crate::session;
+use crate::telemetry::AccessLog;
+use crate::users;
+
+use handles::Handles;
+
+pub use reach::apply_schema;
+
+/// The head of a request must have arrived after this (ASVS 15.4; slow clients).
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// An idle connection is kept for this long.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A site that runs.
+pub struct Site {
+    /// Where it listens.
+    address: SocketAddr,
+    /// Where its Fauna is.
+    fauna_endpoint: String,
+    /// Stops the server.
+    server: ServerHandle,
+    /// The server, until it has stopped.
+    served: actix_rt::task::JoinHandle<io::Result<()>>,
+    /// Collects Fauna tokens in the background.
+    collector: fauna_tokens::Collector,
+    /// Delivers mail in the background.
+    courier: actix_rt::task::JoinHandle<()>,
+    /// The embedded endpoint, if this site has one.
+    #[cfg(feature = "embedded-fauna")]
+    fauna: Option<crate::fauna_dev::Running>,
+}
+
+/// Why a site did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A port is taken, or a file cannot be written.
+    #[error("the site cannot start: {0}")]
+    Io(#[from] io::Error),
+    /// The SQL database.
+    #[error("the SQL database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// Fauna.
+    #[error("Fauna: {0}")]
+    Fauna(#[from] fauna::Error),
+    /// The embedded Fauna.
+    #[cfg(feature = "embedded-fauna")]
+    #[error("the embedded Fauna: {0}")]
+    EmbeddedFauna(#[from] crate::fauna_dev::Error),
+    /// The embedded Fauna is configured, but not part of this build.
+    #[cfg(not(feature = "embedded-fauna"))]
+    #[error("FAUNA_ENDPOINT: must be set, this binary was built without the embedded Fauna")]
+    NoEmbeddedFauna,
+    /// `schema apply` without an endpoint.
+    #[error(
+        "FAUNA_ENDPOINT and FAUNA_SECRET: must name a FaunaDB node and an admin key; the embedded one needs no set-up"
+    )]
+    NoEndpoint,
+    /// The threads that hash passwords.
+    #[error("users: {0}")]
+    Users(#[from] users::Error),
+    /// Mail.
+    #[error("mail: {0}")]
+    Mail(#[from] mail::Error),
+    /// Sessions.
+    #[error("sessions: {0}")]
+    Session(#[from] session::Error),
+}
+
+/// Builds everything and begins to serve.
+///
+/// # Errors
+/// A port is taken, a file cannot be written, a database or Fauna does not answer.
+pub async fn start(config: Config, clock: Clock) -> Result<Site, Error> {
+    start_with(config, clock, |_| {}).await
+}
+
+/// The same with routes of your own, mounted before all others: a path that is answered there is not answered by us.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceConfig)) -> Result<Site, Error> {
+    std::fs::create_dir_all(&config.data_dir)?;
+    let listener = TcpListener::bind(config.listen)?;
+    let address = listener.local_addr()?;
+    let reached = reach::reach(&config, &clock).await?;
+    let database = Database::open(database_url(&config).expose_secret()).await?;
+    let handles = Handles::build(&config, &clock, address, &reached, database).await?;
+    let collector = handles.fauna_tokens.collect_in_background();
+    let courier = actix_rt::spawn(handles.outbox.deliver());
+    let server = serve(&config, handles, own, listener)?;
+    tracing::info!(address = %format!("http://{address}"), "the site listens");
+    Ok(Site {
+        address,
+        fauna_endpoint: reached.endpoint,
+        server: server.handle(),
+        served: actix_rt::spawn(server),
+        collector,
+        courier,
+        #[cfg(feature = "embedded-fauna")]
+        fauna: reached.running,
+    })
+}
+
+impl Site {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its Fauna is, `http://host:port`.
+    pub fn fauna_endpoint(&self) -> &str {
+        &self.fauna_endpoint
+    }
+
+    /// Serves until the process is told to stop, then finishes what is under way.
+    ///
+    /// # Errors
+    /// The server could not go on.
+    pub async fn run_until_stopped(self) -> Result<(), io::Error> {
+        let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        self.collector.stop().await;
+        self.courier.abort();
+        #[cfg(feature = "embedded-fauna")]
+        if let Some(fauna) = self.fauna {
+            fauna.stop().await;
+        }
+        served
+    }
+
+    /// Stops it, letting requests under way finish.
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        if let Err(error) = self.run_until_stopped().await {
+            tracing::error!(%error, "the server did not stop as it should");
+        }
+    }
+}
+
+/// Every request passes these layers, the last one first: the access log, CORS, headers and deadline, the check where it
+/// comes from, and the session's outbox.
+fn serve(
+    config: &Config,
+    handles: Handles,
+    own: fn(&mut web::ServiceConfig),
+    listener: TcpListener,
+) -> Result<Server, io::Error> {
+    let base_path = config.session.api_base_path.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .configure(|site| handles.install(site))
+            .configure(own)
+            .configure(|site| routes(site, &base_path))
+            .default_service(web::to(not_found))
+            .wrap(from_fn(session::attach))
+            .wrap(from_fn(origin::same_origin))
+            .wrap(from_fn(origin::dress))
+            .wrap(origin::cors(&handles.trusted))
+            .wrap(TracingLogger::<AccessLog>::new())
+    });
+    let server = match config.workers {
+        Some(workers) => server.workers(workers),
+        None => server,
+    };
+    Ok(server.client_request_timeout(HEAD_DEADLINE).keep_alive(KEEP_ALIVE).listen(listener)?.run())
+}
+
+/// Each prefix is opened once, here; the rooms tell what is below it. The page `/auth` comes before the scope of that name.
+fn routes(site: &mut web::ServiceConfig, base_path: &str) {
+    site.service(web::scope("/api").configure(comments::routes).configure(session::api_routes))
+        .service(web::resource("/sessioninfo").get(session::session_info))
+        .configure(comments::seed_routes)
+        .configure(health::routes)
+        .configure(mail::routes)
+        .configure(pages::routes)
+        .service(
+            web::scope(base_path)
+                .configure(pages::auth_routes)
+                .configure(session::routes)
+                .configure(emailpassword::routes),
+        );
+}
+
+/// Nothing is here: a page for people, JSON for programs.
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    let problem = Problem::new(StatusCode::NOT_FOUND, "not found");
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains("text/html")) {
+        ProblemPage::from(problem).error_response()
+    } else {
+        problem.error_response()
+    }
+}
+
+/// `DATABASE_URL`, or a file in the data directory.
+fn database_url(config: &Config) -> SecretString {
+    let file = || SecretString::from(format!("sqlite://{}", config.data_dir.join("sessions.sqlite").display()));
+    config.database_url.clone().unwrap_or_else(file)
+}

@@ -1,0 +1,120 @@
+//! Where Fauna is: the endpoint inside this binary, or a node somewhere else, and the key to ask it with.
+//!
+//! Both are reached over HTTP with the same client and get the same schema. The application itself never holds more than
+//! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::app::Error;
+use crate::clock::Clock;
+use crate::config;
+use crate::config::Config;
+use crate::fauna;
+use crate::fauna::AsAdmin;
+use crate::fauna::AsApp;
+use crate::fauna::Client;
+
+/// A query that takes longer is given up; the server is told to give up a little earlier.
+const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The Fauna of this application.
+pub struct Reached {
+    /// `http://host:port`.
+    pub endpoint: String,
+    /// The application's own key at that endpoint.
+    pub app: AsApp,
+    /// The endpoint, if it is ours to stop.
+    #[cfg(feature = "embedded-fauna")]
+    pub running: Option<crate::fauna_dev::Running>,
+}
+
+/// Reaches the Fauna that is configured, starting the embedded one if it is that.
+pub async fn reach(config: &Config, clock: &Clock) -> Result<Reached, Error> {
+    match &config.fauna {
+        config::Fauna::Remote { endpoint, secret } => {
+            let app = AsApp::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+            Ok(Reached {
+                endpoint: endpoint.clone(),
+                app,
+                #[cfg(feature = "embedded-fauna")]
+                running: None,
+            })
+        }
+        config::Fauna::Embedded { listen, root_key } => embedded(config, clock, *listen, root_key.clone()).await,
+    }
+}
+
+/// Starts the embedded endpoint, brings its schema up to date and finds or makes the application's key.
+#[cfg(feature = "embedded-fauna")]
+async fn embedded(
+    config: &Config,
+    clock: &Clock,
+    listen: std::net::SocketAddr,
+    root_key: Option<SecretString>,
+) -> Result<Reached, Error> {
+    let root_key = match root_key {
+        Some(key) => key,
+        None => crate::keyfile::kept_or_generated(&config.data_dir, "embedded-fauna-root-key")?,
+    };
+    let settings = crate::fauna_dev::Settings {
+        listen,
+        file: config.data_dir.join("fauna.sqlite"),
+        root_key: root_key.clone(),
+        clock: clock.clone(),
+    };
+    let running = crate::fauna_dev::start(settings).await?;
+    let endpoint = format!("http://{}", running.address());
+    tracing::info!(%endpoint, "embedded Fauna listens");
+    let client = Client::new(&endpoint, QUERY_DEADLINE)?;
+    let admin = AsAdmin::new(&client, root_key);
+    apply(&admin, config).await?;
+    let app = app_key(&client, &admin, &config.data_dir).await?;
+    Ok(Reached { endpoint, app, running: Some(running) })
+}
+
+/// There is no embedded endpoint in this build.
+#[cfg(not(feature = "embedded-fauna"))]
+async fn embedded(_: &Config, _: &Clock, _: std::net::SocketAddr, _: Option<SecretString>) -> Result<Reached, Error> {
+    Err(Error::NoEmbeddedFauna)
+}
+
+/// The key that was made at an earlier start, if Fauna still knows it; else a new one, which is kept.
+#[cfg(feature = "embedded-fauna")]
+async fn app_key(client: &Client, admin: &AsAdmin, directory: &std::path::Path) -> Result<AsApp, Error> {
+    const NAME: &str = "embedded-fauna-app-key";
+    if let Some(secret) = crate::keyfile::read(directory, NAME)? {
+        let app = AsApp::new(client, secret);
+        match app.check().await {
+            Ok(()) => return Ok(app),
+            Err(fauna::Error::Unauthorized) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let secret = fauna::schema::app_key(admin).await?;
+    crate::keyfile::keep(directory, NAME, &secret)?;
+    Ok(AsApp::new(client, secret))
+}
+
+/// Installs what the rooms declare.
+async fn apply(admin: &AsAdmin, config: &Config) -> Result<(), Error> {
+    let users = config.users_collection.as_str();
+    let rooms = vec![
+        crate::users::schema(users),
+        crate::comments::schema(),
+        crate::fauna_tokens::schema(users, config.session.access_token_lifetime),
+    ];
+    Ok(fauna::schema::apply(admin, users, rooms).await?)
+}
+
+/// `schema apply`: installs the schema with the admin key of `FAUNA_SECRET` and makes a key for the application.
+///
+/// # Errors
+/// Fauna is not configured, does not answer, or refuses.
+pub async fn apply_schema(config: &Config) -> Result<SecretString, Error> {
+    let config::Fauna::Remote { endpoint, secret } = &config.fauna else { return Err(Error::NoEndpoint) };
+    let admin = AsAdmin::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+    apply(&admin, config).await?;
+    Ok(fauna::schema::app_key(&admin).await?)
+}

@@ -1,0 +1,258 @@
+//! Comments and likes: the example of a feature whose every step is done in Fauna as the signed-in person.
+//!
+//! Fauna's own roles say who may do what ([`schema`]): a comment in another's name, a counter set by hand or the removal of
+//! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key. Copy this room
+//! to add a collection.
+
+mod farewell;
+mod routes;
+mod schema;
+mod store;
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::fauna;
+use crate::fauna::AsApp;
+use crate::fauna::DocumentId;
+use crate::fauna_tokens;
+use crate::fauna_tokens::FaunaTokens;
+use crate::problem::Problem;
+use crate::session::SignedIn;
+
+pub use crate::fauna::DocumentId as CommentId;
+pub use farewell::keep_comments;
+pub use farewell::remove_comments;
+pub use routes::routes;
+pub use routes::seed_routes;
+pub use schema::schema;
+pub use store::Cursor;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+
+/// Longest comment, in characters (code points), as Fauna's role counts them.
+const TEXT_CHARS_MAX: usize = 1000;
+/// How many comments a page has.
+const PAGE_SIZE: i64 = 20;
+/// How many it can have at most.
+const PAGE_SIZE_MAX: i64 = 100;
+
+/// All comments.
+pub struct Comments {
+    /// For visitors.
+    app: AsApp,
+    /// For signed-in people.
+    tokens: Data<FaunaTokens>,
+}
+
+/// What somebody said.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comment {
+    /// Its id.
+    pub id: DocumentId,
+    /// Who said it; none where the account was deleted.
+    pub author: Option<DocumentId>,
+    /// What they were called then.
+    pub author_name: String,
+    /// What they said.
+    pub text: String,
+    /// When, in milliseconds since 1970.
+    pub posted_at: Timestamp,
+    /// How many like it.
+    pub likes: i64,
+    /// Whether the reader does; absent where nobody is signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liked: Option<bool>,
+}
+
+/// Some comments, newest first.
+#[derive(Debug, Serialize)]
+pub struct Listing {
+    /// The comments.
+    pub comments: Vec<Comment>,
+    /// Where the next page begins; none on the last one.
+    pub next: Option<Cursor>,
+}
+
+/// What a comment is liked.
+#[derive(Debug, serde::Deserialize, Serialize)]
+pub struct Likes {
+    /// How many like it.
+    pub likes: i64,
+    /// Whether the person who asked does.
+    pub liked: bool,
+}
+
+/// The text of a comment that may be posted.
+#[derive(Debug)]
+pub struct CommentText(String);
+
+impl CommentText {
+    /// Takes 1 to 1000 characters; blanks around them do not count.
+    pub fn parse(typed: &str) -> Result<Self, Error> {
+        let text = typed.trim();
+        if text.is_empty() {
+            return Err(Error::Empty);
+        }
+        if text.chars().count() > TEXT_CHARS_MAX {
+            return Err(Error::TooLong);
+        }
+        if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            return Err(Error::ControlCharacters);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Which part of the list is wanted.
+#[derive(Debug)]
+pub struct Part {
+    /// How many comments.
+    size: i64,
+    /// Where it begins; none: at the newest.
+    after: Option<Cursor>,
+}
+
+impl Part {
+    /// Takes what a query string says.
+    pub fn parse(limit: Option<i64>, after: Option<&str>) -> Result<Self, Error> {
+        let size = limit.unwrap_or(PAGE_SIZE);
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            return Err(Error::Limit);
+        }
+        let after = after.map(|text| Cursor::parse(text).ok_or(Error::Cursor)).transpose()?;
+        Ok(Self { size, after })
+    }
+}
+
+/// Why something about comments was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was said.
+    #[error("the comment is empty")]
+    Empty,
+    /// Too much was.
+    #[error("the comment is longer than {TEXT_CHARS_MAX} characters")]
+    TooLong,
+    /// It holds characters that are no text.
+    #[error("the comment contains control characters")]
+    ControlCharacters,
+    /// A page cannot have that size.
+    #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
+    Limit,
+    /// That is no place in the list.
+    #[error("after is not a cursor of this list")]
+    Cursor,
+    /// There is no such comment.
+    #[error("no such comment")]
+    NotFound,
+    /// Only its author may do that.
+    #[error("not your comment")]
+    NotYours,
+    /// The person could not be acted for.
+    #[error(transparent)]
+    Tokens(fauna_tokens::Error),
+    /// Fauna did not do its part.
+    #[error(transparent)]
+    Fauna(fauna::Error),
+}
+
+/// What the stored functions say, see [`schema`].
+impl From<fauna::Error> for Error {
+    fn from(error: fauna::Error) -> Self {
+        match error {
+            fauna::Error::NotFound => Self::NotFound,
+            fauna::Error::Aborted(why) if why == schema::NOT_FOUND => Self::NotFound,
+            fauna::Error::Aborted(why) if why == schema::NOT_YOURS => Self::NotYours,
+            other => Self::Fauna(other),
+        }
+    }
+}
+
+impl From<fauna_tokens::Error> for Error {
+    fn from(error: fauna_tokens::Error) -> Self {
+        match error {
+            fauna_tokens::Error::Fauna(error) => Self::from(error),
+            other => Self::Tokens(other),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Empty | Error::TooLong | Error::ControlCharacters | Error::Limit | Error::Cursor => {
+                Self::bad_request(error.to_string())
+            }
+            Error::NotFound => Self::new(StatusCode::NOT_FOUND, "no such comment"),
+            Error::NotYours => Self::new(StatusCode::FORBIDDEN, "not your comment"),
+            Error::Tokens(error) => Self::from(error),
+            Error::Fauna(error) => Self::from(error),
+        }
+    }
+}
+
+impl Comments {
+    /// Comments that visitors read through `app` and people through their tokens.
+    pub fn new(app: AsApp, tokens: Data<FaunaTokens>) -> Self {
+        Self { app, tokens }
+    }
+
+    /// A part of the list as a visitor sees it.
+    pub async fn list(&self, part: &Part) -> Result<Listing, Error> {
+        let page = self.app.query_idempotent::<store::CommentPage>(&store::list(part)).await?;
+        Ok(store::listing(page))
+    }
+
+    /// The same as a signed-in person sees it, with their likes.
+    pub async fn list_for(&self, reader: &SignedIn, part: &Part) -> Result<Listing, Error> {
+        let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(part)).await?;
+        Ok(store::listing(page))
+    }
+
+    /// Says something.
+    pub async fn add(&self, author: &SignedIn, text: &CommentText) -> Result<Comment, Error> {
+        let row = self.tokens.query::<store::Row>(author, &store::add(&text.0)).await?;
+        Ok(row.into_comment())
+    }
+
+    /// Takes back what one has said, with its likes.
+    pub async fn remove(&self, author: &SignedIn, id: &DocumentId) -> Result<(), Error> {
+        let _removed: bool = self.tokens.query(author, &store::remove(id)).await?;
+        Ok(())
+    }
+
+    /// Likes a comment. Liking twice is liking once.
+    pub async fn like(&self, fan: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        Ok(self.tokens.query_idempotent(fan, &store::like(id)).await?)
+    }
+
+    /// Takes a like back, if there is one.
+    pub async fn unlike(&self, fan: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        Ok(self.tokens.query_idempotent(fan, &store::unlike(id)).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_limits() {
+        assert_eq!(CommentText::parse("  hi\nthere ").unwrap().0, "hi\nthere");
+        assert!(CommentText::parse(&"ü".repeat(1000)).is_ok());
+        assert!(matches!(CommentText::parse(&"ü".repeat(1001)), Err(Error::TooLong)));
+        assert!(matches!(CommentText::parse(" \n "), Err(Error::Empty)));
+        assert!(matches!(CommentText::parse("a\0b"), Err(Error::ControlCharacters)));
+    }
+
+    #[test]
+    fn parts_have_limits() {
+        assert_eq!(Part::parse(None, None).unwrap().size, PAGE_SIZE);
+        assert!(matches!(Part::parse(Some(0), None), Err(Error::Limit)));
+        assert!(matches!(Part::parse(Some(101), None), Err(Error::Limit)));
+        assert!(matches!(Part::parse(None, Some("nonsense")), Err(Error::Cursor)));
+    }
+}

@@ -1,0 +1,136 @@
+//! Comments over HTTP.
+
+use actix_web::http::StatusCode;
+use actix_web::web;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use actix_web::web::Path;
+use actix_web::web::Query;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::comments::Comment;
+use crate::comments::CommentText;
+use crate::comments::Comments;
+use crate::comments::Error;
+use crate::comments::Likes;
+use crate::comments::Listing;
+use crate::comments::Part;
+use crate::fauna::DocumentId;
+use crate::problem::Problem;
+use crate::session::MaybeSignedIn;
+use crate::session::SignedIn;
+
+/// | method | path                  | who        |
+/// |--------|-----------------------|------------|
+/// | GET    | `/comments`           | anyone     |
+/// | POST   | `/comments`           | signed in  |
+/// | DELETE | `/comments/{id}`      | its author |
+/// | PUT    | `/comments/{id}/like` | signed in  |
+/// | DELETE | `/comments/{id}/like` | signed in  |
+pub fn routes(api: &mut web::ServiceConfig) {
+    api.service(web::resource("/comments").get(list).post(add))
+        .service(web::resource("/comments/{id}").delete(remove))
+        .service(web::resource("/comments/{id}/like").put(like).delete(unlike));
+}
+
+/// The route of the application that this one descends from.
+///
+/// | method | path            | who       |
+/// |--------|-----------------|-----------|
+/// | POST   | `/like-comment` | signed in |
+pub fn seed_routes(root: &mut web::ServiceConfig) {
+    root.service(web::resource("/like-comment").post(like_comment));
+}
+
+/// Which part of the list is asked for.
+#[derive(Deserialize)]
+struct PartQuery {
+    /// How many comments.
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+/// A comment to be posted.
+#[derive(Deserialize)]
+struct NewComment {
+    /// What is said.
+    text: String,
+}
+
+/// What the seed's frontends send.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LikeComment {
+    /// Which comment.
+    comment_id: String,
+}
+
+/// What they are answered.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LikeAnswer {
+    /// Always `OK`.
+    status: &'static str,
+    /// Who likes.
+    user_id: String,
+    /// How many do.
+    likes: i64,
+    /// Whether this one does.
+    liked: bool,
+}
+
+/// What people say, newest first.
+async fn list(
+    reader: MaybeSignedIn,
+    comments: Data<Comments>,
+    Query(part): Query<PartQuery>,
+) -> Result<Json<Listing>, Problem> {
+    let part = Part::parse(part.limit, part.after.as_deref())?;
+    let listing = match &reader.0 {
+        Some(reader) => comments.list_for(reader, &part).await?,
+        None => comments.list(&part).await?,
+    };
+    Ok(Json(listing))
+}
+
+/// Says something.
+async fn add(
+    author: SignedIn,
+    comments: Data<Comments>,
+    Json(new): Json<NewComment>,
+) -> Result<(Json<Comment>, StatusCode), Problem> {
+    let text = CommentText::parse(&new.text)?;
+    Ok((Json(comments.add(&author, &text).await?), StatusCode::CREATED))
+}
+
+/// Takes back what one has said.
+async fn remove(author: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<(), Problem> {
+    Ok(comments.remove(&author, &known(&id)?).await?)
+}
+
+/// Likes a comment. Liking twice is liking once.
+async fn like(fan: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
+    Ok(Json(comments.like(&fan, &known(&id)?).await?))
+}
+
+/// Takes a like back.
+async fn unlike(fan: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
+    Ok(Json(comments.unlike(&fan, &known(&id)?).await?))
+}
+
+/// Likes a comment, as the seed does it.
+async fn like_comment(
+    fan: SignedIn,
+    comments: Data<Comments>,
+    Json(wish): Json<LikeComment>,
+) -> Result<Json<LikeAnswer>, Problem> {
+    let Likes { likes, liked } = comments.like(&fan, &known(&wish.comment_id)?).await?;
+    Ok(Json(LikeAnswer { status: "OK", user_id: fan.user().to_string(), likes, liked }))
+}
+
+/// An id that a comment can have; any other names none.
+fn known(id: &str) -> Result<DocumentId, Error> {
+    DocumentId::parse(id).ok_or(Error::NotFound)
+}

@@ -1,0 +1,219 @@
+//! The queries about comments.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::Serialize;
+use serde::Serializer;
+
+use crate::comments::Comment;
+use crate::comments::Listing;
+use crate::comments::Part;
+use crate::fauna::DocumentId;
+use crate::fauna::Page;
+use crate::fauna::Ref;
+use crate::fauna::Time;
+use crate::fauna::fql;
+use crate::fauna::fql::Expr;
+
+/// What people say.
+pub const COMMENTS: &str = "comments";
+/// Who likes what.
+pub const LIKES: &str = "likes";
+/// All comments, newest first.
+pub const NEWEST: &str = "comments_newest";
+/// Whether somebody likes a comment; unique.
+pub const LIKE_OF: &str = "likes_by_comment_and_user";
+/// Who likes a comment.
+pub const LIKES_OF: &str = "likes_by_comment";
+/// Stored function: a like and the counter together.
+pub const LIKE: &str = "like";
+/// Stored function: the way back.
+pub const UNLIKE: &str = "unlike";
+/// Stored function: a comment with its likes.
+pub const REMOVE: &str = "remove_comment";
+
+/// What somebody said.
+pub const BY_AUTHOR: &str = "comments_by_author";
+/// What somebody likes.
+pub const LIKES_BY: &str = "likes_by_user";
+/// Stored function: the farewell that keeps comments without author.
+pub const FORGET_AUTHOR: &str = "forget_author";
+/// Stored function: the farewell that removes them.
+pub const REMOVE_AUTHOR: &str = "remove_author";
+
+/// A place in the list: the comment that the next page begins with. Opaque to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// When it was posted, as exactly as Fauna knows.
+    posted_at: Time,
+    /// Which it is.
+    id: DocumentId,
+}
+
+impl Cursor {
+    /// Reads what [`Cursor::text`] has written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (posted_at, id) = text.split_once(' ')?;
+        Some(Self { posted_at: Time::parse(posted_at)?, id: DocumentId::parse(id)? })
+    }
+
+    /// As it stands in addresses.
+    pub fn text(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{} {}", self.posted_at.text(), self.id.as_str()))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.text())
+    }
+}
+
+/// A page of comments with Fauna's cursor.
+pub type CommentPage = Page<Row, (Time, Ref, Ref)>;
+
+/// A comment as the queries answer it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Its id.
+    id: DocumentId,
+    /// Its author's id.
+    author: Option<DocumentId>,
+    /// What the author was called.
+    author_name: String,
+    /// What was said.
+    text: String,
+    /// When.
+    posted_at: Time,
+    /// How many like it.
+    likes: i64,
+    /// Whether the reader does.
+    liked: Option<bool>,
+}
+
+impl Row {
+    /// As the room shows it.
+    pub fn into_comment(self) -> Comment {
+        Comment {
+            id: self.id,
+            author: self.author,
+            author_name: self.author_name,
+            text: self.text,
+            posted_at: self.posted_at.timestamp(),
+            likes: self.likes,
+            liked: self.liked,
+        }
+    }
+}
+
+/// As the room shows it.
+pub fn listing(page: CommentPage) -> Listing {
+    Listing {
+        comments: page.data.into_iter().map(Row::into_comment).collect(),
+        next: page.after.map(|(posted_at, comment, _)| Cursor { posted_at, id: comment.id }),
+    }
+}
+
+/// A part of the list for anybody.
+pub fn list(part: &Part) -> Expr {
+    page(part, fql::object(fields(fql::var("ref"))))
+}
+
+/// The same with the reader's likes.
+pub fn list_for_reader(part: &Part) -> Expr {
+    let by_reader = fql::exists(fql::matching(LIKE_OF, [fql::var("ref"), fql::current_identity()]));
+    let [id, author, name, text, posted_at, likes] = fields(fql::var("ref"));
+    page(part, fql::object([id, author, name, text, posted_at, likes, ("liked", by_reader)]))
+}
+
+/// A page of the list, each comment (bound to `c`, its reference to `ref`) shown as `shown`.
+fn page(part: &Part, shown: Expr) -> Expr {
+    let set = fql::all_of(NEWEST);
+    let page = match &part.after {
+        None => fql::paginate(set, part.size),
+        Some(cursor) => {
+            let comment = || fql::document(COMMENTS, &cursor.id);
+            fql::paginate_after(set, part.size, Expr::from([cursor.posted_at.into(), comment(), comment()]))
+        }
+    };
+    let each = fql::let_in([("c", fql::get(fql::var("ref")))], shown);
+    fql::map(page, fql::lambda_of(&["postedAt", "ref"], each))
+}
+
+/// The fields of the comment bound to `c`.
+fn fields(reference: Expr) -> [(&'static str, Expr); 6] {
+    let field = |name| fql::select(&["data", name], fql::var("c"));
+    [
+        ("id", fql::select(&["id"], reference)),
+        ("author", fql::select_or(&["data", "author", "id"], fql::var("c"), fql::null())),
+        ("authorName", field("authorName")),
+        ("text", field("text")),
+        ("postedAt", field("postedAt")),
+        ("likes", field("likes")),
+    ]
+}
+
+/// Says something as the person who asks. Fauna refuses any other author, name, time or counter.
+pub fn add(text: &str) -> Expr {
+    let comment = fql::create(fql::collection(COMMENTS), fql::object([("data", comment_of_identity(text.into()))]));
+    let shown = fql::object(fields(fql::select(&["ref"], fql::var("c"))));
+    fql::let_in([("c", comment)], shown)
+}
+
+/// What a new comment must be like; the role compares with the same expression.
+pub fn comment_of_identity(text: Expr) -> Expr {
+    let name = fql::select(&["data", "name"], fql::get(fql::current_identity()));
+    fql::object([
+        ("author", fql::current_identity()),
+        ("authorName", name),
+        ("text", text),
+        ("postedAt", fql::now()),
+        ("likes", 0.into()),
+    ])
+}
+
+/// Likes as the person who asks.
+pub fn like(comment: &DocumentId) -> Expr {
+    fql::call(LIKE, comment.into())
+}
+
+/// Takes a like back.
+pub fn unlike(comment: &DocumentId) -> Expr {
+    fql::call(UNLIKE, comment.into())
+}
+
+/// Takes a comment back.
+pub fn remove(comment: &DocumentId) -> Expr {
+    fql::call(REMOVE, comment.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna::recorded;
+
+    #[test]
+    fn the_queries_are_those_that_faunadb_has_answered() {
+        let id = DocumentId::parse("302").unwrap();
+        assert_eq!(*like(&id).wire(), recorded::query("like: once"));
+        assert_eq!(*unlike(&id).wire(), recorded::query("unlike: once"));
+        let first = Part { size: 2, after: None };
+        let recorded_page = recorded::query("list: first page");
+        assert_eq!(list_for_reader(&first).wire()["collection"], recorded_page["collection"]);
+        let comment = recorded::query("comment: by the user");
+        assert_eq!(add("First!").wire()["let"][0]["c"], comment["from"]);
+    }
+
+    #[test]
+    fn a_cursor_leads_to_the_second_page() {
+        let at = Time::parse("2030-01-03T00:00:00Z").unwrap();
+        let cursor = Cursor { posted_at: at, id: DocumentId::parse("303").unwrap() };
+        assert_eq!(Cursor::parse(&cursor.text()), Some(cursor.clone()));
+        let second = Part { size: 2, after: Some(cursor) };
+        let recorded_page = recorded::query("list: second page");
+        assert_eq!(list(&second).wire()["collection"], recorded_page["collection"]);
+    }
+}

@@ -1,0 +1,109 @@
+//! What frontends send: `formFields`, checked in SuperTokens' order and answered in its words.
+
+use serde_json::Value;
+
+/// What is said about a field that is missing or empty. Frontends compare it literally.
+pub const NOT_OPTIONAL: &str = "Field is not optional";
+
+/// Fields by id, each once.
+#[derive(Debug)]
+pub struct Form(Vec<(String, Value)>);
+
+/// Why a body is no form. The text is for whoever writes the frontend.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+impl Form {
+    /// Reads a request's body, whatever its content type says; none at all counts as `{}`.
+    pub fn parse(body: &[u8], fields_max: usize) -> Result<Self, Malformed> {
+        let body = if body.is_empty() { b"{}" } else { body };
+        let json: Value = serde_json::from_slice(body).map_err(|_why| {
+            Malformed("API input error: Please make sure to pass a valid JSON input in the request body")
+        })?;
+        let fields = json.get("formFields").ok_or(Malformed("Missing input param: formFields"))?;
+        let fields = fields.as_array().ok_or(Malformed("formFields must be an array"))?;
+        if fields.iter().any(|field| !field.is_object()) {
+            return Err(Malformed("All elements of formFields must be an object"));
+        }
+        let mut form: Vec<(String, Value)> = Vec::new();
+        for field in fields {
+            let named = field.get("id").and_then(Value::as_str).zip(field.get("value"));
+            let (id, value) =
+                named.ok_or(Malformed("All elements of formFields must contain an 'id' and 'value' field"))?;
+            check_text(id, value)?;
+            if form.iter().any(|(known, _)| known == id) {
+                return Err(Malformed("formFields must not contain an id twice"));
+            }
+            form.push((id.to_owned(), value.clone()));
+        }
+        if form.len() > fields_max {
+            return Err(Malformed("Are you sending too many formFields?"));
+        }
+        Ok(Self(form))
+    }
+
+    /// A form that was filled in on one of our own pages.
+    pub fn of<const N: usize>(fields: [(&str, &str); N]) -> Self {
+        Self(fields.into_iter().map(|(id, value)| (id.to_owned(), Value::from(value))).collect())
+    }
+
+    /// The text of a field; empty where it is missing.
+    pub fn text(&self, id: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == id).and_then(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
+
+/// Address and password are text.
+fn check_text(id: &str, value: &Value) -> Result<(), Malformed> {
+    match id {
+        "email" if !value.is_string() => Err(Malformed("email value must be a string")),
+        "password" if !value.is_string() => Err(Malformed("password value must be a string")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_has_its_words() {
+        for (body, expected) in [
+            ("{", "API input error: Please make sure to pass a valid JSON input in the request body"),
+            ("email=a", "API input error: Please make sure to pass a valid JSON input in the request body"),
+            ("", "Missing input param: formFields"),
+            ("{}", "Missing input param: formFields"),
+            ("[]", "Missing input param: formFields"),
+            ("null", "Missing input param: formFields"),
+            (r#"{"formFields":{}}"#, "formFields must be an array"),
+            (r#"{"formFields":null}"#, "formFields must be an array"),
+            (r#"{"formFields":[1]}"#, "All elements of formFields must be an object"),
+            (r#"{"formFields":[["a"]]}"#, "All elements of formFields must be an object"),
+            (
+                r#"{"formFields":[{"id":1,"value":""}]}"#,
+                "All elements of formFields must contain an 'id' and 'value' field",
+            ),
+            (r#"{"formFields":[{"id":"a"}]}"#, "All elements of formFields must contain an 'id' and 'value' field"),
+            (r#"{"formFields":[{"id":"email","value":1}]}"#, "email value must be a string"),
+            (r#"{"formFields":[{"id":"password","value":null}]}"#, "password value must be a string"),
+            (
+                r#"{"formFields":[{"id":"a","value":1},{"id":"a","value":2}]}"#,
+                "formFields must not contain an id twice",
+            ),
+            (
+                r#"{"formFields":[{"id":"a","value":1},{"id":"b","value":2},{"id":"c","value":3}]}"#,
+                "Are you sending too many formFields?",
+            ),
+        ] {
+            assert_eq!(Form::parse(body.as_bytes(), 2).unwrap_err().to_string(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_by_id() {
+        let form =
+            Form::parse(br#"{"formFields":[{"id":"email","value":" a@x.io"},{"id":"b","value":2}]}"#, 2).unwrap();
+        assert_eq!((form.text("email"), form.text("b"), form.text("password")), (" a@x.io", "", ""));
+    }
+}

@@ -1,0 +1,260 @@
+//! The recipe e-mail + password, as SuperTokens' frontends speak it: sign-up, sign-in, whether an address is taken, and a new
+//! password by mail.
+//!
+//! What a person is refused is an [`Outcome`], answered with 200 and a status; an [`Error`] is a mistake of a frontend or a
+//! failure. Whoever signs up is signed in. The rules of passwords and addresses are in [`crate::users`]; this room knows no
+//! hash and no query.
+
+mod dialect;
+mod form;
+mod reset;
+mod routes;
+
+use actix_web::FromRequest as _;
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use serde::Serialize;
+use serde_json::Map;
+
+use crate::mail;
+use crate::mail::Outbox;
+use crate::problem::Problem;
+use crate::session;
+use crate::session::NewSession;
+use crate::session::Requirements;
+use crate::session::Sessions;
+use crate::session::Transfer;
+use crate::session::UserId;
+use crate::throttle;
+use crate::throttle::Action;
+use crate::throttle::Client;
+use crate::throttle::Throttle;
+use crate::users;
+use crate::users::Email;
+use crate::users::NewPassword;
+use crate::users::SignUp;
+use crate::users::User;
+use crate::users::Users;
+
+pub use form::Form;
+pub use form::Malformed;
+pub use reset::Reset;
+pub use routes::routes;
+
+/// Longest name that is made of an address, in characters.
+const NAME_CHARS_MAX: usize = 40;
+/// The fields of both forms.
+const FIELDS: usize = 2;
+
+/// Signs people up and in.
+pub struct EmailPassword {
+    /// Who has an account.
+    users: Users,
+    /// Who is signed in.
+    sessions: Data<Sessions>,
+    /// Takes mail.
+    outbox: Outbox,
+    /// Slows guessing down.
+    throttle: Throttle,
+    /// How it is done here.
+    settings: Settings,
+}
+
+/// What can be set about the recipe.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where links in mails lead to, without the path of the page: `http://localhost:3000/auth`.
+    pub pages: String,
+    /// Whether nobody is told that an address has an account, except at sign-up, where the interface leaves no choice (design D10).
+    pub hide_existing_accounts: bool,
+}
+
+/// What became of an attempt to get in.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The person is signed in; the answer to the request brings the session's tokens.
+    SignedIn(User),
+    /// The person typed something that cannot be taken.
+    Refused(Vec<FieldProblem>),
+    /// There is no account with that address and password; which of the two it is stays unsaid.
+    WrongCredentials,
+}
+
+/// What is wrong with a field, for the person who typed it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// Which field.
+    pub id: &'static str,
+    /// What is wrong with it.
+    pub error: &'static str,
+}
+
+/// Why nobody got in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The frontend sent what it must not send.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Accounts cannot be looked at.
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    /// The session cannot be made.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// The attempt has to wait, or cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Error),
+    /// Nothing can be mailed.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Malformed(why) => Self::bad_request(why.to_string()),
+            Error::Users(error) => Self::from(error).into_general_error(),
+            Error::Session(error) => Self::from(error).into_general_error(),
+            Error::Throttle(error) => Self::from(error).into_general_error(),
+            Error::Mail(error) => Self::from(error).into_general_error(),
+        }
+    }
+}
+
+impl EmailPassword {
+    /// The recipe over these users and sessions.
+    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, settings: Settings) -> Self {
+        Self { users, sessions, outbox, throttle, settings }
+    }
+
+    /// Makes an account and signs its owner in. How the session's tokens travel is the client's wish, unless `transfer` says it:
+    /// a form on a page can wish for nothing.
+    pub async fn sign_up(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
+        let (email, password) = match new_account(form) {
+            Ok(account) => account,
+            Err(problems) => return Ok(Outcome::Refused(problems)),
+        };
+        let attempt = self.throttle.admit(Action::SignUp, &client(request)).await?;
+        let name: String = email.local_part().chars().take(NAME_CHARS_MAX).collect();
+        match self.users.sign_up(email, &name, password).await? {
+            SignUp::Made(user) => {
+                self.throttle.succeeded(attempt).await;
+                self.enter(request, user, transfer).await
+            }
+            SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
+                id: "email",
+                error: "This email already exists. Please sign in instead.",
+            }])),
+        }
+    }
+
+    /// Signs the owner of an account in. `transfer` as with [`EmailPassword::sign_up`].
+    pub async fn sign_in(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
+        let (password, email) = (filled(form, "password"), address(form));
+        let (Ok(password), Ok(email)) = (&password, &email) else {
+            return Ok(Outcome::Refused([password.err(), email.err()].into_iter().flatten().collect()));
+        };
+        let attempt = self.throttle.admit(Action::Password(email.as_str()), &client(request)).await?;
+        let Some(user) = self.users.sign_in(email, &(*password).into()).await? else {
+            return Ok(Outcome::WrongCredentials);
+        };
+        self.throttle.succeeded(attempt).await;
+        self.enter(request, user, transfer).await
+    }
+
+    /// Whether an address has an account; what is no address has none, and where accounts are hidden none has.
+    pub async fn has_account(&self, request: &HttpRequest, typed: &str) -> Result<bool, Error> {
+        let _counted = self.throttle.admit(Action::EmailExists, &client(request)).await?;
+        match Email::parse(typed) {
+            Some(email) if !self.settings.hide_existing_accounts => Ok(self.users.has_account(&email).await?),
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Refuses whoever is not signed in.
+    async fn demand_session(&self, request: &HttpRequest) -> Result<(), Error> {
+        let person = self.sessions.get_session(request, &Requirements::default()).await?;
+        person.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
+    }
+
+    /// Begins a session, and ends the one whose tokens are replaced by its own (`spec/emailpassword.md` T-31).
+    async fn enter(&self, request: &HttpRequest, user: User, transfer: Option<Transfer>) -> Result<Outcome, Error> {
+        let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
+        let replaced = self.sessions.get_session(request, &anything).await;
+        let new = NewSession { user: id, payload: Map::new(), data: Map::new(), transfer };
+        self.sessions.create_with(request, new).await?;
+        if let Ok(Some(replaced)) = replaced {
+            self.sessions.revoke(replaced.handle()).await?;
+        }
+        Ok(Outcome::SignedIn(user))
+    }
+}
+
+/// Whoever sent a request, as far as their network tells.
+fn client(request: &HttpRequest) -> Client {
+    match Client::from_request(request, &mut Payload::None).into_inner() {
+        Ok(client) => client,
+        Err(never) => match never {},
+    }
+}
+
+/// Address and password of a new account, or everything that is wrong with them, in the order of SuperTokens.
+fn new_account(form: &Form) -> Result<(Email, NewPassword), Vec<FieldProblem>> {
+    match (new_password(form), address(form)) {
+        (Ok(password), Ok(email)) => Ok((email, password)),
+        (password, email) => Err([password.err(), email.err()].into_iter().flatten().collect()),
+    }
+}
+
+/// The new password of a form.
+fn new_password(form: &Form) -> Result<NewPassword, FieldProblem> {
+    let typed = filled(form, "password")?;
+    NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password", error })
+}
+
+/// The address of a form.
+fn address(form: &Form) -> Result<Email, FieldProblem> {
+    let typed = filled(form, "email")?;
+    Email::parse(typed).ok_or(FieldProblem { id: "email", error: "Email is invalid" })
+}
+
+/// The text of a field that must have one.
+fn filled<'a>(form: &'a Form, id: &'static str) -> Result<&'a str, FieldProblem> {
+    let text = form.text(id);
+    if text.is_empty() { Err(FieldProblem { id, error: form::NOT_OPTIONAL }) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(email: &str, password: &str) -> Vec<(&'static str, &'static str)> {
+        let form = Form::of([("email", email), ("password", password)]);
+        new_account(&form).err().unwrap_or_default().into_iter().map(|problem| (problem.id, problem.error)).collect()
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        assert_eq!(problems("a@x.io", "abcdefg1"), []);
+        assert_eq!(problems("", ""), [("password", form::NOT_OPTIONAL), ("email", form::NOT_OPTIONAL)]);
+        assert_eq!(
+            problems("nope", "short"),
+            [
+                ("password", "Password must contain at least 8 characters, including a number"),
+                ("email", "Email is invalid")
+            ]
+        );
+    }
+}

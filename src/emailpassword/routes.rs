@@ -1,0 +1,253 @@
+//! The recipe over HTTP: SuperTokens' frontend interface.
+
+use actix_web::FromRequest;
+use actix_web::HttpRequest;
+use actix_web::Route;
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::web;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use actix_web::web::Query;
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::emailpassword::EmailPassword;
+use crate::emailpassword::Error;
+use crate::emailpassword::FIELDS;
+use crate::emailpassword::FieldProblem;
+use crate::emailpassword::Form;
+use crate::emailpassword::Malformed;
+use crate::emailpassword::Outcome;
+use crate::emailpassword::Reset;
+use crate::emailpassword::dialect::Dialect;
+use crate::problem::Problem;
+
+/// Below the base path of the recipes; each also below `/public`, the one tenant, and with a slash at its end.
+///
+/// | method | path                           | who    |
+/// |--------|--------------------------------|--------|
+/// | POST   | `/signup`                      | anyone |
+/// | POST   | `/signin`                      | anyone |
+/// | GET    | `/emailpassword/email/exists`  | anyone |
+/// | GET    | `/signup/email/exists` (older) | anyone |
+/// | POST   | `/user/password/reset/token`   | anyone |
+/// | POST   | `/user/password/reset`         | anyone |
+/// | GET    | `/loginmethods`                | anyone |
+pub fn routes(auth: &mut web::ServiceConfig) {
+    recipe(auth, "/signup", || web::post().to(sign_up));
+    recipe(auth, "/signin", || web::post().to(sign_in));
+    recipe(auth, "/emailpassword/email/exists", || web::get().to(email_exists));
+    recipe(auth, "/signup/email/exists", || web::get().to(email_exists));
+    recipe(auth, "/user/password/reset/token", || web::post().to(ask_for_reset));
+    recipe(auth, "/user/password/reset", || web::post().to(reset));
+    recipe(auth, "/loginmethods", || web::get().to(login_methods));
+}
+
+/// A path of the interface. What it does not know is not found, wrong methods included.
+fn recipe(auth: &mut web::ServiceConfig, path: &str, route: fn() -> Route) {
+    for prefix in ["", "/public"] {
+        for suffix in ["", "/"] {
+            let resource = web::resource(format!("{prefix}{path}{suffix}")).route(route());
+            auth.service(resource.default_service(web::to(not_found)));
+        }
+    }
+}
+
+/// What the interface does not know.
+async fn not_found() -> Result<(), Problem> {
+    Err(Problem::new(StatusCode::NOT_FOUND, "not found"))
+}
+
+/// An answer of the interface.
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+enum Answer {
+    /// Done. After signing in: who that is.
+    Ok {
+        /// Who is signed in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<Value>,
+    },
+    /// What was typed cannot be taken.
+    FieldError {
+        /// What is wrong.
+        form_fields: Vec<FieldProblem>,
+    },
+    /// No such account, or not its password.
+    WrongCredentialsError,
+    /// The link of a mail does nothing any more.
+    ResetPasswordInvalidTokenError,
+    /// Accounts cannot be linked here.
+    SignUpNotAllowed {
+        /// For the person.
+        reason: &'static str,
+    },
+    /// The same at sign-in.
+    SignInNotAllowed {
+        /// For the person.
+        reason: &'static str,
+    },
+}
+
+/// Whether an address is taken.
+#[derive(Serialize)]
+struct Exists {
+    /// Always `OK`.
+    status: &'static str,
+    /// Whether it is.
+    exists: bool,
+}
+
+/// What somebody is told who wants to add a way of signing in to the account they are signed in to.
+const NO_LINKING: &str = "Accounts cannot be linked.";
+
+/// A request of the interface with its body, read whatever its content type says.
+struct Call {
+    /// The request.
+    request: HttpRequest,
+    /// Its body.
+    body: Bytes,
+}
+
+impl FromRequest for Call {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, body) = (request.clone(), Bytes::from_request(request, payload));
+        Box::pin(async move {
+            let body = body.await.map_err(|error| match error.as_response_error().status_code() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large")
+                }
+                _ => Problem::bad_request("the request body did not arrive"),
+            })?;
+            Ok(Self { request, body })
+        })
+    }
+}
+
+impl Call {
+    /// The fields of the body, so many at most.
+    fn form(&self, fields_max: usize) -> Result<Form, Malformed> {
+        Form::parse(&self.body, fields_max)
+    }
+
+    /// A member of the body beside the fields.
+    fn member(&self, name: &str) -> Option<Value> {
+        serde_json::from_slice::<Value>(&self.body).ok()?.get_mut(name).map(Value::take)
+    }
+
+    /// A failure as this client wants it told. Official frontends show no message of any status but 200.
+    fn told(&self, error: Error) -> Problem {
+        told(&self.request, error)
+    }
+}
+
+/// A failure as the client wants it told.
+fn told(request: &HttpRequest, error: Error) -> Problem {
+    let headers = request.headers();
+    let problem = Problem::from(error);
+    if headers.contains_key("fdi-version") || headers.contains_key("rid") {
+        problem.into_frontend_answer()
+    } else {
+        problem
+    }
+}
+
+/// Makes an account and signs its owner in.
+async fn sign_up(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
+    let answered = async {
+        let form = call.form(FIELDS)?;
+        if wants_linking(&recipe, &call).await? {
+            return Ok(Answer::SignUpNotAllowed { reason: NO_LINKING });
+        }
+        Ok(entered(&call, recipe.sign_up(&call.request, &form, None).await?))
+    };
+    answered.await.map(Json).map_err(|error| call.told(error))
+}
+
+/// Signs the owner of an account in.
+async fn sign_in(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
+    let answered = async {
+        let form = call.form(FIELDS)?;
+        if wants_linking(&recipe, &call).await? {
+            return Ok(Answer::SignInNotAllowed { reason: NO_LINKING });
+        }
+        Ok(entered(&call, recipe.sign_in(&call.request, &form, None).await?))
+    };
+    answered.await.map(Json).map_err(|error| call.told(error))
+}
+
+/// Whether an address has an account. Frontends take any status but 200 for "unknown", so waiting needs no other form.
+async fn email_exists(
+    request: HttpRequest,
+    recipe: Data<EmailPassword>,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Result<Json<Exists>, Problem> {
+    let mut addresses = asked.iter().filter(|(name, _)| name == "email").map(|(_, value)| value);
+    let (Some(address), None) = (addresses.next(), addresses.next()) else {
+        return Err(Problem::bad_request("Please provide the email as a GET param"));
+    };
+    Ok(Json(Exists { status: "OK", exists: recipe.has_account(&request, address).await? }))
+}
+
+/// Mails a link for a new password, if there is an account.
+async fn ask_for_reset(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
+    let answered = async { recipe.ask_for_reset(&call.request, &call.form(1)?).await };
+    let asked = answered.await.map_err(|error| call.told(error))?;
+    Ok(Json(match asked {
+        Ok(()) => Answer::Ok { user: None },
+        Err(problem) => Answer::FieldError { form_fields: vec![problem] },
+    }))
+}
+
+/// Sets a new password with the token of a link.
+async fn reset(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
+    let answered = async {
+        let form = call.form(1)?;
+        let token = call.member("token").ok_or(Malformed("Please provide the password reset token"))?;
+        let token = token.as_str().ok_or(Malformed("The password reset token must be a string"))?;
+        recipe.reset(&call.request, &form, token).await
+    };
+    let done = answered.await.map_err(|error| call.told(error))?;
+    Ok(Json(match done {
+        Reset::Done => Answer::Ok { user: None },
+        Reset::Refused(form_fields) => Answer::FieldError { form_fields },
+        Reset::InvalidToken => Answer::ResetPasswordInvalidTokenError,
+    }))
+}
+
+/// How people can sign in here.
+async fn login_methods() -> Json<Value> {
+    Json(json!({
+        "status": "OK",
+        "emailPassword": {"enabled": true},
+        "thirdParty": {"enabled": false, "providers": []},
+        "webauthn": {"enabled": false},
+        "passwordless": {"enabled": false},
+        "firstFactors": ["emailpassword"],
+    }))
+}
+
+/// An outcome in the client's dialect.
+fn entered(call: &Call, outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::SignedIn(user) => Answer::Ok { user: Some(Dialect::of(&call.request).user(&user)) },
+        Outcome::Refused(form_fields) => Answer::FieldError { form_fields },
+        Outcome::WrongCredentials => Answer::WrongCredentialsError,
+    }
+}
+
+/// Whether the person, signed in already, asks for another way into the same account. Only then does it matter whether the
+/// tokens that came along are good: otherwise a new session replaces whatever there was.
+async fn wants_linking(recipe: &EmailPassword, call: &Call) -> Result<bool, Error> {
+    if call.member("shouldTryLinkingWithSessionUser") != Some(Value::Bool(true)) {
+        return Ok(false);
+    }
+    recipe.demand_session(&call.request).await.map(|()| true)
+}

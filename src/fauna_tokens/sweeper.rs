@@ -1,0 +1,136 @@
+//! Deletes in Fauna what is no longer live.
+//!
+//! The instruction is the session's row: whoever deletes it, by whatever means, has ended its tokens. The request that ends a
+//! session sweeps up after it at once ([`Sweeper::ended`]); everything else – requests that died, rows deleted by hand, a Fauna
+//! that was down – is found by looking ([`Sweeper::sweep`]), and what carries our mark in Fauna but is in no ledger by asking
+//! Fauna ([`Sweeper::reconcile`]). Every step may be interrupted and is done again.
+
+use std::time::Duration;
+
+use serde::de::IgnoredAny;
+
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::fauna::AsApp;
+use crate::fauna::DocumentId;
+use crate::fauna_tokens::Error;
+use crate::fauna_tokens::ledger::BATCH;
+use crate::fauna_tokens::ledger::Ledger;
+use crate::fauna_tokens::lifetime;
+use crate::fauna_tokens::lifetime::Fate;
+use crate::fauna_tokens::lifetime::Session;
+use crate::fauna_tokens::lifetime::Token;
+use crate::fauna_tokens::store;
+use crate::session::SessionHandle;
+
+/// How many pages of tokens one reconciliation looks at.
+const PAGES_MAX: usize = 200;
+
+/// Deletes tokens.
+#[derive(Clone)]
+pub struct Sweeper {
+    /// With the app's key.
+    pub fauna: AsApp,
+    /// What there is to delete.
+    pub ledger: Ledger,
+    /// Collection of users.
+    pub users: String,
+    /// For sessions' lives.
+    pub clock: Clock,
+    /// How long a superseded refresh token is answered.
+    pub grace: Duration,
+    /// How long a request that mints a token may take.
+    pub patience: Duration,
+}
+
+impl Sweeper {
+    /// Does what is to be done about every token in the ledger.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        loop {
+            let now = self.clock.now();
+            let suspects = self.ledger.suspects(now, self.grace, now.before(self.patience)).await?;
+            let full = i64::try_from(suspects.len()).unwrap_or(BATCH) >= BATCH;
+            let done = self.settle(suspects, now).await?;
+            if !full || done == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The same for the tokens of some sessions.
+    pub async fn ended(&self, handles: &[SessionHandle]) -> Result<(), Error> {
+        for handle in handles {
+            let tokens = self.ledger.of_session(handle).await?;
+            self.settle(tokens, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes or buries those of the tokens that are not to be kept; how many that were.
+    async fn settle(&self, tokens: Vec<(Token, Option<Session>)>, now: Timestamp) -> Result<usize, Error> {
+        let (mut dead, mut lost) = (Vec::new(), Vec::new());
+        for (token, session) in tokens {
+            let live = lifetime::is_live(token.descent(), session.as_ref(), self.grace, now);
+            match lifetime::fate(&token, live, self.patience, now) {
+                Fate::Keep => {}
+                Fate::Collect => dead.push(token.id),
+                Fate::Bury => lost.push(token),
+            }
+        }
+        self.delete(&dead).await?;
+        for token in &lost {
+            self.bury(token, now).await?;
+        }
+        Ok(dead.len() + lost.len())
+    }
+
+    /// Deletes tokens in Fauna, then their rows.
+    pub async fn delete(&self, ids: &[DocumentId]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let _same: IgnoredAny = self.fauna.query_idempotent(&store::collect(ids)).await?;
+        Ok(self.ledger.strike(ids).await?)
+    }
+
+    /// Sees to it that a token of which nobody has heard again does not exist and cannot come into being.
+    async fn bury(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+        if !self.ledger.give_up(&token.id, now).await? {
+            return Ok(());
+        }
+        let grave = store::NewToken {
+            users: &self.users,
+            id: &token.id,
+            user: &token.user,
+            session: &token.handle,
+            life: self.patience,
+        };
+        let _what: IgnoredAny = self.fauna.query_idempotent(&store::bury(&grave)).await?;
+        Ok(self.ledger.strike(std::slice::from_ref(&token.id)).await?)
+    }
+
+    /// Deletes tokens that carry our mark in Fauna and are in no ledger. Ages are compared by Fauna's own clock, and the
+    /// young are left alone: a grave must stay until no late mint can come.
+    pub async fn reconcile(&self) -> Result<(), Error> {
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            let marked: store::Marked = self.fauna.query_idempotent(&store::marked(after.as_ref())).await?;
+            let grown = marked.now.timestamp().before(self.patience).millis();
+            let mut orphans = Vec::new();
+            for (made, token) in marked.page.data {
+                if made.div_euclid(1000) < grown && !self.ledger.knows(&token.id).await? {
+                    orphans.push(token.id);
+                }
+            }
+            if !orphans.is_empty() {
+                tracing::warn!(count = orphans.len(), "Fauna tokens that belong to no session are deleted");
+                self.delete(&orphans).await?;
+            }
+            after = marked.page.after;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

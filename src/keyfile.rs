@@ -1,0 +1,87 @@
+//! Secrets that are generated once and kept in the data directory.
+//!
+//! For a desk and for small sites: nobody has to invent a key, and none is the same on two machines. Files are readable
+//! by their owner only. Production refuses to start with them unless told so by name ([`crate::config`]).
+
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+/// The secret in `name`, made of 32 random bytes (base64url) the first time.
+///
+/// # Errors
+/// Where the file can be neither read nor written.
+pub fn kept_or_generated(directory: &Path, name: &str) -> Result<SecretString, io::Error> {
+    if let Some(secret) = read(directory, name)? {
+        return Ok(secret);
+    }
+    let mut bytes = [0_u8; 32];
+    rand::fill(&mut bytes).map_err(|_unspecified| io::Error::other("no random bytes to be had"))?;
+    let secret = SecretString::from(URL_SAFE_NO_PAD.encode(bytes));
+    keep(directory, name, &secret)?;
+    Ok(secret)
+}
+
+/// The secret in `name`, if there is one.
+///
+/// # Errors
+/// Where the file is there but cannot be read.
+pub fn read(directory: &Path, name: &str) -> Result<Option<SecretString>, io::Error> {
+    match fs::read_to_string(directory.join(name)) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(SecretString::from)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the secret to `name`, mode 0600, replacing what was there: first beside it, then renamed, so that a crash
+/// leaves the old or the new one.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), io::Error> {
+    let beside = directory.join(format!("{name}.new"));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(secret.expose_secret().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(beside, directory.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_secret_stays_and_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = kept_or_generated(directory.path(), "key").unwrap();
+        let second = kept_or_generated(directory.path(), "key").unwrap();
+        assert_eq!(first.expose_secret(), second.expose_secret());
+        assert_eq!(first.expose_secret().len(), 43);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(directory.path().join("key")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn two_directories_have_two_secrets() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = kept_or_generated(one.path(), "key").unwrap();
+        let second = kept_or_generated(two.path(), "key").unwrap();
+        assert_ne!(first.expose_secret(), second.expose_secret());
+    }
+}

@@ -1,0 +1,179 @@
+//! Takes mail to the mail server, in the background, until it is taken there.
+//!
+//! Whoever tries a mail first moves its next attempt ahead in SQL, so several processes share one queue; a process that dies
+//! meanwhile leaves a mail that is tried again. A mail can arrive twice (its Message-ID is the same), never not at all
+//! unless the server refuses it until it is of no use. Logs name kinds and codes, no addresses.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use lettre::AsyncSmtpTransport;
+use lettre::AsyncTransport as _;
+use lettre::Tokio1Executor;
+use lettre::message::Mailbox;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+use crate::clock::Timestamp;
+use crate::mail::Error;
+use crate::mail::Outbox;
+use crate::mail::envelope::Mail;
+use crate::mail::store::Row;
+
+/// How long one attempt may take; the mail server's greeting and its answer to the whole text included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// After that somebody else may try: longer than an attempt can last.
+const CLAIM: Duration = Duration::from_mins(2);
+/// The pause after the first failure; each further one is three times as long.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The longest.
+const PAUSE_MAX: Duration = Duration::from_hours(1);
+/// How often the queue is looked at when nobody wakes us: other processes fill it too.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How many mails are read at once.
+const BATCH: i64 = 32;
+/// How many are on their way at once.
+const AT_ONCE: usize = 4;
+
+/// Speaks to a mail server.
+pub struct Courier {
+    /// Connections to it.
+    server: AsyncSmtpTransport<Tokio1Executor>,
+    /// The sender.
+    from: Mailbox,
+}
+
+impl Courier {
+    /// For the server of that URL. Connects to nothing yet.
+    pub fn new(url: &SecretString, from: &str) -> Result<Self, Error> {
+        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
+            .map_err(|_with_password| {
+                Error::Setting("SMTP_URL: must be like smtp://user:password@host:587".to_owned())
+            })?
+            .timeout(Some(ATTEMPT_TIMEOUT))
+            .build();
+        let from = from.parse().map_err(|error| Error::Setting(format!("MAIL_FROM: {error}")))?;
+        Ok(Self { server, from })
+    }
+
+    /// Hands one mail over. The failure holds no address.
+    async fn hand_over(&self, mail: Mail, row: &Row) -> Result<(), Failure> {
+        let message = mail.message(&self.from, row).map_err(|error| Failure::Unsendable(error.to_string()))?;
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, self.server.send(message)).await {
+            Ok(Ok(_taken)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::Refused(described(&error))),
+            Err(_elapsed) => Err(Failure::Refused("no answer in time".to_owned())),
+        }
+    }
+}
+
+/// Why a mail was not taken.
+enum Failure {
+    /// No server would take it, ever.
+    Unsendable(String),
+    /// This server did not take it, this time.
+    Refused(String),
+}
+
+/// What went wrong with a mail server, without its words: they repeat the address.
+fn described(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("refused with {code}"),
+        None if error.is_timeout() => "no answer in time".to_owned(),
+        None if error.is_tls() => "TLS failed".to_owned(),
+        None if error.is_response() => "not an answer of a mail server".to_owned(),
+        None => "no connection, or it broke".to_owned(),
+    }
+}
+
+/// How long to wait after so many attempts.
+fn pause_after(attempts: i64) -> Duration {
+    let exponent = u32::try_from(attempts.saturating_sub(1).clamp(0, 10)).unwrap_or(0);
+    PAUSE.saturating_mul(3_u32.saturating_pow(exponent)).min(PAUSE_MAX)
+}
+
+impl Outbox {
+    /// Delivers what is put into the outbox, for ever. To be spawned once in a process.
+    pub fn deliver(&self) -> impl Future<Output = ()> + Send + 'static {
+        let outbox = self.clone();
+        async move {
+            loop {
+                if let Err(error) = outbox.work().await {
+                    tracing::warn!(%error, "the outbox cannot be read; mail waits");
+                }
+                tokio::select! {
+                    () = outbox.wake.notified() => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+        }
+    }
+
+    /// Tries every mail that is due once, and forgets what is of no use any more.
+    pub async fn work(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        if self.store.has_expired(now).await? {
+            for kind in self.store.delete_expired(now).await?.into_iter().filter(|kind| kind != "nothing") {
+                tracing::error!(kind, "a mail could not be sent in time and is given up");
+            }
+        }
+        let Some(courier) = &self.courier else { return Ok(()) };
+        loop {
+            let rows = self.store.due(self.clock.now(), BATCH).await?;
+            let full = i64::try_from(rows.len()).is_ok_and(|count| count >= BATCH);
+            let tried = stream::iter(rows).map(|row| self.attempt(courier, row)).buffer_unordered(AT_ONCE);
+            tried.collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tries one mail.
+    async fn attempt(&self, courier: &Courier, row: Row) -> Result<(), Error> {
+        let now = self.clock.now();
+        if !self.store.claim(&row, now.after(CLAIM)).await? {
+            return Ok(());
+        }
+        let Some(mail) = Mail::open(&self.ring, &row.id, &row.sealed) else {
+            tracing::error!(kind = row.kind, "a mail was sealed with a key that is gone; it is given up");
+            return Ok(self.store.delete(&row.id).await?);
+        };
+        match courier.hand_over(mail, &row).await {
+            Ok(()) => Ok(self.store.delete(&row.id).await?),
+            Err(Failure::Unsendable(why)) => {
+                tracing::error!(kind = row.kind, why, "a mail cannot be sent to anybody; it is given up");
+                Ok(self.store.delete(&row.id).await?)
+            }
+            Err(Failure::Refused(why)) => self.try_later(&row, why).await,
+        }
+    }
+
+    /// After a failure.
+    async fn try_later(&self, row: &Row, why: String) -> Result<(), Error> {
+        let attempts = row.attempts.saturating_add(1);
+        tracing::warn!(kind = row.kind, why, attempts, "a mail was not taken; it will be tried again");
+        let until: Timestamp = self.clock.now().after(pause_after(attempts));
+        Ok(self.store.postpone(&row.id, until).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_an_hour() {
+        let pauses: Vec<u64> = (1..=8).map(|attempts| pause_after(attempts).as_secs()).collect();
+        assert_eq!(pauses, [10, 30, 90, 270, 810, 2430, 3600, 3600]);
+        assert_eq!(pause_after(i64::MAX), PAUSE_MAX);
+    }
+
+    #[test]
+    fn settings_are_checked_and_a_password_is_not_repeated() {
+        let open = |url: &str, from: &str| Courier::new(&url.to_owned().into(), from).err().map(|e| e.to_string());
+        let wrong = open("http://user:hunter2@host", "a@b.example").unwrap();
+        assert!(wrong.contains("SMTP_URL") && !wrong.contains("hunter2"), "{wrong}");
+    }
+}

@@ -1,0 +1,162 @@
+//! One mail: written from a template, sealed for the database, and in the form that mail servers take.
+
+use aws_lc_rs::rand;
+use lettre::Message;
+use lettre::message::Mailbox;
+use lettre::message::MultiPart;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::mail::Occasion;
+use crate::mail::store::Row;
+use crate::mail::template::Values;
+use crate::mail::templates::Templates;
+use crate::seal::CannotSeal;
+use crate::seal::SealRing;
+
+/// What somebody will read.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Mail {
+    /// Whose mailbox.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// For programs and people who want no HTML.
+    pub text: String,
+    /// For the others.
+    pub html: String,
+    /// The link in it, if there is one.
+    pub link: Option<String>,
+}
+
+impl Mail {
+    /// Fills in the template of an occasion.
+    pub fn write(templates: &Templates, site: &str, to: &str, occasion: &Occasion) -> Self {
+        let link = occasion.link();
+        let values = Values {
+            site,
+            address: to,
+            link: link.map_or("", |link| link.url.expose_secret()),
+            life: &link.map(|link| in_words(link.life.as_secs())).unwrap_or_default(),
+        };
+        let texts = templates.of(occasion);
+        Self {
+            to: to.to_owned(),
+            subject: texts.subject.as_text(&values).replace(char::is_control, " "),
+            text: texts.text.as_text(&values),
+            html: texts.html.as_html(&values),
+            link: link.map(|link| link.url.expose_secret().to_owned()),
+        }
+    }
+
+    /// Sealed for the row of that id.
+    pub fn seal(&self, ring: &SealRing, id: &str) -> Result<String, CannotSeal> {
+        let text = serde_json::to_string(self).map_err(|_never| CannotSeal)?;
+        ring.seal(&text, &place(id))
+    }
+
+    /// What was sealed for the row of that id; nothing where no key opens it.
+    pub fn open(ring: &SealRing, id: &str, sealed: &str) -> Option<Self> {
+        let text = ring.open(sealed, &place(id)).ok()?;
+        serde_json::from_str(text.expose_secret()).ok()
+    }
+
+    /// As mail servers take it. Every attempt makes the same message. Fails where the address is none by their rules.
+    pub fn message(self, from: &Mailbox, row: &Row) -> Result<Message, lettre::error::Error> {
+        let to = Mailbox::new(None, self.to.parse().map_err(|_form| lettre::error::Error::MissingTo)?);
+        let sent_at = std::time::UNIX_EPOCH + crate::clock::Timestamp::from_millis(0).until(row.created_at);
+        Message::builder()
+            .from(from.clone())
+            .to(to)
+            .subject(self.subject)
+            .date(sent_at)
+            .message_id(Some(format!("<{}@{}>", row.id, from.email.domain())))
+            .multipart(MultiPart::alternative_plain_html(self.text, self.html))
+    }
+}
+
+/// What a mail's seal is bound to.
+fn place(id: &str) -> String {
+    format!("mail {id}")
+}
+
+/// 128 random bits in hexadecimal; nothing where the system has none.
+pub fn random_id() -> Option<String> {
+    let mut bits = [0_u8; 16];
+    rand::fill(&mut bits).ok()?;
+    Some(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
+/// A span as people say it: `30 minutes`, `1 hour`, `24 hours`.
+fn in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..3600 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds / 3600, "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::mail::Link;
+
+    fn mail(to: &str) -> Mail {
+        let url = "https://site.example/auth/reset-password?token=abc&tenantId=public".to_owned().into();
+        let occasion = Occasion::ResetPassword(Link { url, life: Duration::from_secs(3600) });
+        Mail::write(&Templates::load(None).unwrap(), "https://site.example", to, &occasion)
+    }
+
+    fn row() -> Row {
+        Row {
+            id: "0a".to_owned(),
+            kind: "reset-password".to_owned(),
+            sealed: String::new(),
+            created_at: Timestamp::from_millis(1_893_456_000_000),
+            attempts: 0,
+            due_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn a_mail_says_what_it_is_about_in_text_and_html() {
+        let mail = mail("ann@example.com");
+        assert!(mail.subject.contains("https://site.example"), "{}", mail.subject);
+        assert!(mail.text.contains("?token=abc&tenantId=public"), "{}", mail.text);
+        assert!(mail.html.contains("?token=abc&amp;tenantId=public"), "{}", mail.html);
+        assert!(mail.text.contains("1 hour"), "{}", mail.text);
+    }
+
+    #[test]
+    fn a_message_has_one_recipient_and_the_same_id_at_every_attempt() {
+        let from: Mailbox = "Site <no-reply@site.example>".parse().unwrap();
+        let text = |to: &str| String::from_utf8(mail(to).message(&from, &row()).unwrap().formatted()).unwrap();
+        let message = text("ann@example.com");
+        assert!(message.contains("To: ann@example.com\r\n"), "{message}");
+        assert!(message.contains("Message-ID: <0a@site.example>\r\n"), "{message}");
+        assert!(message.contains("Date: Tue, 01 Jan 2030 00:00:00 +0000\r\n"), "{message}");
+        for odd in ["ann@example.com\r\nBcc: eve@example.com", "ann@example.com, eve@example.com", "", "ann"] {
+            assert!(mail(odd).message(&from, &row()).is_err(), "S-EMAIL {odd:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_row_does_not_open_in_another() {
+        let ring = SealRing::new([("k".to_owned(), [7; 32])]);
+        let sealed = mail("ann@example.com").seal(&ring, "1").unwrap();
+        assert!(!sealed.contains("ann") && Mail::open(&ring, "2", &sealed).is_none());
+        assert_eq!(Mail::open(&ring, "1", &sealed).unwrap().to, "ann@example.com");
+    }
+
+    #[test]
+    fn spans_in_words() {
+        for (seconds, words) in [(59, "1 minute"), (1800, "30 minutes"), (3600, "1 hour"), (86_400, "24 hours")] {
+            assert_eq!(in_words(seconds), words);
+        }
+    }
+}

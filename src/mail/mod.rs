@@ -1,0 +1,218 @@
+//! Mail: what is sent to people, and how.
+//!
+//! A mail is written to SQL, sealed, before the request that wants it is answered. A task in the background hands it to the
+//! mail server and tries again, with growing pauses and across restarts, until it is taken or of no use any more. So no
+//! request waits for a mail server, fails because of one, or takes longer where there is somebody to write to.
+//! Without a mail server mail stays here and is shown at `/dev/mailbox`, in development only.
+//!
+//! What mails say is in `templates/mail`; `MAIL_TEMPLATES` names a folder whose files take their place. This room decides
+//! neither who is written to nor what a link does.
+
+mod courier;
+mod envelope;
+mod routes;
+mod store;
+mod template;
+mod templates;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::problem::Problem;
+use crate::seal;
+use crate::seal::SealRing;
+
+use courier::Courier;
+use envelope::Mail;
+use store::Row;
+use store::Store;
+use templates::Templates;
+
+pub use routes::routes;
+
+/// How long a mail without a link is worth trying (ASVS 6.3.7 wants notices to arrive, not to arrive next week).
+const NOTICE_LIFE: Duration = Duration::from_hours(24);
+/// How long a mail is kept to be looked at, where it is not sent.
+const KEPT_LIFE: Duration = Duration::from_hours(7 * 24);
+/// How many mails the mailbox shows.
+const SHOWN_MAX: i64 = 100;
+
+/// Where mail is put to be sent. Clones share everything.
+#[derive(Clone)]
+pub struct Outbox {
+    /// What waits.
+    store: Store,
+    /// Seals it.
+    ring: Arc<SealRing>,
+    /// What mails say.
+    templates: Arc<Templates>,
+    /// The site as mails name it.
+    site: Arc<str>,
+    /// Now.
+    clock: Clock,
+    /// Takes it away; absent: it stays.
+    courier: Option<Arc<Courier>>,
+    /// Whether it may be looked at.
+    shown: bool,
+    /// Wakes whoever delivers.
+    wake: Arc<Notify>,
+}
+
+/// What can be set about mail.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `smtp://…` or `smtps://…`; absent: mail stays here.
+    pub smtp_url: Option<SecretString>,
+    /// The sender.
+    pub from: String,
+    /// A folder of templates that take the place of ours.
+    pub templates: Option<PathBuf>,
+    /// Origin of the pages, as mails name it.
+    pub site: String,
+    /// Whether mail that stays here may be looked at: in development.
+    pub shown: bool,
+}
+
+/// What a mail is about.
+#[derive(Clone, Debug)]
+pub enum Occasion {
+    /// Somebody asked for a new password.
+    ResetPassword(Link),
+    /// An account has an address that nobody has shown to be theirs.
+    VerifyEmail(Link),
+    /// An account is to have this address.
+    ConfirmEmail(Link),
+    /// An account does not have this address any more.
+    EmailChanged,
+    /// An account has another password.
+    PasswordChanged,
+    /// An account is gone.
+    AccountDeleted,
+}
+
+/// A link that does something once.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The address to open: secret.
+    pub url: SecretString,
+    /// How long it does it.
+    pub life: Duration,
+}
+
+/// Why a mail could not be put into the outbox, or the outbox not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQL did not do its part.
+    #[error("the outbox cannot be used")]
+    Sql(#[from] sqlx::Error),
+    /// There is nothing to seal with.
+    #[error(transparent)]
+    Seal(#[from] seal::CannotSeal),
+    /// A setting or a template makes no sense.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Sql(_) => Self::unavailable(error),
+            Error::Seal(_) | Error::Setting(_) => Self::internal(error),
+        }
+    }
+}
+
+impl Occasion {
+    /// Names it in logs and among files.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ResetPassword(_) => "reset-password",
+            Self::VerifyEmail(_) => "verify-email",
+            Self::ConfirmEmail(_) => "confirm-email",
+            Self::EmailChanged => "email-changed",
+            Self::PasswordChanged => "password-changed",
+            Self::AccountDeleted => "account-deleted",
+        }
+    }
+
+    /// The link it brings.
+    fn link(&self) -> Option<&Link> {
+        match self {
+            Self::ResetPassword(link) | Self::VerifyEmail(link) | Self::ConfirmEmail(link) => Some(link),
+            Self::EmailChanged | Self::PasswordChanged | Self::AccountDeleted => None,
+        }
+    }
+}
+
+impl Outbox {
+    /// Opens the outbox in this database. Fails where a setting or a template makes no sense.
+    pub fn open(database: Database, ring: SealRing, clock: Clock, settings: &Settings) -> Result<Self, Error> {
+        let courier = match &settings.smtp_url {
+            Some(url) => Some(Arc::new(Courier::new(url, &settings.from)?)),
+            None => None,
+        };
+        Ok(Self {
+            shown: settings.shown && courier.is_none(),
+            store: Store::new(database),
+            ring: Arc::new(ring),
+            templates: Arc::new(Templates::load(settings.templates.as_deref())?),
+            site: Arc::from(settings.site.as_str()),
+            clock,
+            courier,
+            wake: Arc::new(Notify::new()),
+        })
+    }
+
+    /// Puts a mail to that address into the outbox.
+    pub async fn put(&self, to: &str, occasion: &Occasion) -> Result<(), Error> {
+        let mail = Mail::write(&self.templates, &self.site, to, occasion);
+        let life = occasion.link().map_or(NOTICE_LIFE, |link| link.life.min(NOTICE_LIFE));
+        self.write(occasion.name(), &mail, life).await
+    }
+
+    /// Does as much as [`Outbox::put`] and sends nothing: for addresses without an account, so that time does not tell
+    /// which those are.
+    pub async fn put_nothing(&self, to: &str, as_if: &Occasion) -> Result<(), Error> {
+        let mail = Mail::write(&self.templates, &self.site, to, as_if);
+        self.write("nothing", &mail, Duration::ZERO).await
+    }
+
+    /// The newest mails that stay here, or nothing where they may not be looked at.
+    async fn latest(&self) -> Result<Option<Vec<(Row, Mail)>>, Error> {
+        if !self.shown {
+            return Ok(None);
+        }
+        let rows = self.store.kept(self.clock.now(), SHOWN_MAX).await?;
+        let open = |row: Row| Mail::open(&self.ring, &row.id, &row.sealed).map(|mail| (row, mail));
+        Ok(Some(rows.into_iter().filter_map(open).collect()))
+    }
+
+    /// Seals and stores a mail that is of use for `life`.
+    async fn write(&self, kind: &'static str, mail: &Mail, life: Duration) -> Result<(), Error> {
+        let id = envelope::random_id().ok_or(seal::CannotSeal)?;
+        let now = self.clock.now();
+        let kept = self.courier.is_none();
+        let life = if kept && !life.is_zero() { KEPT_LIFE } else { life };
+        let row = Row {
+            sealed: mail.seal(&self.ring, &id)?,
+            id,
+            kind: kind.to_owned(),
+            created_at: now,
+            attempts: 0,
+            due_at: now,
+            expires_at: now.after(life),
+        };
+        self.store.insert(&row, kept).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

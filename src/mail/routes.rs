@@ -1,0 +1,87 @@
+//! The mailbox of a desk: what would have been sent, for people and for tests.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web;
+use actix_web::web::Data;
+use askama::Template;
+use serde::Serialize;
+
+use crate::mail::Error;
+use crate::mail::Outbox;
+use crate::mail::envelope::Mail;
+use crate::mail::store::Row;
+use crate::problem::Problem;
+
+/// | method | path           | who                                                     |
+/// |--------|----------------|---------------------------------------------------------|
+/// | GET    | `/dev/mailbox` | anyone, in development and without a mail server; else 404 |
+pub fn routes(site: &mut web::ServiceConfig) {
+    site.service(web::resource("/dev/mailbox").get(mailbox));
+}
+
+/// Mail that stays here, newest first: a page, or JSON for `Accept: application/json`.
+async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpResponse, Problem> {
+    let mails = outbox.latest().await?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not found"))?;
+    let mails = mails.into_iter().map(|(row, mail)| Shown::new(row, mail)).collect();
+    let page = Mailbox { mails };
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    if wants_json(&request) {
+        return Ok(response.json(page));
+    }
+    let html = page.render().map_err(|error| Error::Setting(error.to_string()))?;
+    Ok(response.content_type("text/html; charset=utf-8").body(html))
+}
+
+/// Whether the request asks for JSON rather than for a page.
+fn wants_json(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/json"))
+}
+
+/// All mail that is shown.
+#[derive(Serialize, Template)]
+#[template(path = "mailbox.html")]
+struct Mailbox {
+    /// Newest first.
+    mails: Vec<Shown>,
+}
+
+/// A mail as it is shown.
+#[derive(Serialize)]
+struct Shown {
+    /// Recipient.
+    to: String,
+    /// What it is called.
+    subject: String,
+    /// What it says.
+    text: String,
+    /// The same, for mail programs that show HTML.
+    html: String,
+    /// The link in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    /// What it is about.
+    kind: String,
+    /// Milliseconds since 1970.
+    #[serde(rename = "writtenAt")]
+    written_at: i64,
+}
+
+impl Shown {
+    /// Of a mail and its row.
+    fn new(row: Row, mail: Mail) -> Self {
+        Self {
+            to: mail.to,
+            subject: mail.subject,
+            text: mail.text,
+            html: mail.html,
+            link: mail.link,
+            kind: row.kind,
+            written_at: row.created_at.millis(),
+        }
+    }
+}

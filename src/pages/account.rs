@@ -1,0 +1,138 @@
+//! `/account`: who somebody is, and their sessions at work.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use actix_web::web::Path;
+use askama::Template;
+use serde::Serialize;
+
+use crate::fauna_tokens::FaunaTokens;
+use crate::pages::Pages;
+use crate::pages::frame::Frame;
+use crate::pages::frame::page;
+use crate::pages::frame::see_other;
+use crate::pages::moment::Moment;
+use crate::pages::visitor::Person;
+use crate::problem::Problem;
+use crate::problem::ProblemPage;
+use crate::session::SessionHandle;
+use crate::session::SessionInfo;
+use crate::session::Sessions;
+use crate::session::SignedIn;
+use crate::session::SignedInNow;
+use crate::users::Profile;
+use crate::users::Users;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Account {
+    /// Around it.
+    frame: Frame,
+    /// Who it is.
+    profile: Profile,
+    /// When they signed up.
+    joined_at: Moment,
+    /// This session.
+    state: State,
+    /// All sessions, newest first.
+    sessions: Vec<Entry>,
+}
+
+/// What a session is made of at this moment; `static/account.js` asks for it after each refresh.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Its name.
+    handle: SessionHandle,
+    /// When its access token ends.
+    access_token_expires_at: Moment,
+    /// Which token in Fauna is its own.
+    fauna_token_id: String,
+    /// When Fauna ends that by itself.
+    fauna_token_expires_at: Moment,
+    /// When it ends itself unless it is used.
+    session_expires_at: Moment,
+}
+
+/// A session in the list.
+struct Entry {
+    /// Its name.
+    handle: SessionHandle,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// When it began.
+    created_at: Moment,
+    /// When it ends unless it is used.
+    expires_at: Moment,
+}
+
+/// Who am I, and where am I signed in.
+pub async fn show(
+    person: Person,
+    pages: Data<Pages>,
+    users: Data<Users>,
+    tokens: Data<FaunaTokens>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    let Person(session) = &person;
+    let profile = users.profile(&tokens.of(session).await?).await?;
+    let listed = sessions.list(session.user()).await?;
+    let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
+    let state = state_of(session, &tokens).await?;
+    let account = Account {
+        joined_at: profile.joined_at.timestamp().into(),
+        profile,
+        state,
+        sessions: entries,
+        frame: pages.frame("/account", &person.into()),
+    };
+    page(StatusCode::OK, &account)
+}
+
+/// This session, as JSON.
+pub async fn session(SignedInNow(session): SignedInNow, tokens: Data<FaunaTokens>) -> Result<Json<State>, Problem> {
+    Ok(Json(state_of(&session, &tokens).await?))
+}
+
+/// Ends one of one's other sessions.
+pub async fn end(
+    Person(owner): Person,
+    sessions: Data<Sessions>,
+    handle: Path<SessionHandle>,
+) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_own(&owner, &handle).await?;
+    Ok(see_other("/account"))
+}
+
+/// Ends all of one's other sessions.
+pub async fn end_others(Person(owner): Person, sessions: Data<Sessions>) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_others(&owner).await?;
+    Ok(see_other("/account"))
+}
+
+/// What that session is made of.
+async fn state_of(session: &SignedIn, tokens: &FaunaTokens) -> Result<State, Problem> {
+    let token = tokens.describe(session).await?;
+    Ok(State {
+        handle: session.handle().clone(),
+        access_token_expires_at: session.access_token_expires_at().into(),
+        fauna_token_id: token.id.as_str().to_owned(),
+        fauna_token_expires_at: token.expires_at.into(),
+        session_expires_at: session.info().await?.expires_at.into(),
+    })
+}
+
+impl Entry {
+    /// In a list that `asking` asks for.
+    fn new(info: SessionInfo, asking: &SignedIn) -> Self {
+        Self {
+            current: info.handle == *asking.handle(),
+            created_at: info.created_at.into(),
+            expires_at: info.expires_at.into(),
+            handle: info.handle,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `/auth`: sign up, sign in, sign out.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::web::Form;
+use actix_web::web::Query;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::emailpassword;
+use crate::emailpassword::EmailPassword;
+use crate::emailpassword::FieldProblem;
+use crate::emailpassword::Outcome;
+use crate::pages::Pages;
+use crate::pages::frame::Frame;
+use crate::pages::frame::page;
+use crate::pages::frame::see_other;
+use crate::pages::site_path::SitePath;
+use crate::pages::visitor::Person;
+use crate::pages::visitor::Visitor;
+use crate::problem::ProblemPage;
+use crate::session::Sessions;
+use crate::session::Transfer;
+
+/// What the address of the page says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// `signup` or `signin`.
+    #[serde(default)]
+    show: String,
+    /// Where to go once signed in.
+    #[serde(default)]
+    redirect_to_path: SitePath,
+    /// Present after a sign-out.
+    signed_out: Option<String>,
+}
+
+/// What a person typed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Typed {
+    /// E-mail address.
+    email: String,
+    /// Password; never shown again.
+    password: String,
+    /// Where to go once signed in.
+    #[serde(default)]
+    redirect_to_path: SitePath,
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "auth.html")]
+struct AuthPage {
+    /// Around it.
+    frame: Frame,
+    /// Which of the two forms.
+    signing_up: bool,
+    /// What is in the form.
+    form: Entry,
+    /// Something good to say.
+    notice: Option<&'static str>,
+}
+
+/// A form as it is shown, empty or with what is wrong in it.
+#[derive(Default)]
+struct Entry {
+    /// Where to go once signed in.
+    then: SitePath,
+    /// What was typed.
+    email: String,
+    /// What is wrong with it.
+    email_mistake: Option<&'static str>,
+    /// What is wrong with the password.
+    password_mistake: Option<&'static str>,
+    /// What is wrong with both.
+    banner: Option<&'static str>,
+}
+
+/// What is said after a sign-out.
+const SIGNED_OUT: &str = "You are signed out. The session has ended, and its Fauna token with it.";
+
+/// What is said of credentials that are not right; which of the two is wrong stays unsaid (ASVS 6.3.8).
+const WRONG_CREDENTIALS: &str = "There is no account with this address and password. Check both.";
+
+/// Forms; whoever is signed in is sent on.
+pub async fn show(
+    visitor: Visitor,
+    pages: Data<Pages>,
+    Query(asked): Query<Asked>,
+) -> Result<HttpResponse, ProblemPage> {
+    if visitor.session().is_some() {
+        return Ok(see_other(asked.redirect_to_path.as_str()));
+    }
+    let form = Entry { then: asked.redirect_to_path, ..Entry::default() };
+    let notice = asked.signed_out.map(|_| SIGNED_OUT);
+    let frame = pages.frame("/auth", &visitor);
+    page(StatusCode::OK, &AuthPage { frame, signing_up: asked.show == "signup", form, notice })
+}
+
+/// Makes an account and signs its owner in.
+pub async fn sign_up(
+    request: HttpRequest,
+    pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
+    Form(typed): Form<Typed>,
+) -> Result<HttpResponse, ProblemPage> {
+    let outcome = recipe.sign_up(&request, &typed.fields(), Some(Transfer::Cookie)).await?;
+    entered(&pages, true, typed, outcome)
+}
+
+/// Signs the owner of an account in.
+pub async fn sign_in(
+    request: HttpRequest,
+    pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
+    Form(typed): Form<Typed>,
+) -> Result<HttpResponse, ProblemPage> {
+    let outcome = recipe.sign_in(&request, &typed.fields(), Some(Transfer::Cookie)).await?;
+    entered(&pages, false, typed, outcome)
+}
+
+/// Ends this session.
+pub async fn sign_out(Person(session): Person) -> Result<HttpResponse, ProblemPage> {
+    session.revoke().await?;
+    Ok(signed_out())
+}
+
+/// Ends all sessions of the person, this one as well.
+pub async fn sign_out_everywhere(
+    Person(session): Person,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_all(session.user()).await?;
+    session.revoke().await?;
+    Ok(signed_out())
+}
+
+/// On from the form, or the form again with what is wrong.
+fn entered(pages: &Pages, signing_up: bool, typed: Typed, outcome: Outcome) -> Result<HttpResponse, ProblemPage> {
+    let mut form = Entry { then: typed.redirect_to_path, email: typed.email, ..Entry::default() };
+    match outcome {
+        Outcome::SignedIn(_) => return Ok(signed_in(&form.then)),
+        Outcome::WrongCredentials => form.banner = Some(WRONG_CREDENTIALS),
+        Outcome::Refused(problems) => form.refuse(&problems),
+    }
+    let frame = pages.frame("/auth", &Visitor::default());
+    page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None })
+}
+
+/// On, and a word to official frontends on the same origin, which look for sessions in two cookies of their own: without
+/// both they ask the server before they believe that nobody is signed in (emailpassword.md T-42).
+fn signed_in(then: &SitePath) -> HttpResponse {
+    let mut response = see_other(then.as_str());
+    forget(&mut response, "sFrontToken");
+    forget(&mut response, "st-last-access-token-update");
+    response
+}
+
+/// To the forms; official frontends on the same origin forget who was signed in.
+fn signed_out() -> HttpResponse {
+    let mut response = see_other("/auth?signedOut=yes");
+    forget(&mut response, "sFrontToken");
+    response
+}
+
+/// Removes a cookie that scripts have set.
+fn forget(response: &mut HttpResponse, cookie: &'static str) {
+    if let Ok(value) = header::HeaderValue::from_str(&format!("{cookie}=; Path=/; Max-Age=0; SameSite=Lax")) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+impl Typed {
+    /// As the recipe takes it.
+    fn fields(&self) -> emailpassword::Form {
+        emailpassword::Form::of([("email", self.email.as_str()), ("password", self.password.as_str())])
+    }
+}
+
+impl Entry {
+    /// Whether anything is wrong.
+    fn failed(&self) -> bool {
+        self.email_mistake.is_some() || self.password_mistake.is_some() || self.banner.is_some()
+    }
+
+    /// Puts each problem beside its field.
+    fn refuse(&mut self, problems: &[FieldProblem]) {
+        for problem in problems {
+            let place = if problem.id == "email" { &mut self.email_mistake } else { &mut self.password_mistake };
+            place.get_or_insert(in_plain_words(problem.error));
+        }
+    }
+}
+
+/// What the interface says in words that frontends compare literally, said to a person.
+fn in_plain_words(error: &'static str) -> &'static str {
+    match error {
+        "Field is not optional" => "Fill this in.",
+        "Email is invalid" => "This is not an e-mail address.",
+        "This email already exists. Please sign in instead." => "This address has an account. Sign in instead.",
+        "Password must contain at least one alphabet" => "The password needs a letter.",
+        "Password must contain at least one number" => "The password needs a digit.",
+        "Password must contain at least 8 characters, including a number" => {
+            "The password needs at least 8 characters."
+        }
+        "Password's length must be lesser than 100 characters" => "The password must be shorter than 100 characters.",
+        other => other,
+    }
+}

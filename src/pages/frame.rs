@@ -1,0 +1,44 @@
+//! What every page shows around its content, and the headers that every page has.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use askama::Template;
+
+use crate::problem::Problem;
+use crate::problem::ProblemPage;
+
+/// What `templates/frame.html` needs.
+#[derive(Debug)]
+pub struct Frame {
+    /// Handle of the visitor's session; empty where there is none. Tabs compare it to notice a sign-in or sign-out.
+    pub session: String,
+    /// What scripts send beside their unsafe requests where the site asks for it; else empty.
+    pub anti_csrf: String,
+    /// Where a session is refreshed.
+    pub refresh_path: String,
+    /// Path of this page, to mark its link.
+    pub here: &'static str,
+}
+
+/// The page, answered with that status.
+///
+/// `no-store`: what one person saw must not come back from a cache after they have signed out (ASVS 14.3.2).
+pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
+    let html = page.render().map_err(Problem::internal)?;
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    Ok(response.content_type("text/html; charset=utf-8").body(html))
+}
+
+/// On to another page, with `GET` (RFC 9110, 15.4.4): reloading it does not send the form again.
+pub fn see_other(path: &str) -> HttpResponse {
+    redirect(StatusCode::SEE_OTHER, path)
+}
+
+/// On to somewhere else on this site, this time only.
+pub fn redirect(status: StatusCode, location: &str) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
+    response.finish()
+}

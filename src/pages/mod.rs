@@ -1,0 +1,49 @@
+//! Pages: what a person sees, with and without JavaScript.
+//!
+//! Pages call the same handles as the API, never the API over HTTP. Every form works as a plain post, answered with 303 where
+//! it did what was asked and with the page and what was typed where it did not. Forms are posted outside the base path of the
+//! recipes, where `/auth/<word>/signin` would name a tenant. An access token that has ended is renewed on the way
+//! ([`resume`]); scripts only make things smoother.
+
+mod account;
+mod assets;
+mod auth;
+mod frame;
+mod home;
+mod moment;
+mod resume;
+mod routes;
+mod site_path;
+mod visitor;
+
+pub use routes::auth_routes;
+pub use routes::routes;
+
+use serde_json::Value;
+
+use frame::Frame;
+use visitor::Visitor;
+
+/// What pages need to know of the rest of the site.
+pub struct Pages {
+    /// Where sessions are refreshed; their refresh cookie is sent here and below, and nowhere else.
+    refresh_path: String,
+}
+
+impl Pages {
+    /// The pages of a site whose recipes answer below that path.
+    pub fn new(api_base_path: &str) -> Self {
+        Self { refresh_path: format!("{api_base_path}/session/refresh") }
+    }
+
+    /// The frame of the page `here`.
+    fn frame(&self, here: &'static str, visitor: &Visitor) -> Frame {
+        let refresh_path = self.refresh_path.clone();
+        let Some(session) = visitor.session() else {
+            return Frame { session: String::new(), anti_csrf: String::new(), refresh_path, here };
+        };
+        let payload = session.access_token_payload();
+        let anti_csrf = payload.get("antiCsrfToken").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Frame { session: session.handle().to_string(), anti_csrf, refresh_path, here }
+    }
+}

@@ -1,0 +1,50 @@
+//! Pages over HTTP.
+
+use actix_web::web;
+
+use crate::pages::account;
+use crate::pages::assets;
+use crate::pages::auth;
+use crate::pages::home;
+use crate::pages::resume;
+
+/// | method | path                               | who        | without a session       |
+/// |--------|------------------------------------|------------|-------------------------|
+/// | GET    | `/`                                | anyone     |                         |
+/// | GET    | `/auth`                            | anyone     |                         |
+/// | POST   | `/sign-up`, `/sign-in`             | anyone     |                         |
+/// | POST   | `/sign-out`, `/sign-out-everywhere`| signed in  | to `/auth`              |
+/// | POST   | `/comments`                        | signed in  | to `/auth`              |
+/// | POST   | `/comments/{id}/like`, `…/unlike`  | signed in  | to `/auth`              |
+/// | POST   | `/comments/{id}/delete`            | its author | to `/auth`              |
+/// | GET    | `/account`                         | signed in  | to `/auth`, then back   |
+/// | GET    | `/account/session`                 | signed in  | 401: for scripts        |
+/// | POST   | `/account/sessions/end-others`     | signed in  | to `/auth`              |
+/// | POST   | `/account/sessions/{handle}/end`   | its owner  | to `/auth`              |
+/// | GET    | `/static/{file}`                   | anyone     |                         |
+pub fn routes(root: &mut web::ServiceConfig) {
+    root.service(web::resource("/").get(home::show))
+        .service(web::resource("/auth").get(auth::show))
+        .service(web::resource("/sign-up").post(auth::sign_up))
+        .service(web::resource("/sign-in").post(auth::sign_in))
+        .service(web::resource("/sign-out").post(auth::sign_out))
+        .service(web::resource("/sign-out-everywhere").post(auth::sign_out_everywhere))
+        .service(web::resource("/comments").post(home::add))
+        .service(web::resource("/comments/{id}/like").post(home::like))
+        .service(web::resource("/comments/{id}/unlike").post(home::unlike))
+        .service(web::resource("/comments/{id}/delete").post(home::remove))
+        .service(web::resource("/account").get(account::show))
+        .service(web::resource("/account/session").get(account::session))
+        .service(web::resource("/account/sessions/end-others").post(account::end_others))
+        .service(web::resource("/account/sessions/{handle}/end").post(account::end))
+        .configure(assets::routes);
+}
+
+/// Under the base path of the recipes, where the refresh cookie is sent.
+///
+/// | method | path                        | who                       |
+/// |--------|-----------------------------|---------------------------|
+/// | any    | `/session/refresh/continue` | who holds a refresh token |
+pub fn auth_routes(auth: &mut web::ServiceConfig) {
+    auth.service(web::resource("/session/refresh/continue").get(resume::resume).post(resume::resume));
+}

@@ -1,0 +1,165 @@
+//! What is taken for a token of ours, and what is not.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+use aws_lc_rs::signature::EcdsaKeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use jsonwebtoken::DecodingKey;
+use serde_json::json;
+
+use super::*;
+
+struct Keys(EncodingKey, DecodingKey);
+
+fn keys() -> Keys {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
+    Keys(EncodingKey::from_ec_der(pkcs8.as_ref()), DecodingKey::from_ec_der(pair.public_key().as_ref()))
+}
+
+fn claims() -> Claims {
+    Claims {
+        user: UserId::parse("277082848991642117").unwrap(),
+        handle: SessionHandle::parse("h-1").unwrap(),
+        issued_at: 1000,
+        expires_at: 1900,
+        hash1: "aa".to_owned(),
+        parent: None,
+        anti_csrf: None,
+        payload: json!({ "iss": "http://localhost/auth", "n": 9_007_199_254_740_993_i64 }).as_object().unwrap().clone(),
+    }
+}
+
+/// Signs any payload under any header.
+fn sign(keys: &Keys, header: &Value, payload: &Value) -> String {
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let message = format!("{}.{}", encode(header), encode(payload));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &keys.0, Algorithm::ES256).unwrap();
+    format!("{message}.{signature}")
+}
+
+fn header() -> Value {
+    json!({ "typ": "JWT", "alg": "ES256", "kid": "d-1", "version": "5" })
+}
+
+#[test]
+fn says_what_it_was_signed_with_nulls_and_order_kept() {
+    let keys = keys();
+    for parent in [None, Some(Parent::Hash1("bb".to_owned())), Some(Parent::Lineage(Lineage::of_hash1("cc")))] {
+        let claims = Claims { parent, ..claims() };
+        let token = claims.sign("d-1", &keys.0).unwrap();
+        let unverified = Unverified::parse(&token).unwrap();
+        assert_eq!(unverified.kid(), Some("d-1"));
+        assert_eq!(unverified.verify(&keys.1), Some(claims));
+    }
+    let text = Value::Object(claims().to_json()).to_string();
+    let expected = concat!(
+        r#"{"sub":"277082848991642117","exp":1900,"iat":1000,"sessionHandle":"h-1","refreshTokenHash1":"aa","#,
+        r#""parentRefreshTokenHash1":null,"antiCsrfToken":null,"iss":"http://localhost/auth","n":9007199254740993,"#,
+        r#""tId":"public","rsub":"277082848991642117"}"#
+    );
+    assert_eq!(text, expected);
+}
+
+/// S-J-01, S-J-04, S-J-07, S-J-08, S-J-16: a header that is not ours has no key to verify with.
+#[test]
+fn a_header_that_is_not_ours_names_no_key() {
+    let (keys, payload) = (keys(), Value::Object(claims().to_json()));
+    let changed = |name: &str, value: Value| {
+        let mut header = header();
+        header[name] = value;
+        header
+    };
+    for header in [
+        changed("alg", json!("none")),
+        changed("alg", json!("None")),
+        changed("alg", json!("HS256")),
+        changed("alg", json!("RS256")),
+        changed("typ", json!("at+jwt")),
+        changed("version", json!("2")),
+        changed("version", json!("99")),
+        changed("version", json!(5)),
+        changed("kid", json!(7)),
+        changed("kid", Value::Null),
+        changed("jku", json!("https://evil.example/jwks.json")),
+        changed("jwk", json!({ "kty": "EC" })),
+        changed("x5u", json!("https://evil.example")),
+        changed("x5c", json!(["MII"])),
+        changed("crit", json!(["b64"])),
+        changed("b64", json!(false)),
+        json!({ "alg": "ES256" }),
+        json!([]),
+    ] {
+        let token = sign(&keys, &header, &payload);
+        assert_eq!(Unverified::parse(&token).unwrap().kid(), None, "{header}");
+    }
+}
+
+/// S-J-10, S-J-16, S-J-17, S-R-19: what does not have the claims of a session is no token at all.
+#[test]
+fn what_is_no_session_is_no_token() {
+    let keys = keys();
+    let changed = |name: &str, value: Value| {
+        let mut payload = Value::Object(claims().to_json());
+        payload[name] = value;
+        sign(&keys, &header(), &payload)
+    };
+    let mut wrong: Vec<String> = [json!("1900"), json!(1900.5), json!(1e30), Value::Null, json!([1900]), json!({})]
+        .into_iter()
+        .flat_map(|value| [changed("exp", value.clone()), changed("iat", value)])
+        .collect();
+    wrong.extend([
+        changed("sub", json!(1)),
+        changed("sub", json!("")),
+        changed("sessionHandle", json!("a b")),
+        changed("refreshTokenHash1", Value::Null),
+        changed("stt", json!(1)),
+        sign(&keys, &header(), &json!([])),
+        sign(&keys, &header(), &json!({ "sub": "x", "exp": 1, "iat": 1 })),
+    ]);
+    let good = claims().sign("d-1", &keys.0).unwrap();
+    wrong.extend([
+        String::new(),
+        "..".to_owned(),
+        "a.b.c".to_owned(),
+        format!("{good}.x"),
+        good.rsplit_once('.').unwrap().0.to_owned(),
+        format!("{good}{}", "x".repeat(TOKEN_BYTES_MAX)),
+    ]);
+    for token in wrong {
+        assert!(Unverified::parse(&token).is_none(), "{token}");
+    }
+}
+
+/// S-J-03, S-J-05, S-J-06.
+#[test]
+fn every_other_signature_is_refused() {
+    let (keys, others) = (keys(), keys());
+    let good = claims().sign("d-1", &keys.0).unwrap();
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut flipped = raw.clone();
+    flipped[40] ^= 1;
+    let of = |bytes: &[u8]| format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes));
+    let other_payload = sign(&keys, &header(), &json!({ "sub": "eve" }));
+
+    assert!(Unverified::parse(&good).unwrap().verify(&keys.1).is_some(), "the untouched one holds");
+    for token in
+        [of(&[]), of(&[0; 64]), of(&[0xff; 64]), of(&flipped), of(&raw[..63]), format!("{message}.{signature}=")]
+    {
+        assert!(Unverified::parse(&token).unwrap().verify(&keys.1).is_none(), "{token}");
+    }
+    assert!(Unverified::parse(&good).unwrap().verify(&others.1).is_none());
+    assert!(Unverified::parse(&other_payload).is_none());
+}
+
+/// S-J-10, S-J-11.
+#[test]
+fn times_have_no_leeway_but_for_a_clock_that_is_ahead() {
+    let claims = claims();
+    let at = |seconds: i64| claims.is_current(Timestamp::from_millis(seconds * 1000));
+    assert!(at(1900));
+    assert!(!claims.is_current(Timestamp::from_millis(1_900_001)));
+    assert!(at(995));
+    assert!(!at(994));
+}

@@ -1,0 +1,216 @@
+//! Session cookies: read byte by byte, written with the `cookie` crate.
+//!
+//! Reading is our own, because actix-web percent-decodes cookie names (`%5F%5FHost-…` passes for `__Host-…`), trims Unicode
+//! spaces around them, takes the first of two, and drops all cookies over one bad byte (security.md F1–F4). Here names are
+//! compared byte for byte, only spaces and tabs around them are cut, a bad pair spoils nothing but itself, and a name that
+//! comes twice is reported as such.
+
+use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
+use cookie::Cookie;
+use cookie::CookieBuilder;
+use time::OffsetDateTime;
+
+use crate::clock::Timestamp;
+use crate::session::profile::ID_COOKIE;
+use crate::session::settings::SameSite;
+use crate::session::settings::Settings;
+
+/// A cookie in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent<'a> {
+    /// Not at all.
+    Never,
+    /// With this value.
+    Once(&'a str),
+    /// From two domains or paths; which one is ours cannot be told.
+    Twice,
+}
+
+/// Looks for a cookie in all `Cookie` headers (HTTP/2 may send several).
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
+    let mut sent = Sent::Never;
+    for value in headers.get_all(header::COOKIE) {
+        for pair in value.as_bytes().split(|byte| *byte == b';') {
+            let Some(value) = value_of(pair, name) else { continue };
+            sent = match sent {
+                Sent::Never => Sent::Once(value),
+                Sent::Once(_) | Sent::Twice => return Sent::Twice,
+            };
+        }
+    }
+    sent
+}
+
+/// All values of a cookie that came more than once.
+pub fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| value_of(pair, name)).collect()
+}
+
+/// The value of a pair that has this name.
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a str> {
+    let equals = pair.iter().position(|byte| *byte == b'=')?;
+    let (pair_name, value) = pair.split_at_checked(equals)?;
+    if trim(pair_name) != name.as_bytes() {
+        return None;
+    }
+    std::str::from_utf8(trim(value.strip_prefix(b"=")?)).ok()
+}
+
+/// Without the spaces and tabs around it.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// How our cookies are named and limited.
+#[derive(Clone, Debug)]
+pub struct CookieRules {
+    /// Carries the access token.
+    pub access_name: &'static str,
+    /// Carries the refresh token.
+    pub refresh_name: &'static str,
+    /// The only path that the refresh token is sent to.
+    refresh_path: String,
+    /// `Domain`; none: this host only.
+    domain: Option<String>,
+    /// Only over https.
+    secure: bool,
+    /// When they are sent along.
+    same_site: SameSite,
+}
+
+impl CookieRules {
+    /// On https without a domain the names carry the prefixes that browsers enforce (design D7).
+    pub fn new(settings: &Settings) -> Self {
+        let is_host_only = settings.is_secure() && settings.cookie_domain.is_none();
+        Self {
+            access_name: if is_host_only { "__Host-sAccessToken" } else { "sAccessToken" },
+            refresh_name: if is_host_only { "__Secure-sRefreshToken" } else { "sRefreshToken" },
+            refresh_path: format!("{}/session/refresh", settings.api_base_path),
+            domain: settings.cookie_domain.clone(),
+            secure: settings.is_secure(),
+            same_site: settings.same_site(),
+        }
+    }
+
+    /// `Set-Cookie` for the access token; an empty value removes it.
+    pub fn access(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(self.access_name, value, "/", expires_at).to_string()
+    }
+
+    /// `Set-Cookie` for the refresh token; an empty value removes it.
+    pub fn refresh(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(self.refresh_name, value, &self.refresh_path, expires_at).to_string()
+    }
+
+    /// `Set-Cookie` for the marker of old frontends; an empty value removes it.
+    pub fn id(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(ID_COOKIE, value, "/", expires_at).to_string()
+    }
+
+    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only.
+    pub fn remove_of(&self, domain: &str) -> [String; 2] {
+        let of = Self { domain: (!domain.is_empty()).then(|| domain.to_owned()), ..self.clone() };
+        let never = Timestamp::from_millis(0);
+        [of.access("", never), of.refresh("", never)]
+    }
+
+    /// A cookie with all attributes.
+    fn set<'a>(&'a self, name: &'a str, value: &'a str, path: &'a str, expires_at: Timestamp) -> CookieBuilder<'a> {
+        let same_site = match self.same_site {
+            SameSite::Lax => cookie::SameSite::Lax,
+            SameSite::Strict => cookie::SameSite::Strict,
+            SameSite::None => cookie::SameSite::None,
+        };
+        let expires = OffsetDateTime::from_unix_timestamp(expires_at.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let cookie = Cookie::build((name, value)).path(path).expires(expires).http_only(true).same_site(same_site);
+        let cookie = if self.secure { cookie.secure(true) } else { cookie };
+        match &self.domain {
+            Some(domain) => cookie.domain(domain.as_str()),
+            None => cookie,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use crate::seal::SealRing;
+
+    use super::*;
+
+    fn sent(headers: &HeaderMap) -> Sent<'_> {
+        find(headers, "__Host-sAccessToken")
+    }
+
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn names_count_byte_for_byte() {
+        for line in [
+            &b"%5F%5FHost-sAccessToken=evil"[..],
+            b"\xe2\x80\x80__Host-sAccessToken=evil",
+            b"__Host-sAccessToken\xc2\xa0=evil",
+            b"\xe3\x80\x80__Host-sAccessToken=evil",
+            b"\x85__Host-sAccessToken=evil",
+            b"__host-saccesstoken=evil",
+            b"=__Host-sAccessToken=x",
+            b"__Host-sAccessToken",
+            b"a=b,__Host-sAccessToken=evil",
+            b"",
+        ] {
+            assert_eq!(sent(&headers(&[line])), Sent::Never, "{line:?}");
+            let both = headers(&[line, b"__Host-sAccessToken=genuine"]);
+            assert_eq!(sent(&both), Sent::Once("genuine"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_pair_spoils_nothing_but_itself() {
+        let line = b"tracking=\xff\xfe; \t__Host-sAccessToken \t= abc\t; other=1";
+        assert_eq!(sent(&headers(&[line])), Sent::Once("abc"));
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\xff; x=1"])), Sent::Never);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\"a;b\""])), Sent::Once("\"a"));
+    }
+
+    #[test]
+    fn twice_is_twice_even_in_two_headers() {
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a; __Host-sAccessToken=a"])), Sent::Twice);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), Sent::Twice);
+    }
+
+    #[test]
+    fn prefixes_wherever_browsers_accept_them() {
+        let rules = |api: &str, domain: Option<&str>| {
+            let mut settings = Settings::new(api, api, SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            CookieRules::new(&settings)
+        };
+        let day = Timestamp::from_millis(86_400_000);
+        assert_eq!(
+            rules("https://a.example", None).access("x", day),
+            "__Host-sAccessToken=x; HttpOnly; SameSite=Lax; Secure; Path=/; Expires=Fri, 02 Jan 1970 00:00:00 GMT"
+        );
+        assert_eq!(
+            rules("https://a.example", None).refresh("x", day),
+            "__Secure-sRefreshToken=x; HttpOnly; SameSite=Lax; Secure; Path=/auth/session/refresh; \
+             Expires=Fri, 02 Jan 1970 00:00:00 GMT"
+        );
+        assert!(rules("https://a.example", Some("example")).access("x", day).starts_with("sAccessToken=x;"));
+        let plain = rules("http://localhost:3000", None).refresh("", Timestamp::from_millis(0));
+        assert!(plain.starts_with("sRefreshToken=;"), "{plain}");
+        assert!(plain.ends_with("Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "{plain}");
+        assert!(!plain.contains("Secure"), "{plain}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Which generation of frontends a request comes from (design D18, session.md 3.8–3.9).
+//!
+//! Frontends before interface version 1.16 want a third cookie, `sIdRefreshToken`, and a header that names it, and read only
+//! the application's part of the payload. Nothing about this is stored: each refresh serves whoever asks, and an access
+//! token belongs to an old frontend exactly where the cookie beside it was made for the same refresh token.
+
+use actix_web::http::header::HeaderMap;
+use aws_lc_rs::digest;
+
+use crate::session::access_token::Claims;
+use crate::session::cookies;
+use crate::session::cookies::Sent;
+use crate::session::identifiers::uuid_v4;
+
+/// The cookie by which old frontends know that there is a session.
+pub const ID_COOKIE: &str = "sIdRefreshToken";
+
+/// The first interface version without that cookie.
+const MODERN: (u32, u32) = (1, 16);
+
+/// A generation of frontends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Interface 1.16 and later.
+    Modern,
+    /// Interface 1.8 to 1.15.
+    Legacy,
+}
+
+/// For a request that is to get new tokens.
+pub fn of_request(headers: &HeaderMap) -> Profile {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if text("st-auth-mode").is_some() {
+        return Profile::Modern;
+    }
+    match text("fdi-version").and_then(newest) {
+        Some(version) if version >= MODERN => Profile::Modern,
+        Some(_) => Profile::Legacy,
+        None if text("rid").is_some() => Profile::Legacy,
+        None => Profile::Modern,
+    }
+}
+
+/// For a request that shows an access token; nothing where the cookie beside it belongs to another session or another make.
+pub fn of_token(headers: &HeaderMap, claims: &Claims) -> Option<Profile> {
+    match cookies::find(headers, ID_COOKIE) {
+        Sent::Never => Some(Profile::Modern),
+        Sent::Once(id) if id == self::id(&claims.hash1) => Some(Profile::Legacy),
+        Sent::Once(_) | Sent::Twice => None,
+    }
+}
+
+/// Whether the cookie of old frontends came along.
+pub fn has_id_cookie(headers: &HeaderMap) -> bool {
+    cookies::find(headers, ID_COOKIE) != Sent::Never
+}
+
+/// What the cookie says beside the tokens of that refresh token: another text with every refresh.
+pub fn id(hash1: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, format!("id-refresh-token {hash1}").as_bytes());
+    uuid_v4(hash.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
+/// The newest of a comma-separated list of versions.
+fn newest(list: &str) -> Option<(u32, u32)> {
+    let version = |text: &str| {
+        let (major, minor) = text.trim().split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    list.split(',').filter_map(version).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_a_request_says_about_its_frontend() {
+        for (headers, profile) in [
+            (&[][..], Profile::Modern),
+            (&[("rid", "session")], Profile::Legacy),
+            (&[("rid", "anti-csrf"), ("st-auth-mode", "cookie")], Profile::Modern),
+            (&[("rid", "session"), ("fdi-version", "1.8,1.9")], Profile::Legacy),
+            (&[("fdi-version", "1.9, 1.15")], Profile::Legacy),
+            (&[("rid", "session"), ("fdi-version", "1.8,1.16")], Profile::Modern),
+            (&[("fdi-version", "1.16,4.2")], Profile::Modern),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            assert_eq!(of_request(&map), profile, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! When a refresh token is taken, and what that makes of the session (design D1, session.md 2.3–2.7).
+//!
+//! A refresh with the effective token only mints a child. The child becomes effective when it is first used: as an access
+//! token that is verified, or as a refresh token that is presented. So a lost answer costs nothing, and of two branches that
+//! both go on, the second one to be refreshed is theft. A token that stopped being effective a moment ago is answered with
+//! a child of the current one, because two tabs whose answers crossed look just like that. Pure: no clock, no database.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::session::Lineage;
+
+/// Where a session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Lineage of the refresh token that is effective.
+    pub current: Lineage,
+    /// Of the one before it.
+    pub previous: Option<Lineage>,
+    /// When it took over.
+    pub rotated_at: Option<Timestamp>,
+    /// When the session ends unless it is used.
+    pub expires_at: Timestamp,
+}
+
+/// Where a token stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descent {
+    /// Of the refresh token itself, or of the one that an access token was handed out with.
+    pub lineage: Lineage,
+    /// Of the token that was effective when it was minted.
+    pub parent: Option<Lineage>,
+}
+
+/// What becomes of a presented refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// It is the effective one: mint a child of it.
+    Mint,
+    /// It is an unused child of the effective one: make it effective, and mint a child of it.
+    Promote,
+    /// It stopped being effective within the grace period: mint a child of the effective one.
+    Regrant,
+    /// The session has ended by itself.
+    Expired,
+    /// It comes back after its successor was used: two parties hold it. End the session.
+    Theft,
+}
+
+/// What becomes of a presented access token that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Accept it as it is.
+    Keep,
+    /// Make its refresh token effective, and replace it by one without a parent.
+    Promote,
+    /// Another request has promoted it already: replace it by one without a parent.
+    Renew,
+}
+
+/// Decides about a refresh token.
+pub fn refresh(presented: &Descent, session: &Position, grace: Duration, now: Timestamp) -> Refresh {
+    let is = |lineage: &Option<Lineage>, other: &Lineage| lineage.as_ref() == Some(other);
+    let of_previous = is(&session.previous, &presented.lineage)
+        || presented.parent.as_ref().is_some_and(|parent| is(&session.previous, parent));
+    let within_grace = session.rotated_at.is_some_and(|rotated_at| now < rotated_at.after(grace));
+    if session.expires_at < now {
+        Refresh::Expired
+    } else if presented.lineage == session.current {
+        Refresh::Mint
+    } else if is(&presented.parent, &session.current) {
+        Refresh::Promote
+    } else if of_previous && within_grace {
+        Refresh::Regrant
+    } else {
+        Refresh::Theft
+    }
+}
+
+/// Decides about an access token. One of an outdated branch is no theft: only refreshing it is.
+pub fn access(presented: &Descent, session: &Position) -> Use {
+    match &presented.parent {
+        Some(parent) if *parent == session.current => Use::Promote,
+        Some(_) if presented.lineage == session.current => Use::Renew,
+        Some(_) | None => Use::Keep,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    /// One step of a story: who presents what, what is decided, and which token is effective then.
+    enum Step {
+        /// Refresh with the first; the child, if there is one, gets the second name.
+        Refreshes(&'static str, &'static str, Refresh, &'static str),
+        /// Use of the access token that came with it.
+        Uses(&'static str, Use, &'static str),
+        /// Seconds pass.
+        Pass(u64),
+    }
+    use Step::{Pass, Refreshes, Uses};
+
+    /// A session and its tokens, moved by the decisions.
+    struct Story {
+        session: Position,
+        tokens: HashMap<String, Descent>,
+        now: Timestamp,
+    }
+
+    fn lineage(name: &str) -> Lineage {
+        Lineage::stored(name.to_owned())
+    }
+
+    impl Story {
+        fn begin() -> Self {
+            let expires_at = Timestamp::from_millis(0).after(Duration::from_hours(24));
+            let session = Position { current: lineage("P"), previous: None, rotated_at: None, expires_at };
+            let first = Descent { lineage: lineage("P"), parent: None };
+            Self { session, tokens: HashMap::from([("P".to_owned(), first)]), now: Timestamp::from_millis(1000) }
+        }
+
+        fn promote(&mut self, to: &Lineage) {
+            self.session.previous = Some(std::mem::replace(&mut self.session.current, to.clone()));
+            self.session.rotated_at = Some(self.now);
+        }
+
+        fn refresh(&mut self, token: &str, child: &str, grace: Duration) -> Refresh {
+            let presented = self.tokens[token].clone();
+            let decided = refresh(&presented, &self.session, grace, self.now);
+            if decided == Refresh::Promote {
+                self.promote(&presented.lineage);
+            }
+            if matches!(decided, Refresh::Mint | Refresh::Promote | Refresh::Regrant) {
+                let parent = Some(self.session.current.clone());
+                self.tokens.insert(child.to_owned(), Descent { lineage: lineage(child), parent });
+            }
+            decided
+        }
+
+        fn access(&mut self, token: &str) -> Use {
+            let presented = self.tokens[token].clone();
+            let decided = access(&presented, &self.session);
+            if decided == Use::Promote {
+                self.promote(&presented.lineage);
+            }
+            decided
+        }
+
+        fn tell(steps: &[Step], grace: Duration) {
+            let mut story = Self::begin();
+            for (number, step) in steps.iter().enumerate() {
+                let effective = match step {
+                    Refreshes(token, child, expected, effective) => {
+                        assert_eq!(story.refresh(token, child, grace), *expected, "step {number}");
+                        *effective
+                    }
+                    Uses(token, expected, effective) => {
+                        assert_eq!(story.access(token), *expected, "step {number}");
+                        *effective
+                    }
+                    Pass(seconds) => {
+                        story.now = story.now.after(Duration::from_secs(*seconds));
+                        continue;
+                    }
+                };
+                assert_eq!(story.session.current, lineage(effective), "step {number}");
+            }
+        }
+    }
+
+    /// session.md 2.5, row by row, without the grace period.
+    #[test]
+    fn the_outcome_matrix_holds() {
+        let none = Duration::ZERO;
+        let lost_answer = [Refreshes("P", "C", Refresh::Mint, "P"), Refreshes("P", "D", Refresh::Mint, "P")];
+        Story::tell(&lost_answer, none);
+        let reuse_after_use = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Uses("C", Use::Promote, "C"),
+            Refreshes("P", "", Refresh::Theft, "C"),
+        ];
+        Story::tell(&reuse_after_use, none);
+        let reuse_after_refresh = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Refreshes("C", "D", Refresh::Promote, "C"),
+            Refreshes("C", "E", Refresh::Mint, "C"),
+            Refreshes("P", "", Refresh::Theft, "C"),
+        ];
+        Story::tell(&reuse_after_refresh, none);
+        let siblings = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Refreshes("P", "C'", Refresh::Mint, "P"),
+            Uses("C", Use::Promote, "C"),
+            Uses("C", Use::Renew, "C"),
+            Uses("C'", Use::Keep, "C"),
+            Refreshes("C'", "", Refresh::Theft, "C"),
+        ];
+        Story::tell(&siblings, none);
+        let old_access_token = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Uses("C", Use::Promote, "C"),
+            Refreshes("C", "D", Refresh::Mint, "C"),
+            Uses("P", Use::Keep, "C"),
+            Uses("D", Use::Promote, "D"),
+            Uses("P", Use::Keep, "D"),
+            Uses("C", Use::Keep, "D"),
+        ];
+        Story::tell(&old_access_token, none);
+    }
+
+    #[test]
+    fn within_the_grace_period_crossed_answers_are_no_theft() {
+        let crossed = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Refreshes("P", "C'", Refresh::Mint, "P"),
+            Uses("C", Use::Promote, "C"),
+            Pass(29),
+            Refreshes("C'", "D", Refresh::Regrant, "C"),
+            Refreshes("P", "E", Refresh::Regrant, "C"),
+            Uses("D", Use::Promote, "D"),
+            Uses("C", Use::Keep, "D"),
+        ];
+        Story::tell(&crossed, GRACE);
+        let too_late = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Refreshes("P", "C'", Refresh::Mint, "P"),
+            Uses("C", Use::Promote, "C"),
+            Pass(30),
+            Refreshes("C'", "", Refresh::Theft, "C"),
+            Refreshes("P", "", Refresh::Theft, "C"),
+        ];
+        Story::tell(&too_late, GRACE);
+        let two_generations_old = [
+            Refreshes("P", "C", Refresh::Mint, "P"),
+            Refreshes("C", "D", Refresh::Promote, "C"),
+            Refreshes("D", "E", Refresh::Promote, "D"),
+            Refreshes("P", "", Refresh::Theft, "D"),
+        ];
+        Story::tell(&two_generations_old, GRACE);
+    }
+
+    #[test]
+    fn at_its_last_moment_a_session_is_still_there() {
+        let mut story = Story::begin();
+        story.now = story.session.expires_at;
+        assert_eq!(story.refresh("P", "C", GRACE), Refresh::Mint);
+        story.now = story.now.after(Duration::from_millis(1));
+        assert_eq!(story.refresh("P", "D", GRACE), Refresh::Expired);
+        assert_eq!(story.refresh("C", "D", GRACE), Refresh::Expired);
+    }
+
+    proptest! {
+        /// One client that loses answers but never goes back behind a token it has used is never taken for a thief.
+        #[test]
+        fn an_honest_client_is_never_a_thief(steps in prop::collection::vec((0..3u8, 0..40u64), 1..60)) {
+            let mut story = Story::begin();
+            let mut held = "P".to_owned();
+            for (number, (kind, seconds)) in steps.into_iter().enumerate() {
+                story.now = story.now.after(Duration::from_secs(seconds));
+                let child = format!("t{number}");
+                match kind {
+                    0 => { story.access(&held); }
+                    lost => {
+                        let decided = story.refresh(&held, &child, GRACE);
+                        prop_assert!(matches!(decided, Refresh::Mint | Refresh::Promote), "{decided:?}");
+                        if lost == 1 { held = child; }
+                    }
+                }
+            }
+        }
+
+        /// Two parties that go on from one token are not both served for ever: by the second refresh of each after the
+        /// grace period one of them is found out.
+        #[test]
+        fn two_branches_are_found_out(order in prop::collection::vec(any::<bool>(), 40)) {
+            let mut story = Story::begin();
+            let mut held = ["P".to_owned(), "P".to_owned()];
+            let mut found_out = false;
+            let mut turns = [0, 0];
+            for (number, owner) in order.into_iter().enumerate() {
+                story.now = story.now.after(GRACE);
+                let who = usize::from(owner);
+                let child = format!("t{number}");
+                turns[who] += 1;
+                if story.refresh(&held[who], &child, GRACE) == Refresh::Theft {
+                    found_out = true;
+                    break;
+                }
+                held[who] = child;
+                story.access(&held[who]);
+            }
+            prop_assert!(found_out || turns.contains(&0));
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The handle that the application holds on its sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use aws_lc_rs::rand;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::session::Birth;
+use crate::session::Companion;
+use crate::session::Error;
+use crate::session::SessionHandle;
+use crate::session::UserId;
+use crate::session::access_token::Claims;
+use crate::session::access_token::Parent;
+use crate::session::claims;
+use crate::session::cookies::CookieRules;
+use crate::session::outbox::HandOut;
+use crate::session::outbox::HandOutRefresh;
+use crate::session::outbox::Manner;
+use crate::session::outbox::Outbox;
+use crate::session::payload;
+use crate::session::profile;
+use crate::session::profile::Profile;
+use crate::session::refresh_token::RefreshToken;
+use crate::session::rotation::Position;
+use crate::session::settings::AntiCsrf;
+use crate::session::settings::Settings;
+use crate::session::settings::Transfer;
+use crate::session::signed_in::SignedIn;
+use crate::session::signing_keys::Kind;
+use crate::session::signing_keys::Schedule;
+use crate::session::signing_keys::SigningKeys;
+use crate::session::store;
+use crate::session::store::Store;
+use crate::session::transport;
+use crate::session::transport::Travel;
+use crate::session::verified::Verified;
+use crate::session::verified::VerifiedTokens;
+
+/// Expired sessions that are deleted at once: few enough not to hold the one writer for long.
+const SWEEP_ROWS: i64 = 200;
+
+/// All sessions. Clones share everything.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+/// What the clones share.
+struct Inner {
+    /// As set.
+    settings: Settings,
+    /// What time it is.
+    clock: Clock,
+    /// Sessions in SQL.
+    store: Store,
+    /// What signs and authenticates.
+    keys: SigningKeys,
+    /// What lives with the sessions.
+    companion: Arc<dyn Companion>,
+    /// How cookies are written.
+    cookies: Arc<CookieRules>,
+    /// Access tokens seen before.
+    verified: VerifiedTokens,
+}
+
+/// A session to be made.
+pub struct NewSession {
+    /// Whose.
+    pub user: UserId,
+    /// What the application wants in the access token.
+    pub payload: Map<String, Value>,
+    /// What it wants to keep with the session in SQL.
+    pub data: Map<String, Value>,
+    /// How the tokens travel; none: as the client asks for.
+    pub transfer: Option<Transfer>,
+}
+
+/// A session, as its owner and the application may see it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// Its name.
+    pub handle: SessionHandle,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// When it began, in milliseconds.
+    pub created_at: Timestamp,
+    /// When tokens were last handed out, in milliseconds.
+    pub refreshed_at: Timestamp,
+    /// When it ends unless it is used, in milliseconds.
+    pub expires_at: Timestamp,
+    /// What its access tokens carry.
+    #[serde(skip)]
+    pub payload: Map<String, Value>,
+    /// What the application keeps with it.
+    #[serde(skip)]
+    pub data: Map<String, Value>,
+}
+
+impl Sessions {
+    /// Opens the sessions of a database; makes the keys that are missing.
+    ///
+    /// # Errors
+    /// The database fails, or a key cannot be made.
+    pub async fn open(
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        companion: Arc<dyn Companion>,
+    ) -> Result<Self, Error> {
+        let store = Store::new(database);
+        let schedule = Schedule::new(settings.signing_key_interval, settings.access_token_lifetime);
+        let signs = if settings.dynamic_signing_key { Kind::Dynamic } else { Kind::Static };
+        let seal = Arc::clone(&settings.seal);
+        let keys = SigningKeys::open(store.clone(), seal, schedule, signs, clock.now()).await?;
+        let cookies = Arc::new(CookieRules::new(&settings));
+        let verified = VerifiedTokens::new(settings.verified_tokens_max);
+        Ok(Self(Arc::new(Inner { settings, clock, store, keys, companion, cookies, verified })))
+    }
+
+    /// Creates a session and queues its tokens for the response to this request.
+    ///
+    /// # Errors
+    /// The database or the companion fails: nothing happened. The payload is too large.
+    pub async fn create(
+        &self,
+        request: &HttpRequest,
+        user: &UserId,
+        payload: Map<String, Value>,
+    ) -> Result<SessionHandle, Error> {
+        let new = NewSession { user: user.clone(), payload, data: Map::new(), transfer: None };
+        Ok(self.create_with(request, new).await?.handle().clone())
+    }
+
+    /// The same with everything that can be chosen.
+    ///
+    /// # Errors
+    /// As [`Sessions::create`].
+    pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
+        let profile = profile::of_request(request.headers());
+        let asked = match profile {
+            Profile::Modern => transport::for_create(request.headers(), self.settings().transfer),
+            Profile::Legacy => Transfer::Cookie,
+        };
+        let transfer = new.transfer.unwrap_or(asked);
+        let travel = Travel { transfer, profile };
+        let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
+        let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
+        let sessions = self.clone();
+        // A client that goes away must not stop this halfway (security.md F7).
+        let issued = tokio::spawn(async move { sessions.issue(new, with_anti_csrf).await }).await??;
+        let outbox = Outbox::of(request);
+        if transport::carries_access(request.headers(), self.cookies(), other) {
+            outbox.clear(self.cookies(), other);
+        }
+        let token = Arc::clone(&issued.token);
+        outbox.hand_out(&self.manner(travel), issued);
+        Ok(SignedIn::new(self.clone(), token, travel, outbox))
+    }
+
+    /// Creates a session without a request; the caller hands out the tokens.
+    ///
+    /// # Errors
+    /// As [`Sessions::create`].
+    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
+        let now = self.now();
+        let mut payload = payload::of_application(new.payload, self.companion().reserved_claims());
+        payload.insert("iss".to_owned(), self.settings().issuer().into());
+        for claim in &self.settings().claims {
+            if let Some(value) = claim.fetch(&new.user, &payload).await? {
+                payload.insert(claim.key().to_owned(), claims::stored(&value, now));
+            }
+        }
+        payload::check_size(&payload)?;
+        let mut bits = [0; 16];
+        rand::fill(&mut bits)?;
+        let handle = SessionHandle::random(bits);
+        let refresh = self.mint_refresh(&handle, None, with_anti_csrf)?;
+        let ends_at = now.after(self.settings().absolute_lifetime);
+        let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
+        let position = Position { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
+        let session = store::Session {
+            handle,
+            user: new.user,
+            position,
+            created_at: now,
+            refreshed_at: now,
+            ends_at,
+            payload,
+            data: new.data,
+        };
+
+        let birth = self.birth(&session, &refresh, now);
+        let minted = self.companion().mint(&birth).await?;
+        let issued = self.sign_pair(&session, &refresh, None, (&birth, &minted.claims)).await?;
+        let mut transaction = self.store().begin().await?;
+        self.store().insert(&mut transaction, &session).await?;
+        self.companion().keep(&mut transaction, &birth, &minted).await?;
+        transaction.commit().await?;
+        Ok(issued)
+    }
+
+    /// The sessions of a user that have not expired, newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(&self, user: &UserId) -> Result<Vec<SessionInfo>, Error> {
+        let sessions = self.store().of_user(user, self.now()).await?;
+        Ok(sessions.into_iter().map(SessionInfo::from).collect())
+    }
+
+    /// One session, unless it has expired.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn info(&self, handle: &SessionHandle) -> Result<Option<SessionInfo>, Error> {
+        let session = self.store().find(handle).await?;
+        let now = self.now();
+        Ok(session.filter(|session| session.position.expires_at > now).map(SessionInfo::from))
+    }
+
+    /// Deletes some expired sessions and keys. True: there may be more.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn sweep(&self) -> Result<bool, Error> {
+        let now = self.now();
+        let handles = self.store().delete_expired(now, SWEEP_ROWS).await?;
+        if !handles.is_empty() {
+            self.companion().ended(&handles).await;
+        }
+        self.keys().forget(now).await?;
+        Ok(i64::try_from(handles.len()).unwrap_or(SWEEP_ROWS) == SWEEP_ROWS)
+    }
+
+    /// How long an access token lives.
+    pub fn access_token_lifetime(&self) -> Duration {
+        self.settings().access_token_lifetime
+    }
+
+    /// How long a session lives that is not used.
+    pub fn refresh_token_lifetime(&self) -> Duration {
+        self.settings().refresh_token_lifetime
+    }
+}
+
+/// For the rest of this room.
+impl Sessions {
+    /// As set.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// What time it is.
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Sessions in SQL.
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What signs and authenticates.
+    pub(super) fn keys(&self) -> &SigningKeys {
+        &self.0.keys
+    }
+
+    /// What lives with the sessions.
+    pub(super) fn companion(&self) -> &Arc<dyn Companion> {
+        &self.0.companion
+    }
+
+    /// How cookies are written.
+    pub(super) fn cookies(&self) -> &Arc<CookieRules> {
+        &self.0.cookies
+    }
+
+    /// Access tokens seen before.
+    pub(super) fn verified(&self) -> &VerifiedTokens {
+        &self.0.verified
+    }
+
+    /// A refresh token for a session.
+    pub(super) fn mint_refresh(
+        &self,
+        handle: &SessionHandle,
+        parent: Option<&crate::session::Lineage>,
+        with_anti_csrf: bool,
+    ) -> Result<RefreshToken, Error> {
+        self.keys().with_refresh_keys(|keys| {
+            let key = keys.first().ok_or(Error::NoKey)?;
+            Ok(RefreshToken::mint(key, handle, parent, with_anti_csrf)?)
+        })
+    }
+
+    /// What the companion is told of the access token that goes with a refresh token.
+    pub(super) fn birth(&self, session: &store::Session, refresh: &RefreshToken, now: Timestamp) -> Birth {
+        let ends = now.after(self.settings().access_token_lifetime).seconds();
+        Birth {
+            handle: session.handle.clone(),
+            user: session.user.clone(),
+            lineage: refresh.lineage(),
+            parent: refresh.parent.clone(),
+            expires_at: Timestamp::from_millis(ends.saturating_mul(1000)),
+        }
+    }
+
+    /// Signs the access token that goes with a refresh token.
+    pub(super) async fn sign_pair(
+        &self,
+        session: &store::Session,
+        refresh: &RefreshToken,
+        parent: Option<Parent>,
+        (birth, extra): (&Birth, &Map<String, Value>),
+    ) -> Result<HandOut, Error> {
+        let now = self.now();
+        let mut payload = session.payload.clone();
+        payload.extend(extra.clone());
+        let claims = Claims {
+            user: session.user.clone(),
+            handle: session.handle.clone(),
+            issued_at: now.seconds(),
+            expires_at: birth.expires_at.seconds(),
+            hash1: refresh.hash1(),
+            parent,
+            anti_csrf: refresh.anti_csrf.clone(),
+            payload,
+        };
+        let mut hand_out = self.sign(claims).await?;
+        hand_out.refresh = Some(HandOutRefresh {
+            token: refresh.expose().into(),
+            expires_at: now.after(self.settings().refresh_token_lifetime).min(session.ends_at),
+            anti_csrf: refresh.anti_csrf.clone(),
+        });
+        Ok(hand_out)
+    }
+
+    /// Signs claims; the token needs no verification any more.
+    pub(super) async fn sign(&self, claims: Claims) -> Result<HandOut, Error> {
+        let key = self.keys().signing(self.now()).await?;
+        let access = claims.sign(&key.kid, &key.encoding)?;
+        let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
+        self.verified().insert(access.clone(), Arc::clone(&token));
+        Ok(HandOut { access: access.into(), token, refresh: None })
+    }
+
+    /// How tokens are handed out to a client.
+    pub(super) fn manner(&self, travel: Travel) -> Manner {
+        let rules = Arc::clone(self.cookies());
+        Manner { rules, travel, expose: self.settings().expose_access_token, now: self.now() }
+    }
+}
+
+impl From<store::Session> for SessionInfo {
+    fn from(session: store::Session) -> Self {
+        Self {
+            handle: session.handle,
+            user_id: session.user,
+            created_at: session.created_at,
+            refreshed_at: session.refreshed_at,
+            expires_at: session.position.expires_at,
+            payload: session.payload,
+            data: session.data,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What can be set about sessions, with SuperTokens' defaults.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::seal::SealRing;
+use crate::session::answers::Answers;
+use crate::session::answers::DefaultAnswers;
+use crate::session::claims::Claim;
+use crate::session::claims::Validator;
+
+/// What can be set about sessions.
+#[derive(Clone)]
+pub struct Settings {
+    /// Life of an access token.
+    pub access_token_lifetime: Duration,
+    /// Life of a session that is not used; slides with use.
+    pub refresh_token_lifetime: Duration,
+    /// Life of a session however much it is used.
+    pub absolute_lifetime: Duration,
+    /// How long a refresh token that was superseded is answered instead of taken for theft (design D1).
+    pub grace: Duration,
+    /// How long a dynamic key signs.
+    pub signing_key_interval: Duration,
+    /// Whether access tokens are signed with keys that are replaced.
+    pub dynamic_signing_key: bool,
+    /// Where browsers reach us: scheme, host and port.
+    pub api_domain: String,
+    /// Where the pages live that use us.
+    pub website_domain: String,
+    /// Under which path the recipes answer; begins with a slash, ends without.
+    pub api_base_path: String,
+    /// `Domain` of the cookies; none: this host only.
+    pub cookie_domain: Option<String>,
+    /// A `Domain` used formerly, whose cookies are removed when both are sent; the empty string means this host only.
+    pub older_cookie_domain: Option<String>,
+    /// `SameSite` of the cookies; none: chosen by the two domains.
+    pub same_site: Option<SameSite>,
+    /// Protection against cross-site request forgery; none: chosen by [`Settings::same_site`].
+    pub anti_csrf: Option<AntiCsrf>,
+    /// How tokens may travel; none: as the client asks for.
+    pub transfer: Option<Transfer>,
+    /// Whether a refresh with session cookies that came twice is answered with 500, as SuperTokens does, instead of with the
+    /// one that still serves.
+    pub refuse_duplicate_cookies: bool,
+    /// Whether scripts may read the access token although it travels in cookies.
+    pub expose_access_token: bool,
+    /// How many verified access tokens are remembered.
+    pub verified_tokens_max: usize,
+    /// Seals the private keys in SQL.
+    pub seal: Arc<SealRing>,
+    /// Claims that every new session gets.
+    pub claims: Vec<Arc<dyn Claim>>,
+    /// What every guarded route asks of a session's claims, unless it says otherwise.
+    pub validators: Vec<Arc<dyn Validator>>,
+    /// How refusals are answered.
+    pub answers: Arc<dyn Answers>,
+}
+
+/// SuperTokens' modes of protection against cross-site request forgery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AntiCsrf {
+    /// Same-site cookies suffice.
+    None,
+    /// A token in the header `anti-csrf`.
+    ViaToken,
+    /// Any header `rid`, which no cross-site form can send.
+    ViaCustomHeader,
+}
+
+/// When a browser sends our cookies along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Also on links from other sites.
+    Lax,
+    /// Only from our own site.
+    Strict,
+    /// Always; wants https.
+    None,
+}
+
+/// How tokens travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// In cookies that scripts cannot read.
+    Cookie,
+    /// In headers; the client keeps them.
+    Header,
+}
+
+impl Settings {
+    /// The defaults for an API and its pages, both `scheme://host[:port]`.
+    pub fn new(api_domain: &str, website_domain: &str, seal: SealRing) -> Self {
+        Self {
+            access_token_lifetime: Duration::from_mins(15),
+            refresh_token_lifetime: Duration::from_hours(30 * 24),
+            absolute_lifetime: Duration::from_hours(100 * 24),
+            grace: Duration::from_secs(30),
+            signing_key_interval: Duration::from_hours(7 * 24),
+            dynamic_signing_key: true,
+            api_domain: api_domain.trim_end_matches('/').to_owned(),
+            website_domain: website_domain.trim_end_matches('/').to_owned(),
+            api_base_path: "/auth".to_owned(),
+            cookie_domain: None,
+            older_cookie_domain: None,
+            same_site: None,
+            anti_csrf: None,
+            transfer: None,
+            refuse_duplicate_cookies: false,
+            expose_access_token: false,
+            verified_tokens_max: 10_000,
+            seal: Arc::new(seal),
+            claims: Vec::new(),
+            validators: Vec::new(),
+            answers: Arc::new(DefaultAnswers),
+        }
+    }
+
+    /// Who issues the access tokens.
+    pub fn issuer(&self) -> String {
+        format!("{}{}", self.api_domain, self.api_base_path)
+    }
+
+    /// Whether browsers reach us over https.
+    pub fn is_secure(&self) -> bool {
+        self.api_domain.starts_with("https://")
+    }
+
+    /// `SameSite` as set, or lax where the pages are of the same site as the API.
+    pub fn same_site(&self) -> SameSite {
+        let same = is_same_site(&self.api_domain, &self.website_domain);
+        self.same_site.unwrap_or(if same { SameSite::Lax } else { SameSite::None })
+    }
+
+    /// The mode as set, or by a header where cookies are sent across sites.
+    pub fn anti_csrf(&self) -> AntiCsrf {
+        let is_open = self.same_site() == SameSite::None;
+        self.anti_csrf.unwrap_or(if is_open { AntiCsrf::ViaCustomHeader } else { AntiCsrf::None })
+    }
+}
+
+/// Whether two origins are of one site: same scheme, and hosts that share their last two labels. There is no list of
+/// public suffixes here: for hosts below one (`a.co.uk`, `b.co.uk`) the answer is too kind and browsers then keep the
+/// cookies back, so nothing is open that should not be; set `SameSite` there.
+fn is_same_site(one: &str, other: &str) -> bool {
+    let parts = |origin: &str| {
+        let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
+        (scheme.to_owned(), site_of(rest.split('/').next().unwrap_or_default()))
+    };
+    parts(one) == parts(other)
+}
+
+/// The site of a host with an optional port.
+fn site_of(authority: &str) -> String {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    if host.starts_with("localhost") || host.parse::<IpAddr>().is_ok() {
+        return "localhost".to_owned();
+    }
+    let mut labels = host.rsplit('.');
+    match (labels.next(), labels.next()) {
+        (Some(last), Some(before)) => format!("{before}.{last}"),
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(api: &str, website: &str) -> Settings {
+        Settings::new(api, website, SealRing::new([]))
+    }
+
+    #[test]
+    fn cookies_cross_sites_only_where_the_pages_are_elsewhere() {
+        for (api, website, same) in [
+            ("http://localhost:3000", "http://localhost:3000", true),
+            ("http://localhost:8082", "http://127.0.0.1:8080", true),
+            ("http://localhost.org:8080", "http://[::1]:8080", true),
+            ("https://api.example.com", "https://www.example.com", true),
+            ("https://api.example.com", "http://www.example.com", false),
+            ("https://api.example.com", "https://example.org", false),
+        ] {
+            let settings = settings(api, website);
+            assert_eq!(settings.same_site() == SameSite::Lax, same, "{api} {website}");
+            assert_eq!(settings.anti_csrf() == AntiCsrf::None, same, "{api} {website}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_counts_more() {
+        let mut settings = settings("https://a.com", "https://b.com");
+        settings.same_site = Some(SameSite::Strict);
+        settings.anti_csrf = Some(AntiCsrf::ViaToken);
+        assert_eq!(settings.same_site(), SameSite::Strict);
+        assert_eq!(settings.anti_csrf(), AntiCsrf::ViaToken);
+        assert_eq!(settings.issuer(), "https://a.com/auth");
+    }
+}

@@ -1,0 +1,329 @@
+//! Every statement of this room.
+//!
+//! One set for SQLite and PostgreSQL (design D16). What must not be lost is compared and swapped in single statements;
+//! a statement that finds its row changed says so and the caller decides again.
+
+use serde_json::Map;
+use serde_json::Value;
+use sqlx::Any;
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+use sqlx::Transaction;
+use sqlx::any::AnyRow;
+
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::session::Lineage;
+use crate::session::SessionHandle;
+use crate::session::UserId;
+use crate::session::rotation::Position;
+
+/// Sessions in SQL.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Where they are.
+    database: Database,
+}
+
+/// A session as it is stored.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its name.
+    pub handle: SessionHandle,
+    /// Whose it is.
+    pub user: UserId,
+    /// Where its tokens stand, and when it ends unless it is used.
+    pub position: Position,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When tokens were last handed out.
+    pub refreshed_at: Timestamp,
+    /// When it ends however much it is used.
+    pub ends_at: Timestamp,
+    /// What goes into its access tokens, besides the session's own claims.
+    pub payload: Map<String, Value>,
+    /// What stays here.
+    pub data: Map<String, Value>,
+}
+
+/// One refresh token takes over from another.
+#[derive(Clone, Copy, Debug)]
+pub struct Promotion<'a> {
+    /// Of which session.
+    pub handle: &'a SessionHandle,
+    /// Effective so far.
+    pub from: &'a Lineage,
+    /// Effective from now on.
+    pub to: &'a Lineage,
+    /// Now.
+    pub at: Timestamp,
+    /// When the session ends unless it is used again; cut at its absolute end.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Sessions of this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// A transaction for the statements below that take one.
+    pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.database.begin().await
+    }
+
+    /// A new session.
+    pub async fn insert(&self, transaction: &mut AnyConnection, session: &Session) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(session.handle.as_str())
+        .bind(session.user.as_str())
+        .bind(session.position.current.as_str())
+        .bind(session.created_at.millis())
+        .bind(session.refreshed_at.millis())
+        .bind(session.position.expires_at.millis())
+        .bind(session.ends_at.millis())
+        .bind(text(&session.payload))
+        .bind(text(&session.data))
+        .execute(transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// One session, expired or not.
+    pub async fn find(&self, handle: &SessionHandle) -> Result<Option<Session>, sqlx::Error> {
+        let row = sqlx::query("select * from session where handle = $1").bind(handle.as_str());
+        row.fetch_optional(self.database.read()).await?.as_ref().map(session).transpose()
+    }
+
+    /// The sessions of a user that have not expired, newest first.
+    pub async fn of_user(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select * from session where user_id = $1 and expires_at >= $2 order by created_at desc, handle limit 1000",
+        );
+        let rows = rows.bind(user.as_str()).bind(now.millis()).fetch_all(self.database.read()).await?;
+        rows.iter().map(session).collect()
+    }
+
+    /// Makes another refresh token effective. False: it was not `from` that was effective, or there is no session.
+    pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
+        let mut connection = self.database.write().acquire().await?;
+        self.promote_in(&mut connection, change).await
+    }
+
+    /// The same within a transaction.
+    pub async fn promote_in(&self, to: &mut AnyConnection, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query(
+            "update session set current_lineage = $1, previous_lineage = current_lineage, rotated_at = $2, refreshed_at = $2,
+             expires_at = case when ends_at < $3 then ends_at else $3 end where handle = $4 and current_lineage = $5",
+        )
+        .bind(change.to.as_str())
+        .bind(change.at.millis())
+        .bind(change.expires_at.millis())
+        .bind(change.handle.as_str())
+        .bind(change.from.as_str())
+        .execute(to)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes that tokens are handed out, and holds the session until the transaction ends, so that it cannot be revoked in
+    /// between. False: `current` is not effective any more, or there is no session.
+    pub async fn confirm(
+        &self,
+        transaction: &mut AnyConnection,
+        handle: &SessionHandle,
+        current: &Lineage,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("update session set refreshed_at = $1 where handle = $2 and current_lineage = $3")
+            .bind(now.millis())
+            .bind(handle.as_str())
+            .bind(current.as_str())
+            .execute(transaction)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends a session whose effective token is still the one it was judged by.
+    pub async fn delete_if(&self, handle: &SessionHandle, current: &Lineage) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("delete from session where handle = $1 and current_lineage = $2")
+            .bind(handle.as_str())
+            .bind(current.as_str())
+            .execute(self.database.write())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends one session. False: there was none.
+    pub async fn delete(&self, handle: &SessionHandle) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("delete from session where handle = $1").bind(handle.as_str());
+        Ok(done.execute(self.database.write()).await?.rows_affected() == 1)
+    }
+
+    /// Ends one session of this user. False: there was none.
+    pub async fn delete_own(&self, user: &UserId, handle: &SessionHandle) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("delete from session where handle = $1 and user_id = $2");
+        let done = done.bind(handle.as_str()).bind(user.as_str()).execute(self.database.write()).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends all sessions of a user, but one where one is to be kept. Tells which.
+    pub async fn delete_of_user(
+        &self,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+    ) -> Result<Vec<SessionHandle>, sqlx::Error> {
+        let rows = sqlx::query("delete from session where user_id = $1 and handle <> $2 returning handle");
+        let kept = but.map_or("", SessionHandle::as_str);
+        let rows = rows.bind(user.as_str()).bind(kept).fetch_all(self.database.write()).await?;
+        rows.iter().map(handle).collect()
+    }
+
+    /// Ends some sessions that have expired; a few at a time, because the writer is one. Tells which.
+    pub async fn delete_expired(&self, now: Timestamp, rows_max: i64) -> Result<Vec<SessionHandle>, sqlx::Error> {
+        let rows = sqlx::query(
+            "delete from session where handle in
+             (select handle from session where expires_at < $1 order by expires_at limit $2) returning handle",
+        );
+        let rows = rows.bind(now.millis()).bind(rows_max).fetch_all(self.database.write()).await?;
+        rows.iter().map(handle).collect()
+    }
+
+    /// Replaces what goes into the access tokens of a session that has not expired, if it is still `old`. False: it is
+    /// not, or there is none.
+    pub async fn swap_payload(
+        &self,
+        handle: &SessionHandle,
+        old: &Map<String, Value>,
+        new: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let done =
+            sqlx::query("update session set payload = $1 where handle = $2 and payload = $3 and expires_at > $4")
+                .bind(text(new))
+                .bind(handle.as_str())
+                .bind(text(old))
+                .bind(now.millis())
+                .execute(self.database.write())
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Replaces what stays here. False: there is no such session, or it has expired.
+    pub async fn update_data(
+        &self,
+        handle: &SessionHandle,
+        data: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("update session set data = $1 where handle = $2 and expires_at > $3")
+            .bind(text(data))
+            .bind(handle.as_str())
+            .bind(now.millis())
+            .execute(self.database.write())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+/// A key as it is stored.
+#[derive(Debug)]
+pub struct KeyRow {
+    /// Its name.
+    pub kid: String,
+    /// `dynamic`, `static` or `refresh`.
+    pub kind: String,
+    /// Counts up within its kind.
+    pub generation: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its secret, sealed for its name.
+    pub sealed: String,
+}
+
+impl Store {
+    /// All keys, newest first.
+    pub async fn keys(&self) -> Result<Vec<KeyRow>, sqlx::Error> {
+        // The writer's connection: what was inserted a moment ago must be seen.
+        let rows = sqlx::query("select * from session_key order by generation desc");
+        let rows = rows.fetch_all(self.database.write()).await?;
+        let read = |row: &AnyRow| {
+            Ok(KeyRow {
+                kid: row.try_get("kid")?,
+                kind: row.try_get("kind")?,
+                generation: row.try_get("generation")?,
+                created_at: Timestamp::from_millis(row.try_get("created_at")?),
+                sealed: row.try_get("sealed")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// A new key, unless there already is one of that kind and generation.
+    pub async fn insert_key(&self, key: &KeyRow) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "insert into session_key (kid, kind, generation, created_at, sealed) values ($1, $2, $3, $4, $5)
+             on conflict do nothing",
+        )
+        .bind(key.kid.as_str())
+        .bind(key.kind.as_str())
+        .bind(key.generation)
+        .bind(key.created_at.millis())
+        .bind(key.sealed.as_str())
+        .execute(self.database.write())
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes keys of a kind that were made before a moment.
+    pub async fn delete_keys(&self, kind: &str, before: Timestamp) -> Result<(), sqlx::Error> {
+        let done = sqlx::query("delete from session_key where kind = $1 and created_at < $2");
+        done.bind(kind).bind(before.millis()).execute(self.database.write()).await?;
+        Ok(())
+    }
+}
+
+/// A JSON object as text, its keys in the order they have.
+fn text(object: &Map<String, Value>) -> String {
+    Value::Object(object.clone()).to_string()
+}
+
+/// Reads a row of `session`.
+fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
+    let time = |column: &str| row.try_get(column).map(Timestamp::from_millis);
+    let object = |column: &str| -> Result<Map<String, Value>, sqlx::Error> {
+        serde_json::from_str(row.try_get(column)?).map_err(|error| broken(column, error))
+    };
+    let user: &str = row.try_get("user_id")?;
+    let previous: Option<String> = row.try_get("previous_lineage")?;
+    let rotated_at: Option<i64> = row.try_get("rotated_at")?;
+    Ok(Session {
+        handle: handle(row)?,
+        user: UserId::parse(user).ok_or_else(|| broken("user_id", "not a user id"))?,
+        position: Position {
+            current: Lineage::stored(row.try_get("current_lineage")?),
+            previous: previous.map(Lineage::stored),
+            rotated_at: rotated_at.map(Timestamp::from_millis),
+            expires_at: time("expires_at")?,
+        },
+        created_at: time("created_at")?,
+        refreshed_at: time("refreshed_at")?,
+        ends_at: time("ends_at")?,
+        payload: object("payload")?,
+        data: object("data")?,
+    })
+}
+
+/// Reads the handle of a row.
+fn handle(row: &AnyRow) -> Result<SessionHandle, sqlx::Error> {
+    let text: &str = row.try_get("handle")?;
+    SessionHandle::parse(text).ok_or_else(|| broken("handle", "not a session handle"))
+}
+
+/// A column does not hold what we wrote.
+fn broken(column: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: why.into() }
+}

@@ -1,0 +1,132 @@
+//! Which network a request comes from.
+//!
+//! The address of the connection, unless that is a proxy of ours: then the last address in `X-Forwarded-For` that is not
+//! one. From anybody else that header is hearsay, and so are `Forwarded` and `X-Real-IP` always (security.md F6).
+
+use std::convert::Infallible;
+use std::future::Ready;
+use std::future::ready;
+use std::net::IpAddr;
+
+use actix_web::FromRequest;
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Data;
+
+use crate::throttle::Throttle;
+
+/// Whoever sends a request, as far as their network tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// An IPv4 address, or the /64 of an IPv6 address, which one customer has to themselves.
+    network: String,
+    /// The /48 of an IPv6 address.
+    wide: Option<String>,
+}
+
+impl Client {
+    /// Names the network.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// Names the larger network around it, where there is one that may belong to the same people.
+    pub fn wide(&self) -> Option<&str> {
+        self.wide.as_deref()
+    }
+
+    /// Whoever has that address.
+    #[cfg(test)]
+    pub fn of(address: IpAddr) -> Self {
+        Self::at(Some(address))
+    }
+
+    /// The network of an address; everybody without one shares a network (S-P-21).
+    fn at(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            None => Self { network: "unknown".to_owned(), wide: None },
+            Some(IpAddr::V4(address)) => Self { network: address.to_string(), wide: None },
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self { network: format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"), wide: Some(format!("{a:x}:{b:x}:{c:x}::/48")) }
+            }
+        }
+    }
+}
+
+impl FromRequest for Client {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let throttle = request.app_data::<Data<Throttle>>();
+        let proxies = throttle.map(|throttle| throttle.proxies.as_ref()).unwrap_or_default();
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        ready(Ok(Self::at(sender(peer, request.headers(), proxies))))
+    }
+}
+
+/// The address of whoever sent the request to us or to the first of our proxies.
+fn sender(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
+    let is_proxy = |address: &IpAddr| proxies.contains(&address.to_canonical());
+    let mut address = peer.filter(is_proxy);
+    if address.is_none() {
+        return peer;
+    }
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").map(|line| line.to_str().unwrap_or("?")).collect();
+    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+        // What cannot be read was not written by a proxy of ours: the last one that could be is as far as we see.
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        address = Some(hop);
+        if !is_proxy(&hop) {
+            break;
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    /// Who sent a request from `peer` with these lines, if 10.0.0.1 and 10.0.0.2 are our proxies.
+    fn seen(peer: &str, lines: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static(line));
+        }
+        let proxies = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        sender(peer.parse().ok(), &headers, &proxies).map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_our_proxies_are_believed_and_only_what_they_saw() {
+        for (peer, lines, expected) in [
+            ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["1.1.1.1, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["1.1.1.1, junk, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("", &["198.51.100.1"], ""),
+        ] {
+            assert_eq!(seen(peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn s_p_14_and_21_networks() {
+        let network = |text: &str| Client::at(text.parse().ok());
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1").network, network("2001:db8:1:3::1").network);
+        assert_eq!(network("2001:db8:1:2::1").wide, network("2001:db8:1:3::1").wide);
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_eq!(network(""), network("nobody"));
+    }
+}

@@ -1,0 +1,117 @@
+//! How waits grow: a pure rule over one counter and the time.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// How many attempts are free, and how long the further ones wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Attempts without a wait.
+    pub free: i64,
+    /// The first wait; each further one is twice as long.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+    /// After this long without an attempt all is forgotten, counted from the end of the last wait.
+    pub forget: Duration,
+}
+
+/// What is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Attempts so far.
+    pub attempts: i64,
+    /// No attempt before that.
+    pub open_at: Timestamp,
+    /// Means nothing afterwards.
+    pub forget_at: Timestamp,
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may, and leaves this behind.
+    Admit(Count),
+    /// It may not, for so long.
+    Wait(Duration),
+}
+
+impl Rule {
+    /// The same with so many times as many free attempts.
+    pub fn times(self, factor: i64) -> Self {
+        Self { free: self.free.saturating_mul(factor), ..self }
+    }
+
+    /// Decides about an attempt.
+    pub fn decide(&self, before: Option<Count>, now: Timestamp) -> Decision {
+        let before = before.filter(|count| count.forget_at > now);
+        if let Some(count) = before
+            && count.open_at > now
+        {
+            return Decision::Wait(now.until(count.open_at));
+        }
+        let attempts = before.map_or(0, |count| count.attempts).saturating_add(1);
+        let open_at = now.after(self.wait_after(attempts));
+        Decision::Admit(Count { attempts, open_at, forget_at: open_at.after(self.forget) })
+    }
+
+    /// How long the next attempt waits after so many.
+    fn wait_after(&self, attempts: i64) -> Duration {
+        match u32::try_from(attempts.saturating_sub(self.free)) {
+            Ok(beyond) => self.first.saturating_mul(2_u32.saturating_pow(beyond)).min(self.longest),
+            Err(_still_free) => Duration::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule {
+        free: 3,
+        first: Duration::from_secs(10),
+        longest: Duration::from_secs(60),
+        forget: Duration::from_hours(1),
+    };
+
+    /// The waits in seconds that somebody meets who comes as early as possible.
+    fn waits(count: usize) -> Vec<u64> {
+        let (mut now, mut before) = (Timestamp::from_millis(0), None);
+        let mut waits = Vec::new();
+        for _ in 0..count {
+            let waited = match RULE.decide(before, now) {
+                Decision::Wait(wait) => wait,
+                Decision::Admit(_) => Duration::ZERO,
+            };
+            now = now.after(waited);
+            let Decision::Admit(count) = RULE.decide(before, now) else { panic!("after the wait it is open") };
+            before = Some(count);
+            waits.push(waited.as_secs());
+        }
+        waits
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        assert_eq!(waits(8), [0, 0, 0, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten() {
+        let now = Timestamp::from_millis(0);
+        let many = Count { attempts: 1_000_000, open_at: now, forget_at: now };
+        assert!(matches!(RULE.decide(Some(many), now), Decision::Admit(Count { attempts: 1, .. })));
+        let alive = Count { forget_at: now.after(Duration::from_millis(1)), ..many };
+        let Decision::Admit(next) = RULE.decide(Some(alive), now) else { panic!("it is open") };
+        assert_eq!((next.attempts, next.open_at), (1_000_001, now.after(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn no_number_is_too_large() {
+        let now = Timestamp::from_millis(0);
+        let count = Count { attempts: i64::MAX, open_at: now, forget_at: Timestamp::from_millis(i64::MAX) };
+        assert!(matches!(RULE.decide(Some(count), now), Decision::Admit(_)));
+    }
+}

@@ -1,0 +1,255 @@
+//! Counters that slow guessing down.
+//!
+//! An attempt is counted before its work begins, and given back when it turns out well. What is counted: the account as
+//! tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts each
+//! further one has to wait, longer every time, never for good. The account's own counter does not hold for networks from
+//! which its owner has signed in before, so a stranger cannot keep the owner out (ASVS 6.1.1, 6.3.1).
+//!
+//! Counters are in SQL: several processes share them and a restart forgets nothing. Without SQL nothing is admitted.
+//! This room decides when; what may not be tried so often is named in [`Action`].
+
+mod client;
+mod escalation;
+mod store;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use aws_lc_rs::digest;
+
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::problem::Problem;
+
+use escalation::Rule;
+use store::Store;
+
+pub use client::Client;
+
+/// A network stays known to an account for this long after a sign-in.
+const KNOWN_LIFE: Duration = Duration::from_hours(90 * 24);
+/// Every so many attempts counters that mean nothing are removed.
+const CLEAN_EVERY: u64 = 256;
+/// How often an attempt is counted anew when others counted at the same moment.
+const TRIES_MAX: u32 = 64;
+
+/// Says who has to wait. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Throttle {
+    /// The counters.
+    store: Store,
+    /// Now.
+    clock: Clock,
+    /// Whose `X-Forwarded-For` is believed.
+    proxies: Arc<[IpAddr]>,
+    /// Attempts seen by this process.
+    seen: Arc<AtomicU64>,
+    /// False: everything is admitted and nothing counted.
+    on: bool,
+}
+
+/// What can be set about it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// False: nobody ever waits. For measuring only.
+    pub on: bool,
+}
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// To give the password of the account with that (normalised) address.
+    Password(&'a str),
+    /// To make an account.
+    SignUp,
+    /// To learn whether an address has an account.
+    EmailExists,
+    /// To have a link mailed to anybody.
+    AskForMail,
+    /// To have a link mailed to that address. For those beyond the limit the answer is the same, without a mail.
+    Mail(&'a str),
+    /// To use the token of a mailed link.
+    Token,
+}
+
+/// An attempt that may be made. Dropping it leaves it counted.
+#[must_use = "an attempt that turned out well is given back"]
+#[derive(Debug)]
+pub struct Admitted(Vec<Counter>);
+
+/// What is counted, and how.
+#[derive(Clone, Debug)]
+struct Counter {
+    /// Names it.
+    key: String,
+    /// Free attempts and waits.
+    rule: Rule,
+    /// What a success does to it.
+    role: Role,
+}
+
+/// What a counter is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// An account from one network: a success clears it and makes the network known.
+    Pair,
+    /// Waived where the pair is known; a success takes back its own attempt.
+    Account,
+    /// A success takes back its own attempt.
+    Other,
+}
+
+/// Why an attempt may not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Too many were made.
+    #[error("too many attempts")]
+    TooMany {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// The counters cannot be used.
+    #[error("attempts cannot be counted")]
+    Sql(#[from] sqlx::Error),
+    /// Others counted again and again at the same moment.
+    #[error("attempts are counted by too many at once")]
+    Contended,
+}
+
+impl Error {
+    /// What a person is told who has to wait.
+    pub fn advice(wait: Duration) -> String {
+        let (count, unit) = match wait.as_secs() {
+            0..120 => (wait.as_secs().max(1), "second"),
+            seconds => (seconds.div_ceil(60), "minute"),
+        };
+        format!("Too many attempts. Try again in {count} {unit}{}.", if count == 1 { "" } else { "s" })
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::TooMany { wait } => {
+                // Rounded up: whoever comes at that second is let in.
+                let wait = Duration::from_secs(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
+                Self::new(StatusCode::TOO_MANY_REQUESTS, Error::advice(wait)).retry_after(wait)
+            }
+            Error::Sql(_) | Error::Contended => Self::unavailable(error),
+        }
+    }
+}
+
+impl Throttle {
+    /// Counters in this database.
+    pub fn new(database: Database, clock: Clock, settings: &Settings) -> Self {
+        Self {
+            store: Store::new(database),
+            clock,
+            proxies: Arc::from(settings.trusted_proxies.as_slice()),
+            seen: Arc::new(AtomicU64::new(0)),
+            on: settings.on,
+        }
+    }
+
+    /// Counts an attempt that is about to be made, unless it has to wait.
+    ///
+    /// # Errors
+    /// It has to wait, or cannot be counted.
+    pub async fn admit(&self, action: Action<'_>, client: &Client) -> Result<Admitted, Error> {
+        let counters = if self.on { counters(action, client) } else { Vec::new() };
+        for _ in 0..TRIES_MAX {
+            if let Some(counted) = self.store.count(&counters, self.clock.now()).await? {
+                self.clean_now_and_then().await;
+                return Ok(Admitted(counted));
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// An attempt turned out well: it does not count. A network from which a password was right is known from now on.
+    pub async fn succeeded(&self, attempt: Admitted) {
+        let now = self.clock.now();
+        if let Err(error) = self.store.give_back(&attempt.0, now.after(KNOWN_LIFE)).await {
+            tracing::warn!(%error, "an attempt that turned out well stays counted");
+        }
+    }
+
+    /// Removes what means nothing any more, every so often.
+    async fn clean_now_and_then(&self) {
+        if !self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(CLEAN_EVERY) {
+            return;
+        }
+        if let Err(error) = self.store.clean(self.clock.now()).await {
+            tracing::warn!(%error, "old counters of attempts stay");
+        }
+    }
+}
+
+/// A rule from numbers: attempts, seconds, seconds, seconds.
+const fn rule(free: i64, first_s: u64, longest_s: u64, forget_s: u64) -> Rule {
+    Rule {
+        free,
+        first: Duration::from_secs(first_s),
+        longest: Duration::from_secs(longest_s),
+        forget: Duration::from_secs(forget_s),
+    }
+}
+
+/// One account from one network (S-P-10).
+const PAIR: Rule = rule(10, 30, 900, 3600);
+/// One account from networks that are not known to it (S-P-12).
+const ACCOUNT: Rule = rule(50, 10, 60, 3600);
+/// Passwords from one network (S-P-13).
+const PASSWORDS: Rule = rule(100, 10, 900, 3600);
+/// New accounts from one network.
+const SIGN_UPS: Rule = rule(60, 10, 900, 3600);
+/// Questions whether an address has an account, from one network.
+const QUESTIONS: Rule = rule(60, 1, 60, 60);
+/// Mails asked for from one network.
+const REQUESTS: Rule = rule(20, 30, 900, 3600);
+/// Mails to one address: then one a minute, then fewer.
+const MAILS: Rule = rule(1, 60, 900, 3600);
+/// Wrong tokens from one network (S-E-09).
+const TOKENS: Rule = rule(10, 30, 900, 3600);
+
+/// What an attempt counts against.
+fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
+    let counter = |role, rule, scope: &str, subject: &str| Counter { key: key(scope, subject), rule, role };
+    let network = |scope: &str, rule: Rule| {
+        let near = counter(Role::Other, rule, scope, client.network());
+        let wide = client.wide().map(|wide| counter(Role::Other, rule.times(10), scope, wide));
+        std::iter::once(near).chain(wide)
+    };
+    let mut counters: Vec<Counter> = match action {
+        Action::Password(address) => {
+            let pair = format!("{} {address}", client.network());
+            let account =
+                [counter(Role::Pair, PAIR, "pair", &pair), counter(Role::Account, ACCOUNT, "account", address)];
+            account.into_iter().chain(network("password", PASSWORDS)).collect()
+        }
+        Action::SignUp => network("sign-up", SIGN_UPS).collect(),
+        Action::EmailExists => network("exists", QUESTIONS).collect(),
+        Action::AskForMail => network("ask", REQUESTS).collect(),
+        Action::Mail(address) => vec![counter(Role::Other, MAILS, "mail", address)],
+        Action::Token => network("token", TOKENS).collect(),
+    };
+    // One order for all, so that two transactions never wait for each other.
+    counters.sort_by(|one, other| one.key.cmp(&other.key));
+    counters
+}
+
+/// The name of a counter.
+fn key(scope: &str, subject: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, format!("{scope} {subject}").as_bytes());
+    hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Every statement about counters.
+
+use sqlx::AnyConnection;
+use sqlx::Row as _;
+
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::throttle::Counter;
+use crate::throttle::Error;
+use crate::throttle::Role;
+use crate::throttle::escalation::Count;
+use crate::throttle::escalation::Decision;
+
+/// How many counters there are at most, besides those of known networks, whose number is that of real sign-ins (S-P-17).
+const COUNTERS_MAX: i64 = 100_000;
+/// How many are removed at once.
+const CLEAN_BATCH: i64 = 2_000;
+
+/// Counters in SQL.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Where they are.
+    database: Database,
+}
+
+/// A counter as it is stored.
+struct Stored {
+    /// What it says.
+    count: Count,
+    /// Until when its pair is known.
+    known_until: i64,
+}
+
+impl Store {
+    /// Counters of this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Counts one attempt; answers what it was counted against. Nothing: others counted at the same moment.
+    pub async fn count(&self, counters: &[Counter], now: Timestamp) -> Result<Option<Vec<Counter>>, Error> {
+        if counters.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        // Whoever has to wait does not get at the writer.
+        let mut reader = self.database.read().acquire().await?;
+        decide(&mut reader, counters, now).await?;
+        drop(reader);
+        let mut transaction = self.database.begin().await?;
+        let mut counted = Vec::new();
+        for (counter, before, after) in decide(&mut transaction, counters, now).await? {
+            if !swap(&mut transaction, &counter.key, before, after).await? {
+                transaction.rollback().await?;
+                return Ok(None);
+            }
+            counted.push(counter.clone());
+        }
+        transaction.commit().await?;
+        Ok(Some(counted))
+    }
+
+    /// Takes one attempt back from all of them; the pair is cleared and known from now on.
+    pub async fn give_back(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
+        if counters.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.database.begin().await?;
+        for counter in counters {
+            let statement = match counter.role {
+                Role::Pair => {
+                    sqlx::query("update throttle set count = 0, open_at = 0, known_until = $1 where key = $2")
+                        .bind(known_until.millis())
+                }
+                Role::Account | Role::Other => sqlx::query(
+                    "update throttle set count = count - 1, open_at = case when count <= $1 then 0 else open_at end
+                     where key = $2 and count > 0",
+                )
+                .bind(counter.rule.free),
+            };
+            statement.bind(&counter.key).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Removes counters that mean nothing any more, and the oldest of those that are too many.
+    pub async fn clean(&self, now: Timestamp) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "delete from throttle where key in
+             (select key from throttle where known_until <= $1 and forget_at <= $1 limit $2)",
+        )
+        .bind(now.millis())
+        .bind(CLEAN_BATCH)
+        .execute(self.database.write())
+        .await?;
+        let row = sqlx::query("select count(*) as counters from throttle where known_until <= $1");
+        let row = row.bind(now.millis()).fetch_one(self.database.read()).await?;
+        let too_many = row.try_get::<i64, _>("counters")?.saturating_sub(COUNTERS_MAX);
+        if too_many > 0 {
+            sqlx::query(
+                "delete from throttle where key in
+                 (select key from throttle where known_until <= $1 order by forget_at limit $2)",
+            )
+            .bind(now.millis())
+            .bind(too_many)
+            .execute(self.database.write())
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What each counter was and is to be, if the attempt may be made. The account's counter is left out where the pair is known.
+async fn decide<'a>(
+    connection: &mut AnyConnection,
+    counters: &'a [Counter],
+    now: Timestamp,
+) -> Result<Vec<(&'a Counter, Option<Stored>, Count)>, Error> {
+    let mut found = Vec::new();
+    for counter in counters {
+        found.push((counter, find(connection, &counter.key).await?));
+    }
+    let known = found.iter().any(|(counter, stored)| {
+        counter.role == Role::Pair && stored.as_ref().is_some_and(|stored| stored.known_until > now.millis())
+    });
+    found.retain(|(counter, _)| !(known && counter.role == Role::Account));
+    let (mut admitted, mut wait) = (Vec::new(), None);
+    for (counter, before) in found {
+        match counter.rule.decide(before.as_ref().map(|before| before.count), now) {
+            Decision::Admit(after) => admitted.push((counter, before, after)),
+            Decision::Wait(longer) => wait = wait.max(Some(longer)),
+        }
+    }
+    wait.map_or(Ok(admitted), |wait| Err(Error::TooMany { wait }))
+}
+
+/// One counter.
+async fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<Stored>, sqlx::Error> {
+    let row = sqlx::query("select count, open_at, forget_at, known_until from throttle where key = $1").bind(key);
+    let Some(row) = row.fetch_optional(connection).await? else { return Ok(None) };
+    let time = |column| row.try_get(column).map(Timestamp::from_millis);
+    Ok(Some(Stored {
+        count: Count { attempts: row.try_get("count")?, open_at: time("open_at")?, forget_at: time("forget_at")? },
+        known_until: row.try_get("known_until")?,
+    }))
+}
+
+/// Writes a counter, unless it is not any more what it was.
+async fn swap(
+    connection: &mut AnyConnection,
+    key: &str,
+    before: Option<Stored>,
+    after: Count,
+) -> Result<bool, sqlx::Error> {
+    let statement = match &before {
+        None => sqlx::query(
+            "insert into throttle (count, open_at, forget_at, key, known_until) values ($1, $2, $3, $4, 0)
+             on conflict (key) do nothing",
+        ),
+        Some(_) => sqlx::query(
+            "update throttle set count = $1, open_at = $2, forget_at = $3
+             where key = $4 and count = $5 and open_at = $6 and forget_at = $7",
+        ),
+    };
+    let mut statement =
+        statement.bind(after.attempts).bind(after.open_at.millis()).bind(after.forget_at.millis()).bind(key);
+    if let Some(Stored { count, .. }) = before {
+        statement = statement.bind(count.attempts).bind(count.open_at.millis()).bind(count.forget_at.millis());
+    }
+    Ok(statement.execute(connection).await?.rows_affected() == 1)
+}

@@ -1,0 +1,151 @@
+//! The throttle against a database of its own; tests are named after the rows of the catalogue of attacks.
+
+use super::*;
+
+/// A throttle and the world around it.
+struct Fixture {
+    directory: tempfile::TempDir,
+    clock: Clock,
+    throttle: Throttle,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let throttle = open(&directory, &clock).await;
+        Self { directory, clock, throttle }
+    }
+
+    /// Tries a wrong password; true where it was let in.
+    async fn wrong(&self, address: &str, client: &Client) -> bool {
+        match self.throttle.admit(Action::Password(address), client).await {
+            Ok(_wrong) => true,
+            Err(Error::TooMany { .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Tries the right password; true where it was let in.
+    async fn right(&self, address: &str, client: &Client) -> bool {
+        match self.throttle.admit(Action::Password(address), client).await {
+            Ok(attempt) => {
+                self.throttle.succeeded(attempt).await;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// How many of so many wrong passwords in a row are let in.
+    async fn wrong_times(&self, times: usize, address: &str, client: &Client) -> usize {
+        let mut admitted = 0;
+        for _ in 0..times {
+            admitted += usize::from(self.wrong(address, client).await);
+        }
+        admitted
+    }
+}
+
+async fn open(directory: &tempfile::TempDir, clock: &Clock) -> Throttle {
+    let url = format!("sqlite://{}", directory.path().join("sql").display());
+    let settings = Settings { trusted_proxies: Vec::new(), on: true };
+    Throttle::new(Database::open(&url).await.unwrap(), clock.clone(), &settings)
+}
+
+fn from(network: usize) -> Client {
+    Client::of(std::net::Ipv4Addr::from_bits(u32::try_from(network).unwrap()).into())
+}
+
+#[tokio::test]
+async fn s_p_10_the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
+    let site = Fixture::new().await;
+    assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10);
+    assert!(!site.right("ann", &from(1)).await);
+    site.clock.advance(Duration::from_secs(31));
+    assert!(site.right("ann", &from(1)).await);
+    assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10, "S-P-20: a success starts anew");
+}
+
+#[tokio::test]
+async fn s_p_11_and_16_a_stranger_keeps_nobody_out_elsewhere() {
+    let site = Fixture::new().await;
+    site.wrong_times(30, "ann", &from(1)).await;
+    assert!(site.right("ann", &from(2)).await);
+    assert!(site.right("bob", &from(1)).await);
+}
+
+#[tokio::test]
+async fn s_p_12_under_attack_from_everywhere_known_networks_get_in_and_others_wait_a_minute_at_most() {
+    let site = Fixture::new().await;
+    assert!(site.right("ann", &from(1)).await);
+    let mut admitted = 0;
+    for network in 100..200 {
+        admitted += site.wrong_times(1, "ann", &from(network)).await;
+    }
+    assert_eq!(admitted, 50);
+    assert!(site.right("ann", &from(1)).await);
+    assert!(!site.right("ann", &from(2)).await);
+    site.clock.advance(Duration::from_secs(61));
+    assert!(site.right("ann", &from(2)).await);
+}
+
+#[tokio::test]
+async fn s_p_13_spraying_is_slowed_by_network() {
+    let site = Fixture::new().await;
+    let mut admitted = 0;
+    for account in 0..110 {
+        admitted += site.wrong_times(1, &format!("account-{account}"), &from(1)).await;
+        assert!(site.right("mine", &from(1)).await || admitted == 100, "own successes count neither way");
+    }
+    assert_eq!(admitted, 100);
+}
+
+#[tokio::test]
+async fn s_p_18_many_at_once_are_not_more_than_allowed() {
+    let site = Fixture::new().await;
+    let client = from(1);
+    let all = (0..64).map(|_| site.wrong("ann", &client));
+    let admitted = futures_util::future::join_all(all).await.into_iter().filter(|admitted| *admitted).count();
+    assert_eq!(admitted, 10);
+}
+
+#[tokio::test]
+async fn s_p_19_a_restart_forgets_nothing() {
+    let site = Fixture::new().await;
+    site.wrong_times(10, "ann", &from(1)).await;
+    let again = Fixture { throttle: open(&site.directory, &site.clock).await, ..site };
+    assert!(!again.wrong("ann", &from(1)).await);
+}
+
+#[tokio::test]
+async fn s_p_17_without_counters_nothing_is_admitted() {
+    let site = Fixture::new().await;
+    let url = format!("sqlite://{}", site.directory.path().join("sql").display());
+    let database = Database::open(&url).await.unwrap();
+    sqlx::query("drop table throttle").execute(database.write()).await.unwrap();
+    let refused = site.throttle.admit(Action::Password("ann"), &from(1)).await.unwrap_err();
+    assert_eq!(Problem::from(refused).status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn old_counters_go() {
+    let site = Fixture::new().await;
+    for network in 1..20 {
+        site.wrong("ann", &from(network)).await;
+    }
+    site.clock.advance(Duration::from_hours(2));
+    site.throttle.store.clean(site.clock.now()).await.unwrap();
+    let url = format!("sqlite://{}", site.directory.path().join("sql").display());
+    let database = Database::open(&url).await.unwrap();
+    assert!(sqlx::query("select key from throttle").fetch_all(database.read()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_wait_is_told_in_seconds_and_words() {
+    let site = Fixture::new().await;
+    site.wrong_times(10, "ann", &from(1)).await;
+    let refused = Problem::from(site.throttle.admit(Action::Password("ann"), &from(1)).await.unwrap_err());
+    assert_eq!((refused.status().as_u16(), refused.message()), (429, "Too many attempts. Try again in 30 seconds."));
+    assert_eq!(Error::advice(Duration::from_secs(125)), "Too many attempts. Try again in 3 minutes.");
+}

@@ -1,0 +1,89 @@
+//! What the owner of an account changes about it, and its end.
+
+use secrecy::SecretString;
+
+use crate::fauna::DocumentId;
+use crate::fauna::fql::Expr;
+use crate::users::Email;
+use crate::users::Error;
+use crate::users::NewPassword;
+use crate::users::User;
+use crate::users::Users;
+use crate::users::hasher::Verdict;
+use crate::users::store;
+use crate::users::store::accounts;
+
+/// How often farewells are asked for one account: far more than anybody has written.
+const FAREWELL_ROUNDS_MAX: u32 = 10_000;
+
+/// What a room does in the transaction that deletes the user of a reference: an expression that is true where nothing is
+/// left to do. It does a bounded part of its work, so that the transaction stays small, and is asked again while it is false.
+pub type Farewell = fn(Expr) -> Expr;
+
+/// Somebody who has just given the password of their account.
+#[derive(Debug)]
+pub struct Proven {
+    /// Who that is.
+    pub user: User,
+    /// What the password was compared with.
+    hash: String,
+}
+
+/// Where a user is reached.
+#[derive(Debug)]
+pub struct Contact {
+    /// Their address.
+    pub email: Email,
+    /// Whether it was shown to be theirs.
+    pub is_verified: bool,
+}
+
+impl Users {
+    /// The account of an address.
+    pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
+        let query = store::by_email(&self.collection, email.as_str());
+        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
+        found.map(store::Found::into_user).transpose()
+    }
+
+    /// Where a user is reached; `None` where the account is gone.
+    pub async fn contact(&self, id: &DocumentId) -> Result<Option<Contact>, Error> {
+        let query = accounts::contact(&self.collection, id);
+        let contact: Option<accounts::Contact> = self.fauna.query_idempotent(&query).await?;
+        contact
+            .map(|contact| {
+                let email = Email::parse(&contact.email).ok_or(Error::Unreadable("email"))?;
+                Ok(Contact { email, is_verified: contact.is_verified })
+            })
+            .transpose()
+    }
+
+    /// The account, if this is its password.
+    pub async fn check_password(&self, id: &DocumentId, password: &SecretString) -> Result<Option<Proven>, Error> {
+        let found: Option<store::Found> = self.fauna.query_idempotent(&accounts::by_id(&self.collection, id)).await?;
+        let hash = found.as_ref().map(|found| found.secret.password_hash.clone());
+        let verdict = self.hasher.verify(password, hash.as_deref()).await?;
+        let found = found.filter(|_| verdict != Verdict::Wrong).zip(hash);
+        found.map(|(found, hash)| Ok(Proven { user: found.into_user()?, hash })).transpose()
+    }
+
+    /// Replaces the password that was proven by another one; false where it was changed meanwhile. Links to set a new
+    /// password become void.
+    pub async fn change_password(&self, owner: &Proven, new: NewPassword) -> Result<bool, Error> {
+        let hash = self.hasher.hash(new).await?;
+        let query = accounts::change_hash(&self.collection, &owner.user.id, &owner.hash, &hash);
+        Ok(self.fauna.query_idempotent(&query).await?)
+    }
+
+    /// Deletes an account with everything that only it has: tokens, links, secret; and what other rooms hold of it
+    /// ([`Farewell`]), all in one transaction, before which there may be others that shorten it. False: there was none.
+    pub async fn delete(&self, id: &DocumentId) -> Result<bool, Error> {
+        let query = accounts::delete(&self.collection, id, &self.farewells);
+        for _ in 0..FAREWELL_ROUNDS_MAX {
+            if let Some(deleted) = self.fauna.query_idempotent(&query).await? {
+                return Ok(deleted);
+            }
+        }
+        Err(Error::EndlessFarewell)
+    }
+}

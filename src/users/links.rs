@@ -1,0 +1,192 @@
+//! One-time links: offered to whoever can read a mailbox, consumed with the change they allow.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+use crate::fauna;
+use crate::fauna::DocumentId;
+use crate::users::Email;
+use crate::users::Error;
+use crate::users::NewPassword;
+use crate::users::Users;
+use crate::users::store::links;
+use crate::users::store::links::Consumed;
+use crate::users::store::links::NewLink;
+use crate::users::store::links::Offered;
+
+/// Length of a token: 32 bytes in base64url, no character of which a mail program or a form would change.
+const TOKEN_CHARS: usize = 43;
+
+/// What a link carries: 256 random bits. Fauna holds only its hash.
+pub struct LinkToken(SecretString);
+
+/// A link that was made, for the mailbox of the account.
+pub struct Offer {
+    /// The address as it is stored, whatever was typed.
+    pub to: Email,
+    /// For the link.
+    pub token: LinkToken,
+}
+
+/// What became of a wish for a link to verify an address.
+pub enum Verification {
+    /// There is a link.
+    Offered(Offer),
+    /// It has been verified.
+    Done,
+    /// There is no such user.
+    NoUser,
+}
+
+/// What became of a wish for another address.
+pub enum ChangeOffer {
+    /// There is a link, for the new address.
+    Offered(LinkToken),
+    /// Somebody has that address.
+    Taken,
+    /// There is no such user.
+    NoUser,
+}
+
+/// A link that was used up.
+#[derive(Debug)]
+pub struct Used {
+    /// Whose account was changed.
+    pub user: DocumentId,
+    /// The address that it had before.
+    pub email: Email,
+}
+
+/// What became of a link that gives an account another address.
+pub enum EmailChange {
+    /// It has it.
+    Done(Used),
+    /// Somebody else has it by now; the link still works, should it become free.
+    Taken,
+    /// The link is unknown, used, expired or was made void.
+    Invalid,
+}
+
+impl LinkToken {
+    /// A new one.
+    fn random() -> Result<Self, Error> {
+        let mut bytes = [0_u8; 32];
+        rand::fill(&mut bytes).map_err(|error| fauna::Error::Unavailable(format!("no randomness: {error}")))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
+    }
+
+    /// Takes what came back from a mailbox.
+    fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == TOKEN_CHARS && URL_SAFE_NO_PAD.decode(text).is_ok();
+        is_ours.then(|| Self(text.into()))
+    }
+
+    /// As it stands in the link.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// As it stands in Fauna: SHA-256 is enough for 256 random bits.
+    fn hash(&self) -> String {
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.expose().as_bytes()))
+    }
+}
+
+impl Users {
+    /// A link to choose a new password, for whoever has that address; an earlier one stops working. Nothing: nobody has it.
+    pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
+        let token = LinkToken::random()?;
+        let link = NewLink { hash: &token.hash(), life };
+        let query = links::offer_reset(&self.collection, email.as_str(), &link);
+        let offered: Option<Offered> = self.fauna.query(&query).await?;
+        offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
+    }
+
+    /// A link to show that the account's address is its owner's; an earlier one stops working.
+    pub async fn offer_verification(&self, user: &DocumentId, life: Duration) -> Result<Verification, Error> {
+        let token = LinkToken::random()?;
+        let link = NewLink { hash: &token.hash(), life };
+        let query = links::offer_verification(&self.collection, user, &link);
+        match self.fauna.query::<Option<Offered>>(&query).await? {
+            None => Ok(Verification::NoUser),
+            Some(Offered { email: None }) => Ok(Verification::Done),
+            Some(Offered { email: Some(email) }) => Ok(Verification::Offered(Offer { to: stored(&email)?, token })),
+        }
+    }
+
+    /// A link that gives the account that address; an earlier one stops working.
+    pub async fn offer_change(&self, user: &DocumentId, to: &Email, life: Duration) -> Result<ChangeOffer, Error> {
+        let token = LinkToken::random()?;
+        let link = NewLink { hash: &token.hash(), life };
+        let query = links::offer_change(&self.collection, user, to.as_str(), &link);
+        match self.fauna.query::<Option<Offered>>(&query).await? {
+            None => Ok(ChangeOffer::NoUser),
+            Some(Offered { email: None }) => Ok(ChangeOffer::Taken),
+            Some(Offered { email: Some(_) }) => Ok(ChangeOffer::Offered(token)),
+        }
+    }
+
+    /// Whose new password a token would set; nothing where it would not.
+    pub async fn reset_link(&self, token: &str) -> Result<Option<DocumentId>, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(None) };
+        Ok(self.fauna.query_idempotent(&links::reset_link(&token.hash())).await?)
+    }
+
+    /// Sets a new password by a link; the address of the account counts as verified then. Nothing: the link does not work.
+    pub async fn reset_password(&self, token: &str, password: NewPassword) -> Result<Option<Used>, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(None) };
+        let hash = self.hasher.hash(password).await?;
+        let query = links::reset_password(&token.hash(), &hash);
+        let consumed: Option<Consumed> = self.fauna.query(&query).await?;
+        consumed.map(used).transpose()
+    }
+
+    /// Verifies an address by a link; answers whose. Nothing: the link does not work.
+    pub async fn verify_email(&self, token: &str) -> Result<Option<DocumentId>, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(None) };
+        Ok(self.fauna.query(&links::verify(&token.hash())).await?)
+    }
+
+    /// Gives an account another address by a link.
+    pub async fn change_email(&self, token: &str) -> Result<EmailChange, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::Invalid) };
+        match self.fauna.query::<Option<Consumed>>(&links::change_email(&token.hash())).await {
+            Ok(Some(consumed)) => Ok(EmailChange::Done(used(consumed)?)),
+            Ok(None) => Ok(EmailChange::Invalid),
+            Err(fauna::Error::NotUnique) => Ok(EmailChange::Taken),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a link did.
+fn used(consumed: Consumed) -> Result<Used, Error> {
+    Ok(Used { email: stored(&consumed.email)?, user: consumed.id })
+}
+
+/// An address that we have stored.
+fn stored(email: &str) -> Result<Email, Error> {
+    Email::parse(email).ok_or(Error::Unreadable("email"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s_e_06_only_what_has_the_form_of_a_token_is_looked_up() {
+        let token = LinkToken::random().unwrap();
+        assert_eq!(LinkToken::parse(token.expose()).unwrap().hash(), token.hash());
+        let short = token.expose().get(1..).unwrap().to_owned();
+        for text in ["", " ", "null", "undefined", &short, &format!("{}=", token.expose()), &"+".repeat(43)] {
+            assert!(LinkToken::parse(text).is_none(), "{text:?}");
+        }
+        assert!(!token.hash().contains(token.expose()));
+    }
+}

@@ -1,0 +1,237 @@
+//! The queries about one-time links (design D13).
+//!
+//! A link is a document with a `ttl`: the hash of its token, its kind, whose it is and the address it was sent to. It is
+//! consumed in the transaction that makes the change it allows, so it works once however many try at once, and only while
+//! the account still has the address it had when the link was made.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::fauna::DocumentId;
+use crate::fauna::fql;
+use crate::fauna::fql::Expr;
+use crate::users::store::SECRETS;
+use crate::users::store::email_index;
+
+/// All links.
+pub const LINKS: &str = "account_links";
+/// Finds a link by the hash of its token.
+pub const LINKS_BY_HASH: &str = "account_links_by_hash";
+/// Finds the links of a user, by kind.
+pub const LINKS_BY_USER: &str = "account_links_by_user";
+
+/// Chooses a new password.
+const RESET: &str = "reset";
+/// Shows that the account's address is its owner's.
+const VERIFY: &str = "verify";
+/// Gives the account another address.
+const CHANGE: &str = "change";
+/// Every kind that belongs to a user.
+const KINDS: [&str; 3] = [RESET, VERIFY, CHANGE];
+/// Of no account and no use: made where there is no account, so that it takes as long.
+const NOTHING: &str = "nothing";
+/// More links of one kind than a user will have: each new one removes the others.
+const LINKS_MAX: i64 = 1000;
+
+/// What a link is made of.
+pub struct NewLink<'a> {
+    /// Hash of its token.
+    pub hash: &'a str,
+    /// How long it works.
+    pub life: Duration,
+}
+
+/// Where a link is to be sent.
+#[derive(Deserialize)]
+pub struct Offered {
+    /// The account's address as it is stored; none where no link was made.
+    pub email: Option<String>,
+}
+
+/// Whose link was consumed.
+#[derive(Deserialize)]
+pub struct Consumed {
+    /// The user.
+    pub id: DocumentId,
+    /// The address that the account had before.
+    pub email: String,
+}
+
+/// A link for whoever has that address; null where nobody has, after as much work.
+pub fn offer_reset(users: &str, email: &str, link: &NewLink<'_>) -> Expr {
+    let found = || fql::var("found");
+    let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
+    fql::let_in(
+        [("found", fql::matching(&email_index(users), [email.into()]))],
+        fql::if_else(
+            fql::exists(found()),
+            fql::let_in(
+                [("user", fql::select(&["ref"], fql::get(found()))), ("email", email_of("user"))],
+                make(RESET, link, vec![("address", fql::var("email"))]),
+            ),
+            fql::do_all([create(decoy, link.life), fql::null()]),
+        ),
+    )
+}
+
+/// A link for a user whose address is not verified; without an address where it is, null where there is no such user.
+pub fn offer_verification(users: &str, id: &DocumentId, link: &NewLink<'_>) -> Expr {
+    let is_verified = fql::select_or(&["data", "emailVerified"], fql::get(fql::document(SECRETS, id)), false.into());
+    let made = make(VERIFY, link, vec![("address", fql::var("email"))]);
+    offer(users, id, fql::if_else(is_verified, nothing_offered(), made))
+}
+
+/// A link that gives a user another address; without an address where that is taken, null where there is no such user.
+pub fn offer_change(users: &str, id: &DocumentId, to: &str, link: &NewLink<'_>) -> Expr {
+    let is_taken = fql::exists(fql::matching(&email_index(users), [to.into()]));
+    let made = make(CHANGE, link, vec![("address", to.into()), ("from", fql::var("email"))]);
+    offer(users, id, fql::if_else(is_taken, nothing_offered(), made))
+}
+
+/// `then` with `user` and `email` bound, or null.
+fn offer(users: &str, id: &DocumentId, then: Expr) -> Expr {
+    fql::let_in(
+        [("user", fql::document(users, id))],
+        fql::if_else(fql::exists(fql::var("user")), fql::let_in([("email", email_of("user"))], then), fql::null()),
+    )
+}
+
+/// An answer without an address.
+fn nothing_offered() -> Expr {
+    fql::object([])
+}
+
+/// A link of the bound user that takes the place of earlier ones of its kind.
+fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Expr {
+    let fixed = [("hash", link.hash.into()), ("kind", kind.into()), ("user", fql::var("user"))];
+    let fields = fixed.into_iter().chain(fields).map(|(name, value)| (name.to_owned(), value));
+    fql::do_all([
+        delete_links(fql::var("user"), kind),
+        create(fql::object_of(fields), link.life),
+        fql::object([("email", fql::var("email"))]),
+    ])
+}
+
+/// Creates a link's document.
+fn create(data: Expr, life: Duration) -> Expr {
+    let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    let ttl = fql::time_add(fql::now(), seconds, "seconds");
+    fql::create(fql::collection(LINKS), fql::object([("data", data), ("ttl", ttl)]))
+}
+
+/// Whose reset link that is, or null; leaves it as it is.
+pub fn reset_link(hash: &str) -> Expr {
+    consume(hash, RESET, "address", fql::var("id"))
+}
+
+/// A new password by a link. It shows that the address is theirs, and makes all other links void.
+pub fn reset_password(hash: &str, password_hash: &str) -> Expr {
+    let secret = fql::object([("passwordHash", password_hash.into()), ("emailVerified", true.into())]);
+    consume(hash, RESET, "address", after_links([update_secret(secret), consumed()]))
+}
+
+/// Shows by a link that the address is theirs.
+pub fn verify(hash: &str) -> Expr {
+    let secret = fql::object([("emailVerified", true.into())]);
+    consume(
+        hash,
+        VERIFY,
+        "address",
+        fql::do_all([delete_links(fql::var("user"), VERIFY), update_secret(secret), fql::var("id")]),
+    )
+}
+
+/// Another address by a link, which was sent there. All other links become void: they were sent to the former one.
+pub fn change_email(hash: &str) -> Expr {
+    let email = fql::object([("email", fql::select(&["data", "address"], fql::var("link")))]);
+    let secret = fql::object([("emailVerified", true.into())]);
+    let changed = fql::do_all([
+        fql::update(fql::var("user"), fql::object([("data", email)])),
+        update_secret(secret),
+        fql::object([("id", fql::var("id")), ("email", fql::select(&["data", "from"], fql::var("link")))]),
+    ]);
+    consume(hash, CHANGE, "from", after_links([changed]))
+}
+
+/// A link of that kind, if its user still has the address in its `bound_to`: then `then`, with `link`, `user` and `id`.
+fn consume(hash: &str, kind: &str, bound_to: &str, then: Expr) -> Expr {
+    let found = || fql::var("found");
+    let is_good = fql::all([
+        fql::equals(fql::select(&["data", "kind"], fql::var("link")), kind.into()),
+        fql::exists(fql::var("user")),
+        fql::equals(email_of("user"), fql::select(&["data", bound_to], fql::var("link"))),
+    ]);
+    let link = fql::let_in(
+        [
+            ("link", fql::get(found())),
+            ("user", fql::select(&["data", "user"], fql::var("link"))),
+            ("id", fql::select(&["id"], fql::var("user"))),
+        ],
+        fql::if_else(is_good, then, fql::null()),
+    );
+    fql::let_in(
+        [("found", fql::matching(LINKS_BY_HASH, [hash.into()]))],
+        fql::if_else(fql::exists(found()), link, fql::null()),
+    )
+}
+
+/// What [`Consumed`] reads.
+fn consumed() -> Expr {
+    fql::object([("id", fql::var("id")), ("email", email_of("user"))])
+}
+
+/// Removes all links of the bound user, then goes on.
+fn after_links<const N: usize>(then: [Expr; N]) -> Expr {
+    fql::do_each(delete_all(|| fql::var("user")).into_iter().chain(then))
+}
+
+/// Removes the links of a user that a new password makes void.
+pub fn delete_resets(user: Expr) -> Expr {
+    delete_links(user, RESET)
+}
+
+/// Removes all links of a user, kind by kind.
+pub fn delete_all(user: impl Fn() -> Expr) -> [Expr; 3] {
+    KINDS.map(|kind| delete_links(user(), kind))
+}
+
+/// Removes the links of a user of a kind.
+fn delete_links(user: Expr, kind: &str) -> Expr {
+    let links = fql::matching(LINKS_BY_USER, [user, kind.into()]);
+    let links = fql::select(&["data"], fql::paginate(links, LINKS_MAX));
+    fql::foreach(links, fql::lambda("l", fql::delete(fql::var("l"))))
+}
+
+/// Merges into the secret of the bound `id`.
+fn update_secret(data: Expr) -> Expr {
+    fql::update(fql::document(SECRETS, fql::var("id")), fql::object([("data", data)]))
+}
+
+/// The address of a bound user.
+fn email_of(user: &str) -> Expr {
+    fql::select(&["data", "email"], fql::get(fql::var(user)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna::recorded;
+
+    #[test]
+    fn a_link_is_verified_as_faunadb_has_done_it() {
+        assert_eq!(*verify("h4").wire(), recorded::query("link: verify"));
+    }
+
+    #[test]
+    fn a_password_is_reset_under_the_conditions_that_faunadb_has_answered() {
+        let recorded = recorded::query("link: consumed with the change");
+        let ours = reset_password("h1", "$argon2id$ann-2").wire().clone();
+        assert_eq!(ours["let"], recorded["let"]);
+        assert_eq!(ours["in"]["if"], recorded["in"]["if"]);
+        let (ours, recorded) = (&ours["in"]["then"], &recorded["in"]["then"]);
+        assert_eq!(ours["let"], recorded["let"]);
+        assert_eq!(ours["in"]["if"], recorded["in"]["if"]);
+        assert_eq!(ours["in"]["then"]["do"][0], recorded["in"]["then"]["do"][0]);
+    }
+}

@@ -1,0 +1,77 @@
+// Requests that survive the end of an access token.
+//
+// The server answers 401 "try refresh token" when only the access token has ended. Then the session is refreshed, once, and
+// the request is sent again. All tabs share one session, so they take turns: who had to wait finds the work already done.
+
+const REFRESHED_AT = "session-refreshed-at";
+const ANTI_CSRF = "anti-csrf";
+
+// Where the site asks for such tokens (ANTI_CSRF=VIA_TOKEN), the page brings the one of its session, and refreshes bring new ones.
+localStorage.setItem(ANTI_CSRF, document.documentElement.dataset.antiCsrf);
+
+/** The session is over: only signing in again helps. */
+export class SignedOut extends Error {}
+
+/** The server did not do what was asked; `message` is for the person. */
+export class Refused extends Error {}
+
+/**
+ * Like fetch, for our own API, signed in. Resolves to the answer's JSON, or to nothing where there is no body.
+ * Throws SignedOut, Refused, or fetch's own TypeError when the server cannot be reached.
+ */
+export async function call(path, options = {}) {
+  const before = localStorage.getItem(REFRESHED_AT);
+  let answer = await send(path, options);
+  if (await wantsRefresh(answer)) {
+    await refreshUnlessDone(before);
+    answer = await send(path, options);
+  }
+  return read(answer);
+}
+
+/** Refreshes the session whether it needs it or not. */
+export async function refresh() {
+  await inTurn(sendRefresh);
+}
+
+async function send(path, options) {
+  const headers = { accept: "application/json", rid: "anti-csrf", "st-auth-mode": "cookie", ...options.headers };
+  const token = localStorage.getItem(ANTI_CSRF);
+  if (token) headers[ANTI_CSRF] = token;
+  const answer = await fetch(path, { ...options, headers, credentials: "same-origin" });
+  if (answer.headers.has(ANTI_CSRF)) localStorage.setItem(ANTI_CSRF, answer.headers.get(ANTI_CSRF));
+  return answer;
+}
+
+async function wantsRefresh(answer) {
+  if (answer.status !== 401) return false;
+  const body = await answer.clone().json().catch(() => ({}));
+  return body.message === "try refresh token";
+}
+
+/** `before` is when the session had last been refreshed as the failed request was sent. */
+function refreshUnlessDone(before) {
+  return inTurn(async () => {
+    if (localStorage.getItem(REFRESHED_AT) === before) await sendRefresh();
+  });
+}
+
+async function sendRefresh() {
+  const headers = { rid: "session" };
+  await read(await send(document.documentElement.dataset.refresh, { method: "POST", headers }));
+  localStorage.setItem(REFRESHED_AT, String(Date.now()));
+  document.dispatchEvent(new Event("session-refreshed"));
+}
+
+/** One tab at a time. Browsers offer locks in secure contexts only; elsewhere the server's grace period has to do. */
+function inTurn(work) {
+  return navigator.locks ? navigator.locks.request("session-refresh", work) : work();
+}
+
+async function read(answer) {
+  const text = await answer.text();
+  const body = text && answer.headers.get("content-type")?.startsWith("application/json") ? JSON.parse(text) : undefined;
+  if (answer.ok) return body;
+  if (answer.status === 401) throw new SignedOut(body?.message);
+  throw new Refused(body?.message ?? `The server answered ${answer.status}.`);
+}

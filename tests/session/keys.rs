@@ -1,0 +1,156 @@
+//! Signing keys: published, rotated, agreed on (session.md 1.2; S-J-03, S-J-09, S-J-19).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::Validation;
+use jsonwebtoken::jwk::JwkSet;
+use serde_json::Value;
+use starter::seal::SealRing;
+
+use crate::world::SECOND;
+use crate::world::Visitor;
+use crate::world::World;
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+fn kid(visitor: &Visitor) -> String {
+    let header = visitor.access_token().split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+async fn published(visitor: &mut Visitor) -> Vec<String> {
+    let keys = visitor.get("/auth/jwt/jwks.json").await.json();
+    keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn anybody_can_verify_an_access_token_with_what_is_published() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let mut anybody = world.visitor();
+    let open_id = anybody.get("/auth/.well-known/openid-configuration").await;
+    assert_eq!(open_id.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(open_id.json()["issuer"], "http://localhost:3000/auth");
+    assert_eq!(open_id.json()["jwks_uri"], "http://localhost:3000/auth/jwt/jwks.json");
+
+    let answer = anybody.get("/auth/jwt/jwks.json").await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let cache = answer.header("cache-control").unwrap();
+    let seconds = cache.strip_prefix("max-age=").unwrap().strip_suffix(", must-revalidate").unwrap();
+    assert!((1..=7 * 24 * 3600).contains(&seconds.parse::<u64>().unwrap()), "{cache}");
+    let names: BTreeSet<_> = answer.json()["keys"][0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["kty", "kid", "crv", "x", "y", "alg", "use"].map(str::to_owned).into(), "public parts only");
+
+    let keys: JwkSet = serde_json::from_str(&answer.body).unwrap();
+    let key = DecodingKey::from_jwk(keys.find(&kid(&ann)).unwrap()).unwrap();
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.set_issuer(&["http://localhost:3000/auth"]);
+    let token = jsonwebtoken::decode::<Value>(ann.access_token(), &key, &validation).unwrap();
+    assert_eq!(token.claims["sub"], "ann");
+}
+
+#[tokio::test]
+async fn a_key_is_published_before_it_signs_and_verifies_after_it_has() {
+    let world = World::start().await;
+    let mut anybody = world.visitor();
+    let first = kid(&world.sign_in("ann").await);
+    world.clock.advance(WEEK - 58 * SECOND);
+    let mut ann = world.sign_in("ann").await;
+    assert_eq!(kid(&ann), first, "the next one is only published yet");
+    assert_eq!(published(&mut anybody).await.len(), 2);
+    world.clock.advance(61 * SECOND);
+    let next = kid(&world.sign_in("ann").await);
+    assert_ne!(next, first);
+    assert_eq!(ann.get("/me").await.status, 200, "what the old one signed still holds");
+    assert_eq!(published(&mut anybody).await, [next.clone(), first.clone()]);
+
+    world.clock.advance(Duration::from_mins(31));
+    assert_eq!(published(&mut anybody).await, [next]);
+    world.sessions.sweep().await.unwrap();
+    assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 1);
+    ann.refresh().await;
+    assert_eq!(ann.get("/me").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_made_by_one_process_verifies_on_the_other_at_once() {
+    let world = World::start().await;
+    let sibling = world.sibling().await;
+    assert_eq!(kid(&world.sign_in("ann").await), kid(&sibling.sign_in("ann").await), "they agree on the first");
+    world.clock.advance(WEEK + SECOND);
+    let ann = world.sign_in("ann").await;
+    let mut there = sibling.visitor_with(&ann.jar);
+    assert_eq!(there.get("/me").await.status, 200);
+    assert_eq!(kid(&sibling.sign_in("ann").await), kid(&ann), "they agree on the next one, too");
+    assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 2);
+    assert_eq!(there.refresh().await.status, 200);
+}
+
+#[tokio::test]
+async fn ten_processes_that_start_at_once_make_one_key() {
+    let world = World::start().await;
+    world.sql("delete from session_key").await;
+    let siblings = futures_util::future::join_all((0..10).map(|_| world.sibling())).await;
+    assert_eq!(world.count("select count(*) from session_key").await, 2, "one signs, one authenticates refresh tokens");
+    let ann = siblings[0].sign_in("ann").await;
+    for sibling in &siblings {
+        let mut there = sibling.visitor_with(&ann.jar);
+        assert_eq!(there.get("/me").await.status, 200);
+        assert_eq!(there.refresh().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_the_other_kind_of_key_are_renewed_by_a_refresh() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let fixed = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = false).await;
+    let mut there = fixed.visitor_with(&ann.jar);
+    assert!(there.get("/me").await.is_try_refresh());
+    assert_eq!(there.refresh().await.status, 200);
+    assert_eq!(there.get("/me").await.status, 200);
+    assert!(kid(&there).starts_with("s-"));
+    let mut back = world.visitor_with(&there.jar);
+    assert!(back.get("/me").await.is_try_refresh());
+    assert_eq!(back.refresh().await.status, 200);
+    assert!(kid(&back).starts_with("d-"));
+}
+
+#[tokio::test]
+async fn private_keys_are_stored_sealed() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    assert_eq!(world.count("select count(*) from session_key where sealed like 'test.%'").await, 2);
+    let other = |wishes: &mut crate::world::Wishes| {
+        wishes.settings.seal = std::sync::Arc::new(SealRing::new([("test".to_owned(), [8; 32])]));
+    };
+    let stranger = world.sibling_with(other).await;
+    let mut there = stranger.visitor_with(&ann.jar);
+    assert!(
+        there.get("/me").await.is_try_refresh(),
+        "with another key of the environment there is nothing to verify with"
+    );
+    assert!(there.refresh().await.is_unauthorised());
+    assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
+}
+
+/// S-J-09: a flood of unknown names does not become a flood of questions.
+#[tokio::test]
+async fn unknown_keys_are_asked_for_now_and_then() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let (_, rest) = ann.access_token().split_once('.').unwrap();
+    for number in 0..50 {
+        let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"d-{number}","version":"5"}}"#);
+        let mut flood = ann.clone();
+        flood.set_cookie("sAccessToken", &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header)));
+        assert!(flood.get("/me").await.is_try_refresh());
+    }
+    assert_eq!(ann.clone().get("/me").await.status, 200);
+}

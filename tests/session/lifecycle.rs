@@ -1,0 +1,274 @@
+//! A session from beginning to end, as session.md 2 and 3 have it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::world::SECOND;
+use crate::world::World;
+use crate::world::claims;
+
+const ACCESS: Duration = Duration::from_mins(15);
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn a_session_in_cookies() {
+    let world = World::start().await;
+    let mut ann = world.visitor();
+    let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token"));
+    assert_eq!(answer.header("st-access-token"), None);
+    let front = answer.front();
+    let said = claims(ann.access_token());
+    let keys: Vec<_> = said.keys().map(String::as_str).collect();
+    let names = ["sub", "exp", "iat", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken"];
+    assert_eq!(keys, [&names[..], &["iss", "tId", "rsub"]].concat());
+    assert_eq!(front["up"].to_string(), serde_json::Value::Object(said.clone()).to_string());
+    assert_eq!(front["uid"], "ann");
+    assert_eq!(front["ate"], said["exp"].as_i64().unwrap() * 1000);
+    assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 900);
+    assert_eq!(said["parentRefreshTokenHash1"], json!(null));
+    assert_eq!(said["iss"], "http://localhost:3000/auth");
+
+    let answer = ann.get("/me").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ann"));
+    assert!(answer.leaves_tokens_alone());
+    assert_eq!(ann.get("/twice").await.body, "ann");
+
+    let answer = ann.post("/auth/signout").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"OK"}"#));
+    assert_eq!(answer.header("front-token"), Some("remove"));
+    assert_eq!(answer.header("st-access-token"), None, "only the way in use is cleared");
+    assert!(ann.jar.is_empty());
+    assert_eq!(world.count("select count(*) from session").await, 0);
+    let answer = ann.get("/me").await;
+    assert!(answer.is_unauthorised() && answer.leaves_tokens_alone());
+}
+
+#[tokio::test]
+async fn a_session_in_headers() {
+    let world = World::start().await;
+    let mut app = world.visitor();
+    let answer = app.post("/login/ann").await;
+    assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 0);
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, st-access-token, st-refresh-token"));
+    let access = answer.header("st-access-token").unwrap().to_owned();
+    let refresh = answer.header("st-refresh-token").unwrap().to_owned();
+
+    app.header("authorization", &format!("Bearer {access}"));
+    assert_eq!(app.get("/me").await.body, "ann");
+    app.header("authorization", &format!("Bearer {refresh}"));
+    let answer = app.refresh().await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+    let access = answer.header("st-access-token").unwrap().to_owned();
+    app.header("authorization", &format!("Bearer {access}"));
+    let answer = app.post("/auth/signout").await;
+    assert_eq!(answer.header("st-access-token"), Some(""));
+    assert_eq!(answer.header("st-refresh-token"), Some(""));
+    assert_eq!(answer.header("front-token"), Some("remove"));
+    assert!(!answer.headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn refresh_then_first_use_promotes_once() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let first = ann.refresh_token().to_owned();
+    world.clock.advance(ACCESS + SECOND);
+    assert!(ann.get("/me").await.is_try_refresh());
+    let answer = ann.refresh().await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+    let child = claims(ann.access_token());
+    assert_ne!(child["parentRefreshTokenHash1"], json!(null));
+
+    let answer = ann.get("/me").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.headers.contains_key("front-token"));
+    let promoted = claims(ann.access_token());
+    assert_eq!(promoted["parentRefreshTokenHash1"], json!(null));
+    assert_eq!(promoted["exp"], child["exp"], "promotion does not prolong it (D2)");
+    assert!(ann.get("/me").await.leaves_tokens_alone(), "the second use changes nothing");
+
+    world.clock.advance(Duration::from_secs(31));
+    ann.set_cookie("sRefreshToken", &first);
+    assert!(ann.refresh().await.is_theft());
+    assert_eq!(world.count("select count(*) from session").await, 0);
+}
+
+#[tokio::test]
+async fn a_lost_answer_costs_nothing() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    for _ in 0..5 {
+        assert_eq!(ann.send_only(reqwest::Method::POST, "/auth/session/refresh", None).await.status, 200);
+        world.clock.advance(DAY);
+    }
+    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.get("/me").await.body, "ann");
+}
+
+#[tokio::test]
+async fn within_the_grace_period_the_old_token_joins_the_new_lineage() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let mut other_tab = ann.clone();
+    ann.refresh().await;
+    ann.get("/me").await;
+    assert_eq!(other_tab.refresh().await.status, 200);
+    assert_eq!(other_tab.get("/me").await.status, 200);
+    assert_eq!(claims(other_tab.access_token())["parentRefreshTokenHash1"], json!(null), "promoted");
+    assert_eq!(ann.get("/me").await.status, 200);
+    world.clock.advance(Duration::from_mins(1));
+    assert_eq!(other_tab.refresh().await.status, 200);
+}
+
+#[tokio::test]
+async fn use_prolongs_a_session_up_to_its_absolute_end() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    for _ in 0..4 {
+        world.clock.advance(29 * DAY - ACCESS);
+        let answer = ann.refresh().await;
+        if answer.status == 401 {
+            assert!(answer.is_unauthorised() && answer.clears_everything());
+            return;
+        }
+        assert_eq!(ann.get("/me").await.status, 200);
+    }
+    panic!("a session of {} days", 29 * 4);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_used_ends_and_is_swept() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    world.clock.advance(30 * DAY + SECOND);
+    let answer = ann.refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    assert_eq!(world.count("select count(*) from session").await, 1);
+    assert!(!world.sessions.sweep().await.unwrap());
+    assert_eq!(world.count("select count(*) from session").await, 0);
+}
+
+#[tokio::test]
+async fn refreshing_with_nothing_clears_and_verifying_with_nothing_does_not() {
+    let world = World::start().await;
+    let mut nobody = world.visitor();
+    let answer = nobody.refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, st-access-token, st-refresh-token"));
+    let answer = nobody.get("/me").await;
+    assert!(answer.is_unauthorised() && answer.leaves_tokens_alone());
+    let answer = nobody.post("/auth/signout").await;
+    assert!(answer.is_unauthorised() && answer.leaves_tokens_alone());
+    assert_eq!(nobody.get("/maybe").await.body, "nobody");
+    nobody.set_cookie("sAccessToken", "junk");
+    assert!(nobody.get("/me").await.is_unauthorised());
+    assert_eq!(nobody.get("/maybe").await.body, "nobody");
+    nobody.set_cookie("sRefreshToken", "junk");
+    assert!(nobody.refresh().await.clears_everything());
+}
+
+#[tokio::test]
+async fn optional_is_not_lenient() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    assert_eq!(ann.get("/maybe").await.body, "ann");
+    world.clock.advance(ACCESS + SECOND);
+    assert!(ann.get("/maybe").await.is_try_refresh());
+}
+
+#[tokio::test]
+async fn a_row_deleted_by_hand_ends_the_session() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    assert_eq!(world.sql("delete from session").await, 1);
+    assert_eq!(ann.get("/me").await.status, 200, "until its access token ends");
+    let answer = ann.clone().get("/now").await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    let answer = ann.refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+}
+
+#[tokio::test]
+async fn an_unused_child_of_an_ended_session_is_refused() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    ann.refresh().await;
+    world.sql("delete from session").await;
+    let answer = ann.get("/me").await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+}
+
+#[tokio::test]
+async fn sessions_as_a_list() {
+    let world = World::start().await;
+    let mut phone = world.sign_in("ann").await;
+    world.clock.advance(SECOND);
+    let mut laptop = world.sign_in("ann").await;
+    let mut bob = world.sign_in("bob").await;
+
+    let listed = laptop.get("/api/sessions").await.json();
+    let sessions = listed["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!((&sessions[0]["current"], &sessions[1]["current"]), (&json!(true), &json!(false)));
+    assert!(sessions[0]["createdAt"].as_i64() > sessions[1]["createdAt"].as_i64(), "newest first");
+    assert!(sessions[0]["expiresAt"].is_i64());
+    let of_phone = sessions[1]["handle"].as_str().unwrap().to_owned();
+
+    assert_eq!(bob.delete(&format!("/api/sessions/{of_phone}")).await.status, 404);
+    assert_eq!(phone.get("/me").await.status, 200);
+    let answer = laptop.delete(&format!("/api/sessions/{of_phone}")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"OK"}"#));
+    assert!(phone.get("/me").await.is_unauthorised(), "refused at once where it was ended");
+    assert_eq!(laptop.delete(&format!("/api/sessions/{of_phone}")).await.status, 404);
+
+    world.sign_in("ann").await;
+    let answer = laptop.post("/api/sessions/revoke-others").await;
+    assert_eq!(answer.json(), json!({ "status": "OK", "revoked": 1 }));
+    assert_eq!(laptop.get("/me").await.status, 200);
+    assert_eq!(bob.get("/now").await.status, 200);
+
+    let info = laptop.get("/sessioninfo").await.json();
+    assert_eq!(info["userId"], "ann");
+    assert_eq!(info["sessionData"], json!({}));
+    assert_eq!(info["accessTokenPayload"]["sessionHandle"], info["sessionHandle"]);
+    let own = info["sessionHandle"].as_str().unwrap().to_owned();
+    laptop.delete(&format!("/api/sessions/{own}")).await;
+    assert!(laptop.jar.is_empty(), "ending one's own session is signing out");
+}
+
+#[tokio::test]
+async fn payload_is_merged_kept_and_carried_on() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let exp = claims(ann.access_token())["exp"].clone();
+    let answer = ann.put("/payload", &json!({ "name": "łukasz 馬 / 马", "role": "a", "sub": "eve" })).await;
+    assert_eq!(answer.json(), json!({ "iss": "http://localhost:3000/auth", "name": "łukasz 馬 / 马", "role": "a" }));
+    assert_eq!(claims(ann.access_token())["exp"], exp);
+    assert_eq!(answer.front()["up"]["sub"], "ann");
+    ann.put("/payload", &json!({ "role": null })).await;
+    ann.refresh().await;
+    let expected = json!({ "iss": "http://localhost:3000/auth", "name": "łukasz 馬 / 马" });
+    assert_eq!(ann.get("/payload").await.json(), expected);
+    assert_eq!(ann.put("/payload", &json!({ "big": "x".repeat(3000) })).await.status, 400);
+    assert_eq!(ann.get("/payload").await.json(), expected);
+}
+
+#[tokio::test]
+async fn a_change_by_handle_is_seen_at_the_next_check_of_the_database() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let info = ann.get("/sessioninfo").await.json();
+    let handle = starter::session::SessionHandle::parse(info["sessionHandle"].as_str().unwrap()).unwrap();
+    let update = json!({ "role": "admin" }).as_object().unwrap().clone();
+    assert!(world.sessions.merge_into_payload(&handle, update.clone()).await.unwrap());
+    assert!(ann.get("/payload").await.json().get("role").is_none());
+    assert!(ann.get("/me").await.leaves_tokens_alone());
+    assert!(ann.get("/now").await.headers.contains_key("front-token"));
+    assert_eq!(ann.get("/payload").await.json()["role"], "admin");
+    assert!(ann.get("/now").await.leaves_tokens_alone());
+    let nobody = starter::session::SessionHandle::parse("nobody").unwrap();
+    assert!(!world.sessions.merge_into_payload(&nobody, update).await.unwrap());
+}

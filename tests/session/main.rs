@@ -1,0 +1,9 @@
+//! The session room alone, over HTTP, with nothing that accompanies its sessions.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod keys;
+mod lifecycle;
+mod processes;
+mod races;
+mod tokens;
+mod world;

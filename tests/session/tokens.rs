@@ -1,0 +1,270 @@
+//! Tokens that are not what they should be (security.md 3.1, 3.2, 3.3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use serde_json::json;
+use starter::session::AntiCsrf;
+
+use crate::world::SECOND;
+use crate::world::Visitor;
+use crate::world::World;
+
+/// The same token with another part.
+fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
+    let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
+    let mut value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&parts[part]).unwrap()).unwrap();
+    change(&mut value);
+    parts[part] = URL_SAFE_NO_PAD.encode(value.to_string());
+    parts.join(".")
+}
+
+/// S-J-01, S-J-02, S-J-06, S-J-07, S-J-08.
+#[tokio::test]
+async fn a_tampered_access_token_asks_for_a_refresh_and_loses_nothing() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let good = ann.access_token().to_owned();
+    let (message, _) = good.rsplit_once('.').unwrap();
+    let tampered = [
+        format!("{}.", with_part(message, 0, |header| header["alg"] = json!("none"))),
+        with_part(&good, 0, |header| header["alg"] = json!("HS256")),
+        with_part(&good, 0, |header| header["kid"] = json!("../../dev/null")),
+        with_part(&good, 0, |header| header["kid"] = json!("' or 1=1--")),
+        with_part(&good, 0, |header| header["jku"] = json!("http://evil.example")),
+        with_part(&good, 1, |claims| claims["sub"] = json!("eve")),
+        with_part(&good, 1, |claims| claims["exp"] = json!(9_999_999_999_i64)),
+        format!("{message}.{}", "A".repeat(86)),
+    ];
+    for token in tampered {
+        let mut thief = ann.clone();
+        thief.set_cookie("sAccessToken", &token);
+        assert!(thief.get("/me").await.is_try_refresh(), "{token}");
+        assert!(thief.get("/maybe").await.is_try_refresh(), "{token}");
+        assert_eq!(thief.refresh().await.status, 200, "the refresh token is still good");
+    }
+}
+
+/// S-J-14: what the client says about itself is not asked.
+#[tokio::test]
+async fn a_forged_front_token_is_not_looked_at() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    ann.header("front-token", "eyJ1aWQiOiJldmUifQ==").set_cookie("sFrontToken", "eyJ1aWQiOiJldmUifQ==");
+    assert_eq!(ann.get("/me").await.body, "ann");
+}
+
+/// S-R-16, S-R-19: no theft is seen in what is not ours.
+#[tokio::test]
+async fn what_is_no_refresh_token_ends_nothing() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let good = ann.refresh_token().to_owned();
+    let (elsewhere, access) = (World::start().await.sign_in("ann").await, ann.access_token());
+    let flipped = good.replacen(|letter: char| letter.is_ascii_uppercase(), "z", 1);
+    for token in
+        [&good[1..], &good[..good.len() - 1], &flipped, elsewhere.refresh_token(), access, "x", &"A".repeat(5000)]
+    {
+        let mut other = ann.clone();
+        other.set_cookie("sRefreshToken", token);
+        let answer = other.refresh().await;
+        assert!(answer.is_unauthorised() && answer.clears_everything(), "{token}");
+    }
+    let mut other = ann.clone();
+    other.set_cookie("sAccessToken", &good);
+    assert!(other.get("/me").await.is_unauthorised());
+    assert_eq!(world.count("select count(*) from session").await, 1);
+    assert_eq!(ann.clone().refresh().await.status, 200);
+}
+
+/// S-C-04, S-C-05, issue supertokens-node#826: never 500, and the session is not lost.
+#[tokio::test]
+async fn cookies_that_come_twice() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let bob = world.sign_in("bob").await;
+    let twice = |visitor: &Visitor, name: &str, value: &str| {
+        let mut visitor = visitor.clone();
+        let (mut own, path) = visitor.jar.remove(name).unwrap();
+        own.push_str(&format!("; {name}={value}"));
+        visitor.jar.insert(name.to_owned(), (own, path));
+        visitor
+    };
+    for value in [bob.access_token(), ann.access_token(), "garbage"] {
+        let mut tossed = twice(&ann, "sAccessToken", value);
+        assert!(tossed.get("/me").await.is_try_refresh(), "{value}");
+        assert_eq!(tossed.refresh().await.status, 200);
+    }
+    assert_eq!(twice(&ann, "sRefreshToken", "garbage").refresh().await.status, 200);
+    assert_eq!(twice(&ann, "sRefreshToken", ann.refresh_token()).refresh().await.status, 200);
+    let answer = twice(&ann, "sRefreshToken", bob.refresh_token()).refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    assert_eq!(world.count("select count(*) from session").await, 2, "nothing was taken for theft");
+
+    let mut newer = ann.clone();
+    newer.refresh().await;
+    newer.get("/me").await;
+    world.clock.advance(SECOND * 60);
+    assert_eq!(twice(&newer, "sRefreshToken", ann.refresh_token()).refresh().await.status, 200);
+    assert_eq!(twice(&ann, "sRefreshToken", newer.refresh_token()).refresh().await.status, 200);
+}
+
+#[tokio::test]
+async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
+    let world = World::with(|wishes| wishes.settings.refuse_duplicate_cookies = true).await;
+    let mut ann = world.sign_in("ann").await;
+    let twice = format!("{}; sAccessToken=x", ann.access_token());
+    ann.set_cookie("sAccessToken", &twice);
+    let answer = ann.refresh().await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.body.contains("The request contains multiple session cookies."));
+}
+
+#[tokio::test]
+async fn cookies_of_an_older_domain_are_removed() {
+    let world = World::with(|wishes| {
+        wishes.settings.cookie_domain = Some("example.com".to_owned());
+        wishes.settings.older_cookie_domain = Some(String::new());
+    })
+    .await;
+    let mut ann = world.sign_in("ann").await;
+    let twice = format!("{}; sAccessToken=x", ann.access_token());
+    ann.set_cookie("sAccessToken", &twice);
+    let answer = ann.clone().refresh().await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    let lines: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line.contains("Expires=Thu, 01 Jan 1970") && !line.contains("Domain")));
+}
+
+/// S-C-07 and its kin.
+#[tokio::test]
+async fn a_broken_cookie_beside_ours_breaks_nothing() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let cookie =
+        [b"bad=\xff\xfe; %73AccessToken=evil; sAccessToken=".as_slice(), ann.access_token().as_bytes()].concat();
+    let request = reqwest::Client::new().get(format!("{}/me", world.base));
+    let response = request.header("cookie", reqwest::header::HeaderValue::from_bytes(&cookie).unwrap()).send().await;
+    assert_eq!(response.unwrap().text().await.unwrap(), "ann");
+}
+
+/// S-R-24, and the tables of supertokens-node's `auth-modes.test.js`.
+#[tokio::test]
+async fn a_header_counts_more_than_a_cookie() {
+    let world = World::start().await;
+    let mut both = world.sign_in("ann").await;
+    let mut bob = world.visitor();
+    let tokens = bob.post("/login/bob").await;
+    let (access, refresh) = (tokens.header("st-access-token").unwrap(), tokens.header("st-refresh-token").unwrap());
+    both.header("authorization", &format!("Bearer {access}"));
+    assert_eq!(both.get("/me").await.body, "bob");
+    both.header("authorization", "Bearer an-api-key-of-something-else");
+    assert_eq!(both.get("/me").await.body, "ann");
+
+    both.header("authorization", &format!("Bearer {refresh}"));
+    let answer = both.refresh().await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("st-access-token").unwrap().starts_with("ey"));
+    assert!(both.jar.is_empty(), "the cookies are cleared");
+}
+
+#[tokio::test]
+async fn a_way_that_is_not_allowed_counts_as_absent() {
+    let world = World::with(|wishes| wishes.settings.transfer = Some(starter::session::Transfer::Header)).await;
+    let mut ann = world.visitor();
+    let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
+    assert!(ann.jar.is_empty());
+    let access = answer.header("st-access-token").unwrap();
+    ann.set_cookie("sAccessToken", access);
+    ann.set_cookie("sRefreshToken", answer.header("st-refresh-token").unwrap());
+    assert!(ann.get("/me").await.is_unauthorised());
+    assert!(ann.clone().refresh().await.clears_everything());
+    ann.header("authorization", &format!("Bearer {access}"));
+    assert_eq!(ann.get("/me").await.body, "ann");
+}
+
+/// S-C-20; session.md 1.5.
+#[tokio::test]
+async fn anti_csrf_by_token() {
+    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let mut ann = world.visitor();
+    let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
+    let token = answer.header("anti-csrf").unwrap().to_owned();
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, anti-csrf"));
+    assert_eq!(ann.get("/me").await.status, 200, "reading needs none");
+    assert!(ann.post("/me").await.is_try_refresh());
+    assert!(ann.clone().header("anti-csrf", "other").post("/me").await.is_try_refresh());
+    assert_eq!(ann.clone().header("anti-csrf", &token).post("/me").await.status, 200);
+
+    let answer = ann.clone().refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    let answer = ann.header("anti-csrf", &token).refresh().await;
+    assert_eq!(answer.status, 200);
+    let next = answer.header("anti-csrf").unwrap().to_owned();
+    assert_ne!(next, token);
+    let answer = ann.clone().header("anti-csrf", &next).post("/me").await;
+    assert_eq!((answer.status, answer.header("anti-csrf")), (200, None), "promotion keeps the token");
+    assert!(ann.post("/me").await.is_try_refresh());
+}
+
+#[tokio::test]
+async fn anti_csrf_by_header() {
+    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
+    let mut ann = world.sign_in("ann").await;
+    assert!(ann.post("/me").await.is_try_refresh());
+    let answer = ann.clone().refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    ann.header("rid", "anything");
+    assert_eq!(ann.post("/me").await.status, 200);
+    assert_eq!(ann.refresh().await.status, 200);
+}
+
+#[tokio::test]
+async fn scripts_may_read_the_access_token_only_where_that_is_set() {
+    let world = World::with(|wishes| wishes.settings.expose_access_token = true).await;
+    let mut ann = world.visitor();
+    let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
+    assert_eq!(answer.header("st-access-token"), ann.cookie("sAccessToken"));
+    assert_eq!(answer.header("st-refresh-token"), None);
+}
+
+#[tokio::test]
+async fn a_frontend_of_the_seeds_age() {
+    let world = World::start().await;
+    let mut ann = world.visitor();
+    let answer = ann.header("rid", "session").post("/login/ann").await;
+    assert_eq!(answer.header("access-control-expose-headers"), Some("front-token, id-refresh-token"));
+    let (id, until) = answer.header("id-refresh-token").unwrap().split_once(';').unwrap();
+    assert_eq!(ann.cookie("sIdRefreshToken"), Some(id));
+    assert!(until.parse::<i64>().unwrap() > world.clock.now().millis());
+    assert_eq!(answer.front()["up"], json!({}));
+    let id = id.to_owned();
+
+    assert!(ann.get("/me").await.leaves_tokens_alone());
+    let answer = ann.header("fdi-version", "1.8,1.9").refresh().await;
+    assert_eq!(answer.status, 200);
+    assert_ne!(ann.cookie("sIdRefreshToken"), Some(id.as_str()), "it changes with every refresh");
+    let answer = ann.put("/payload", &json!({ "name": "Ann" })).await;
+    assert_eq!(answer.front()["up"], json!({ "name": "Ann" }));
+
+    let mut expired = ann.clone();
+    expired.jar.remove("sAccessToken");
+    assert!(expired.get("/me").await.is_try_refresh());
+    let mut foreign = ann.clone();
+    foreign.set_cookie("sIdRefreshToken", "asdf");
+    assert!(foreign.get("/me").await.is_try_refresh());
+
+    let mut upgraded = ann.clone();
+    upgraded.headers.clear();
+    upgraded.header("st-auth-mode", "cookie").header("rid", "anti-csrf");
+    assert_eq!(upgraded.refresh().await.status, 200);
+    assert_eq!(upgraded.cookie("sIdRefreshToken"), None);
+    assert_eq!(upgraded.get("/me").await.status, 200);
+
+    let mut ann = world.visitor();
+    ann.header("rid", "session").post("/login/ann").await;
+    let answer = ann.post("/auth/signout").await;
+    assert_eq!(answer.header("id-refresh-token"), Some("remove"));
+    assert!(ann.jar.is_empty());
+}

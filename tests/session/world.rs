@@ -1,0 +1,387 @@
+//! A server with nothing but sessions, and visitors with their cookies.
+//!
+//! On SQLite, or on the PostgreSQL server that `DATABASE_TEST_URL` names: each test has a database of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::App;
+use actix_web::HttpRequest;
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use actix_web::web::Path;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Method;
+use serde_json::Map;
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use starter::clock::Clock;
+use starter::database::Database;
+use starter::seal::SealRing;
+use starter::session;
+use starter::session::Companion;
+use starter::session::Error;
+use starter::session::MaybeSignedIn;
+use starter::session::NoCompanion;
+use starter::session::Refused;
+use starter::session::SessionHandle;
+use starter::session::Sessions;
+use starter::session::Settings;
+use starter::session::SignedIn;
+use starter::session::SignedInNow;
+use starter::session::UserId;
+use tempfile::TempDir;
+
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// A running server.
+pub struct World {
+    pub base: String,
+    pub clock: Clock,
+    pub sessions: Sessions,
+    pub database: Database,
+    pub url: String,
+    server: ServerHandle,
+    files: Arc<TempDir>,
+}
+
+/// What a test wants to be different.
+pub struct Wishes {
+    pub settings: Settings,
+    pub companion: Arc<dyn Companion>,
+}
+
+impl Wishes {
+    pub fn new() -> Self {
+        let seal = SealRing::new([("test".to_owned(), [7; 32])]);
+        let settings = Settings::new("http://localhost:3000", "http://localhost:3000", seal);
+        Self { settings, companion: Arc::new(NoCompanion) }
+    }
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Wishes)) -> Self {
+        let mut wishes = Wishes::new();
+        change(&mut wishes);
+        let files = Arc::new(TempDir::new().unwrap());
+        let url = new_database(&files).await;
+        Self::on(url, wishes, Clock::system(), files).await
+    }
+
+    /// Another process on the same database, as far as that can be had in one.
+    pub async fn sibling(&self) -> Self {
+        self.sibling_with(|_| {}).await
+    }
+
+    pub async fn sibling_with(&self, change: impl FnOnce(&mut Wishes)) -> Self {
+        let mut wishes = Wishes::new();
+        change(&mut wishes);
+        Self::on(self.url.clone(), wishes, self.clock.clone(), Arc::clone(&self.files)).await
+    }
+
+    /// On a database that is there already.
+    pub async fn on_database(url: String, change: impl FnOnce(&mut Wishes)) -> Self {
+        let mut wishes = Wishes::new();
+        change(&mut wishes);
+        Self::on(url, wishes, Clock::system(), Arc::new(TempDir::new().unwrap())).await
+    }
+
+    /// Somebody who comes with these cookies.
+    pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> Visitor {
+        Visitor { jar: jar.clone(), ..self.visitor() }
+    }
+
+    async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
+        let database = Database::open(&url).await.unwrap();
+        let sessions =
+            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.companion).await.unwrap();
+        let shared = Data::new(sessions.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(from_fn(session::attach))
+                .app_data(shared.clone())
+                .service(web::scope("/auth").configure(session::routes))
+                .service(web::scope("/api").configure(session::api_routes))
+                .service(web::resource("/sessioninfo").get(session::session_info))
+                .service(web::resource("/login/{user}").post(login))
+                .service(web::resource("/me").get(me).post(me))
+                .service(web::resource("/twice").get(twice))
+                .service(web::resource("/maybe").get(maybe))
+                .service(web::resource("/now").get(now))
+                .service(web::resource("/payload").get(payload).put(merge))
+        });
+        let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+        let base = format!("http://{}", server.addrs()[0]);
+        let running = server.run();
+        let handle = running.handle();
+        tokio::spawn(running);
+        Self { base, clock, sessions, database, url, server: handle, files }
+    }
+
+    /// Somebody with an empty cookie jar.
+    pub fn visitor(&self) -> Visitor {
+        Visitor { base: self.base.clone(), jar: BTreeMap::new(), headers: BTreeMap::new(), client: client() }
+    }
+
+    /// Somebody signed in, with cookies.
+    pub async fn sign_in(&self, user: &str) -> Visitor {
+        let mut visitor = self.visitor();
+        let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        visitor
+    }
+
+    /// Runs a statement behind the application's back.
+    pub async fn sql(&self, statement: &str) -> u64 {
+        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(self.database.write()).await.unwrap();
+        done.rows_affected()
+    }
+
+    /// Asks for a number behind the application's back.
+    pub async fn count(&self, statement: &str) -> i64 {
+        let statement = AssertSqlSafe(statement.to_owned());
+        sqlx::query_scalar(statement).fetch_one(self.database.write()).await.unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let server = self.server.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { server.stop(false).await });
+        }
+    }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+/// The URL of a fresh database.
+async fn new_database(files: &TempDir) -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let Ok(server) = std::env::var("DATABASE_TEST_URL") else {
+        return format!("sqlite://{}", files.path().join("test.sqlite").display());
+    };
+    let name = format!("starter_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+    sqlx::any::install_default_drivers();
+    let admin = sqlx::AnyPool::connect(&server).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
+    admin.close().await;
+    let (before, _) = server.rsplit_once('/').unwrap();
+    format!("{before}/{name}")
+}
+
+/// Somebody with a browser.
+#[derive(Clone)]
+pub struct Visitor {
+    base: String,
+    /// Cookies: name to value and path.
+    pub jar: BTreeMap<String, (String, String)>,
+    /// Sent with every request.
+    pub headers: BTreeMap<String, String>,
+    client: reqwest::Client,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Visitor {
+    /// The same person, at another server.
+    pub fn at(self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self }
+    }
+
+    /// Sends a header from now on.
+    pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub async fn post(&mut self, path: &str) -> Answer {
+        self.send(Method::POST, path, None).await
+    }
+
+    pub async fn delete(&mut self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    pub async fn put(&mut self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body.to_string())).await
+    }
+
+    pub async fn refresh(&mut self) -> Answer {
+        self.post("/auth/session/refresh").await
+    }
+
+    /// Sends a request with the cookies for its path, and keeps those of the answer.
+    pub async fn send(&mut self, method: Method, path: &str, body: Option<String>) -> Answer {
+        let answer = self.send_only(method, path, body).await;
+        for line in answer.headers.get_all("set-cookie") {
+            self.keep(line.to_str().unwrap());
+        }
+        answer
+    }
+
+    /// The same for an answer that gets lost on the way.
+    pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        let cookies = self.jar.iter().filter(|(_, (_, of))| path.starts_with(of.as_str()));
+        let cookies: Vec<_> = cookies.map(|(name, (value, _))| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+
+    /// Does with a `Set-Cookie` what browsers do.
+    fn keep(&mut self, line: &str) {
+        let mut parts = line.split("; ");
+        let (name, value) = parts.next().unwrap().split_once('=').unwrap();
+        let path = parts.find_map(|part| part.strip_prefix("Path=")).unwrap_or("/");
+        if line.contains("Expires=Thu, 01 Jan 1970") {
+            self.jar.remove(name);
+        } else {
+            self.jar.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
+        }
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.jar.get(name).map(|(value, _)| value.as_str())
+    }
+
+    pub fn access_token(&self) -> &str {
+        self.cookie("sAccessToken").unwrap()
+    }
+
+    pub fn refresh_token(&self) -> &str {
+        self.cookie("sRefreshToken").unwrap()
+    }
+
+    /// Uses another token from now on.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        let path = if name == "sRefreshToken" { "/auth/session/refresh" } else { "/" };
+        self.jar.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// What the header `front-token` says.
+    pub fn front(&self) -> Value {
+        serde_json::from_slice(&STANDARD.decode(self.header("front-token").unwrap()).unwrap()).unwrap()
+    }
+
+    /// Whether the answer leaves the client's tokens as they are.
+    pub fn leaves_tokens_alone(&self) -> bool {
+        let names = ["set-cookie", "front-token", "st-access-token", "st-refresh-token", "anti-csrf"];
+        names.iter().all(|name| !self.headers.contains_key(*name))
+    }
+
+    /// Whether it makes the client forget its tokens, in cookies and headers.
+    pub fn clears_everything(&self) -> bool {
+        let cookies: Vec<_> = self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+        self.header("front-token") == Some("remove")
+            && self.header("st-access-token") == Some("")
+            && self.header("st-refresh-token") == Some("")
+            && cookies.len() == 2
+            && cookies.iter().all(|line| line.contains("=; ") && line.contains("Expires=Thu, 01 Jan 1970"))
+    }
+
+    pub fn is_try_refresh(&self) -> bool {
+        self.status == 401 && self.body == r#"{"message":"try refresh token"}"# && self.leaves_tokens_alone()
+    }
+
+    pub fn is_unauthorised(&self) -> bool {
+        self.status == 401 && self.body == r#"{"message":"unauthorised"}"#
+    }
+
+    pub fn is_theft(&self) -> bool {
+        self.status == 401 && self.body == r#"{"message":"token theft detected"}"# && self.clears_everything()
+    }
+}
+
+/// What an access token says.
+pub fn claims(token: &str) -> Map<String, Value> {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+async fn login(
+    request: HttpRequest,
+    sessions: Data<Sessions>,
+    user: Path<String>,
+    payload: Option<Json<Map<String, Value>>>,
+) -> Result<String, Refused> {
+    let user = UserId::parse(&user).unwrap();
+    let payload = payload.map(Json::into_inner).unwrap_or_default();
+    let created: Result<SessionHandle, Error> = sessions.create(&request, &user, payload).await;
+    Ok(created.map_err(|error| sessions.refuse(error))?.to_string())
+}
+
+async fn me(me: SignedIn) -> String {
+    me.user().to_string()
+}
+
+async fn twice(me: SignedIn, again: SignedIn) -> String {
+    assert_eq!(me.handle(), again.handle());
+    me.user().to_string()
+}
+
+async fn maybe(me: MaybeSignedIn) -> String {
+    me.0.map_or_else(|| "nobody".to_owned(), |me| me.user().to_string())
+}
+
+async fn now(me: SignedInNow) -> String {
+    me.0.user().to_string()
+}
+
+async fn payload(me: SignedIn) -> Json<Map<String, Value>> {
+    Json(me.payload().clone())
+}
+
+async fn merge(
+    mut me: SignedIn,
+    sessions: Data<Sessions>,
+    update: Json<Map<String, Value>>,
+) -> Result<Json<Map<String, Value>>, Refused> {
+    me.merge_payload(update.into_inner()).await.map_err(|error| sessions.refuse(error))?;
+    Ok(Json(me.payload().clone()))
+}

@@ -1,0 +1,109 @@
+//! Who may use what: every route, and what a visitor without a session gets. A route that is missing here is a route that
+//! nobody thought about.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::world::World;
+
+/// Method, path, and the status for a visitor who sends an empty JSON object.
+const ROUTES: &[(&str, &str, u16)] = &[
+    ("GET", "/health", 200),
+    ("GET", "/ready", 200),
+    ("GET", "/", 200),
+    ("GET", "/auth/jwt/jwks.json", 200),
+    ("GET", "/auth/.well-known/openid-configuration", 200),
+    ("POST", "/auth/signup", 400),
+    ("POST", "/auth/signin", 400),
+    ("GET", "/auth/emailpassword/email/exists?email=x@example.com", 200),
+    ("POST", "/auth/session/refresh", 401),
+    ("POST", "/auth/signout", 401),
+    ("GET", "/sessioninfo", 401),
+    ("GET", "/api/sessions", 401),
+    ("DELETE", "/api/sessions/some-handle", 401),
+    ("POST", "/api/sessions/revoke-others", 401),
+    ("GET", "/api/comments", 200),
+    ("POST", "/api/comments", 401),
+    ("DELETE", "/api/comments/1", 401),
+    ("PUT", "/api/comments/1/like", 401),
+    ("DELETE", "/api/comments/1/like", 401),
+    ("POST", "/like-comment", 401),
+    ("GET", "/auth", 200),
+    ("GET", "/account", 303),
+    ("GET", "/account/session", 401),
+    ("POST", "/account/sessions/some-handle/end", 303),
+    ("POST", "/account/sessions/end-others", 303),
+    ("GET", "/auth/session/refresh/continue", 303),
+    ("POST", "/auth/session/refresh/continue", 303),
+    ("POST", "/sign-up", 415),
+    ("POST", "/sign-in", 415),
+    ("POST", "/sign-out", 303),
+    ("POST", "/sign-out-everywhere", 303),
+    ("POST", "/comments", 303),
+    ("POST", "/comments/1/like", 303),
+    ("POST", "/comments/1/unlike", 303),
+    ("POST", "/comments/1/delete", 303),
+    ("GET", "/static/site.css", 200),
+    ("GET", "/no-such-page", 404),
+    ("GET", "/auth/no-such-page", 404),
+    ("GET", "/api/no-such-page", 404),
+    ("PATCH", "/api/comments", 405),
+];
+
+#[actix_rt::test]
+async fn every_route_is_closed_unless_it_is_meant_to_be_open() {
+    let world = World::start().await;
+    let visitor = world.visitor();
+    for (method, path, expected) in ROUTES {
+        let body = (*method != "GET").then(|| json!({}).to_string().into());
+        let kind = [("content-type", "application/json")];
+        let answer = visitor.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &kind, body).await;
+        assert_eq!(answer.status, *expected, "{method} {path}: {}", answer.text);
+        if answer.status >= 400 {
+            assert!(answer.json()["message"].is_string(), "{method} {path} refuses without words: {}", answer.text);
+        }
+        for header in ["x-content-type-options", "content-security-policy", "referrer-policy"] {
+            assert_ne!(answer.header(header), "", "{method} {path} lacks {header}");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_body_that_is_too_large_is_413_and_the_session_lives_on() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let huge = json!({"text": "x".repeat(3_000_000)});
+    let answer = ann.post("/api/comments", &huge).await;
+    assert_eq!((answer.status, answer.json()["message"].is_string()), (413, true));
+    assert_eq!(ann.get("/sessioninfo").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn a_body_that_is_not_what_it_should_be_is_refused_in_words() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let json_type = ("content-type", "application/json");
+    let wrong: [(&str, (&str, &str), &str, u16); 5] = [
+        ("/api/comments", json_type, "{bad", 400),
+        ("/api/comments", json_type, "[]", 400),
+        ("/api/comments", ("content-type", "text/xml"), r#"{"text":"x"}"#, 415),
+        ("/auth/signup", json_type, "{bad", 400),
+        ("/like-comment", json_type, "{}", 400),
+    ];
+    for (path, header, body, expected) in wrong {
+        let answer = ann.send(Method::POST, path, &[header], Some(body.into())).await;
+        assert_eq!(answer.status, expected, "{path} {body}: {}", answer.text);
+        assert!(answer.json()["message"].is_string(), "{}", answer.text);
+    }
+    assert_eq!(ann.get("/sessioninfo").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn a_page_of_another_site_cannot_act_for_the_person() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let from_elsewhere = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+    let answer = ann.send(Method::POST, "/auth/signout", &from_elsewhere, None).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(ann.get("/sessioninfo").await.status, 200);
+}

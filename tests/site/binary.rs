@@ -1,0 +1,126 @@
+//! The program itself: started, killed and started again.
+
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::path::Path;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::peer::Peer;
+use crate::visitor::Visitor;
+use crate::world::PASSWORD;
+use crate::world::credentials;
+
+/// A process of the program, killed when dropped.
+struct Process {
+    child: Child,
+    site: String,
+    fauna: String,
+}
+
+impl Process {
+    /// Starts the program with its files in `directory` and waits until it listens.
+    fn start(directory: &Path) -> Self {
+        let mut child = program(directory).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut find = |mark: &str| loop {
+            let line = lines.next().expect("the program ended").unwrap();
+            if line.contains(mark) {
+                break line.split("http://").nth(1).unwrap().trim().to_owned();
+            }
+        };
+        let fauna = find("embedded Fauna listens");
+        let site = find("the site listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, site: format!("http://{site}"), fauna: format!("http://{fauna}") }
+    }
+
+    /// `kill -9`.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The program, with free ports and nothing from our own environment.
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actix-fauna-starter"));
+    command
+        .current_dir(directory)
+        .env_clear()
+        .env("LISTEN", "127.0.0.1:0")
+        .env("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0")
+        .env("DATA_DIR", directory)
+        .env("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true");
+    command
+}
+
+#[actix_rt::test]
+async fn everything_survives_kill_9() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = Process::start(directory.path());
+    let ann = Visitor::new(before.site.clone());
+    let answer = ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let comment = ann.post("/api/comments", &json!({"text": "Hello"})).await;
+    assert!(comment.status < 300, "{}", comment.text);
+    let token = ann.fauna_token();
+    before.kill();
+
+    let after = Process::start(directory.path());
+    let ann = ann.moved_to(&after.site);
+    assert!(ann.get("/api/comments").await.text.contains("Hello"));
+    assert_eq!(ann.get("/sessioninfo").await.status, 200, "the access token is no longer accepted");
+    assert!(Peer::at(&after.fauna).accepts(&token).await, "the Fauna token is gone");
+    assert_eq!(ann.refresh().await.status, 200, "the session is gone");
+    let again = Visitor::new(after.site.clone()).post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
+    assert_eq!(again.json()["status"], "OK", "the account is gone");
+    assert_eq!(ann.sign_out().await.status, 200);
+    assert!(!Peer::at(&after.fauna).accepts(&token).await, "the token of before outlived the session");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = program(directory.path()).env("LISTEN", "x").env("SESSION_GRACE_S", "y").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(text.contains("LISTEN") && text.contains("SESSION_GRACE_S"), "{text}");
+}
+
+#[test]
+fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = program(directory.path()).env("APP_ENV", "production").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+}
+
+#[test]
+fn generated_secrets_are_private_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    Process::start(directory.path()).kill();
+    for name in ["embedded-fauna-root-key", "embedded-fauna-app-key"] {
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn schema_apply_without_a_node_says_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = program(directory.path()).args(["schema", "apply"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+}

@@ -1,0 +1,187 @@
+//! The Fauna token of a session: it works for its owner, is renewed with the session, and dies with it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::Connection as _;
+
+use crate::visitor::Visitor;
+use crate::world::World;
+
+/// How long after the request that ends a session its token may still work.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long after a row was deleted by hand.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A site that shows people their Fauna token.
+async fn open_world() -> World {
+    World::with(&[("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await
+}
+
+async fn assert_dead(world: &World, token: &str, within: Duration) {
+    let dead = world.eventually(within, async || !world.fauna().accepts(token).await).await;
+    assert!(dead, "the Fauna token still works");
+}
+
+async fn handle(person: &Visitor) -> String {
+    person.get("/sessioninfo").await.json()["sessionHandle"].as_str().unwrap().to_owned()
+}
+
+#[actix_rt::test]
+async fn the_token_is_its_owner_in_fauna() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let (status, body) = world.fauna().ask(&ann.fauna_token(), &json!({"select": "id", "from": {"current_identity": null}})).await;
+    assert_eq!((status, &body["resource"]), (200, &ann.payload()["sub"]));
+    assert_eq!(world.count_tokens().await, 1);
+}
+
+#[actix_rt::test]
+async fn scripts_see_no_token_unless_told_so() {
+    let world = World::start().await;
+    let ann = world.visitor();
+    let answer = ann.post("/auth/signup", &crate::world::credentials("ann@example.com", crate::world::PASSWORD)).await;
+    assert_eq!(ann.payload().get("faunadbToken"), None);
+    assert!(!answer.text.contains("fnE") && !format!("{:?}", answer.headers).contains("fnE"));
+    let seen = ann.get("/sessioninfo").await.text;
+    assert!(!seen.contains("faunadbToken"), "{seen}");
+}
+
+#[actix_rt::test]
+async fn a_refresh_brings_a_new_token_and_the_old_one_ends_with_the_grace() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let first = ann.fauna_token();
+    assert_eq!(ann.refresh().await.status, 200);
+    let second = ann.fauna_token();
+    assert_ne!(first, second);
+    assert!(world.fauna().accepts(&first).await && world.fauna().accepts(&second).await, "an answer may be on its way");
+    assert_eq!(ann.get("/sessioninfo").await.status, 200);
+    world.clock.advance(Duration::from_secs(31));
+    assert_dead(&world, &first, SOON).await;
+    assert!(world.fauna().accepts(&second).await);
+    assert_eq!(ann.post("/api/comments", &json!({"text": "still me"})).await.status, 201);
+}
+
+#[actix_rt::test]
+async fn a_token_does_not_outlive_its_access_token() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let token = ann.fauna_token();
+    world.clock.advance(Duration::from_secs(900));
+    assert!(world.fauna().accepts(&token).await, "requests that were let in at the last moment finish");
+    world.clock.advance(Duration::from_secs(31));
+    assert!(!world.fauna().accepts(&token).await);
+    assert_eq!(ann.refresh().await.status, 200);
+    assert!(world.fauna().accepts(&ann.fauna_token()).await);
+}
+
+#[actix_rt::test]
+async fn signing_out_kills_the_token() {
+    let world = open_world().await;
+    let (ann, other) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let token = ann.fauna_token();
+    assert_eq!(ann.sign_out().await.status, 200);
+    assert_dead(&world, &token, AT_ONCE).await;
+    assert!(world.fauna().accepts(&other.fauna_token()).await, "another device stays");
+    assert_eq!(world.count_tokens().await, 1);
+}
+
+#[actix_rt::test]
+async fn revoking_another_device_kills_its_token() {
+    let world = open_world().await;
+    let (ann, lost) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let token = lost.fauna_token();
+    let path = format!("/api/sessions/{}", handle(&lost).await);
+    assert!(matches!(ann.delete(&path).await.status, 200 | 204));
+    assert_dead(&world, &token, AT_ONCE).await;
+    assert!(world.fauna().accepts(&ann.fauna_token()).await);
+    let refused = lost.post("/api/comments", &json!({"text": "x"})).await;
+    assert_eq!((refused.status, refused.json()), (401, json!({"message": "unauthorised"})));
+}
+
+#[actix_rt::test]
+async fn revoking_all_others_kills_their_tokens() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let others = [world.sign_in("ann@example.com").await, world.sign_in("ann@example.com").await];
+    let bob = world.sign_up("bob@example.com").await;
+    assert_eq!(ann.post("/api/sessions/revoke-others", &json!({})).await.status, 200);
+    for other in &others {
+        assert_dead(&world, &other.fauna_token(), AT_ONCE).await;
+    }
+    assert!(world.fauna().accepts(&ann.fauna_token()).await && world.fauna().accepts(&bob.fauna_token()).await);
+}
+
+#[actix_rt::test]
+async fn theft_kills_every_token_of_the_session() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let thief = ann.with_copied_cookies();
+    let mut tokens = vec![ann.fauna_token()];
+    for _ in 0..2 {
+        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(ann.get("/sessioninfo").await.status, 200);
+        tokens.push(ann.fauna_token());
+        world.clock.advance(Duration::from_secs(31));
+    }
+    assert_eq!(thief.refresh().await.status, 401);
+    for token in &tokens {
+        assert_dead(&world, token, AT_ONCE).await;
+    }
+    assert_eq!(ann.refresh().await.status, 401);
+}
+
+#[actix_rt::test]
+async fn an_expired_session_leaves_no_token() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let token = ann.fauna_token();
+    world.clock.advance(Duration::from_hours(31 * 24));
+    assert_dead(&world, &token, SOON).await;
+    assert_eq!(ann.refresh().await.status, 401);
+    assert!(world.eventually(SOON, async || world.count_tokens().await == 0).await);
+}
+
+#[actix_rt::test]
+async fn a_row_deleted_by_hand_kills_the_token() {
+    let world = open_world().await;
+    let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
+    let token = ann.fauna_token();
+    let file = world.directory.path().join("sessions.sqlite");
+    sqlx::any::install_default_drivers();
+    let mut sql = sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    sqlx::query("delete from session where handle = $1").bind(handle(&ann).await).execute(&mut sql).await.unwrap();
+    let refused = ann.post("/api/comments", &json!({"text": "x"})).await;
+    assert_eq!((refused.status, refused.json()), (401, json!({"message": "unauthorised"})));
+    assert_dead(&world, &token, SOON).await;
+    assert!(world.fauna().accepts(&bob.fauna_token()).await);
+}
+
+#[actix_rt::test]
+async fn a_token_that_its_owner_ended_in_fauna_is_replaced() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let (status, _) = world.fauna().ask(&ann.fauna_token(), &json!({"logout": true})).await;
+    assert_eq!(status, 200);
+    for text in ["one", "two"] {
+        assert_eq!(ann.post("/api/comments", &json!({"text": text})).await.status, 201);
+    }
+    assert_eq!(ann.get("/api/comments").await.status, 200);
+    assert_eq!(world.count_tokens().await, 1);
+    assert_eq!(ann.sign_out().await.status, 200);
+    assert_eq!(world.count_tokens().await, 0);
+}
+
+#[actix_rt::test]
+async fn sql_holds_no_token_in_clear() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let token = ann.fauna_token();
+    for entry in std::fs::read_dir(world.directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(token.len()).any(|window| window == token.as_bytes());
+        assert!(!found, "{} holds the token", path.display());
+    }
+}

@@ -1,0 +1,11 @@
+//! The site as its visitors see it: every test starts one of its own, knocks on its front door and asks its Fauna.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod binary;
+mod outage;
+mod pages;
+mod peer;
+mod proxy;
+mod visitor;
+mod world;

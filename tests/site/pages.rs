@@ -1,0 +1,206 @@
+//! Pages without JavaScript: forms, redirects, and what is never written into a page.
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use crate::visitor::Answer;
+use crate::visitor::Visitor;
+use crate::world::PASSWORD;
+use crate::world::World;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A browser that runs no script: nothing but cookies and forms.
+fn browser(world: &World) -> Visitor {
+    let mut visitor = world.visitor();
+    visitor.headers.clear();
+    visitor
+}
+
+/// Somebody who has signed up with the form.
+async fn signed_up(world: &World, email: &str) -> Visitor {
+    let visitor = browser(world);
+    let answer = visitor.submit("/sign-up", &credentials(email, PASSWORD)).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
+    visitor
+}
+
+fn credentials(email: &str, password: &str) -> String {
+    format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"))
+}
+
+/// Follows redirects as a browser does: 303 with `GET`, 307 with the same form. Returns the paths on the way, too.
+async fn follow(visitor: &Visitor, method: Method, path: &str, form: &str) -> (Answer, Vec<String>) {
+    let (mut method, mut path, mut way) = (method, path.to_owned(), Vec::new());
+    for _ in 0..5 {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = match method {
+            Method::POST => visitor.send(Method::POST, &path, &kind, Some(form.to_owned().into())).await,
+            _ => visitor.get(&path).await,
+        };
+        match answer.status {
+            303 => method = Method::GET,
+            307 => {}
+            _ => return (answer, way),
+        }
+        answer.header("location").clone_into(&mut path);
+        way.push(path.clone());
+    }
+    panic!("no end of redirects: {way:?}");
+}
+
+#[actix_rt::test]
+async fn sign_up_write_like_and_sign_out_with_nothing_but_forms() {
+    let world = World::with(&[("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    assert_eq!(ann.submit("/comments", "text=Hello+%3Cb%3E").await.status, 303);
+    let page = ann.get("/").await.text;
+    assert!(page.contains("Hello &#60;b&#62;") && !page.contains("Hello <b>"), "{page}");
+    let id = page.split("id=\"comment-").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let liked = ann.submit(&format!("/comments/{id}/like"), "").await;
+    assert_eq!((liked.status, liked.header("location")), (303, format!("/#comment-{id}").as_str()));
+    assert!(ann.get("/").await.text.contains("aria-pressed=\"true\""));
+    assert_eq!(ann.submit(&format!("/comments/{id}/unlike"), "").await.status, 303);
+    assert!(ann.get("/").await.text.contains("aria-pressed=\"false\""));
+    assert_eq!(ann.submit(&format!("/comments/{id}/delete"), "").await.status, 303);
+    assert!(!ann.get("/").await.text.contains("Hello"));
+
+    let account = ann.get("/account").await;
+    assert_eq!((account.status, account.text.contains("ann@example.com")), (200, true));
+    let (fauna, token) = (world.fauna(), ann.fauna_token());
+    assert!(fauna.accepts(&token).await);
+    assert_eq!(ann.submit("/sign-out", "").await.header("location"), "/auth?signedOut=yes");
+    assert!(!fauna.accepts(&token).await);
+    assert_eq!(ann.get("/account").await.header("location"), "/auth?redirectToPath=%2Faccount");
+}
+
+#[actix_rt::test]
+async fn what_was_typed_is_kept_but_never_a_password() {
+    let world = World::start().await;
+    signed_up(&world, "ann@example.com").await;
+    for (path, email, password, said) in [
+        ("/sign-up", "ann\"@", "secret-typed-1", "This is not an e-mail address."),
+        ("/sign-up", "bob@example.com", "secret", "The password needs at least 8 characters."),
+        ("/sign-up", "ANN@example.com", "secret-typed-1", "This address has an account. Sign in instead."),
+        ("/sign-in", "ann@example.com", "secret-typed-1", "There is no account with this address and password."),
+        ("/sign-in", "ann@example.com", "", "Fill this in."),
+    ] {
+        let form = format!("{}&redirectToPath=%2Faccount", credentials(email, password));
+        let answer = browser(&world).submit(path, &form).await;
+        assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{path} {email}: {}", answer.text);
+        assert!(answer.text.contains("<title>Error: "), "{}", answer.text);
+        assert!(answer.text.contains(&format!("value=\"{}\"", email.replace('"', "&#34;"))), "{}", answer.text);
+        assert!(answer.text.contains("name=\"redirectToPath\" value=\"/account\""));
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
+        assert_eq!(answer.set_cookies(), Vec::<String>::new());
+    }
+    let ann = signed_up(&world, "ann2@example.com").await;
+    let answer = ann.submit("/comments", &format!("text={}", "x".repeat(1001))).await;
+    assert_eq!((answer.status, answer.text.contains("This is too long: 1001 characters.")), (422, true));
+    assert!(answer.text.contains(&"x".repeat(1001)), "what was typed is lost");
+}
+
+#[actix_rt::test]
+async fn an_access_token_that_has_ended_is_renewed_on_the_way() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    world.clock.advance(20 * MINUTE);
+    let (answer, way) = follow(&ann, Method::GET, "/account", "").await;
+    assert_eq!((answer.status, answer.text.contains("ann@example.com")), (200, true));
+    assert_eq!(way, ["/auth/session/refresh/continue?redirectToPath=%2Faccount", "/account"]);
+
+    world.clock.advance(20 * MINUTE);
+    let (answer, way) = follow(&ann, Method::POST, "/comments", "text=written+while+it+ended").await;
+    assert_eq!((answer.status, answer.text.contains("written while it ended")), (200, true));
+    assert_eq!(way, ["/auth/session/refresh/continue?redirectToPath=%2Fcomments", "/comments", "/"]);
+}
+
+#[actix_rt::test]
+async fn a_session_that_is_over_leads_to_the_sign_in_page_and_not_in_circles() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let elsewhere = ann.with_copied_cookies();
+    assert_eq!(ann.submit("/sign-out-everywhere", "").await.status, 303);
+    let (answer, way) = follow(&elsewhere, Method::GET, "/account", "").await;
+    assert_eq!((answer.status, way), (200, vec!["/auth?redirectToPath=%2Faccount".to_owned()]));
+
+    let bob = signed_up(&world, "bob@example.com").await;
+    world.clock.advance(40 * 24 * 60 * MINUTE);
+    let (answer, way) = follow(&bob, Method::GET, "/account", "").await;
+    assert_eq!((answer.status, way.last().unwrap().as_str()), (200, "/auth?redirectToPath=%2Faccount"));
+    assert_eq!(bob.cookie("sRefreshToken"), None);
+    assert_eq!(bob.get("/").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn devices_are_signed_out_one_by_one_or_all_at_once() {
+    let world = World::start().await;
+    let here = signed_up(&world, "ann@example.com").await;
+    let (one, two) = (world.sign_in("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let handle = one.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    assert!(here.get("/account").await.text.contains(&handle));
+    assert_eq!(here.submit(&format!("/account/sessions/{handle}/end"), "").await.status, 303);
+    assert_eq!((one.get("/sessioninfo").await.status, two.get("/sessioninfo").await.status), (401, 200));
+    let stranger = signed_up(&world, "eve@example.com").await;
+    let other = two.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    stranger.submit(&format!("/account/sessions/{other}/end"), "").await;
+    assert_eq!(two.get("/sessioninfo").await.status, 200);
+    assert_eq!(here.submit("/account/sessions/end-others", "").await.status, 303);
+    assert_eq!((two.get("/sessioninfo").await.status, here.get("/account").await.status), (401, 200));
+}
+
+#[actix_rt::test]
+async fn no_link_leads_to_another_site() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    for target in ["https://evil.example", "//evil.example", "/\\evil.example", "/%09/evil.example", "evil"] {
+        let target = target.replace('\\', "%5C");
+        let answer = ann.get(&format!("/auth?redirectToPath={target}")).await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"), "{target}");
+        let answer = ann.get(&format!("/auth/session/refresh/continue?redirectToPath={target}")).await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"), "{target}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_form_of_another_site_is_not_taken() {
+    let world = World::start().await;
+    signed_up(&world, "ann@example.com").await;
+    let from_elsewhere = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    let form = credentials("ann@example.com", PASSWORD);
+    let answer = browser(&world).send(Method::POST, "/sign-in", &from_elsewhere, Some(form.into())).await;
+    assert_eq!((answer.status, answer.set_cookies()), (403, Vec::new()));
+}
+
+#[actix_rt::test]
+async fn pages_are_not_kept_and_files_are() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    for path in ["/", "/account", "/auth"] {
+        assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
+    }
+    for file in ["site.css", "site.js", "session.js", "comments.js", "account.js", "icon.svg"] {
+        let path = format!("/static/{file}");
+        let first = ann.get(&path).await;
+        assert_eq!((first.status, first.header("cache-control")), (200, "no-cache"), "{path}");
+        let again = ann.send(Method::GET, &path, &[("if-none-match", first.header("etag"))], None).await;
+        assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn forms_work_where_scripts_would_have_to_send_a_header() {
+    for mode in ["VIA_TOKEN", "VIA_CUSTOM_HEADER"] {
+        let world = World::with(&[("ANTI_CSRF", mode)]).await;
+        let ann = signed_up(&world, "ann@example.com").await;
+        assert_eq!(ann.submit("/comments", "text=Hello").await.status, 303, "{mode}");
+        world.clock.advance(20 * MINUTE);
+        let (answer, _) = follow(&ann, Method::POST, "/comments", "text=again").await;
+        assert_eq!((answer.status, answer.text.contains("again")), (200, true), "{mode}");
+    }
+}

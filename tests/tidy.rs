@@ -1,0 +1,137 @@
+//! Holds the structure: which room may use which, how long a file may be, which names mean nothing, and that the settings
+//! are the documented ones. A new arrow between rooms is a line in [`MAY_USE`], to be seen in review.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Room → rooms it may use (`src/lib.rs` tells what they are). `app` and `main` wire everything and are not listed.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("config", &[]),
+    ("telemetry", &[]),
+    ("keyfile", &[]),
+    ("seal", &[]),
+    ("problem", &[]),
+    ("database", &[]),
+    ("origin", &["problem"]),
+    ("throttle", &["problem", "clock", "database"]),
+    ("mail", &["problem", "clock", "database", "seal"]),
+    ("fauna", &["problem", "clock"]),
+    ("fauna_dev", &["clock", "fauna"]),
+    ("session", &["problem", "clock", "database", "seal"]),
+    ("fauna_tokens", &["problem", "clock", "database", "fauna", "seal", "session"]),
+    ("users", &["problem", "clock", "fauna"]),
+    ("comments", &["problem", "clock", "fauna", "fauna_tokens", "session"]),
+    ("emailpassword", &["problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("emailverification", &["problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("pages", &["problem", "clock", "comments", "emailpassword", "fauna_tokens", "session", "users"]),
+];
+
+/// Longer files are two files.
+const LINES_MAX: usize = 400;
+
+/// Names that say nothing about what is inside.
+const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
+
+#[test]
+fn rooms_use_only_the_rooms_they_may() {
+    let mut arrows = Vec::new();
+    for file in files(Path::new("src"), &["rs"]) {
+        let room = room_of(&file);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else {
+            assert!(matches!(room.as_str(), "app" | "lib" | "main"), "{room} is not listed in MAY_USE");
+            continue;
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        for other in uses(&text) {
+            if other != room && !allowed.contains(&other.as_str()) {
+                arrows.push(format!("{} uses {other}, which {room} may not", file.display()));
+            }
+        }
+    }
+    assert!(arrows.is_empty(), "{arrows:#?}");
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_is_patient() {
+    let mut long = Vec::new();
+    for root in ["src", "tests", "benches", "static", "templates", "examples", "migrations"] {
+        for file in files(Path::new(root), &["rs", "js", "css", "html", "sql", "sh"]) {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            if lines > LINES_MAX {
+                long.push(format!("{} has {lines} lines", file.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn names_mean_something() {
+    for file in files(Path::new("src"), &["rs"]) {
+        let named = file.iter().filter_map(|part| part.to_str()).map(|part| part.trim_end_matches(".rs"));
+        for name in named {
+            assert!(!MEANINGLESS.contains(&name), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_and_every_documented_setting_is_read() {
+    let code = fs::read_to_string("src/config/mod.rs").unwrap();
+    let read: BTreeSet<&str> = code.split("read.").skip(1).filter_map(first_argument).collect();
+    let example = fs::read_to_string(".env.example").unwrap();
+    let documented: BTreeSet<&str> = example
+        .lines()
+        .map(|line| line.trim_start_matches('#'))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| is_setting(name))
+        .collect();
+    assert_eq!(read, documented);
+}
+
+/// The first argument of a call whose text begins after `read.`, if it is the name of a setting.
+fn first_argument(call: &str) -> Option<&str> {
+    let inside = call.split_once('(')?.1.trim_start();
+    let name = inside.strip_prefix('"')?.split_once('"')?.0;
+    is_setting(name).then_some(name)
+}
+
+/// `UPPER_CASE` words.
+fn is_setting(name: &str) -> bool {
+    name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// `src/session/store.rs` → `session`, `src/clock.rs` → `clock`.
+fn room_of(file: &Path) -> String {
+    let first = file.iter().nth(1).unwrap().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a file names with `crate::`.
+fn uses(text: &str) -> BTreeSet<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>())
+        .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+        .collect()
+}
+
+/// All files below `root` with one of these endings.
+fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !matches!(name, "node_modules" | ".cache") {
+            found.extend(files(&path, endings));
+        } else if path.extension().is_some_and(|ending| endings.contains(&ending.to_str().unwrap())) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
