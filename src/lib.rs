@@ -13,8 +13,11 @@ mod comments;
 mod pages;
 
 // Accounts.
+mod account;
 mod emailpassword;
+mod emailverification;
 mod mail;
+mod recipe;
 mod throttle;
 mod users;
 

@@ -25,8 +25,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fauna_tokens", &["problem", "clock", "database", "fauna", "seal", "session"]),
     ("users", &["problem", "clock", "fauna"]),
     ("comments", &["problem", "clock", "fauna", "fauna_tokens", "session"]),
-    ("emailpassword", &["problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
-    ("emailverification", &["problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("recipe", &["problem"]),
+    ("account", &["problem", "fauna", "mail", "session", "throttle", "users"]),
+    ("emailpassword", &["recipe", "problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("emailverification", &["recipe", "problem", "clock", "fauna", "mail", "session", "throttle", "users"]),
     ("pages", &["problem", "clock", "comments", "emailpassword", "fauna_tokens", "session", "users"]),
 ];
 

@@ -13,22 +13,19 @@ use actix_web::web::Data;
 use secrecy::ExposeSecret as _;
 
 use crate::app::Error;
+use crate::app::accounts;
+use crate::app::accounts::AccountHandles;
 use crate::app::reach::Reached;
 use crate::clock::Clock;
-use crate::comments;
 use crate::comments::Comments;
 use crate::config;
 use crate::config::Config;
 use crate::config::SealKey;
 use crate::database::Database;
-use crate::emailpassword;
-use crate::emailpassword::EmailPassword;
 use crate::fauna::AsApp;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::keyfile;
-use crate::mail;
-use crate::mail::Outbox;
 use crate::origin;
 use crate::origin::Trusted;
 use crate::pages::Pages;
@@ -36,9 +33,6 @@ use crate::problem::Problem;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
-use crate::throttle;
-use crate::throttle::Throttle;
-use crate::users::Farewell;
 use crate::users::Hasher;
 use crate::users::Users;
 
@@ -57,12 +51,8 @@ pub struct Handles {
     pub fauna_tokens: Data<FaunaTokens>,
     /// Who has an account.
     users: Data<Users>,
-    /// How they get in.
-    emailpassword: Data<EmailPassword>,
-    /// What is mailed to them.
-    pub outbox: Data<Outbox>,
-    /// Slows guessing down.
-    throttle: Data<Throttle>,
+    /// What they can do about it.
+    pub accounts: AccountHandles,
     /// What they say.
     comments: Data<Comments>,
     /// What they see.
@@ -78,13 +68,15 @@ impl Handles {
         reached: &Reached,
         database: Database,
     ) -> Result<Self, Error> {
-        let settings = session_settings(config, address)?;
+        let app = reached.app.clone();
+        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, accounts::farewells(config));
+        let mut settings = session_settings(config, address)?;
+        accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let trusted = Trusted {
             api: settings.api_domain.clone(),
             website: settings.website_domain.clone(),
             fauna: config.fauna_token_in_frontend.then(|| reached.endpoint.clone()),
         };
-        let app = reached.app.clone();
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
@@ -95,27 +87,11 @@ impl Handles {
         let companion = Arc::<FaunaTokens>::clone(&fauna_tokens);
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
         let fauna_tokens = Data::from(fauna_tokens);
-        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, farewells(config));
-        let outbox = outbox(config, clock, &trusted.website, database.clone())?;
-        let throttle = Throttle::new(
-            database.clone(),
-            clock.clone(),
-            &throttle::Settings {
-                trusted_proxies: config.accounts.trusted_proxies.clone(),
-                on: config.accounts.throttle,
-            },
-        );
-        let recipe = emailpassword::Settings {
-            pages: format!("{}{}", trusted.website, config.session.api_base_path),
-            hide_existing_accounts: config.accounts.hide_existing_accounts,
-        };
-        let emailpassword =
-            EmailPassword::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), recipe);
+        let accounts =
+            AccountHandles::build(config, clock, &database, &trusted.website, (users.clone(), sessions.clone()))?;
         Ok(Self {
             trusted,
-            emailpassword: Data::new(emailpassword),
-            outbox: Data::new(outbox),
-            throttle: Data::new(throttle),
+            accounts,
             database: Data::new(database),
             fauna: Data::new(app.clone()),
             users: Data::new(users),
@@ -128,15 +104,13 @@ impl Handles {
 
     /// Registers them and what extractors answer to bad input, all in one place.
     pub fn install(&self, site: &mut web::ServiceConfig) {
+        self.accounts.install(site);
         site.app_data(Data::new(self.trusted.clone()))
             .app_data(self.database.clone())
             .app_data(self.fauna.clone())
             .app_data(self.sessions.clone())
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
-            .app_data(self.emailpassword.clone())
-            .app_data(self.outbox.clone())
-            .app_data(self.throttle.clone())
             .app_data(self.comments.clone())
             .app_data(self.pages.clone())
             .app_data(web::PayloadConfig::new(origin::BODY_BYTES_MAX))
@@ -151,11 +125,6 @@ impl Handles {
             .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
             .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
     }
-}
-
-/// What happens to other rooms' documents of an account that is deleted.
-fn farewells(config: &Config) -> Vec<Farewell> {
-    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
 }
 
 /// What is wrong with a JSON body, without the words of the parser: they name what is inside (ASVS 16.5.1).
@@ -175,18 +144,6 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
 /// A refusal in the words of [`origin::dress`].
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
-}
-
-/// Where mail is put.
-fn outbox(config: &Config, clock: &Clock, website: &str, database: Database) -> Result<Outbox, Error> {
-    let settings = mail::Settings {
-        smtp_url: config.accounts.smtp_url.clone(),
-        from: config.accounts.mail_from.clone(),
-        templates: config.accounts.mail_templates.clone(),
-        site: website.to_owned(),
-        shown: config.environment == config::Environment::Development,
-    };
-    Ok(Outbox::open(database, seal_ring(config)?, clock.clone(), &settings)?)
 }
 
 /// What the session room is told of the configuration.
@@ -213,7 +170,7 @@ fn session_settings(config: &Config, address: SocketAddr) -> Result<session::Set
 }
 
 /// The configured keys, or one that is generated and kept.
-fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
+pub fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
     if !config.seal_keys.is_empty() {
         return Ok(SealRing::new(config.seal_keys.iter().map(|key| (key.id.clone(), key.bytes))));
     }

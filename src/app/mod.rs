@@ -2,6 +2,7 @@
 //!
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
+mod accounts;
 mod handles;
 mod health;
 mod reach;
@@ -26,11 +27,14 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 use tracing_actix_web::TracingLogger;
 
+use crate::account;
 use crate::clock::Clock;
 use crate::comments;
 use crate::config::Config;
+use crate::config::EmailVerification;
 use crate::database::Database;
 use crate::emailpassword;
+use crate::emailverification;
 use crate::fauna;
 use crate::fauna_tokens;
 use crate::mail;
@@ -126,7 +130,7 @@ pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceC
     let database = Database::open(database_url(&config).expose_secret()).await?;
     let handles = Handles::build(&config, &clock, address, &reached, database).await?;
     let collector = handles.fauna_tokens.collect_in_background();
-    let courier = actix_rt::spawn(handles.outbox.deliver());
+    let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
     let server = serve(&config, handles, own, listener)?;
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
@@ -184,12 +188,12 @@ fn serve(
     own: fn(&mut web::ServiceConfig),
     listener: TcpListener,
 ) -> Result<Server, io::Error> {
-    let base_path = config.session.api_base_path.clone();
+    let (base_path, verification) = (config.session.api_base_path.clone(), config.accounts.email_verification);
     let server = HttpServer::new(move || {
         App::new()
             .configure(|site| handles.install(site))
             .configure(own)
-            .configure(|site| routes(site, &base_path))
+            .configure(|site| routes(site, &base_path, verification))
             .default_service(web::to(not_found))
             .wrap(from_fn(session::attach))
             .wrap(from_fn(origin::same_origin))
@@ -205,8 +209,13 @@ fn serve(
 }
 
 /// Each prefix is opened once, here; the rooms tell what is below it. The page `/auth` comes before the scope of that name.
-fn routes(site: &mut web::ServiceConfig, base_path: &str) {
-    site.service(web::scope("/api").configure(comments::routes).configure(session::api_routes))
+fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVerification) {
+    let verification = match verification {
+        EmailVerification::Off => |_: &mut web::ServiceConfig| {},
+        EmailVerification::Optional | EmailVerification::Required => emailverification::routes,
+    };
+    let api = web::scope("/api").configure(comments::routes).configure(session::api_routes).configure(account::routes);
+    site.service(api)
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)
         .configure(health::routes)
@@ -216,7 +225,8 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str) {
             web::scope(base_path)
                 .configure(pages::auth_routes)
                 .configure(session::routes)
-                .configure(emailpassword::routes),
+                .configure(emailpassword::routes)
+                .configure(verification),
         );
 }
 

@@ -47,7 +47,8 @@ const NAME_CHARS_MAX: usize = 40;
 /// The fields of both forms.
 const FIELDS: usize = 2;
 
-/// Signs people up and in.
+/// Signs people up and in. Clones share everything.
+#[derive(Clone)]
 pub struct EmailPassword {
     /// Who has an account.
     users: Users,
@@ -108,6 +109,9 @@ pub enum Error {
     /// Nothing can be mailed.
     #[error(transparent)]
     Mail(#[from] mail::Error),
+    /// What was begun did not come to an end.
+    #[error("a password was not set to the end")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 impl From<Error> for Problem {
@@ -118,6 +122,7 @@ impl From<Error> for Problem {
             Error::Session(error) => Self::from(error).into_general_error(),
             Error::Throttle(error) => Self::from(error).into_general_error(),
             Error::Mail(error) => Self::from(error).into_general_error(),
+            Error::Task(_) => Self::internal(error).into_general_error(),
         }
     }
 }

@@ -67,15 +67,27 @@ impl EmailPassword {
             Err(problem) => return Ok(Reset::Refused(vec![problem])),
         };
         let attempt = self.throttle.admit(Action::Token, &client(request)).await?;
-        if self.users.reset_link(token).await?.is_none() {
-            return Ok(Reset::InvalidToken);
+        let Some(owner) = self.users.reset_link(token).await? else { return Ok(Reset::InvalidToken) };
+        let owner = UserId::parse(owner.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        let (this, token) = (self.clone(), token.to_owned());
+        // A client that goes away must not stop this halfway (security.md F7).
+        let resetting = async move {
+            // Before the change as well as after it: whatever breaks in between, nobody stays signed in by the old password.
+            this.sessions.revoke_all(&owner).await?;
+            let Some(used) = this.users.reset_password(&token, password).await? else { return Ok(Reset::InvalidToken) };
+            this.sessions.revoke_all(&owner).await?;
+            this.throttle.succeeded(attempt).await;
+            this.tell(&used.email).await;
+            Ok(Reset::Done)
+        };
+        tokio::spawn(resetting).await?
+    }
+
+    /// Tells the owner. The password was changed: that they cannot be told does not undo it.
+    async fn tell(&self, owner: &Email) {
+        if let Err(error) = self.outbox.put(owner.as_str(), &Occasion::PasswordChanged).await {
+            tracing::error!(%error, "somebody is not told that their password was changed");
         }
-        let Some(used) = self.users.reset_password(token, password).await? else { return Ok(Reset::InvalidToken) };
-        self.throttle.succeeded(attempt).await;
-        let owner = UserId::parse(used.user.as_str()).ok_or(users::Error::Unreadable("id"))?;
-        self.sessions.revoke_all(&owner).await?;
-        self.outbox.put(used.email.as_str(), &Occasion::PasswordChanged).await?;
-        Ok(Reset::Done)
     }
 
     /// Mails a link to an address; to the stored form of it, which is its owner's (`spec/emailpassword.md` T-12).

@@ -1,16 +1,10 @@
 //! The recipe over HTTP: SuperTokens' frontend interface.
 
-use actix_web::FromRequest;
 use actix_web::HttpRequest;
-use actix_web::Route;
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::web;
-use actix_web::web::Bytes;
 use actix_web::web::Data;
 use actix_web::web::Json;
 use actix_web::web::Query;
-use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -25,6 +19,8 @@ use crate::emailpassword::Outcome;
 use crate::emailpassword::Reset;
 use crate::emailpassword::dialect::Dialect;
 use crate::problem::Problem;
+use crate::recipe;
+use crate::recipe::Call;
 
 /// Below the base path of the recipes; each also below `/public`, the one tenant, and with a slash at its end.
 ///
@@ -38,28 +34,13 @@ use crate::problem::Problem;
 /// | POST   | `/user/password/reset`         | anyone |
 /// | GET    | `/loginmethods`                | anyone |
 pub fn routes(auth: &mut web::ServiceConfig) {
-    recipe(auth, "/signup", || web::post().to(sign_up));
-    recipe(auth, "/signin", || web::post().to(sign_in));
-    recipe(auth, "/emailpassword/email/exists", || web::get().to(email_exists));
-    recipe(auth, "/signup/email/exists", || web::get().to(email_exists));
-    recipe(auth, "/user/password/reset/token", || web::post().to(ask_for_reset));
-    recipe(auth, "/user/password/reset", || web::post().to(reset));
-    recipe(auth, "/loginmethods", || web::get().to(login_methods));
-}
-
-/// A path of the interface. What it does not know is not found, wrong methods included.
-fn recipe(auth: &mut web::ServiceConfig, path: &str, route: fn() -> Route) {
-    for prefix in ["", "/public"] {
-        for suffix in ["", "/"] {
-            let resource = web::resource(format!("{prefix}{path}{suffix}")).route(route());
-            auth.service(resource.default_service(web::to(not_found)));
-        }
-    }
-}
-
-/// What the interface does not know.
-async fn not_found() -> Result<(), Problem> {
-    Err(Problem::new(StatusCode::NOT_FOUND, "not found"))
+    recipe::path(auth, "/signup", || web::post().to(sign_up));
+    recipe::path(auth, "/signin", || web::post().to(sign_in));
+    recipe::path(auth, "/emailpassword/email/exists", || web::get().to(email_exists));
+    recipe::path(auth, "/signup/email/exists", || web::get().to(email_exists));
+    recipe::path(auth, "/user/password/reset/token", || web::post().to(ask_for_reset));
+    recipe::path(auth, "/user/password/reset", || web::post().to(reset));
+    recipe::path(auth, "/loginmethods", || web::get().to(login_methods));
 }
 
 /// An answer of the interface.
@@ -105,82 +86,33 @@ struct Exists {
 /// What somebody is told who wants to add a way of signing in to the account they are signed in to.
 const NO_LINKING: &str = "Accounts cannot be linked.";
 
-/// A request of the interface with its body, read whatever its content type says.
-struct Call {
-    /// The request.
-    request: HttpRequest,
-    /// Its body.
-    body: Bytes,
-}
-
-impl FromRequest for Call {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, body) = (request.clone(), Bytes::from_request(request, payload));
-        Box::pin(async move {
-            let body = body.await.map_err(|error| match error.as_response_error().status_code() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large")
-                }
-                _ => Problem::bad_request("the request body did not arrive"),
-            })?;
-            Ok(Self { request, body })
-        })
-    }
-}
-
-impl Call {
-    /// The fields of the body, so many at most.
-    fn form(&self, fields_max: usize) -> Result<Form, Malformed> {
-        Form::parse(&self.body, fields_max)
-    }
-
-    /// A member of the body beside the fields.
-    fn member(&self, name: &str) -> Option<Value> {
-        serde_json::from_slice::<Value>(&self.body).ok()?.get_mut(name).map(Value::take)
-    }
-
-    /// A failure as this client wants it told. Official frontends show no message of any status but 200.
-    fn told(&self, error: Error) -> Problem {
-        told(&self.request, error)
-    }
-}
-
-/// A failure as the client wants it told.
-fn told(request: &HttpRequest, error: Error) -> Problem {
-    let headers = request.headers();
-    let problem = Problem::from(error);
-    if headers.contains_key("fdi-version") || headers.contains_key("rid") {
-        problem.into_frontend_answer()
-    } else {
-        problem
-    }
+/// The fields of a body, so many at most.
+fn form(call: &Call, fields_max: usize) -> Result<Form, Malformed> {
+    Form::parse(&call.body, fields_max)
 }
 
 /// Makes an account and signs its owner in.
 async fn sign_up(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
-        let form = call.form(FIELDS)?;
+        let fields = form(&call, FIELDS)?;
         if wants_linking(&recipe, &call).await? {
             return Ok(Answer::SignUpNotAllowed { reason: NO_LINKING });
         }
-        Ok(entered(&call, recipe.sign_up(&call.request, &form, None).await?))
+        Ok(entered(&call, recipe.sign_up(&call.request, &fields, None).await?))
     };
-    answered.await.map(Json).map_err(|error| call.told(error))
+    answered.await.map(Json).map_err(|error: Error| call.told(error))
 }
 
 /// Signs the owner of an account in.
 async fn sign_in(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
-        let form = call.form(FIELDS)?;
+        let fields = form(&call, FIELDS)?;
         if wants_linking(&recipe, &call).await? {
             return Ok(Answer::SignInNotAllowed { reason: NO_LINKING });
         }
-        Ok(entered(&call, recipe.sign_in(&call.request, &form, None).await?))
+        Ok(entered(&call, recipe.sign_in(&call.request, &fields, None).await?))
     };
-    answered.await.map(Json).map_err(|error| call.told(error))
+    answered.await.map(Json).map_err(|error: Error| call.told(error))
 }
 
 /// Whether an address has an account. Frontends take any status but 200 for "unknown", so waiting needs no other form.
@@ -198,7 +130,7 @@ async fn email_exists(
 
 /// Mails a link for a new password, if there is an account.
 async fn ask_for_reset(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
-    let answered = async { recipe.ask_for_reset(&call.request, &call.form(1)?).await };
+    let answered = async { recipe.ask_for_reset(&call.request, &form(&call, 1)?).await };
     let asked = answered.await.map_err(|error| call.told(error))?;
     Ok(Json(match asked {
         Ok(()) => Answer::Ok { user: None },
@@ -209,10 +141,10 @@ async fn ask_for_reset(call: Call, recipe: Data<EmailPassword>) -> Result<Json<A
 /// Sets a new password with the token of a link.
 async fn reset(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
-        let form = call.form(1)?;
+        let fields = form(&call, 1)?;
         let token = call.member("token").ok_or(Malformed("Please provide the password reset token"))?;
         let token = token.as_str().ok_or(Malformed("The password reset token must be a string"))?;
-        recipe.reset(&call.request, &form, token).await
+        recipe.reset(&call.request, &fields, token).await
     };
     let done = answered.await.map_err(|error| call.told(error))?;
     Ok(Json(match done {

@@ -22,16 +22,12 @@ use crate::fauna::AsUser;
 use crate::fauna::DocumentId;
 use crate::problem::Problem;
 
-pub use accounts::Contact;
 pub use accounts::Farewell;
 pub use accounts::Proven;
 pub use email::Email;
 pub use hasher::Hasher;
 pub use links::ChangeOffer;
 pub use links::EmailChange;
-pub use links::LinkToken;
-pub use links::Offer;
-pub use links::Used;
 pub use links::Verification;
 pub use password::NewPassword;
 pub use schema::schema;

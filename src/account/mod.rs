@@ -1,0 +1,215 @@
+//! What people do with their own account: another password, another address, the end.
+//!
+//! Each of these asks for the current password, which counts as a sign-in to whoever counts guesses (S-P-22), and asks SQL
+//! whether the session still exists. Sessions are ended before the change and once more after it: whatever breaks in
+//! between, nobody who was let in by what is no longer true stays in for longer than that moment. What was begun is carried
+//! through even if the client goes away.
+
+mod routes;
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use secrecy::SecretString;
+
+use crate::fauna::DocumentId;
+use crate::mail;
+use crate::mail::Link;
+use crate::mail::Occasion;
+use crate::mail::Outbox;
+use crate::problem::Problem;
+use crate::session;
+use crate::session::Sessions;
+use crate::session::SignedIn;
+use crate::throttle;
+use crate::throttle::Action;
+use crate::throttle::Client;
+use crate::throttle::Throttle;
+use crate::users;
+use crate::users::ChangeOffer;
+use crate::users::Email;
+use crate::users::EmailChange;
+use crate::users::NewPassword;
+use crate::users::Proven;
+use crate::users::Users;
+
+pub use routes::routes;
+
+/// How long a link works that confirms an address.
+const LINK_LIFE: Duration = Duration::from_hours(24);
+
+/// Changes accounts for their owners. Clones share everything.
+#[derive(Clone)]
+pub struct Accounts {
+    /// Who has one.
+    users: Users,
+    /// Who is signed in.
+    sessions: Data<Sessions>,
+    /// Takes mail.
+    outbox: Outbox,
+    /// Slows guessing down.
+    throttle: Throttle,
+    /// Where links in mails lead to, without the path of the page.
+    pages: String,
+}
+
+/// Why something about an account was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// That is not the password of the account.
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// That cannot be a password.
+    #[error("{0}")]
+    BadPassword(&'static str),
+    /// That is no address.
+    #[error("this is not an e-mail address")]
+    BadEmail,
+    /// The account has it.
+    #[error("this is the address of the account already")]
+    SameEmail,
+    /// Somebody has it.
+    #[error("this address belongs to another account")]
+    EmailTaken,
+    /// The link does not work.
+    #[error("this link was used, has expired, or was replaced by a newer one")]
+    InvalidLink,
+    /// The password was changed by somebody else at this moment.
+    #[error("the password has just been changed elsewhere")]
+    ChangedMeanwhile,
+    /// The attempt has to wait, or cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Error),
+    /// There is no session, or it cannot be looked at.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// The account cannot be looked at.
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    /// Nothing can be mailed.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// What was begun did not come to an end.
+    #[error("the change of an account did not come to an end")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::WrongPassword => Self::new(StatusCode::FORBIDDEN, error.to_string()),
+            Error::BadPassword(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
+                Self::bad_request(error.to_string())
+            }
+            Error::EmailTaken | Error::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::Throttle(error) => Self::from(error),
+            Error::Session(error) => Self::from(error),
+            Error::Users(error) => Self::from(error),
+            Error::Mail(error) => Self::from(error),
+            Error::Task(_) => Self::internal(error),
+        }
+    }
+}
+
+impl Accounts {
+    /// Over these rooms; `pages` is where links in mails lead to, like `https://example.com/auth`.
+    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, pages: String) -> Self {
+        Self { users, sessions, outbox, throttle, pages }
+    }
+
+    /// Another password. All other sessions end, links for a new password become void, and the owner is told by mail.
+    pub async fn change_password(
+        &self,
+        owner: SignedIn,
+        client: &Client,
+        current: SecretString,
+        new: String,
+    ) -> Result<(), Error> {
+        let new = NewPassword::parse(new).map_err(Error::BadPassword)?;
+        let proven = self.prove(&owner, client, &current).await?;
+        let this = self.clone();
+        let changing = async move {
+            this.sessions.revoke_others(&owner).await?;
+            if !this.users.change_password(&proven, new).await? {
+                return Err(Error::ChangedMeanwhile);
+            }
+            this.sessions.revoke_others(&owner).await?;
+            this.tell(&proven.user.email, &Occasion::PasswordChanged).await;
+            Ok(())
+        };
+        tokio::spawn(changing).await?
+    }
+
+    /// Another address, as soon as the link that is mailed there is used.
+    pub async fn ask_for_email(
+        &self,
+        owner: &SignedIn,
+        client: &Client,
+        current: SecretString,
+        new: &str,
+    ) -> Result<(), Error> {
+        let new = Email::parse(new).ok_or(Error::BadEmail)?;
+        let proven = self.prove(owner, client, &current).await?;
+        if proven.user.email == new {
+            return Err(Error::SameEmail);
+        }
+        let _counted = self.throttle.admit(Action::AskForMail, client).await?;
+        let token = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
+            ChangeOffer::Offered(token) => token,
+            ChangeOffer::Taken => return Err(Error::EmailTaken),
+            ChangeOffer::NoUser => return Err(session::Error::Missing.into()),
+        };
+        let url = format!("{}/verify-email?token={}&tenantId=public", self.pages, token.expose());
+        let link = Link { url: url.into(), life: LINK_LIFE };
+        Ok(self.outbox.put(new.as_str(), &Occasion::ConfirmEmail(link)).await?)
+    }
+
+    /// Uses a link that was mailed to a new address; the former one is told.
+    pub async fn confirm_email(&self, client: &Client, token: String) -> Result<(), Error> {
+        let attempt = self.throttle.admit(Action::Token, client).await?;
+        let this = self.clone();
+        let changing = async move {
+            match this.users.change_email(&token).await? {
+                EmailChange::Done(used) => this.tell(&used.email, &Occasion::EmailChanged).await,
+                EmailChange::Taken => return Err(Error::EmailTaken),
+                EmailChange::Invalid => return Err(Error::InvalidLink),
+            }
+            this.throttle.succeeded(attempt).await;
+            Ok(())
+        };
+        tokio::spawn(changing).await?
+    }
+
+    /// The end of an account: its sessions, tokens, links and documents go; the design says what happens to comments.
+    pub async fn delete(&self, owner: SignedIn, client: &Client, current: SecretString) -> Result<(), Error> {
+        let proven = self.prove(&owner, client, &current).await?;
+        let this = self.clone();
+        let deleting = async move {
+            this.sessions.revoke_all(owner.user()).await?;
+            this.users.delete(&proven.user.id).await?;
+            this.sessions.revoke_all(owner.user()).await?;
+            owner.revoke().await?;
+            this.tell(&proven.user.email, &Occasion::AccountDeleted).await;
+            Ok(())
+        };
+        tokio::spawn(deleting).await?
+    }
+
+    /// The owner of a session, if that is their password.
+    async fn prove(&self, owner: &SignedIn, client: &Client, current: &SecretString) -> Result<Proven, Error> {
+        let id = DocumentId::parse(owner.user().as_str()).ok_or(session::Error::Missing)?;
+        let contact = self.users.contact(&id).await?.ok_or(session::Error::Missing)?;
+        let attempt = self.throttle.admit(Action::Password(contact.email.as_str()), client).await?;
+        let proven = self.users.check_password(&id, current).await?.ok_or(Error::WrongPassword)?;
+        self.throttle.succeeded(attempt).await;
+        Ok(proven)
+    }
+
+    /// Tells somebody what was done. It was done: that they cannot be told does not undo it.
+    async fn tell(&self, whom: &Email, what: &Occasion) {
+        if let Err(error) = self.outbox.put(whom.as_str(), what).await {
+            tracing::error!(%error, "somebody is not told what was done with their account");
+        }
+    }
+}

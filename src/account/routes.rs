@@ -1,0 +1,139 @@
+//! One's own account over HTTP.
+
+use actix_web::FromRequest;
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::web;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use futures_util::future::LocalBoxFuture;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::account::Accounts;
+use crate::problem::Problem;
+use crate::session;
+use crate::session::Requirements;
+use crate::session::Sessions;
+use crate::session::SignedIn;
+use crate::throttle::Client;
+
+/// Under `/api`. Claims are not asked for: whoever has not shown that an address is theirs may correct it, or leave.
+///
+/// | method | path                  | who                                  |
+/// |--------|-----------------------|--------------------------------------|
+/// | POST   | `/user/password`      | signed in, with the current password |
+/// | POST   | `/user/email`         | signed in, with the current password |
+/// | POST   | `/user/email/confirm` | who holds the link                   |
+/// | DELETE | `/user`               | signed in, with the current password |
+pub fn routes(api: &mut web::ServiceConfig) {
+    api.service(web::resource("/user/password").post(change_password))
+        .service(web::resource("/user/email").post(ask_for_email))
+        .service(web::resource("/user/email/confirm").post(confirm_email))
+        .service(web::resource("/user").delete(delete));
+}
+
+/// Another password.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewPassword {
+    /// The one until now.
+    current_password: String,
+    /// The one from now on.
+    new_password: String,
+}
+
+/// Another address.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewEmail {
+    /// The account's password.
+    current_password: String,
+    /// The address from now on.
+    email: String,
+}
+
+/// What a link carried.
+#[derive(Deserialize)]
+struct LinkToken {
+    /// The token.
+    token: String,
+}
+
+/// The end.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Farewell {
+    /// The account's password.
+    current_password: String,
+}
+
+/// `{"status":"OK"}`.
+#[derive(Serialize)]
+struct Done {
+    /// Always `OK`.
+    status: &'static str,
+}
+
+/// The only one.
+const DONE: Json<Done> = Json(Done { status: "OK" });
+
+/// Sets another password.
+async fn change_password(
+    Owner(owner): Owner,
+    client: Client,
+    accounts: Data<Accounts>,
+    Json(wish): Json<NewPassword>,
+) -> Result<Json<Done>, Problem> {
+    accounts.change_password(owner, &client, wish.current_password.into(), wish.new_password).await?;
+    Ok(DONE)
+}
+
+/// Mails a link to another address.
+async fn ask_for_email(
+    Owner(owner): Owner,
+    client: Client,
+    accounts: Data<Accounts>,
+    Json(wish): Json<NewEmail>,
+) -> Result<Json<Done>, Problem> {
+    accounts.ask_for_email(&owner, &client, wish.current_password.into(), &wish.email).await?;
+    Ok(DONE)
+}
+
+/// Makes another address the account's.
+async fn confirm_email(
+    client: Client,
+    accounts: Data<Accounts>,
+    Json(link): Json<LinkToken>,
+) -> Result<Json<Done>, Problem> {
+    accounts.confirm_email(&client, link.token).await?;
+    Ok(DONE)
+}
+
+/// Ends the account.
+async fn delete(
+    Owner(owner): Owner,
+    client: Client,
+    accounts: Data<Accounts>,
+    Json(wish): Json<Farewell>,
+) -> Result<Json<Done>, Problem> {
+    accounts.delete(owner, &client, wish.current_password.into()).await?;
+    Ok(DONE)
+}
+
+/// Whoever is signed in at this moment, whatever their claims say.
+struct Owner(SignedIn);
+
+impl FromRequest for Owner {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
+        Box::pin(async move {
+            let now = Requirements { check_database: true, anti_csrf: None, validators: Some(Vec::new()) };
+            let sessions = sessions.ok_or(session::Error::Missing)?;
+            Ok(Self(sessions.get_session(&request, &now).await?.ok_or(session::Error::Missing)?))
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! The handles that have to do with accounts.
+
+use actix_web::web;
+use actix_web::web::Data;
+
+use crate::account::Accounts;
+use crate::app::Error;
+use crate::app::handles::seal_ring;
+use crate::clock::Clock;
+use crate::comments;
+use crate::config::Config;
+use crate::config::EmailVerification as Mode;
+use crate::config::Environment;
+use crate::database::Database;
+use crate::emailpassword;
+use crate::emailpassword::EmailPassword;
+use crate::emailverification::EmailVerification;
+use crate::emailverification::Verified;
+use crate::mail;
+use crate::mail::Outbox;
+use crate::session;
+use crate::session::Sessions;
+use crate::throttle;
+use crate::throttle::Throttle;
+use crate::users::Farewell;
+use crate::users::Users;
+
+/// What people can do about their accounts. Clones share it.
+#[derive(Clone)]
+pub struct AccountHandles {
+    /// Get in.
+    emailpassword: Data<EmailPassword>,
+    /// Show that an address is theirs.
+    emailverification: Data<EmailVerification>,
+    /// Change or end an account.
+    accounts: Data<Accounts>,
+    /// What is mailed to them.
+    pub outbox: Data<Outbox>,
+    /// What makes them wait.
+    throttle: Data<Throttle>,
+}
+
+impl AccountHandles {
+    /// Builds them for the site whose pages are at `website`.
+    pub fn build(
+        config: &Config,
+        clock: &Clock,
+        database: &Database,
+        website: &str,
+        (users, sessions): (Users, Data<Sessions>),
+    ) -> Result<Self, Error> {
+        let outbox = outbox(config, clock, database, website)?;
+        let settings = throttle::Settings {
+            trusted_proxies: config.accounts.trusted_proxies.clone(),
+            on: config.accounts.throttle,
+        };
+        let throttle = Throttle::new(database.clone(), clock.clone(), &settings);
+        let pages = format!("{website}{}", config.session.api_base_path);
+        let recipe = emailpassword::Settings {
+            pages: pages.clone(),
+            hide_existing_accounts: config.accounts.hide_existing_accounts,
+        };
+        let shared = || (users.clone(), sessions.clone(), outbox.clone(), throttle.clone());
+        let emailpassword = {
+            let (users, sessions, outbox, throttle) = shared();
+            EmailPassword::new(users, sessions, outbox, throttle, recipe)
+        };
+        let emailverification = {
+            let (users, sessions, outbox, throttle) = shared();
+            EmailVerification::new(users, sessions, outbox, throttle, pages.clone())
+        };
+        let accounts = Accounts::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), pages);
+        Ok(Self {
+            emailpassword: Data::new(emailpassword),
+            emailverification: Data::new(emailverification),
+            accounts: Data::new(accounts),
+            outbox: Data::new(outbox),
+            throttle: Data::new(throttle),
+        })
+    }
+
+    /// Registers them.
+    pub fn install(&self, site: &mut web::ServiceConfig) {
+        site.app_data(self.emailpassword.clone())
+            .app_data(self.emailverification.clone())
+            .app_data(self.accounts.clone())
+            .app_data(self.outbox.clone())
+            .app_data(self.throttle.clone());
+    }
+}
+
+/// Where mail is put.
+fn outbox(config: &Config, clock: &Clock, database: &Database, website: &str) -> Result<Outbox, Error> {
+    let settings = mail::Settings {
+        smtp_url: config.accounts.smtp_url.clone(),
+        from: config.accounts.mail_from.clone(),
+        templates: config.accounts.mail_templates.clone(),
+        site: website.to_owned(),
+        shown: config.environment == Environment::Development,
+    };
+    Ok(Outbox::open(database.clone(), seal_ring(config)?, clock.clone(), &settings)?)
+}
+
+/// What sessions say and are asked about verified addresses.
+pub fn add_claims(mode: Mode, users: &Users, settings: &mut session::Settings) {
+    let claim = Verified::new(users.clone());
+    match mode {
+        Mode::Off => {}
+        Mode::Optional => settings.claims.push(claim.claim()),
+        Mode::Required => {
+            settings.claims.push(claim.claim());
+            settings.validators.push(claim.validator());
+        }
+    }
+}
+
+/// What happens to other rooms' documents of an account that is deleted.
+pub fn farewells(config: &Config) -> Vec<Farewell> {
+    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
+}
