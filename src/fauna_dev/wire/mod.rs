@@ -2,8 +2,11 @@
 
 mod number;
 mod read;
+mod sets;
+mod text;
 mod write;
 
 pub use number::double;
 pub use read::{Unreadable, read};
-pub use write::{Names, Writer, escape, hyphenated};
+pub use text::{escape, hyphenated};
+pub use write::{Names, Writer};

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use base64::Engine;
 
 use super::double;
+use super::escape;
+use super::hyphenated;
+use super::sets::set_fields;
 use crate::fauna_dev::language::ApiVersion;
-use crate::fauna_dev::language::Bound;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::Object;
@@ -351,84 +353,4 @@ impl<'n> Writer<'n> {
 /// The name of a native collection that a reference is.
 fn native_collection(reference: Ref) -> Option<&'static str> {
     if reference.is_collection() { native::name(reference.id) } else { None }
-}
-
-/// What stands inside `@set`.
-fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
-    let all = |sets: &[Arc<Set>]| match sets {
-        [only] => Value::Set(Arc::clone(only)),
-        sets => Value::array(sets.iter().map(|set| Value::Set(Arc::clone(set))).collect()),
-    };
-    match set {
-        Set::Schema(reference) | Set::Document(reference) | Set::Singleton(reference) => {
-            vec![("singleton", Value::Ref(*reference))]
-        }
-        Set::Documents(collection) => vec![("documents", Value::Ref(*collection))],
-        Set::Match { index, terms } => {
-            let mut fields = vec![("match", Value::Ref(*index))];
-            match terms.as_slice() {
-                [] => {}
-                [only] => fields.push(("terms", only.clone())),
-                several => fields.push(("terms", Value::array(several.to_vec()))),
-            }
-            fields
-        }
-        Set::Union(sets) => vec![("union", all(sets))],
-        Set::Intersection(sets) => vec![("intersection", all(sets))],
-        Set::Difference(sets) => vec![("difference", all(sets))],
-        Set::Distinct(source) => vec![("distinct", Value::Set(Arc::clone(source)))],
-        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.literal())],
-        Set::IndexJoin { source, index } => {
-            vec![("join", Value::Set(Arc::clone(source))), ("with", Value::Ref(*index))]
-        }
-        Set::Range { source, from, to } => {
-            let mut fields = vec![("range", Value::Set(Arc::clone(source)))];
-            fields.extend(
-                [("from", from), ("to", to)].into_iter().filter_map(|(name, bound)| Some((name, bound_values(bound)?))),
-            );
-            fields
-        }
-        Set::Reverse(source) => vec![("reverse", Value::Set(Arc::clone(source)))],
-        Set::Filter { with, source } => {
-            vec![("filter", with.literal()), ("collection", Value::Set(Arc::clone(source)))]
-        }
-        Set::Events(source) => vec![("events", Value::Set(Arc::clone(source)))],
-    }
-}
-
-/// The values of a bound, where it has any.
-fn bound_values(bound: &Bound) -> Option<Value> {
-    match bound.values.as_slice() {
-        [] => None,
-        [only] => Some(only.clone()),
-        several => Some(Value::array(several.to_vec())),
-    }
-}
-
-/// A UUID as `8-4-4-4-12` hexadecimal digits.
-pub fn hyphenated(uuid: u128) -> String {
-    let digits = format!("{uuid:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
-}
-
-/// Appends a JSON string.
-pub fn escape(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            control if control < ' ' => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            plain => out.push(plain),
-        }
-    }
-    out.push('"');
 }

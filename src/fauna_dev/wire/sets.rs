@@ -1,0 +1,59 @@
+//! What a set is written as.
+
+use std::sync::Arc;
+
+use crate::fauna_dev::language::Bound;
+use crate::fauna_dev::language::Set;
+use crate::fauna_dev::language::Value;
+
+/// What stands inside `@set`.
+pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
+    let all = |sets: &[Arc<Set>]| match sets {
+        [only] => Value::Set(Arc::clone(only)),
+        sets => Value::array(sets.iter().map(|set| Value::Set(Arc::clone(set))).collect()),
+    };
+    match set {
+        Set::Schema(reference) | Set::Document(reference) | Set::Singleton(reference) => {
+            vec![("singleton", Value::Ref(*reference))]
+        }
+        Set::Documents(collection) => vec![("documents", Value::Ref(*collection))],
+        Set::Match { index, terms } => {
+            let mut fields = vec![("match", Value::Ref(*index))];
+            match terms.as_slice() {
+                [] => {}
+                [only] => fields.push(("terms", only.clone())),
+                several => fields.push(("terms", Value::array(several.to_vec()))),
+            }
+            fields
+        }
+        Set::Union(sets) => vec![("union", all(sets))],
+        Set::Intersection(sets) => vec![("intersection", all(sets))],
+        Set::Difference(sets) => vec![("difference", all(sets))],
+        Set::Distinct(source) => vec![("distinct", Value::Set(Arc::clone(source)))],
+        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.literal())],
+        Set::IndexJoin { source, index } => {
+            vec![("join", Value::Set(Arc::clone(source))), ("with", Value::Ref(*index))]
+        }
+        Set::Range { source, from, to } => {
+            let mut fields = vec![("range", Value::Set(Arc::clone(source)))];
+            fields.extend(
+                [("from", from), ("to", to)].into_iter().filter_map(|(name, bound)| Some((name, bound_values(bound)?))),
+            );
+            fields
+        }
+        Set::Reverse(source) => vec![("reverse", Value::Set(Arc::clone(source)))],
+        Set::Filter { with, source } => {
+            vec![("filter", with.literal()), ("collection", Value::Set(Arc::clone(source)))]
+        }
+        Set::Events(source) => vec![("events", Value::Set(Arc::clone(source)))],
+    }
+}
+
+/// The values of a bound, where it has any.
+fn bound_values(bound: &Bound) -> Option<Value> {
+    match bound.values.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(Value::array(several.to_vec())),
+    }
+}
