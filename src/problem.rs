@@ -87,6 +87,12 @@ impl Problem {
         &self.message
     }
 
+    /// The answer with a page of the caller's own, where one can show more than what went wrong: what was typed, say.
+    pub fn respond_with(&self, html: String) -> HttpResponse {
+        self.log();
+        self.head().content_type("text/html; charset=utf-8").body(html)
+    }
+
     /// Logs the failure where it becomes an answer, and only there.
     fn log(&self) {
         if let Some(cause) = &self.cause {
@@ -166,10 +172,9 @@ impl ResponseError for ProblemPage {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.0.log();
         let page = ErrorPage { status: self.0.status, message: &self.0.message };
         let html = askama::Template::render(&page).unwrap_or_else(|_| self.0.message.to_string());
-        self.0.head().content_type("text/html; charset=utf-8").body(html)
+        self.0.respond_with(html)
     }
 }
 

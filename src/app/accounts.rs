@@ -55,7 +55,7 @@ impl AccountHandles {
             on: config.accounts.throttle,
         };
         let throttle = Throttle::new(database.clone(), clock.clone(), &settings);
-        let pages = format!("{website}{}", config.session.api_base_path);
+        let pages = format!("{website}/auth");
         let recipe = emailpassword::Settings {
             pages: pages.clone(),
             hide_existing_accounts: config.accounts.hide_existing_accounts,

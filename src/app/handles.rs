@@ -96,7 +96,7 @@ impl Handles {
             fauna: Data::new(app.clone()),
             users: Data::new(users),
             comments: Data::new(Comments::new(app, fauna_tokens.clone())),
-            pages: Data::new(Pages::new(&config.session.api_base_path)),
+            pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
             fauna_tokens,
             sessions,
         })
@@ -144,6 +144,11 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
 /// A refusal in the words of [`origin::dress`].
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
+}
+
+/// Whether mail stays here and may be looked at.
+fn has_mailbox(config: &Config) -> bool {
+    config.environment == config::Environment::Development && config.accounts.smtp_url.is_none()
 }
 
 /// What the session room is told of the configuration.

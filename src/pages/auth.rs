@@ -17,10 +17,12 @@ use crate::emailpassword::Outcome;
 use crate::pages::Pages;
 use crate::pages::frame::Frame;
 use crate::pages::frame::page;
+use crate::pages::frame::page_despite;
 use crate::pages::frame::see_other;
 use crate::pages::site_path::SitePath;
 use crate::pages::visitor::Person;
 use crate::pages::visitor::Visitor;
+use crate::problem::Problem;
 use crate::problem::ProblemPage;
 use crate::session::Sessions;
 use crate::session::Transfer;
@@ -35,8 +37,9 @@ pub struct Asked {
     /// Where to go once signed in.
     #[serde(default)]
     redirect_to_path: SitePath,
-    /// Present after a sign-out.
-    signed_out: Option<String>,
+    /// What has just been done: `signed-out`, `password-changed`.
+    #[serde(default)]
+    done: String,
 }
 
 /// What a person typed.
@@ -78,11 +81,17 @@ struct Entry {
     /// What is wrong with the password.
     password_mistake: Option<&'static str>,
     /// What is wrong with both.
-    banner: Option<&'static str>,
+    banner: Option<String>,
 }
 
-/// What is said after a sign-out.
-const SIGNED_OUT: &str = "You are signed out. The session has ended, and its Fauna token with it.";
+/// What is said after something was done.
+fn notice(done: &str) -> Option<&'static str> {
+    match done {
+        "signed-out" => Some("You are signed out. The session has ended, and its Fauna token with it."),
+        "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
+        _ => None,
+    }
+}
 
 /// What is said of credentials that are not right; which of the two is wrong stays unsaid (ASVS 6.3.8).
 const WRONG_CREDENTIALS: &str = "There is no account with this address and password. Check both.";
@@ -97,9 +106,8 @@ pub async fn show(
         return Ok(see_other(asked.redirect_to_path.as_str()));
     }
     let form = Entry { then: asked.redirect_to_path, ..Entry::default() };
-    let notice = asked.signed_out.map(|_| SIGNED_OUT);
     let frame = pages.frame("/auth", &visitor);
-    page(StatusCode::OK, &AuthPage { frame, signing_up: asked.show == "signup", form, notice })
+    page(StatusCode::OK, &AuthPage { frame, signing_up: asked.show == "signup", form, notice: notice(&asked.done) })
 }
 
 /// Makes an account and signs its owner in.
@@ -109,7 +117,7 @@ pub async fn sign_up(
     recipe: Data<EmailPassword>,
     Form(typed): Form<Typed>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let outcome = recipe.sign_up(&request, &typed.fields(), Some(Transfer::Cookie)).await?;
+    let outcome = recipe.sign_up(&request, &typed.fields(), Some(Transfer::Cookie)).await;
     entered(&pages, true, typed, outcome)
 }
 
@@ -120,7 +128,7 @@ pub async fn sign_in(
     recipe: Data<EmailPassword>,
     Form(typed): Form<Typed>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let outcome = recipe.sign_in(&request, &typed.fields(), Some(Transfer::Cookie)).await?;
+    let outcome = recipe.sign_in(&request, &typed.fields(), Some(Transfer::Cookie)).await;
     entered(&pages, false, typed, outcome)
 }
 
@@ -141,14 +149,24 @@ pub async fn sign_out_everywhere(
 }
 
 /// On from the form, or the form again with what is wrong.
-fn entered(pages: &Pages, signing_up: bool, typed: Typed, outcome: Outcome) -> Result<HttpResponse, ProblemPage> {
+fn entered(
+    pages: &Pages,
+    signing_up: bool,
+    typed: Typed,
+    outcome: Result<Outcome, emailpassword::Error>,
+) -> Result<HttpResponse, ProblemPage> {
     let mut form = Entry { then: typed.redirect_to_path, email: typed.email, ..Entry::default() };
-    match outcome {
-        Outcome::SignedIn(_) => return Ok(signed_in(&form.then)),
-        Outcome::WrongCredentials => form.banner = Some(WRONG_CREDENTIALS),
-        Outcome::Refused(problems) => form.refuse(&problems),
-    }
     let frame = pages.frame("/auth", &Visitor::default());
+    match outcome {
+        Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&form.then)),
+        Ok(Outcome::Refused(problems)) => form.refuse(&problems),
+        Ok(Outcome::WrongCredentials) => form.banner = Some(WRONG_CREDENTIALS.to_owned()),
+        Err(error) => {
+            let problem = Problem::from(error);
+            form.banner = Some(problem.message().to_owned());
+            return page_despite(&problem, &AuthPage { frame, signing_up, form, notice: None });
+        }
+    }
     page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None })
 }
 
@@ -163,7 +181,7 @@ fn signed_in(then: &SitePath) -> HttpResponse {
 
 /// To the forms; official frontends on the same origin forget who was signed in.
 fn signed_out() -> HttpResponse {
-    let mut response = see_other("/auth?signedOut=yes");
+    let mut response = see_other("/auth?done=signed-out");
     forget(&mut response, "sFrontToken");
     response
 }
@@ -198,7 +216,7 @@ impl Entry {
 }
 
 /// What the interface says in words that frontends compare literally, said to a person.
-fn in_plain_words(error: &'static str) -> &'static str {
+pub fn in_plain_words(error: &'static str) -> &'static str {
     match error {
         "Field is not optional" => "Fill this in.",
         "Email is invalid" => "This is not an e-mail address.",

@@ -19,6 +19,8 @@ pub struct Frame {
     pub refresh_path: String,
     /// Path of this page, to mark its link.
     pub here: &'static str,
+    /// Whether mail that is not sent can be looked at.
+    pub has_mailbox: bool,
 }
 
 /// The page, answered with that status.
@@ -29,6 +31,12 @@ pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     Ok(response.content_type("text/html; charset=utf-8").body(html))
+}
+
+/// The page, answered with the status and headers of what went wrong: what was typed is not lost.
+pub fn page_despite(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
+    let html = page.render().map_err(Problem::internal)?;
+    Ok(problem.respond_with(html))
 }
 
 /// On to another page, with `GET` (RFC 9110, 15.4.4): reloading it does not send the form again.

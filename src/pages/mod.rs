@@ -11,6 +11,7 @@ mod auth;
 mod frame;
 mod home;
 mod moment;
+mod password;
 mod resume;
 mod routes;
 mod site_path;
@@ -28,22 +29,30 @@ use visitor::Visitor;
 pub struct Pages {
     /// Where sessions are refreshed; their refresh cookie is sent here and below, and nowhere else.
     refresh_path: String,
+    /// Whether mail that is not sent can be looked at.
+    has_mailbox: bool,
 }
 
 impl Pages {
-    /// The pages of a site whose recipes answer below that path.
-    pub fn new(api_base_path: &str) -> Self {
-        Self { refresh_path: format!("{api_base_path}/session/refresh") }
+    /// The pages of a site whose recipes answer below that path, and whose unsent mail can be looked at or not.
+    pub fn new(api_base_path: &str, has_mailbox: bool) -> Self {
+        Self { refresh_path: format!("{api_base_path}/session/refresh"), has_mailbox }
     }
 
     /// The frame of the page `here`.
     fn frame(&self, here: &'static str, visitor: &Visitor) -> Frame {
-        let refresh_path = self.refresh_path.clone();
-        let Some(session) = visitor.session() else {
-            return Frame { session: String::new(), anti_csrf: String::new(), refresh_path, here };
+        let mut frame = Frame {
+            session: String::new(),
+            anti_csrf: String::new(),
+            refresh_path: self.refresh_path.clone(),
+            here,
+            has_mailbox: self.has_mailbox,
         };
-        let payload = session.access_token_payload();
-        let anti_csrf = payload.get("antiCsrfToken").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Frame { session: session.handle().to_string(), anti_csrf, refresh_path, here }
+        if let Some(session) = visitor.session() {
+            let payload = session.access_token_payload();
+            frame.session = session.handle().to_string();
+            frame.anti_csrf = payload.get("antiCsrfToken").and_then(Value::as_str).unwrap_or_default().to_owned();
+        }
+        frame
     }
 }

@@ -6,6 +6,7 @@ use crate::pages::account;
 use crate::pages::assets;
 use crate::pages::auth;
 use crate::pages::home;
+use crate::pages::password;
 use crate::pages::resume;
 
 /// | method | path                               | who        | without a session       |
@@ -13,6 +14,9 @@ use crate::pages::resume;
 /// | GET    | `/`                                | anyone     |                         |
 /// | GET    | `/auth`                            | anyone     |                         |
 /// | POST   | `/sign-up`, `/sign-in`             | anyone     |                         |
+/// | GET    | `/auth/reset-password`             | anyone     |                         |
+/// | POST   | `/forgot-password`                 | anyone     |                         |
+/// | POST   | `/reset-password`                  | who holds a mailed link |            |
 /// | POST   | `/sign-out`, `/sign-out-everywhere`| signed in  | to `/auth`              |
 /// | POST   | `/comments`                        | signed in  | to `/auth`              |
 /// | POST   | `/comments/{id}/like`, `…/unlike`  | signed in  | to `/auth`              |
@@ -25,6 +29,9 @@ use crate::pages::resume;
 pub fn routes(root: &mut web::ServiceConfig) {
     root.service(web::resource("/").get(home::show))
         .service(web::resource("/auth").get(auth::show))
+        .service(web::resource("/auth/reset-password").get(password::show))
+        .service(web::resource("/forgot-password").post(password::ask))
+        .service(web::resource("/reset-password").post(password::reset))
         .service(web::resource("/sign-up").post(auth::sign_up))
         .service(web::resource("/sign-in").post(auth::sign_in))
         .service(web::resource("/sign-out").post(auth::sign_out))

@@ -21,7 +21,7 @@ use crate::users::stored_hash::StoredHash;
 /// How many may wait for a core.
 const WAITING_MAX: usize = 256;
 /// How long they wait at most.
-const WAIT_MAX: Duration = Duration::from_secs(8);
+const WAIT_MAX: Duration = Duration::from_secs(12);
 
 /// Hashes and checks passwords. Clones share cores and memory.
 #[derive(Clone)]

@@ -131,7 +131,7 @@ async fn wrong_credentials_do_not_say_what_is_wrong() {
     let wrong = world.visitor().post("/auth/signin", &credentials("ada@example.com", "wrong1234")).await;
     let unknown = world.visitor().post("/auth/signin", &credentials("eve@example.com", PASSWORD)).await;
     assert_eq!((wrong.status, wrong.text.as_str()), (200, r#"{"status":"WRONG_CREDENTIALS_ERROR"}"#));
-    assert_eq!((unknown.status, unknown.text), (wrong.status, wrong.text));
+    assert_eq!((unknown.status, &unknown.text), (wrong.status, &wrong.text));
     assert_eq!(unknown.set_cookies(), Vec::<String>::new());
 
     let empty = world.visitor().post("/auth/signin", &credentials("", "")).await;

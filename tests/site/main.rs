@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod accounts;
 mod binary;
+mod comments;
+mod fauna_tokens;
 mod outage;
 mod pages;
 mod peer;

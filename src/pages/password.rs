@@ -1,0 +1,179 @@
+//! `/auth/reset-password`: a new password for somebody who forgot theirs. Without a token the page asks for the address and
+//! mails a link; the link leads back here with one.
+//!
+//! Opening a link does nothing yet: mail programs and scanners open links, too. The token stays out of the `Referer` of
+//! whatever the person visits next, and `static/site.js` takes it out of the address bar.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::web::Form;
+use actix_web::web::Query;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::emailpassword;
+use crate::emailpassword::EmailPassword;
+use crate::emailpassword::Reset;
+use crate::pages::Pages;
+use crate::pages::auth::in_plain_words;
+use crate::pages::frame::Frame;
+use crate::pages::frame::page;
+use crate::pages::frame::page_despite;
+use crate::pages::frame::see_other;
+use crate::pages::visitor::Visitor;
+use crate::problem::Problem;
+use crate::problem::ProblemPage;
+
+/// What the address of the page says.
+#[derive(Deserialize)]
+pub struct Asked {
+    /// From a mailed link; empty where somebody still has to ask for one.
+    #[serde(default)]
+    token: String,
+    /// Present once a link is on its way.
+    sent: Option<String>,
+}
+
+/// Whose password is forgotten.
+#[derive(Deserialize)]
+pub struct Forgotten {
+    /// E-mail address.
+    email: String,
+}
+
+/// A new password.
+#[derive(Deserialize)]
+pub struct Chosen {
+    /// From the mailed link.
+    token: String,
+    /// The password; never shown again.
+    password: String,
+    /// The same once more.
+    repeated: String,
+}
+
+/// The page that asks for an address.
+#[derive(Template)]
+#[template(path = "forgot.html")]
+struct ForgotPage {
+    /// Around it.
+    frame: Frame,
+    /// What was typed.
+    email: String,
+    /// What is wrong with it.
+    mistake: Option<&'static str>,
+    /// What is wrong at all.
+    banner: Option<String>,
+    /// Whether a link is on its way.
+    sent: bool,
+}
+
+/// The page that asks for a new password.
+#[derive(Template)]
+#[template(path = "reset.html")]
+struct ResetPage {
+    /// Around it.
+    frame: Frame,
+    /// From the mailed link.
+    token: String,
+    /// What is wrong with the password.
+    mistake: Option<&'static str>,
+    /// What is wrong with its repetition.
+    repetition: Option<&'static str>,
+    /// What is wrong at all.
+    banner: Option<String>,
+}
+
+/// Path of the page.
+const HERE: &str = "/auth/reset-password";
+
+/// What is said of a link that does nothing any more.
+const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
+
+/// Asks for an address, or for a new password.
+pub async fn show(
+    visitor: Visitor,
+    pages: Data<Pages>,
+    Query(asked): Query<Asked>,
+) -> Result<HttpResponse, ProblemPage> {
+    let frame = pages.frame(HERE, &visitor);
+    if asked.token.is_empty() {
+        let form = ForgotPage { sent: asked.sent.is_some(), ..ForgotPage::empty(frame) };
+        return page(StatusCode::OK, &form);
+    }
+    let mut response = page(StatusCode::OK, &ResetPage::empty(frame, asked.token))?;
+    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
+/// Mails a link, if there is such an account; says the same if there is none.
+pub async fn ask(
+    request: HttpRequest,
+    pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
+    Form(Forgotten { email }): Form<Forgotten>,
+) -> Result<HttpResponse, ProblemPage> {
+    let fields = emailpassword::Form::of([("email", &email)]);
+    let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &Visitor::default())) };
+    match recipe.ask_for_reset(&request, &fields).await {
+        Ok(Ok(())) => Ok(see_other("/auth/reset-password?sent=yes")),
+        Ok(Err(problem)) => {
+            let mistake = Some(in_plain_words(problem.error));
+            page(StatusCode::UNPROCESSABLE_ENTITY, &ForgotPage { mistake, ..form })
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            let banner = Some(problem.message().to_owned());
+            page_despite(&problem, &ForgotPage { banner, ..form })
+        }
+    }
+}
+
+/// Sets the new password.
+pub async fn reset(
+    request: HttpRequest,
+    pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
+    Form(chosen): Form<Chosen>,
+) -> Result<HttpResponse, ProblemPage> {
+    let frame = pages.frame(HERE, &Visitor::default());
+    let form = ResetPage::empty(frame, chosen.token);
+    if chosen.password != chosen.repeated {
+        let repetition = Some("This is not the same password.");
+        return page(StatusCode::UNPROCESSABLE_ENTITY, &ResetPage { repetition, ..form });
+    }
+    let fields = emailpassword::Form::of([("password", &chosen.password)]);
+    match recipe.reset(&request, &fields, &form.token).await {
+        Ok(Reset::Done) => Ok(see_other("/auth?done=password-changed")),
+        Ok(Reset::Refused(problems)) => {
+            let mistake = problems.first().map(|problem| in_plain_words(problem.error));
+            page(StatusCode::UNPROCESSABLE_ENTITY, &ResetPage { mistake, ..form })
+        }
+        Ok(Reset::InvalidToken) => {
+            let banner = Some(INVALID_LINK.to_owned());
+            page(StatusCode::UNPROCESSABLE_ENTITY, &ForgotPage { banner, ..ForgotPage::empty(form.frame) })
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            let banner = Some(problem.message().to_owned());
+            page_despite(&problem, &ResetPage { banner, ..form })
+        }
+    }
+}
+
+impl ForgotPage {
+    /// Nothing typed yet.
+    fn empty(frame: Frame) -> Self {
+        Self { frame, email: String::new(), mistake: None, banner: None, sent: false }
+    }
+}
+
+impl ResetPage {
+    /// Nothing typed yet.
+    fn empty(frame: Frame, token: String) -> Self {
+        Self { frame, token, mistake: None, repetition: None, banner: None }
+    }
+}
