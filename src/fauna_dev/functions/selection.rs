@@ -69,10 +69,10 @@ fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
                 Some(Value::Object(data)) => data.iter().any(|(_, value)| *value == wanted),
                 _ => false,
             };
-            event_contains(event.ts.value(), Value::Action(event.action), event.document, &wanted) || inside
+            event_contains(&event.ts.value(), &Value::Action(event.action), event.document, &wanted) || inside
         }
         Value::SetEvent(event) => {
-            event_contains(event.ts.value(), Value::Action(event.action), event.document, &wanted)
+            event_contains(&event.ts.value(), &Value::Action(event.action), event.document, &wanted)
                 || event.values.contains(&wanted)
         }
         _ => false,
@@ -119,6 +119,6 @@ fn page_contains(page: &Page, wanted: &Value) -> bool {
 }
 
 /// Whether an event has this time, action or document.
-fn event_contains(ts: Value, action: Value, document: Ref, wanted: &Value) -> bool {
-    ts == *wanted || action == *wanted || Value::Ref(document) == *wanted
+fn event_contains(ts: &Value, action: &Value, document: Ref, wanted: &Value) -> bool {
+    ts == wanted || action == wanted || Value::Ref(document) == *wanted
 }

@@ -96,13 +96,13 @@ fn match_form(context: &Context<'_>, call: &FormCall, index: Option<usize>, term
     let at = call.position.at("index");
     let reference = match given.0 {
         Value::Ref(reference) => reference,
-        Value::String(name) => match context.transaction().id_by_name(context.database(), native::INDEXES, &name)? {
-            Some(id) => Ref::new(context.database(), native::INDEXES, id),
-            None => {
+        Value::String(name) => {
+            let Some(id) = context.transaction().id_by_name(context.database(), native::INDEXES, &name)? else {
                 let missing = Unresolved::Named { collection: native::INDEXES, name, scope: None };
                 return Err(Failure::unresolved(&missing, at).into());
-            }
-        },
+            };
+            Ref::new(context.database(), native::INDEXES, id)
+        }
         other => return cast::unexpected(&[Kind::Identifier], &other, &at),
     };
     match documents::index(context, reference)? {
@@ -120,7 +120,7 @@ fn merge(
     context: &Context<'_>,
     call: &FormCall,
     of_sets: fn(Vec<Arc<Set>>) -> Set,
-    of_arrays: fn(Vec<Value>, &[Value]) -> Vec<Value>,
+    of_arrays: fn(&[Value], &[Value]) -> Vec<Value>,
 ) -> Outcome<Value> {
     let given = call.required(context, 0, cast::one_or_more(cast::set_or_array))?;
     let mut sets = Vec::new();
@@ -138,7 +138,7 @@ fn merge(
     if sets.is_empty() {
         let mut arrays = arrays.into_iter();
         let first = arrays.next().map(|first| first.to_vec()).unwrap_or_default();
-        return Ok(Value::array(arrays.fold(first, |all, next| of_arrays(all, &next))));
+        return Ok(Value::array(arrays.fold(first, |all, next| of_arrays(&all, &next))));
     }
     let mut last: Option<sets::Shape> = None;
     for set in &sets {
@@ -157,11 +157,11 @@ fn count(elements: &[Value], value: &Value) -> usize {
 }
 
 /// Each value as often as it occurs in that array where it occurs most often.
-fn union(left: Vec<Value>, right: &[Value]) -> Vec<Value> {
+fn union(left: &[Value], right: &[Value]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for value in left.iter().chain(right) {
         if !all.contains(value) {
-            let times = count(&left, value).max(count(right, value));
+            let times = count(left, value).max(count(right, value));
             all.extend(std::iter::repeat_n(value.clone(), times));
         }
     }
@@ -169,15 +169,15 @@ fn union(left: Vec<Value>, right: &[Value]) -> Vec<Value> {
 }
 
 /// Each value as often as it occurs in both arrays.
-fn intersection(left: Vec<Value>, right: &[Value]) -> Vec<Value> {
+fn intersection(left: &[Value], right: &[Value]) -> Vec<Value> {
     let mut rest = right.to_vec();
-    left.into_iter().filter(|value| take(&mut rest, value)).collect()
+    left.iter().filter(|value| take(&mut rest, value)).cloned().collect()
 }
 
 /// Each value as much more often as it occurs in the left array.
-fn difference(left: Vec<Value>, right: &[Value]) -> Vec<Value> {
+fn difference(left: &[Value], right: &[Value]) -> Vec<Value> {
     let mut rest = right.to_vec();
-    left.into_iter().filter(|value| !take(&mut rest, value)).collect()
+    left.iter().filter(|value| !take(&mut rest, value)).cloned().collect()
 }
 
 /// Takes one occurrence of a value out.
@@ -250,10 +250,13 @@ fn join(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
             }
             Ok(Value::set(Set::Join { source, with }))
         }
-        Value::Ref(index) if index.collection == native::INDEXES => match context.transaction().exists(index)? {
-            true => Ok(Value::set(Set::IndexJoin { source, index })),
-            false => Err(Failure::not_found(native::INDEXES, at).into()),
-        },
+        Value::Ref(index) if index.collection == native::INDEXES => {
+            if context.transaction().exists(index)? {
+                Ok(Value::set(Set::IndexJoin { source, index }))
+            } else {
+                Err(Failure::not_found(native::INDEXES, at).into())
+            }
+        }
         Value::Unresolved(reference) => Err(Failure::unresolved(&reference, at).into()),
         other => Err(Failure::expected(&[Kind::Lambda, Kind::IndexRef], other.kind(), at).into()),
     }

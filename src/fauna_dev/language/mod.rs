@@ -21,7 +21,7 @@ mod version;
 
 pub use document::{Action, Cursor, Document, DocumentEvent, Element, Page, SetEvent, Stamp};
 pub use expression::{At, Conditional, Expression, FormCall, Let, Select};
-pub use failure::{Failure, Fault, FieldFailure, Halt, Outcome, one};
+pub use failure::{Failure, Fault, FieldFailure, Halt, Outcome};
 pub use kind::Kind;
 pub use lambda::{Lambda, LambdaExpression, Pattern};
 pub use object::Object;

@@ -20,7 +20,7 @@ pub fn integer(specifier: &Specifier, value: i64) -> Option<String> {
     let (allowed, prefix, digits) = match specifier.conversion {
         Some('d') => {
             let digits = grouped(specifier, &value.unsigned_abs().to_string());
-            return specifier.allows("-+ 0,(").then(|| signed(specifier, value < 0, digits));
+            return specifier.allows("-+ 0,(").then(|| signed(specifier, value < 0, &digits));
         }
         Some('o') => ("-#0", "0", format!("{value:o}")),
         _ => ("-#0", "0x", format!("{value:x}")),
@@ -50,7 +50,7 @@ fn grouped(specifier: &Specifier, digits: &str) -> String {
 }
 
 /// A number with its sign, and zeros between the two if asked for.
-fn signed(specifier: &Specifier, is_negative: bool, digits: String) -> String {
+fn signed(specifier: &Specifier, is_negative: bool, digits: &str) -> String {
     let (before, after) = match is_negative {
         true if specifier.has('(') => ("(", ")"),
         true => ("-", ""),
@@ -85,7 +85,7 @@ pub fn double(specifier: &Specifier, value: f64) -> Option<String> {
         _ => decimal.general(precision.max(1)),
     };
     let digits = if conversion == 'e' { digits } else { grouped(specifier, &digits) };
-    Some(signed(specifier, value.is_sign_negative(), digits))
+    Some(signed(specifier, value.is_sign_negative(), &digits))
 }
 
 /// What is no finite number: signed, never filled with zeros.
@@ -138,12 +138,11 @@ impl Decimal {
             while digits.last() == Some(&9) {
                 digits.pop();
             }
-            match digits.last_mut() {
-                Some(last) => *last += 1,
-                None => {
-                    digits.push(1);
-                    exponent += 1;
-                }
+            if let Some(last) = digits.last_mut() {
+                *last += 1;
+            } else {
+                digits.push(1);
+                exponent += 1;
             }
         }
         Self { digits, exponent }

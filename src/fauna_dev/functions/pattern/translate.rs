@@ -1,5 +1,7 @@
 //! Java's patterns, turned into those of `fancy_regex`.
 
+use std::fmt::Write;
+
 use super::class;
 
 /// What ends a line.
@@ -122,6 +124,7 @@ impl<'p> Reader<'p> {
 
 /// Flags that change what pieces mean.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "five flags that are set one by one")]
 struct Flags {
     /// `i`: case does not count.
     ignores_case: bool,
@@ -218,7 +221,9 @@ impl Translator<'_> {
             '$' => self.out.push_str(if flags.multiline { BEFORE_LINE_END } else { BEFORE_LAST_LINE_END }),
             '.' if flags.dot_all => self.out.push_str("(?s:.)"),
             '.' if flags.unix_lines => self.out.push_str(r"[^\n]"),
-            '.' => self.out.push_str(&format!("[^{LINE_ENDS}]")),
+            '.' => {
+                let _infallible = write!(self.out, "[^{LINE_ENDS}]");
+            }
             '{' => {
                 // Java repeats the nothing before it.
                 self.out.push_str("(?:)");
@@ -254,7 +259,7 @@ impl Translator<'_> {
                 return None;
             }
             self.groups += 1;
-            self.out.push_str(&format!("(?<{name}>"));
+            let _infallible = write!(self.out, "(?<{name}>");
         } else {
             let is_open = self.flags(&mut inner)?;
             if !is_open {
@@ -312,7 +317,7 @@ impl Translator<'_> {
             'k' => {
                 self.rest.next();
                 let name = self.rest.take('<').then(|| self.rest.until('>'))??;
-                self.out.push_str(&format!("\\k<{name}>"));
+                let _infallible = write!(self.out, "\\k<{name}>");
             }
             '1'..='9' => self.back_reference()?,
             _ => {
@@ -337,7 +342,7 @@ impl Translator<'_> {
         if usize::try_from(number).ok()? > self.total {
             self.out.push_str("(?!)");
         } else {
-            self.out.push_str(&format!("(?:\\{number})"));
+            let _infallible = write!(self.out, "(?:\\{number})");
         }
         Some(())
     }
@@ -373,7 +378,7 @@ impl Translator<'_> {
             return None;
         }
         let most = most.map(|most| most.to_string()).unwrap_or_default();
-        self.out.push_str(&format!("{{{least},{most}}}"));
+        let _infallible = write!(self.out, "{{{least},{most}}}");
         Some(())
     }
 }
