@@ -23,13 +23,13 @@ pub fn parse(text: &str) -> Option<Number> {
     }
     let mut digits = Digits::default();
     let rest = digits.read(rest.chars())?;
-    digits.exponent = exponent(rest);
+    digits.exponent = exponent(rest.as_str());
     Some(digits.number(is_negative))
 }
 
 /// The exponent that `E` begins, 0 where there is none.
-fn exponent(rest: std::str::Chars<'_>) -> i64 {
-    let Some(rest) = rest.as_str().strip_prefix('E') else { return 0 };
+fn exponent(rest: &str) -> i64 {
+    let Some(rest) = rest.strip_prefix('E') else { return 0 };
     let (sign, rest) = rest.strip_prefix('-').map_or((1, rest), |rest| (-1, rest));
     let digits = rest.chars().map_while(|character| character.to_digit(10));
     sign * digits.fold(0, |value, digit| (value * 10 + i64::from(digit)).min(MAX_EXPONENT))

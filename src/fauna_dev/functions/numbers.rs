@@ -183,7 +183,7 @@ fn bit_not(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 fn power(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let base = double(call.required(context, 0, cast::number)?);
     let exponent = call.optional(context, 1, cast::number)?.map_or(2.0, double);
-    let is_undefined = exponent.is_nan() || base.abs() == 1.0 && exponent.is_infinite();
+    let is_undefined = exponent.is_nan() || base.abs().to_bits() == 1_f64.to_bits() && exponent.is_infinite();
     Ok(Value::Double(if is_undefined { f64::NAN } else { base.powf(exponent) }))
 }
 

@@ -20,7 +20,7 @@ pub fn integer(specifier: &Specifier, value: i64) -> Option<String> {
     let (allowed, prefix, digits) = match specifier.conversion {
         Some('d') => {
             let digits = grouped(specifier, &value.unsigned_abs().to_string());
-            return specifier.allows("-+ 0,(").then(|| signed(specifier, value < 0, digits));
+            return specifier.allows("-+ 0,(").then(|| signed(specifier, value < 0, &digits));
         }
         Some('o') => ("-#0", "0", format!("{value:o}")),
         _ => ("-#0", "0x", format!("{value:x}")),
@@ -50,7 +50,7 @@ fn grouped(specifier: &Specifier, digits: &str) -> String {
 }
 
 /// A number with its sign, and zeros between the two if asked for.
-fn signed(specifier: &Specifier, is_negative: bool, digits: String) -> String {
+fn signed(specifier: &Specifier, is_negative: bool, digits: &str) -> String {
     let (before, after) = match is_negative {
         true if specifier.has('(') => ("(", ")"),
         true => ("-", ""),
@@ -85,7 +85,7 @@ pub fn double(specifier: &Specifier, value: f64) -> Option<String> {
         _ => decimal.general(precision.max(1)),
     };
     let digits = if conversion == 'e' { digits } else { grouped(specifier, &digits) };
-    Some(signed(specifier, value.is_sign_negative(), digits))
+    Some(signed(specifier, value.is_sign_negative(), &digits))
 }
 
 /// What is no finite number: signed, never filled with zeros.
@@ -138,12 +138,11 @@ impl Decimal {
             while digits.last() == Some(&9) {
                 digits.pop();
             }
-            match digits.last_mut() {
-                Some(last) => *last += 1,
-                None => {
-                    digits.push(1);
-                    exponent += 1;
-                }
+            if let Some(last) = digits.last_mut() {
+                *last += 1;
+            } else {
+                digits.push(1);
+                exponent += 1;
             }
         }
         Self { digits, exponent }
@@ -187,11 +186,77 @@ impl Decimal {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(places);
         if rounded.digits.is_empty() || (-3..=places).contains(&rounded.exponent) {
-            let after = usize::try_from(places - rounded.exponent.max(1).max(rounded.exponent)).unwrap_or(0);
-            let after =
-                if rounded.exponent < 1 { after + usize::try_from(1 - rounded.exponent).unwrap_or(0) } else { after };
+            let after = usize::try_from(places - rounded.exponent).unwrap_or(0);
             return rounded.fixed(after);
         }
         self.scientific(precision - 1, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna_dev::functions::format::specifier::Part;
+    use crate::fauna_dev::functions::format::specifier::parse;
+
+    /// The only specifier of a format string.
+    fn specifier(text: &str) -> Specifier {
+        match parse(text).unwrap().pop() {
+            Some(Part::Specifier(specifier)) => specifier,
+            _ => panic!("{text} is no specifier"),
+        }
+    }
+
+    #[test]
+    fn integers_print_as_in_java() {
+        for (format, value, text) in [
+            ("%d", -7, Some("-7")),
+            ("%5d", 42, Some("   42")),
+            ("%-5d", 42, Some("42   ")),
+            ("%05d", -42, Some("-0042")),
+            ("%+d", 42, Some("+42")),
+            ("% d", 42, Some(" 42")),
+            ("%,d", -1_234_567, Some("-1,234,567")),
+            ("%(,d", -1_234_567, Some("(1,234,567)")),
+            ("%x", -1, Some("ffffffffffffffff")),
+            ("%#X", 255, Some("0XFF")),
+            ("%#o", 8, Some("010")),
+            ("%08x", 255, Some("000000ff")),
+            ("%.2d", 1, None),
+            ("%-d", 1, None),
+            ("%+ d", 1, None),
+            ("%,x", 1, None),
+            ("%<d", 1, None),
+        ] {
+            assert_eq!(integer(&specifier(format), value).as_deref(), text, "{format}");
+        }
+    }
+
+    #[test]
+    fn doubles_print_as_in_java() {
+        for (format, value, text) in [
+            ("%f", 3.14159, Some("3.141590")),
+            ("%.1f", 2.25, Some("2.3")),
+            ("%.0f", 0.5, Some("1")),
+            ("%.2f", 0.001, Some("0.00")),
+            ("%.3f", 0.0095, Some("0.010")),
+            ("%,.2f", 1_234_567.891, Some("1,234,567.89")),
+            ("%.0f", 999.9, Some("1000")),
+            ("%08.2f", -3.5, Some("-0003.50")),
+            ("%e", 12345.678, Some("1.234568e+04")),
+            ("%.2E", 1e-7, Some("1.00E-07")),
+            ("%g", 123_456.789, Some("123457")),
+            ("%g", 0.0001, Some("0.000100000")),
+            ("%g", 0.00001, Some("1.00000e-05")),
+            ("%g", 0.0, Some("0.00000")),
+            ("%.3g", 1e21, Some("1.00e+21")),
+            ("%f", f64::INFINITY, Some("Infinity")),
+            ("%05.1f", f64::NAN, Some("  NaN")),
+            ("%#.0f", 2.0, Some("2.")),
+            ("%,e", 1.0, None),
+            ("%#g", 1.0, None),
+        ] {
+            assert_eq!(double(&specifier(format), value).as_deref(), text, "{format} of {value}");
+        }
     }
 }

@@ -59,14 +59,14 @@ pub fn class(rest: &mut Reader<'_>, depth: usize, max_depth: usize) -> Option<St
             '\\' => escape(rest)?,
             character => Piece::Character(character),
         };
-        out.push_str(&member(first, rest)?);
+        out.push_str(&member(&first, rest)?);
         is_empty = false;
     }
 }
 
 /// A member of a class: one character, or a range that it begins.
-fn member(first: Piece, rest: &mut Reader<'_>) -> Option<String> {
-    let Piece::Character(from) = first else { return Some(first.text()) };
+fn member(first: &Piece, rest: &mut Reader<'_>) -> Option<String> {
+    let Piece::Character(from) = *first else { return Some(first.text()) };
     let mut ahead = rest.clone();
     if !ahead.take('-') || matches!(ahead.peek(), None | Some(']' | '[')) || ahead.starts_with("&&") {
         return Some(escaped(from));
@@ -156,12 +156,11 @@ fn property(rest: &mut Reader<'_>, negation: &str) -> Option<Piece> {
         "L1" => r"\x00-\xFF",
         "all" => r"\x{0}-\x{10FFFF}",
         "LC" => r"\p{Lu}\p{Ll}\p{Lt}",
-        "LD" => r"\p{L}\p{Nd}",
         "javaLowerCase" => r"\p{Lowercase}",
         "javaUpperCase" => r"\p{Uppercase}",
         "javaLetter" | "javaAlphabetic" => r"\p{L}",
         "javaDigit" => r"\p{Nd}",
-        "javaLetterOrDigit" => r"\p{L}\p{Nd}",
+        "LD" | "javaLetterOrDigit" => r"\p{L}\p{Nd}",
         _ => return named_property(&name).map(|members| Piece::Class(format!("[{negation}{members}]"))),
     };
     Some(Piece::Class(format!("[{negation}{members}]")))
