@@ -249,7 +249,7 @@ impl Sessions {
                 Ok(true) => Duration::from_millis(20),
                 Ok(false) => SWEEP_PAUSE,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "expired sessions could not be swept");
+                    tracing::warn!(%error, "expired sessions could not be swept");
                     SWEEP_PAUSE
                 }
             };
