@@ -162,9 +162,15 @@ async fn paths_have_a_tenant_and_a_last_slash_but_one_case_and_one_method() {
 async fn the_look_of_a_user_follows_the_version_of_the_frontend() {
     let world = World::start().await;
     world.sign_up("ada@example.com").await;
-    for (version, is_new) in
-        [("4.1", true), ("2.0,3.1,99.0", true), ("1.18", true), ("1.8", false), ("1.17", false), ("2.0", false), ("junk", false)]
-    {
+    for (version, is_new) in [
+        ("4.1", true),
+        ("2.0,3.1,99.0", true),
+        ("1.18", true),
+        ("1.8", false),
+        ("1.17", false),
+        ("2.0", false),
+        ("junk", false),
+    ] {
         let mut visitor = world.visitor();
         visitor.headers.push(("fdi-version".to_owned(), version.to_owned()));
         let user = visitor.post("/auth/signin", &credentials("ada@example.com", PASSWORD)).await.json()["user"].take();
@@ -204,7 +210,9 @@ async fn whether_an_address_is_taken_can_be_asked() {
     let world = World::start().await;
     world.sign_up("ada@example.com").await;
     let visitor = world.visitor();
-    for path in ["/auth/emailpassword/email/exists", "/auth/signup/email/exists", "/auth/public/emailpassword/email/exists"] {
+    for path in
+        ["/auth/emailpassword/email/exists", "/auth/signup/email/exists", "/auth/public/emailpassword/email/exists"]
+    {
         for (query, expected) in [
             ("?email=ADA%40example.com%20", json!({"status": "OK", "exists": true})),
             ("?email=eve%40example.com", json!({"status": "OK", "exists": false})),

@@ -71,7 +71,8 @@ async fn the_list_is_newest_first_and_comes_in_pages() {
 async fn texts_have_limits() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
-    for (text, expected) in [("", 400), (" \n", 400), (&"ü".repeat(1000), 201), (&"ü".repeat(1001), 400), ("a\0b", 400)] {
+    for (text, expected) in [("", 400), (" \n", 400), (&"ü".repeat(1000), 201), (&"ü".repeat(1001), 400), ("a\0b", 400)]
+    {
         assert_eq!(ann.post("/api/comments", &json!({"text": text})).await.status, expected, "{text:.10}");
     }
     assert_eq!(ann.post("/api/comments", &json!({"text": {"delete": "x"}})).await.status, 400);
@@ -174,16 +175,26 @@ async fn fauna_itself_refuses_what_a_person_may_not_do() {
         ),
         ("another's document", json!({"get": user(&bob_id)})),
         ("one's own secret", json!({"get": {"ref": {"collection": "user_secrets"}, "id": ann_id}})),
-        ("the index of addresses", json!({"exists": {"match": {"index": "users_by_email"}, "terms": "bob@example.com"}})),
-        ("one's own document", json!({"update": {"current_identity": null}, "params": {"object": {"data": {"object": {"name": "root"}}}}})),
+        (
+            "the index of addresses",
+            json!({"exists": {"match": {"index": "users_by_email"}, "terms": "bob@example.com"}}),
+        ),
+        (
+            "one's own document",
+            json!({"update": {"current_identity": null}, "params": {"object": {"data": {"object": {"name": "root"}}}}}),
+        ),
         ("a password of the database", json!({"update": {"current_identity": null}, "params": password})),
-        ("a token that never ends", json!({"create": {"tokens": null}, "params": {"object": {"instance": user(&ann_id)}}})),
+        (
+            "a token that never ends",
+            json!({"create": {"tokens": null}, "params": {"object": {"instance": user(&ann_id)}}}),
+        ),
         ("links", json!({"exists": {"match": {"index": "account_links_by_hash"}, "terms": "h"}})),
     ] {
         let (status, body) = fauna.ask(&token, &query).await;
         assert_eq!((status, body["errors"][0]["code"].as_str()), (403, Some("permission denied")), "{what}: {body}");
     }
-    let (status, body) = fauna.ask(&token, &json!({"call": {"function": "remove_comment"}, "arguments": bobs["id"]})).await;
+    let (status, body) =
+        fauna.ask(&token, &json!({"call": {"function": "remove_comment"}, "arguments": bobs["id"]})).await;
     assert_eq!((status, &body["errors"][0]["cause"][0]["description"]), (400, &json!("not your comment")));
     let (status, own) = fauna.ask(&token, &json!({"get": {"current_identity": null}})).await;
     assert_eq!((status, &own["resource"]["data"]["email"]), (200, &json!("ann@example.com")));
@@ -203,12 +214,18 @@ async fn the_key_of_the_application_can_do_no_more_than_it_needs() {
         json!({"create": {"ref": {"tokens": null}, "id": "7001"}, "params": params})
     };
     for (what, query) in [
-        ("a comment", json!({"create": {"collection": "comments"}, "params": {"object": {"data": {"object": {"text": "x"}}}}})),
+        (
+            "a comment",
+            json!({"create": {"collection": "comments"}, "params": {"object": {"data": {"object": {"text": "x"}}}}}),
+        ),
         ("a like", json!({"call": {"function": "like"}, "arguments": id})),
         ("a deletion", json!({"delete": comment})),
         ("a key", json!({"create_key": {"object": {"role": "admin"}}})),
         ("a role", json!({"create_role": {"object": {"name": "mine", "privileges": []}}})),
-        ("a function", json!({"create_function": {"object": {"name": "mine", "role": "admin", "body": {"query": {"lambda": "x", "expr": 1}}}}})),
+        (
+            "a function",
+            json!({"create_function": {"object": {"name": "mine", "role": "admin", "body": {"query": {"lambda": "x", "expr": 1}}}}}),
+        ),
         ("a token for ever", token(Value::Null)),
         ("a token for a day", token(json!({"time_add": {"now": null}, "offset": 1, "unit": "day"}))),
         (

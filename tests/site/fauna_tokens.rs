@@ -31,7 +31,8 @@ async fn handle(person: &Visitor) -> String {
 async fn the_token_is_its_owner_in_fauna() {
     let world = open_world().await;
     let ann = world.sign_up("ann@example.com").await;
-    let (status, body) = world.fauna().ask(&ann.fauna_token(), &json!({"select": "id", "from": {"current_identity": null}})).await;
+    let (status, body) =
+        world.fauna().ask(&ann.fauna_token(), &json!({"select": "id", "from": {"current_identity": null}})).await;
     assert_eq!((status, &body["resource"]), (200, &ann.payload()["sub"]));
     assert_eq!(world.count_tokens().await, 1);
 }
