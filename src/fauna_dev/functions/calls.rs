@@ -41,7 +41,7 @@ fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     };
     let caller = access::function_caller(&context.caller, definition.fields.get("role"));
     let inner = context.acting_as(caller);
-    match inner.apply(body, arguments, &Position::root()) {
+    match inner.apply(body, arguments, &call.position) {
         Err(Halt::Failures(failures)) => Err(wrapped(failures, &call.position)),
         outcome => outcome,
     }

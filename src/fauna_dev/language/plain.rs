@@ -73,7 +73,7 @@ fn plain_set(set: &Set) -> Value {
     let fields = match set {
         Set::Schema(reference) | Set::Document(reference) => return Value::Ref(*reference),
         Set::Singleton(document) => vec![("singleton", Value::Ref(*document))],
-        Set::Documents(collection) => vec![("documents", Value::Ref(*collection))],
+        Set::Documents(collection) | Set::Unnamed(collection) => vec![("documents", Value::Ref(*collection))],
         Set::Match { index, terms } => match terms.as_slice() {
             [] => vec![("match", Value::Ref(*index))],
             [only] => vec![("match", Value::Ref(*index)), ("terms", only.plain())],

@@ -17,6 +17,8 @@ pub enum Set {
     Singleton(Ref),
     /// All documents of a collection.
     Documents(Ref),
+    /// All documents of a collection, as the source of one of them: FaunaDB reads them from an index that has no name to show.
+    Unnamed(Ref),
     /// The entries of an index under some terms.
     Match {
         /// The index.

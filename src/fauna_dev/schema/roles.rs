@@ -51,7 +51,12 @@ pub fn selected(fields: &Object) -> Object {
     let privilege = |object: &Object| {
         let mut kept = only(object, &["resource", "actions"]);
         if let Some(Value::Object(given)) = object.get("actions") {
-            kept.set("actions", only(given, &actions).into());
+            let given = only(given, &actions);
+            if given.is_empty() {
+                kept.remove("actions");
+            } else {
+                kept.set("actions", given.into());
+            }
         }
         kept
     };
@@ -96,9 +101,7 @@ pub fn failures(fields: &Object) -> Failures {
                 match grant {
                     Value::Bool(_) | Value::Lambda(_) => {}
                     Value::String(_) => failures.push(wrong_type(&["privileges", "actions", action], "Query", grant)),
-                    other => {
-                        failures.push(wrong_type(&[&path[..], &["actions", action]].concat(), "RoleAction", other))
-                    }
+                    other => failures.push(wrong_type(&["actions", action], "RoleAction", other)),
                 }
             }
         }

@@ -1,6 +1,5 @@
 //! Sets made of sets: streams merged by key.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -12,7 +11,6 @@ use super::stream::items;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::cast;
 use crate::fauna_dev::evaluator::cast::Cast;
-use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Set;
@@ -25,7 +23,8 @@ pub fn all<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], range: &Range) -> Ou
     sets.iter().map(|set| items(context, set, range)).collect()
 }
 
-/// The items of several streams that stand at the same place.
+/// The items of several streams with the same values, each stream's in the inverse of the order they were read in; the last stream
+/// first. FaunaDB collects them so, and it shows in cursors and sources.
 type Group = Vec<(usize, Vec<Item>)>;
 
 /// Streams, one place in the order after the other.
@@ -46,11 +45,12 @@ impl Iterator for Groups<'_> {
                 None => {}
                 Some(Err(_)) => return stream.next().and_then(Result::err).map(Err),
                 Some(Ok(item)) => {
+                    let place = item.place();
                     let is_first = least
                         .as_ref()
-                        .is_none_or(|least| if self.descending { item.sort > *least } else { item.sort < *least });
+                        .is_none_or(|least| if self.descending { place > &least[..] } else { place < &least[..] });
                     if is_first {
-                        least = Some(item.sort.clone());
+                        least = Some(place.to_vec());
                     }
                 }
             }
@@ -59,11 +59,12 @@ impl Iterator for Groups<'_> {
         let mut group = Vec::new();
         for (number, stream) in self.streams.iter_mut().enumerate() {
             let mut equal = Vec::new();
-            while let Some(Ok(item)) = stream.next_if(|item| matches!(item, Ok(item) if item.sort == least)) {
+            while let Some(Ok(item)) = stream.next_if(|item| matches!(item, Ok(item) if item.place() == least)) {
                 equal.push(item);
             }
             if !equal.is_empty() {
-                group.push((number, equal));
+                equal.reverse();
+                group.insert(0, (number, equal));
             }
         }
         Some(Ok(group))
@@ -98,7 +99,7 @@ pub fn union(streams: Vec<Items<'_>>, descending: bool) -> Items<'_> {
     merged(streams, descending, |group| {
         with_all_sources(group, |group| {
             let most = group.iter().map(|(_, items)| items.len()).max();
-            group.iter().position(|(_, items)| Some(items.len()) == most)
+            group.iter().rposition(|(_, items)| Some(items.len()) == most)
         })
     })
 }
@@ -112,7 +113,7 @@ pub fn intersection(streams: Vec<Items<'_>>, descending: bool) -> Items<'_> {
         }
         with_all_sources(group, |group| {
             let least = group.iter().map(|(_, items)| items.len()).min();
-            group.iter().position(|(_, items)| Some(items.len()) == least)
+            group.iter().rposition(|(_, items)| Some(items.len()) == least)
         })
     })
 }
@@ -139,7 +140,7 @@ pub fn distinct(source: Items<'_>) -> Items<'_> {
     }))
 }
 
-/// For each item of a source the set it leads to, all merged.
+/// For each item of a source the set it leads to, all merged: of items with the same values the last one stays.
 ///
 /// # Errors
 /// Where reading fails.
@@ -147,39 +148,41 @@ pub fn join<'i>(context: &'i Context<'i>, set: &Set, range: &Range) -> Outcome<I
     let (Set::Join { source, .. } | Set::IndexJoin { source, .. }) = set else {
         return Ok(Box::new(std::iter::empty()));
     };
-    let mut found: BTreeMap<Vec<u8>, Item> = BTreeMap::new();
+    let mut found: Vec<Item> = Vec::new();
     for item in items(context, source, &Range::all())? {
-        let item = item?;
-        let target = match set {
-            Set::Join { with, .. } => {
-                let at = Position::root().at("with");
-                cast::set.apply(&context.apply(with, item.shown(), &at)?, &at)?
-            }
-            Set::IndexJoin { index, .. } => {
-                let terms = if item.values.is_empty() { vec![item.shown()] } else { item.values };
-                Arc::new(Set::Match { index: *index, terms })
-            }
-            _ => continue,
-        };
-        let Some(readable) = Readable::of(context, &target)? else { continue };
-        for item in items(context, &readable.set, range)? {
-            let item = item?;
-            match found.get_mut(&item.sort) {
-                None => {
-                    found.insert(item.sort.clone(), item);
-                }
-                Some(known) => {
-                    let new: Vec<_> =
-                        item.sources.into_iter().filter(|source| !known.sources.contains(source)).collect();
-                    known.sources.extend(new);
-                }
+        let target = joined(context, set, item?)?;
+        if let Some(readable) = Readable::of(context, &target)? {
+            for item in items(context, &readable.set, range)? {
+                found.push(item?);
             }
         }
     }
-    let ordered: Vec<Result<Item, Halt>> = if range.descending {
-        found.into_values().rev().map(Ok).collect()
-    } else {
-        found.into_values().map(Ok).collect()
-    };
-    Ok(Box::new(ordered.into_iter()))
+    found.sort_by(|a, b| if range.descending { b.place().cmp(a.place()) } else { a.place().cmp(b.place()) });
+    let mut merged: Vec<Item> = Vec::new();
+    for item in found {
+        match merged.last_mut() {
+            Some(last) if last.place() == item.place() => {
+                let mut sources = item.sources.clone();
+                sources.extend(last.sources.iter().filter(|source| !item.sources.contains(source)).cloned());
+                *last = Item { sources, ..item };
+            }
+            _ => merged.push(item),
+        }
+    }
+    Ok(Box::new(merged.into_iter().map(Ok)))
+}
+
+/// The set that an item of the source of a join leads to.
+fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
+    match set {
+        Set::Join { with, .. } => {
+            let at = Position::root().at("with");
+            cast::set.apply(&context.apply(with, item.shown(), &at)?, &at)
+        }
+        Set::IndexJoin { index, .. } => {
+            let terms = if item.values.is_empty() { vec![item.shown()] } else { item.values };
+            Ok(Arc::new(Set::Match { index: *index, terms }))
+        }
+        other => Ok(Arc::new(other.clone())),
+    }
 }

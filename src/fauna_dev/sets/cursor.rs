@@ -60,8 +60,10 @@ pub fn lower_bound(shape: &Shape, cursor: &Value, at: &Position) -> Outcome<Boun
     refuse_unresolved(cursor, at)?;
     let (values, document) = split(shape, cursor);
     let mut key = values_key(shape, &values);
-    if let Some(document) = document {
-        key.extend(document_key(shape, &document).0);
+    match document {
+        Some(document) if shape.is_one_document && shape.reversed_plain => key = reversed(index_key(&document)),
+        Some(document) => key.extend(document_key(shape, &document).0),
+        None => {}
     }
     Ok(Bound { values, key: Some(key) })
 }

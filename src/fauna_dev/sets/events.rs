@@ -114,7 +114,7 @@ fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<V
             let events = of_document(context, *document)?;
             Ok(events.into_iter().filter_map(|event| as_set_event(&event)).collect())
         }
-        Set::Documents(collection) | Set::Schema(collection) => {
+        Set::Documents(collection) | Set::Unnamed(collection) | Set::Schema(collection) => {
             let mut events = Vec::new();
             for id in context.transaction().ids_ever(*collection, i64::MIN, true, usize::MAX)? {
                 let document = Ref::new(collection.database, collection.id, id);

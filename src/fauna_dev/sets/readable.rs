@@ -35,7 +35,7 @@ impl Readable {
                 let readable = allows(context, &Deed::ReadHistory(*document))?;
                 Ok(readable.then(|| Self { set: Arc::clone(set), is_filtered: false }))
             }
-            Set::Documents(collection) => {
+            Set::Documents(collection) | Set::Unnamed(collection) => {
                 let is_open = allows(context, &Deed::ReadCollection(*collection))?;
                 Ok(Some(Self { set: Arc::clone(set), is_filtered: !is_open }))
             }

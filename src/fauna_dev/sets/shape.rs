@@ -18,6 +18,8 @@ pub struct Shape {
     pub is_history: bool,
     /// Whether it is a reversed set without values, whose only value is the document.
     pub reversed_plain: bool,
+    /// Whether it is the set of one document: of a cursor only the document counts.
+    pub is_one_document: bool,
 }
 
 impl Shape {
@@ -29,6 +31,7 @@ impl Shape {
             unknown: false,
             is_history: false,
             reversed_plain: false,
+            is_one_document: false,
         }
     }
 
@@ -51,7 +54,8 @@ impl Shape {
 /// Where the storage fails.
 pub fn shape(context: &Context<'_>, set: &Set) -> Outcome<Shape> {
     Ok(match set {
-        Set::Schema(_) | Set::Document(_) | Set::Singleton(_) | Set::Documents(_) => Shape::plain(),
+        Set::Schema(_) | Set::Documents(_) | Set::Unnamed(_) => Shape::plain(),
+        Set::Document(_) | Set::Singleton(_) => Shape { is_one_document: true, ..Shape::plain() },
         Set::Match { index, .. } | Set::IndexJoin { index, .. } => match documents::index(context, *index)? {
             Some(index) => {
                 Shape { reversed: index.values.iter().map(|value| value.reverse).collect(), ..Shape::plain() }

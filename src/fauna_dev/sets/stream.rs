@@ -35,7 +35,18 @@ pub struct Item {
     pub sources: Vec<Arc<Set>>,
 }
 
+/// How many bytes of a key stand for the document.
+const DOCUMENT_KEY: usize = 17;
+
 impl Item {
+    /// What tells it from others where sets are merged: its values, or the document where it has none.
+    pub fn place(&self) -> &[u8] {
+        match self.sort.len().checked_sub(DOCUMENT_KEY) {
+            Some(length @ 1..) => self.sort.get(..length).unwrap_or_default(),
+            _ => &self.sort,
+        }
+    }
+
     /// What a page shows of it: its only value, its values, or else the document.
     pub fn shown(&self) -> Value {
         match self.values.as_slice() {
@@ -114,8 +125,8 @@ pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
 /// Where reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, range: &Range) -> Outcome<Items<'i>> {
     context.deeper(|| match &**set {
-        Set::Schema(collection) | Set::Documents(collection) => {
-            Ok(collection_items(context, set, *collection, range.clone()))
+        Set::Schema(collection) | Set::Documents(collection) | Set::Unnamed(collection) => {
+            Ok(collection_items(context, *collection, range.clone()))
         }
         Set::Document(document) | Set::Singleton(document) => one_item(context, set, *document, range),
         Set::Match { index, terms } => index_items(context, set, *index, terms, range),
@@ -230,62 +241,52 @@ fn index_items<'i>(
     }))
 }
 
-/// The documents of a collection. Ids are ordered as unsigned numbers: negative ones come last.
-fn collection_items<'i>(context: &'i Context<'i>, set: &Arc<Set>, collection: Ref, range: Range) -> Items<'i> {
-    let own = Arc::clone(set);
-    let first = |key: &[u8]| -> u64 {
-        let mut bytes = [0; 8];
-        for (byte, given) in bytes.iter_mut().zip(key.iter().skip(1)) {
-            *byte = *given;
-        }
-        u64::from_be_bytes(bytes)
-    };
+/// The documents of a collection. Those with negative ids lie beyond the end of every page.
+fn collection_items<'i>(context: &'i Context<'i>, collection: Ref, range: Range) -> Items<'i> {
+    let own = Arc::new(Set::Unnamed(collection));
     batches(range, move |range, limit| {
         let start = if range.descending {
-            range.upper.as_ref().filter(|upper| upper.first() == Some(&0x60)).map_or(u64::MAX, |upper| first(upper))
-        } else if range.lower.first().is_some_and(|tag| *tag > 0x60) {
-            return Ok((Vec::new(), true));
+            range.upper.as_deref().map_or(i64::MAX, |upper| first_id(upper, i64::MAX))
         } else {
-            first(&range.lower)
+            first_id(&range.lower, 0)
         };
-        let start = start.cast_signed();
-        let mut ids = Vec::new();
-        for (from, to) in segments(start, range.descending) {
-            if ids.len() < limit {
-                ids.extend(some_ids(context, collection, (from, to, range.descending), limit - ids.len())?);
-            }
-        }
+        let ids = some_ids(context, collection, (start, range.descending), limit)?;
         let is_last = ids.len() < limit;
-        let mut items: Vec<Item> =
-            ids.into_iter().map(|id| plain_item(Ref::new(collection.database, collection.id, id), &own)).collect();
-        let read = items.len();
+        let item = |id| plain_item(Ref::new(collection.database, collection.id, id), &own);
+        let mut items: Vec<Item> = ids.into_iter().map(item).collect();
+        let before = items.len();
         items.retain(|item| range.holds(&item.sort));
-        Ok((items, is_last || read == 0))
+        Ok((items, is_last || before == 0))
     })
 }
 
-/// Unsigned order as stretches of signed order.
-fn segments(start: i64, descending: bool) -> Vec<(i64, i64)> {
-    match (descending, start < 0) {
-        (false, false) => vec![(start, i64::MAX), (i64::MIN, -1)],
-        (false, true) => vec![(start, -1)],
-        (true, true) => vec![(start, i64::MIN), (i64::MAX, 0)],
-        (true, false) => vec![(start, 0)],
+/// The id that a key begins with; `open` where it is no key of a document.
+fn first_id(key: &[u8], open: i64) -> i64 {
+    match key.split_first() {
+        Some((0x60, rest)) => {
+            let mut bytes = [0; 8];
+            for (byte, given) in bytes.iter_mut().zip(rest) {
+                *byte = *given;
+            }
+            i64::from_be_bytes(bytes)
+        }
+        Some((tag, _)) if *tag > 0x60 => i64::MAX,
+        _ => open.min(0),
     }
 }
 
-/// Ids of documents that exist at the time that is read, from one id to another.
+/// Ids of documents that exist at the time that is read, from one id on.
 fn some_ids(
     context: &Context<'_>,
     collection: Ref,
-    (from, to, descending): (i64, i64, bool),
+    (from, descending): (i64, bool),
     limit: usize,
 ) -> Outcome<Vec<i64>> {
     let transaction = context.transaction();
-    let mut ids = match context.valid_time {
-        None => transaction.ids(collection, from, !descending, limit)?,
+    let mut ids = Vec::new();
+    match context.valid_time {
+        None => ids = transaction.ids(collection, from, !descending, limit)?,
         Some(ts) => {
-            let mut ids = Vec::new();
             for id in transaction.ids_ever(collection, from, !descending, usize::MAX)? {
                 if transaction.get_at(Ref::new(collection.database, collection.id, id), ts)?.is_some() {
                     ids.push(id);
@@ -294,9 +295,8 @@ fn some_ids(
                     break;
                 }
             }
-            ids
         }
-    };
-    ids.retain(|id| if descending { *id >= to } else { *id <= to });
+    }
+    ids.retain(|id| *id >= 0);
     Ok(ids)
 }

@@ -92,7 +92,9 @@ impl Transaction<'_> {
         for child in children {
             self.drop_database(child)?;
         }
-        for table in ["documents", "history", "names", "sources", "entries", "past_entries", "keys", "credentials"] {
+        for table in
+            ["documents", "history", "names", "labels", "sources", "entries", "past_entries", "keys", "credentials"]
+        {
             self.connection.execute(&format!("delete from {table} where database = ?1"), [database])?;
         }
         self.connection.execute("delete from databases where id = ?1", [database])?;

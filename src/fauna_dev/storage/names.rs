@@ -20,7 +20,7 @@ impl Transaction<'_> {
         Ok(statement.query_row((database, collection, name, self.commit), |row| row.get(0)).optional()?)
     }
 
-    /// The name of a schema document.
+    /// The name of a schema document, or what it was called when it was deleted.
     ///
     /// # Errors
     /// Where the storage fails.
@@ -28,7 +28,7 @@ impl Transaction<'_> {
         if let Some(known) = self.names.borrow().get(&schema) {
             return Ok(known.clone());
         }
-        let sql = "select name from names where database = ?1 and collection = ?2 and id = ?3";
+        let sql = "select name from labels where database = ?1 and collection = ?2 and id = ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let name: Option<String> =
             statement.query_row((schema.database, schema.collection, schema.id), |row| row.get(0)).optional()?;
@@ -74,12 +74,15 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn set_name(&self, schema: Ref, name: Option<&str>) -> Outcome<()> {
-        let sql = "delete from names where database = ?1 and collection = ?2 and id = ?3";
+        let sql = "delete from names where database = ?1 and collection = ?2 and name in
+                   (select name from labels where database = ?1 and collection = ?2 and id = ?3) and id = ?3";
         self.connection.prepare_cached(sql)?.execute((schema.database, schema.collection, schema.id))?;
         if let Some(name) = name {
             let sql = "insert into names (database, collection, name, id, ts) values (?1, ?2, ?3, ?4, ?5)";
             let parameters = (schema.database, schema.collection, name, schema.id, self.commit);
             self.connection.prepare_cached(sql)?.execute(parameters)?;
+            let sql = "insert or replace into labels (database, collection, id, name) values (?1, ?2, ?3, ?4)";
+            self.connection.prepare_cached(sql)?.execute((schema.database, schema.collection, schema.id, name))?;
         }
         self.names.borrow_mut().remove(&schema);
         self.dirty.set(true);

@@ -30,7 +30,12 @@ create table names (
     id integer not null, ts integer not null,
     primary key (database, collection, name)
 ) without rowid;
-create unique index names_by_id on names (database, collection, id);
+
+-- What schema documents are or were called: references are written by name, also those to what has been deleted.
+create table labels (
+    database integer not null, collection integer not null, id integer not null, name text not null,
+    primary key (database, collection, id)
+) without rowid;
 
 -- Which indexes a collection feeds; collection -1 stands for all collections of users.
 create table sources (

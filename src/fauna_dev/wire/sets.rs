@@ -16,7 +16,7 @@ pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
         Set::Schema(reference) | Set::Document(reference) | Set::Singleton(reference) => {
             vec![("singleton", Value::Ref(*reference))]
         }
-        Set::Documents(collection) => vec![("documents", Value::Ref(*collection))],
+        Set::Documents(collection) | Set::Unnamed(collection) => vec![("documents", Value::Ref(*collection))],
         Set::Match { index, terms } => {
             let mut fields = vec![("match", Value::Ref(*index))];
             match terms.as_slice() {

@@ -249,7 +249,7 @@ impl<'n> Writer<'n> {
     /// What stands inside `@ref`.
     fn inner_reference(&mut self, reference: Ref) -> Outcome<bool> {
         let Some(path) = self.names.path(reference.database)? else { return Ok(false) };
-        if let Some(name) = native_collection(reference) {
+        if let Some(name) = self.native_collection(reference) {
             self.out.push_str("{\"id\":");
             self.string(name);
             self.database(&path);
@@ -267,9 +267,9 @@ impl<'n> Writer<'n> {
         self.out.push_str(if self.version >= ApiVersion::V27 { ",\"collection\":" } else { ",\"class\":" });
         let parent = reference.parent();
         self.out.push_str("{\"@ref\":");
-        if native_collection(parent).is_some() && native::is_named(reference.collection) {
+        if self.native_collection(parent).is_some() && native::is_named(reference.collection) {
             self.out.push_str("{\"id\":");
-            self.string(native_collection(parent).unwrap_or_default());
+            self.string(self.native_collection(parent).unwrap_or_default());
             self.out.push_str("}}");
             self.database(&path);
         } else {
@@ -280,6 +280,17 @@ impl<'n> Writer<'n> {
         }
         self.out.push('}');
         Ok(true)
+    }
+
+    /// The name of a native collection that a reference is; collections were once classes.
+    fn native_collection(&self, reference: Ref) -> Option<&'static str> {
+        if !reference.is_collection() {
+            return None;
+        }
+        match native::name(reference.id)? {
+            "collections" if self.version < ApiVersion::V27 => Some("classes"),
+            name => Some(name),
+        }
     }
 
     /// `,"database":…` for a child database, the innermost first.
@@ -342,15 +353,14 @@ impl<'n> Writer<'n> {
         if let Set::Schema(reference) | Set::Document(reference) = set {
             return self.reference(*reference);
         }
+        if let Set::Unnamed(_) = set {
+            self.out.push_str("{\"@set\":null}");
+            return Ok(true);
+        }
         self.out.push_str("{\"@set\":");
         let fields = set_fields(set);
         self.fields(fields)?;
         self.out.push('}');
         Ok(true)
     }
-}
-
-/// The name of a native collection that a reference is.
-fn native_collection(reference: Ref) -> Option<&'static str> {
-    if reference.is_collection() { native::name(reference.id) } else { None }
 }

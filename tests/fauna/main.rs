@@ -1,0 +1,26 @@
+//! The embedded Fauna endpoint answers as FaunaDB does: exchanges recorded from a FaunaDB node, replayed.
+//!
+//! `recorded/` holds them, a topic a file, a step a line (`steps.rs` tells the format). Each file runs against an endpoint of its own,
+//! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
+#![cfg(feature = "embedded-fauna")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod compare;
+mod durability;
+mod endpoint;
+mod fuzz;
+mod steps;
+
+/// A test that replays a file.
+macro_rules! replay {
+    ($($file:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $file() {
+                steps::replay(include_str!(concat!("recorded/", stringify!($file), ".jsonl")));
+            }
+        )+
+    };
+}
+
+replay!(app, documents, functions, generated_data, generated_values, indexes, roles, schema, tokens, transport, values);
