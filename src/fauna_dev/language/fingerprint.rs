@@ -68,7 +68,11 @@ fn mix(value: &Value, hasher: &mut impl Hasher) {
 fn mix_set(set: &Set, hasher: &mut impl Hasher) {
     std::mem::discriminant(set).hash(hasher);
     match set {
-        Set::Schema(reference) | Set::Document(reference) | Set::Singleton(reference) | Set::Documents(reference) => {
+        Set::Schema(reference)
+        | Set::Document(reference)
+        | Set::Singleton(reference)
+        | Set::Documents(reference)
+        | Set::Unnamed(reference) => {
             reference.hash(hasher);
         }
         Set::Match { index, terms } => {

@@ -80,7 +80,7 @@ fn count_set(set: &Set, limit: usize, counted: &mut usize) {
         return;
     }
     match set {
-        Set::Schema(_) | Set::Document(_) | Set::Singleton(_) | Set::Documents(_) => {}
+        Set::Schema(_) | Set::Document(_) | Set::Singleton(_) | Set::Documents(_) | Set::Unnamed(_) => {}
         Set::Match { terms, .. } => count_all(terms, limit, counted),
         Set::Union(sets) | Set::Intersection(sets) | Set::Difference(sets) => {
             for set in sets {
