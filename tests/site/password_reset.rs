@@ -58,7 +58,10 @@ async fn g19_and_s_p_07_asking_says_nothing_about_accounts() {
     let expected = [("ann@example.com".to_owned(), "reset-password".to_owned())];
     assert_eq!(kinds(&world).await, expected, "S-E-02: as it is stored, once");
     let malformed = ask(&world, "nope").await.json();
-    assert_eq!(malformed, json!({"status": "FIELD_ERROR", "formFields": [{"id": "email", "error": "Email is invalid"}]}));
+    assert_eq!(
+        malformed,
+        json!({"status": "FIELD_ERROR", "formFields": [{"id": "email", "error": "Email is invalid"}]})
+    );
 }
 
 #[actix_rt::test]
