@@ -29,7 +29,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("account", &["problem", "fauna", "mail", "session", "throttle", "users"]),
     ("emailpassword", &["recipe", "problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("emailverification", &["recipe", "problem", "clock", "fauna", "mail", "session", "throttle", "users"]),
-    ("pages", &["problem", "clock", "comments", "emailpassword", "fauna_tokens", "session", "users"]),
+    (
+        "pages",
+        &[
+            "problem",
+            "clock",
+            "account",
+            "comments",
+            "emailpassword",
+            "emailverification",
+            "fauna_tokens",
+            "session",
+            "throttle",
+            "users",
+        ],
+    ),
 ];
 
 /// Longer files are two files.

@@ -13,6 +13,7 @@ mod pages;
 
 use std::io::Result;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::App;
@@ -30,6 +31,9 @@ use pages::Pages;
 
 /// An API of another origin.
 const ELSEWHERE: u16 = 8082;
+
+/// Longer than any test: a client that sends on a connection just as it is closed takes that for a failure.
+const KEEP_ALIVE: Duration = Duration::from_mins(10);
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -60,7 +64,7 @@ async fn serve(pages: Pages) -> Result<()> {
             .service(web::scope("/auth").configure(session::routes))
             .default_service(web::to(|| async { HttpResponse::NotFound().finish() }))
     });
-    let server = server.workers(2);
+    let server = server.workers(2).keep_alive(KEEP_ALIVE);
     [HOME, ELSEWHERE]
         .into_iter()
         .try_fold(server, |server, port| server.bind(("0.0.0.0", port))?.bind(("::1", port)))?

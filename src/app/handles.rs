@@ -46,7 +46,7 @@ pub struct Handles {
     /// Fauna with the application's key, for `/ready`.
     fauna: Data<AsApp>,
     /// Who is signed in.
-    sessions: Data<Sessions>,
+    pub sessions: Data<Sessions>,
     /// Their tokens.
     pub fauna_tokens: Data<FaunaTokens>,
     /// Who has an account.

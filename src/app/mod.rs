@@ -69,6 +69,8 @@ pub struct Site {
     collector: fauna_tokens::Collector,
     /// Delivers mail in the background.
     courier: actix_rt::task::JoinHandle<()>,
+    /// Deletes expired sessions in the background.
+    sweeper: actix_rt::task::JoinHandle<()>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<crate::fauna_dev::Running>,
@@ -131,6 +133,7 @@ pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceC
     let handles = Handles::build(&config, &clock, address, &reached, database).await?;
     let collector = handles.fauna_tokens.collect_in_background();
     let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
+    let sweeper = actix_rt::spawn(handles.sessions.get_ref().clone().sweep_forever());
     let server = serve(&config, handles, own, listener)?;
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
@@ -140,6 +143,7 @@ pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceC
         served: actix_rt::spawn(server),
         collector,
         courier,
+        sweeper,
         #[cfg(feature = "embedded-fauna")]
         fauna: reached.running,
     })
@@ -164,6 +168,7 @@ impl Site {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
         self.courier.abort();
+        self.sweeper.abort();
         #[cfg(feature = "embedded-fauna")]
         if let Some(fauna) = self.fauna {
             fauna.stop().await;

@@ -7,6 +7,7 @@ use actix_web::web::Json;
 use actix_web::web::Path;
 use askama::Template;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::fauna_tokens::FaunaTokens;
 use crate::pages::Pages;
@@ -35,6 +36,8 @@ struct Account {
     profile: Profile,
     /// When they signed up.
     joined_at: Moment,
+    /// Whether they have shown that the address is theirs; absent where nobody is asked to.
+    verified: Option<bool>,
     /// This session.
     state: State,
     /// All sessions, newest first.
@@ -82,7 +85,9 @@ pub async fn show(
     let listed = sessions.list(session.user()).await?;
     let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
     let state = state_of(session, &tokens).await?;
+    let verified = session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool);
     let account = Account {
+        verified,
         joined_at: profile.joined_at.timestamp().into(),
         profile,
         state,

@@ -37,7 +37,7 @@ pub struct Asked {
     /// Where to go once signed in.
     #[serde(default)]
     redirect_to_path: SitePath,
-    /// What has just been done: `signed-out`, `password-changed`.
+    /// What has just been done, such as `signed-out`.
     #[serde(default)]
     done: String,
 }
@@ -88,6 +88,7 @@ struct Entry {
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "signed-out" => Some("You are signed out. The session has ended, and its Fauna token with it."),
+        "account-deleted" => Some("The account is deleted, and all its sessions have ended."),
         "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
         _ => None,
     }

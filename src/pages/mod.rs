@@ -14,7 +14,9 @@ mod moment;
 mod password;
 mod resume;
 mod routes;
+mod settings;
 mod site_path;
+mod verify;
 mod visitor;
 
 pub use routes::auth_routes;
@@ -51,7 +53,8 @@ impl Pages {
         if let Some(session) = visitor.session() {
             let payload = session.access_token_payload();
             frame.session = session.handle().to_string();
-            frame.anti_csrf = payload.get("antiCsrfToken").and_then(Value::as_str).unwrap_or_default().to_owned();
+            frame.anti_csrf =
+                payload.get("antiCsrfToken").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
         }
         frame
     }

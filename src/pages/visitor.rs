@@ -84,6 +84,9 @@ async fn session_of(
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session),
         Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
+        Err(session::Error::InvalidClaims(_)) => {
+            Err(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
+        }
         // Its tokens are being forgotten: this is somebody without a session.
         Err(session::Error::Ended(_)) => Ok(None),
         Err(error) => Err(Detour::Broken(error.into())),

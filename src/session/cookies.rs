@@ -16,6 +16,9 @@ use crate::session::profile::ID_COOKIE;
 use crate::session::settings::SameSite;
 use crate::session::settings::Settings;
 
+/// The end of the year 9999: what is to last longer lasts until then.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// A cookie in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent<'a> {
@@ -126,7 +129,8 @@ impl CookieRules {
             SameSite::Strict => cookie::SameSite::Strict,
             SameSite::None => cookie::SameSite::None,
         };
-        let expires = OffsetDateTime::from_unix_timestamp(expires_at.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let seconds = expires_at.seconds().min(LAST_SECOND);
+        let expires = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let cookie = Cookie::build((name, value)).path(path).expires(expires).http_only(true).same_site(same_site);
         let cookie = if self.secure { cookie.secure(true) } else { cookie };
         match &self.domain {

@@ -20,15 +20,23 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
 /// # Errors
 /// [`Error::TryRefresh`].
 pub fn check(mode: AntiCsrf, headers: &HeaderMap, expected: Option<&str>) -> Result<(), Error> {
-    let passes = match mode {
-        AntiCsrf::None => true,
-        AntiCsrf::ViaCustomHeader => headers.contains_key(CUSTOM_HEADER),
-        AntiCsrf::ViaToken => match (expected, token(headers)) {
-            (Some(expected), Some(sent)) => verify_slices_are_equal(expected.as_bytes(), sent.as_bytes()).is_ok(),
-            _ => false,
-        },
-    };
-    if passes { Ok(()) } else { Err(Error::TryRefresh("anti-CSRF check failed")) }
+    match mode {
+        AntiCsrf::None => Ok(()),
+        AntiCsrf::ViaCustomHeader if headers.contains_key(CUSTOM_HEADER) => Ok(()),
+        AntiCsrf::ViaCustomHeader => Err(Error::TryRefresh("anti-CSRF check failed: no header rid")),
+        AntiCsrf::ViaToken => compare(expected, token(headers)),
+    }
+}
+
+/// Compares the anti-CSRF token of an access token with the one that was sent.
+///
+/// # Errors
+/// [`Error::TryRefresh`].
+pub fn compare(expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
+    match (expected, sent) {
+        (Some(expected), Some(sent)) if verify_slices_are_equal(expected.as_bytes(), sent.as_bytes()).is_ok() => Ok(()),
+        _ => Err(Error::TryRefresh("anti-CSRF check failed")),
+    }
 }
 
 /// Judges a refresh that came with its token in a cookie; the mode with tokens is judged with the refresh token itself.

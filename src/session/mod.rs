@@ -12,6 +12,7 @@ mod claims;
 mod companion;
 mod cookies;
 mod csrf;
+mod detached;
 mod error;
 mod guard;
 mod identifiers;

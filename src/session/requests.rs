@@ -128,10 +128,10 @@ impl Sessions {
         if is_cookie && anti_csrf {
             csrf::check_refresh(self.settings().anti_csrf(), headers)?;
         }
-        let sent = csrf::token(headers).map(str::to_owned);
+        let claimed = csrf::token(headers).map(str::to_owned);
         let anti_csrf = match transfer {
             Transfer::Header => RefreshAntiCsrf::Unneeded,
-            Transfer::Cookie if anti_csrf => RefreshAntiCsrf::Checked(sent),
+            Transfer::Cookie if anti_csrf => RefreshAntiCsrf::Checked(claimed),
             Transfer::Cookie => RefreshAntiCsrf::Unchecked,
         };
         let sessions = self.clone();

@@ -45,7 +45,10 @@ use crate::session::verified::Verified;
 use crate::session::verified::VerifiedTokens;
 
 /// Expired sessions that are deleted at once: few enough not to hold the one writer for long.
-const SWEEP_ROWS: i64 = 200;
+const SWEEP_ROWS: i64 = 100;
+
+/// How often expired sessions are looked for.
+const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 
 /// All sessions. Clones share everything.
 #[derive(Clone)]
@@ -237,6 +240,21 @@ impl Sessions {
         }
         self.keys().forget(now).await?;
         Ok(i64::try_from(handles.len()).unwrap_or(SWEEP_ROWS) == SWEEP_ROWS)
+    }
+
+    /// Sweeps for as long as the application runs, giving way to others between batches.
+    pub async fn sweep_forever(self) {
+        loop {
+            let pause = match self.sweep().await {
+                Ok(true) => Duration::from_millis(20),
+                Ok(false) => SWEEP_PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "expired sessions could not be swept");
+                    SWEEP_PAUSE
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// How long an access token lives.

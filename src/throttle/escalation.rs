@@ -52,8 +52,10 @@ impl Rule {
             return Decision::Wait(now.until(count.open_at));
         }
         let attempts = before.map_or(0, |count| count.attempts).saturating_add(1);
-        let open_at = now.after(self.wait_after(attempts));
-        Decision::Admit(Count { attempts, open_at, forget_at: open_at.after(self.forget) })
+        let wait = self.wait_after(attempts);
+        // Open since ever, not since now: an attempt at the same moment may have looked at the clock a little earlier.
+        let open_at = if wait.is_zero() { Timestamp::from_millis(0) } else { now.after(wait) };
+        Decision::Admit(Count { attempts, open_at, forget_at: now.after(wait).after(self.forget) })
     }
 
     /// How long the next attempt waits after so many.
@@ -106,6 +108,14 @@ mod tests {
         let alive = Count { forget_at: now.after(Duration::from_millis(1)), ..many };
         let Decision::Admit(next) = RULE.decide(Some(alive), now) else { panic!("it is open") };
         assert_eq!((next.attempts, next.open_at), (1_000_001, now.after(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn free_attempts_at_the_same_moment_do_not_wait_for_each_other() {
+        let now = Timestamp::from_millis(1_000);
+        let Decision::Admit(count) = RULE.decide(None, now) else { panic!("it is free") };
+        let a_little_earlier = now.before(Duration::from_millis(5));
+        assert!(matches!(RULE.decide(Some(count), a_little_earlier), Decision::Admit(_)));
     }
 
     #[test]

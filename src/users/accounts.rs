@@ -39,13 +39,6 @@ pub struct Contact {
 }
 
 impl Users {
-    /// The account of an address.
-    pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
-        let query = store::by_email(&self.collection, email.as_str());
-        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
-        found.map(store::Found::into_user).transpose()
-    }
-
     /// Where a user is reached; `None` where the account is gone.
     pub async fn contact(&self, id: &DocumentId) -> Result<Option<Contact>, Error> {
         let query = accounts::contact(&self.collection, id);

@@ -45,7 +45,7 @@ test("a like from the driver is the like of the site", async () => {
   });
   const { comments } = await fan.call("/api/comments");
   const comment = comments.find((comment) => comment.id === id);
-  assert.deepEqual([comment.likes, comment.liked, comment.mine], [1, true, false]);
+  assert.deepEqual([comment.likes, comment.liked, comment.author], [1, true, author.userId]);
 });
 
 test("the token is dead as soon as its session is over", async () => {

@@ -9,12 +9,20 @@ use jsonwebtoken::Algorithm;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::Validation;
 use jsonwebtoken::jwk::JwkSet;
+use secrecy::ExposeSecret as _;
+use serde_json::Map;
 use serde_json::Value;
 use starter::seal::SealRing;
+use starter::session::Error;
+use starter::session::NewSession;
+use starter::session::RefreshAntiCsrf;
+use starter::session::Requirements;
+use starter::session::UserId;
 
 use crate::world::SECOND;
 use crate::world::Visitor;
 use crate::world::World;
+use crate::world::claims;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
@@ -56,11 +64,51 @@ async fn anybody_can_verify_an_access_token_with_what_is_published() {
 }
 
 #[tokio::test]
+async fn a_statement_of_ours_is_verified_by_others_and_is_no_session() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let payload = claims(ann.access_token());
+    let jwt = world.sessions.create_jwt(payload, 60 * SECOND).await.unwrap();
+    let keys: JwkSet = serde_json::from_str(&ann.get("/auth/jwt/jwks.json").await.body).unwrap();
+    let kid = jsonwebtoken::decode_header(&jwt).unwrap().kid.unwrap();
+    let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+    assert!(jsonwebtoken::decode::<Value>(&jwt, &key, &Validation::new(Algorithm::ES256)).is_ok());
+    ann.set_cookie("sAccessToken", &jwt);
+    assert!(ann.get("/me").await.is_try_refresh());
+}
+
+#[tokio::test]
+async fn a_session_without_a_request() {
+    let world = World::start().await;
+    let user = UserId::parse("ann").unwrap();
+    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    let issued = world.sessions.issue(new, true).await.unwrap();
+    let refresh = issued.refresh.unwrap();
+    let refreshed =
+        world.sessions.refresh_with(refresh.token.expose_secret(), RefreshAntiCsrf::Unneeded).await.unwrap();
+    let access = refreshed.access.expose_secret();
+    let found = world.sessions.session_of(access, None, &Requirements::default()).await.unwrap();
+    let (session, renewed) = found;
+    assert_eq!(session.user().as_str(), "ann");
+    let renewed = renewed.unwrap();
+    let again = world.sessions.session_of(renewed.access.expose_secret(), None, &Requirements::default()).await;
+    assert!(again.unwrap().1.is_none());
+    let strict = Requirements { anti_csrf: Some(true), ..Requirements::default() };
+    let with = |token: Option<&'static str>| world.sessions.session_of(issued.access.expose_secret(), token, &strict);
+    assert!(matches!(with(None).await, Err(Error::TryRefresh(_))));
+    assert!(matches!(with(Some("other")).await, Err(Error::TryRefresh(_))));
+    let token = refresh.anti_csrf.unwrap();
+    assert!(world.sessions.session_of(issued.access.expose_secret(), Some(&token), &strict).await.is_ok());
+    let no_token = world.sessions.session_of("x", None, &Requirements::default()).await;
+    assert!(matches!(no_token, Err(Error::Missing)));
+}
+
+#[tokio::test]
 async fn a_key_is_published_before_it_signs_and_verifies_after_it_has() {
     let world = World::start().await;
     let mut anybody = world.visitor();
     let first = kid(&world.sign_in("ann").await);
-    world.clock.advance(WEEK - 58 * SECOND);
+    world.clock.advance(WEEK.saturating_sub(58 * SECOND));
     let mut ann = world.sign_in("ann").await;
     assert_eq!(kid(&ann), first, "the next one is only published yet");
     assert_eq!(published(&mut anybody).await.len(), 2);

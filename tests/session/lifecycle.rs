@@ -128,7 +128,7 @@ async fn use_prolongs_a_session_up_to_its_absolute_end() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     for _ in 0..4 {
-        world.clock.advance(29 * DAY - ACCESS);
+        world.clock.advance((29 * DAY).saturating_sub(ACCESS));
         let answer = ann.refresh().await;
         if answer.status == 401 {
             assert!(answer.is_unauthorised() && answer.clears_everything());
@@ -254,6 +254,45 @@ async fn payload_is_merged_kept_and_carried_on() {
     assert_eq!(ann.get("/payload").await.json(), expected);
     assert_eq!(ann.put("/payload", &json!({ "big": "x".repeat(3000) })).await.status, 400);
     assert_eq!(ann.get("/payload").await.json(), expected);
+}
+
+#[tokio::test]
+async fn nulls_and_depth_in_the_payload_are_kept() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let update = json!({ "a": { "b": [{ "c": null }, [], "", 0.5, 9_007_199_254_740_993_i64] } });
+    ann.put("/payload", &update).await;
+    ann.refresh().await;
+    ann.get("/me").await;
+    assert_eq!(ann.get("/payload").await.json()["a"], update["a"]);
+}
+
+/// Core's `SessionTest4`: very large validities.
+#[tokio::test]
+async fn lifetimes_without_end_are_only_long() {
+    let world = World::with(|wishes| {
+        wishes.settings.access_token_lifetime = Duration::MAX;
+        wishes.settings.refresh_token_lifetime = Duration::MAX;
+        wishes.settings.absolute_lifetime = Duration::MAX;
+    })
+    .await;
+    let mut ann = world.sign_in("ann").await;
+    world.clock.advance(10_000 * DAY);
+    assert_eq!(ann.get("/me").await.status, 200);
+    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.get("/now").await.status, 200);
+}
+
+/// S-R-20.
+#[tokio::test]
+async fn signing_in_adopts_nothing_that_came_along() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let planted = ann.clone();
+    ann.header("st-auth-mode", "cookie").post("/login/ann").await;
+    let handle = |visitor: &crate::world::Visitor| claims(visitor.access_token())["sessionHandle"].clone();
+    assert_ne!(handle(&ann), handle(&planted));
+    assert_eq!(world.count("select count(*) from session").await, 2);
 }
 
 #[tokio::test]

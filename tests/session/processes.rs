@@ -2,6 +2,7 @@
 
 use std::io::BufRead as _;
 use std::io::BufReader;
+use std::io::Write as _;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -50,7 +51,7 @@ async fn serve() {
     let Ok(url) = std::env::var(DATABASE) else { return };
     let world =
         World::on_database(url, |wishes| wishes.settings.signing_key_interval = Duration::from_millis(200)).await;
-    println!("serving {}", world.base);
+    writeln!(std::io::stdout(), "serving {}", world.base).unwrap();
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
 }
 

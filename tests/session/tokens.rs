@@ -61,10 +61,9 @@ async fn what_is_no_refresh_token_ends_nothing() {
     let ann = world.sign_in("ann").await;
     let good = ann.refresh_token().to_owned();
     let (elsewhere, access) = (World::start().await.sign_in("ann").await, ann.access_token());
+    let (first_cut, last_cut) = (good.get(1..).unwrap(), good.get(..good.len() - 1).unwrap());
     let flipped = good.replacen(|letter: char| letter.is_ascii_uppercase(), "z", 1);
-    for token in
-        [&good[1..], &good[..good.len() - 1], &flipped, elsewhere.refresh_token(), access, "x", &"A".repeat(5000)]
-    {
+    for token in [first_cut, last_cut, &flipped, elsewhere.refresh_token(), access, "x", &"A".repeat(5000)] {
         let mut other = ann.clone();
         other.set_cookie("sRefreshToken", token);
         let answer = other.refresh().await;
@@ -86,7 +85,7 @@ async fn cookies_that_come_twice() {
     let twice = |visitor: &Visitor, name: &str, value: &str| {
         let mut visitor = visitor.clone();
         let (mut own, path) = visitor.jar.remove(name).unwrap();
-        own.push_str(&format!("; {name}={value}"));
+        own = format!("{own}; {name}={value}");
         visitor.jar.insert(name.to_owned(), (own, path));
         visitor
     };

@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod account;
+mod account_pages;
 mod accounts;
 mod binary;
 mod comments;
+mod email_verification;
 mod fauna_tokens;
+mod mailbox;
 mod outage;
 mod pages;
+mod password_reset;
 mod peer;
 mod proxy;
 mod visitor;

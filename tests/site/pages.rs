@@ -12,21 +12,22 @@ use crate::world::World;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A browser that runs no script: nothing but cookies and forms.
-fn browser(world: &World) -> Visitor {
+pub fn browser(world: &World) -> Visitor {
     let mut visitor = world.visitor();
     visitor.headers.clear();
     visitor
 }
 
 /// Somebody who has signed up with the form.
-async fn signed_up(world: &World, email: &str) -> Visitor {
+pub async fn signed_up(world: &World, email: &str) -> Visitor {
     let visitor = browser(world);
     let answer = visitor.submit("/sign-up", &credentials(email, PASSWORD)).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
     visitor
 }
 
-fn credentials(email: &str, password: &str) -> String {
+/// The fields of sign-up and sign-in.
+pub fn credentials(email: &str, password: &str) -> String {
     format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"))
 }
 
@@ -203,36 +204,4 @@ async fn forms_work_where_scripts_would_have_to_send_a_header() {
         let (answer, _) = follow(&ann, Method::POST, "/comments", "text=again").await;
         assert_eq!((answer.status, answer.text.contains("again")), (200, true), "{mode}");
     }
-}
-
-#[actix_rt::test]
-async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
-    let world = World::start().await;
-    let ann = signed_up(&world, "ann@example.com").await;
-    let visitor = browser(&world);
-    let unknown = visitor.submit("/forgot-password", "email=nobody%40example.com").await;
-    let known = visitor.submit("/forgot-password", "email=ann%40example.com").await;
-    assert_eq!((unknown.status, unknown.header("location")), (known.status, known.header("location")));
-    assert!(visitor.get(known.header("location")).await.text.contains("a mail is on its way"));
-    let mails = visitor.send(Method::GET, "/dev/mailbox", &[("accept", "application/json")], None).await.json();
-    let link = mails["mails"][0]["link"].as_str().unwrap().to_owned();
-    let path = link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap();
-    let page = visitor.get(&path).await;
-    assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
-    let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-
-    let choose = |password: &str, again: &str| format!("token={token}&password={password}&repeated={again}");
-    for (form, said) in [
-        (choose("new-horse-2", "new-horse-3"), "This is not the same password."),
-        (choose("short", "short"), "The password needs at least 8 characters."),
-    ] {
-        let answer = visitor.submit("/reset-password", &form).await;
-        assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);
-    }
-    let done = visitor.submit("/reset-password", &choose("new-horse-2", "new-horse-2")).await;
-    assert_eq!((done.status, done.header("location")), (303, "/auth?done=password-changed"));
-    assert_eq!(ann.get("/account").await.status, 303, "sessions of before the change go on");
-    let again = visitor.submit("/reset-password", &choose("new-horse-4", "new-horse-4")).await;
-    assert_eq!((again.status, again.text.contains("This link does not work any more.")), (422, true));
-    assert_eq!(visitor.submit("/sign-in", &credentials("ann@example.com", "new-horse-2")).await.status, 303);
 }

@@ -13,12 +13,16 @@ use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
+use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::parts;
 use crate::fauna_dev::storage::Transaction;
 
 /// How deep lambdas and functions may call each other.
 const MAX_CALLS: usize = 200;
 /// How deep evaluations may be nested in all.
 const MAX_NESTING: u32 = 12_000;
+/// How many parts all values that a request makes may have together: what a gigabyte is enough for.
+const MAX_PARTS: usize = 1 << 25;
 
 /// One request's evaluation: what stays the same through all of it.
 pub struct Run<'t> {
@@ -30,12 +34,14 @@ pub struct Run<'t> {
     pub deadline: Instant,
     /// How deep evaluations are nested at the moment.
     nesting: Cell<u32>,
+    /// How many parts values may still have.
+    parts: Cell<usize>,
 }
 
 impl<'t> Run<'t> {
     /// A new evaluation.
     pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, deadline: Instant) -> Self {
-        Self { transaction, forms, deadline, nesting: Cell::new(0) }
+        Self { transaction, forms, deadline, nesting: Cell::new(0), parts: Cell::new(MAX_PARTS) }
     }
 }
 
@@ -118,6 +124,35 @@ impl<'r> Context<'r> {
         Err(Failure { rank: 0, ..Failure::expression(position.clone(), text) }.into())
     }
 
+    /// Counts a value that has been made.
+    ///
+    /// # Errors
+    /// Where the values of the request are too large by now.
+    pub(super) fn made(&self, value: Value) -> Outcome<Value> {
+        self.spend(parts(&value, self.run.parts.get()))?;
+        Ok(value)
+    }
+
+    /// Counts parts that are about to be made.
+    ///
+    /// # Errors
+    /// Where the values of the request are too large by now.
+    pub fn spend(&self, parts: usize) -> Outcome<()> {
+        let Some(left) = self.run.parts.get().checked_sub(parts) else {
+            return Err(Fault::BadRequest("The values that the query makes are too large.".to_owned()).into());
+        };
+        self.run.parts.set(left);
+        Ok(())
+    }
+
+    /// That there is still time.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn in_time(&self) -> Outcome<()> {
+        if Instant::now() >= self.run.deadline { Err(Fault::TimedOut.into()) } else { Ok(()) }
+    }
+
     /// Evaluates something one level deeper.
     ///
     /// # Errors
@@ -127,9 +162,7 @@ impl<'r> Context<'r> {
         if nesting >= MAX_NESTING {
             return Err(too_deep(&Position::root()).into());
         }
-        if Instant::now() >= self.run.deadline {
-            return Err(Fault::TimedOut.into());
-        }
+        self.in_time()?;
         self.run.nesting.set(nesting + 1);
         let outcome = evaluate();
         self.run.nesting.set(nesting);

@@ -35,7 +35,8 @@ impl Context<'_> {
         match expression {
             Expression::Value(value) => Ok(value.clone()),
             Expression::Variable(name) => Ok(self.bindings.get(name).cloned().unwrap_or(Value::Null)),
-            Expression::Lambda(lambda) | Expression::Query(lambda) => Ok(Value::Lambda(Arc::new(self.closure(lambda)))),
+            Expression::Lambda(lambda) => Ok(Value::Lambda(Arc::new(self.closure(lambda)))),
+            Expression::Query(lambda) => self.made(Value::Lambda(Arc::new(self.closure(lambda)))),
             nested => self.deeper(|| self.evaluate_nested(nested)),
         }
     }
@@ -46,10 +47,10 @@ impl Context<'_> {
             Expression::Value(_) | Expression::Variable(_) | Expression::Lambda(_) | Expression::Query(_) => {
                 self.evaluate(expression)
             }
-            Expression::Array(all) => collect(all.iter().map(|one| self.evaluate(one))).map(Value::array),
+            Expression::Array(all) => self.made(Value::array(collect(all.iter().map(|one| self.evaluate(one)))?)),
             Expression::Object(fields) => {
                 let fields = fields.iter().map(|(name, field)| Ok((Arc::clone(name), self.evaluate(field)?)));
-                Ok(Object::from_distinct(collect(fields)?).into())
+                self.made(Object::from_distinct(collect(fields)?).into())
             }
             Expression::Let(it) => self.let_form(it),
             Expression::If(it) => self.conditional(it),
@@ -66,7 +67,7 @@ impl Context<'_> {
     fn form(&self, call: &FormCall) -> Outcome<Value> {
         let Some((run, effect)) = self.run.forms.implementation(call) else { return Ok(Value::Null) };
         self.allow(effect, &call.position)?;
-        run(self, call)
+        self.made(run(self, call)?)
     }
 
     /// A lambda with the values of the variables it takes from here.

@@ -3,6 +3,7 @@
 //! FaunaDB merges in Scala's immutable map. Up to four keys it keeps them in the order they came; the fifth turns it into a hash
 //! trie, which it stays, and whose order is that of the hashes: five bits a level, the lowest first, keys before subtrees.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::fauna_dev::language::Object;
@@ -15,8 +16,10 @@ const LEVEL_BITS: u32 = 5;
 
 /// Fields while they are merged.
 pub struct Merged {
-    /// The fields, in the order they came.
-    fields: Object,
+    /// The fields, in the order they came; nothing where one was taken out.
+    fields: Vec<Option<(Arc<str>, Value)>>,
+    /// Where each name stands.
+    places: HashMap<Arc<str>, usize>,
     /// Whether there have ever been more than can be kept in order.
     is_hashed: bool,
 }
@@ -24,7 +27,7 @@ pub struct Merged {
 impl Merged {
     /// Begins with the fields of an object; of those with one name the last counts.
     pub fn new(object: &Object) -> Self {
-        let mut merged = Self { fields: Object::new(), is_hashed: false };
+        let mut merged = Self { fields: Vec::new(), places: HashMap::new(), is_hashed: false };
         for (name, value) in object {
             merged.set(name, value.clone());
         }
@@ -33,26 +36,35 @@ impl Merged {
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name)
+        self.places.get(name).and_then(|place| self.fields.get(*place)?.as_ref()).map(|(_, value)| value)
     }
 
-    /// Sets a field.
+    /// Sets a field: in its old place if it exists, else last.
     pub fn set(&mut self, name: &Arc<str>, value: Value) {
-        self.fields.set(Arc::clone(name), value);
-        self.is_hashed |= self.fields.len() > MAX_ORDERED;
+        let field = Some((Arc::clone(name), value));
+        if let Some(old) = self.places.get(name).and_then(|place| self.fields.get_mut(*place)) {
+            *old = field;
+        } else {
+            self.places.insert(Arc::clone(name), self.fields.len());
+            self.fields.push(field);
+        }
+        self.is_hashed |= self.places.len() > MAX_ORDERED;
     }
 
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) {
-        self.fields.remove(name);
+        if let Some(field) = self.places.remove(name).and_then(|place| self.fields.get_mut(place)) {
+            *field = None;
+        }
     }
 
     /// The fields in their final order.
     pub fn into_object(self) -> Object {
+        let fields = self.fields.into_iter().flatten();
         if !self.is_hashed {
-            return self.fields;
+            return Object::from_distinct(fields.collect());
         }
-        let hashed = self.fields.into_iter().map(|field| (mixed_hash(&field.0), field)).collect();
+        let hashed = fields.map(|field| (mixed_hash(&field.0), field)).collect();
         let mut ordered = Vec::new();
         put_in_order(hashed, 0, &mut ordered);
         Object::from_distinct(ordered)

@@ -23,6 +23,7 @@ mod number_text;
 mod numbers;
 mod numeric;
 mod objects;
+mod occurrences;
 mod pattern;
 mod reads;
 mod reductions;

@@ -13,6 +13,7 @@ use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::parts_of_bytes;
 
 /// A form under its old name.
 macro_rules! old {
@@ -121,6 +122,12 @@ fn find(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Integer(rest.find(&*wanted).map_or(-1, |at| skipped + characters_before(rest, at))))
 }
 
+/// That there is time and memory for one more match.
+fn goes_on(context: &Context<'_>, pattern: &Pattern) -> Outcome<()> {
+    context.in_time()?;
+    context.spend(1 + pattern.groups())
+}
+
 /// `findstrregex`: the first and the last place of each match and its text.
 fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
@@ -129,7 +136,7 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let limit = call.optional(context, 3, cast::integer)?.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
     let (rest, skipped) = from(&text, start)?;
     let limit = usize::try_from(to_int(limit)).unwrap_or(0);
-    let found = pattern.matches(rest, limit)?.into_iter().filter_map(|captures| {
+    let found = pattern.matches(rest, limit, || goes_on(context, &pattern))?.into_iter().filter_map(|captures| {
         let whole = captures.get(0)?;
         // FaunaDB steps back one UTF-16 unit: only half of a character beyond the basic plane.
         let step = whole.as_str().chars().next_back().filter(|last| last.len_utf16() == 1);
@@ -149,6 +156,8 @@ fn replace(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let wanted = call.required(context, 1, cast::string)?;
     let replacement = call.required(context, 2, cast::string)?;
+    let times = text.matches(&*wanted).count();
+    context.spend(parts_of_bytes(replacement.len().saturating_mul(times).saturating_add(text.len())))?;
     Ok(Value::from(text.replace(&*wanted, &replacement)))
 }
 
@@ -161,11 +170,13 @@ fn replace_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let limit = if is_first { 1 } else { usize::MAX };
     let mut replaced = String::new();
     let mut copied = 0;
-    for captures in pattern.matches(&text, limit)? {
+    for captures in pattern.matches(&text, limit, || goes_on(context, &pattern))? {
         let Some(whole) = captures.get(0) else { continue };
         replaced.push_str(text.get(copied..whole.start()).unwrap_or_default());
         let expanded = replacement::expand(&replacement, &pattern, &captures);
-        replaced.push_str(&expanded.ok_or_else(|| Fault::Internal("a replacement names no group".to_owned()))?);
+        let expanded = expanded.ok_or_else(|| Fault::Internal("a replacement names no group".to_owned()))?;
+        context.spend(parts_of_bytes(expanded.len()))?;
+        replaced.push_str(&expanded);
         copied = whole.end();
     }
     replaced.push_str(text.get(copied..).unwrap_or_default());

@@ -7,27 +7,71 @@ use crate::fauna_dev::evaluator::PathStep;
 use crate::fauna_dev::evaluator::cast;
 use crate::fauna_dev::evaluator::contains;
 use crate::fauna_dev::evaluator::path;
+use crate::fauna_dev::evaluator::select;
+use crate::fauna_dev::language::Action;
 use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::FormCall;
+use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Kind;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Ref;
+use crate::fauna_dev::language::Stamp;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::native;
 use crate::fauna_dev::sets::PageRequest;
+
+/// The keys of `select_all` and its other name.
+macro_rules! select_all_keys {
+    ($name:literal) => {
+        &[Key::required($name), Key::required("from"), Key::optional("default")]
+    };
+}
 
 /// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("contains"), Key::required("in")], contains_path),
     Form::pure(&[Key::required("contains_path"), Key::required("in")], contains_path).since(ApiVersion::V3),
     Form::pure(&[Key::required("contains_field"), Key::required("in")], contains_field).since(ApiVersion::V3),
+    Form::pure(
+        &[Key::required("select"), Key::required("from"), Key::optional("all"), Key::optional("default")],
+        select_eagerly,
+    )
+    .until(ApiVersion::V3),
+    Form::pure(select_all_keys!("select_all"), select_all_eagerly).until(ApiVersion::V3),
+    Form::pure(select_all_keys!("select_as_index"), select_all_eagerly).until(ApiVersion::V3),
     Form::read(&[Key::required("contains_value"), Key::required("in")], contains_value).since(ApiVersion::V3),
 ];
+
+/// `select` where its default is evaluated in any case.
+fn select_eagerly(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let path = call.required(context, 0, path)?;
+    let from = call.value(context, 1)?;
+    let all = call.optional(context, 2, cast::boolean)?.unwrap_or(false);
+    let default = call.optional(context, 3, cast::any)?;
+    if let Value::Unresolved(reference) = &from {
+        return Err(Failure::unresolved(reference, call.at(1)).into());
+    }
+    match (select(context, &path, all, &from, &call.at(1)), default) {
+        (Err(Halt::Failures(_)), Some(default)) => Ok(default),
+        (outcome, _) => outcome,
+    }
+}
+
+/// `select_all` where its default, which is never needed, is evaluated in any case.
+fn select_all_eagerly(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let path = call.required(context, 0, path)?;
+    let from = call.value(context, 1)?;
+    call.value(context, 2)?;
+    if let Value::Unresolved(reference) = &from {
+        return Err(Failure::unresolved(reference, call.at(1)).into());
+    }
+    select(context, &path, true, &from, &call.at(1))
+}
 
 /// `contains_path`: whether a path leads anywhere.
 fn contains_path(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
@@ -69,11 +113,10 @@ fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
                 Some(Value::Object(data)) => data.iter().any(|(_, value)| *value == wanted),
                 _ => false,
             };
-            event_contains(&event.ts.value(), &Value::Action(event.action), event.document, &wanted) || inside
+            event_contains(event.ts, event.action, event.document, &wanted) || inside
         }
         Value::SetEvent(event) => {
-            event_contains(&event.ts.value(), &Value::Action(event.action), event.document, &wanted)
-                || event.values.contains(&wanted)
+            event_contains(event.ts, event.action, event.document, &wanted) || event.values.contains(&wanted)
         }
         _ => false,
     }))
@@ -119,6 +162,6 @@ fn page_contains(page: &Page, wanted: &Value) -> bool {
 }
 
 /// Whether an event has this time, action or document.
-fn event_contains(ts: &Value, action: &Value, document: Ref, wanted: &Value) -> bool {
-    ts == wanted || action == wanted || Value::Ref(document) == *wanted
+fn event_contains(ts: Stamp, action: Action, document: Ref, wanted: &Value) -> bool {
+    ts.value() == *wanted || Value::Action(action) == *wanted || Value::Ref(document) == *wanted
 }

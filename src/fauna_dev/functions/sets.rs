@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::occurrences;
 use crate::fauna_dev::documents;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
@@ -36,9 +37,13 @@ pub const FORMS: &[Form] = &[
         match_form(context, call, Some(0), Some(1))
     }),
     Form::pure(&[Key::required("match")], |context, call| match_form(context, call, Some(0), None)),
-    Form::pure(&[Key::required("union")], |context, call| merge(context, call, Set::Union, union)),
-    Form::pure(&[Key::required("intersection")], |context, call| merge(context, call, Set::Intersection, intersection)),
-    Form::pure(&[Key::required("difference")], |context, call| merge(context, call, Set::Difference, difference)),
+    Form::pure(&[Key::required("union")], |context, call| merge(context, call, Set::Union, occurrences::union)),
+    Form::pure(&[Key::required("intersection")], |context, call| {
+        merge(context, call, Set::Intersection, occurrences::intersection)
+    }),
+    Form::pure(&[Key::required("difference")], |context, call| {
+        merge(context, call, Set::Difference, occurrences::difference)
+    }),
     Form::pure(&[Key::required("distinct")], distinct),
     Form::pure(&[Key::required("reverse")], reverse),
     Form::pure(&[Key::required("range"), Key::required("from"), Key::required("to")], range),
@@ -96,13 +101,13 @@ fn match_form(context: &Context<'_>, call: &FormCall, index: Option<usize>, term
     let at = call.position.at("index");
     let reference = match given.0 {
         Value::Ref(reference) => reference,
-        Value::String(name) => {
-            let Some(id) = context.transaction().id_by_name(context.database(), native::INDEXES, &name)? else {
+        Value::String(name) => match context.transaction().id_by_name(context.database(), native::INDEXES, &name)? {
+            Some(id) => Ref::new(context.database(), native::INDEXES, id),
+            None => {
                 let missing = Unresolved::Named { collection: native::INDEXES, name, scope: None };
                 return Err(Failure::unresolved(&missing, at).into());
-            };
-            Ref::new(context.database(), native::INDEXES, id)
-        }
+            }
+        },
         other => return cast::unexpected(&[Kind::Identifier], &other, &at),
     };
     match documents::index(context, reference)? {
@@ -151,57 +156,6 @@ fn merge(
     Ok(Value::set(of_sets(sets)))
 }
 
-/// How often a value occurs.
-fn count(elements: &[Value], value: &Value) -> usize {
-    elements.iter().filter(|element| *element == value).count()
-}
-
-/// Each value as often as it occurs in that array where it occurs most often.
-fn union(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    for value in left.iter().chain(right) {
-        if !all.contains(value) {
-            let times = count(left, value).max(count(right, value));
-            all.extend(std::iter::repeat_n(value.clone(), times));
-        }
-    }
-    all
-}
-
-/// Each value as often as it occurs in both arrays.
-fn intersection(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut rest = right.to_vec();
-    left.iter().filter(|value| take(&mut rest, value)).cloned().collect()
-}
-
-/// Each value as much more often as it occurs in the left array.
-fn difference(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut rest = right.to_vec();
-    left.iter().filter(|value| !take(&mut rest, value)).cloned().collect()
-}
-
-/// Takes one occurrence of a value out.
-fn take(elements: &mut Vec<Value>, value: &Value) -> bool {
-    match elements.iter().position(|element| element == value) {
-        Some(at) => {
-            elements.swap_remove(at);
-            true
-        }
-        None => false,
-    }
-}
-
-/// Each value once, at its first place.
-fn once(elements: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    for value in elements {
-        if !all.contains(value) {
-            all.push(value.clone());
-        }
-    }
-    all
-}
-
 /// The same page with its elements changed.
 fn with_elements(page: &Page, change: impl Fn(&[Value]) -> Vec<Value>) -> Value {
     Value::Page(Arc::new(page.with(change(&page.data))))
@@ -210,8 +164,8 @@ fn with_elements(page: &Page, change: impl Fn(&[Value]) -> Vec<Value>) -> Value 
 /// `distinct`.
 fn distinct(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(match call.required(context, 0, cast::iterable)? {
-        Iterable::Array(elements) => Value::array(once(&elements)),
-        Iterable::Page(page) => with_elements(&page, once),
+        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements)),
+        Iterable::Page(page) => with_elements(&page, occurrences::distinct),
         Iterable::Set(set) => Value::set(Set::Distinct(set)),
     })
 }
@@ -250,13 +204,10 @@ fn join(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
             }
             Ok(Value::set(Set::Join { source, with }))
         }
-        Value::Ref(index) if index.collection == native::INDEXES => {
-            if context.transaction().exists(index)? {
-                Ok(Value::set(Set::IndexJoin { source, index }))
-            } else {
-                Err(Failure::not_found(native::INDEXES, at).into())
-            }
-        }
+        Value::Ref(index) if index.collection == native::INDEXES => match context.transaction().exists(index)? {
+            true => Ok(Value::set(Set::IndexJoin { source, index })),
+            false => Err(Failure::not_found(native::INDEXES, at).into()),
+        },
         Value::Unresolved(reference) => Err(Failure::unresolved(&reference, at).into()),
         other => Err(Failure::expected(&[Kind::Lambda, Kind::IndexRef], other.kind(), at).into()),
     }

@@ -13,9 +13,11 @@ use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::FormCall;
+use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::parts_of_bytes;
 
 /// The keys of `substring`.
 macro_rules! substring_keys {
@@ -60,6 +62,9 @@ fn change(context: &Context<'_>, call: &FormCall, part: fn(&str) -> &str) -> Out
 fn concat(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let strings: Vec<Arc<str>> = call.required(context, 0, cast::zero_or_more(cast::string))?;
     let separator = call.optional(context, 1, cast::string)?;
+    let between = separator.as_deref().map_or(0, str::len).saturating_mul(strings.len());
+    let length = strings.iter().fold(between, |length, text| length.saturating_add(text.len()));
+    context.spend(parts_of_bytes(length))?;
     Ok(Value::from(strings.join(separator.as_deref().unwrap_or_default())))
 }
 
@@ -83,24 +88,22 @@ fn trim_end(text: &str) -> &str {
 }
 
 /// A string several times. Java takes only the low 32 bits of the number, which then can be more than it has memory for.
-fn repeated(text: &str, number: i64) -> Outcome<Value> {
-    match usize::try_from(to_int(number.min(MAX_REPETITIONS))) {
-        Err(_negative) => Ok(Value::from("")),
-        Ok(number) if number <= 1024 || text.is_empty() => Ok(Value::from(text.repeat(number))),
-        Ok(_) => Err(Fault::Internal("a string is too long".to_owned()).into()),
-    }
+fn repeated(context: &Context<'_>, text: &str, number: i64) -> Outcome<Value> {
+    let Ok(number) = usize::try_from(to_int(number.min(MAX_REPETITIONS))) else { return Ok(Value::from("")) };
+    context.spend(parts_of_bytes(text.len().saturating_mul(number)))?;
+    Ok(Value::from(text.repeat(number)))
 }
 
 /// `space`.
 fn space(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    repeated(" ", call.required(context, 0, cast::integer)?.max(0))
+    repeated(context, " ", call.required(context, 0, cast::integer)?.max(0))
 }
 
 /// `repeat`: twice where no number is given.
 fn repeat(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let number = call.optional(context, 1, cast::integer)?;
-    repeated(&text, number.unwrap_or(2))
+    repeated(context, &text, number.unwrap_or(2))
 }
 
 /// `substring`: a negative start counts from the end. Java takes only the low 32 bits of both numbers.
@@ -138,7 +141,7 @@ fn ngram(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let max = call.optional(context, 2, cast::integer)?;
     let failures = ngram_failures(min, max, call);
     if !failures.is_empty() {
-        return Err(crate::fauna_dev::language::Halt::Failures(failures));
+        return Err(Halt::Failures(failures));
     }
     let sizes =
         [min.unwrap_or(DEFAULT_NGRAM.0), max.unwrap_or(DEFAULT_NGRAM.1)].map(|size| usize::try_from(to_int(size)));
@@ -148,7 +151,7 @@ fn ngram(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let mut grams = Vec::new();
     for term in terms {
         match term {
-            Value::String(text) => push_grams(&mut grams, &text, min, max),
+            Value::String(text) => push_grams(context, &mut grams, &text, (min, max))?,
             other => grams.push(other),
         }
     }
@@ -181,13 +184,15 @@ fn ngram_failures(min: Option<i64>, max: Option<i64>, call: &FormCall) -> Vec<Fa
 }
 
 /// Appends the n-grams of a text.
-fn push_grams(grams: &mut Vec<Value>, text: &str, min: usize, max: usize) {
+fn push_grams(context: &Context<'_>, grams: &mut Vec<Value>, text: &str, (min, max): (usize, usize)) -> Outcome<()> {
     let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     for (place, start) in starts.iter().enumerate() {
         for size in min..=max {
-            if let Some(gram) = starts.get(place + size).and_then(|end| text.get(*start..*end)) {
+            if let Some(gram) = starts.get(place.saturating_add(size)).and_then(|end| text.get(*start..*end)) {
+                context.spend(parts_of_bytes(gram.len()))?;
                 grams.push(Value::from(gram));
             }
         }
     }
+    Ok(())
 }

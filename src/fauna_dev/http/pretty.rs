@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn brackets_breathe_and_strings_stay() {
         assert_eq!(
-            pretty(r#"{"a":[1,{"b":"[,\\"]"}],"c":{}}"#),
+            pretty(r#"{"a":[1,{"b":"[,\"]"}],"c":{}}"#),
             "{ \"a\": [ 1, { \"b\": \"[,\\\"]\" } ], \"c\": {} }\n"
         );
     }

@@ -5,6 +5,7 @@
 mod document;
 mod expression;
 mod failure;
+mod fingerprint;
 mod kind;
 mod lambda;
 mod object;
@@ -18,10 +19,12 @@ mod signature;
 mod time;
 mod value;
 mod version;
+mod weight;
 
 pub use document::{Action, Cursor, Document, DocumentEvent, Element, Page, SetEvent, Stamp};
 pub use expression::{At, Conditional, Expression, FormCall, Let, Select};
 pub use failure::{Failure, Fault, FieldFailure, Halt, Outcome};
+pub use fingerprint::fingerprint;
 pub use kind::Kind;
 pub use lambda::{Lambda, LambdaExpression, Pattern};
 pub use object::Object;
@@ -33,3 +36,4 @@ pub use signature::{ArgumentKind, Effect, Key, Signature, Signatures};
 pub use time::{Date, Time};
 pub use value::Value;
 pub use version::ApiVersion;
+pub use weight::{parts, parts_of_bytes};

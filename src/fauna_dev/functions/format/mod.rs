@@ -22,6 +22,7 @@ use crate::fauna_dev::language::Kind;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::parts_of_bytes;
 use crate::fauna_dev::wire;
 
 /// The forms of this group.
@@ -48,7 +49,9 @@ fn format(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         };
         next += usize::from(specifier.index == 0);
         let value = values.get(place).ok_or_else(|| Failure::bounds(what, rule, call.at(0)))?;
-        out.push_str(&print(context, call, &specifier, (value, &call.at(1).at(place)))?);
+        let printed = print(context, call, &specifier, (value, &call.at(1).at(place)))?;
+        context.spend(parts_of_bytes(printed.len()))?;
+        out.push_str(&printed);
     }
     Ok(Value::from(out))
 }

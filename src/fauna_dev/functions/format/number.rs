@@ -186,11 +186,77 @@ impl Decimal {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(places);
         if rounded.digits.is_empty() || (-3..=places).contains(&rounded.exponent) {
-            let after = usize::try_from(places - rounded.exponent.max(1).max(rounded.exponent)).unwrap_or(0);
-            let after =
-                if rounded.exponent < 1 { after + usize::try_from(1 - rounded.exponent).unwrap_or(0) } else { after };
+            let after = usize::try_from(places - rounded.exponent).unwrap_or(0);
             return rounded.fixed(after);
         }
         self.scientific(precision - 1, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fauna_dev::functions::format::specifier::Part;
+    use crate::fauna_dev::functions::format::specifier::parse;
+
+    /// The only specifier of a format string.
+    fn specifier(text: &str) -> Specifier {
+        match parse(text).unwrap().pop() {
+            Some(Part::Specifier(specifier)) => specifier,
+            _ => panic!("{text} is no specifier"),
+        }
+    }
+
+    #[test]
+    fn integers_print_as_in_java() {
+        for (format, value, text) in [
+            ("%d", -7, Some("-7")),
+            ("%5d", 42, Some("   42")),
+            ("%-5d", 42, Some("42   ")),
+            ("%05d", -42, Some("-0042")),
+            ("%+d", 42, Some("+42")),
+            ("% d", 42, Some(" 42")),
+            ("%,d", -1_234_567, Some("-1,234,567")),
+            ("%(,d", -1_234_567, Some("(1,234,567)")),
+            ("%x", -1, Some("ffffffffffffffff")),
+            ("%#X", 255, Some("0XFF")),
+            ("%#o", 8, Some("010")),
+            ("%08x", 255, Some("000000ff")),
+            ("%.2d", 1, None),
+            ("%-d", 1, None),
+            ("%+ d", 1, None),
+            ("%,x", 1, None),
+            ("%<d", 1, None),
+        ] {
+            assert_eq!(integer(&specifier(format), value).as_deref(), text, "{format}");
+        }
+    }
+
+    #[test]
+    fn doubles_print_as_in_java() {
+        for (format, value, text) in [
+            ("%f", 3.14159, Some("3.141590")),
+            ("%.1f", 2.25, Some("2.3")),
+            ("%.0f", 0.5, Some("1")),
+            ("%.2f", 0.001, Some("0.00")),
+            ("%.3f", 0.0095, Some("0.010")),
+            ("%,.2f", 1_234_567.891, Some("1,234,567.89")),
+            ("%.0f", 999.9, Some("1000")),
+            ("%08.2f", -3.5, Some("-0003.50")),
+            ("%e", 12345.678, Some("1.234568e+04")),
+            ("%.2E", 1e-7, Some("1.00E-07")),
+            ("%g", 123_456.789, Some("123457")),
+            ("%g", 0.0001, Some("0.000100000")),
+            ("%g", 0.00001, Some("1.00000e-05")),
+            ("%g", 0.0, Some("0.00000")),
+            ("%.3g", 1e21, Some("1.00e+21")),
+            ("%f", f64::INFINITY, Some("Infinity")),
+            ("%05.1f", f64::NAN, Some("  NaN")),
+            ("%#.0f", 2.0, Some("2.")),
+            ("%,e", 1.0, None),
+            ("%#g", 1.0, None),
+        ] {
+            assert_eq!(double(&specifier(format), value).as_deref(), text, "{format} of {value}");
+        }
     }
 }

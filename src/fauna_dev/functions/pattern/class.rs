@@ -156,11 +156,11 @@ fn property(rest: &mut Reader<'_>, negation: &str) -> Option<Piece> {
         "L1" => r"\x00-\xFF",
         "all" => r"\x{0}-\x{10FFFF}",
         "LC" => r"\p{Lu}\p{Ll}\p{Lt}",
-        "LD" | "javaLetterOrDigit" => r"\p{L}\p{Nd}",
         "javaLowerCase" => r"\p{Lowercase}",
         "javaUpperCase" => r"\p{Uppercase}",
         "javaLetter" | "javaAlphabetic" => r"\p{L}",
         "javaDigit" => r"\p{Nd}",
+        "LD" | "javaLetterOrDigit" => r"\p{L}\p{Nd}",
         _ => return named_property(&name).map(|members| Piece::Class(format!("[{negation}{members}]"))),
     };
     Some(Piece::Class(format!("[{negation}{members}]")))

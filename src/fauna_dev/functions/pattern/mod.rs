@@ -52,13 +52,20 @@ impl Pattern {
     }
 
     /// At most `limit` matches, one after the other. After an empty one the search goes on one character later, as in Java.
+    /// Each time `goes_on` is asked first.
     ///
     /// # Errors
-    /// Where that takes too long.
-    pub fn matches<'t>(&self, text: &'t str, limit: usize) -> Outcome<Vec<Match<'t>>> {
+    /// Where that takes too long, or `goes_on` says so.
+    pub fn matches<'t>(
+        &self,
+        text: &'t str,
+        limit: usize,
+        goes_on: impl Fn() -> Outcome<()>,
+    ) -> Outcome<Vec<Match<'t>>> {
         let mut found = Vec::new();
         let mut from = 0;
         while found.len() < limit && from <= text.len() {
+            goes_on()?;
             let Some(captures) = self.next(text, from)? else { break };
             let Some(whole) = captures.get(0) else { break };
             from = whole.end();
@@ -89,7 +96,7 @@ mod tests {
     /// What a pattern finds in a text; `None` where it is no pattern.
     fn found(pattern: &str, text: &str) -> Option<Vec<String>> {
         let pattern = Pattern::cast(&Value::from(pattern), &Position::root()).ok()?;
-        let all = pattern.matches(text, 100).unwrap();
+        let all = pattern.matches(text, 100, || Ok(())).unwrap();
         Some(all.iter().map(|captures| captures[0].to_owned()).collect())
     }
 

@@ -1,7 +1,5 @@
 //! Java's patterns, turned into those of `fancy_regex`.
 
-use std::fmt::Write;
-
 use super::class;
 
 /// What ends a line.
@@ -19,13 +17,8 @@ const MAX_DEPTH: usize = 200;
 
 /// A pattern that means the same; `None` where Java refuses it.
 pub fn translate(pattern: &str) -> Option<String> {
-    let mut translator = Translator {
-        rest: Reader::new(pattern),
-        out: String::new(),
-        groups: 0,
-        depth: 0,
-        total: count_groups(pattern),
-    };
+    let mut translator =
+        Translator { rest: Reader::new(pattern), out: String::new(), depth: 0, total: count_groups(pattern) };
     translator.alternatives(Flags::default())?;
     translator.rest.peek().is_none().then_some(translator.out).filter(|out| out.len() <= MAX_LENGTH)
 }
@@ -122,34 +115,39 @@ impl<'p> Reader<'p> {
     }
 }
 
-/// Flags that change what pieces mean.
+/// Flags that change what pieces mean, a bit each.
 #[derive(Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five flags that are set one by one")]
-struct Flags {
-    /// `i`: case does not count.
-    ignores_case: bool,
-    /// `m`: `^` and `$` match at every line.
-    multiline: bool,
-    /// `s`: `.` matches line ends.
-    dot_all: bool,
-    /// `d`: only the line feed ends a line.
-    unix_lines: bool,
-    /// `x`: blanks and comments do not count.
-    comments: bool,
-}
+struct Flags(u8);
+
+/// `i`: case does not count.
+const IGNORES_CASE: u8 = 1;
+/// `m`: `^` and `$` match at every line.
+const MULTILINE: u8 = 2;
+/// `s`: `.` matches line ends.
+const DOT_ALL: u8 = 4;
+/// `d`: only the line feed ends a line.
+const UNIX_LINES: u8 = 8;
+/// `x`: blanks and comments do not count.
+const COMMENTS: u8 = 16;
 
 impl Flags {
+    /// Whether one is set.
+    const fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
     /// Sets or clears one; `None` where there is no such flag.
     const fn change(&mut self, flag: char, value: bool) -> Option<()> {
-        match flag {
-            'i' => self.ignores_case = value,
-            'm' => self.multiline = value,
-            's' => self.dot_all = value,
-            'd' => self.unix_lines = value,
-            'x' => self.comments = value,
-            'u' | 'U' => {}
+        let bit = match flag {
+            'i' => IGNORES_CASE,
+            'm' => MULTILINE,
+            's' => DOT_ALL,
+            'd' => UNIX_LINES,
+            'x' => COMMENTS,
+            'u' | 'U' => 0,
             _ => return None,
-        }
+        };
+        self.0 = if value { self.0 | bit } else { self.0 & !bit };
         Some(())
     }
 }
@@ -160,8 +158,6 @@ struct Translator<'p> {
     rest: Reader<'p>,
     /// What has been written.
     out: String,
-    /// How many groups have begun.
-    groups: usize,
     /// How deep groups are nested here.
     depth: usize,
     /// How many groups there are in all.
@@ -172,7 +168,7 @@ impl Translator<'_> {
     /// Alternatives up to the end or a closing parenthesis.
     fn alternatives(&mut self, mut flags: Flags) -> Option<()> {
         loop {
-            if flags.comments {
+            if flags.has(COMMENTS) {
                 self.skip_comment();
             }
             match self.rest.peek() {
@@ -217,13 +213,11 @@ impl Translator<'_> {
                 self.out.push_str(&class);
             }
             '\\' => return self.escape(*flags),
-            '^' => self.out.push_str(if flags.multiline { AFTER_LINE_END } else { r"\A" }),
-            '$' => self.out.push_str(if flags.multiline { BEFORE_LINE_END } else { BEFORE_LAST_LINE_END }),
-            '.' if flags.dot_all => self.out.push_str("(?s:.)"),
-            '.' if flags.unix_lines => self.out.push_str(r"[^\n]"),
-            '.' => {
-                let _infallible = write!(self.out, "[^{LINE_ENDS}]");
-            }
+            '^' => self.out.push_str(if flags.has(MULTILINE) { AFTER_LINE_END } else { r"\A" }),
+            '$' => self.out.push_str(if flags.has(MULTILINE) { BEFORE_LINE_END } else { BEFORE_LAST_LINE_END }),
+            '.' if flags.has(DOT_ALL) => self.out.push_str("(?s:.)"),
+            '.' if flags.has(UNIX_LINES) => self.out.push_str(r"[^\n]"),
+            '.' => self.put(&["[^", LINE_ENDS, "]"]),
             '{' => {
                 // Java repeats the nothing before it.
                 self.out.push_str("(?:)");
@@ -235,6 +229,11 @@ impl Translator<'_> {
         Some(true)
     }
 
+    /// Writes several pieces.
+    fn put(&mut self, pieces: &[&str]) {
+        self.out.extend(pieces.iter().copied());
+    }
+
     /// A character that stands for itself.
     fn literal(&mut self, character: char) {
         self.out.push_str(&class::escaped(character));
@@ -244,7 +243,6 @@ impl Translator<'_> {
     fn group(&mut self, flags: &mut Flags) -> Option<bool> {
         let mut inner = *flags;
         if !self.rest.take('?') {
-            self.groups += 1;
             self.out.push('(');
         } else if let Some(opening) =
             [":", "=", "!", ">", "<=", "<!"].into_iter().find(|opening| self.rest.take_all(opening))
@@ -258,16 +256,15 @@ impl Translator<'_> {
             if !is_name {
                 return None;
             }
-            self.groups += 1;
-            let _infallible = write!(self.out, "(?<{name}>");
+            self.put(&["(?<", name, ">"]);
         } else {
             let is_open = self.flags(&mut inner)?;
             if !is_open {
                 *flags = inner;
-                self.out.push_str(if inner.ignores_case { "(?i)" } else { "(?-i)" });
+                self.out.push_str(if inner.has(IGNORES_CASE) { "(?i)" } else { "(?-i)" });
                 return Some(false);
             }
-            self.out.push_str(if inner.ignores_case { "(?i:" } else { "(?-i:" });
+            self.out.push_str(if inner.has(IGNORES_CASE) { "(?i:" } else { "(?-i:" });
         }
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -308,7 +305,7 @@ impl Translator<'_> {
             }
             'Z' => {
                 self.rest.next();
-                self.out.push_str(if flags.unix_lines { r"(?=\n?\z)" } else { BEFORE_LAST_LINE_END });
+                self.out.push_str(if flags.has(UNIX_LINES) { r"(?=\n?\z)" } else { BEFORE_LAST_LINE_END });
             }
             'R' => {
                 self.rest.next();
@@ -317,7 +314,7 @@ impl Translator<'_> {
             'k' => {
                 self.rest.next();
                 let name = self.rest.take('<').then(|| self.rest.until('>'))??;
-                let _infallible = write!(self.out, "\\k<{name}>");
+                self.put(&["\\k<", name, ">"]);
             }
             '1'..='9' => self.back_reference()?,
             _ => {
@@ -342,7 +339,7 @@ impl Translator<'_> {
         if usize::try_from(number).ok()? > self.total {
             self.out.push_str("(?!)");
         } else {
-            let _infallible = write!(self.out, "(?:\\{number})");
+            self.put(&["(?:\\", &number.to_string(), ")"]);
         }
         Some(())
     }
@@ -378,7 +375,7 @@ impl Translator<'_> {
             return None;
         }
         let most = most.map(|most| most.to_string()).unwrap_or_default();
-        let _infallible = write!(self.out, "{{{least},{most}}}");
+        self.put(&["{", &least.to_string(), ",", &most, "}"]);
         Some(())
     }
 }

@@ -1,0 +1,60 @@
+//! Sessions and signed statements where there is no request: for other protocols, jobs and servers that trust ours.
+
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::Header;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::session::Error;
+use crate::session::HandOut;
+use crate::session::Requirements;
+use crate::session::SignedIn;
+use crate::session::access_token::Unverified;
+use crate::session::csrf;
+use crate::session::outbox::Outbox;
+use crate::session::profile::Profile;
+use crate::session::sessions::Sessions;
+use crate::session::settings::Transfer;
+use crate::session::transport::Travel;
+
+impl Sessions {
+    /// The session of an access token that came by some other way, and the token to replace it with where that is due; the
+    /// caller hands it out. `anti_csrf` is what came along with a token from a cookie; [`Requirements::anti_csrf`] says
+    /// whether it is asked for, and by default it is not.
+    ///
+    /// # Errors
+    /// As [`Sessions::get_session`], and [`Error::Missing`] for what is no access token.
+    pub async fn session_of(
+        &self,
+        access_token: &str,
+        anti_csrf: Option<&str>,
+        requirements: &Requirements,
+    ) -> Result<(SignedIn, Option<HandOut>), Error> {
+        let token = self.verify(Unverified::parse(access_token).ok_or(Error::Missing)?).await?;
+        if requirements.anti_csrf.unwrap_or(false) {
+            csrf::compare(token.claims.anti_csrf.as_deref(), anti_csrf)?;
+        }
+        let accepted = self.settle(token, requirements.check_database).await?;
+        let travel = Travel { transfer: Transfer::Header, profile: Profile::Modern };
+        let mut signed_in = SignedIn::new(self.clone(), accepted.token, travel, Outbox::default());
+        let validators = requirements.validators.as_deref().unwrap_or(&self.settings().validators);
+        signed_in.assert_claims(validators).await?;
+        Ok((signed_in, accepted.renewed))
+    }
+
+    /// A statement of ours for whoever reads our JWKS. It is no access token: it names no version of one.
+    ///
+    /// # Errors
+    /// The database fails, or there is no key.
+    pub async fn create_jwt(&self, mut payload: Map<String, Value>, validity: Duration) -> Result<String, Error> {
+        let now = self.now();
+        payload.insert("iss".to_owned(), self.issuer().into());
+        payload.insert("exp".to_owned(), now.after(validity).seconds().into());
+        payload.insert("iat".to_owned(), now.seconds().into());
+        let key = self.keys().signing(now).await?;
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
+        Ok(jsonwebtoken::encode(&header, &payload, &key.encoding)?)
+    }
+}

@@ -1,0 +1,138 @@
+//! What people do with their own account: another password, another address, the end.
+
+use reqwest::Method;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::mailbox::kinds;
+use crate::mailbox::token_to;
+use crate::visitor::Answer;
+use crate::visitor::Visitor;
+use crate::world::PASSWORD;
+use crate::world::World;
+use crate::world::credentials;
+
+/// What people choose here.
+const NEW: &str = "another horse 2";
+
+async fn delete(person: &Visitor, password: &str) -> Answer {
+    let body = json!({"currentPassword": password}).to_string();
+    person.send(Method::DELETE, "/api/user", &[("content-type", "application/json")], Some(body.into())).await
+}
+
+async fn sign_in_status(world: &World, email: &str, password: &str) -> Value {
+    world.visitor().post("/auth/signin", &credentials(email, password)).await.json()["status"].clone()
+}
+
+#[actix_rt::test]
+async fn another_password_wants_the_current_one_and_ends_the_other_sessions() {
+    let world = World::start().await;
+    let (here, there) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let change = |current: &str, new: &str| json!({"currentPassword": current, "newPassword": new});
+    let wrong = here.post("/api/user/password", &change("not it 99", NEW)).await;
+    assert_eq!((wrong.status, wrong.json()), (403, json!({"message": "the current password is wrong"})));
+    let weak = here.post("/api/user/password", &change(PASSWORD, "short")).await;
+    assert_eq!(weak.status, 400, "{}", weak.text);
+    assert_eq!(there.get("/api/sessions").await.status, 200, "nothing has happened so far");
+
+    let done = here.post("/api/user/password", &change(PASSWORD, NEW)).await;
+    assert_eq!((done.status, done.json()), (200, json!({"status": "OK"})));
+    assert_eq!((here.get("/api/sessions").await.status, there.get("/api/sessions").await.status), (200, 401));
+    assert_eq!(world.count_tokens().await, 1);
+    assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(sign_in_status(&world, "ann@example.com", NEW).await, "OK");
+    assert_eq!(kinds(&world).await, [("ann@example.com".to_owned(), "password-changed".to_owned())]);
+}
+
+#[actix_rt::test]
+async fn s_p_22_the_current_password_cannot_be_guessed_here_either() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let guess = json!({"currentPassword": "not it 99", "newPassword": NEW});
+    for _ in 0..10 {
+        assert_eq!(ann.post("/api/user/password", &guess).await.status, 403);
+    }
+    for answer in [ann.post("/api/user/password", &guess).await, delete(&ann, PASSWORD).await] {
+        assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false), "{}", answer.text);
+    }
+    let same_network = world.visitor().post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
+    assert_eq!(same_network.status, 429, "one count for all of them");
+}
+
+#[actix_rt::test]
+async fn another_address_is_confirmed_there_and_told_here() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    world.sign_up("bob@example.com").await;
+    let change = |email: &str| json!({"currentPassword": PASSWORD, "email": email});
+    for (email, status) in [("nope", 400), ("ANN@example.com", 400), ("bob@example.com", 409)] {
+        assert_eq!(ann.post("/api/user/email", &change(email)).await.status, status, "{email}");
+    }
+    let wrong = json!({"currentPassword": "not it 99", "email": "new@example.com"});
+    assert_eq!(ann.post("/api/user/email", &wrong).await.status, 403);
+    assert_eq!(ann.post("/api/user/email", &change(" New@Example.com ")).await.status, 200);
+    assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "OK", "nothing has changed so far");
+
+    let token = token_to(&world, "new@example.com").await;
+    let confirm = |token: &str| json!({"token": token});
+    let visitor = world.visitor();
+    assert_eq!(visitor.post("/api/user/email/confirm", &confirm(&token)).await.status, 200);
+    assert_eq!(visitor.post("/api/user/email/confirm", &confirm(&token)).await.status, 400, "once");
+    assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(sign_in_status(&world, "new@example.com", PASSWORD).await, "OK");
+    let expected = [("ann@example.com", "email-changed"), ("new@example.com", "confirm-email")];
+    assert_eq!(kinds(&world).await, expected.map(|(to, kind)| (to.to_owned(), kind.to_owned())));
+    assert_eq!(ann.get("/api/sessions").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn an_address_that_was_taken_meanwhile_is_refused() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
+    let token = token_to(&world, "new@example.com").await;
+    world.sign_up("new@example.com").await;
+    let answer = world.visitor().post("/api/user/email/confirm", &json!({"token": token})).await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "OK");
+}
+
+/// Ann says something, Bob likes it, Ann likes what Bob says; then Ann's account is deleted. What is left is shown.
+async fn after_deletion(setting: &str) -> (World, Value) {
+    let world = World::with(&[("DELETED_ACCOUNT_COMMENTS", setting)]).await;
+    let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
+    let there = world.sign_in("ann@example.com").await;
+    let said = |answer: Answer| answer.json()["id"].as_str().unwrap().to_owned();
+    let by_ann = said(ann.post("/api/comments", &json!({"text": "by Ann"})).await);
+    let by_bob = said(bob.post("/api/comments", &json!({"text": "by Bob"})).await);
+    for (fan, comment) in [(&bob, &by_ann), (&ann, &by_ann), (&ann, &by_bob), (&bob, &by_bob)] {
+        assert_eq!(fan.put(&format!("/api/comments/{comment}/like")).await.status, 200);
+    }
+    assert_eq!(delete(&ann, "not it 99").await.status, 403);
+    let done = delete(&ann, PASSWORD).await;
+    assert_eq!((done.status, done.json()), (200, json!({"status": "OK"})));
+    assert!(ann.cookie("sAccessToken").is_none(), "the browser forgets the session");
+    assert_eq!((there.get("/api/sessions").await.status, there.refresh().await.status), (401, 401));
+    assert_eq!(world.count_tokens().await, 1, "Bob's");
+    assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(kinds(&world).await[0], ("ann@example.com".to_owned(), "account-deleted".to_owned()));
+    let listing = world.visitor().get("/api/comments").await.json();
+    (world, listing["comments"].clone())
+}
+
+#[actix_rt::test]
+async fn what_a_deleted_account_has_said_stays_without_its_author() {
+    let (world, comments) = after_deletion("keep").await;
+    let texts: Vec<&str> = comments.as_array().unwrap().iter().map(|c| c["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["by Bob", "by Ann"]);
+    assert_eq!((&comments[1]["author"], &comments[1]["authorName"]), (&Value::Null, &json!("deleted account")));
+    assert_eq!((&comments[0]["likes"], &comments[1]["likes"]), (&json!(1), &json!(1)), "likes are taken back");
+    world.sign_up("ann@example.com").await;
+}
+
+#[actix_rt::test]
+async fn or_it_goes_as_well() {
+    let (_world, comments) = after_deletion("delete").await;
+    assert_eq!(comments.as_array().unwrap().len(), 1);
+    assert_eq!((&comments[0]["text"], &comments[0]["likes"]), (&json!("by Bob"), &json!(1)));
+}

@@ -1,0 +1,141 @@
+//! Pages about one's own account without JavaScript: links from mails, another password or address, the end.
+
+use reqwest::Method;
+
+use crate::pages::browser;
+use crate::pages::credentials;
+use crate::pages::signed_up;
+use crate::visitor::Answer;
+use crate::visitor::Visitor;
+use crate::world::PASSWORD;
+use crate::world::World;
+
+/// Path and query of the link in the newest mail.
+async fn mailed_link(visitor: &Visitor) -> String {
+    let mails = visitor.send(Method::GET, "/dev/mailbox", &[("accept", "application/json")], None).await.json();
+    let link = mails["mails"][0]["link"].as_str().unwrap_or_else(|| panic!("no link: {mails}")).to_owned();
+    link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap()
+}
+
+/// The token that a page would post.
+fn token_in(page: &Answer) -> &str {
+    page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+/// Opens the link in the newest mail and presses its button; where that leads.
+async fn confirm(visitor: &Visitor) -> String {
+    let page = visitor.get(&mailed_link(visitor).await).await;
+    let answer = visitor.submit("/verify-email", &format!("token={}", token_in(&page))).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    answer.header("location").to_owned()
+}
+
+#[actix_rt::test]
+async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let visitor = browser(&world);
+    let unknown = visitor.submit("/forgot-password", "email=nobody%40example.com").await;
+    let known = visitor.submit("/forgot-password", "email=ann%40example.com").await;
+    assert_eq!((unknown.status, unknown.header("location")), (known.status, known.header("location")));
+    assert!(visitor.get(known.header("location")).await.text.contains("a mail is on its way"));
+    let page = visitor.get(&mailed_link(&visitor).await).await;
+    assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
+    let token = token_in(&page);
+
+    let choose = |password: &str, again: &str| format!("token={token}&password={password}&repeated={again}");
+    for (form, said) in [
+        (choose("new-horse-2", "new-horse-3"), "This is not the same password."),
+        (choose("short", "short"), "The password needs at least 8 characters."),
+    ] {
+        let answer = visitor.submit("/reset-password", &form).await;
+        assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);
+    }
+    let done = visitor.submit("/reset-password", &choose("new-horse-2", "new-horse-2")).await;
+    assert_eq!((done.status, done.header("location")), (303, "/auth?done=password-changed"));
+    assert_eq!(ann.get("/account").await.status, 303, "sessions of before the change go on");
+    let again = visitor.submit("/reset-password", &choose("new-horse-4", "new-horse-4")).await;
+    assert_eq!((again.status, again.text.contains("This link does not work any more.")), (422, true));
+    assert_eq!(visitor.submit("/sign-in", &credentials("ann@example.com", "new-horse-2")).await.status, 303);
+}
+
+#[actix_rt::test]
+async fn whoever_must_confirm_an_address_is_led_there_and_may_write_afterwards() {
+    let world = World::with(&[("EMAIL_VERIFICATION", "REQUIRED")]).await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    assert!(ann.get("/account").await.text.contains("not confirmed yet"));
+    let refused = ann.submit("/comments", "text=Hello").await;
+    assert_eq!((refused.status, refused.header("location")), (303, "/auth/verify-email"));
+    assert_eq!(ann.submit("/verify-email/send", "").await.header("location"), "/auth/verify-email?sent=yes");
+    assert_eq!(confirm(&ann).await, "/auth/verify-email?done=yes");
+    assert_eq!(ann.submit("/comments", "text=Hello").await.header("location"), "/");
+    assert!(!ann.get("/account").await.text.contains("not confirmed yet"));
+    let again = ann.submit("/verify-email", "token=unknown").await;
+    assert_eq!((again.status, again.text.contains("This link does not work any more.")), (422, true));
+}
+
+#[actix_rt::test]
+async fn opening_a_link_does_nothing_by_itself() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    ann.submit("/verify-email/send", "").await;
+    let link = mailed_link(&ann).await;
+    let scanner = browser(&world);
+    for _ in 0..2 {
+        assert_eq!(scanner.get(&link).await.status, 200);
+    }
+    assert_eq!(confirm(&scanner).await, "/auth/verify-email?done=yes");
+}
+
+#[actix_rt::test]
+async fn another_password_ends_all_other_sessions() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let elsewhere = world.sign_in("ann@example.com").await;
+    for (current, new, said) in [
+        ("wrong-horse-1", "new-horse-2", "This is not your password."),
+        (PASSWORD, "short", "The password needs at least 8 characters."),
+    ] {
+        let form = format!("current={}&password={new}", current.replace(' ', "+"));
+        let answer = ann.submit("/account/password", &form).await;
+        assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);
+        assert!(!answer.text.contains("horse"), "a password is shown: {}", answer.text);
+    }
+    let form = format!("current={}&password=new-horse-2", PASSWORD.replace(' ', "+"));
+    assert_eq!(ann.submit("/account/password", &form).await.header("location"), "/account/settings?done=password");
+    assert_eq!((elsewhere.get("/sessioninfo").await.status, ann.get("/account").await.status), (401, 200));
+    assert_eq!(browser(&world).submit("/sign-in", &credentials("ann@example.com", "new-horse-2")).await.status, 303);
+}
+
+#[actix_rt::test]
+async fn another_address_is_confirmed_there() {
+    let world = World::start().await;
+    signed_up(&world, "bob@example.com").await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let current = PASSWORD.replace(' ', "+");
+    for (email, said) in [
+        ("nonsense", "This is not an e-mail address."),
+        ("ann@example.com", "This is your address already."),
+        ("bob@example.com", "This address belongs to another account."),
+    ] {
+        let answer = ann.submit("/account/email", &format!("current={current}&email={email}")).await;
+        assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{email}: {}", answer.text);
+        assert!(answer.text.contains(&format!("value=\"{email}\"")), "what was typed is lost");
+    }
+    let answer = ann.submit("/account/email", &format!("current={current}&email=ann2%40example.com")).await;
+    assert_eq!(answer.header("location"), "/account/settings?done=email");
+    assert!(ann.get("/account").await.text.contains("ann@example.com"));
+    confirm(&ann).await;
+    assert!(ann.get("/account").await.text.contains("ann2@example.com"));
+}
+
+#[actix_rt::test]
+async fn an_account_is_deleted_with_its_password_only() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    assert_eq!(ann.submit("/account/delete", "current=wrong-horse-1").await.status, 422);
+    let answer = ann.submit("/account/delete", &format!("current={}", PASSWORD.replace(' ', "+"))).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/auth?done=account-deleted"));
+    assert_eq!(ann.get("/account").await.status, 303);
+    assert_eq!(browser(&world).submit("/sign-in", &credentials("ann@example.com", PASSWORD)).await.status, 422);
+}

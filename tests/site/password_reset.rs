@@ -1,0 +1,211 @@
+//! A new password by mail: the rows S-E of the catalogue of attacks, and the transcripts G19 to G21.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::mailbox::kinds;
+use crate::mailbox::link_to;
+use crate::mailbox::mails;
+use crate::mailbox::token_to;
+use crate::visitor::Answer;
+use crate::world::PASSWORD;
+use crate::world::World;
+use crate::world::credentials;
+
+/// What people choose here.
+const NEW: &str = "another horse 2";
+
+async fn ask(world: &World, email: &str) -> Answer {
+    let body = json!({"formFields": [{"id": "email", "value": email}]});
+    world.visitor().post("/auth/user/password/reset/token", &body).await
+}
+
+async fn reset(world: &World, token: &str, password: &str) -> Answer {
+    let fields = [json!({"id": "password", "value": password})];
+    let body = json!({"method": "token", "token": token, "formFields": fields});
+    world.visitor().post("/auth/user/password/reset", &body).await
+}
+
+/// A site with Ann, and a token that was mailed to her.
+async fn with_token() -> (World, String) {
+    let world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    assert_eq!(ask(&world, "ann@example.com").await.json(), json!({"status": "OK"}));
+    let token = token_to(&world, "ann@example.com").await;
+    (world, token)
+}
+
+fn status(answer: &Answer) -> Value {
+    assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
+    answer.json()["status"].clone()
+}
+
+const INVALID: &str = "RESET_PASSWORD_INVALID_TOKEN_ERROR";
+
+#[actix_rt::test]
+async fn g19_and_s_p_07_asking_says_nothing_about_accounts() {
+    let world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    let unknown = ask(&world, "nobody@example.com").await;
+    assert!(mails(&world).await.is_empty());
+    let known = ask(&world, " ANN@Example.com ").await;
+    assert_eq!((unknown.status, &unknown.text), (known.status, &known.text));
+    assert_eq!(status(&known), "OK");
+    let expected = [("ann@example.com".to_owned(), "reset-password".to_owned())];
+    assert_eq!(kinds(&world).await, expected, "S-E-02: as it is stored, once");
+    let malformed = ask(&world, "nope").await.json();
+    assert_eq!(
+        malformed,
+        json!({"status": "FIELD_ERROR", "formFields": [{"id": "email", "error": "Email is invalid"}]})
+    );
+}
+
+#[actix_rt::test]
+async fn s_e_01_links_lead_to_the_configured_site_whatever_the_request_says() {
+    let world = World::with(&[("WEBSITE_DOMAIN", "https://site.example")]).await;
+    world.sign_up("ann@example.com").await;
+    let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]}).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example"),
+    ];
+    world.visitor().send(Method::POST, "/auth/user/password/reset/token", &headers, Some(body.into())).await;
+    let link = link_to(&world, "ann@example.com").await;
+    assert!(link.starts_with("https://site.example/auth/reset-password?token="), "{link}");
+    assert!(link.ends_with("&tenantId=public"), "{link}");
+}
+
+#[actix_rt::test]
+async fn g20_a_bad_password_leaves_the_token_as_it_is_and_a_good_one_uses_it_up() {
+    let (world, token) = with_token().await;
+    let refused = reset(&world, &token, "short").await;
+    assert_eq!(refused.json()["formFields"][0]["id"], "password", "{}", refused.text);
+    assert_eq!(status(&reset(&world, &token, NEW).await), "OK");
+    assert_eq!(status(&reset(&world, &token, "yet another 3").await), INVALID);
+    let old = world.visitor().post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
+    let new = world.visitor().post("/auth/signin", &credentials("ann@example.com", NEW)).await;
+    assert_eq!((&old.json()["status"], &new.json()["status"]), (&json!("WRONG_CREDENTIALS_ERROR"), &json!("OK")));
+}
+
+#[actix_rt::test]
+async fn g21_s_e_07_and_23_a_reset_ends_every_session_and_every_fauna_token() {
+    let world = World::start().await;
+    let (phone, laptop) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let bob = world.sign_up("bob@example.com").await;
+    assert_eq!(world.count_tokens().await, 3);
+    ask(&world, "ann@example.com").await;
+    let token = token_to(&world, "ann@example.com").await;
+    assert_eq!(status(&reset(&world, &token, NEW).await), "OK", "and nobody is signed in by it");
+    for device in [&phone, &laptop] {
+        assert_eq!(device.get("/api/sessions").await.status, 401);
+        assert_eq!(device.refresh().await.status, 401);
+    }
+    assert_eq!(bob.get("/api/sessions").await.status, 200);
+    assert_eq!(world.count_tokens().await, 1);
+    assert_eq!(kinds(&world).await[0], ("ann@example.com".to_owned(), "password-changed".to_owned()));
+}
+
+#[actix_rt::test]
+async fn s_e_03_of_sixteen_at_once_one_succeeds() {
+    let (world, token) = with_token().await;
+    let all = (0..9).map(|n| reset(&world, &token, if n % 2 == 0 { NEW } else { "yet another 3" }));
+    let answers = join_all(all.collect::<Vec<_>>()).await;
+    let done = answers.iter().filter(|answer| answer.json()["status"] == "OK").count();
+    assert_eq!(done, 1, "{:?}", answers.iter().map(|answer| &answer.text).collect::<Vec<_>>());
+}
+
+#[actix_rt::test]
+async fn s_e_04_a_token_lasts_an_hour_and_only_the_newest_works() {
+    let (world, first) = with_token().await;
+    world.clock.advance(Duration::from_secs(61));
+    ask(&world, "ann@example.com").await;
+    let second = token_to(&world, "ann@example.com").await;
+    assert_ne!(first, second);
+    assert_eq!(status(&reset(&world, &first, NEW).await), INVALID);
+    world.clock.advance(Duration::from_secs(3601));
+    assert_eq!(status(&reset(&world, &second, NEW).await), INVALID);
+}
+
+#[actix_rt::test]
+async fn s_e_05_a_changed_password_makes_the_token_void() {
+    let (world, token) = with_token().await;
+    let ann = world.sign_in("ann@example.com").await;
+    let change = json!({"currentPassword": PASSWORD, "newPassword": NEW});
+    assert_eq!(ann.post("/api/user/password", &change).await.status, 200);
+    assert_eq!(status(&reset(&world, &token, "yet another 3").await), INVALID);
+}
+
+#[actix_rt::test]
+async fn s_e_06_what_is_no_token_of_this_kind_does_nothing() {
+    let (world, token) = with_token().await;
+    let ann = world.sign_in("ann@example.com").await;
+    ann.post("/auth/user/email/verify/token", &json!({})).await;
+    let of_other_kind = token_to(&world, "ann@example.com").await;
+    let truncated = token.get(1..).unwrap().to_owned();
+    for wrong in ["", " ", &truncated, &token.to_uppercase(), &of_other_kind] {
+        assert_eq!(status(&reset(&world, wrong, NEW).await), INVALID, "{wrong:?}");
+    }
+    for (body, message) in [
+        (json!({"formFields": [{"id": "password", "value": NEW}]}), "Please provide the password reset token"),
+        (
+            json!({"token": null, "formFields": [{"id": "password", "value": NEW}]}),
+            "The password reset token must be a string",
+        ),
+    ] {
+        let answer = world.visitor().post("/auth/user/password/reset", &body).await;
+        assert_eq!((answer.status, answer.json()), (400, json!({"message": message})), "S-E-11");
+    }
+    assert_eq!(status(&reset(&world, &token, NEW).await), "OK", "still good");
+}
+
+#[actix_rt::test]
+async fn s_e_08_opening_the_link_uses_nothing_up() {
+    let (world, token) = with_token().await;
+    let link = link_to(&world, "ann@example.com").await;
+    let path = link.split_once("/auth").map(|(_, path)| format!("/auth{path}")).unwrap();
+    for method in [Method::GET, Method::HEAD, Method::GET] {
+        world.visitor().send(method, &path, &[("sec-purpose", "prefetch")], None).await;
+    }
+    assert_eq!(status(&reset(&world, &token, NEW).await), "OK");
+}
+
+#[actix_rt::test]
+async fn s_e_09_guessing_tokens_is_slowed_down() {
+    let (world, token) = with_token().await;
+    let guess = "x".repeat(43);
+    for _ in 0..10 {
+        assert_eq!(status(&reset(&world, &guess, NEW).await), INVALID);
+    }
+    let answer = reset(&world, &token, NEW).await;
+    assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false), "{}", answer.text);
+    let mut frontend = world.visitor();
+    frontend.headers.push(("rid".to_owned(), "emailpassword".to_owned()));
+    let body = json!({"method": "token", "token": token, "formFields": [{"id": "password", "value": NEW}]});
+    let shown = frontend.post("/auth/user/password/reset", &body).await;
+    assert_eq!((shown.status, &shown.json()["status"]), (200, &json!("GENERAL_ERROR")), "{}", shown.text);
+}
+
+#[actix_rt::test]
+async fn s_e_10_a_reset_shows_that_the_address_is_theirs() {
+    let (world, token) = with_token().await;
+    assert_eq!(status(&reset(&world, &token, NEW).await), "OK");
+    let ann = world.visitor();
+    ann.post("/auth/signin", &credentials("ann@example.com", NEW)).await;
+    assert_eq!(ann.payload()["st-ev"]["v"], true);
+}
+
+#[actix_rt::test]
+async fn a_mailbox_is_not_flooded() {
+    let world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    for _ in 0..5 {
+        assert_eq!(status(&ask(&world, "ann@example.com").await), "OK");
+    }
+    assert_eq!(mails(&world).await.len(), 1);
+}
