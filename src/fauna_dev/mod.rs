@@ -24,10 +24,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use actix_web::App;
-use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use actix_web::web;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
@@ -35,9 +32,6 @@ use crate::clock::Clock;
 use engine::Engine;
 use http::Endpoint;
 use storage::File;
-
-/// How many threads speak HTTP.
-const WORKERS: usize = 2;
 
 /// Why the endpoint does not start.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +88,7 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let endpoint = Endpoint { engine, clock: settings.clock };
-    let app = move || App::new().app_data(web::Data::new(endpoint.clone())).default_service(web::to(http::handle));
-    let server = HttpServer::new(app).workers(WORKERS).disable_signals().listen_auto_h2c(listener)?.run();
+    let server = http::serve(listener, endpoint)?;
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok(Running { address, handle })

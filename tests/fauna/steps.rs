@@ -22,9 +22,6 @@ use super::endpoint::Reply;
 /// The child database that everything runs in.
 const CHILD: &str = "replay_child";
 
-/// Headers that actix-web writes itself: a date always, `connection: keep-alive` never over HTTP/1.1, where it means nothing.
-const WRITTEN_BY_ACTIX: [&str; 2] = ["connection", "date"];
-
 /// What steps have bound so far.
 type Bound = HashMap<String, Value>;
 
@@ -162,7 +159,7 @@ fn bind(step: &Value, answer: &Value, bound: &mut Bound) {
 /// Headers that are not as recorded.
 fn wrong_headers(wanted: &Map<String, Value>, reply: &Reply, bound: &Bound) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (name, value) in wanted.iter().filter(|(name, _)| !WRITTEN_BY_ACTIX.contains(&name.as_str())) {
+    for (name, value) in wanted {
         let got = reply.headers.get(name).map(|got| String::from_utf8_lossy(got.as_bytes()).into_owned());
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let fits = match (value.as_str().map(|value| fill_text(value, bound)), &got) {

@@ -7,5 +7,10 @@ mod headers;
 mod pretty;
 mod response;
 mod route;
+mod server;
+mod stream;
 
-pub use route::{Endpoint, handle};
+use route::handle;
+
+pub use route::Endpoint;
+pub use server::serve;

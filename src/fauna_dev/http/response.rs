@@ -8,10 +8,12 @@ use actix_web::HttpResponse;
 use actix_web::HttpResponseBuilder;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
+use actix_web::http::Version;
 use aws_lc_rs::rand;
 
 use super::headers;
 use super::pretty::pretty;
+use super::stream::BODILESS;
 use crate::fauna_dev::answer::Answer;
 
 /// What the endpoint calls its build.
@@ -48,11 +50,12 @@ fn common(builder: &mut HttpResponseBuilder, request: &HttpRequest, exposed: &[&
     builder.insert_header(("traceparent", traceparent(request)));
     let closes =
         request.headers().get("connection").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if request.version() < actix_web::http::Version::HTTP_2 {
+    if request.version() < Version::HTTP_2 {
         if closes {
             builder.force_close();
-        } else {
-            builder.insert_header(("connection", "keep-alive"));
+        }
+        if *request.method() == Method::HEAD {
+            builder.insert_header((BODILESS, "1"));
         }
     }
 }
