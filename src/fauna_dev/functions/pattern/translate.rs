@@ -17,12 +17,8 @@ const MAX_DEPTH: usize = 200;
 
 /// A pattern that means the same; `None` where Java refuses it.
 pub fn translate(pattern: &str) -> Option<String> {
-    let mut translator = Translator {
-        rest: Reader::new(pattern),
-        out: String::new(),
-        depth: 0,
-        total: count_groups(pattern),
-    };
+    let mut translator =
+        Translator { rest: Reader::new(pattern), out: String::new(), depth: 0, total: count_groups(pattern) };
     translator.alternatives(Flags::default())?;
     translator.rest.peek().is_none().then_some(translator.out).filter(|out| out.len() <= MAX_LENGTH)
 }
