@@ -17,7 +17,6 @@ use super::language::Ref;
 use super::language::Set;
 use super::language::Step;
 use super::language::Value;
-use super::storage::Transaction;
 use super::wire::Names;
 use super::wire::Unreadable;
 use super::wire::Writer;

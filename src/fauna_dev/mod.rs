@@ -87,9 +87,10 @@ impl Running {
 /// # Errors
 /// Where the file cannot be opened or the address cannot be bound.
 pub async fn start(settings: Settings) -> Result<Running, Error> {
-    let file = File::open(&settings.file, settings.clock.clone())?;
     let root_hash = access::hash(settings.root_key.expose_secret().as_bytes());
-    let engine = Engine::start(&file, &root_hash)?;
+    let (path, clock) = (settings.file, settings.clock.clone());
+    let opened = tokio::task::spawn_blocking(move || Engine::start(&File::open(&path, clock)?, &root_hash));
+    let engine = opened.await.map_err(std::io::Error::from)??;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let endpoint = Endpoint { engine, clock: settings.clock };

@@ -48,7 +48,7 @@ fn victim() {
 
 /// Starts the process that is to be killed and waits until it listens.
 fn start_victim(directory: &Path) -> (Child, String) {
-    let child = Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "durability::victim", "--ignored"])
         .env(DIRECTORY, directory)
         .stdout(std::process::Stdio::null())
@@ -59,7 +59,11 @@ fn start_victim(directory: &Path) -> (Child, String) {
         if let Ok(address) = std::fs::read_to_string(directory.join("address")) {
             return (child, format!("http://{address}"));
         }
-        assert!(Instant::now() < until, "the process does not listen");
+        if Instant::now() > until {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(Instant::now() < until, "the process does not listen");
+        }
         std::thread::yield_now();
     }
 }

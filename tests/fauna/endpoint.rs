@@ -37,7 +37,8 @@ pub struct Reply {
 impl Reply {
     /// The body as JSON, or as text where it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_no_json| Value::String(self.text.clone()))
+        serde_json::from_str(&super::compare::shallow(&self.text))
+            .unwrap_or_else(|_no_json| Value::String(self.text.clone()))
     }
 }
 

@@ -189,10 +189,9 @@ fn allowed(context: &Context<'_>, deed: &Deed<'_>) -> Outcome<bool> {
     let unrestricted = matches!(deed, Deed::ReadIndex { unrestricted: true, .. } | Deed::ReadCollection(_));
     let reaches = || Ok(here || is_below(context, deed.database())?);
     match &caller.permissions {
-        Permissions::Admin if unrestricted => Ok(false),
+        Permissions::Admin | Permissions::Server if unrestricted => Ok(false),
         Permissions::Admin if deed.is_reading() || matches!(deed, Deed::Call { .. }) => reaches(),
         Permissions::Admin => Ok(here),
-        Permissions::Server if unrestricted => Ok(false),
         Permissions::Server if matches!(deed, Deed::Call { .. } | Deed::ReadIndex { .. }) => reaches(),
         Permissions::Server if deed.is_reading() => Ok(!is_reserved(deed) && reaches()?),
         Permissions::Server => Ok(!is_reserved(deed) && here),

@@ -39,6 +39,12 @@ pub struct TermOrValue {
     casefold: bool,
 }
 
+/// A binding: its name, and what computes it.
+type Binding = (Arc<str>, Arc<Lambda>);
+
+/// A source: a collection, any of users where `None`, and its bindings.
+type IndexSource = (Option<i64>, Vec<Binding>);
+
 /// An index as it is defined.
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -52,8 +58,8 @@ pub struct Index {
     pub unique: bool,
     /// Whether it can be read.
     pub active: bool,
-    /// The sources: a collection (any where `None`) and its bindings.
-    sources: Vec<(Option<i64>, Vec<(Arc<str>, Arc<Lambda>)>)>,
+    /// The sources.
+    sources: Vec<IndexSource>,
 }
 
 /// A definition of an index.
@@ -94,7 +100,7 @@ fn term_or_value(definition: &Value) -> Option<TermOrValue> {
 }
 
 /// A source as defined.
-fn source(definition: &Value) -> (Option<i64>, Vec<(Arc<str>, Arc<Lambda>)>) {
+fn source(definition: &Value) -> IndexSource {
     let collection = |value: &Value| match value {
         Value::Ref(reference) => Some(reference.id),
         _ => None,
@@ -113,7 +119,7 @@ fn source(definition: &Value) -> (Option<i64>, Vec<(Arc<str>, Arc<Lambda>)>) {
 }
 
 /// A binding as defined.
-fn binding((name, value): &(Arc<str>, Value)) -> Option<(Arc<str>, Arc<Lambda>)> {
+fn binding((name, value): &(Arc<str>, Value)) -> Option<Binding> {
     match value {
         Value::Lambda(lambda) => Some((Arc::clone(name), Arc::clone(lambda))),
         _ => None,
@@ -137,8 +143,7 @@ pub fn entries(
     fields: &Arc<Object>,
 ) -> Outcome<Vec<Entry>> {
     let collection = document.collection;
-    let feeds =
-        |source: &&(Option<i64>, _)| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
+    let feeds = |source: &&IndexSource| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
     let Some((_, bindings)) = index.sources.iter().find(feeds) else { return Ok(Vec::new()) };
     let stamp = context.transaction().stamp(ts);
     let document_value =

@@ -4,6 +4,6 @@ mod index;
 mod read;
 mod write;
 
-pub use index::{Index, TermOrValue, entries, index, term_key};
-pub use read::{document, get, global_id, require_kept, visible};
+pub use index::{Index, entries, index, term_key};
+pub use read::{document, get, global_id, visible};
 pub use write::{build, delete, put, rewrite};

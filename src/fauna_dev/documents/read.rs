@@ -32,10 +32,7 @@ pub fn get(context: &Context<'_>, document: Ref) -> Outcome<Option<Stored>> {
 }
 
 /// Refuses a time that lies before what a collection keeps.
-///
-/// # Errors
-/// Where it does; where the storage fails.
-pub fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
+fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
     let days = match context.transaction().get(collection)? {
         Some(stored) => match stored.fields.get("history_days") {
             Some(Value::Integer(days)) => *days,

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::fauna_dev::language::Action;
-use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Kind;
@@ -83,6 +82,7 @@ pub fn unexpected<T>(kinds: &[Kind], value: &Value, at: &Position) -> Outcome<T>
 ///
 /// # Errors
 /// Never.
+#[expect(clippy::unnecessary_wraps, reason = "a cast like the others")]
 pub fn any(value: &Value, _at: &Position) -> Outcome<Value> {
     Ok(value.clone())
 }
@@ -267,17 +267,6 @@ pub fn set_or_array(value: &Value, at: &Position) -> Outcome<Iterable> {
     match iterable(value, at)? {
         Iterable::Page(_) => Err(Failure::expected(&[Kind::Set, Kind::Array], Kind::Page, at.clone()).into()),
         other => Ok(other),
-    }
-}
-
-/// A document.
-///
-/// # Errors
-/// Where the value is something else.
-pub fn document(value: &Value, at: &Position) -> Outcome<Arc<Document>> {
-    match value {
-        Value::Document(document) => Ok(Arc::clone(document)),
-        other => unexpected(&[Kind::Object], other, at),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Context;
 use super::cast;
 use super::cast::Cast;
+use super::path;
 use super::select;
 use crate::fauna_dev::language::At;
 use crate::fauna_dev::language::Conditional;
@@ -117,16 +118,16 @@ impl Context<'_> {
 
     /// `select`: the default is evaluated only where the path leads nowhere.
     fn select_form(&self, it: &Select) -> Outcome<Value> {
-        let path = self.evaluate(&it.path)?;
+        let given = self.evaluate(&it.path)?;
         let from = self.evaluate(&it.from)?;
         let all = it.all.as_ref().map_or(Ok(Value::Bool(false)), |all| self.evaluate(all))?;
-        let path = select::path.apply(&path, &it.position.at(it.name))?;
+        let path = path.apply(&given, &it.position.at(it.name))?;
         let all = cast::boolean.apply(&all, &it.position.at("all"))?;
         let here = it.position.at("from");
         if let Value::Unresolved(reference) = &from {
             return Err(Failure::unresolved(reference, here).into());
         }
-        match (select::select(self, &path, all, &from, &here), &it.default) {
+        match (select(self, &path, all, &from, &here), &it.default) {
             (Err(Halt::Failures(failures)), Some(default)) if is_not_found(&failures) => self.evaluate(default),
             (outcome, _) => outcome,
         }

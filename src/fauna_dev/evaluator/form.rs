@@ -120,6 +120,7 @@ impl FormCall {
     ///
     /// # Errors
     /// Where evaluating fails, or the value is of another type: then at the argument's key.
+    #[expect(clippy::needless_pass_by_value, reason = "casts are named functions or made on the spot")]
     pub fn required<T>(&self, context: &Context<'_>, argument: usize, cast: impl Cast<T>) -> Outcome<T> {
         let value = self.value(context, argument)?;
         cast.apply(&value, &self.at(argument))
@@ -129,6 +130,7 @@ impl FormCall {
     ///
     /// # Errors
     /// Where evaluating fails, or the value is of another type: then at the argument's key.
+    #[expect(clippy::needless_pass_by_value, reason = "casts are named functions or made on the spot")]
     pub fn optional<T>(&self, context: &Context<'_>, argument: usize, cast: impl Cast<T>) -> Outcome<Option<T>> {
         match self.expression(argument) {
             None => Ok(None),

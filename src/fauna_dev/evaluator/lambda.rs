@@ -50,14 +50,15 @@ fn bind(pattern: &Pattern, argument: Value, bindings: Bindings, position: &Posit
     match (pattern, argument) {
         (Pattern::Ignored, _) => Ok(bindings),
         (Pattern::Name(name), value) => Ok(bindings.with(name, value)),
-        (Pattern::Array(names), Value::Array(elements)) => {
-            if names.len() != elements.len() {
-                return Err(Failure::arity(names.len(), elements.len(), position.clone()).into());
+        (Pattern::Array(parameters), Value::Array(elements)) => {
+            if parameters.len() != elements.len() {
+                return Err(Failure::arity(parameters.len(), elements.len(), position.clone()).into());
             }
-            let named = names.iter().zip(elements.iter()).filter_map(|(name, value)| Some((name.as_ref()?, value)));
+            let named =
+                parameters.iter().zip(elements.iter()).filter_map(|(name, value)| Some((name.as_ref()?, value)));
             Ok(named.fold(bindings, |bindings, (name, value)| bindings.with(name, value.clone())))
         }
-        (Pattern::Array(names), value) => match names.as_slice() {
+        (Pattern::Array(parameters), value) => match parameters.as_slice() {
             [None] => Ok(bindings),
             [Some(name)] => Ok(bindings.with(name, value)),
             several => Err(Failure::arity(several.len(), 1, position.clone()).into()),

@@ -17,4 +17,4 @@ pub use bindings::Bindings;
 pub use caller::{Caller, Permissions, Source};
 pub use context::{Context, Limit, Run};
 pub use form::{Form, Forms};
-pub use select::{Path, PathStep, contains, path, select};
+pub use select::{PathStep, contains, path, select};

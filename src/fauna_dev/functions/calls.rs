@@ -1,5 +1,7 @@
 //! `call`: user-defined functions.
 
+use std::sync::Arc;
+
 use crate::fauna_dev::access;
 use crate::fauna_dev::access::Deed;
 use crate::fauna_dev::evaluator::Context;
@@ -51,13 +53,13 @@ fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 fn function_ref(context: &Context<'_>, function: &Value, at: &Position) -> Outcome<Ref> {
     match function {
         Value::Ref(reference) if reference.collection == native::FUNCTIONS => Ok(*reference),
-        Value::String(name) => match context.transaction().id_by_name(context.database(), native::FUNCTIONS, name)? {
-            Some(id) => Ok(Ref::new(context.database(), native::FUNCTIONS, id)),
-            None => {
-                let missing = Unresolved::Named { collection: native::FUNCTIONS, name: name.clone(), scope: None };
-                Err(Failure::unresolved(&missing, at.clone()).into())
+        Value::String(name) => {
+            if let Some(id) = context.transaction().id_by_name(context.database(), native::FUNCTIONS, name)? {
+                return Ok(Ref::new(context.database(), native::FUNCTIONS, id));
             }
-        },
+            let missing = Unresolved::Named { collection: native::FUNCTIONS, name: Arc::clone(name), scope: None };
+            Err(Failure::unresolved(&missing, at.clone()).into())
+        }
         other => cast::unexpected(&[Kind::Identifier], other, at),
     }
 }

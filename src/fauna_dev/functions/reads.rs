@@ -218,9 +218,9 @@ fn key_from_secret(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let secret = call.required(context, 0, cast::string)?;
     let missing =
         || Failure::new("instance not found", call.position.clone(), format!("No key found for secret {secret}."));
-    let document = match access::authenticate(context, &secret, "")?.map(|caller| caller.source) {
-        Some(Source::Key(document) | Source::Token(document)) => document,
-        _ => return Err(missing().into()),
+    let caller = access::authenticate(context, &secret, "")?;
+    let Some(Source::Key(document) | Source::Token(document)) = caller.map(|caller| caller.source) else {
+        return Err(missing().into());
     };
     match get_document(context, document, &call.position) {
         Err(Halt::Failures(_)) => Err(missing().into()),

@@ -136,13 +136,13 @@ fn native_ref(context: &Context<'_>, call: &FormCall, collection: i64) -> Outcom
     let scope = call.required(context, 0, cast::nullable(cast::database_ref))?;
     let database = match scope {
         None => context.database(),
-        Some(document) => match context.transaction().child_database(document)? {
-            Some(database) => database,
-            None => {
+        Some(document) => {
+            let Some(database) = context.transaction().child_database(document)? else {
                 let at = call.position.at("scope");
                 return Err(Failure::expected(&[Kind::DatabaseRef], Kind::DatabaseRef, at).into());
-            }
-        },
+            };
+            database
+        }
     };
     Ok(Value::Ref(Ref::to_collection(database, collection)))
 }

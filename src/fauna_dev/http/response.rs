@@ -1,5 +1,6 @@
 //! Answers with FaunaDB's headers.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -60,7 +61,10 @@ fn common(builder: &mut HttpResponseBuilder, request: &HttpRequest, exposed: &[&
 fn traceparent(request: &HttpRequest) -> String {
     let mut random = [0_u8; 24];
     let _no_randomness = rand::fill(&mut random);
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = random.iter().fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    });
     let (fresh, span) = hex.split_at(32);
     let trace = headers::trace_of(request).unwrap_or_else(|| fresh.to_owned());
     format!("00-{trace}-{span}-00")

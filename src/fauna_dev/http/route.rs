@@ -87,12 +87,11 @@ fn route(request: &HttpRequest, body: Vec<u8>, now: i64) -> Route {
     let path = request.path();
     match (path, method) {
         ("//", &Method::POST) => Route::Ready(Answer::new(400, BAD_REQUEST.to_owned(), None)),
-        ("/" | "", &Method::POST) | ("/linearized", &Method::POST) => query(body, true),
+        ("/" | "" | "/linearized", &Method::POST) => query(body, true),
         ("/" | "", &Method::GET) => query(parameter(request, "q").unwrap_or_default().into_bytes(), false),
         ("/" | "", _) => only("GET, POST"),
-        ("/linearized", _) => only("POST"),
         ("/stream", &Method::POST) => Route::Ask(Asked::Query { body, may_write: false, streams: true }),
-        ("/stream", _) => only("POST"),
+        ("/linearized" | "/stream", _) => only("POST"),
         ("/ping", &Method::GET | &Method::HEAD) => Route::Ready(ping(request, now)),
         ("/ping", _) => Route::Ready(Answer::method_not_allowed("GET", Some(now))),
         ("/authorized", &Method::GET | &Method::HEAD) => Route::Ask(Asked::Login(Reply::Authorized)),
@@ -148,7 +147,7 @@ fn by_path(path: &str) -> Option<String> {
     };
     match parts.as_slice() {
         [name] if is_native(name) => Some(format!("{{\"paginate\":{{\"@ref\":\"{name}\"}}}}")),
-        [name, rest @ ..] if is_native(name) && rest.len() <= 2 && rest.iter().all(|part| is_plain(&part)) => {
+        [name, rest @ ..] if is_native(name) && rest.len() <= 2 && rest.iter().all(is_plain) => {
             Some(format!("{{\"get\":{{\"@ref\":\"{path}\"}}}}"))
         }
         _ => None,

@@ -80,14 +80,6 @@ impl From<Fault> for Halt {
 /// What evaluation gives.
 pub type Outcome<T> = Result<T, Halt>;
 
-/// A failure alone, as an outcome.
-///
-/// # Errors
-/// Always.
-pub fn one<T>(failure: Failure) -> Outcome<T> {
-    Err(failure.into())
-}
-
 /// `A`, `A or B`, `A, B, or C`, as messages list what they expect.
 fn listed(kinds: &[Kind]) -> String {
     match kinds {

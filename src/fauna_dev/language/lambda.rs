@@ -40,13 +40,13 @@ impl Pattern {
 
     /// How it is written.
     pub fn literal(&self) -> Value {
-        let named = |name: &Option<Arc<str>>| {
-            name.as_ref().map_or_else(|| Value::from("_"), |name| Value::String(Arc::clone(name)))
+        let shown = |parameter: &Option<Arc<str>>| {
+            parameter.as_ref().map_or_else(|| Value::from("_"), |name| Value::String(Arc::clone(name)))
         };
         match self {
             Self::Ignored => Value::from("_"),
             Self::Name(name) => Value::String(Arc::clone(name)),
-            Self::Array(names) => Value::array(names.iter().map(named).collect()),
+            Self::Array(names) => Value::array(names.iter().map(shown).collect()),
         }
     }
 }

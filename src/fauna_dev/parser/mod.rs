@@ -31,8 +31,6 @@ use crate::fauna_dev::language::Unresolved;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::trie_order;
 
-pub use literals::{date, time};
-
 /// Finds what a reference in the text of a query means.
 pub trait Resolver {
     /// The document it names; `None` where the schema it needs does not exist. `Own` means the caller's document of a collection.
@@ -158,14 +156,12 @@ impl Parser<'_> {
         let Value::Object(object) = given else {
             return Err(Failure::expected_expression(&[Kind::Lambda], given.kind(), at.clone()).into());
         };
-        match (object.get("lambda"), object.get("expr"), object.len()) {
-            (Some(pattern), Some(body), 2) => self.lambda_of(pattern, body, at),
-            _ => {
-                let keys: Vec<&str> = object.names().map(|name| &**name).collect();
-                let text = format!("No form/function found, or invalid argument keys: {{ {} }}.", keys.join(", "));
-                Err(Failure::expression(at.clone(), text).into())
-            }
+        if let (Some(pattern), Some(body), 2) = (object.get("lambda"), object.get("expr"), object.len()) {
+            return self.lambda_of(pattern, body, at);
         }
+        let keys: Vec<&str> = object.names().map(|name| &**name).collect();
+        let text = format!("No form/function found, or invalid argument keys: {{ {} }}.", keys.join(", "));
+        Err(Failure::expression(at.clone(), text).into())
     }
 
     /// A lambda of its two parts.
@@ -203,12 +199,12 @@ fn both<A, B>(a: Outcome<A>, b: Outcome<B>) -> Outcome<(A, B)> {
 
 /// The parameters of a lambda.
 fn pattern_of(pattern: &Value, at: &Position) -> Outcome<Pattern> {
-    let named = |name: &Arc<str>| (&**name != "_").then(|| Arc::clone(name));
+    let bound = |name: &Arc<str>| (&**name != "_").then(|| Arc::clone(name));
     match pattern {
-        Value::String(name) => Ok(named(name).map_or(Pattern::Ignored, Pattern::Name)),
+        Value::String(name) => Ok(bound(name).map_or(Pattern::Ignored, Pattern::Name)),
         Value::Array(elements) => {
             let names = elements.iter().enumerate().map(|(index, element)| match element {
-                Value::String(name) => Ok(named(name)),
+                Value::String(name) => Ok(bound(name)),
                 other => Err(Failure::expected_expression(&[Kind::String], other.kind(), at.at(index)).into()),
             });
             Ok(Pattern::Array(names.collect::<Outcome<_>>()?))

@@ -49,7 +49,7 @@ fn as_expression(halt: Halt) -> Halt {
                 .map(|failure| Failure { code: "invalid expression", rank: 3, status: 400, ..failure })
                 .collect(),
         ),
-        fault => fault,
+        Halt::Fault(fault) => Halt::Fault(fault),
     }
 }
 
@@ -70,7 +70,7 @@ fn from_object(object: &Object, kind: Kind, at: &Position) -> Outcome<Unresolved
             failures.extend(more);
             Ok(None)
         }
-        fault => Err(fault),
+        Halt::Fault(fault) => Err(Halt::Fault(fault)),
     };
     if !matches!(id, Value::String(_) | Value::Integer(_)) {
         note(Failure::expected(&[Kind::String, Kind::Integer], id.kind(), at.at("id")).into())?;

@@ -23,12 +23,12 @@ pub fn matches(password: &str, credentials: &Object) -> bool {
 }
 
 /// A text field of a patch: `None` where it is not there.
-fn text<'p>(patch: &'p Object, path: &[&str], failures: &mut Failures) -> Option<&'p str> {
-    match patch.get(path.last()?) {
+fn text<'p>(patch: &'p Object, at: &[&str], failures: &mut Failures) -> Option<&'p str> {
+    match patch.get(at.last()?) {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text),
         Some(other) => {
-            failures.push(wrong_type(path, "String", other));
+            failures.push(wrong_type(at, "String", other));
             None
         }
     }
@@ -46,18 +46,18 @@ pub fn hashed(
     root: &[&str],
 ) -> Outcome<Result<Object, Failures>> {
     let mut failures = Vec::new();
-    let path = |field: &'static str| [root, &[field]].concat();
-    let password = text(patch, &path("password"), &mut failures);
+    let below = |field: &'static str| [root, &[field]].concat();
+    let password = text(patch, &below("password"), &mut failures);
     let is_server = matches!(permissions, Permissions::Server | Permissions::ServerReadOnly);
     let mut result = patch.clone();
     for field in ["password", "current_password"] {
         result.remove(field);
     }
     if is_server {
-        text(patch, &path("hashed_password"), &mut failures);
+        text(patch, &below("hashed_password"), &mut failures);
     } else {
         result.remove("hashed_password");
-        let old = text(patch, &path("current_password"), &mut failures);
+        let old = text(patch, &below("current_password"), &mut failures);
         let is_known = !current.contains("hashed_password") || old.is_some_and(|old| matches(old, current));
         if password.is_some() && !is_known {
             let at = [root, &["current_password"]].concat();

@@ -313,13 +313,12 @@ fn write_credentials(context: &Context<'_>, owner: Ref, patch: &Object, position
         Some(credentials) => transaction.get(credentials)?.map(|stored| (credentials, stored)),
         None => None,
     };
-    let (document, base) = match existing {
-        Some((document, stored)) => (document, (*stored.fields).clone()),
-        None => {
-            let mut fields = Object::new();
-            fields.set("instance", Value::Ref(owner));
-            (Ref::new(owner.database, native::CREDENTIALS, transaction.new_id()?), fields)
-        }
+    let (document, base) = if let Some((document, stored)) = existing {
+        (document, (*stored.fields).clone())
+    } else {
+        let mut fields = Object::new();
+        fields.set("instance", Value::Ref(owner));
+        (Ref::new(owner.database, native::CREDENTIALS, transaction.new_id()?), fields)
     };
     let fields = super::rules::selected(native::CREDENTIALS, &super::patched(&base, patch));
     note_credentials(context, document, &fields, position)?;

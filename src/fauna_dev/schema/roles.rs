@@ -92,7 +92,7 @@ pub fn failures(fields: &Object) -> Failures {
         match value.get("resource") {
             None | Some(Value::Ref(_)) => {}
             Some(resource @ Value::String(_)) => {
-                failures.push(wrong_type(&["privileges", "resource"], "Ref", resource))
+                failures.push(wrong_type(&["privileges", "resource"], "Ref", resource));
             }
             Some(resource) => failures.push(wrong_type(&[&path[..], &["resource"]].concat(), "Ref", resource)),
         }

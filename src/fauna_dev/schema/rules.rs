@@ -84,22 +84,11 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
             failures.extend(checks::name(fields));
             failures.extend(roles::failures(fields));
         }
-        native::KEYS => {
-            failures.extend(checks::required(fields, "role", "Role", is_role));
-            let is_database =
-                |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
-            failures.extend(checks::optional(fields, "database", "Database Ref", is_database));
-            failures.extend(checks::optional(fields, "priority", "Long", is_integer));
-            failures.extend(checks::ttl(fields));
-        }
-        native::TOKENS => {
+        native::KEYS => failures.extend(key(fields)),
+        native::TOKENS | native::CREDENTIALS => {
             failures.extend(checks::ttl(fields));
             failures.extend(checks::required(fields, "instance", "Ref", |value| matches!(value, Value::Ref(_))));
             failures.extend(checks::optional(fields, "hashed_secret", "String", is_string));
-        }
-        native::CREDENTIALS => {
-            failures.extend(checks::ttl(fields));
-            failures.extend(checks::required(fields, "instance", "Ref", |value| matches!(value, Value::Ref(_))));
         }
         native::ACCESS_PROVIDERS => {
             failures.extend(checks::name(fields));
@@ -116,6 +105,17 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
     }
     failures.dedup();
     Ok(failures)
+}
+
+/// What is wrong with a key.
+fn key(fields: &Object) -> Failures {
+    let is_database =
+        |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
+    let mut failures = checks::required(fields, "role", "Role", is_role);
+    failures.extend(checks::optional(fields, "database", "Database Ref", is_database));
+    failures.extend(checks::optional(fields, "priority", "Long", |value| matches!(value, Value::Integer(_))));
+    failures.extend(checks::ttl(fields));
+    failures
 }
 
 /// The built-in roles.

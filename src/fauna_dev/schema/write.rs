@@ -53,7 +53,6 @@ const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] 
         native::DATABASES => &["scope", "global_id"],
         native::KEYS if !is_create => &["hashed_secret"],
         native::ACCESS_PROVIDERS if !is_create => &["audience"],
-        native::ACCESS_PROVIDERS => &[],
         _ => &[],
     }
 }

@@ -68,6 +68,14 @@ pub fn lower_bound(shape: &Shape, cursor: &Value, at: &Position) -> Outcome<Boun
     Ok(Bound { values, key: Some(key) })
 }
 
+/// Whether nothing lies before a cursor, whatever its place says: in a reversed set without values FaunaDB looks for documents
+/// only before a document or 0.
+pub fn is_blind(shape: &Shape, cursor: &Value) -> bool {
+    let (values, _) = split(shape, cursor);
+    let is_known = |value: &Value| matches!(value, Value::Ref(_) | Value::Integer(0));
+    shape.reversed_plain && !shape.is_one_document && values.first().is_some_and(|value| !is_known(value))
+}
+
 /// The first key after a cursor, all that begins with it included.
 ///
 /// # Errors

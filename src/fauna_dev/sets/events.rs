@@ -228,8 +228,8 @@ fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome
         Value::Date(date) => simple(date.midnight().micros()),
         Value::Null => simple(i64::MAX),
         Value::Object(object) => return from_object(context, object, at),
-        Value::DocumentEvent(event) => return from_event(context, event.ts, event.action, event.document),
-        Value::SetEvent(event) => return from_event(context, event.ts, event.action, event.document),
+        Value::DocumentEvent(event) => return Ok(from_event(context, event.ts, event.action, event.document)),
+        Value::SetEvent(event) => return Ok(from_event(context, event.ts, event.action, event.document)),
         other => return Err(unexpected(other, at)),
     };
     let shown = Value::object([
@@ -241,11 +241,11 @@ fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome
 }
 
 /// A cursor that is an event.
-fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -> Outcome<(Place, Value)> {
+fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -> (Place, Value) {
     let micros = ts.micros(context.transaction().commit_time());
     let shown =
         Value::object([("ts", ts.value()), ("action", Value::Action(action)), ("document", Value::Ref(document))]);
-    Ok((Place { ts: micros, action: rank(action), document }, shown))
+    (Place { ts: micros, action: rank(action), document }, shown)
 }
 
 /// A cursor that is written as an object.

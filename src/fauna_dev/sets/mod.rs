@@ -14,4 +14,4 @@ pub use cursor::{lower_bound, upper_bound};
 pub use page::{PageRequest, page};
 pub use readable::{Readable, require_readable};
 pub use shape::{Shape, shape};
-pub use stream::{Item, Items, Range, head, items};
+pub use stream::head;

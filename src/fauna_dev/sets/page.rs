@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Readable;
+use super::cursor::is_blind;
 use super::events;
 use super::stream::Item;
 use super::stream::Range;
@@ -50,7 +51,9 @@ pub fn page(
     }
     let bound = request.cursor.as_ref().map(|cursor| lower_bound(shape, cursor, at)).transpose()?;
     let key = bound.and_then(|bound| bound.key);
-    let range = if request.backward {
+    let range = if request.backward && request.cursor.as_ref().is_some_and(|cursor| is_blind(shape, cursor)) {
+        Range { upper: Some(Vec::new()), ..Range::all() }
+    } else if request.backward {
         Range { lower: Vec::new(), upper: key, descending: true }
     } else {
         Range { lower: key.unwrap_or_default(), upper: None, descending: false }

@@ -7,6 +7,7 @@ use crate::fauna_dev::language::Set;
 
 /// What an item of a set is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "what is peculiar to a set, each seen alone")]
 pub struct Shape {
     /// For each value whether its order is inverted.
     pub reversed: Vec<bool>,

@@ -29,15 +29,15 @@ pub fn expiry(fields: &Object) -> Option<i64> {
     }
 }
 
-impl Transaction<'_> {
-    /// The fields in some bytes.
-    pub(super) fn fields(&self, bytes: &[u8], database: i64) -> Outcome<Arc<Object>> {
-        match codec::decode(bytes, database)? {
-            Value::Object(object) => Ok(object),
-            _ => Ok(Arc::new(Object::new())),
-        }
+/// The fields in some bytes.
+pub(super) fn fields(bytes: &[u8], database: i64) -> Outcome<Arc<Object>> {
+    match codec::decode(bytes, database)? {
+        Value::Object(object) => Ok(object),
+        _ => Ok(Arc::new(Object::new())),
     }
+}
 
+impl Transaction<'_> {
     /// The current version of a document, unless it has expired.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Transaction<'_> {
         let parameters = (document.database, document.collection, document.id, self.snapshot);
         let mut rows = statement.query(parameters)?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let fields = self.fields(row.get_ref(1)?.as_blob().unwrap_or_default(), document.database)?;
+        let fields = fields(row.get_ref(1)?.as_blob().unwrap_or_default(), document.database)?;
         Ok(Some(Stored { ts: row.get(0)?, fields }))
     }
 
@@ -61,7 +61,7 @@ impl Transaction<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((document.database, document.collection, document.id))?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let fields = self.fields(row.get_ref(1)?.as_blob().unwrap_or_default(), document.database)?;
+        let fields = fields(row.get_ref(1)?.as_blob().unwrap_or_default(), document.database)?;
         Ok(Some(Stored { ts: row.get(0)?, fields }))
     }
 

@@ -89,7 +89,7 @@ impl Transaction<'_> {
         let upper = after(values);
         let mut rows = statement.query((index.database, index.id, terms, values, upper, self.snapshot))?;
         while let Some(row) = rows.next()? {
-            let (_, owner) = self.decode_entry(row.get_ref(0)?.as_blob().unwrap_or_default(), index.database)?;
+            let (_, owner) = decode_entry(row.get_ref(0)?.as_blob().unwrap_or_default(), index.database)?;
             if owner != document {
                 return Ok(true);
             }
@@ -121,8 +121,7 @@ impl Transaction<'_> {
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
-            let (values, document) =
-                self.decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
+            let (values, document) = decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
             entries.push(Entry { terms: span.terms.clone(), sort: row.get(0)?, values, document });
         }
         Ok(entries)
@@ -139,23 +138,11 @@ impl Transaction<'_> {
         let mut rows = statement.query((index.database, index.id, terms))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
-            let (values, document) =
-                self.decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
+            let (values, document) = decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
             let entry = Entry { terms: terms.to_vec(), sort: row.get(2)?, values, document };
             events.push((row.get(0)?, row.get(1)?, entry));
         }
         Ok(events)
-    }
-
-    /// Values and document of an entry.
-    fn decode_entry(&self, bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, Ref)> {
-        let Value::Array(all) = codec::decode(bytes, database)? else {
-            return Ok((Vec::new(), Ref::new(database, 0, 0)));
-        };
-        match all.split_last() {
-            Some((Value::Ref(document), values)) => Ok((values.to_vec(), *document)),
-            _ => Ok((Vec::new(), Ref::new(database, 0, 0))),
-        }
     }
 
     /// Forgets all entries of an index.
@@ -206,6 +193,17 @@ impl Transaction<'_> {
         let sql = "select 1 from sources where database = ?1 and index_id = ?2 and collection <> ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row((index.database, index.id, collection), |_| Ok(())).optional()?.is_none())
+    }
+}
+
+/// Values and document of an entry.
+fn decode_entry(bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, Ref)> {
+    let Value::Array(all) = codec::decode(bytes, database)? else {
+        return Ok((Vec::new(), Ref::new(database, 0, 0)));
+    };
+    match all.split_last() {
+        Some((Value::Ref(document), values)) => Ok((values.to_vec(), *document)),
+        _ => Ok((Vec::new(), Ref::new(database, 0, 0))),
     }
 }
 

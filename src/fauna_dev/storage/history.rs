@@ -6,6 +6,7 @@ use super::Stored;
 use super::Transaction;
 use super::codec;
 use super::documents::expiry;
+use super::documents::fields;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
@@ -39,7 +40,7 @@ impl Transaction<'_> {
         let mut versions = Vec::new();
         while let Some(row) = rows.next()? {
             let fields = match row.get_ref(1)? {
-                rusqlite::types::ValueRef::Blob(bytes) => Some(self.fields(bytes, document.database)?),
+                rusqlite::types::ValueRef::Blob(bytes) => Some(fields(bytes, document.database)?),
                 _ => None,
             };
             versions.push(Past { ts: row.get(0)?, fields });
@@ -62,7 +63,7 @@ impl Transaction<'_> {
         let ttl: Option<i64> = row.get(1)?;
         match row.get_ref(2)? {
             rusqlite::types::ValueRef::Blob(bytes) if ttl.is_none_or(|ttl| ttl > self.snapshot) => {
-                Ok(Some(Stored { ts: row.get(0)?, fields: self.fields(bytes, document.database)? }))
+                Ok(Some(Stored { ts: row.get(0)?, fields: fields(bytes, document.database)? }))
             }
             _ => Ok(None),
         }

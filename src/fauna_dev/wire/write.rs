@@ -12,6 +12,7 @@ use super::sets::set_fields;
 use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Document;
+use crate::fauna_dev::language::Lambda;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
@@ -85,19 +86,7 @@ impl<'n> Writer<'n> {
             Value::Object(object) => self.object(object)?,
             Value::Ref(reference) => return self.reference(*reference),
             Value::Unresolved(reference) => self.unresolved(reference),
-            Value::Lambda(lambda) => {
-                self.out.push_str("{\"@query\":");
-                let literal = lambda.literal();
-                let mut shown = Object::new();
-                shown.set("api_version", Value::from(lambda.version().name()));
-                if let Value::Object(fields) = &literal {
-                    for (name, value) in fields.iter() {
-                        shown.set(Arc::clone(name), value.clone());
-                    }
-                }
-                self.object(&shown)?;
-                self.out.push('}');
-            }
+            Value::Lambda(lambda) => self.lambda(lambda)?,
             Value::Set(set) => return self.set(set),
             Value::Document(document) => self.document(document)?,
             Value::Page(page) => {
@@ -105,24 +94,24 @@ impl<'n> Writer<'n> {
                 let mut fields: Vec<(&str, Value)> =
                     ends.into_iter().filter_map(|(name, end)| Some((name, end.clone()?))).collect();
                 fields.push(("data", Value::array(page.data.clone())));
-                self.fields(fields)?;
+                self.fields(&fields)?;
             }
             Value::Action(action) => self.string(action.name()),
             Value::DocumentEvent(event) => {
                 let mut fields = self.event(event.ts, event.action.name(), event.document);
                 fields.push(("data", event.data.clone().unwrap_or(Value::Null)));
-                self.fields(fields)?;
+                self.fields(&fields)?;
             }
             Value::SetEvent(event) => {
                 let mut fields = self.event(event.ts, event.action.name(), event.document);
                 if !event.values.is_empty() {
                     fields.push(("data", Value::array(event.values.clone())));
                 }
-                self.fields(fields)?;
+                self.fields(&fields)?;
             }
             Value::Element(element) => {
                 let sources = element.sources.iter().map(|set| Value::Set(Arc::clone(set))).collect();
-                self.fields(vec![("value", element.value.clone()), ("sources", Value::array(sources))])?;
+                self.fields(&[("value", element.value.clone()), ("sources", Value::array(sources))])?;
             }
             Value::Cursor(cursor) => match &**cursor {
                 Cursor::Values(values) => self.array(values)?,
@@ -130,6 +119,21 @@ impl<'n> Writer<'n> {
             },
         }
         Ok(true)
+    }
+
+    /// A lambda with the version it is read by.
+    fn lambda(&mut self, lambda: &Lambda) -> Outcome<()> {
+        self.out.push_str("{\"@query\":");
+        let mut shown = Object::new();
+        shown.set("api_version", Value::from(lambda.version().name()));
+        if let Value::Object(fields) = lambda.literal() {
+            for (name, value) in fields.iter() {
+                shown.set(Arc::clone(name), value.clone());
+            }
+        }
+        self.object(&shown)?;
+        self.out.push('}');
+        Ok(())
     }
 
     /// The fields that both kinds of events have.
@@ -177,10 +181,10 @@ impl<'n> Writer<'n> {
     }
 
     /// The fields whose values can be written.
-    fn fields(&mut self, fields: Vec<(&str, Value)>) -> Outcome<()> {
+    fn fields(&mut self, fields: &[(&str, Value)]) -> Outcome<()> {
         self.out.push('{');
         let mut first = true;
-        for (name, value) in &fields {
+        for (name, value) in fields {
             first &= !self.field(first, name, value)?;
         }
         self.out.push('}');
@@ -231,7 +235,7 @@ impl<'n> Writer<'n> {
             fields.push(("action", Value::from("delete")));
         }
         fields.extend(document.fields.iter().map(|(name, value)| (&**name, value.clone())));
-        self.fields(fields)
+        self.fields(&fields)
     }
 
     /// A reference, where what it refers to has a name.
@@ -359,7 +363,7 @@ impl<'n> Writer<'n> {
         }
         self.out.push_str("{\"@set\":");
         let fields = set_fields(set);
-        self.fields(fields)?;
+        self.fields(&fields)?;
         self.out.push('}');
         Ok(true)
     }
