@@ -2,12 +2,13 @@
 //
 // The server answers 401 "try refresh token" when only the access token has ended. Then the session is refreshed, once, and
 // the request is sent again. All tabs share one session, so they take turns: who had to wait finds the work already done.
+// What tabs must agree on at once is in cookies: localStorage reaches other tabs with a delay.
 
 const REFRESHED_AT = "session-refreshed-at";
 const ANTI_CSRF = "anti-csrf";
 
 // Where the site asks for such tokens (ANTI_CSRF=VIA_TOKEN), the page brings the one of its session, and refreshes bring new ones.
-localStorage.setItem(ANTI_CSRF, document.documentElement.dataset.antiCsrf);
+keepAntiCsrf(document.documentElement.dataset.antiCsrf);
 
 /** The session is over: only signing in again helps. */
 export class SignedOut extends Error {}
@@ -20,13 +21,8 @@ export class Refused extends Error {}
  * Throws SignedOut, Refused, or fetch's own TypeError when the server cannot be reached.
  */
 export async function call(path, options = {}) {
-  const before = localStorage.getItem(REFRESHED_AT);
-  let answer = await send(path, options);
-  if (await wantsRefresh(answer)) {
-    await refreshUnlessDone(before);
-    answer = await send(path, options);
-  }
-  return read(answer);
+  const answer = await send(path, options);
+  return read((await wantsRefresh(answer)) ? await inTurn(() => sendRefreshed(path, options)) : answer);
 }
 
 /** Refreshes the session whether it needs it or not. */
@@ -36,10 +32,10 @@ export async function refresh() {
 
 async function send(path, options) {
   const headers = { accept: "application/json", rid: "anti-csrf", "st-auth-mode": "cookie", ...options.headers };
-  const token = localStorage.getItem(ANTI_CSRF);
+  const token = document.cookie.split("; ").find((pair) => pair.startsWith(`${ANTI_CSRF}=`))?.slice(ANTI_CSRF.length + 1);
   if (token) headers[ANTI_CSRF] = token;
   const answer = await fetch(path, { ...options, headers, credentials: "same-origin" });
-  if (answer.headers.has(ANTI_CSRF)) localStorage.setItem(ANTI_CSRF, answer.headers.get(ANTI_CSRF));
+  if (answer.headers.has(ANTI_CSRF)) keepAntiCsrf(answer.headers.get(ANTI_CSRF));
   return answer;
 }
 
@@ -49,11 +45,16 @@ async function wantsRefresh(answer) {
   return body.message === "try refresh token";
 }
 
-/** `before` is when the session had last been refreshed as the failed request was sent. */
-function refreshUnlessDone(before) {
-  return inTurn(async () => {
-    if (localStorage.getItem(REFRESHED_AT) === before) await sendRefresh();
-  });
+/** The session may have been refreshed while this request waited for its turn, so it is sent before anything is refreshed. */
+async function sendRefreshed(path, options) {
+  const answer = await send(path, options);
+  if (!(await wantsRefresh(answer))) return answer;
+  await sendRefresh();
+  return send(path, options);
+}
+
+function keepAntiCsrf(token) {
+  document.cookie = `${ANTI_CSRF}=${token}; Path=/; SameSite=Lax${token ? "" : "; Max-Age=0"}`;
 }
 
 async function sendRefresh() {

@@ -16,12 +16,12 @@ before(async () => {
 after(() => site?.stop());
 
 /** Signs up with the form; ends up where `then` says. */
-async function signUpByForm(page, then = "/") {
-  await page.goto(`${site.base}/auth?show=signup&redirectToPath=${encodeURIComponent(then)}`);
+async function signUpByForm(page, then = "/", base = site.base) {
+  await page.goto(`${base}/auth?show=signup&redirectToPath=${encodeURIComponent(then)}`);
   await page.getByLabel("E-mail address").fill(newAddress());
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign up" }).click();
-  await page.waitForURL(site.base + then);
+  await page.waitForURL(base + then);
 }
 
 async function post(page, text) {
@@ -151,3 +151,22 @@ test("a page signs out other devices", () =>
     await assert.rejects(elsewhere.call("/sessioninfo"), /401/);
     assert.equal(page.url(), `${site.base}/account`);
   }));
+
+test("scripts send the anti-CSRF token where the site asks for one", async () => {
+  const strict = await startSite({ ANTI_CSRF: "VIA_TOKEN", ACCESS_TOKEN_LIFETIME_S: String(ACCESS_TOKEN_LIFETIME_S) });
+  try {
+    await inBrowser(async (browser) => {
+      const page = await browser.newPage();
+      await signUpByForm(page, "/", strict.base);
+      const comment = await post(page, "liked with a token");
+      await likeOf(comment).click();
+      await comment.locator("[aria-pressed=true]").waitFor();
+      await accessTokenEnds(page);
+      await likeOf(comment).click();
+      await comment.locator("[aria-pressed=false]").waitFor();
+      assert.equal(page.url(), `${strict.base}/`);
+    });
+  } finally {
+    await strict.stop();
+  }
+});
