@@ -101,13 +101,13 @@ fn match_form(context: &Context<'_>, call: &FormCall, index: Option<usize>, term
     let at = call.position.at("index");
     let reference = match given.0 {
         Value::Ref(reference) => reference,
-        Value::String(name) => match context.transaction().id_by_name(context.database(), native::INDEXES, &name)? {
-            Some(id) => Ref::new(context.database(), native::INDEXES, id),
-            None => {
+        Value::String(name) => {
+            let Some(id) = context.transaction().id_by_name(context.database(), native::INDEXES, &name)? else {
                 let missing = Unresolved::Named { collection: native::INDEXES, name, scope: None };
                 return Err(Failure::unresolved(&missing, at).into());
-            }
-        },
+            };
+            Ref::new(context.database(), native::INDEXES, id)
+        }
         other => return cast::unexpected(&[Kind::Identifier], &other, &at),
     };
     match documents::index(context, reference)? {
@@ -204,10 +204,13 @@ fn join(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
             }
             Ok(Value::set(Set::Join { source, with }))
         }
-        Value::Ref(index) if index.collection == native::INDEXES => match context.transaction().exists(index)? {
-            true => Ok(Value::set(Set::IndexJoin { source, index })),
-            false => Err(Failure::not_found(native::INDEXES, at).into()),
-        },
+        Value::Ref(index) if index.collection == native::INDEXES => {
+            if context.transaction().exists(index)? {
+                Ok(Value::set(Set::IndexJoin { source, index }))
+            } else {
+                Err(Failure::not_found(native::INDEXES, at).into())
+            }
+        }
         Value::Unresolved(reference) => Err(Failure::unresolved(&reference, at).into()),
         other => Err(Failure::expected(&[Kind::Lambda, Kind::IndexRef], other.kind(), at).into()),
     }
