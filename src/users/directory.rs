@@ -9,6 +9,7 @@ use crate::users::Error;
 use crate::users::NewPassword;
 use crate::users::User;
 use crate::users::Users;
+use crate::users::store;
 use crate::users::store::directory;
 use crate::users::stored_hash::StoredHash;
 
@@ -72,7 +73,7 @@ impl Users {
     pub async fn list(&self, order: Order, size: i64, after: Option<&Cursor>) -> Result<UserList, Error> {
         let page = self.page(order, size, after).await?;
         let next = directory::next(&page);
-        let users = page.data.into_iter().map(super::store::Found::into_user).collect::<Result<_, _>>()?;
+        let users = page.data.into_iter().map(store::Found::into_user).collect::<Result<_, _>>()?;
         Ok(UserList { users, next })
     }
 
@@ -80,11 +81,18 @@ impl Users {
     pub async fn export(&self, size: i64, after: Option<&Cursor>) -> Result<(Vec<Export>, Option<Cursor>), Error> {
         let page = self.page(Order::Oldest, size, after).await?;
         let next = directory::next(&page);
-        let take = |found: super::store::Found| {
+        let take = |found: store::Found| {
             let password_hash = found.secret.password_hash.clone();
             Ok(Export { user: found.into_user()?, password_hash })
         };
         Ok((page.data.into_iter().map(take).collect::<Result<_, Error>>()?, next))
+    }
+
+    /// The user of an address.
+    pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
+        let query = store::by_email(&self.collection, email.as_str());
+        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
+        found.map(store::Found::into_user).transpose()
     }
 
     /// How many users there are.
