@@ -351,8 +351,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         ),
         hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
         throttle: !read.flag("INSECURE_NO_THROTTLE", false),
-        sign_up_fields: read
-            .list("SIGN_UP_FIELDS", "words separated by commas, those that may stay empty with a ? behind"),
+        sign_up_fields: read.list("SIGN_UP_FIELDS", "words separated by commas, optional ones with a ? behind"),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
     }
 }
