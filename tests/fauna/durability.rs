@@ -55,16 +55,17 @@ fn start_victim(directory: &Path) -> (Child, String) {
         .spawn()
         .unwrap();
     let until = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Ok(address) = std::fs::read_to_string(directory.join("address")) {
-            return (child, format!("http://{address}"));
-        }
-        if Instant::now() > until {
+    let noted = directory.join("address");
+    while !noted.exists() && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    match std::fs::read_to_string(noted) {
+        Ok(address) => (child, format!("http://{address}")),
+        Err(missing) => {
             child.kill().unwrap();
             child.wait().unwrap();
-            assert!(Instant::now() < until, "the process does not listen");
+            panic!("the process does not listen: {missing}");
         }
-        std::thread::yield_now();
     }
 }
 

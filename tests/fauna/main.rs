@@ -3,7 +3,7 @@
 //! `recorded/` holds them, a topic a file, a step a line (`steps.rs` tells the format). Each file runs against an endpoint of its own,
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
 #![cfg(feature = "embedded-fauna")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod compare;
 mod durability;
