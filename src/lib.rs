@@ -14,6 +14,7 @@ mod pages;
 
 // Accounts.
 mod account;
+mod admin;
 mod emailpassword;
 mod emailverification;
 mod mail;

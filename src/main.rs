@@ -15,6 +15,9 @@ const USAGE: &str = "usage: actix-fauna-starter [COMMAND]
 without a command   serve the site until it is told to stop
 schema apply        install collections, indexes, functions and roles in the Fauna of FAUNA_ENDPOINT,
                     FAUNA_SECRET being an admin key, and print the key that the application is to run with
+users list [newest|oldest], users count, users find EMAIL, users delete ID,
+users import FILE, users export
+                    look after users; an import takes SuperTokens' bulk import or an export, all of it or nothing
 
 Settings come from the environment and from .env; .env.example lists them.
 ";
@@ -44,6 +47,7 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
             let key = app::apply_schema(&config).await?;
             say(&format!("The schema is installed. Run the application with\n\nFAUNA_SECRET={}", key.expose_secret()))
         }
+        ["users", ref words @ ..] => Ok(app::users(&config, words, &mut std::io::stdout()).await?),
         _ => Err(format!("unknown command: {}\n\n{USAGE}", words.join(" ")).into()),
     }
 }

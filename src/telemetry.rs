@@ -39,10 +39,8 @@ struct Arrived(Instant);
 impl RootSpanBuilder for AccessLog {
     fn on_request_start(request: &ServiceRequest) -> Span {
         request.extensions_mut().insert(Arrived(Instant::now()));
-        match request.extensions().get::<RequestId>() {
-            Some(id) => tracing::info_span!("request", %id),
-            None => tracing::info_span!("request"),
-        }
+        let id = request.extensions().get::<RequestId>().map(RequestId::to_string);
+        tracing::info_span!("request", id)
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {

@@ -162,7 +162,7 @@ async fn start_site(directory: &Path) -> app::Site {
     let own = |site: &mut web::ServiceConfig| {
         site.service(web::resource("/bench/guarded").get(guarded));
     };
-    app::start_with(config, Clock::system(), own).await.unwrap()
+    app::start_with(config, Clock::system(), app::Own { routes: own, ..app::Own::default() }).await.unwrap()
 }
 
 /// Somebody with a session.

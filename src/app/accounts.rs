@@ -4,7 +4,9 @@ use actix_web::web;
 use actix_web::web::Data;
 
 use crate::account::Accounts;
+use crate::admin::Admin;
 use crate::app::Error;
+use crate::app::Own;
 use crate::app::handles::seal_ring;
 use crate::clock::Clock;
 use crate::comments;
@@ -14,6 +16,7 @@ use crate::config::Environment;
 use crate::database::Database;
 use crate::emailpassword;
 use crate::emailpassword::EmailPassword;
+use crate::emailpassword::SignUpField;
 use crate::emailverification::EmailVerification;
 use crate::emailverification::Verified;
 use crate::mail;
@@ -34,6 +37,8 @@ pub struct AccountHandles {
     emailverification: Data<EmailVerification>,
     /// Change or end an account.
     accounts: Data<Accounts>,
+    /// Look after all of them.
+    pub admin: Data<Admin>,
     /// What is mailed to them.
     pub outbox: Data<Outbox>,
     /// What makes them wait.
@@ -43,7 +48,7 @@ pub struct AccountHandles {
 impl AccountHandles {
     /// Builds them for the site whose pages are at `website`.
     pub fn build(
-        config: &Config,
+        (config, own): (&Config, &Own),
         clock: &Clock,
         database: &Database,
         website: &str,
@@ -59,6 +64,8 @@ impl AccountHandles {
         let recipe = emailpassword::Settings {
             pages: pages.clone(),
             hide_existing_accounts: config.accounts.hide_existing_accounts,
+            fields: sign_up_fields(config, own),
+            admits: own.admits,
         };
         let shared = || (users.clone(), sessions.clone(), outbox.clone(), throttle.clone());
         let emailpassword = {
@@ -69,11 +76,13 @@ impl AccountHandles {
             let (users, sessions, outbox, throttle) = shared();
             EmailVerification::new(users, sessions, outbox, throttle, pages.clone())
         };
+        let admin = Admin::new(users.clone(), sessions.clone(), config.accounts.admin_api_key.clone());
         let accounts = Accounts::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), pages);
         Ok(Self {
             emailpassword: Data::new(emailpassword),
             emailverification: Data::new(emailverification),
             accounts: Data::new(accounts),
+            admin: Data::new(admin),
             outbox: Data::new(outbox),
             throttle: Data::new(throttle),
         })
@@ -84,9 +93,17 @@ impl AccountHandles {
         site.app_data(self.emailpassword.clone())
             .app_data(self.emailverification.clone())
             .app_data(self.accounts.clone())
+            .app_data(self.admin.clone())
             .app_data(self.outbox.clone())
             .app_data(self.throttle.clone());
     }
+}
+
+/// What the sign-up form asks for: what the configuration says and what a site of one's own adds, which counts where both do.
+fn sign_up_fields(config: &Config, own: &Own) -> Vec<SignUpField> {
+    let is_own = |id: &str| own.fields.iter().any(|field| field.id == id);
+    let configured = config.accounts.sign_up_fields.iter().filter(|field| !is_own(&field.id));
+    configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
 }
 
 /// Where mail is put.

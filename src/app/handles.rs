@@ -13,6 +13,7 @@ use actix_web::web::Data;
 use secrecy::ExposeSecret as _;
 
 use crate::app::Error;
+use crate::app::Own;
 use crate::app::accounts;
 use crate::app::accounts::AccountHandles;
 use crate::app::reach::Reached;
@@ -62,7 +63,7 @@ pub struct Handles {
 impl Handles {
     /// Builds them, each on those below it.
     pub async fn build(
-        config: &Config,
+        (config, own): (&Config, &Own),
         clock: &Clock,
         address: SocketAddr,
         reached: &Reached,
@@ -87,8 +88,13 @@ impl Handles {
         let companion = Arc::<FaunaTokens>::clone(&fauna_tokens);
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
         let fauna_tokens = Data::from(fauna_tokens);
-        let accounts =
-            AccountHandles::build(config, clock, &database, &trusted.website, (users.clone(), sessions.clone()))?;
+        let accounts = AccountHandles::build(
+            (config, own),
+            clock,
+            &database,
+            &trusted.website,
+            (users.clone(), sessions.clone()),
+        )?;
         Ok(Self {
             trusted,
             accounts,

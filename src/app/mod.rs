@@ -3,6 +3,7 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
+mod commands;
 mod handles;
 mod health;
 mod reach;
@@ -28,6 +29,7 @@ use secrecy::SecretString;
 use tracing_actix_web::TracingLogger;
 
 use crate::account;
+use crate::admin;
 use crate::clock::Clock;
 use crate::comments;
 use crate::config::Config;
@@ -48,6 +50,10 @@ use crate::users;
 
 use handles::Handles;
 
+pub use crate::emailpassword::Admission;
+pub use crate::emailpassword::Check;
+pub use crate::emailpassword::SignUpField;
+pub use commands::users;
 pub use reach::apply_schema;
 
 /// The head of a request must have arrived after this (ASVS 15.4; slow clients).
@@ -104,6 +110,12 @@ pub enum Error {
     /// The threads that hash passwords.
     #[error("users: {0}")]
     Users(#[from] users::Error),
+    /// Administration.
+    #[error("{0}")]
+    Admin(#[from] admin::Error),
+    /// A command that makes no sense.
+    #[error("{0}")]
+    Usage(String),
     /// Mail.
     #[error("mail: {0}")]
     Mail(#[from] mail::Error),
@@ -117,24 +129,41 @@ pub enum Error {
 /// # Errors
 /// A port is taken, a file cannot be written, a database or Fauna does not answer.
 pub async fn start(config: Config, clock: Clock) -> Result<Site, Error> {
-    start_with(config, clock, |_| {}).await
+    start_with(config, clock, Own::default()).await
 }
 
-/// The same with routes of your own, mounted before all others: a path that is answered there is not answered by us.
+/// What a site of one's own does differently. The example `one_domain` shows how it is used.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Routes, mounted before all others: a path that is answered there is not answered by us.
+    pub routes: fn(&mut web::ServiceConfig),
+    /// Who may sign up, by their normalised address, and if not why not.
+    pub admits: Admission,
+    /// What the sign-up form asks for, besides what the configuration says.
+    pub fields: Vec<SignUpField>,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { routes: |_| {}, admits: emailpassword::anybody, fields: Vec::new() }
+    }
+}
+
+/// The same with something of your own.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_with(config: Config, clock: Clock, own: fn(&mut web::ServiceConfig)) -> Result<Site, Error> {
+pub async fn start_with(config: Config, clock: Clock, own: Own) -> Result<Site, Error> {
     std::fs::create_dir_all(&config.data_dir)?;
     let listener = TcpListener::bind(config.listen)?;
     let address = listener.local_addr()?;
     let reached = reach::reach(&config, &clock).await?;
     let database = Database::open(database_url(&config).expose_secret()).await?;
-    let handles = Handles::build(&config, &clock, address, &reached, database).await?;
+    let handles = Handles::build((&config, &own), &clock, address, &reached, database).await?;
     let collector = handles.fauna_tokens.collect_in_background();
     let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(handles.sessions.get_ref().clone().sweep_forever());
-    let server = serve(&config, handles, own, listener)?;
+    let server = serve(&config, handles, own.routes, listener)?;
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
         address,
@@ -219,7 +248,11 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
         EmailVerification::Off => |_: &mut web::ServiceConfig| {},
         EmailVerification::Optional | EmailVerification::Required => emailverification::routes,
     };
-    let api = web::scope("/api").configure(comments::routes).configure(session::api_routes).configure(account::routes);
+    let api = web::scope("/api")
+        .configure(comments::routes)
+        .configure(admin::routes)
+        .configure(session::api_routes)
+        .configure(account::routes);
     site.service(api)
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)

@@ -18,6 +18,8 @@ use crate::fauna::Client;
 
 /// A query that takes longer is given up; the server is told to give up a little earlier.
 const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+/// The file in the data directory that keeps the application's key at the embedded endpoint.
+const APP_KEY: &str = "embedded-fauna-app-key";
 
 /// The Fauna of this application.
 pub struct Reached {
@@ -43,6 +45,36 @@ pub async fn reach(config: &Config, clock: &Clock) -> Result<Reached, Error> {
             })
         }
         config::Fauna::Embedded { listen, root_key } => embedded(config, clock, *listen, root_key.clone()).await,
+    }
+}
+
+/// Reaches the Fauna that is configured beside a site that may be running: then its embedded endpoint is asked, not started
+/// a second time on the same file.
+pub async fn reach_beside(config: &Config, clock: &Clock) -> Result<Reached, Error> {
+    if let config::Fauna::Embedded { listen, .. } = &config.fauna
+        && let Some(secret) = crate::keyfile::read(&config.data_dir, APP_KEY)?
+    {
+        let endpoint = format!("http://{listen}");
+        let app = AsApp::new(&Client::new(&endpoint, QUERY_DEADLINE)?, secret);
+        if app.check().await.is_ok() {
+            return Ok(Reached {
+                endpoint,
+                app,
+                #[cfg(feature = "embedded-fauna")]
+                running: None,
+            });
+        }
+    }
+    reach(config, clock).await
+}
+
+impl Reached {
+    /// Stops the endpoint, if it is ours to stop.
+    pub async fn stop(self) {
+        #[cfg(feature = "embedded-fauna")]
+        if let Some(running) = self.running {
+            running.stop().await;
+        }
     }
 }
 
@@ -83,8 +115,7 @@ async fn embedded(_: &Config, _: &Clock, _: std::net::SocketAddr, _: Option<Secr
 /// The key that was made at an earlier start, if Fauna still knows it; else a new one, which is kept.
 #[cfg(feature = "embedded-fauna")]
 async fn app_key(client: &Client, admin: &AsAdmin, directory: &std::path::Path) -> Result<AsApp, Error> {
-    const NAME: &str = "embedded-fauna-app-key";
-    if let Some(secret) = crate::keyfile::read(directory, NAME)? {
+    if let Some(secret) = crate::keyfile::read(directory, APP_KEY)? {
         let app = AsApp::new(client, secret);
         match app.check().await {
             Ok(()) => return Ok(app),
@@ -93,7 +124,7 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &std::path::Path) 
         }
     }
     let secret = fauna::schema::app_key(admin).await?;
-    crate::keyfile::keep(directory, NAME, &secret)?;
+    crate::keyfile::keep(directory, APP_KEY, &secret)?;
     Ok(AsApp::new(client, secret))
 }
 

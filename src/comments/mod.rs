@@ -1,6 +1,6 @@
 //! Comments and likes: the example of a feature whose every step is done in Fauna as the signed-in person.
 //!
-//! Fauna's own roles say who may do what ([`schema`]): a comment in another's name, a counter set by hand or the removal of
+//! Fauna's own roles say who may do what ([`mod@schema`]): a comment in another's name, a counter set by hand or the removal of
 //! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key. Copy this room
 //! to add a collection.
 
@@ -159,7 +159,7 @@ pub enum Error {
     Fauna(fauna::Error),
 }
 
-/// What the stored functions say, see [`schema`].
+/// What the stored functions say, see [`mod@schema`].
 impl From<fauna::Error> for Error {
     fn from(error: fauna::Error) -> Self {
         match error {

@@ -151,8 +151,31 @@ pub struct Accounts {
     pub hide_existing_accounts: bool,
     /// Whether guessing is slowed down; off only for measuring.
     pub throttle: bool,
+    /// What the sign-up form asks for besides address and password.
+    pub sign_up_fields: Vec<SignUpField>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+/// A field of the sign-up form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignUpField {
+    /// Its id, as frontends send it.
+    pub id: String,
+    /// Whether it may be left empty.
+    pub is_optional: bool,
+}
+
+/// `city`, or `city?` where it may be left empty.
+impl std::str::FromStr for SignUpField {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let id = text.strip_suffix('?').unwrap_or(text);
+        let is_word = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let is_taken = matches!(id, "email" | "password");
+        if is_word && !is_taken { Ok(Self { id: id.to_owned(), is_optional: id.len() < text.len() }) } else { Err(()) }
+    }
 }
 
 /// Whether addresses are verified by mail.
@@ -328,6 +351,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         ),
         hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
         throttle: !read.flag("INSECURE_NO_THROTTLE", false),
+        sign_up_fields: read.list("SIGN_UP_FIELDS", "words separated by commas, optional ones with a ? behind"),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
     }
 }

@@ -60,3 +60,13 @@ fn a_session_must_outlive_its_access_token() {
     let text = mistakes(&[("ACCESS_TOKEN_LIFETIME_S", "100"), ("REFRESH_TOKEN_LIFETIME_S", "100")]);
     assert!(text.contains("REFRESH_TOKEN_LIFETIME_S"));
 }
+
+#[test]
+fn sign_up_fields_are_words() {
+    let field = |text: &str| text.parse::<SignUpField>();
+    assert_eq!(field("nick-name?"), Ok(SignUpField { id: "nick-name".to_owned(), is_optional: true }));
+    assert_eq!(field("city"), Ok(SignUpField { id: "city".to_owned(), is_optional: false }));
+    for bad in ["", "?", "email", "password?", "a b", "a.b"] {
+        assert!(field(bad).is_err(), "{bad:?}");
+    }
+}

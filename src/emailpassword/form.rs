@@ -48,9 +48,14 @@ impl Form {
         Self(fields.into_iter().map(|(id, value)| (id.to_owned(), Value::from(value))).collect())
     }
 
+    /// The value of a field.
+    pub fn value(&self, id: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == id).map(|(_, value)| value)
+    }
+
     /// The text of a field; empty where it is missing.
     pub fn text(&self, id: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == id).and_then(|(_, value)| value.as_str()).unwrap_or_default()
+        self.value(id).and_then(Value::as_str).unwrap_or_default()
     }
 }
 

@@ -6,9 +6,12 @@
 //! hash and no query.
 
 mod dialect;
+mod fields;
 mod form;
 mod reset;
 mod routes;
+
+use std::borrow::Cow;
 
 use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
@@ -33,10 +36,16 @@ use crate::throttle::Throttle;
 use crate::users;
 use crate::users::Email;
 use crate::users::NewPassword;
+use crate::users::Newcomer;
 use crate::users::SignUp;
 use crate::users::User;
 use crate::users::Users;
 
+pub use dialect::Dialect;
+pub use fields::Admission;
+pub use fields::Check;
+pub use fields::SignUpField;
+pub use fields::anybody;
 pub use form::Form;
 pub use form::Malformed;
 pub use reset::Reset;
@@ -69,6 +78,10 @@ pub struct Settings {
     pub pages: String,
     /// Whether nobody is told that an address has an account, except at sign-up, where the interface leaves no choice (design D10).
     pub hide_existing_accounts: bool,
+    /// What the sign-up form asks for besides address and password.
+    pub fields: Vec<SignUpField>,
+    /// Who may sign up.
+    pub admits: Admission,
 }
 
 /// What became of an attempt to get in.
@@ -86,7 +99,7 @@ pub enum Outcome {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct FieldProblem {
     /// Which field.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// What is wrong with it.
     pub error: &'static str,
 }
@@ -141,19 +154,18 @@ impl EmailPassword {
         form: &Form,
         transfer: Option<Transfer>,
     ) -> Result<Outcome, Error> {
-        let (email, password) = match new_account(form) {
+        let (newcomer, password) = match new_account(form, &self.settings) {
             Ok(account) => account,
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
         let attempt = self.throttle.admit(Action::SignUp, &client(request)).await?;
-        let name: String = email.local_part().chars().take(NAME_CHARS_MAX).collect();
-        match self.users.sign_up(email, &name, password).await? {
+        match self.users.sign_up(newcomer, password).await? {
             SignUp::Made(user) => {
                 self.throttle.succeeded(attempt).await;
                 self.enter(request, user, transfer).await
             }
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
-                id: "email",
+                id: "email".into(),
                 error: "This email already exists. Please sign in instead.",
             }])),
         }
@@ -215,51 +227,71 @@ fn client(request: &HttpRequest) -> Client {
     }
 }
 
-/// Address and password of a new account, or everything that is wrong with them, in the order of SuperTokens.
-fn new_account(form: &Form) -> Result<(Email, NewPassword), Vec<FieldProblem>> {
-    match (new_password(form), address(form)) {
-        (Ok(password), Ok(email)) => Ok((email, password)),
-        (password, email) => Err([password.err(), email.err()].into_iter().flatten().collect()),
+/// Who wants an account, and with which password; or everything that is wrong with the form, in the order of SuperTokens.
+fn new_account(form: &Form, settings: &Settings) -> Result<(Newcomer, NewPassword), Vec<FieldProblem>> {
+    let admitted = address(form).and_then(|email| match (settings.admits)(email.as_str()) {
+        Ok(()) => Ok(email),
+        Err(error) => Err(FieldProblem { id: "email".into(), error }),
+    });
+    match (fields::read(&settings.fields, form), new_password(form), admitted) {
+        (Ok(mut profile), Ok(password), Ok(email)) => {
+            let typed = profile.shift_remove("name").and_then(|name| name.as_str().map(|name| name.trim().to_owned()));
+            let name = typed.unwrap_or_else(|| email.local_part().to_owned()).chars().take(NAME_CHARS_MAX).collect();
+            Ok((Newcomer { email, name, profile }, password))
+        }
+        (profile, password, email) => {
+            let others = [password.err(), email.err()].into_iter().flatten();
+            Err(profile.err().unwrap_or_default().into_iter().chain(others).collect())
+        }
     }
 }
 
 /// The new password of a form.
 fn new_password(form: &Form) -> Result<NewPassword, FieldProblem> {
     let typed = filled(form, "password")?;
-    NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password", error })
+    NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password".into(), error })
 }
 
 /// The address of a form.
 fn address(form: &Form) -> Result<Email, FieldProblem> {
     let typed = filled(form, "email")?;
-    Email::parse(typed).ok_or(FieldProblem { id: "email", error: "Email is invalid" })
+    Email::parse(typed).ok_or(FieldProblem { id: "email".into(), error: "Email is invalid" })
 }
 
 /// The text of a field that must have one.
 fn filled<'a>(form: &'a Form, id: &'static str) -> Result<&'a str, FieldProblem> {
     let text = form.text(id);
-    if text.is_empty() { Err(FieldProblem { id, error: form::NOT_OPTIONAL }) } else { Ok(text) }
+    if text.is_empty() { Err(FieldProblem { id: id.into(), error: form::NOT_OPTIONAL }) } else { Ok(text) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn problems(email: &str, password: &str) -> Vec<(&'static str, &'static str)> {
+    fn problems(email: &str, password: &str) -> Vec<String> {
         let form = Form::of([("email", email), ("password", password)]);
-        new_account(&form).err().unwrap_or_default().into_iter().map(|problem| (problem.id, problem.error)).collect()
+        let settings = Settings {
+            pages: String::new(),
+            hide_existing_accounts: false,
+            fields: Vec::new(),
+            admits: |address| if address.ends_with("@x.io") { Ok(()) } else { Err("Members only") },
+        };
+        new_account(&form, &settings)
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.id, problem.error))
+            .collect()
     }
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
-        assert_eq!(problems("a@x.io", "abcdefg1"), []);
-        assert_eq!(problems("", ""), [("password", form::NOT_OPTIONAL), ("email", form::NOT_OPTIONAL)]);
+        assert_eq!(problems("a@x.io", "abcdefg1"), Vec::<String>::new());
+        assert_eq!(problems("", ""), ["password: Field is not optional", "email: Field is not optional"]);
+        assert_eq!(problems("a@y.io", "abcdefg1"), ["email: Members only"]);
         assert_eq!(
             problems("nope", "short"),
-            [
-                ("password", "Password must contain at least 8 characters, including a number"),
-                ("email", "Email is invalid")
-            ]
+            ["password: Password must contain at least 8 characters, including a number", "email: Email is invalid"]
         );
     }
 }

@@ -94,7 +94,7 @@ fn form(call: &Call, fields_max: usize) -> Result<Form, Malformed> {
 /// Makes an account and signs its owner in.
 async fn sign_up(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
-        let fields = form(&call, FIELDS)?;
+        let fields = form(&call, FIELDS + recipe.settings.fields.len())?;
         if wants_linking(&recipe, &call).await? {
             return Ok(Answer::SignUpNotAllowed { reason: NO_LINKING });
         }

@@ -96,14 +96,6 @@ impl Client {
         self.deadline
     }
 
-    /// Whether Fauna takes queries.
-    pub async fn ping(&self) -> Result<(), Error> {
-        let mut url = self.endpoint.clone();
-        url.set_path("/ping");
-        let answer = self.http.get(url).timeout(CONNECT_TIMEOUT).send().await.map_err(unheard)?;
-        if answer.status().is_success() { Ok(()) } else { Err(error::classify(answer.status().as_u16(), b"")) }
-    }
-
     /// Runs a query, again where that is safe.
     async fn run<T: DeserializeOwned>(&self, secret: &SecretString, query: &Expr, effect: Effect) -> Result<T, Error> {
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
@@ -280,13 +272,6 @@ impl AsApp {
     pub async fn check(&self) -> Result<(), Error> {
         let _now: IgnoredAny = self.query_idempotent(&fql::now()).await?;
         Ok(())
-    }
-}
-
-impl AsUser {
-    /// The person's own secret, for whoever is to hold it (design D17).
-    pub fn secret(&self) -> &SecretString {
-        &self.secret
     }
 }
 

@@ -342,3 +342,13 @@ pub fn now() -> Expr {
 pub fn time_add(time: Expr, offset: i64, unit: &str) -> Expr {
     form([("time_add", time), ("offset", Expr::from(offset)), ("unit", Expr::from(unit))])
 }
+
+/// All documents of a collection.
+pub fn documents(collection_name: &str) -> Expr {
+    form([("documents", collection(collection_name))])
+}
+
+/// Those elements of an array or page for which the lambda says `true`.
+pub fn filter(items: Expr, holds: Expr) -> Expr {
+    form([("filter", holds), ("collection", items)])
+}

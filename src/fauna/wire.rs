@@ -47,6 +47,12 @@ impl Time {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(Self)
     }
 
+    /// A moment of the clock.
+    pub fn of(moment: Timestamp) -> Self {
+        let nanos = i128::from(moment.millis()) * 1_000_000;
+        Self(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH))
+    }
+
     /// The same in RFC 3339, exactly. Years that the format cannot hold give an empty text, which Fauna refuses.
     pub fn text(self) -> String {
         self.0.format(&Rfc3339).unwrap_or_default()

@@ -46,7 +46,9 @@ impl Rule {
     /// Decides about an attempt.
     pub fn decide(&self, before: Option<Count>, now: Timestamp) -> Decision {
         let before = before.filter(|count| count.forget_at > now);
+        // Free attempts never wait, not even those whose clock was read just before another one was counted.
         if let Some(count) = before
+            && count.attempts >= self.free
             && count.open_at > now
         {
             return Decision::Wait(now.until(count.open_at));
@@ -98,6 +100,12 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         assert_eq!(waits(8), [0, 0, 0, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn free_attempts_of_the_same_moment_do_not_wait_for_each_other() {
+        let Decision::Admit(first) = RULE.decide(None, Timestamp::from_millis(100)) else { panic!("the first") };
+        assert!(matches!(RULE.decide(Some(first), Timestamp::from_millis(99)), Decision::Admit(_)));
     }
 
     #[test]

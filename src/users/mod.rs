@@ -5,6 +5,7 @@
 //! Passwords are hashed here and nowhere else. This room knows nothing of sessions beyond the id they are about.
 
 mod accounts;
+mod directory;
 mod email;
 mod hasher;
 mod links;
@@ -14,6 +15,8 @@ mod store;
 mod stored_hash;
 
 use secrecy::SecretString;
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::fauna;
@@ -24,6 +27,12 @@ use crate::problem::Problem;
 
 pub use accounts::Farewell;
 pub use accounts::Proven;
+pub use directory::Cursor;
+pub use directory::Export;
+pub use directory::Import;
+pub use directory::ImportedPassword;
+pub use directory::Order;
+pub use directory::UserList;
 pub use email::Email;
 pub use hasher::Hasher;
 pub use links::ChangeOffer;
@@ -60,6 +69,16 @@ pub struct User {
     pub joined_at: Timestamp,
     /// Whether they have shown that the address is theirs.
     pub email_verified: bool,
+}
+
+/// Somebody who wants an account.
+pub struct Newcomer {
+    /// Where they are reached.
+    pub email: Email,
+    /// Shown beside what they write.
+    pub name: String,
+    /// Whatever else the site asks for; the person may read it, nobody else.
+    pub profile: Map<String, Value>,
 }
 
 /// What became of a sign-up.
@@ -108,12 +127,14 @@ impl Users {
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
-    pub async fn sign_up(&self, email: Email, name: &str, password: NewPassword) -> Result<SignUp, Error> {
+    pub async fn sign_up(&self, new: Newcomer, password: NewPassword) -> Result<SignUp, Error> {
         let hash = self.hasher.hash(password).await?;
         let id = DocumentId::random()?;
-        let query = store::sign_up(&self.collection, &id, &store::NewUser { name, email: email.as_str(), hash: &hash });
+        let Newcomer { email, name, profile } = new;
+        let user = store::NewUser { name: &name, email: email.as_str(), hash: &hash, profile: &profile };
+        let query = store::sign_up(&self.collection, &id, &user);
         match self.fauna.query_idempotent::<store::Made>(&query).await {
-            Ok(made) => Ok(SignUp::Made(made.into_user(email, name))),
+            Ok(made) => Ok(SignUp::Made(made.into_user(email, &name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
             // Nobody else draws the same 62 random bits: an earlier try of ours was written, only its answer was lost.
             Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,

@@ -7,9 +7,12 @@ use crate::fauna::fql;
 use crate::fauna::fql::Expr;
 use crate::fauna::schema as declare;
 use crate::fauna::schema::Declarations;
+use crate::fauna::schema::Definition;
 use crate::fauna::schema::Privilege;
 use crate::users::store::SECRETS;
 use crate::users::store::accounts::TOKENS_BY_USER;
+use crate::users::store::directory::newest_index;
+use crate::users::store::directory::oldest_index;
 use crate::users::store::email_index;
 use crate::users::store::links::LINKS;
 use crate::users::store::links::LINKS_BY_HASH;
@@ -25,6 +28,8 @@ pub fn schema(users: &str) -> Declarations {
             declare::collection(SECRETS),
             declare::collection(LINKS),
             declare::index(&email_index(users), fql::collection(users)).terms([&["data", "email"]]).unique(),
+            by_age(&newest_index(users), users, true),
+            by_age(&oldest_index(users), users, false),
             declare::index(LINKS_BY_HASH, links()).terms([&["data", "hash"]]).unique(),
             declare::index(LINKS_BY_USER, links()).terms([&["data", "user"], &["data", "kind"]]).any(),
             declare::index(TOKENS_BY_USER, fql::tokens()).terms([&["instance"]]).any(),
@@ -35,11 +40,20 @@ pub fn schema(users: &str) -> Declarations {
             plain_documents(SECRETS),
             Privilege::on(links()).allow("read").allow("delete").allow_if("create", is_link()),
             index(&email_index(users)),
+            index(&newest_index(users)),
+            index(&oldest_index(users)),
             index(LINKS_BY_HASH),
             index(LINKS_BY_USER),
             index(TOKENS_BY_USER),
         ],
     }
+}
+
+/// All users by when they joined.
+fn by_age(name: &str, users: &str, newest_first: bool) -> Definition {
+    declare::index(name, fql::collection(users))
+        .values([(&["data", "joinedAt"], newest_first), (&["ref"], false)])
+        .any()
 }
 
 /// Only the document of whoever asks.

@@ -27,7 +27,7 @@ impl Process {
         let mut child = program(directory).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| loop {
-            let line = lines.next().expect("the program ended").unwrap();
+            let line = lines.next().unwrap_or_else(|| panic!("the program ended before: {mark}")).unwrap();
             if line.contains(mark) {
                 break line.split("http://").nth(1).unwrap().trim().to_owned();
             }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -27,8 +27,6 @@ pub enum Line {
 pub struct Proxy {
     pub address: SocketAddr,
     line: Arc<AtomicU8>,
-    /// Connections that were made through it.
-    pub connections: Arc<AtomicU32>,
 }
 
 impl Proxy {
@@ -38,15 +36,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let line = Arc::new(AtomicU8::new(0));
-        let connections = Arc::new(AtomicU32::new(0));
-        let (state, counter) = (Arc::clone(&line), Arc::clone(&connections));
+        let state = Arc::clone(&line);
         actix_rt::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
                 actix_rt::spawn(pass(stream, target.clone(), Arc::clone(&state)));
             }
         });
-        Self { address, line, connections }
+        Self { address, line }
     }
 
     /// From now on the line is like this.
@@ -71,23 +67,26 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
     let Ok(mut far) = TcpStream::connect(&target).await else { return };
     let (mut up, mut down) = ([0_u8; 16384], [0_u8; 16384]);
     loop {
-        tokio::select! {
+        let carried = tokio::select! {
             read = near.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
-                match line.load(Ordering::SeqCst) {
-                    1 => return,
-                    2 => continue,
-                    _ => if far.write_all(&up[..count]).await.is_err() { return },
+                let now = line.load(Ordering::SeqCst);
+                if now == u8::from(Line::Down) {
+                    return;
                 }
+                if now == u8::from(Line::Silent) { Ok(()) } else { far.write_all(&up[..count]).await }
             }
             read = far.read(&mut down) => {
                 let Ok(count @ 1..) = read else { return };
-                match line.load(Ordering::SeqCst) {
-                    0 => if near.write_all(&down[..count]).await.is_err() { return },
-                    1 => return,
-                    _ => {}
+                let now = line.load(Ordering::SeqCst);
+                if now == u8::from(Line::Down) {
+                    return;
                 }
+                if now == u8::from(Line::Up) { near.write_all(&down[..count]).await } else { Ok(()) }
             }
+        };
+        if carried.is_err() {
+            return;
         }
     }
 }

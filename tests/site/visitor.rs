@@ -131,11 +131,6 @@ impl Visitor {
         jar.iter().find(|((known, _), _)| known == name).map(|(_, value)| value.clone())
     }
 
-    /// Puts a cookie into the jar.
-    pub fn set_cookie(&self, name: &str, path: &str, value: &str) {
-        self.jar.lock().unwrap().insert((name.to_owned(), path.to_owned()), value.to_owned());
-    }
-
     /// The payload (`up`) of the front token, as a page's scripts see it.
     pub fn payload(&self) -> Value {
         self.front.lock().unwrap().clone().unwrap()["up"].clone()

@@ -25,6 +25,8 @@ pub struct World {
     site: Option<app::Site>,
     /// What the site was configured with, besides the directory.
     settings: BTreeMap<String, String>,
+    /// What it has of its own.
+    own: app::Own,
 }
 
 impl World {
@@ -35,6 +37,11 @@ impl World {
 
     /// A site with these settings changed.
     pub async fn with(changed: &[(&str, &str)]) -> Self {
+        Self::of_ones_own(changed, app::Own::default()).await
+    }
+
+    /// The same with something that only it has.
+    pub async fn of_ones_own(changed: &[(&str, &str)], own: app::Own) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = BTreeMap::from([
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -46,7 +53,7 @@ impl World {
         let real = Peer::child_database_of_a_real_node().await;
         settings.extend(real.into_iter().flatten());
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut world = Self { clock: Clock::system(), directory, site: None, settings };
+        let mut world = Self { clock: Clock::system(), directory, site: None, settings, own };
         world.resume().await;
         world
     }
@@ -58,7 +65,7 @@ impl World {
 
     /// Starts the stopped site again, with what it left behind.
     pub async fn resume(&mut self) {
-        self.site = Some(app::start(self.config(), self.clock.clone()).await.unwrap());
+        self.site = Some(app::start_with(self.config(), self.clock.clone(), self.own.clone()).await.unwrap());
     }
 
     /// Stops the site.

@@ -80,6 +80,7 @@ impl Context<'_> {
     fn let_form(&self, it: &Let) -> Outcome<Value> {
         let mut context = self.clone();
         for (name, bound) in &it.bindings {
+            self.in_time()?;
             let value = context.evaluate(bound)?;
             context.bindings = context.bindings.with(name, value);
         }

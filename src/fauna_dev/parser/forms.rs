@@ -1,5 +1,6 @@
 //! Forms whose arguments are not simply evaluated first: `let`, `if`, `do`, `and`, `select` and their kin.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Parser;
@@ -87,14 +88,17 @@ impl Parser<'_> {
         let body_expression = self.expression(body, &at.at("in"));
         let body_free = self.free.split_off(before);
         let mut bound: Vec<(Arc<str>, Expression)> = Vec::new();
+        let mut names = HashSet::new();
         let mut failures = Vec::new();
         for (name, given) in self.bindings(bindings, at, &here)? {
             let start = self.free.len();
             let parsed = given.and_then(|(value, position)| self.expression(&value, &position));
-            let names: Vec<&Arc<str>> = bound.iter().map(|(name, _)| name).collect();
             self.unbind(start, &names);
             match parsed {
-                Ok(expression) => bound.push((name, expression)),
+                Ok(expression) => {
+                    names.insert(Arc::clone(&name));
+                    bound.push((name, expression));
+                }
                 Err(Halt::Failures(more)) => failures.extend(more),
                 Err(fault) => return Err(fault),
             }
@@ -103,7 +107,6 @@ impl Parser<'_> {
         let (bindings, body) = both(bindings, body_expression)?;
         let start = self.free.len();
         self.free.extend(body_free);
-        let names: Vec<&Arc<str>> = bindings.iter().map(|(name, _)| name).collect();
         self.unbind(start, &names);
         Ok(Expression::Let(Box::new(Let { bindings, body })))
     }

@@ -1,7 +1,7 @@
 //! JSON values to the expression tree.
 //!
 //! An object is a form or an escape, recognised by the set of its keys; nothing else is an object in a query (spec 1.4). Of
-//! several malformed forms the first is reported; of several unbound variables all, the last one first.
+//! several malformed forms the first is reported; of several unbound variables all, in the order of a hash trie.
 
 mod escapes;
 mod forms;
@@ -9,6 +9,8 @@ mod literals;
 mod reference;
 mod sets;
 
+use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::fauna_dev::language::ApiVersion;
@@ -27,6 +29,7 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Signatures;
 use crate::fauna_dev::language::Unresolved;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::trie_order;
 
 /// Finds what a reference in the text of a query means.
 pub trait Resolver {
@@ -64,10 +67,15 @@ pub fn parse(
     if parser.free.is_empty() {
         return Ok(expression);
     }
-    let unbound = |(name, position): (Arc<str>, Position)| {
-        Failure::expression(position, format!("Variable '{name}' is not defined."))
+    let mut uses: BTreeMap<Arc<str>, Vec<Position>> = BTreeMap::new();
+    for (name, position) in parser.free {
+        uses.entry(name).or_default().push(position);
+    }
+    let unbound = |(name, positions): (Arc<str>, Vec<Position>)| {
+        let failure = move |at| Failure::expression(at, format!("Variable '{name}' is not defined."));
+        positions.into_iter().map(failure)
     };
-    Err(Halt::Failures(parser.free.into_iter().rev().map(unbound).collect()))
+    Err(Halt::Failures(trie_order(uses).into_iter().flat_map(unbound).collect()))
 }
 
 /// Reads a stored lambda: `{"lambda":…,"expr":…}`.
@@ -162,21 +170,18 @@ impl Parser<'_> {
         let before = self.free.len();
         let body = self.expression(body, &at.at("expr"));
         let (pattern, body) = both(pattern, body)?;
-        self.unbind(before, &pattern.names());
-        let mut free: Vec<Arc<str>> = Vec::new();
-        for (name, _) in self.free.iter().skip(before) {
-            if !free.contains(name) {
-                free.push(Arc::clone(name));
-            }
-        }
+        self.unbind(before, &pattern.names().into_iter().cloned().collect());
+        let mut seen = HashSet::new();
+        let uses = self.free.iter().skip(before).map(|(name, _)| name);
+        let free = uses.filter(|name| seen.insert(Arc::clone(name))).cloned().collect();
         let version = self.version.max(ApiVersion::V212);
         Ok(Arc::new(LambdaExpression { pattern, body, free, version, position: at.clone() }))
     }
 
     /// Forgets the uses of variables, noted after `before`, that turn out to be bound.
-    fn unbind(&mut self, before: usize, names: &[&Arc<str>]) {
+    fn unbind(&mut self, before: usize, names: &HashSet<Arc<str>>) {
         let uses = self.free.split_off(before);
-        self.free.extend(uses.into_iter().filter(|(name, _)| !names.contains(&name)));
+        self.free.extend(uses.into_iter().filter(|(name, _)| !names.contains(name)));
     }
 }
 

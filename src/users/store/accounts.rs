@@ -10,7 +10,7 @@ use crate::users::store::SECRETS;
 use crate::users::store::data_of;
 use crate::users::store::links;
 
-/// Finds the tokens of a user. Defined by [`crate::users::schema`] because deleting an account needs it.
+/// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
 /// More tokens than a user will have.
 const TOKENS_MAX: i64 = 1000;

@@ -1,9 +1,12 @@
 //! The queries about users: signing up and in. What changes an account is in [`accounts`], one-time links in [`links`].
 
 pub mod accounts;
+pub mod directory;
 pub mod links;
 
 use serde::Deserialize;
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::fauna::DocumentId;
 use crate::fauna::Time;
@@ -29,6 +32,8 @@ pub struct NewUser<'a> {
     pub email: &'a str,
     /// Of the password.
     pub hash: &'a str,
+    /// Whatever else the site asks for.
+    pub profile: &'a Map<String, Value>,
 }
 
 /// What a sign-up answers.
@@ -98,7 +103,9 @@ impl Found {
 
 /// Makes user and secret in one transaction.
 pub fn sign_up(users: &str, id: &DocumentId, new: &NewUser<'_>) -> Expr {
-    let user = fql::object([("name", new.name.into()), ("email", new.email.into()), ("joinedAt", fql::now())]);
+    let profile = (!new.profile.is_empty()).then(|| ("profile", fql::data(&Value::Object(new.profile.clone()))));
+    let user = [("name", new.name.into()), ("email", new.email.into()), ("joinedAt", fql::now())];
+    let user = fql::object_of(user.into_iter().chain(profile).map(|(field, value)| (field.to_owned(), value)));
     let secret = fql::object([("passwordHash", new.hash.into()), ("emailVerified", false.into())]);
     let made = fql::object([
         ("id", fql::select(&["ref", "id"], fql::var("user"))),
@@ -126,7 +133,7 @@ pub fn by_email(users: &str, email: &str) -> Expr {
 }
 
 /// A user with their secret.
-fn with_secret(user: Expr) -> Expr {
+pub fn with_secret(user: Expr) -> Expr {
     let id = || fql::select(&["ref", "id"], fql::var("user"));
     fql::let_in(
         [("user", user), ("secret", fql::get(fql::document(SECRETS, id())))],
@@ -152,7 +159,7 @@ mod tests {
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {
         let id = DocumentId::parse("101").unwrap();
-        let ann = NewUser { name: "Ann", email: "ann@example.com", hash: "$argon2id$ann" };
+        let ann = NewUser { name: "Ann", email: "ann@example.com", hash: "$argon2id$ann", profile: &Map::new() };
         for (step, query) in
             [("sign up: Ann", sign_up("users", &id, &ann)), ("sign in: read", by_email("users", "ann@example.com"))]
         {

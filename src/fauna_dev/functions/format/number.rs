@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn doubles_print_as_in_java() {
         for (format, value, text) in [
-            ("%f", 3.14159, Some("3.141590")),
+            ("%f", 3.25, Some("3.250000")),
             ("%.1f", 2.25, Some("2.3")),
             ("%.0f", 0.5, Some("1")),
             ("%.2f", 0.001, Some("0.00")),

@@ -1,0 +1,39 @@
+//! A site of one's own: only addresses of one domain may sign up, and the form asks for a department.
+//!
+//! `cargo run --example one_domain`
+
+use actix_web::web;
+use serde_json::Value;
+use starter::app;
+use starter::app::Own;
+use starter::app::SignUpField;
+use starter::clock::Clock;
+use starter::config::Config;
+
+/// What is different here.
+pub fn own() -> Own {
+    let department = SignUpField { id: "department".to_owned(), is_optional: false, check: is_department };
+    Own { admits: only_our_domain, fields: vec![department], routes }
+}
+
+/// Who may sign up. The address is normalised: lower case, no blanks around it.
+fn only_our_domain(address: &str) -> Result<(), &'static str> {
+    if address.ends_with("@example.com") { Ok(()) } else { Err("Only addresses of example.com can sign up here") }
+}
+
+/// Departments have three letters.
+fn is_department(value: &Value) -> Result<(), &'static str> {
+    let is_known = value.as_str().is_some_and(|text| text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase()));
+    if is_known { Ok(()) } else { Err("A department is three capital letters") }
+}
+
+/// Routes of our own.
+fn routes(site: &mut web::ServiceConfig) {
+    site.route("/departments", web::get().to(async || web::Json(["DEV", "OPS"])));
+}
+
+#[actix_rt::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    Ok(app::start_with(config, Clock::system(), own()).await?.run_until_stopped().await?)
+}

@@ -1,0 +1,155 @@
+//! Administration over HTTP: looking at, counting, deleting, importing and exporting users, for whoever has the API key.
+//!
+//! Without a key in the configuration none of it exists. Imports are all or nothing: every entry is judged before the first
+//! one is written ([`bulk`]). Nothing here acts as a person; deleting an account ends its sessions first.
+
+mod bulk;
+mod key;
+mod routes;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use secrecy::SecretString;
+
+use crate::fauna::DocumentId;
+use crate::problem::Problem;
+use crate::session;
+use crate::session::Sessions;
+use crate::session::UserId;
+use crate::users;
+use crate::users::Cursor;
+use crate::users::Email;
+use crate::users::Order;
+use crate::users::User;
+use crate::users::UserList;
+use crate::users::Users;
+
+pub use bulk::EntryProblem;
+pub use routes::routes;
+
+/// How many users a page has, unless it is said.
+const PAGE_SIZE: i64 = 100;
+/// How many it can have.
+const PAGE_SIZE_MAX: i64 = 500;
+/// How many users an export reads at once.
+const EXPORT_SIZE: i64 = 500;
+
+/// Administers users. Clones share everything.
+#[derive(Clone)]
+pub struct Admin {
+    /// Whom.
+    users: Users,
+    /// Their sessions.
+    sessions: Data<Sessions>,
+    /// Who may; none: nobody.
+    key: Option<SecretString>,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such user.
+    #[error("no such user")]
+    NoUser,
+    /// A page cannot have that size.
+    #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
+    Limit,
+    /// That is no place in the list.
+    #[error("invalid pagination token")]
+    Cursor,
+    /// What is to be imported is not as it must be.
+    #[error("Data has missing or invalid fields. Please check the users field for more details.")]
+    Import(Vec<EntryProblem>),
+    /// The import is no import at all.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// Somebody took an address or id while the import ran; nothing of it is left.
+    #[error("an address or id was taken while the import ran; nothing was imported")]
+    TakenMeanwhile,
+    /// Users cannot be looked at or changed.
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    /// Sessions cannot be ended.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoUser => Self::new(StatusCode::NOT_FOUND, "no such user"),
+            Error::Limit | Error::Cursor | Error::Import(_) | Error::Malformed(_) => {
+                Self::bad_request(error.to_string())
+            }
+            Error::TakenMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::Users(error) => Self::from(error),
+            Error::Session(error) => Self::from(error),
+        }
+    }
+}
+
+impl Admin {
+    /// Administers these users for whoever has the key.
+    pub fn new(users: Users, sessions: Data<Sessions>, key: Option<SecretString>) -> Self {
+        Self { users, sessions, key }
+    }
+
+    /// Some users in order of their sign-up.
+    pub async fn list(&self, order: Order, limit: Option<i64>, after: Option<&str>) -> Result<UserList, Error> {
+        let size = limit.unwrap_or(PAGE_SIZE);
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            return Err(Error::Limit);
+        }
+        let after = after.map(|text| Cursor::parse(text).ok_or(Error::Cursor)).transpose()?;
+        Ok(self.users.list(order, size, after.as_ref()).await?)
+    }
+
+    /// How many users there are.
+    pub async fn count(&self) -> Result<i64, Error> {
+        Ok(self.users.count().await?)
+    }
+
+    /// The user of an address.
+    pub async fn find(&self, email: &str) -> Result<Option<User>, Error> {
+        match Email::parse(email) {
+            Some(email) => Ok(self.users.by_email(&email).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends a user's sessions, then the account.
+    pub async fn delete(&self, id: &str) -> Result<(), Error> {
+        let (id, user) = DocumentId::parse(id).zip(UserId::parse(id)).ok_or(Error::NoUser)?;
+        self.sessions.revoke_all(&user).await?;
+        let was_there = self.users.delete(&id).await?;
+        self.sessions.revoke_all(&user).await?;
+        if was_there { Ok(()) } else { Err(Error::NoUser) }
+    }
+
+    /// Imports all users of a body in the form of SuperTokens' bulk import, or none. How many that were.
+    pub async fn import(&self, body: &[u8]) -> Result<usize, Error> {
+        let people = bulk::parse(body)?;
+        let addresses: Vec<&str> = people.iter().map(|person| person.email.as_str()).collect();
+        let taken = self.users.taken(&addresses).await?;
+        let problems = bulk::already_there(&people, &taken);
+        if !problems.is_empty() {
+            return Err(Error::Import(problems));
+        }
+        let (count, users) = (people.len(), self.users.clone());
+        // A client that goes away must not leave half an import behind.
+        let imported = tokio::spawn(async move { users.import(people).await });
+        match imported.await.map_err(session::Error::Task)? {
+            Ok(()) => Ok(count),
+            Err(users::Error::Fauna(crate::fauna::Error::NotUnique | crate::fauna::Error::AlreadyExists)) => {
+                Err(Error::TakenMeanwhile)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The next part of an export, one JSON object a line, each as an import takes it; and where it goes on.
+    pub async fn export(&self, after: Option<&Cursor>) -> Result<(String, Option<Cursor>), Error> {
+        let (people, next) = self.users.export(EXPORT_SIZE, after).await?;
+        Ok((people.iter().map(bulk::line).collect(), next))
+    }
+}

@@ -1,0 +1,155 @@
+//! Administration over HTTP.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+use actix_web::web::Json;
+use actix_web::web::Path;
+use actix_web::web::PayloadConfig;
+use actix_web::web::Query;
+use futures_util::stream;
+use futures_util::stream::Stream;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::admin::Admin;
+use crate::admin::Error;
+use crate::admin::key::Administrator;
+use crate::emailpassword::Dialect;
+use crate::problem::Problem;
+use crate::users::Cursor;
+use crate::users::Order;
+use crate::users::UserList;
+
+/// The largest import, bytes: 10 000 entries of SuperTokens' form.
+const IMPORT_BYTES_MAX: usize = 16 << 20;
+
+/// Under `/api`, for whoever sends the API key as `Authorization: Bearer` or `api-key`.
+///
+/// | method | path                    | answers                                        |
+/// |--------|-------------------------|------------------------------------------------|
+/// | GET    | `/admin/users`          | some users, by when they joined                |
+/// | GET    | `/admin/users/count`    | how many                                       |
+/// | GET    | `/admin/users/by-email` | the user of `?email=`                          |
+/// | GET    | `/admin/users/export`   | all users, one JSON object a line              |
+/// | POST   | `/admin/users/import`   | all entries of a bulk import are users, or none|
+/// | DELETE | `/admin/users/{id}`     | the account and its sessions are gone          |
+pub fn routes(api: &mut web::ServiceConfig) {
+    let import = web::resource("/admin/users/import").app_data(PayloadConfig::new(IMPORT_BYTES_MAX)).post(import);
+    api.service(web::resource("/admin/users").get(list))
+        .service(web::resource("/admin/users/count").get(count))
+        .service(web::resource("/admin/users/by-email").get(by_email))
+        .service(web::resource("/admin/users/export").get(export))
+        .service(import)
+        .service(web::resource("/admin/users/{id}").delete(delete));
+}
+
+/// Which part of the list is wanted.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PartQuery {
+    /// How many users.
+    limit: Option<i64>,
+    /// The `nextPaginationToken` of the page before.
+    pagination_token: Option<String>,
+    /// Which end first; the oldest unless it is said.
+    time_joined_order: Option<Order>,
+}
+
+/// Whose account is wanted.
+#[derive(Deserialize)]
+struct EmailQuery {
+    /// The address.
+    email: String,
+}
+
+/// Some users.
+async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
+    let order = part.time_joined_order.unwrap_or(Order::Oldest);
+    let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;
+    let users: Vec<Value> = users.iter().map(|user| Dialect::New.user(user)).collect();
+    let mut answer = json!({"status": "OK", "users": users});
+    if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
+        answer.insert("nextPaginationToken".to_owned(), next.to_string().into());
+    }
+    Ok(Json(answer))
+}
+
+/// How many users there are.
+async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({"status": "OK", "count": admin.count().await?})))
+}
+
+/// The user of an address.
+async fn by_email(
+    _: Administrator,
+    admin: Data<Admin>,
+    Query(asked): Query<EmailQuery>,
+) -> Result<Json<Value>, Problem> {
+    let found = admin.find(&asked.email).await?;
+    let users: Vec<Value> = found.iter().map(|user| Dialect::New.user(user)).collect();
+    Ok(Json(json!({"status": "OK", "users": users})))
+}
+
+/// Ends an account.
+async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Result<Json<Value>, Problem> {
+    admin.delete(&id).await?;
+    Ok(Json(json!({"status": "OK"})))
+}
+
+/// Imports users.
+async fn import(
+    _: Administrator,
+    admin: Data<Admin>,
+    body: Result<Bytes, actix_web::Error>,
+) -> Result<(Json<Value>, StatusCode), Problem> {
+    let body = body.map_err(|_unread| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))?;
+    match admin.import(&body).await {
+        Ok(count) => Ok((Json(json!({"status": "OK", "imported": count})), StatusCode::OK)),
+        Err(Error::Import(problems)) => {
+            let message = Error::Import(Vec::new()).to_string();
+            let answer = json!({"message": message, "error": message, "users": problems});
+            Ok((Json(answer), StatusCode::BAD_REQUEST))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where an export has got to.
+enum Progress {
+    /// Begins at the first user, or goes on at another.
+    At(Option<Cursor>),
+    /// Everything was sent.
+    Done,
+}
+
+/// All users, one JSON object a line, page by page: however many there are, they are never in memory at once.
+async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
+    let (first, next) = admin.export(None).await?;
+    let rest = stream::try_unfold((admin, progress(next)), next_lines);
+    let lines = stream::iter([Ok(Bytes::from(first))]);
+    let all = futures_util::StreamExt::chain(lines, rest);
+    Ok(streamed(all))
+}
+
+/// The next lines of an export.
+async fn next_lines(
+    (admin, at): (Data<Admin>, Progress),
+) -> Result<Option<(Bytes, (Data<Admin>, Progress))>, actix_web::Error> {
+    let Progress::At(after) = at else { return Ok(None) };
+    let (lines, next) = admin.export(after.as_ref()).await.map_err(Problem::from)?;
+    Ok(Some((Bytes::from(lines), (admin, progress(next)))))
+}
+
+/// Whether there is more.
+fn progress(next: Option<Cursor>) -> Progress {
+    next.map_or(Progress::Done, |next| Progress::At(Some(next)))
+}
+
+/// JSON lines.
+fn streamed(lines: impl Stream<Item = Result<Bytes, actix_web::Error>> + 'static) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/jsonl").insert_header(("cache-control", "no-store")).streaming(lines)
+}

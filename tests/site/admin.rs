@@ -1,0 +1,164 @@
+//! Administration over HTTP with the API key.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::visitor::Answer;
+use crate::visitor::Visitor;
+use crate::world::World;
+use crate::world::credentials;
+
+const KEY: &str = "an-admin-key-of-this-test";
+/// `testPass123`, as SuperTokens' core stores it.
+const BCRYPT: &str = "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm";
+/// The same with argon2.
+const ARGON2: &str = "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
+
+async fn world() -> World {
+    World::with(&[("ADMIN_API_KEY", KEY), ("INSECURE_NO_THROTTLE", "true")]).await
+}
+
+/// Somebody who sends the key.
+fn admin(world: &World) -> Visitor {
+    let mut admin = world.visitor();
+    admin.headers.push(("authorization".to_owned(), format!("Bearer {KEY}")));
+    admin
+}
+
+fn entry(email: &str, algorithm: &str, hash: &str) -> Value {
+    let method = json!({"recipeId": "emailpassword", "tenantIds": ["public"], "email": email, "isVerified": true,
+        "timeJoinedInMSSinceEpoch": 1_672_531_199_000_i64, "passwordHash": hash, "hashingAlgorithm": algorithm});
+    json!({"loginMethods": [method]})
+}
+
+async fn import(world: &World, entries: &[Value]) -> Answer {
+    admin(world).post("/api/admin/users/import", &json!({"users": entries})).await
+}
+
+async fn count(world: &World) -> i64 {
+    admin(world).get("/api/admin/users/count").await.json()["count"].as_i64().unwrap()
+}
+
+fn addresses(list: &Value) -> Vec<&str> {
+    list["users"].as_array().unwrap().iter().map(|user| user["emails"][0].as_str().unwrap()).collect()
+}
+
+#[actix_rt::test]
+async fn without_the_key_nothing_is_told() {
+    let world = world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    for path in ["/api/admin/users", "/api/admin/users/count", "/api/admin/users/export"] {
+        for (name, value) in [("authorization", "Bearer wrong"), ("api-key", "wrong"), ("authorization", "")] {
+            let answer = ann.send(reqwest::Method::GET, path, &[(name, value)], None).await;
+            assert_eq!(answer.status, 403, "{path}: {}", answer.text);
+        }
+        let with_key = world.visitor().send(reqwest::Method::GET, path, &[("api-key", KEY)], None).await;
+        assert_eq!(with_key.status, 200, "{path}");
+    }
+    let closed = World::start().await;
+    assert_eq!(admin(&closed).get("/api/admin/users").await.status, 404);
+}
+
+#[actix_rt::test]
+async fn users_are_listed_by_age_in_pages() {
+    let world = world().await;
+    for name in ["a", "b", "c", "d", "e"] {
+        world.sign_up(&format!("{name}@example.com")).await;
+    }
+    let admin = admin(&world);
+    for (order, expected) in [
+        ("", ["a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com"]),
+        ("&timeJoinedOrder=ASC", ["a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com"]),
+        (
+            "&timeJoinedOrder=DESC",
+            ["e@example.com", "d@example.com", "c@example.com", "b@example.com", "a@example.com"],
+        ),
+    ] {
+        let (mut seen, mut path) = (Vec::new(), format!("/api/admin/users?limit=2{order}"));
+        loop {
+            let page = admin.get(&path).await.json();
+            assert_eq!(page["status"], "OK", "{page}");
+            seen.extend(addresses(&page).into_iter().map(str::to_owned));
+            let Some(next) = page["nextPaginationToken"].as_str() else { break };
+            path = format!("/api/admin/users?limit=2{order}&paginationToken={next}");
+        }
+        assert_eq!(seen, expected, "{order}");
+    }
+    for query in ["limit=0", "limit=501", "paginationToken=garbage", "timeJoinedOrder=UP"] {
+        assert_eq!(admin.get(&format!("/api/admin/users?{query}")).await.status, 400, "{query}");
+    }
+    let found = admin.get("/api/admin/users/by-email?email=%20C%40example.com").await.json();
+    assert_eq!(addresses(&found), ["c@example.com"]);
+    assert_eq!(addresses(&admin.get("/api/admin/users/by-email?email=nobody%40x.io").await.json()), Vec::<&str>::new());
+    assert_eq!(count(&world).await, 5);
+}
+
+#[actix_rt::test]
+async fn deleting_a_user_ends_sessions_and_tokens() {
+    let world = World::with(&[("ADMIN_API_KEY", KEY), ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let (token, id) = (ann.fauna_token(), ann.payload()["sub"].as_str().unwrap().to_owned());
+    let path = format!("/api/admin/users/{id}");
+    assert_eq!(admin(&world).delete(&path).await.json(), json!({"status": "OK"}));
+    assert!(!world.fauna().accepts(&token).await);
+    assert_eq!(ann.refresh().await.status, 401);
+    assert_eq!((count(&world).await, world.count_tokens().await), (0, 0));
+    for missing in [path.as_str(), "/api/admin/users/abc"] {
+        assert_eq!(admin(&world).delete(missing).await.status, 404);
+    }
+    world.sign_up("ann@example.com").await;
+}
+
+#[actix_rt::test]
+async fn people_from_elsewhere_sign_in_with_their_old_passwords() {
+    let world = world().await;
+    let entries = [entry("Bea@Example.com", "bcrypt", BCRYPT), entry("art@example.com", "ARGON2", ARGON2)];
+    let answer = import(&world, &entries).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK", "imported": 2})));
+    for email in ["bea@example.com", "art@example.com"] {
+        for _again_with_the_new_hash in 0..2 {
+            let answer = world.visitor().post("/auth/signin", &credentials(email, "testPass123")).await.json();
+            assert_eq!(
+                (&answer["status"], &answer["user"]["timeJoined"]),
+                (&json!("OK"), &json!(1_672_531_199_000_i64))
+            );
+            assert_eq!(answer["user"]["loginMethods"][0]["verified"], true);
+        }
+        let wrong = world.visitor().post("/auth/signin", &credentials(email, "testPass124")).await.json();
+        assert_eq!(wrong["status"], "WRONG_CREDENTIALS_ERROR");
+    }
+    let export = admin(&world).get("/api/admin/users/export").await.text;
+    assert!(!export.contains("$2a$") && !export.contains("m=16,"), "hashes were replaced at sign-in: {export}");
+}
+
+#[actix_rt::test]
+async fn an_import_is_all_or_nothing_and_says_what_is_wrong() {
+    let world = world().await;
+    world.sign_up("ann@example.com").await;
+    let good = entry("new@example.com", "bcrypt", BCRYPT);
+    for bad in [
+        entry("nope", "bcrypt", BCRYPT),
+        entry("x@example.com", "firebase_scrypt", BCRYPT),
+        entry("NEW@example.com", "bcrypt", BCRYPT),
+        entry("Ann@Example.com", "bcrypt", BCRYPT),
+    ] {
+        let answer = import(&world, &[good.clone(), bad.clone()]).await;
+        assert_eq!((answer.status, &answer.json()["users"][0]["index"]), (400, &json!(1)), "{bad}: {}", answer.text);
+        assert_eq!(answer.json()["users"].as_array().unwrap().len(), 1, "{bad}");
+    }
+    assert_eq!(import(&world, &[]).await.status, 400);
+    assert_eq!(count(&world).await, 1);
+}
+
+#[actix_rt::test]
+async fn an_export_can_be_imported_elsewhere() {
+    let (here, there) = (world().await, world().await);
+    let people: Vec<Value> = (0..1200).map(|n| entry(&format!("user{n}@example.com"), "bcrypt", BCRYPT)).collect();
+    assert_eq!(import(&here, &people).await.json()["imported"], 1200);
+    let export = admin(&here).get("/api/admin/users/export").await.text;
+    let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1200);
+    assert_eq!(import(&there, &lines).await.json()["imported"], 1200);
+    assert_eq!(count(&there).await, 1200);
+    assert_eq!(import(&there, &lines).await.status, 400, "a second time everybody is there already");
+}

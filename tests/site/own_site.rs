@@ -1,0 +1,53 @@
+//! A site of one's own, as the example `one_domain` shows it, and sign-up fields that the configuration asks for.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::world::PASSWORD;
+use crate::world::World;
+
+#[path = "../../examples/one_domain.rs"]
+mod one_domain;
+
+async fn sign_up(world: &World, fields: &[(&str, Value)]) -> Value {
+    let fields: Vec<Value> = fields.iter().map(|(id, value)| json!({"id": id, "value": value})).collect();
+    world.visitor().post("/auth/signup", &json!({"formFields": fields})).await.json()
+}
+
+#[actix_rt::test]
+async fn the_example_admits_one_domain_and_asks_for_a_department() {
+    let world = World::of_ones_own(&[], one_domain::own()).await;
+    let try_as = async |email: &str, department: &str| {
+        let fields = [("email", json!(email)), ("password", json!(PASSWORD)), ("department", json!(department))];
+        sign_up(&world, &fields).await
+    };
+    let stranger = try_as("ann@elsewhere.org", "dev").await;
+    let expected = json!({"status": "FIELD_ERROR", "formFields": [
+        {"id": "department", "error": "A department is three capital letters"},
+        {"id": "email", "error": "Only addresses of example.com can sign up here"},
+    ]});
+    assert_eq!(stranger, expected);
+    assert_eq!(try_as("Ann@Example.com", "DEV").await["status"], "OK");
+    assert_eq!(world.visitor().get("/departments").await.json(), json!(["DEV", "OPS"]));
+}
+
+#[actix_rt::test]
+async fn fields_of_the_configuration_are_kept_in_the_users_document() {
+    let settings = [("SIGN_UP_FIELDS", "name?,city"), ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")];
+    let world = World::with(&settings).await;
+    let account = |email: &str| vec![("email", json!(email)), ("password", json!(PASSWORD))];
+    let missing = sign_up(&world, &account("ann@example.com")).await;
+    assert_eq!(missing["formFields"], json!([{"id": "city", "error": "Field is not optional"}]));
+
+    let ann = world.visitor();
+    let fields =
+        [account("ann@example.com"), vec![("name", json!(" Ann ")), ("city", json!({"delete": "x"}))]].concat();
+    let fields: Vec<Value> = fields.iter().map(|(id, value)| json!({"id": id, "value": value})).collect();
+    assert_eq!(ann.post("/auth/signup", &json!({"formFields": fields})).await.json()["status"], "OK");
+    let (status, document) = world.fauna().ask(&ann.fauna_token(), &json!({"get": {"current_identity": null}})).await;
+    assert_eq!((status, &document["resource"]["data"]["name"]), (200, &json!("Ann")), "{document}");
+    assert_eq!(document["resource"]["data"]["profile"], json!({"city": {"delete": "x"}}));
+
+    let many = [account("bob@example.com"), vec![("a", json!(1)), ("b", json!(2)), ("c", json!(3))]].concat();
+    assert_eq!(sign_up(&world, &many).await, json!({"message": "Are you sending too many formFields?"}));
+}
