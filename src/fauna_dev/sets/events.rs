@@ -16,6 +16,7 @@ use crate::fauna_dev::evaluator::cast::Cast;
 use crate::fauna_dev::language::Action;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::DocumentEvent;
+use crate::fauna_dev::language::Element;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::Kind;
 use crate::fauna_dev::language::Object;
@@ -71,7 +72,17 @@ pub fn page(context: &Context<'_>, readable: &Readable, request: &PageRequest, a
     if request.backward {
         events.reverse();
     }
-    let shown = |event: &Event| event.value.clone();
+    let origin = match &**source {
+        Set::Documents(collection) | Set::Schema(collection) => Arc::new(Set::Unnamed(*collection)),
+        _ => Arc::clone(source),
+    };
+    let shown = |event: &Event| {
+        let value = event.value.clone();
+        if !request.sources {
+            return value;
+        }
+        Value::Element(Arc::new(Element { value, sources: vec![Arc::clone(&origin)] }))
+    };
     let mut page = cut(events, request, |event| Value::Cursor(Arc::new(Cursor::Event(as_cursor(&event.value)))), shown);
     if let Some((_, value)) = cursor {
         let end = if request.backward { &mut page.after } else { &mut page.before };
