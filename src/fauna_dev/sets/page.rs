@@ -64,6 +64,7 @@ pub fn page(
             break;
         }
         let item = item?;
+        context.in_time()?;
         if !readable.is_filtered || allows(context, &Deed::Read(item.document))? {
             found.push(item);
         }
