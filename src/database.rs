@@ -126,6 +126,9 @@ pub mod fresh {
     use sqlx::AssertSqlSafe;
 
     /// The URL of a database that nobody else uses; its file, if it has one, is in that directory.
+    ///
+    /// # Panics
+    /// Where that server does not answer.
     pub async fn url(directory: &Path) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let Ok(server) = std::env::var("DATABASE_TEST_URL") else {
