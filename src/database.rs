@@ -113,3 +113,33 @@ fn sqlite_pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
             })
         })
 }
+
+#[cfg(test)]
+pub mod fresh {
+    //! Databases for tests: SQLite, or on the PostgreSQL server that `DATABASE_TEST_URL` names.
+
+    use std::path::Path;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
+    use sqlx::AnyPool;
+    use sqlx::AssertSqlSafe;
+
+    /// The URL of a database that nobody else uses; its file, if it has one, is in that directory.
+    ///
+    /// # Panics
+    /// Where that server does not answer.
+    pub async fn url(directory: &Path) -> String {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let Ok(server) = std::env::var("DATABASE_TEST_URL") else {
+            return format!("sqlite://{}", directory.join("test.sqlite").display());
+        };
+        sqlx::any::install_default_drivers();
+        let name = format!("unit_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let admin = AnyPool::connect(&server).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
+        admin.close().await;
+        let (before, _) = server.rsplit_once('/').unwrap();
+        format!("{before}/{name}")
+    }
+}

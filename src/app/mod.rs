@@ -58,8 +58,8 @@ pub use reach::apply_schema;
 
 /// The head of a request must have arrived after this (ASVS 15.4; slow clients).
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// An idle connection is kept for this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// An idle connection is kept for this long: longer than Node keeps it, or its clients meet a closed one.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A site that runs.
 pub struct Site {

@@ -17,7 +17,7 @@ use crate::fauna::AsApp;
 use crate::fauna::Client;
 
 /// A query that takes longer is given up; the server is told to give up a little earlier.
-const QUERY_DEADLINE: Duration = Duration::from_secs(5);
+const QUERY_DEADLINE: Duration = Duration::from_secs(8);
 /// The file in the data directory that keeps the application's key at the embedded endpoint.
 const APP_KEY: &str = "embedded-fauna-app-key";
 

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use super::*;
+use crate::database::fresh;
 
 /// A mail server that keeps what it takes.
 #[derive(Clone, Default)]
@@ -71,17 +72,19 @@ impl Server {
 /// An outbox of its own.
 struct Fixture {
     directory: tempfile::TempDir,
+    url: String,
     clock: Clock,
 }
 
 impl Fixture {
-    fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), clock: Clock::system() }
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = fresh::url(directory.path()).await;
+        Self { directory, url, clock: Clock::system() }
     }
 
     /// The outbox, opened again: what a restart does.
     async fn outbox(&self, smtp_url: Option<SecretString>, shown: bool) -> Outbox {
-        let url = format!("sqlite://{}", self.directory.path().join("sql").display());
         let settings = Settings {
             smtp_url,
             from: "Site <no-reply@site.example>".to_owned(),
@@ -90,7 +93,7 @@ impl Fixture {
             shown,
         };
         let ring = SealRing::new([("k".to_owned(), [7; 32])]);
-        Outbox::open(Database::open(&url).await.unwrap(), ring, self.clock.clone(), &settings).unwrap()
+        Outbox::open(Database::open(&self.url).await.unwrap(), ring, self.clock.clone(), &settings).unwrap()
     }
 }
 
@@ -101,7 +104,7 @@ fn reset() -> Occasion {
 
 #[tokio::test]
 async fn a_mail_is_taken_once_and_forgotten() {
-    let (fixture, (server, url)) = (Fixture::new(), Server::start("250 taken"));
+    let (fixture, (server, url)) = (Fixture::new().await, Server::start("250 taken"));
     let outbox = fixture.outbox(Some(url), true).await;
     outbox.put("ann@example.com", &reset()).await.unwrap();
     outbox.put_nothing("nobody@example.com", &reset()).await.unwrap();
@@ -115,7 +118,7 @@ async fn a_mail_is_taken_once_and_forgotten() {
 
 #[tokio::test]
 async fn s_e_12_a_refused_mail_is_tried_again_later_and_after_a_restart() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     for trouble in ["451 later", "554 never", ""] {
         let (server, url) = Server::start(trouble);
         let outbox = fixture.outbox(Some(url.clone()), true).await;
@@ -135,7 +138,7 @@ async fn s_e_12_a_refused_mail_is_tried_again_later_and_after_a_restart() {
 
 #[tokio::test]
 async fn a_server_that_is_down_fails_nobody_and_a_dead_link_is_not_sent() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.outbox(Some("smtp://127.0.0.1:1".to_owned().into()), true).await;
     outbox.put("ann@example.com", &reset()).await.unwrap();
     outbox.work().await.unwrap();
@@ -147,7 +150,7 @@ async fn a_server_that_is_down_fails_nobody_and_a_dead_link_is_not_sent() {
 
 #[tokio::test]
 async fn two_processes_do_not_send_one_mail_twice() {
-    let (fixture, (server, url)) = (Fixture::new(), Server::start("250 taken"));
+    let (fixture, (server, url)) = (Fixture::new().await, Server::start("250 taken"));
     let (one, other) = (fixture.outbox(Some(url.clone()), true).await, fixture.outbox(Some(url), true).await);
     for _ in 0..8 {
         one.put("ann@example.com", &reset()).await.unwrap();
@@ -159,7 +162,7 @@ async fn two_processes_do_not_send_one_mail_twice() {
 
 #[tokio::test]
 async fn without_a_server_mail_stays_and_only_development_shows_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.outbox(None, true).await;
     outbox.put("ann@example.com", &reset()).await.unwrap();
     fixture.clock.advance(Duration::from_secs(1));
@@ -173,7 +176,7 @@ async fn without_a_server_mail_stays_and_only_development_shows_it() {
 
 #[tokio::test]
 async fn the_database_holds_neither_address_nor_link_in_clear() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.outbox(None, true).await;
     outbox.put("ann@example.com", &reset()).await.unwrap();
     for file in std::fs::read_dir(fixture.directory.path()).unwrap() {

@@ -37,6 +37,9 @@ const CLEAN_EVERY: u64 = 256;
 /// How often an attempt is counted anew when others counted at the same moment.
 const TRIES_MAX: u32 = 64;
 
+/// How often an attempt stands in line again for the database, each time for as long as the database lets it wait.
+const TURNS_MAX: u32 = 3;
+
 /// Says who has to wait. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Throttle {
@@ -164,10 +167,18 @@ impl Throttle {
     /// It has to wait, or cannot be counted.
     pub async fn admit(&self, action: Action<'_>, client: &Client) -> Result<Admitted, Error> {
         let counters = if self.on { counters(action, client) } else { Vec::new() };
+        let mut turns = TURNS_MAX;
         for _ in 0..TRIES_MAX {
-            if let Some(counted) = self.store.count(&counters, self.clock.now()).await? {
-                self.clean_now_and_then().await;
-                return Ok(Admitted(counted));
+            match self.store.count(&counters, self.clock.now()).await {
+                Ok(Some(counted)) => {
+                    self.clean_now_and_then().await;
+                    return Ok(Admitted(counted));
+                }
+                Ok(None) => {}
+                // Many at once and one writer: whoever has waited for it in vain stands in line again, as for a core to
+                // hash on, which is what most of them do next.
+                Err(Error::Sql(sqlx::Error::PoolTimedOut)) if turns > 0 => turns -= 1,
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Contended)

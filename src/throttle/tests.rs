@@ -1,10 +1,12 @@
 //! The throttle against a database of its own; tests are named after the rows of the catalogue of attacks.
 
 use super::*;
+use crate::database::fresh;
 
 /// A throttle and the world around it.
 struct Fixture {
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    url: String,
     clock: Clock,
     throttle: Throttle,
 }
@@ -13,8 +15,9 @@ impl Fixture {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let throttle = open(&directory, &clock).await;
-        Self { directory, clock, throttle }
+        let url = fresh::url(directory.path()).await;
+        let throttle = open(&url, &clock).await;
+        Self { _directory: directory, url, clock, throttle }
     }
 
     /// Tries a wrong password; true where it was let in.
@@ -47,10 +50,9 @@ impl Fixture {
     }
 }
 
-async fn open(directory: &tempfile::TempDir, clock: &Clock) -> Throttle {
-    let url = format!("sqlite://{}", directory.path().join("sql").display());
+async fn open(url: &str, clock: &Clock) -> Throttle {
     let settings = Settings { trusted_proxies: Vec::new(), on: true };
-    Throttle::new(Database::open(&url).await.unwrap(), clock.clone(), &settings)
+    Throttle::new(Database::open(url).await.unwrap(), clock.clone(), &settings)
 }
 
 fn from(network: usize) -> Client {
@@ -114,15 +116,14 @@ async fn s_p_18_many_at_once_are_not_more_than_allowed() {
 async fn s_p_19_a_restart_forgets_nothing() {
     let site = Fixture::new().await;
     site.wrong_times(10, "ann", &from(1)).await;
-    let again = Fixture { throttle: open(&site.directory, &site.clock).await, ..site };
+    let again = Fixture { throttle: open(&site.url, &site.clock).await, ..site };
     assert!(!again.wrong("ann", &from(1)).await);
 }
 
 #[tokio::test]
 async fn s_p_17_without_counters_nothing_is_admitted() {
     let site = Fixture::new().await;
-    let url = format!("sqlite://{}", site.directory.path().join("sql").display());
-    let database = Database::open(&url).await.unwrap();
+    let database = Database::open(&site.url).await.unwrap();
     sqlx::query("drop table throttle").execute(database.write()).await.unwrap();
     let refused = site.throttle.admit(Action::Password("ann"), &from(1)).await.unwrap_err();
     assert_eq!(Problem::from(refused).status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -136,8 +137,7 @@ async fn old_counters_go() {
     }
     site.clock.advance(Duration::from_hours(2));
     site.throttle.store.clean(site.clock.now()).await.unwrap();
-    let url = format!("sqlite://{}", site.directory.path().join("sql").display());
-    let database = Database::open(&url).await.unwrap();
+    let database = Database::open(&site.url).await.unwrap();
     assert!(sqlx::query("select key from throttle").fetch_all(database.read()).await.unwrap().is_empty());
 }
 

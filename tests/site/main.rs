@@ -10,6 +10,7 @@ mod binary;
 mod comments;
 mod email_verification;
 mod fauna_tokens;
+mod guessing;
 mod mailbox;
 mod outage;
 mod own_site;
