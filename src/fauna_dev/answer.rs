@@ -83,8 +83,12 @@ impl Answer {
             }
             Halt::Fault(Fault::BadRequest(text)) => Self::protocol(400, "bad request", text, Some(now)),
             Halt::Fault(Fault::TimedOut) => Self::protocol(503, "time out", "Query timed out", Some(now)),
-            Halt::Fault(Fault::Storage(text) | Fault::Internal(text)) => {
-                tracing::error!(error = %text, "the embedded Fauna endpoint failed");
+            Halt::Fault(Fault::Storage(text)) => {
+                tracing::error!(error = %text, "the storage of the embedded Fauna endpoint failed");
+                Self::protocol(500, "internal server error", "The storage failed", Some(now))
+            }
+            Halt::Fault(Fault::Internal(text)) => {
+                tracing::warn!(reason = %text, "a query that FaunaDB too answers with 500");
                 Self::protocol(500, "internal server error", "Internal server error", Some(now))
             }
         }
