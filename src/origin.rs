@@ -21,6 +21,7 @@ use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::header::HeaderName;
 use actix_web::http::header::HeaderValue;
+use actix_web::http::header::InvalidHeaderValue;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
@@ -37,8 +38,19 @@ pub struct Trusted {
     pub api: String,
     /// Origin of the pages.
     pub website: String,
-    /// Where pages may connect to besides ourselves: the Fauna endpoint, when pages may use it.
-    pub fauna: Option<String>,
+    /// What pages may load and connect to, made once: it goes out with every answer.
+    pub policy: HeaderValue,
+}
+
+impl Trusted {
+    /// These origins; `fauna` is where pages may connect to besides ourselves, if they may.
+    ///
+    /// # Errors
+    /// Where `fauna` cannot stand in a header.
+    pub fn new(api: &str, website: &str, fauna: Option<&str>) -> Result<Self, InvalidHeaderValue> {
+        let policy = HeaderValue::from_str(&content_security_policy(fauna))?;
+        Ok(Self { api: api.to_owned(), website: website.to_owned(), policy })
+    }
 }
 
 /// Cross-origin rules of `spec/session.md` 3.4: one concrete origin, credentials, the headers the official clients send.
@@ -132,10 +144,13 @@ pub async fn dress(
 /// Replaces the plain text of actix-web's own refusals by the JSON that clients of this API expect.
 fn speak_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let untyped = content_type.is_none_or(|text| text.starts_with("text/plain"));
     let empty_by_choice = content_type.is_none() && !matches!(status.as_u16(), 404 | 405);
-    if !(status.is_client_error() || status.is_server_error()) || !untyped || empty_by_choice {
+    if !untyped || empty_by_choice {
         return response;
     }
     let allow = response.headers().get(header::ALLOW).cloned();
@@ -168,17 +183,15 @@ fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
     set("x-content-type-options", HeaderValue::from_static("nosniff"));
     set("referrer-policy", HeaderValue::from_static("same-origin"));
     set("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    if let Ok(policy) = HeaderValue::from_str(&content_security_policy(trusted)) {
-        set("content-security-policy", policy);
-    }
+    set("content-security-policy", trusted.policy.clone());
     if trusted.api.starts_with("https://") {
         set("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
 }
 
 /// Only our own scripts and styles; connections also to Fauna where pages may use it.
-fn content_security_policy(trusted: &Trusted) -> String {
-    let fauna = trusted.fauna.as_deref().map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
+fn content_security_policy(fauna: Option<&str>) -> String {
+    let fauna = fauna.map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{fauna}; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -193,7 +206,7 @@ mod tests {
     use super::*;
 
     fn trusted() -> Trusted {
-        Trusted { api: "https://api.example".to_owned(), website: "https://www.example".to_owned(), fauna: None }
+        Trusted::new("https://api.example", "https://www.example", None).unwrap()
     }
 
     /// Asks for an unsafe request with cookies and these headers at host `api.example`.

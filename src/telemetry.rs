@@ -26,7 +26,9 @@ pub fn start(filter: &str, json: bool) -> Result<(), tracing_subscriber::filter:
     let colours = std::io::stdout().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // The only error is that a subscriber is already there.
-    let _already_started = if json { log.json().flatten_event(true).try_init() } else { log.try_init() };
+    // A list of spans would say the one span of a request a second time, at the price of formatting it again.
+    let _already_started =
+        if json { log.json().flatten_event(true).with_span_list(false).try_init() } else { log.try_init() };
     Ok(())
 }
 
@@ -52,7 +54,7 @@ impl RootSpanBuilder for AccessLog {
                 let route = request.match_pattern();
                 let route = route.as_deref().unwrap_or("-");
                 let status = response.status().as_u16();
-                tracing::info!(method = %request.method(), route, status, duration_us, "answered");
+                tracing::info!(method = request.method().as_str(), route, status, duration_us, "answered");
             }
             Err(error) => tracing::error!(%error, "failed outside of every handler"),
         }

@@ -45,6 +45,9 @@ use starter::session::UserId;
 
 use load::Target;
 
+/// The language that the embedded Fauna is asked in.
+const VERSION: &str = "x-faunadb-api-version: 4\r\n";
+
 /// What every measured route answers.
 #[derive(Serialize)]
 struct Small {
@@ -93,11 +96,12 @@ async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr, fauna: S
     eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
 
     let secret = std::fs::read_to_string(root).unwrap_or_default();
-    let ping = Target::post(fauna, "/", &format!("authorization: Bearer {}\r\n", secret.trim()), r#"{"now":null}"#);
+    let ping =
+        Target::post(fauna, "/", &format!("{VERSION}authorization: Bearer {}\r\n", secret.trim()), r#"{"now":null}"#);
     let figure = load::ratio(&ping, &site_bare).await;
     eprintln!("Fauna: `now` with the root key           {figure:.2} of a bare route");
 
-    let header = format!("authorization: Bearer {}\r\n", person.fauna_token);
+    let header = format!("{VERSION}authorization: Bearer {}\r\n", person.fauna_token);
     let own = r#"{"get":{"current_identity":null}}"#;
     let figure = load::ratio(&Target::post(fauna, "/", &header, own), &site_bare).await;
     eprintln!("Fauna: own document as a user            {figure:.2} of a bare route");

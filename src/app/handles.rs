@@ -73,11 +73,8 @@ impl Handles {
         let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, accounts::farewells(config));
         let mut settings = session_settings(config, address)?;
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
-        let trusted = Trusted {
-            api: settings.api_domain.clone(),
-            website: settings.website_domain.clone(),
-            fauna: config.fauna_token_in_frontend.then(|| reached.endpoint.clone()),
-        };
+        let fauna = config.fauna_token_in_frontend.then_some(reached.endpoint.as_str());
+        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,

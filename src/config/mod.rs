@@ -147,7 +147,7 @@ pub struct Accounts {
     pub admin_api_key: Option<SecretString>,
     /// Comments of a deleted account are removed instead of kept without author.
     pub delete_comments_with_account: bool,
-    /// Hides whether an address has an account (design D10).
+    /// `email/exists` always says no (design D10); sign-up still has to say that an address is taken.
     pub hide_existing_accounts: bool,
     /// Whether guessing is slowed down; off only for measuring.
     pub throttle: bool,
