@@ -8,6 +8,9 @@ use askama::Template;
 use crate::problem::Problem;
 use crate::problem::ProblemPage;
 
+/// What is said of a mailed link that does nothing any more.
+pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
+
 /// What `templates/frame.html` needs.
 #[derive(Debug)]
 pub struct Frame {

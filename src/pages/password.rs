@@ -20,6 +20,7 @@ use crate::emailpassword::Reset;
 use crate::pages::Pages;
 use crate::pages::auth::in_plain_words;
 use crate::pages::frame::Frame;
+use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
 use crate::pages::frame::see_other;
@@ -89,9 +90,6 @@ struct ResetPage {
 
 /// Path of the page.
 const HERE: &str = "/auth/reset-password";
-
-/// What is said of a link that does nothing any more.
-const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
 
 /// Asks for an address, or for a new password.
 pub async fn show(

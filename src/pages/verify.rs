@@ -18,6 +18,7 @@ use crate::emailverification::Asked as Wish;
 use crate::emailverification::EmailVerification;
 use crate::pages::Pages;
 use crate::pages::frame::Frame;
+use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
 use crate::pages::frame::see_other;
@@ -64,9 +65,6 @@ struct VerifyPage {
 
 /// Path of the page.
 const HERE: &str = "/auth/verify-email";
-
-/// What is said of a link that does nothing any more.
-const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
 
 /// Offers to mail a link, or to use one.
 pub async fn show(

@@ -9,13 +9,13 @@ use crate::fauna_dev::evaluator::cast;
 use crate::fauna_dev::evaluator::cast::Cast;
 use crate::fauna_dev::language::Failure;
 use crate::fauna_dev::language::FormCall;
-use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Kind;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::both;
 
 /// The forms of this group.
 pub const FORMS: &[Form] = &[
@@ -61,18 +61,6 @@ fn merge(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         }
     }
     Ok(merged.into_object().into())
-}
-
-/// Both, or the failures of both.
-fn both<A, B>(a: Outcome<A>, b: Outcome<B>) -> Outcome<(A, B)> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(Halt::Failures(mut failures)), Err(Halt::Failures(more))) => {
-            failures.extend(more);
-            Err(Halt::Failures(failures))
-        }
-        (Err(halt), _) | (_, Err(halt)) => Err(halt),
-    }
 }
 
 /// A name and a value.

@@ -80,6 +80,18 @@ impl From<Fault> for Halt {
 /// What evaluation gives.
 pub type Outcome<T> = Result<T, Halt>;
 
+/// Both, or the failures of both.
+pub fn both<A, B>(a: Outcome<A>, b: Outcome<B>) -> Outcome<(A, B)> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Halt::Failures(mut failures)), Err(Halt::Failures(more))) => {
+            failures.extend(more);
+            Err(Halt::Failures(failures))
+        }
+        (Err(halt), _) | (_, Err(halt)) => Err(halt),
+    }
+}
+
 /// `A`, `A or B`, `A, B, or C`, as messages list what they expect.
 fn listed(kinds: &[Kind]) -> String {
     match kinds {

@@ -24,7 +24,7 @@ mod weight;
 
 pub use document::{Action, Cursor, Document, DocumentEvent, Element, Page, SetEvent, Stamp};
 pub use expression::{At, Conditional, Expression, FormCall, Let, Select};
-pub use failure::{Failure, Fault, FieldFailure, Halt, Outcome};
+pub use failure::{Failure, Fault, FieldFailure, Halt, Outcome, both};
 pub use fingerprint::fingerprint;
 pub use kind::Kind;
 pub use lambda::{Lambda, LambdaExpression, Pattern};

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Parser;
-use super::both;
 use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::At;
 use crate::fauna_dev::language::Conditional;
@@ -18,6 +17,7 @@ use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Select;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::both;
 
 /// The parts of a form, in the order asked for, where it has exactly these keys.
 fn parts<'o, const N: usize>(object: &'o Object, keys: [&str; N]) -> Option<[&'o Value; N]> {

@@ -29,6 +29,7 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Signatures;
 use crate::fauna_dev::language::Unresolved;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::both;
 use crate::fauna_dev::language::trie_order;
 
 /// Finds what a reference in the text of a query means.
@@ -182,18 +183,6 @@ impl Parser<'_> {
     fn unbind(&mut self, before: usize, names: &HashSet<Arc<str>>) {
         let uses = self.free.split_off(before);
         self.free.extend(uses.into_iter().filter(|(name, _)| !names.contains(name)));
-    }
-}
-
-/// Both, or the failures of both.
-fn both<A, B>(a: Outcome<A>, b: Outcome<B>) -> Outcome<(A, B)> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(Halt::Failures(mut failures)), Err(Halt::Failures(more))) => {
-            failures.extend(more);
-            Err(Halt::Failures(failures))
-        }
-        (Err(halt), _) | (_, Err(halt)) => Err(halt),
     }
 }
 
