@@ -187,6 +187,7 @@ fn tries_max(failure: &Error, effect: Effect) -> u32 {
             | Error::NotUnique
             | Error::AlreadyExists
             | Error::Aborted(_)
+            | Error::TooLarge
             | Error::Refused { .. }
             | Error::Protocol(_)
             | Error::Endpoint(_),
@@ -249,6 +250,12 @@ impl<Who> As<Who> {
     /// Asks with this secret.
     pub fn new(client: &Client, secret: SecretString) -> Self {
         Self { client: client.clone(), secret, who: PhantomData }
+    }
+
+    /// The same with another deadline for each query.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self { client: Client { deadline, ..self.client.clone() }, secret: self.secret.clone(), who: PhantomData }
     }
 
     /// The client it asks through.

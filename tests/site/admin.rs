@@ -162,3 +162,16 @@ async fn an_export_can_be_imported_elsewhere() {
     assert_eq!(count(&there).await, 1200);
     assert_eq!(import(&there, &lines).await.status, 400, "a second time everybody is there already");
 }
+
+#[actix_rt::test]
+async fn ten_thousand_users_come_at_once() {
+    let world = world().await;
+    let people: Vec<Value> = (0..10_000).map(|n| entry(&format!("user{n}@example.com"), "argon2", ARGON2)).collect();
+    let began = std::time::Instant::now();
+    let answer = import(&world, &people).await;
+    println!("{:?} {}", began.elapsed(), answer.text);
+    assert_eq!(answer.json()["imported"], 10_000);
+    let began = std::time::Instant::now();
+    assert_eq!(count(&world).await, 10_000);
+    println!("{:?}", began.elapsed());
+}
