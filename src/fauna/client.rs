@@ -37,6 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// The longest query that FaunaDB takes. It is not sent a longer one: it would answer before it has read it, and hang up.
+const QUERY_BYTES_MAX: usize = 8 << 20;
 /// Fauna's own repetitions of a contended transaction; 7 is the most it accepts.
 const RETRIES_INSIDE: &str = "7";
 /// How often a contended query is sent, with pauses that double up to [`PAUSE_MAX`].
@@ -99,6 +101,9 @@ impl Client {
     /// Runs a query, again where that is safe.
     async fn run<T: DeserializeOwned>(&self, secret: &SecretString, query: &Expr, effect: Effect) -> Result<T, Error> {
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
+        if body.len() > QUERY_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
         let end = Instant::now() + self.deadline;
         let mut tries = 0;
         loop {

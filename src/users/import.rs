@@ -19,7 +19,7 @@ use crate::users::stored_hash::StoredHash;
 
 /// How many addresses or ids are looked up at once.
 const LOOKUP_SIZE: usize = 1000;
-/// How long the one transaction may take.
+/// How long the one transaction may take, and each look before it.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Somebody who comes from elsewhere.
@@ -72,7 +72,7 @@ impl Users {
         let mut taken = Vec::new();
         for part in emails.chunks(LOOKUP_SIZE) {
             let query = import::taken_emails(&self.collection, part);
-            taken.extend(self.fauna.query_idempotent::<Vec<String>>(&query).await?);
+            taken.extend(self.fauna.within(DEADLINE).query_idempotent::<Vec<String>>(&query).await?);
         }
         Ok(taken)
     }
@@ -82,7 +82,7 @@ impl Users {
         let mut taken = Vec::new();
         for part in ids.chunks(LOOKUP_SIZE) {
             let query = import::taken_ids(&self.collection, part);
-            taken.extend(self.fauna.query_idempotent::<Vec<DocumentId>>(&query).await?);
+            taken.extend(self.fauna.within(DEADLINE).query_idempotent::<Vec<DocumentId>>(&query).await?);
         }
         Ok(taken)
     }

@@ -113,7 +113,7 @@ impl Users {
     pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_reset(&self.collection, email.as_str(), &link);
+        let query = links::offer_reset(&self.collection, email.as_str(), &stand_in(email)?, &link);
         let offered: Option<Offered> = self.fauna.query(&query).await?;
         offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
     }
@@ -153,15 +153,15 @@ impl Users {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
         let user = NewUser { name: &new.name, email: new.email.as_str(), hash: &hash, profile: &new.profile };
-        let is_free: bool = self.fauna.query(&links::offer_sign_up(&self.collection, &user, &link)).await?;
+        let query = links::offer_sign_up(&self.collection, &DocumentId::random()?, &user, &link);
+        let is_free: bool = self.fauna.query(&query).await?;
         Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
     }
 
     /// Makes an account by a link; answers whose. Nothing: the link does not work, or the address has an account by now.
     pub async fn complete_sign_up(&self, token: &str) -> Result<Option<DocumentId>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-        let id = DocumentId::random()?;
-        match self.fauna.query(&links::complete_sign_up(&self.collection, &token.hash(), &id)).await {
+        match self.fauna.query(&links::complete_sign_up(&token.hash())).await {
             Err(fauna::Error::NotUnique) => Ok(None),
             answer => Ok(answer?),
         }
@@ -198,6 +198,13 @@ impl Users {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Somebody in whose place an address without an account is treated: always the same, as an account would be.
+fn stand_in(email: &Email) -> Result<DocumentId, Error> {
+    let digest = digest::digest(&digest::SHA256, email.as_str().as_bytes());
+    let bits = digest.as_ref().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    DocumentId::parse(&(bits >> 2).to_string()).ok_or(Error::Unreadable("id"))
 }
 
 /// What a link did.

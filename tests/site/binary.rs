@@ -15,16 +15,21 @@ use crate::world::PASSWORD;
 use crate::world::credentials;
 
 /// A process of the program, killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
-    site: String,
-    fauna: String,
+    pub site: String,
+    pub fauna: String,
 }
 
 impl Process {
     /// Starts the program with its files in `directory` and waits until it listens.
-    fn start(directory: &Path) -> Self {
-        let mut child = program(directory).stdout(Stdio::piped()).spawn().unwrap();
+    pub fn start(directory: &Path) -> Self {
+        Self::of(program(directory))
+    }
+
+    /// The same with more settings.
+    pub fn of(mut program: Command) -> Self {
+        let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| loop {
             let line = lines.next().unwrap_or_else(|| panic!("the program ended before: {mark}")).unwrap();
@@ -39,7 +44,7 @@ impl Process {
     }
 
     /// `kill -9`.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -53,7 +58,7 @@ impl Drop for Process {
 }
 
 /// The program, with free ports and nothing from our own environment.
-fn program(directory: &Path) -> Command {
+pub fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_actix-fauna-starter"));
     command
         .current_dir(directory)
@@ -103,7 +108,10 @@ fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
     let directory = tempfile::tempdir().unwrap();
     let output = program(directory.path()).env("APP_ENV", "production").output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in ["FAUNA_ENDPOINT", "SEAL_KEYS", "SMTP_URL"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
 }
 
 #[test]

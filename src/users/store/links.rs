@@ -63,29 +63,33 @@ pub struct Consumed {
     pub email: String,
 }
 
-/// A link for whoever has that address; null where nobody has, after as much work.
-pub fn offer_reset(users: &str, email: &str, link: &NewLink<'_>) -> Expr {
+/// A link for whoever has that address; null where nobody has, after as much work: for `stand_in`, who is nobody.
+pub fn offer_reset(users: &str, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
     let found = || fql::var("found");
-    let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
+    let address = || vec![("address", fql::var("email"))];
     fql::let_in(
         [("found", fql::matching(&email_index(users), [email.into()]))],
         fql::if_else(
             fql::exists(found()),
             fql::let_in(
                 [("user", fql::select(&["ref"], fql::get(found()))), ("email", email_of("user"))],
-                make(RESET, link, vec![("address", fql::var("email"))]),
+                make(RESET, link, address()),
             ),
-            fql::do_all([create(decoy, link.life), fql::null()]),
+            fql::let_in(
+                [("user", fql::document(users, stand_in)), ("email", email.into())],
+                fql::do_all([make(NOTHING, link, address()), fql::null()]),
+            ),
         ),
     )
 }
 
-/// A link that makes an account with that address, unless it has one; answers whether it is free, after as much work.
-pub fn offer_sign_up(users: &str, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
+/// A link that makes the account `id` with that address, unless it has one; answers whether it is free, after as much work.
+pub fn offer_sign_up(users: &str, id: &DocumentId, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
     let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
     let kept = fql::object([
         ("hash", link.hash.into()),
         ("kind", SIGN_UP.into()),
+        ("user", fql::document(users, id)),
         ("name", new.name.into()),
         ("address", new.email.into()),
         ("passwordHash", new.hash.into()),
@@ -103,10 +107,10 @@ fn profile_of(new: &NewUser<'_>) -> Expr {
     if new.profile.is_empty() { fql::null() } else { fql::data(&Value::Object(new.profile.clone())) }
 }
 
-/// Makes the account that a link is for, under that id; its address is its owner's. Answers the id, or null where the link
-/// does not work.
-pub fn complete_sign_up(users: &str, hash: &str, id: &DocumentId) -> Expr {
+/// Makes the account that a link is for; its address is its owner's. Answers the id, or null where the link does not work.
+pub fn complete_sign_up(hash: &str) -> Expr {
     let of_link = |field| fql::select(&["data", field], fql::var("link"));
+    let id = || fql::select(&["id"], of_link("user"));
     let user = fql::object([
         ("name", of_link("name")),
         ("email", of_link("address")),
@@ -116,9 +120,9 @@ pub fn complete_sign_up(users: &str, hash: &str, id: &DocumentId) -> Expr {
     let secret = fql::object([("passwordHash", of_link("passwordHash")), ("emailVerified", true.into())]);
     let made = fql::do_all([
         fql::delete(fql::select(&["ref"], fql::var("link"))),
-        fql::create(fql::document(users, id), fql::object([("data", user)])),
-        fql::create(fql::document(SECRETS, id), fql::object([("data", secret)])),
-        id.into(),
+        fql::create(of_link("user"), fql::object([("data", user)])),
+        fql::create(fql::document(SECRETS, id()), fql::object([("data", secret)])),
+        id(),
     ]);
     let found = || fql::var("found");
     let is_good = fql::equals(of_link("kind"), SIGN_UP.into());
