@@ -96,9 +96,7 @@ impl From<Error> for Problem {
             }
             Error::TakenMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
             Error::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
-            Error::Unknown => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(SILENCE)
-            }
+            Error::Unknown => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(SILENCE),
             Error::Users(error) => Self::from(error),
             Error::Session(error) => Self::from(error),
         }

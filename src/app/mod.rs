@@ -267,7 +267,7 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
 
 /// Nothing is here: a page for people, JSON for programs.
 async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "not found").respond_to(request.headers())
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers())
 }
 
 /// `DATABASE_URL`, or a file in the data directory.

@@ -383,7 +383,10 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
         }
     }
     if config.accounts.smtp_url.is_none() && !no_mail {
-        read.refuse("SMTP_URL", "must be set in production (INSECURE_NO_MAIL_IN_PRODUCTION=true lets mail reach nobody)");
+        read.refuse(
+            "SMTP_URL",
+            "must be set in production (INSECURE_NO_MAIL_IN_PRODUCTION=true lets mail reach nobody)",
+        );
     }
     if config.seal_keys.is_empty() && !generated {
         read.refuse(

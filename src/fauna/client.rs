@@ -307,6 +307,15 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_query_that_fauna_does_not_take_is_not_sent() {
+        let nobody = Client::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
+        let app = AsApp::new(&nobody, "secret".to_owned().into());
+        let sent = async |length| app.query::<String>(&Expr::from("x".repeat(length).as_str())).await.unwrap_err();
+        assert!(matches!(sent(QUERY_BYTES_MAX).await, Error::TooLarge));
+        assert!(matches!(sent(QUERY_BYTES_MAX - 2).await, Error::Unavailable(_)));
+    }
+
     #[test]
     fn pauses_grow_to_a_limit_and_spread() {
         assert_eq!((pause(1, 0), pause(1, 255)), (PAUSE, PAUSE * 2));

@@ -87,7 +87,8 @@ fn an_import_that_is_not_right_names_every_bad_entry_and_imports_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("people.jsonl");
     let good = entry("ann@example.com", "argon2", ARGON2);
-    let lines = [good.to_string(), "{\"cut\": ".to_owned(), entry("nope", "argon2", ARGON2).to_string(), good.to_string()];
+    let lines =
+        [good.to_string(), "{\"cut\": ".to_owned(), entry("nope", "argon2", ARGON2).to_string(), good.to_string()];
     std::fs::write(&file, lines.join("\n")).unwrap();
     let (out, err) = failed(directory.path(), &["import", file.to_str().unwrap()]);
     let expected = [
@@ -128,7 +129,8 @@ async fn a_site_that_runs_is_asked_and_left_alone() {
     let ann = Visitor::new(site.site.clone());
     assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
     let id = ann.get("/sessioninfo").await.json()["userId"].as_str().unwrap().to_owned();
-    let told = |words: &[&str]| String::from_utf8(with_port().arg("users").args(words).output().unwrap().stdout).unwrap();
+    let told =
+        |words: &[&str]| String::from_utf8(with_port().arg("users").args(words).output().unwrap().stdout).unwrap();
     assert_eq!(told(&["count"]), "1\n");
     assert_eq!(told(&["delete", &id]), "");
     assert_eq!(told(&["count"]), "0\n");

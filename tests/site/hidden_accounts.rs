@@ -110,7 +110,8 @@ async fn a_link_makes_one_account_for_a_day_and_only_while_the_address_is_free()
 #[actix_rt::test]
 async fn a_mailbox_is_not_flooded_and_whoever_tries_is_told_the_same() {
     let world = world().await;
-    let answers = [sign_up(&world, "ann@example.com", PASSWORD).await, sign_up(&world, "ann@example.com", PASSWORD).await];
+    let answers =
+        [sign_up(&world, "ann@example.com", PASSWORD).await, sign_up(&world, "ann@example.com", PASSWORD).await];
     assert_eq!(answers[0].text, answers[1].text);
     assert_eq!(kinds(&world).await.len(), 1);
 }

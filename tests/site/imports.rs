@@ -77,22 +77,6 @@ async fn more_than_ten_thousand_are_too_many() {
     assert_eq!((answer.status, answer.json()["message"].as_str().unwrap().contains("10000")), (400, true));
 }
 
-#[actix_rt::test]
-async fn more_than_a_transaction_takes_is_refused_whole() {
-    let world = world().await;
-    let local = "x".repeat(230);
-    let people: Vec<Value> = (0..10_000)
-        .map(|n| {
-            let mut person = entry(&format!("{local}{n}@example.com"), "argon2", ARGON2);
-            person["userMetadata"] = json!({"name": "ü".repeat(400)});
-            person
-        })
-        .collect();
-    let answer = import(&world, &people).await;
-    assert_eq!(answer.status, 413, "{}", answer.text);
-    assert_eq!(count(&world).await, 0);
-}
-
 /// A site with an administrator whose line to Fauna can be cut; the Fauna is that of the first world.
 async fn behind_a_line() -> (World, World, Proxy) {
     let fauna = World::start().await;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::fauna::DocumentId;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
-use crate::users::store::SECRETS;
 use crate::users::store::NewUser;
+use crate::users::store::SECRETS;
 use crate::users::store::email_exists;
 use crate::users::store::email_index;
 
