@@ -81,12 +81,11 @@ impl Judged {
         let mut seen = Seen::default();
         for (index, entry) in entries.into_iter().enumerate() {
             let mut errors = Vec::new();
-            let person = match entry {
-                Some(entry) => person(&entry, &mut errors),
-                None => {
-                    errors.push("this is not JSON".to_owned());
-                    None
-                }
+            let person = if let Some(entry) = entry {
+                person(&entry, &mut errors)
+            } else {
+                errors.push("this is not JSON".to_owned());
+                None
             };
             if let Some(person) = person {
                 seen.take(&person, &mut errors);
