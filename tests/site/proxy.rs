@@ -95,7 +95,7 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
                     return;
                 }
                 asked = 0;
-                if now != u8::from(Line::Silent) { near.write_all(&down[..count]).await } else { Ok(()) }
+                if now == u8::from(Line::Silent) { Ok(()) } else { near.write_all(&down[..count]).await }
             }
         };
         if carried.is_err() {

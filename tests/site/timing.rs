@@ -47,7 +47,6 @@ async fn ratio(world: &World, path: &str, one: impl Fn(usize) -> Value, other: i
 }
 
 fn assert_alike(what: &str, ratio: f64) {
-    println!("{what}: {ratio:.2}");
     assert!(ALIKE.contains(&ratio), "{what}: the one takes {ratio:.2} times as long as the other");
 }
 
