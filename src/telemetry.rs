@@ -5,6 +5,7 @@
 //! much as three bare requests (measured; design D20).
 
 use std::fmt;
+use std::io;
 use std::io::IsTerminal as _;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
 use tracing::Event;
 use tracing::Span;
 use tracing::Subscriber;
@@ -29,15 +31,32 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The target of the line that ends a request.
 const ACCESS: &str = "access";
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Sends events to standard output. A second call changes nothing, so tests may call it as often as they like.
 ///
 /// # Errors
 /// Where `filter` is not in the syntax of `tracing` filters.
-pub fn start(filter: &str, json: bool) -> Result<(), tracing_subscriber::filter::ParseError> {
+pub fn start(filter: &str, json: bool) -> Result<(), ParseError> {
+    subscribe(filter, json, io::stdout, io::stdout().is_terminal())
+}
+
+/// The same to standard error, for commands: what they have to say is on standard output, and may be kept in a file.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_beside_output(filter: &str, json: bool) -> Result<(), ParseError> {
+    subscribe(filter, json, io::stderr, io::stderr().is_terminal())
+}
+
+/// Sends events to `writer`.
+fn subscribe<W>(filter: &str, json: bool, writer: W, colours: bool) -> Result<(), ParseError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = EnvFilter::builder().parse(filter)?;
-    let colours = std::io::stdout().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
     // The only error is that a subscriber is already there.
     let _already_started =
         if json { log.fmt_fields(JsonFields::new()).event_format(Lines::new()).try_init() } else { log.try_init() };
@@ -76,8 +95,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line
 /// The span of a request, and the line that ends it.
 pub struct AccessLog;
 
-/// When a request arrived.
-struct Arrived(Instant);
+/// When a request arrived, and its method as it was sent: `HEAD` is answered by what answers `GET`.
+struct Arrived(Instant, Method);
 
 impl Arrived {
     /// How many microseconds ago that was.
@@ -88,7 +107,7 @@ impl Arrived {
 
 impl RootSpanBuilder for AccessLog {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        request.extensions_mut().insert(Arrived(Instant::now()));
+        request.extensions_mut().insert(Arrived(Instant::now(), request.method().clone()));
         let id = request.extensions().get::<RequestId>().map(RequestId::to_string);
         tracing::info_span!("request", id)
     }
@@ -98,12 +117,14 @@ impl RootSpanBuilder for AccessLog {
         match outcome {
             Ok(response) => {
                 let request = response.request();
-                let duration_us = request.extensions().get::<Arrived>().map_or(0, Arrived::micros_ago);
+                let extensions = request.extensions();
+                let arrived = extensions.get::<Arrived>();
+                let duration_us = arrived.map_or(0, Arrived::micros_ago);
+                let method = arrived.map_or(request.method(), |arrived| &arrived.1).as_str();
                 let route = request.match_pattern();
                 let route = route.as_deref().unwrap_or("-");
                 let status = response.status().as_u16();
-                let method = request.method().as_str();
-                let id = request.extensions().get::<RequestId>().copied().map(tracing::field::display);
+                let id = extensions.get::<RequestId>().map(tracing::field::display);
                 tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
             }
             Err(error) => tracing::error!(%error, "failed outside of every handler"),

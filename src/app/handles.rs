@@ -31,11 +31,15 @@ use crate::origin;
 use crate::origin::Trusted;
 use crate::pages::Pages;
 use crate::problem::Problem;
+use crate::problem::ProblemPage;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
 use crate::users::Hasher;
 use crate::users::Users;
+
+/// Where thousands of users arrive in one request.
+const IMPORT_PATH: &str = "/api/admin/users/import";
 
 /// Everything that handlers use. Clones share it.
 #[derive(Clone)]
@@ -75,6 +79,7 @@ impl Handles {
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(reached.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
+        let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
@@ -123,7 +128,7 @@ impl Handles {
             .app_data(
                 web::FormConfig::default()
                     .limit(origin::BODY_BYTES_MAX)
-                    .error_handler(|error, _| refuse(error.status_code())),
+                    .error_handler(|error, _| bad_form(error.status_code())),
             )
             .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
             .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
@@ -142,6 +147,11 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
         _ => Problem::bad_request("the body is not the JSON that is expected here"),
     };
     problem.into()
+}
+
+/// What is wrong with a form: only pages have forms, so it is said on a page.
+fn bad_form(status: StatusCode) -> actix_web::Error {
+    ProblemPage::from(Problem::new(status, origin::reason(status))).into()
 }
 
 /// A refusal in the words of [`origin::dress`].

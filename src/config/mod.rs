@@ -15,6 +15,8 @@ use secrecy::SecretString;
 
 use reader::Reader;
 
+pub use reader::Invalid;
+
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -147,7 +149,7 @@ pub struct Accounts {
     pub admin_api_key: Option<SecretString>,
     /// Comments of a deleted account are removed instead of kept without author.
     pub delete_comments_with_account: bool,
-    /// `email/exists` always says no (design D10); sign-up still has to say that an address is taken.
+    /// Nobody is told that an address has an account; an account is made by a mailed link then (design D10).
     pub hide_existing_accounts: bool,
     /// Whether guessing is slowed down; off only for measuring.
     pub throttle: bool,
@@ -338,8 +340,13 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         ("OPTIONAL", EmailVerification::Optional),
         ("REQUIRED", EmailVerification::Required),
     ];
+    let email_verification = read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional);
+    let hide_existing_accounts = read.flag("HIDE_EXISTING_ACCOUNTS", false);
+    if hide_existing_accounts && email_verification == EmailVerification::Off {
+        read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
+    }
     Accounts {
-        email_verification: read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional),
+        email_verification,
         smtp_url: read.secret("SMTP_URL"),
         mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
         mail_templates: read.optional("MAIL_TEMPLATES").map(PathBuf::from),
@@ -349,7 +356,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
             &[("keep", false), ("delete", true)],
             false,
         ),
-        hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
+        hide_existing_accounts,
         throttle: !read.flag("INSECURE_NO_THROTTLE", false),
         sign_up_fields: read.list("SIGN_UP_FIELDS", "words separated by commas, optional ones with a ? behind"),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
@@ -360,6 +367,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
 fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
     let embedded = read.flag("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", false);
     let generated = read.flag("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", false);
+    let no_mail = read.flag("INSECURE_NO_MAIL_IN_PRODUCTION", false);
     if config.environment == Environment::Development {
         return;
     }
@@ -374,6 +382,12 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
             read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
         }
     }
+    if config.accounts.smtp_url.is_none() && !no_mail {
+        read.refuse(
+            "SMTP_URL",
+            "must be set in production (INSECURE_NO_MAIL_IN_PRODUCTION=true lets mail reach nobody)",
+        );
+    }
     if config.seal_keys.is_empty() && !generated {
         read.refuse(
             "SEAL_KEYS",
@@ -381,19 +395,6 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
         );
     }
 }
-
-/// All that is wrong with the configuration.
-#[derive(Debug)]
-pub struct Invalid(Vec<String>);
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the configuration is not usable:")?;
-        self.0.iter().try_for_each(|mistake| write!(out, "\n  {mistake}"))
-    }
-}
-
-impl std::error::Error for Invalid {}
 
 #[cfg(test)]
 mod tests;

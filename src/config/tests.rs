@@ -30,15 +30,25 @@ fn all_mistakes_are_told_at_once_with_their_names() {
 #[test]
 fn production_refuses_what_is_only_safe_on_a_desk() {
     let text = mistakes(&[("APP_ENV", "production")]);
-    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS"] {
+    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS", "SMTP_URL"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
     let told = [
         ("APP_ENV", "production"),
         ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
         ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
+        ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
     ];
     assert!(read(&told).is_ok());
+    let without = [&told[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
+    assert!(read(&without).is_ok() && mistakes(&told[..3]).contains("SMTP_URL"));
+}
+
+#[test]
+fn accounts_are_hidden_only_where_mail_can_complete_a_sign_up() {
+    let hidden = |mode| [("HIDE_EXISTING_ACCOUNTS", "true"), ("EMAIL_VERIFICATION", mode)];
+    assert!(mistakes(&hidden("OFF")).contains("HIDE_EXISTING_ACCOUNTS"));
+    assert!(read(&hidden("OPTIONAL")).is_ok());
 }
 
 #[test]

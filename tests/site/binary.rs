@@ -15,15 +15,15 @@ use crate::world::PASSWORD;
 use crate::world::credentials;
 
 /// A process of the program, killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
-    site: String,
-    fauna: String,
+    pub site: String,
+    pub fauna: String,
 }
 
 impl Process {
     /// Starts the program with its files in `directory` and waits until it listens.
-    fn start(directory: &Path) -> Self {
+    pub fn start(directory: &Path) -> Self {
         Self::of(program(directory))
     }
 
@@ -36,7 +36,7 @@ impl Process {
     }
 
     /// Starts a command and waits until the program listens.
-    fn of(mut command: Command) -> Self {
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| loop {
@@ -52,7 +52,7 @@ impl Process {
     }
 
     /// `kill -9`.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -66,7 +66,7 @@ impl Drop for Process {
 }
 
 /// The program, with free ports and nothing from our own environment.
-fn program(directory: &Path) -> Command {
+pub fn program(directory: &Path) -> Command {
     placed(Command::new(env!("CARGO_BIN_EXE_actix-fauna-starter")), directory)
 }
 
@@ -165,7 +165,10 @@ fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
     let directory = tempfile::tempdir().unwrap();
     let output = program(directory.path()).env("APP_ENV", "production").output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in ["FAUNA_ENDPOINT", "SEAL_KEYS", "SMTP_URL"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
 }
 
 #[test]
