@@ -71,7 +71,7 @@ impl SignedIn {
 
     /// All that the access token says, as frontends see it.
     pub fn access_token_payload(&self) -> Map<String, Value> {
-        self.token.claims.to_json()
+        self.token.claims.seen_by_frontends()
     }
 
     /// When the access token ends.
