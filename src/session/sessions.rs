@@ -163,7 +163,7 @@ impl Sessions {
                     SWEEP_PAUSE
                 }
             };
-            tokio::time::sleep(pause).await;
+            self.0.clock.sleep(pause).await;
         }
     }
 

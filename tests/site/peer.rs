@@ -9,6 +9,8 @@ use serde_json::json;
 use starter::app;
 use starter::config::Config;
 
+use crate::visitor;
+
 /// A Fauna endpoint.
 pub struct Peer {
     endpoint: String,
@@ -18,7 +20,8 @@ pub struct Peer {
 impl Peer {
     /// The Fauna at this endpoint.
     pub fn at(endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }
+        let http = if endpoint.starts_with("https:") { reqwest::Client::builder() } else { visitor::http() };
+        Self { endpoint: endpoint.to_owned(), http: http.build().unwrap() }
     }
 
     /// Asks with `secret`; status and body.
