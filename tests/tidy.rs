@@ -98,7 +98,8 @@ fn names_mean_something() {
 
 #[test]
 fn every_setting_is_documented_and_every_documented_setting_is_read() {
-    let code = fs::read_to_string("src/config/mod.rs").unwrap();
+    let code: String =
+        files(Path::new("src/config"), &["rs"]).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let read: BTreeSet<&str> = code.split("read.").skip(1).filter_map(first_argument).collect();
     let example = fs::read_to_string(".env.example").unwrap();
     let documented: BTreeSet<&str> = example

@@ -93,7 +93,7 @@ impl CookieRules {
         Self {
             access_name: if is_host_only { "__Host-sAccessToken" } else { "sAccessToken" },
             refresh_name: if is_host_only { "__Secure-sRefreshToken" } else { "sRefreshToken" },
-            refresh_path: format!("{}/session/refresh", settings.api_base_path),
+            refresh_path: format!("{}/session/refresh", settings.visible_base_path()),
             domain: settings.cookie_domain.clone(),
             secure: settings.is_secure(),
             same_site: settings.same_site(),

@@ -30,6 +30,7 @@ mod sessions;
 mod settings;
 mod signed_in;
 mod signing_keys;
+mod site;
 mod store;
 mod transport;
 mod verified;

@@ -40,7 +40,8 @@ pub fn check_size(payload: &Map<String, Value>) -> Result<(), Error> {
 
 /// The header `front-token`: what scripts may read, in standard base64 (session.md 1.4).
 pub fn front_token(claims: &Claims) -> String {
-    let front = json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.seen_by_frontends() });
+    let front =
+        json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.seen_by_frontends() });
     STANDARD.encode(front.to_string())
 }
 
