@@ -89,13 +89,8 @@ async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
 
 /// Where the public keys are (OpenID Connect Discovery 1.0, 4).
 async fn open_id_configuration(sessions: Data<Sessions>) -> HttpResponse {
-    let issuer = sessions.issuer();
-    let jwks_uri = format!("{issuer}/jwt/jwks.json");
-    HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(OpenId {
-        issuer,
-        jwks_uri,
-        id_token_signing_alg_values_supported: ["ES256"],
-    })
+    let described = sessions.open_id_configuration();
+    HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(described)
 }
 
 /// The sessions of the person who asks.
@@ -148,8 +143,15 @@ impl Sessions {
     ///
     /// # Errors
     /// The database fails.
-    async fn published_keys(&self) -> Result<(Vec<Jwk>, Duration), Error> {
+    pub async fn published_keys(&self) -> Result<(Vec<Jwk>, Duration), Error> {
         self.keys().published(self.now()).await
+    }
+
+    /// What OpenID clients are told.
+    pub fn open_id_configuration(&self) -> OpenId {
+        let issuer = self.issuer();
+        let jwks_uri = format!("{issuer}/jwt/jwks.json");
+        OpenId { issuer, jwks_uri, id_token_signing_alg_values_supported: ["ES256"] }
     }
 
     /// Who issues the access tokens.
@@ -183,7 +185,7 @@ struct Jwks {
 
 /// What we are, to OpenID clients that only verify tokens.
 #[derive(Serialize)]
-struct OpenId {
+pub struct OpenId {
     /// `iss` of access tokens.
     issuer: String,
     /// Where the keys are.

@@ -144,9 +144,13 @@ impl SigningKeys {
         Ok(keys)
     }
 
-    /// The key that signs now.
+    /// The key that signs access tokens now.
     pub async fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        let kind = self.signs;
+        self.signing_of(self.signs, now).await
+    }
+
+    /// The key of that kind that signs now.
+    pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         let missing = |known: &KeySet| match kind {
             Kind::Dynamic => self.schedule.wants_next(known.newest(), now),
             Kind::Static | Kind::Refresh => known.fixed.is_none(),
