@@ -228,7 +228,7 @@ async fn tokens_in_fauna_that_belong_to_no_session_are_deleted_at_the_next_start
     assert_eq!(status, 200, "{body}");
     let secret = body["resource"].as_str().unwrap().to_owned();
     assert!(world.fauna().accepts(&secret).await);
-    world.clock.advance(Duration::from_secs(60));
+    world.ripen(Duration::from_secs(20)).await;
     world.stop().await;
     world.resume().await;
     let gone = world.eventually(Duration::from_secs(10), async || !world.fauna().accepts(&secret).await).await;
