@@ -15,14 +15,17 @@ use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
+use actix_web::http::Method;
 use tracing::Event;
 use tracing::Span;
 use tracing::Subscriber;
 use tracing_actix_web::RequestId;
 use tracing_actix_web::RootSpanBuilder;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::FormatEvent;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format;
 use tracing_subscriber::fmt::format::Format;
 use tracing_subscriber::fmt::format::Json;
@@ -31,8 +34,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The target of the line that ends a request.
 const ACCESS: &str = "access";
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::MakeWriter;
 
 /// Sends events to standard output. A second call changes nothing, so tests may call it as often as they like.
 ///

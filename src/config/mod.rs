@@ -5,17 +5,21 @@
 //! reads the environment. `.env.example` lists the same variables; a test compares the two.
 
 mod reader;
+mod session;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
 use reader::Reader;
 
 pub use reader::Invalid;
+pub use session::AntiCsrf;
+pub use session::SameSite;
+pub use session::Session;
+pub use session::Transfer;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -87,42 +91,6 @@ impl fmt::Debug for SealKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "SealKey({})", self.id)
     }
-}
-
-/// Lifetimes and transport of sessions.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// Life of an access token.
-    pub access_token_lifetime: Duration,
-    /// Life of a session that is not used (slides with use).
-    pub refresh_token_lifetime: Duration,
-    /// Life of a session however much it is used.
-    pub absolute_lifetime: Duration,
-    /// How long a superseded refresh token is answered instead of taken for theft (design D1).
-    pub grace: Duration,
-    /// Where browsers reach the API, scheme and host; absent: `http://localhost:PORT`.
-    pub api_domain: Option<String>,
-    /// Where the pages live that use it; absent: the same.
-    pub website_domain: Option<String>,
-    /// Under which path the recipes answer.
-    pub api_base_path: String,
-    /// `Domain` of the session cookies; absent: this host only.
-    pub cookie_domain: Option<String>,
-    /// A `Domain` used formerly, whose cookies are to be removed; the empty string means this host only.
-    pub older_cookie_domain: Option<String>,
-    /// `NONE`, `VIA_TOKEN`, `VIA_CUSTOM_HEADER`; absent: chosen by SameSite as SuperTokens does.
-    pub anti_csrf: Option<AntiCsrf>,
-}
-
-/// SuperTokens' modes of protection against cross-site request forgery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AntiCsrf {
-    /// Same-site cookies suffice.
-    None,
-    /// A token in the header `anti-csrf`.
-    ViaToken,
-    /// Any header `rid`.
-    ViaCustomHeader,
 }
 
 /// How the log looks.
@@ -221,7 +189,7 @@ impl Config {
             users_collection: users_collection(&mut read),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
-            session: session(&mut read),
+            session: Session::read(&mut read),
             log: Log {
                 filter: read.text("LOG", "info"),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
@@ -292,45 +260,6 @@ impl SealKey {
         let id_is_plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
         id_is_plain.then_some(Self { id: id.to_owned(), bytes: bytes.try_into().ok()? })
     }
-}
-
-/// Lifetimes and transport.
-fn session(read: &mut Reader<'_>) -> Session {
-    let session = Session {
-        access_token_lifetime: read.seconds("ACCESS_TOKEN_LIFETIME_S", 900, 1..=86_400),
-        refresh_token_lifetime: read.seconds("REFRESH_TOKEN_LIFETIME_S", 2_592_000, 2..=31_536_000),
-        absolute_lifetime: read.seconds("SESSION_LIFETIME_S", 8_640_000, 2..=315_360_000),
-        grace: read.seconds("SESSION_GRACE_S", 30, 0..=300),
-        api_domain: read.origin("API_DOMAIN"),
-        website_domain: read.origin("WEBSITE_DOMAIN"),
-        api_base_path: api_base_path(read),
-        cookie_domain: read.optional("COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
-        older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
-        anti_csrf: read.choice(
-            "ANTI_CSRF",
-            &[
-                ("", None),
-                ("NONE", Some(AntiCsrf::None)),
-                ("VIA_TOKEN", Some(AntiCsrf::ViaToken)),
-                ("VIA_CUSTOM_HEADER", Some(AntiCsrf::ViaCustomHeader)),
-            ],
-            None,
-        ),
-    };
-    if session.refresh_token_lifetime <= session.access_token_lifetime {
-        read.refuse("REFRESH_TOKEN_LIFETIME_S", "must be longer than ACCESS_TOKEN_LIFETIME_S");
-    }
-    session
-}
-
-/// `/auth`, normalised to one leading and no trailing slash.
-fn api_base_path(read: &mut Reader<'_>) -> String {
-    let text = read.text("API_BASE_PATH", "/auth");
-    let inner = text.trim_matches('/');
-    if inner.is_empty() || !inner.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c)) {
-        read.refuse("API_BASE_PATH", "must be a path like /auth");
-    }
-    format!("/{inner}")
 }
 
 /// Mail, accounts and administration.

@@ -80,3 +80,30 @@ fn sign_up_fields_are_words() {
         assert!(field(bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn sessions_are_as_supertokens_has_them_unless_somebody_says_otherwise() {
+    let session = read(&[]).unwrap().session;
+    assert_eq!((session.same_site, session.anti_csrf, session.transfer), (None, None, None));
+    assert_eq!((session.dynamic_signing_key, session.expose_access_token), (true, false));
+    assert_eq!((session.api_base_path.as_str(), session.api_gateway_path.as_str()), ("/auth", ""));
+    let session = read(&[
+        ("COOKIE_SAME_SITE", "strict"),
+        ("ANTI_CSRF", "VIA_TOKEN"),
+        ("TOKEN_TRANSFER_METHOD", "header"),
+        ("DYNAMIC_SIGNING_KEY", "false"),
+        ("EXPOSE_ACCESS_TOKEN_TO_FRONTEND", "true"),
+        ("API_BASE_PATH", "api/auth/"),
+        ("API_GATEWAY_PATH", "gateway"),
+    ]);
+    let session = session.unwrap().session;
+    assert_eq!(session.same_site, Some(SameSite::Strict));
+    assert_eq!(session.anti_csrf, Some(AntiCsrf::ViaToken));
+    assert_eq!(session.transfer, Some(Transfer::Header));
+    assert_eq!((session.dynamic_signing_key, session.expose_access_token), (false, true));
+    assert_eq!((session.api_base_path.as_str(), session.api_gateway_path.as_str()), ("/api/auth", "/gateway"));
+    let text = mistakes(&[("COOKIE_SAME_SITE", "x"), ("TOKEN_TRANSFER_METHOD", "x"), ("API_GATEWAY_PATH", "a b")]);
+    for name in ["COOKIE_SAME_SITE", "TOKEN_TRANSFER_METHOD", "API_GATEWAY_PATH"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
+}
