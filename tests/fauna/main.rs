@@ -10,6 +10,9 @@ mod cost;
 mod durability;
 mod endpoint;
 mod fuzz;
+mod limits;
+mod past;
+mod secrets;
 mod steps;
 
 /// A test that replays a file.
