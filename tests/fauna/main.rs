@@ -6,7 +6,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod compare;
-mod cost;
 mod durability;
 mod endpoint;
 mod fuzz;
