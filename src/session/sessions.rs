@@ -253,7 +253,7 @@ impl Sessions {
                     SWEEP_PAUSE
                 }
             };
-            tokio::time::sleep(pause).await;
+            self.0.clock.sleep(pause).await;
         }
     }
 

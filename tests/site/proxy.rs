@@ -19,7 +19,7 @@ pub enum Line {
     Down,
     /// Requests are swallowed, nothing comes back.
     Silent,
-    /// Requests arrive, their answers are lost.
+    /// Requests arrive; where an answer would come back, the connection ends.
     Lossy,
 }
 
@@ -79,7 +79,7 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
             read = far.read(&mut down) => {
                 let Ok(count @ 1..) = read else { return };
                 let now = line.load(Ordering::SeqCst);
-                if now == u8::from(Line::Down) {
+                if now == u8::from(Line::Down) || now == u8::from(Line::Lossy) {
                     return;
                 }
                 if now == u8::from(Line::Up) { near.write_all(&down[..count]).await } else { Ok(()) }
