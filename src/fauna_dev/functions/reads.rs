@@ -136,9 +136,7 @@ fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value>
         Iterable::Set(set) => {
             let request = PageRequest { cursor: None, backward, size: 1, sources: false };
             let page = read_page(context, &set, &request, &call.at(0), &call.at(0))?;
-            // From its end FaunaDB reads a set that has values without finding any.
-            let is_blind = backward && !sets::shape(context, &set)?.reversed.is_empty();
-            let element = page.data.first().cloned().filter(|_| !is_blind);
+            let element = page.data.first().cloned();
             element.ok_or_else(|| Failure::argument(call.at(0), "Non-empty set expected.").into())
         }
         Iterable::Array(elements) => {

@@ -1,15 +1,17 @@
 //! Pages of sets.
 //!
-//! Forward a page begins with its cursor, backward it ends before it, and it is always in ascending order. Items that the caller
+//! Forward a page begins with its cursor, backward it ends before it, and it is always in ascending order. What comes before the
+//! beginning is passed over, but only until the first item that does not. Items that the caller
 //! may not read are skipped before a page is cut, so that pages stay full.
 
 use std::sync::Arc;
 
 use super::Readable;
-use super::cursor::is_blind;
+use super::cursor::bound;
+use super::cursor::parts;
 use super::events;
-use super::stream::Item;
-use super::stream::Range;
+use super::item::Item;
+use super::stream::Span;
 use super::stream::items;
 use crate::fauna_dev::access::Deed;
 use crate::fauna_dev::access::allows;
@@ -21,7 +23,6 @@ use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::sets::Shape;
-use crate::fauna_dev::sets::lower_bound;
 
 /// What page is wanted.
 pub struct PageRequest {
@@ -49,23 +50,18 @@ pub fn page(
     if shape.is_history {
         return events::page(context, readable, request, at);
     }
-    let bound = request.cursor.as_ref().map(|cursor| lower_bound(shape, cursor, at)).transpose()?;
-    let key = bound.and_then(|bound| bound.key);
-    let range = if request.backward && request.cursor.as_ref().is_some_and(|cursor| is_blind(shape, cursor)) {
-        Range { upper: Some(Vec::new()), ..Range::all() }
-    } else if request.backward {
-        Range { lower: Vec::new(), upper: key, descending: true }
-    } else {
-        Range { lower: key.unwrap_or_default(), upper: None, descending: false }
-    };
+    let bound = request.cursor.as_ref().map(|cursor| bound(shape, cursor, true, at)).transpose()?;
+    let all = Span::all(request.backward);
+    let span = Span { from: bound.map_or(all.from, |bound| bound.place), ..all };
     let mut found: Vec<Item> = Vec::new();
-    for item in items(context, &readable.set, &range)? {
+    for item in items(context, &readable.set, &span)? {
         if found.len() > request.size {
             break;
         }
         let item = item?;
         context.in_time()?;
-        if !readable.is_filtered || allows(context, &Deed::Read(item.document))? {
+        let is_readable = !readable.is_filtered || allows(context, &Deed::Read(item.document))?;
+        if is_readable && (!found.is_empty() || span.is_begun(&item)) {
             found.push(item);
         }
     }
@@ -110,17 +106,5 @@ pub fn cut<T>(
         unmapped: Arc::new(found.iter().map(cursor).collect()),
         before,
         after,
-    }
-}
-
-/// The parts of a cursor as it was given.
-fn parts(cursor: &Value) -> Vec<Value> {
-    match cursor {
-        Value::Array(parts) => parts.to_vec(),
-        Value::Cursor(inner) => match &**inner {
-            Cursor::Values(parts) => parts.clone(),
-            Cursor::Event(event) => vec![event.clone()],
-        },
-        one => vec![one.clone()],
     }
 }
