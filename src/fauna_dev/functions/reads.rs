@@ -17,7 +17,6 @@ use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Halt;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
-use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Set;
@@ -134,11 +133,10 @@ fn get_document(context: &Context<'_>, document: Ref, position: &Position) -> Ou
 fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value> {
     match call.required(context, 0, cast::set_or_array)? {
         Iterable::Set(set) => {
-            let request = PageRequest { cursor: None, backward, size: 1, sources: false };
-            let page = read_page(context, &set, &request, &call.at(0), &call.at(0))?;
-            // From its end FaunaDB reads a set that has values without finding any.
-            let is_blind = backward && !sets::shape(context, &set)?.reversed.is_empty();
-            let element = page.data.first().cloned().filter(|_| !is_blind);
+            let at = call.at(0);
+            let place = PageRequest::of(call, &at);
+            let page = sets::page(context, &set, &PageRequest { backward, size: 1, ..place })?;
+            let element = page.data.first().cloned();
             element.ok_or_else(|| Failure::argument(call.at(0), "Non-empty set expected.").into())
         }
         Iterable::Array(elements) => {
@@ -147,22 +145,6 @@ fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value>
         }
         Iterable::Page(_) => Ok(Value::Null),
     }
-}
-
-/// A page of a set, as far as the caller may read it.
-///
-/// # Errors
-/// Where the cursor does not fit, at `cursor_at`; where the caller may not read the set, at `denied_at`; where reading fails.
-pub fn read_page(
-    context: &Context<'_>,
-    set: &Arc<Set>,
-    request: &PageRequest,
-    cursor_at: &Position,
-    denied_at: &Position,
-) -> Outcome<Page> {
-    let shape = sets::shape(context, set)?;
-    let readable = require_readable(context, set, denied_at)?;
-    sets::page(context, &readable, &shape, request, cursor_at)
 }
 
 /// Which cursor a `paginate` is given.
@@ -208,9 +190,11 @@ fn paginate(context: &Context<'_>, call: &FormCall, given: Given) -> Outcome<Val
         }
     };
     let size = size.map_or(DEFAULT_SIZE, |size| usize::try_from(size).unwrap_or(0).min(MAX_SIZE));
-    let request = PageRequest { cursor, backward, size, sources };
+    let place = call.at(0);
+    let request =
+        PageRequest { cursor, backward, size, sources, cursor_at: &at_cursor, ..PageRequest::of(call, &place) };
     let context = at(context, ts);
-    Ok(Value::Page(Arc::new(read_page(&context, &set, &request, &at_cursor, &call.at(0))?)))
+    Ok(Value::Page(Arc::new(sets::page(&context, &set, &request)?)))
 }
 
 /// `key_from_secret`: the key or token that a secret belongs to, if the caller may read it.

@@ -11,7 +11,6 @@ use super::comparison::order;
 use super::numeric::count;
 use super::numeric::double;
 use super::numeric::to_double;
-use super::reads::read_page;
 use super::reads::set_exists;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
@@ -25,6 +24,7 @@ use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::sets;
 use crate::fauna_dev::sets::PageRequest;
 
 /// The forms of this group.
@@ -67,8 +67,8 @@ fn fold(
         Iterable::Array(elements) => folded(elements),
         Iterable::Page(page) => Ok(Value::Page(Arc::new(page.with(vec![folded(&page.data)?])))),
         Iterable::Set(set) => {
-            let all = PageRequest { cursor: None, backward: false, size: usize::MAX, sources: false };
-            folded(&read_page(context, set, &all, &call.at(0), &call.at(0))?.data)
+            let at = call.at(0);
+            folded(&sets::page(context, set, &PageRequest::of(call, &at))?.data)
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `contains` and its kin, and `select` of the versions that evaluate its default first.
 
-use super::reads::read_page;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Form;
 use crate::fauna_dev::evaluator::PathStep;
@@ -23,6 +22,7 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Stamp;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::native;
+use crate::fauna_dev::sets;
 use crate::fauna_dev::sets::PageRequest;
 
 /// The keys of `select_all` and its other name.
@@ -101,8 +101,10 @@ fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
             return Err(Failure::expected(&kinds, Kind::Scalar, call.at(1)).into());
         }
         Value::Set(set) => {
-            let request = PageRequest { cursor: Some(wanted.clone()), backward: false, size: 1, sources: false };
-            read_page(context, set, &request, &call.at(0), &call.position)?.data.contains(&wanted)
+            let at = call.at(0);
+            let place = PageRequest::of(call, &at);
+            let request = PageRequest { cursor: Some(wanted.clone()), size: 1, denied_at: &call.position, ..place };
+            sets::page(context, set, &request)?.data.contains(&wanted)
         }
         Value::Document(document) => document_contains(document, &wanted),
         Value::Page(page) => page_contains(page, &wanted),

@@ -186,8 +186,8 @@ fn range(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let from = call.value(context, 1)?;
     let to = call.value(context, 2)?;
     let shape = sets::shape(context, &source)?;
-    let from = Arc::new(sets::lower_bound(&shape, &from, &call.at(1))?);
-    let to = Arc::new(sets::upper_bound(&shape, &to, &call.at(2))?);
+    let from = Arc::new(sets::bound(&shape, &from, true, &call.at(1))?);
+    let to = Arc::new(sets::bound(&shape, &to, false, &call.at(2))?);
     Ok(Value::set(Set::Range { source, from, to }))
 }
 

@@ -95,4 +95,16 @@ impl Lambda {
             }
         }
     }
+
+    /// The lambda as data, after the version it is read by.
+    pub fn versioned(&self) -> Object {
+        let mut shown = Object::new();
+        shown.set("api_version", Value::from(self.version().name()));
+        if let Value::Object(literal) = self.literal() {
+            for (name, value) in literal.iter() {
+                shown.set(Arc::clone(name), value.clone());
+            }
+        }
+        shown
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Lambda;
+use super::Place;
 use super::Ref;
 use super::Value;
 
@@ -71,10 +72,10 @@ pub enum Set {
 }
 
 /// An end of a range.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
     /// The values it was given as, to be shown again.
     pub values: Vec<Value>,
-    /// The key of the first entry that belongs, or of the first that no longer does; nothing where the end is open.
-    pub key: Option<Vec<u8>>,
+    /// Where it is.
+    pub place: Place,
 }

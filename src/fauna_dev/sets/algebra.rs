@@ -1,17 +1,22 @@
-//! Sets made of sets: streams merged by key.
+//! Sets made of several sets.
 
-use std::iter::Peekable;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Readable;
-use super::stream::Item;
-use super::stream::Items;
-use super::stream::Range;
+use super::heap::Heap;
+use super::item::Item;
+use super::item::Items;
+use super::merge::Group;
+use super::merge::Streams;
+use super::merge::merged;
+use super::stream::Span;
 use super::stream::items;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::cast;
 use crate::fauna_dev::evaluator::cast::Cast;
 use crate::fauna_dev::language::Outcome;
+use crate::fauna_dev::language::Place;
 use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Set;
 
@@ -19,111 +24,106 @@ use crate::fauna_dev::language::Set;
 ///
 /// # Errors
 /// Where reading fails.
-pub fn all<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], range: &Range) -> Outcome<Vec<Items<'i>>> {
-    sets.iter().map(|set| items(context, set, range)).collect()
+fn all<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span) -> Outcome<Vec<Items<'i>>> {
+    sets.iter().map(|set| items(context, set, span)).collect()
 }
 
-/// The items of several streams with the same values, each stream's in the inverse of the order they were read in; the last stream
-/// first. FaunaDB collects them so, and it shows in cursors and sources.
-type Group = Vec<(usize, Vec<Item>)>;
-
-/// Streams, one place in the order after the other.
-struct Groups<'i> {
-    /// The streams.
-    streams: Vec<Peekable<Items<'i>>>,
-    /// Whether they run from the upper end.
-    descending: bool,
-}
-
-impl Iterator for Groups<'_> {
-    type Item = Outcome<Group>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut least: Option<Vec<u8>> = None;
-        for stream in &mut self.streams {
-            match stream.peek() {
-                None => {}
-                Some(Err(_)) => return stream.next().and_then(Result::err).map(Err),
-                Some(Ok(item)) => {
-                    let place = item.place();
-                    let is_first = least
-                        .as_ref()
-                        .is_none_or(|least| if self.descending { place > &least[..] } else { place < &least[..] });
-                    if is_first {
-                        least = Some(place.to_vec());
-                    }
-                }
-            }
-        }
-        let least = least?;
-        let mut group = Vec::new();
-        for (number, stream) in self.streams.iter_mut().enumerate() {
-            let mut equal = Vec::new();
-            while let Some(Ok(item)) = stream.next_if(|item| matches!(item, Ok(item) if item.place() == least)) {
-                equal.push(item);
-            }
-            if !equal.is_empty() {
-                equal.reverse();
-                group.insert(0, (number, equal));
-            }
-        }
-        Some(Ok(group))
-    }
-}
-
-/// Merges streams: `choose` says which of the items at one place stay.
-fn merged<'i>(streams: Vec<Items<'i>>, descending: bool, choose: impl Fn(Group) -> Vec<Item> + 'i) -> Items<'i> {
-    let streams = streams.into_iter().map(Iterator::peekable).collect();
-    let groups = Groups { streams, descending };
-    Box::new(groups.flat_map(move |group| match group {
-        Ok(group) => choose(group).into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(halt) => vec![Err(halt)],
-    }))
-}
-
-/// The items of one stream of a group, with the sources of all.
-fn with_all_sources(group: Group, pick: impl Fn(&Group) -> Option<usize>) -> Vec<Item> {
+/// Of a group the items of one stream, with the sources of all.
+fn of_stream(group: Group, stream: usize) -> Vec<Item> {
     let mut sources: Vec<Arc<Set>> = Vec::new();
-    for source in group.iter().flat_map(|(_, items)| items).flat_map(|item| &item.sources) {
+    for source in group.iter().flat_map(|(_, item)| &item.sources) {
         if !sources.contains(source) {
             sources.push(Arc::clone(source));
         }
     }
-    let picked = pick(&group).and_then(|place| group.into_iter().nth(place));
-    let items = picked.map(|(_, items)| items).unwrap_or_default();
-    items.into_iter().map(|item| Item { sources: sources.clone(), ..item }).collect()
+    let items = group.into_iter().filter(|(number, _)| *number == stream);
+    items.map(|(_, item)| item.from_sources(sources.clone())).collect()
 }
 
-/// What is in any of the streams.
-pub fn union(streams: Vec<Items<'_>>, descending: bool) -> Items<'_> {
-    merged(streams, descending, |group| {
-        with_all_sources(group, |group| {
-            let most = group.iter().map(|(_, items)| items.len()).max();
-            group.iter().rposition(|(_, items)| Some(items.len()) == most)
-        })
+/// What is in any of the sets; of what several have as many as the one has that has most.
+///
+/// # Errors
+/// Where reading fails.
+pub fn union<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span) -> Outcome<Items<'i>> {
+    let count = sets.len();
+    merged(all(context, sets, span)?, span.descending, move |group| {
+        let of = |stream: usize| group.iter().filter(|(number, _)| *number == stream).count();
+        let most = (0..count).rev().max_by_key(|stream| of(*stream)).unwrap_or_default();
+        of_stream(group, most)
     })
 }
 
-/// What is in all of the streams.
-pub fn intersection(streams: Vec<Items<'_>>, descending: bool) -> Items<'_> {
-    let count = streams.len();
-    merged(streams, descending, move |group| {
-        if group.len() < count {
-            return Vec::new();
+/// What is in the first set and in no other.
+///
+/// # Errors
+/// Where reading fails.
+pub fn difference<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span) -> Outcome<Items<'i>> {
+    merged(all(context, sets, span)?, span.descending, |group| {
+        if group.iter().any(|(stream, _)| *stream != 0) { Vec::new() } else { of_stream(group, 0) }
+    })
+}
+
+/// What is in all of the sets.
+///
+/// # Errors
+/// Where reading fails.
+pub fn intersection<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span) -> Outcome<Items<'i>> {
+    let mut span = span.clone();
+    if !span.from.terms.is_empty() {
+        span.from.document = Place::end(!span.descending).document;
+    }
+    let streams = Streams::new(all(context, sets, &span)?, span.descending)?;
+    let queue = streams.queue();
+    Ok(Box::new(Common { count: sets.len(), streams, queue, has_failed: false }))
+}
+
+/// The items that all of some streams have. Of those at one place one is taken from each stream at a time.
+struct Common<'i> {
+    /// How many streams.
+    count: usize,
+    /// The streams.
+    streams: Streams<'i>,
+    /// All of them.
+    queue: Heap,
+    /// Whether reading has failed.
+    has_failed: bool,
+}
+
+impl Common<'_> {
+    /// The next item; `None` where a stream has ended.
+    fn step(&mut self) -> Outcome<Option<Item>> {
+        while let Some(first) = self.queue.pop(&|a, b| self.streams.precedes(a, b)) {
+            if self.streams.head(first).is_none() {
+                self.queue.push(first, &|a, b| self.streams.precedes(a, b));
+                return Ok(None);
+            }
+            let alike = self.streams.alike(first, &mut self.queue);
+            let mut group = Vec::new();
+            for stream in &alike {
+                group.extend(self.streams.take(*stream)?.map(|item| (*stream, item)));
+            }
+            for stream in alike {
+                self.queue.push(stream, &|a, b| self.streams.precedes(a, b));
+            }
+            if group.len() == self.count {
+                return Ok(of_stream(group, 0).pop());
+            }
         }
-        with_all_sources(group, |group| {
-            let least = group.iter().map(|(_, items)| items.len()).min();
-            group.iter().rposition(|(_, items)| Some(items.len()) == least)
-        })
-    })
+        Ok(None)
+    }
 }
 
-/// What is in the first stream and in no other.
-pub fn difference(streams: Vec<Items<'_>>, descending: bool) -> Items<'_> {
-    merged(streams, descending, |group| match group.as_slice() {
-        [(0, _)] => with_all_sources(group, |_| Some(0)),
-        _ => Vec::new(),
-    })
+impl Iterator for Common<'_> {
+    type Item = Outcome<Item>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_failed {
+            return None;
+        }
+        let step = self.step();
+        self.has_failed = step.is_err();
+        step.transpose()
+    }
 }
 
 /// Of neighbours with the same values the first.
@@ -132,44 +132,37 @@ pub fn distinct(source: Items<'_>) -> Items<'_> {
     Box::new(source.filter(move |item| match item {
         Err(_) => true,
         Ok(item) => {
-            let shown = item.shown();
-            let is_new = last.as_ref() != Some(&shown);
-            last = Some(shown);
+            let values = (item.values.clone(), item.values.is_empty().then_some(item.document));
+            let is_new = last.as_ref() != Some(&values);
+            last = Some(values);
             is_new
         }
     }))
 }
 
-/// For each item of a source the set it leads to, all merged: of items with the same values the last one stays.
+/// For each item of a source the set it leads to, all merged: of items with the same values the one that is met last stays.
 ///
 /// # Errors
 /// Where reading fails.
-pub fn join<'i>(context: &'i Context<'i>, set: &Set, range: &Range) -> Outcome<Items<'i>> {
+pub fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Items<'i>> {
     let (Set::Join { source, .. } | Set::IndexJoin { source, .. }) = set else {
         return Ok(Box::new(std::iter::empty()));
     };
-    let mut found: Vec<Item> = Vec::new();
-    for item in items(context, source, &Range::all())? {
+    let mut streams: Vec<Items<'_>> = Vec::new();
+    for item in items(context, source, &Span::all(span.descending))? {
         let target = joined(context, set, item?)?;
-        if let Some(readable) = Readable::of(context, &target)? {
-            for item in items(context, &readable.set, range)? {
-                found.push(item?);
-            }
-        }
+        let readable = Readable::of(context, &target)?;
+        // Each is read whole, because what it is read from ends with this call.
+        let found: VecDeque<Outcome<Item>> = match readable {
+            Some(readable) => items(context, &readable.set, span)?.collect(),
+            None => VecDeque::new(),
+        };
+        streams.push(Box::new(found.into_iter()));
     }
-    found.sort_by(|a, b| if range.descending { b.place().cmp(a.place()) } else { a.place().cmp(b.place()) });
-    let mut merged: Vec<Item> = Vec::new();
-    for item in found {
-        match merged.last_mut() {
-            Some(last) if last.place() == item.place() => {
-                let mut sources = item.sources.clone();
-                sources.extend(last.sources.iter().filter(|source| !item.sources.contains(source)).cloned());
-                *last = Item { sources, ..item };
-            }
-            _ => merged.push(item),
-        }
-    }
-    Ok(Box::new(merged.into_iter().map(Ok)))
+    merged(streams, span.descending, |group| {
+        let stream = group.first().map_or(0, |(stream, _)| *stream);
+        of_stream(group, stream).into_iter().take(1).collect()
+    })
 }
 
 /// The set that an item of the source of a join leads to.

@@ -2,11 +2,12 @@
 //!
 //! The order is that of time; at one time, first by what happened, then by document.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::PageRequest;
-use super::Readable;
 use super::page::cut;
+use super::require_readable;
 use crate::fauna_dev::access::Deed;
 use crate::fauna_dev::access::allows;
 use crate::fauna_dev::documents;
@@ -27,34 +28,76 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Set;
 use crate::fauna_dev::language::SetEvent;
 use crate::fauna_dev::language::Stamp;
+use crate::fauna_dev::language::Term;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::compare_terms;
 
 /// A place in a history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 struct Place {
     /// When.
     ts: i64,
     /// What happened.
-    action: u8,
+    action: Action,
     /// To which document.
     document: Ref,
+    /// The values of its entry, where there are some.
+    terms: Vec<Term>,
 }
 
-/// An event and its place.
+impl Place {
+    /// The rank of what happened: what left a set is read before what came, what a document went through in the order of its life.
+    const fn rank(&self) -> u8 {
+        match self.action {
+            Action::Remove | Action::Create => 0,
+            Action::Add | Action::Update => 1,
+            Action::Delete => 2,
+        }
+    }
+
+    /// The order in which events are kept.
+    fn compare_stored(&self, other: &Self) -> Ordering {
+        let plain = |place: &Self| (place.ts, place.rank(), place.document);
+        plain(self).cmp(&plain(other)).then_with(|| compare_terms(&self.terms, &other.terms))
+    }
+
+    /// The order by which a page is cut at a cursor.
+    fn compare_cursor(&self, other: &Self) -> Ordering {
+        let plain = |place: &Self| (place.ts, place.document, place.rank());
+        plain(self).cmp(&plain(other)).then_with(|| compare_terms(&self.terms, &other.terms))
+    }
+
+    /// The order in which the histories of several sets are merged.
+    fn compare_merged(&self, other: &Self) -> Ordering {
+        let plain = |place: &Self| (place.ts, u8::MAX - place.rank(), place.document);
+        plain(self).cmp(&plain(other)).then_with(|| compare_terms(&self.terms, &other.terms))
+    }
+}
+
+/// An event, its place and the sets it comes from.
 struct Event {
     /// Its place.
     place: Place,
     /// The event.
     value: Value,
+    /// The sets.
+    sources: Vec<Arc<Set>>,
 }
 
 /// A page of a history.
 ///
 /// # Errors
-/// Where the cursor does not fit (at `at`), or the set has no history.
-pub fn page(context: &Context<'_>, readable: &Readable, request: &PageRequest, at: &Position) -> Outcome<Page> {
-    let Set::Events(source) = &*readable.set else { return Err(no_history(at)) };
-    let mut events = history(context, source, at)?;
+/// Where the cursor does not fit (at `at`), the caller may not read the set, or it has no history.
+pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
+    let cursor = request.cursor.as_ref().map(|cursor| event_cursor(context, cursor, request.cursor_at)).transpose()?;
+    let readable = require_readable(context, set, request.denied_at)?;
+    let Set::Events(source) = &*readable.set else { return Err(no_history(&request.position)) };
+    let mut events = history(context, source, &request.position)?;
+    if !is_composite(source) {
+        for event in &mut events {
+            event.sources = vec![Arc::clone(&readable.set)];
+        }
+    }
     if readable.is_filtered {
         let mut allowed = Vec::new();
         for event in events {
@@ -64,24 +107,19 @@ pub fn page(context: &Context<'_>, readable: &Readable, request: &PageRequest, a
         }
         events = allowed;
     }
-    events.sort_by_key(|event| event.place);
-    let cursor = request.cursor.as_ref().map(|cursor| event_cursor(context, cursor, at)).transpose()?;
-    if let Some((place, _)) = &cursor {
-        events.retain(|event| if request.backward { event.place < *place } else { event.place >= *place });
-    }
     if request.backward {
         events.reverse();
     }
-    let origin = match &**source {
-        Set::Documents(collection) | Set::Schema(collection) => Arc::new(Set::Unnamed(*collection)),
-        _ => Arc::clone(source),
+    let events = match &cursor {
+        Some((place, _)) => from_cursor(events, place, request.backward),
+        None => events,
     };
     let shown = |event: &Event| {
         let value = event.value.clone();
         if !request.sources {
             return value;
         }
-        Value::Element(Arc::new(Element { value, sources: vec![Arc::clone(&origin)] }))
+        Value::Element(Arc::new(Element { value, sources: event.sources.clone() }))
     };
     let mut page = cut(events, request, |event| Value::Cursor(Arc::new(Cursor::Event(as_cursor(&event.value)))), shown);
     if let Some((_, value)) = cursor {
@@ -89,6 +127,32 @@ pub fn page(context: &Context<'_>, readable: &Readable, request: &PageRequest, a
         *end = Some(Value::Cursor(Arc::new(Cursor::Event(value))));
     }
     Ok(page)
+}
+
+/// The events from a cursor on, or before it.
+fn from_cursor(events: Vec<Event>, cursor: &Place, backward: bool) -> Vec<Event> {
+    let is_kept = |event: &Event| {
+        let order = event.place.compare_stored(cursor);
+        if backward { order.is_le() } else { order.is_ge() }
+    };
+    let is_passed = |event: &Event| {
+        let order = event.place.compare_cursor(cursor);
+        if backward { order.is_ge() } else { order.is_lt() }
+    };
+    events.into_iter().filter(is_kept).skip_while(is_passed).collect()
+}
+
+/// Whether a set is made of others.
+fn is_composite(set: &Set) -> bool {
+    matches!(
+        set,
+        Set::Union(_)
+            | Set::Intersection(_)
+            | Set::Difference(_)
+            | Set::Distinct(_)
+            | Set::Join { .. }
+            | Set::IndexJoin { .. }
+    )
 }
 
 /// The set has no history.
@@ -108,42 +172,45 @@ fn as_cursor(event: &Value) -> Value {
     }
 }
 
-/// The rank of an action among events of one time.
-const fn rank(action: Action) -> u8 {
-    match action {
-        Action::Create | Action::Add => 0,
-        Action::Update => 1,
-        Action::Delete | Action::Remove => 2,
+/// The events of several sets in one order; one that several have comes once, from all of them.
+fn merged(histories: Vec<Vec<Event>>) -> Vec<Event> {
+    let mut streams: Vec<_> = histories.into_iter().map(|events| events.into_iter().peekable()).collect();
+    let mut all: Vec<Event> = Vec::new();
+    loop {
+        let heads =
+            streams.iter_mut().enumerate().filter_map(|(number, stream)| Some((number, stream.peek()?.place.clone())));
+        let Some((first, _)) = heads.min_by(|(_, a), (_, b)| a.compare_merged(b)) else { return all };
+        let Some(event) = streams.get_mut(first).and_then(Iterator::next) else { return all };
+        match all.last_mut() {
+            Some(last) if last.place.compare_merged(&event.place).is_eq() => {
+                last.sources.splice(0..0, event.sources);
+            }
+            _ => all.push(event),
+        }
     }
 }
 
-/// All events of a set.
+/// All events of a set, the earliest first.
 fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<Vec<Event>> {
     match &**source {
         Set::Document(document) => of_document(context, *document),
         Set::Singleton(document) => {
             let events = of_document(context, *document)?;
-            Ok(events.into_iter().filter_map(|event| as_set_event(&event)).collect())
+            Ok(events.into_iter().filter_map(|event| as_set_event(&event, source)).collect())
         }
         Set::Documents(collection) | Set::Unnamed(collection) | Set::Schema(collection) => {
             let mut events = Vec::new();
+            let own = Arc::new(Set::Unnamed(*collection));
             for id in context.transaction().ids_ever(*collection, i64::MIN, true, usize::MAX)? {
                 let document = Ref::new(collection.database, collection.id, id);
-                events.extend(of_document(context, document)?.iter().filter_map(as_set_event));
+                events.extend(of_document(context, document)?.iter().filter_map(|event| as_set_event(event, &own)));
             }
-            Ok(events)
+            Ok(in_order(events))
         }
-        Set::Match { index, terms } => of_index(context, *index, terms),
+        Set::Match { index, terms } => of_index(context, source, *index, terms),
         Set::Union(sets) => {
-            let mut events: Vec<Event> = Vec::new();
-            for set in sets {
-                for event in history(context, set, at)? {
-                    if !events.iter().any(|known| known.place == event.place && known.value == event.value) {
-                        events.push(event);
-                    }
-                }
-            }
-            Ok(events)
+            let histories = sets.iter().map(|set| history(context, set, at)).collect::<Outcome<Vec<_>>>()?;
+            Ok(merged(histories))
         }
         Set::Distinct(inner) => history(context, inner, at),
         _ => Err(no_history(at)),
@@ -151,7 +218,7 @@ fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<V
 }
 
 /// The event of a set that an event of its document is; none where the document only changed.
-fn as_set_event(event: &Event) -> Option<Event> {
+fn as_set_event(event: &Event, source: &Arc<Set>) -> Option<Event> {
     let Value::DocumentEvent(of_document) = &event.value else { return None };
     let action = match of_document.action {
         Action::Create => Action::Add,
@@ -159,7 +226,8 @@ fn as_set_event(event: &Event) -> Option<Event> {
         _ => return None,
     };
     let value = SetEvent { ts: of_document.ts, action, document: of_document.document, values: Vec::new() };
-    Some(Event { place: event.place, value: Value::SetEvent(Arc::new(value)) })
+    let place = Place { action, ..event.place.clone() };
+    Some(Event { place, value: Value::SetEvent(Arc::new(value)), sources: vec![Arc::clone(source)] })
 }
 
 /// The events of a document.
@@ -173,9 +241,9 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
             (Some(before), Some(fields)) => (Action::Update, Some(changes(before.get("data"), fields.get("data")))),
         };
         let ts = context.transaction().stamp(version.ts);
-        let place = Place { ts: version.ts, action: rank(action), document };
-        events
-            .push(Event { place, value: Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data })) });
+        let place = Place { ts: version.ts, action, document, terms: Vec::new() };
+        let value = Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data }));
+        events.push(Event { place, value, sources: Vec::new() });
         last = version.fields;
     }
     Ok(events)
@@ -205,19 +273,30 @@ fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
 }
 
 /// The events of the entries of an index.
-fn of_index(context: &Context<'_>, index: Ref, terms: &[Value]) -> Outcome<Vec<Event>> {
+fn of_index(context: &Context<'_>, source: &Arc<Set>, index: Ref, terms: &[Value]) -> Outcome<Vec<Event>> {
     let key = documents::term_key(terms, context.transaction().commit_time());
+    let flags: Vec<bool> = documents::index(context, index)?
+        .map(|index| index.values.iter().map(|value| value.reverse).collect())
+        .unwrap_or_default();
     let mut events = Vec::new();
     for (came, left, entry) in context.transaction().entry_history(index, &key)? {
+        let terms: Vec<Term> =
+            entry.values.iter().zip(&flags).map(|(value, reverse)| Term::new(value.clone(), *reverse)).collect();
         for (ts, action) in [(Some(came), Action::Add), (left, Action::Remove)] {
             let Some(ts) = ts else { continue };
-            let place = Place { ts, action: rank(action), document: entry.document };
+            let place = Place { ts, action, document: entry.document, terms: terms.clone() };
             let stamp = context.transaction().stamp(ts);
             let event = SetEvent { ts: stamp, action, document: entry.document, values: entry.values.clone() };
-            events.push(Event { place, value: Value::SetEvent(Arc::new(event)) });
+            events.push(Event { place, value: Value::SetEvent(Arc::new(event)), sources: vec![Arc::clone(source)] });
         }
     }
-    Ok(events)
+    Ok(in_order(events))
+}
+
+/// Events as they are kept.
+fn in_order(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by(|a, b| a.place.compare_stored(&b.place));
+    events
 }
 
 /// A cursor into a history, and how it is shown.
@@ -227,7 +306,7 @@ fn of_index(context: &Context<'_>, index: Ref, terms: &[Value]) -> Outcome<Vec<E
 fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome<(Place, Value)> {
     let database = context.database();
     let least = Ref::new(database, 0, 0);
-    let simple = |ts: i64| (Place { ts, action: 0, document: least }, ts);
+    let simple = |ts: i64| (Place { ts, action: Action::Add, document: least, terms: Vec::new() }, ts);
     let (place, ts) = match cursor {
         Value::Cursor(inner) => match &**inner {
             Cursor::Event(event) => return event_cursor(context, event, at),
@@ -256,7 +335,7 @@ fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -
     let micros = ts.micros(context.transaction().commit_time());
     let shown =
         Value::object([("ts", ts.value()), ("action", Value::Action(action)), ("document", Value::Ref(document))]);
-    (Place { ts: micros, action: rank(action), document }, shown)
+    (Place { ts: micros, action, document, terms: Vec::new() }, shown)
 }
 
 /// A cursor that is written as an object.
@@ -278,7 +357,7 @@ fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Ou
         Some(document) => cast::reference.apply(document, &at.at("document"))?,
         None => Ref::new(context.database(), i64::MAX, i64::MAX),
     };
-    Ok((Place { ts, action: rank(action), document }, Value::Object(Arc::clone(object))))
+    Ok((Place { ts, action, document, terms: Vec::new() }, Value::Object(Arc::clone(object))))
 }
 
 /// Something that is no cursor.

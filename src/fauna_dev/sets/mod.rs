@@ -5,12 +5,17 @@
 mod algebra;
 mod cursor;
 mod events;
+mod heap;
+mod item;
+mod leaf;
+mod merge;
 mod page;
 mod readable;
+mod reversal;
 mod shape;
 mod stream;
 
-pub use cursor::{lower_bound, upper_bound};
+pub use cursor::bound;
 pub use page::{PageRequest, page};
 pub use readable::{Readable, require_readable};
 pub use shape::{Shape, shape};

@@ -1,30 +1,33 @@
 //! Pages of sets.
 //!
-//! Forward a page begins with its cursor, backward it ends before it, and it is always in ascending order. Items that the caller
+//! Forward a page begins with its cursor, backward it ends before it, and it is always in ascending order. What comes before the
+//! beginning is passed over, but only until the first item that does not. Items that the caller
 //! may not read are skipped before a page is cut, so that pages stay full.
 
 use std::sync::Arc;
 
-use super::Readable;
-use super::cursor::is_blind;
+use super::cursor::bound;
+use super::cursor::parts;
 use super::events;
-use super::stream::Item;
-use super::stream::Range;
+use super::item::Item;
+use super::require_readable;
+use super::shape;
+use super::stream::Span;
 use super::stream::items;
 use crate::fauna_dev::access::Deed;
 use crate::fauna_dev::access::allows;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Element;
+use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Page;
 use crate::fauna_dev::language::Position;
+use crate::fauna_dev::language::Set;
 use crate::fauna_dev::language::Value;
-use crate::fauna_dev::sets::Shape;
-use crate::fauna_dev::sets::lower_bound;
 
 /// What page is wanted.
-pub struct PageRequest {
+pub struct PageRequest<'p> {
     /// The cursor, if there is one.
     pub cursor: Option<Value>,
     /// Whether the page before the cursor is wanted.
@@ -33,39 +36,51 @@ pub struct PageRequest {
     pub size: usize,
     /// Whether each element comes with the sets it is from.
     pub sources: bool,
+    /// Where a cursor that does not fit is reported.
+    pub cursor_at: &'p Position,
+    /// Where it is reported that the caller may not read the set.
+    pub denied_at: &'p Position,
+    /// Where the call stands.
+    pub position: &'p Position,
 }
 
-/// A page of a set.
+impl<'p> PageRequest<'p> {
+    /// Everything, asked for by a call and reported at one of its keys.
+    pub const fn of(call: &'p FormCall, at: &'p Position) -> Self {
+        Self {
+            cursor: None,
+            backward: false,
+            size: usize::MAX,
+            sources: false,
+            cursor_at: at,
+            denied_at: at,
+            position: &call.position,
+        }
+    }
+}
+
+/// A page of a set, as far as the caller may read it.
 ///
 /// # Errors
-/// Where the cursor does not fit (at `at`), or reading fails.
-pub fn page(
-    context: &Context<'_>,
-    readable: &Readable,
-    shape: &Shape,
-    request: &PageRequest,
-    at: &Position,
-) -> Outcome<Page> {
+/// Where the cursor does not fit, where the caller may not read the set, or where reading fails.
+pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
+    let shape = shape(context, set)?;
     if shape.is_history {
-        return events::page(context, readable, request, at);
+        return events::page(context, set, request);
     }
-    let bound = request.cursor.as_ref().map(|cursor| lower_bound(shape, cursor, at)).transpose()?;
-    let key = bound.and_then(|bound| bound.key);
-    let range = if request.backward && request.cursor.as_ref().is_some_and(|cursor| is_blind(shape, cursor)) {
-        Range { upper: Some(Vec::new()), ..Range::all() }
-    } else if request.backward {
-        Range { lower: Vec::new(), upper: key, descending: true }
-    } else {
-        Range { lower: key.unwrap_or_default(), upper: None, descending: false }
-    };
+    let bound = request.cursor.as_ref().map(|cursor| bound(&shape, cursor, true, request.cursor_at)).transpose()?;
+    let readable = require_readable(context, set, request.denied_at)?;
+    let all = Span::all(request.backward);
+    let span = Span { from: bound.map_or(all.from, |bound| bound.place), ..all };
     let mut found: Vec<Item> = Vec::new();
-    for item in items(context, &readable.set, &range)? {
+    for item in items(context, &readable.set, &span)? {
         if found.len() > request.size {
             break;
         }
         let item = item?;
         context.in_time()?;
-        if !readable.is_filtered || allows(context, &Deed::Read(item.document))? {
+        let is_readable = !readable.is_filtered || allows(context, &Deed::Read(item.document))?;
+        if is_readable && (!found.is_empty() || span.is_begun(&item)) {
             found.push(item);
         }
     }
@@ -86,7 +101,7 @@ pub fn page(
 /// A page of what was read, one item more than wanted where there is more.
 pub fn cut<T>(
     mut found: Vec<T>,
-    request: &PageRequest,
+    request: &PageRequest<'_>,
     cursor: impl Fn(&T) -> Value,
     shown: impl Fn(&T) -> Value,
 ) -> Page {
@@ -110,17 +125,5 @@ pub fn cut<T>(
         unmapped: Arc::new(found.iter().map(cursor).collect()),
         before,
         after,
-    }
-}
-
-/// The parts of a cursor as it was given.
-fn parts(cursor: &Value) -> Vec<Value> {
-    match cursor {
-        Value::Array(parts) => parts.to_vec(),
-        Value::Cursor(inner) => match &**inner {
-            Cursor::Values(parts) => parts.clone(),
-            Cursor::Event(event) => vec![event.clone()],
-        },
-        one => vec![one.clone()],
     }
 }

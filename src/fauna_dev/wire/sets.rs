@@ -30,7 +30,7 @@ pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
         Set::Intersection(sets) => vec![("intersection", all(sets))],
         Set::Difference(sets) => vec![("difference", all(sets))],
         Set::Distinct(source) => vec![("distinct", Value::Set(Arc::clone(source)))],
-        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.literal())],
+        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.versioned().into())],
         Set::IndexJoin { source, index } => {
             vec![("join", Value::Set(Arc::clone(source))), ("with", Value::Ref(*index))]
         }
@@ -43,9 +43,15 @@ pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
         }
         Set::Reverse(source) => vec![("reverse", Value::Set(Arc::clone(source)))],
         Set::Filter { with, source } => {
-            vec![("filter", with.literal()), ("collection", Value::Set(Arc::clone(source)))]
+            vec![("filter", with.versioned().into()), ("collection", Value::Set(Arc::clone(source)))]
         }
-        Set::Events(source) => vec![("events", Value::Set(Arc::clone(source)))],
+        Set::Events(source) => {
+            let inside = match &**source {
+                Set::Schema(_) | Set::Document(_) => Value::Set(Arc::clone(source)),
+                other => Value::object(set_fields(other)),
+            };
+            vec![("events", inside)]
+        }
     }
 }
 

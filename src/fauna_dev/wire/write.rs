@@ -124,14 +124,7 @@ impl<'n> Writer<'n> {
     /// A lambda with the version it is read by.
     fn lambda(&mut self, lambda: &Lambda) -> Outcome<()> {
         self.out.push_str("{\"@query\":");
-        let mut shown = Object::new();
-        shown.set("api_version", Value::from(lambda.version().name()));
-        if let Value::Object(fields) = lambda.literal() {
-            for (name, value) in fields.iter() {
-                shown.set(Arc::clone(name), value.clone());
-            }
-        }
-        self.object(&shown)?;
+        self.object(&lambda.versioned())?;
         self.out.push('}');
         Ok(())
     }
