@@ -15,7 +15,6 @@ use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
-use actix_web::http::Method;
 use tracing::Event;
 use tracing::Span;
 use tracing::Subscriber;
