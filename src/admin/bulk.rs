@@ -289,7 +289,8 @@ mod tests {
         ] {
             assert_eq!(problems(&[good.clone(), bad]), [(1, count)], "{what}");
         }
-        assert_eq!(problems(&[good.clone(), entry(&[("email", json!("B@x.io"))])]), [(1, 1)], "the same address");
+        let twin = entry(&[("email", json!("B@x.io"))]);
+        assert_eq!(problems(&[good.clone(), twin]), [(1, 2)], "the same address and id");
         assert_eq!(problems(&[entry(&[]), good]), [(1, 1)], "the same id");
         assert!(matches!(of_body(b"{"), Err(Error::Malformed(_))));
         for body in [json!({}), json!({"users": {}}), json!({"users": []}), json!([])] {
