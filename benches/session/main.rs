@@ -6,8 +6,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    missing_docs,
-    reason = "a bench stops at the first thing that is wrong"
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::missing_docs_in_private_items,
+    reason = "a bench stops at the first thing that is wrong, and prints what it saw"
 )]
 
 mod bare;
