@@ -1,12 +1,17 @@
 //! What time it is.
 //!
-//! Every rule takes the time as a value; a [`Clock`] is where that value comes from. Tests hold a manual clock and move it, so nothing sleeps.
+//! Every rule takes the time as a value; a [`Clock`] is where that value comes from, and what a task sleeps by. Tests move
+//! it, so they wait for nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 /// A moment, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -51,17 +56,26 @@ fn millis_of(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time. Clones of a manual clock move together.
+/// Tells the time. Clones move together.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// Microseconds that a test has moved this clock ahead of the system's.
-    ahead: Arc<AtomicI64>,
+    /// How a test has moved it.
+    moved: Arc<Moved>,
+}
+
+/// How a test has moved a clock.
+#[derive(Debug, Default)]
+struct Moved {
+    /// Microseconds ahead of the system's clock.
+    ahead: AtomicI64,
+    /// Wakes those who sleep by the clock.
+    again: Notify,
 }
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self { ahead: Arc::new(AtomicI64::new(0)) }
+        Self { moved: Arc::default() }
     }
 
     /// Now, to the millisecond.
@@ -74,12 +88,29 @@ impl Clock {
         let system = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-        system.saturating_add(self.ahead.load(Ordering::SeqCst))
+        system.saturating_add(self.moved.ahead.load(Ordering::SeqCst))
     }
 
-    /// Moves this clock and all its clones ahead of the system's. For tests.
+    /// Sleeps until `span` has passed on this clock, however that came about.
+    pub async fn sleep(&self, span: Duration) {
+        let end = self.now().after(span);
+        loop {
+            let moved = self.moved.again.notified();
+            let left = self.now().until(end);
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = moved => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
+    /// Moves this clock and all its clones ahead of the system's, and wakes who has slept long enough then. For tests.
     pub fn advance(&self, span: Duration) {
-        self.ahead.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.moved.ahead.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.moved.again.notify_waiters();
     }
 }
 
@@ -94,6 +125,21 @@ mod tests {
         let before = twin.now();
         clock.advance(Duration::from_secs(60));
         assert!(twin.now() >= before.after(Duration::from_secs(60)));
+    }
+
+    #[actix_rt::test]
+    async fn sleepers_wake_when_the_clock_is_moved() {
+        let (clock, hour) = (Clock::system(), Duration::from_hours(1));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(hour).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(hour / 2);
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(hour / 2);
+        tokio::time::timeout(Duration::from_secs(10), sleeper).await.unwrap().unwrap();
     }
 
     #[test]

@@ -40,9 +40,12 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         return say(USAGE);
     }
     let config = Config::from_env()?;
-    telemetry::start(&config.log.filter, config.log.json)?;
+    if words.is_empty() {
+        telemetry::start(&config.log.filter, config.log.json)?;
+        return Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?);
+    }
+    telemetry::start_beside_output(&config.log.filter, config.log.json)?;
     match *words {
-        [] => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
         ["schema", "apply"] => {
             let key = app::apply_schema(&config).await?;
             say(&format!("The schema is installed. Run the application with\n\nFAUNA_SECRET={}", key.expose_secret()))

@@ -1,16 +1,14 @@
 //! What concerns every request, whoever answers it.
 //!
 //! Which other origins may call us (CORS), whether a request that carries cookies was meant by the person it claims to
-//! come from (design D8), the headers that tell browsers to be strict, a deadline, and a JSON answer even where a handler
-//! panicked or actix-web refused by itself. Refusals are ordinary answers, so the layers outside still dress them.
+//! come from (design D8), the headers that tell browsers to be strict, a deadline, and an answer in words even where a
+//! handler panicked or actix-web refused by itself. Refusals are ordinary answers, so the layers outside still dress them.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::Error;
-use actix_web::HttpResponse;
-use actix_web::ResponseError;
 use actix_web::body::BoxBody;
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
@@ -27,9 +25,13 @@ use actix_web::web::Data;
 use futures_util::FutureExt as _;
 
 use crate::problem::Problem;
+use crate::problem::ProblemPage;
+use crate::problem::wants_page;
 
 /// A request that took longer is answered with 408; what it began in the background goes on.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+/// The same for what has thousands of things to do at once ([`Trusted::slow_path`]).
+const SLOW_REQUEST_DEADLINE: Duration = Duration::from_secs(150);
 
 /// The origins that a person's browser may send us cookies from.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Trusted {
     pub website: String,
     /// What pages may load and connect to, made once: it goes out with every answer.
     pub policy: HeaderValue,
+    /// The path whose requests may take long; empty where there is none.
+    pub slow_path: &'static str,
 }
 
 impl Trusted {
@@ -49,7 +53,7 @@ impl Trusted {
     /// Where `fauna` cannot stand in a header.
     pub fn new(api: &str, website: &str, fauna: Option<&str>) -> Result<Self, InvalidHeaderValue> {
         let policy = HeaderValue::from_str(&content_security_policy(fauna))?;
-        Ok(Self { api: api.to_owned(), website: website.to_owned(), policy })
+        Ok(Self { api: api.to_owned(), website: website.to_owned(), policy, slow_path: "" })
     }
 }
 
@@ -76,7 +80,7 @@ pub async fn same_origin(
     if meant {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").error_response();
+    let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").respond_to(request.headers());
     Ok(request.into_response(refusal))
 }
 
@@ -109,20 +113,32 @@ fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
     origin == trusted.website || origin == trusted.api || (authority.is_some() && authority == host)
 }
 
-/// A deadline, an answer to a panic, JSON for every refusal that actix-web made itself, and strict headers on all of it.
+/// `HEAD` wherever there is `GET`, a deadline, an answer to a panic, words for every refusal that actix-web made itself, and
+/// strict headers on all of it.
 pub async fn dress(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
-    let answered = tokio::time::timeout(REQUEST_DEADLINE, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+    let wants_page = wants_page(request.headers());
+    let failed = |status, words| {
+        let problem = Problem::new(status, words);
+        if wants_page { ProblemPage::from(problem).into() } else { Error::from(problem) }
+    };
+    let is_slow = trusted.as_ref().is_some_and(|trusted| trusted.slow_path == request.path());
+    let deadline = if is_slow { SLOW_REQUEST_DEADLINE } else { REQUEST_DEADLINE };
+    // Routes know `GET`; the server, which remembers what it was asked, leaves the body out (RFC 9110, 9.3.2).
+    if *request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let answered = tokio::time::timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
     let answered = match answered {
-        Ok(Ok(answered)) => answered.map(|response| speak_json(response.map_into_boxed_body())),
+        Ok(Ok(answered)) => answered.map(|response| in_words(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into())
+            Err(failed(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
         }
-        Err(_elapsed) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into()),
+        Err(_elapsed) => Err(failed(StatusCode::REQUEST_TIMEOUT, "the request took too long")),
     };
     let Some(trusted) = trusted else { return answered };
     match answered {
@@ -141,8 +157,8 @@ pub async fn dress(
     }
 }
 
-/// Replaces the plain text of actix-web's own refusals by the JSON that clients of this API expect.
-fn speak_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+/// Replaces the plain text of actix-web's own refusals by the page or the JSON that whoever asked expects.
+fn in_words(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -153,16 +169,25 @@ fn speak_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     if !untyped || empty_by_choice {
         return response;
     }
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let mut json: HttpResponse = Problem::new(status, reason(status)).error_response();
+    let allow = response.headers().get(header::ALLOW).map(with_head);
+    let mut refusal = Problem::new(status, reason(status)).respond_to(response.request().headers());
     if let Some(allow) = allow {
-        json.headers_mut().insert(header::ALLOW, allow);
+        refusal.headers_mut().insert(header::ALLOW, allow);
     }
-    ServiceResponse::new(response.request().clone(), json.map_into_boxed_body())
+    ServiceResponse::new(response.request().clone(), refusal.map_into_boxed_body())
+}
+
+/// The methods that are allowed, `HEAD` among them wherever `GET` is.
+fn with_head(allow: &HeaderValue) -> HeaderValue {
+    let methods = allow.to_str().unwrap_or_default();
+    if !methods.split(", ").any(|method| method == "GET") {
+        return allow.clone();
+    }
+    HeaderValue::from_str(&format!("{methods}, HEAD")).unwrap_or_else(|_odd| allow.clone())
 }
 
 /// What a refusal without words of its own says.
-fn reason(status: StatusCode) -> &'static str {
+pub fn reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND => "not found",
         StatusCode::METHOD_NOT_ALLOWED => "method not allowed",

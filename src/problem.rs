@@ -13,6 +13,7 @@ use actix_web::HttpResponse;
 use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
 use serde::Serialize;
 
 /// A refusal or failure, ready to be answered as `{"message": …}`.
@@ -93,6 +94,11 @@ impl Problem {
         self.head().content_type("text/html; charset=utf-8").body(html)
     }
 
+    /// The answer in the form that whoever asks wants: a page for people, JSON for programs.
+    pub fn respond_to(self, headers: &HeaderMap) -> HttpResponse {
+        if wants_page(headers) { ProblemPage(self).error_response() } else { self.error_response() }
+    }
+
     /// Logs the failure where it becomes an answer, and only there.
     fn log(&self) {
         if let Some(cause) = &self.cause {
@@ -109,6 +115,12 @@ impl Problem {
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         response
     }
+}
+
+/// Whether a page is wanted: browsers that go somewhere say so, programs and scripts do not.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The error and all its sources in one line.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -53,6 +54,10 @@ const LINES_MAX: usize = 400;
 /// Names that say nothing about what is inside.
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
+/// Rows of the attack catalogue about refresh tokens, access tokens and cookies.
+const CATALOGUE: &[(&str, &[RangeInclusive<u32>])] =
+    &[("S-R-", &[1..=16, 18..=27]), ("S-J-", &[1..=11, 13..=19]), ("S-C-", &[1..=20, 22..=22, 30..=32])];
+
 #[test]
 fn rooms_use_only_the_rooms_they_may() {
     let mut arrows = Vec::new();
@@ -98,7 +103,8 @@ fn names_mean_something() {
 
 #[test]
 fn every_setting_is_documented_and_every_documented_setting_is_read() {
-    let code = fs::read_to_string("src/config/mod.rs").unwrap();
+    let code: String =
+        files(Path::new("src/config"), &["rs"]).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let read: BTreeSet<&str> = code.split("read.").skip(1).filter_map(first_argument).collect();
     let example = fs::read_to_string(".env.example").unwrap();
     let documented: BTreeSet<&str> = example
@@ -109,6 +115,32 @@ fn every_setting_is_documented_and_every_documented_setting_is_read() {
         .filter(|name| is_setting(name))
         .collect();
     assert_eq!(read, documented);
+}
+
+/// A row is held where a test names it, or where a list of tests says where or why not.
+#[test]
+fn every_row_of_the_catalogue_about_sessions_is_held_or_explained() {
+    let places = ["tests/session", "tests/site", "src/session", "src/origin.rs"].map(Path::new);
+    let found = places
+        .iter()
+        .flat_map(|place| if place.is_file() { vec![place.to_path_buf()] } else { files(place, &["rs", "md"]) });
+    let text: String = found.map(|file| fs::read_to_string(file).unwrap()).collect();
+    for (kind, rows) in CATALOGUE {
+        let named = rows_named(&text, kind);
+        let missing: Vec<u32> = rows.iter().cloned().flatten().filter(|row| !named.contains(row)).collect();
+        assert!(missing.is_empty(), "{kind}: nobody names {missing:?}");
+    }
+}
+
+/// The numbers behind `S-X-`; `S-X-01 … S-X-03` names all between.
+fn rows_named(text: &str, kind: &str) -> BTreeSet<u32> {
+    let mut named = BTreeSet::new();
+    for (_, rest) in text.match_indices(kind).map(|(at, _)| text.split_at(at + kind.len())) {
+        let Some(first) = rest.get(..2).and_then(|digits| digits.parse::<u32>().ok()) else { continue };
+        let until = rest.get(2..).and_then(|rest| rest.strip_prefix(" … ")?.strip_prefix(kind)?.get(..2)?.parse().ok());
+        named.extend(first..=until.unwrap_or(first));
+    }
+    named
 }
 
 /// The first argument of a call whose text begins after `read.`, if it is the name of a setting.

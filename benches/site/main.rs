@@ -12,9 +12,9 @@
     reason = "a benchmark that cannot go on has failed, and its figures are rough"
 )]
 
+#[path = "../load/mod.rs"]
 mod load;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::Path;
@@ -29,12 +29,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use actix_web::web::Data;
 use actix_web::web::Json;
-use serde::Serialize;
 use serde_json::Map;
-use serde_json::json;
-use starter::app;
 use starter::clock::Clock;
-use starter::config::Config;
 use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session;
@@ -44,35 +40,28 @@ use starter::session::SignedIn;
 use starter::session::UserId;
 
 use load::Target;
-
-/// The language that the embedded Fauna is asked in.
-const VERSION: &str = "x-faunadb-api-version: 4\r\n";
-
-/// What every measured route answers.
-#[derive(Serialize)]
-struct Small {
-    status: &'static str,
-    number: u32,
-}
-
-async fn bare() -> Json<Small> {
-    Json(Small { status: "OK", number: 42 })
-}
+use load::bare;
+use load::bare::Small;
+use load::site::Person;
+use load::site::credentials;
 
 async fn guarded(_person: SignedIn) -> Json<Small> {
-    bare().await
+    bare::answer().await
 }
 
 fn main() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = actix_rt::System::new();
-    let (bare, guard) = runtime.block_on(async { (serve_bare(), serve_guard(directory.path()).await) });
-    let site = runtime.block_on(start_site(directory.path()));
-    let fauna = site.fauna_endpoint().trim_start_matches("http://").parse().unwrap();
-    let (address, root) = (site.address(), directory.path().join("data/embedded-fauna-root-key"));
+    starter::telemetry::start("info", true).unwrap();
+    let own = |site: &mut web::ServiceConfig| {
+        site.service(web::resource("/bench/guarded").get(guarded));
+    };
+    let (bare, guard) = runtime.block_on(async { (bare::serve(), serve_guard(directory.path()).await) });
+    let site = runtime.block_on(load::site::start(&directory.path().join("data"), own));
+    let address = site.address();
     let generator = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(measure(bare, guard, address, fauna, &root));
+        runtime.block_on(measure(bare, guard, address));
     });
     runtime.block_on(async {
         while !generator.is_finished() {
@@ -84,27 +73,16 @@ fn main() {
 }
 
 /// All figures, one after the other.
-async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr, fauna: SocketAddr, root: &Path) {
-    let at_guard = sign_in(guard, "/enter", "").await;
-    let guard_bare = Target::get(bare, "/", &at_guard.header);
-    let figure = load::ratio(&Target::get(guard, "/guarded", &at_guard.header), &guard_bare).await;
+async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr) {
+    let at_guard = Person::enter(guard, "/enter", "").await;
+    let guard_bare = Target::new(bare, "GET /", &at_guard.proof(), "");
+    let figure = load::ratio(&Target::new(guard, "GET /guarded", &at_guard.proof(), ""), &guard_bare).await;
     eprintln!("guard alone                              {figure:.2} of a bare route");
 
-    let person = sign_in(site, "/auth/signup", &credentials("bench@example.com")).await;
-    let site_bare = Target::get(bare, "/", &person.header);
-    let figure = load::ratio(&Target::get(site, "/bench/guarded", &person.header), &site_bare).await;
+    let person = Person::enter(site, "/auth/signup", &credentials("bench@example.com")).await;
+    let site_bare = Target::new(bare, "GET /", &person.proof(), "");
+    let figure = load::ratio(&Target::new(site, "GET /bench/guarded", &person.proof(), ""), &site_bare).await;
     eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
-
-    let secret = std::fs::read_to_string(root).unwrap_or_default();
-    let ping =
-        Target::post(fauna, "/", &format!("{VERSION}authorization: Bearer {}\r\n", secret.trim()), r#"{"now":null}"#);
-    let figure = load::ratio(&ping, &site_bare).await;
-    eprintln!("Fauna: `now` with the root key           {figure:.2} of a bare route");
-
-    let header = format!("{VERSION}authorization: Bearer {}\r\n", person.fauna_token);
-    let own = r#"{"get":{"current_identity":null}}"#;
-    let figure = load::ratio(&Target::post(fauna, "/", &header, own), &site_bare).await;
-    eprintln!("Fauna: own document as a user            {figure:.2} of a bare route");
 
     eprintln!("refresh with its Fauna token             {:.0} a second, 8 at a time", refreshes(site, 8).await);
     let (sign_ins, one_hash) = sign_ins(site).await;
@@ -114,15 +92,6 @@ async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr, fauna: S
         "sign-ins                                 {sign_ins:.0} a second, {:.2} of cores / argon2",
         sign_ins / ceiling
     );
-}
-
-/// A server with nothing but the route.
-fn serve_bare() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = HttpServer::new(|| App::new().service(web::resource("/").get(bare)));
-    actix_rt::spawn(server.workers(1).listen(listener).unwrap().run());
-    address
 }
 
 /// A server with the guard before the route, and nothing else on that route.
@@ -148,65 +117,21 @@ async fn serve_guard(directory: &Path) -> SocketAddr {
 async fn enter(request: HttpRequest, sessions: Data<Sessions>) -> Json<Small> {
     let user = UserId::parse("42").unwrap();
     sessions.create(&request, &user, Map::new()).await.unwrap();
-    bare().await
-}
-
-/// The whole site with one worker and one more route.
-async fn start_site(directory: &Path) -> app::Site {
-    let settings = BTreeMap::from([
-        ("LISTEN", "127.0.0.1:0".to_owned()),
-        ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0".to_owned()),
-        ("WORKERS", "1".to_owned()),
-        ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true".to_owned()),
-        ("INSECURE_NO_THROTTLE", "true".to_owned()),
-        ("DATA_DIR", directory.join("data").to_str().unwrap().to_owned()),
-    ]);
-    let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
-    starter::telemetry::start("info", true).unwrap();
-    let own = |site: &mut web::ServiceConfig| {
-        site.service(web::resource("/bench/guarded").get(guarded));
-    };
-    app::start_with(config, Clock::system(), app::Own { routes: own, ..app::Own::default() }).await.unwrap()
-}
-
-/// Somebody with a session.
-struct Person {
-    /// The header that proves it.
-    header: String,
-    refresh_token: String,
-    fauna_token: String,
-}
-
-async fn sign_in(address: SocketAddr, path: &str, body: &str) -> Person {
-    let http = reqwest::Client::new();
-    let request = http.post(format!("http://{address}{path}")).header("st-auth-mode", "header");
-    let request = request.header("content-type", "application/json").body(body.to_owned());
-    let response = request.send().await.unwrap();
-    let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
-    let front = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, header("front-token")).unwrap();
-    let front: serde_json::Value = serde_json::from_slice(&front).unwrap();
-    Person {
-        header: format!("authorization: Bearer {}\r\n", header("st-access-token")),
-        refresh_token: header("st-refresh-token"),
-        fauna_token: front["up"]["faunadbToken"].as_str().unwrap_or_default().to_owned(),
-    }
-}
-
-fn credentials(email: &str) -> String {
-    json!({"formFields": [{"id": "email", "value": email}, {"id": "password", "value": "correct horse 1"}]}).to_string()
+    bare::answer().await
 }
 
 /// Refreshes per second, each of a session of its own and each renewing a Fauna token.
 async fn refreshes(site: SocketAddr, at_once: usize) -> f64 {
     let http = reqwest::Client::new();
-    let sessions = (0..at_once)
-        .map(|n| async move { sign_in(site, "/auth/signup", &credentials(&format!("refresh{n}@example.com"))).await });
+    let sessions = (0..at_once).map(|n| async move {
+        Person::enter(site, "/auth/signup", &credentials(&format!("refresh{n}@example.com"))).await
+    });
     let people = futures_util::future::join_all(sessions).await;
     let began = Instant::now();
     let runs = people.into_iter().map(|person| {
         let http = http.clone();
         async move {
-            let (mut token, mut count) = (person.refresh_token, 0);
+            let (mut token, mut count) = (person.header("st-refresh-token").to_owned(), 0);
             while began.elapsed() < Duration::from_secs(3) {
                 let request = http.post(format!("http://{site}/auth/session/refresh")).header("st-auth-mode", "header");
                 let response = request.bearer_auth(&token).send().await.unwrap();

@@ -24,6 +24,7 @@ use starter::session::Sessions;
 use starter::session::SignedIn;
 use starter::session::UserId;
 use starter::session::Validator;
+use starter::session::Version;
 
 use crate::apps::Active;
 use crate::apps::Apps;
@@ -78,16 +79,14 @@ async fn login(request: HttpRequest, active: Data<Active>, login: Json<Login>) -
     Ok(user.to_string())
 }
 
-/// A session as a backend of old would have left it behind: without an issuer in its payload.
+/// A session as a backend of old would have left it behind.
 async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<HttpResponse, Refused> {
     let refuse = |error| sessions.refuse(error);
     let login = login.into_inner();
     let user = user(&login.user).map_err(refuse)?;
     let front = json!({ "uid": login.user, "ate": Clock::system().now().millis() + 3_600_000, "up": login.payload });
     let new = NewSession { user, payload: login.payload, data: Map::new(), transfer: None };
-    let issued = sessions.issue(new, false).await.map_err(refuse)?;
-    let without_issuer = Map::from_iter([("iss".to_owned(), Value::Null)]);
-    sessions.merge_into_payload(issued.handle(), without_issuer).await.map_err(refuse)?;
+    let issued = sessions.issue_as(new, false, Version::Two).await.map_err(refuse)?;
     let refresh = issued.refresh.as_ref().map(|refresh| refresh.token.expose_secret()).unwrap_or_default();
     Ok(HttpResponse::Ok()
         .insert_header(("st-access-token", issued.access.expose_secret()))

@@ -50,8 +50,17 @@ pub struct Accounts {
     outbox: Outbox,
     /// Slows guessing down.
     throttle: Throttle,
-    /// Where links in mails lead to, without the path of the page.
-    pages: String,
+    /// How it is done here.
+    settings: Settings,
+}
+
+/// What can be set about it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where links in mails lead to, without the path of the page, like `https://example.com/auth`.
+    pub pages: String,
+    /// Whether nobody is told that an address has an account (design D10).
+    pub hide_existing_accounts: bool,
 }
 
 /// Why something about an account was not done.
@@ -113,9 +122,9 @@ impl From<Error> for Problem {
 }
 
 impl Accounts {
-    /// Over these rooms; `pages` is where links in mails lead to, like `https://example.com/auth`.
-    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, pages: String) -> Self {
-        Self { users, sessions, outbox, throttle, pages }
+    /// Over these rooms.
+    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, settings: Settings) -> Self {
+        Self { users, sessions, outbox, throttle, settings }
     }
 
     /// Another password. All other sessions end, links for a new password become void, and the owner is told by mail.
@@ -155,14 +164,16 @@ impl Accounts {
             return Err(Error::SameEmail);
         }
         let _counted = self.throttle.admit(Action::AskForMail, client).await?;
-        let token = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
-            ChangeOffer::Offered(token) => token,
+        let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
+            ChangeOffer::Offered(token) => {
+                let url = format!("{}/verify-email?token={}&tenantId=public", self.settings.pages, token.expose());
+                Occasion::ConfirmEmail(Link { url: url.into(), life: LINK_LIFE })
+            }
+            ChangeOffer::Taken if self.settings.hide_existing_accounts => Occasion::AccountExists,
             ChangeOffer::Taken => return Err(Error::EmailTaken),
             ChangeOffer::NoUser => return Err(session::Error::Missing.into()),
         };
-        let url = format!("{}/verify-email?token={}&tenantId=public", self.pages, token.expose());
-        let link = Link { url: url.into(), life: LINK_LIFE };
-        Ok(self.outbox.put(new.as_str(), &Occasion::ConfirmEmail(link)).await?)
+        Ok(self.outbox.put(new.as_str(), &occasion).await?)
     }
 
     /// Uses a link that was mailed to a new address; the former one is told.

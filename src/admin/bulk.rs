@@ -1,5 +1,6 @@
 //! The form of SuperTokens' bulk import: what an entry must be like, and how a user looks in it.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use serde::Serialize;
@@ -31,48 +32,132 @@ pub struct EntryProblem {
     pub errors: Vec<String>,
 }
 
-/// Reads `{"users": […]}`; every entry is judged.
-pub fn parse(body: &[u8]) -> Result<Vec<Import>, Error> {
+/// An entry that has not been judged; nothing where the line was no JSON.
+pub type Entry = Option<Value>;
+
+/// The entries of a request: `{"users": […]}`.
+pub fn of_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
     let json: Value = serde_json::from_slice(body).map_err(|_why| Error::Malformed("the body is not JSON"))?;
-    let entries = json.get("users").and_then(Value::as_array).ok_or(Error::Malformed("users must be an array"))?;
-    if entries.is_empty() {
-        return Err(Error::Malformed("You need to add at least one user."));
-    }
-    if entries.len() > ENTRIES_MAX {
-        return Err(Error::Malformed("You can only add 10000 users at a time."));
-    }
-    let (mut people, mut problems) = (Vec::with_capacity(entries.len()), Vec::new());
-    let (mut addresses, mut plain) = (HashSet::new(), 0);
-    for (index, entry) in entries.iter().enumerate() {
-        let mut errors = Vec::new();
-        match person(entry, &mut errors) {
-            Some(person) => {
-                if !addresses.insert(person.email.as_str().to_owned()) {
-                    errors.push("another entry has the same email".to_owned());
-                }
-                plain += usize::from(matches!(person.password, ImportedPassword::Plain(_)));
-                if plain > PLAIN_MAX {
-                    errors.push(format!("at most {PLAIN_MAX} users with plainTextPassword at a time"));
-                }
-                people.push(person);
-            }
-            None if errors.is_empty() => errors.push("the entry cannot be read".to_owned()),
-            None => {}
-        }
-        if !errors.is_empty() {
-            problems.push(EntryProblem { index, errors });
-        }
-    }
-    if problems.is_empty() { Ok(people) } else { Err(Error::Import(problems)) }
+    of_json(json)
 }
 
-/// Entries whose address has an account here.
-pub fn already_there(people: &[Import], taken: &[String]) -> Vec<EntryProblem> {
-    let taken: HashSet<&str> = taken.iter().map(String::as_str).collect();
-    let is_taken = |person: &Import| taken.contains(person.email.as_str());
-    let there = people.iter().enumerate().filter(|(_, person)| is_taken(person));
-    let errors = || vec!["a user with this email already exists".to_owned()];
-    there.map(|(index, _)| EntryProblem { index, errors: errors() }).collect()
+/// The entries of a file: the same, or an export, which has one entry a line.
+pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(json) if json.get("users").is_some() => of_json(json),
+        Ok(_) | Err(_) => {
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            Ok(lines.map(|line| serde_json::from_str(line).ok()).collect())
+        }
+    }
+}
+
+/// The entries of SuperTokens' form.
+fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
+    match json.get_mut("users").map(Value::take) {
+        Some(Value::Array(entries)) => Ok(entries.into_iter().map(Some).collect()),
+        _ => Err(Error::Malformed("users must be an array")),
+    }
+}
+
+/// Entries that were looked at one by one and beside each other.
+pub struct Judged {
+    /// Those with which nothing is wrong so far, and which they are, counted from 0.
+    people: Vec<(usize, Import)>,
+    /// What is wrong with others.
+    problems: BTreeMap<usize, Vec<String>>,
+}
+
+impl Judged {
+    /// Judges every entry.
+    pub fn new(entries: Vec<Entry>) -> Result<Self, Error> {
+        if entries.is_empty() {
+            return Err(Error::Malformed("You need to add at least one user."));
+        }
+        if entries.len() > ENTRIES_MAX {
+            return Err(Error::Malformed("You can only add 10000 users at a time."));
+        }
+        let mut judged = Self { people: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
+        let mut seen = Seen::default();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let mut errors = Vec::new();
+            let person = if let Some(entry) = entry {
+                person(&entry, &mut errors)
+            } else {
+                errors.push("this is not JSON".to_owned());
+                None
+            };
+            if let Some(person) = person {
+                seen.take(&person, &mut errors);
+                judged.people.push((index, person));
+            }
+            if !errors.is_empty() {
+                judged.problems.insert(index, errors);
+            }
+        }
+        Ok(judged)
+    }
+
+    /// The addresses of those who can be read.
+    pub fn emails(&self) -> Vec<&str> {
+        self.people.iter().map(|(_, person)| person.email.as_str()).collect()
+    }
+
+    /// The ids that they bring.
+    pub fn ids(&self) -> Vec<&DocumentId> {
+        self.people.iter().filter_map(|(_, person)| person.id.as_ref()).collect()
+    }
+
+    /// Notes who is here already, by these addresses and ids.
+    pub fn note_taken(&mut self, emails: &[String], ids: &[DocumentId]) {
+        let emails: HashSet<&str> = emails.iter().map(String::as_str).collect();
+        let ids: HashSet<&str> = ids.iter().map(DocumentId::as_str).collect();
+        for (index, person) in &self.people {
+            let mut note = |error: &str| self.problems.entry(*index).or_default().push(error.to_owned());
+            if emails.contains(person.email.as_str()) {
+                note("a user with this email already exists");
+            }
+            if person.id.as_ref().is_some_and(|id| ids.contains(id.as_str())) {
+                note("a user with this externalUserId already exists");
+            }
+        }
+    }
+
+    /// Everybody, where nothing is wrong with anybody.
+    pub fn people(self) -> Result<Vec<Import>, Error> {
+        if self.problems.is_empty() {
+            return Ok(self.people.into_iter().map(|(_, person)| person).collect());
+        }
+        let problems = self.problems.into_iter().map(|(index, errors)| EntryProblem { index, errors });
+        Err(Error::Import(problems.collect()))
+    }
+}
+
+/// What entries have that only one may have.
+#[derive(Default)]
+struct Seen {
+    /// Addresses.
+    emails: HashSet<String>,
+    /// Ids.
+    ids: HashSet<String>,
+    /// How many passwords that are no hashes.
+    plain: usize,
+}
+
+impl Seen {
+    /// One more entry; what others had before is wrong with this one.
+    fn take(&mut self, person: &Import, errors: &mut Vec<String>) {
+        if !self.emails.insert(person.email.as_str().to_owned()) {
+            errors.push("another entry has the same email".to_owned());
+        }
+        if person.id.as_ref().is_some_and(|id| !self.ids.insert(id.as_str().to_owned())) {
+            errors.push("another entry has the same externalUserId".to_owned());
+        }
+        self.plain += usize::from(matches!(person.password, ImportedPassword::Plain(_)));
+        if self.plain > PLAIN_MAX {
+            errors.push(format!("at most {PLAIN_MAX} users with plainTextPassword at a time"));
+        }
+    }
 }
 
 /// One entry; what is wrong with it is added to `errors`.
@@ -165,8 +250,12 @@ mod tests {
         json!({"externalUserId": "42", "userMetadata": {"name": "Ada"}, "loginMethods": [method]})
     }
 
+    fn parse(body: &Value) -> Result<Vec<Import>, Error> {
+        Judged::new(of_body(body.to_string().as_bytes())?)?.people()
+    }
+
     fn problems(entries: &[Value]) -> Vec<(usize, usize)> {
-        match parse(json!({"users": entries}).to_string().as_bytes()) {
+        match parse(&json!({"users": entries})) {
             Err(Error::Import(problems)) => {
                 problems.into_iter().map(|found| (found.index, found.errors.len())).collect()
             }
@@ -177,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_the_official_form_is_taken() {
-        let people = parse(json!({"users": [entry(&[])]}).to_string().as_bytes()).unwrap();
+        let people = parse(&json!({"users": [entry(&[])]})).unwrap();
         let [ada] = people.as_slice() else { panic!("one entry") };
         assert_eq!((ada.email.as_str(), ada.name.as_deref(), ada.is_verified), ("ada@example.com", Some("Ada"), true));
         assert_eq!((ada.joined_at.millis(), ada.id.as_ref().map(DocumentId::as_str)), (1_672_531_199_000, Some("42")));
@@ -200,7 +289,26 @@ mod tests {
         ] {
             assert_eq!(problems(&[good.clone(), bad]), [(1, count)], "{what}");
         }
-        assert_eq!(problems(&[good.clone(), entry(&[("email", json!("B@x.io"))])]), [(1, 1)]);
-        assert!(matches!(parse(b"{"), Err(Error::Malformed(_))) && matches!(parse(b"{}"), Err(Error::Malformed(_))));
+        let twin = entry(&[("email", json!("B@x.io"))]);
+        assert_eq!(problems(&[good.clone(), twin]), [(1, 2)], "the same address and id");
+        assert_eq!(problems(&[entry(&[]), good]), [(1, 1)], "the same id");
+        assert!(matches!(of_body(b"{"), Err(Error::Malformed(_))));
+        for body in [json!({}), json!({"users": {}}), json!({"users": []}), json!([])] {
+            assert!(matches!(parse(&body), Err(Error::Malformed(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_entries_by_line_or_in_a_list() {
+        let official = json!({"users": [1, 2]});
+        for (text, expected) in [
+            (format!("{official:#}"), vec![Some(json!(1)), Some(json!(2))]),
+            ("{\"a\": 1}\n\n{\"b\": 2}\n".to_owned(), vec![Some(json!({"a": 1})), Some(json!({"b": 2}))]),
+            ("{\"a\": 1}\n{\"b\"".to_owned(), vec![Some(json!({"a": 1})), None]),
+            ("{\"a\": 1}".to_owned(), vec![Some(json!({"a": 1}))]),
+            (String::new(), vec![]),
+        ] {
+            assert_eq!(of_file(&text).unwrap(), expected, "{text}");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Administration over HTTP: looking at, counting, deleting, importing and exporting users, for whoever has the API key.
 //!
-//! Without a key in the configuration none of it exists. Imports are all or nothing: every entry is judged before the first
-//! one is written ([`bulk`]). Nothing here acts as a person; deleting an account ends its sessions first.
+//! Without a key in the configuration none of it exists. Imports are all or nothing: every entry is judged before
+//! anything is written ([`bulk`]), and everything is written at once ([`Users::import`]). Nothing here acts as a person; deleting an account ends its sessions first.
 
 mod bulk;
 mod key;
 mod routes;
+
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -19,10 +21,13 @@ use crate::session::UserId;
 use crate::users;
 use crate::users::Cursor;
 use crate::users::Email;
+use crate::users::Imported;
 use crate::users::Order;
 use crate::users::User;
 use crate::users::UserList;
 use crate::users::Users;
+
+use bulk::Judged;
 
 pub use bulk::EntryProblem;
 pub use routes::routes;
@@ -31,6 +36,8 @@ pub use routes::routes;
 const PAGE_SIZE: i64 = 100;
 /// How many it can have.
 const PAGE_SIZE_MAX: i64 = 500;
+/// When to ask again where Fauna fell silent during an import.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How many users an export reads at once.
 const EXPORT_SIZE: i64 = 500;
 
@@ -63,9 +70,15 @@ pub enum Error {
     /// The import is no import at all.
     #[error("{0}")]
     Malformed(&'static str),
-    /// Somebody took an address or id while the import ran; nothing of it is left.
+    /// Somebody took an address or id while the import ran.
     #[error("an address or id was taken while the import ran; nothing was imported")]
     TakenMeanwhile,
+    /// One transaction does not take so much.
+    #[error("this is more than one transaction of Fauna takes; nothing was imported, import it in parts")]
+    TooLarge,
+    /// Fauna fell silent.
+    #[error("Fauna does not answer: either everybody was imported or nobody; importing again will tell")]
+    Unknown,
     /// Users cannot be looked at or changed.
     #[error(transparent)]
     Users(#[from] users::Error),
@@ -82,6 +95,8 @@ impl From<Error> for Problem {
                 Self::bad_request(error.to_string())
             }
             Error::TakenMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            Error::Unknown => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(SILENCE),
             Error::Users(error) => Self::from(error),
             Error::Session(error) => Self::from(error),
         }
@@ -126,24 +141,31 @@ impl Admin {
         if was_there { Ok(()) } else { Err(Error::NoUser) }
     }
 
-    /// Imports all users of a body in the form of SuperTokens' bulk import, or none. How many that were.
-    pub async fn import(&self, body: &[u8]) -> Result<usize, Error> {
-        let people = bulk::parse(body)?;
-        let addresses: Vec<&str> = people.iter().map(|person| person.email.as_str()).collect();
-        let taken = self.users.taken(&addresses).await?;
-        let problems = bulk::already_there(&people, &taken);
-        if !problems.is_empty() {
-            return Err(Error::Import(problems));
-        }
+    /// Imports all users of a request in the form of SuperTokens' bulk import, or none. How many that were.
+    pub async fn import_body(&self, body: &[u8]) -> Result<usize, Error> {
+        self.import(bulk::of_body(body)?).await
+    }
+
+    /// The same with a file, which may also be an export.
+    pub async fn import_file(&self, text: &str) -> Result<usize, Error> {
+        self.import(bulk::of_file(text)?).await
+    }
+
+    /// Imports everybody, or nobody where anything is wrong with anybody.
+    async fn import(&self, entries: Vec<bulk::Entry>) -> Result<usize, Error> {
+        let mut judged = Judged::new(entries)?;
+        let emails = self.users.taken_emails(&judged.emails()).await?;
+        let ids = self.users.taken_ids(&judged.ids()).await?;
+        judged.note_taken(&emails, &ids);
+        let people = judged.people()?;
         let (count, users) = (people.len(), self.users.clone());
-        // A client that goes away must not leave half an import behind.
+        // A client that goes away is not told what became of it; so it is carried through.
         let imported = tokio::spawn(async move { users.import(people).await });
-        match imported.await.map_err(session::Error::Task)? {
-            Ok(()) => Ok(count),
-            Err(users::Error::Fauna(crate::fauna::Error::NotUnique | crate::fauna::Error::AlreadyExists)) => {
-                Err(Error::TakenMeanwhile)
-            }
-            Err(error) => Err(error.into()),
+        match imported.await.map_err(session::Error::Task)?? {
+            Imported::All => Ok(count),
+            Imported::Taken => Err(Error::TakenMeanwhile),
+            Imported::TooLarge => Err(Error::TooLarge),
+            Imported::Unknown => Err(Error::Unknown),
         }
     }
 

@@ -107,7 +107,7 @@ async fn import(
     body: Result<Bytes, actix_web::Error>,
 ) -> Result<(Json<Value>, StatusCode), Problem> {
     let body = body.map_err(|_unread| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))?;
-    match admin.import(&body).await {
+    match admin.import_body(&body).await {
         Ok(count) => Ok((Json(json!({"status": "OK", "imported": count})), StatusCode::OK)),
         Err(Error::Import(problems)) => {
             let message = Error::Import(Vec::new()).to_string();

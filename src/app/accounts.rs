@@ -3,6 +3,7 @@
 use actix_web::web;
 use actix_web::web::Data;
 
+use crate::account;
 use crate::account::Accounts;
 use crate::admin::Admin;
 use crate::app::Error;
@@ -77,7 +78,8 @@ impl AccountHandles {
             EmailVerification::new(users, sessions, outbox, throttle, pages.clone())
         };
         let admin = Admin::new(users.clone(), sessions.clone(), config.accounts.admin_api_key.clone());
-        let accounts = Accounts::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), pages);
+        let settings = account::Settings { pages, hide_existing_accounts: config.accounts.hide_existing_accounts };
+        let accounts = Accounts::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), settings);
         Ok(Self {
             emailpassword: Data::new(emailpassword),
             emailverification: Data::new(emailverification),

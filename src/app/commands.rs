@@ -4,8 +4,6 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::admin;
 use crate::admin::Admin;
 use crate::app::Error;
@@ -71,15 +69,7 @@ async fn list(admin: &Admin, order: Order, out: &mut dyn Write) -> Result<(), Er
 
 /// Imports a file: SuperTokens' `{"users": […]}`, or an export, one entry a line.
 async fn import(admin: &Admin, file: &Path, out: &mut dyn Write) -> Result<(), Error> {
-    let text = std::fs::read_to_string(file)?;
-    let lines = || text.lines().filter(|line| !line.trim().is_empty());
-    let entries: Result<Vec<Value>, _> = lines().map(serde_json::from_str).collect();
-    let is_lines = entries.as_ref().is_ok_and(|entries| entries.iter().all(|entry| entry.get("users").is_none()));
-    let body = match entries {
-        Ok(entries) if is_lines => serde_json::json!({"users": entries}).to_string(),
-        Ok(_) | Err(_) => text,
-    };
-    match admin.import(body.as_bytes()).await {
+    match admin.import_file(&std::fs::read_to_string(file)?).await {
         Ok(count) => Ok(writeln!(out, "{count} users imported")?),
         Err(admin::Error::Import(problems)) => {
             for problem in &problems {

@@ -31,11 +31,15 @@ use crate::origin;
 use crate::origin::Trusted;
 use crate::pages::Pages;
 use crate::problem::Problem;
+use crate::problem::ProblemPage;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
 use crate::users::Hasher;
 use crate::users::Users;
+
+/// Where thousands of users arrive in one request.
+const IMPORT_PATH: &str = "/api/admin/users/import";
 
 /// Everything that handlers use. Clones share it.
 #[derive(Clone)]
@@ -75,6 +79,7 @@ impl Handles {
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(reached.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
+        let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
@@ -123,7 +128,7 @@ impl Handles {
             .app_data(
                 web::FormConfig::default()
                     .limit(origin::BODY_BYTES_MAX)
-                    .error_handler(|error, _| refuse(error.status_code())),
+                    .error_handler(|error, _| bad_form(error.status_code())),
             )
             .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
             .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
@@ -142,6 +147,11 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
         _ => Problem::bad_request("the body is not the JSON that is expected here"),
     };
     problem.into()
+}
+
+/// What is wrong with a form: only pages have forms, so it is said on a page.
+fn bad_form(status: StatusCode) -> actix_web::Error {
+    ProblemPage::from(Problem::new(status, origin::reason(status))).into()
 }
 
 /// A refusal in the words of [`origin::dress`].
@@ -165,14 +175,27 @@ fn session_settings(config: &Config, address: SocketAddr) -> Result<session::Set
         refresh_token_lifetime: wanted.refresh_token_lifetime,
         absolute_lifetime: wanted.absolute_lifetime,
         grace: wanted.grace,
+        signing_key_interval: wanted.signing_key_interval,
+        dynamic_signing_key: wanted.dynamic_signing_key,
         api_base_path: wanted.api_base_path.clone(),
+        api_gateway_path: wanted.api_gateway_path.clone(),
         cookie_domain: wanted.cookie_domain.clone(),
         older_cookie_domain: wanted.older_cookie_domain.clone(),
+        same_site: wanted.same_site.map(|same_site| match same_site {
+            config::SameSite::Lax => session::SameSite::Lax,
+            config::SameSite::Strict => session::SameSite::Strict,
+            config::SameSite::None => session::SameSite::None,
+        }),
         anti_csrf: wanted.anti_csrf.map(|mode| match mode {
             config::AntiCsrf::None => session::AntiCsrf::None,
             config::AntiCsrf::ViaToken => session::AntiCsrf::ViaToken,
             config::AntiCsrf::ViaCustomHeader => session::AntiCsrf::ViaCustomHeader,
         }),
+        transfer: wanted.transfer.map(|transfer| match transfer {
+            config::Transfer::Cookie => session::Transfer::Cookie,
+            config::Transfer::Header => session::Transfer::Header,
+        }),
+        expose_access_token: wanted.expose_access_token,
         ..session::Settings::new(&api, &website, seal_ring(config)?)
     })
 }

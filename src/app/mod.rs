@@ -17,11 +17,9 @@ use actix_web::App;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::HttpServer;
-use actix_web::ResponseError as _;
 use actix_web::dev::Server;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 use secrecy::ExposeSecret as _;
@@ -43,7 +41,6 @@ use crate::mail;
 use crate::origin;
 use crate::pages;
 use crate::problem::Problem;
-use crate::problem::ProblemPage;
 use crate::session;
 use crate::telemetry::AccessLog;
 use crate::users;
@@ -270,13 +267,7 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
 
 /// Nothing is here: a page for people, JSON for programs.
 async fn not_found(request: HttpRequest) -> HttpResponse {
-    let problem = Problem::new(StatusCode::NOT_FOUND, "not found");
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("text/html")) {
-        ProblemPage::from(problem).error_response()
-    } else {
-        problem.error_response()
-    }
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers())
 }
 
 /// `DATABASE_URL`, or a file in the data directory.

@@ -5,15 +5,21 @@
 //! reads the environment. `.env.example` lists the same variables; a test compares the two.
 
 mod reader;
+mod session;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
 use reader::Reader;
+
+pub use reader::Invalid;
+pub use session::AntiCsrf;
+pub use session::SameSite;
+pub use session::Session;
+pub use session::Transfer;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -87,42 +93,6 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Lifetimes and transport of sessions.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// Life of an access token.
-    pub access_token_lifetime: Duration,
-    /// Life of a session that is not used (slides with use).
-    pub refresh_token_lifetime: Duration,
-    /// Life of a session however much it is used.
-    pub absolute_lifetime: Duration,
-    /// How long a superseded refresh token is answered instead of taken for theft (design D1).
-    pub grace: Duration,
-    /// Where browsers reach the API, scheme and host; absent: `http://localhost:PORT`.
-    pub api_domain: Option<String>,
-    /// Where the pages live that use it; absent: the same.
-    pub website_domain: Option<String>,
-    /// Under which path the recipes answer.
-    pub api_base_path: String,
-    /// `Domain` of the session cookies; absent: this host only.
-    pub cookie_domain: Option<String>,
-    /// A `Domain` used formerly, whose cookies are to be removed; the empty string means this host only.
-    pub older_cookie_domain: Option<String>,
-    /// `NONE`, `VIA_TOKEN`, `VIA_CUSTOM_HEADER`; absent: chosen by SameSite as SuperTokens does.
-    pub anti_csrf: Option<AntiCsrf>,
-}
-
-/// SuperTokens' modes of protection against cross-site request forgery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AntiCsrf {
-    /// Same-site cookies suffice.
-    None,
-    /// A token in the header `anti-csrf`.
-    ViaToken,
-    /// Any header `rid`.
-    ViaCustomHeader,
-}
-
 /// How the log looks.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -147,7 +117,7 @@ pub struct Accounts {
     pub admin_api_key: Option<SecretString>,
     /// Comments of a deleted account are removed instead of kept without author.
     pub delete_comments_with_account: bool,
-    /// `email/exists` always says no (design D10); sign-up still has to say that an address is taken.
+    /// Nobody is told that an address has an account; an account is made by a mailed link then (design D10).
     pub hide_existing_accounts: bool,
     /// Whether guessing is slowed down; off only for measuring.
     pub throttle: bool,
@@ -219,7 +189,7 @@ impl Config {
             users_collection: users_collection(&mut read),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
-            session: session(&mut read),
+            session: Session::read(&mut read),
             log: Log {
                 filter: read.text("LOG", "info"),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
@@ -292,45 +262,6 @@ impl SealKey {
     }
 }
 
-/// Lifetimes and transport.
-fn session(read: &mut Reader<'_>) -> Session {
-    let session = Session {
-        access_token_lifetime: read.seconds("ACCESS_TOKEN_LIFETIME_S", 900, 1..=86_400),
-        refresh_token_lifetime: read.seconds("REFRESH_TOKEN_LIFETIME_S", 2_592_000, 2..=31_536_000),
-        absolute_lifetime: read.seconds("SESSION_LIFETIME_S", 8_640_000, 2..=315_360_000),
-        grace: read.seconds("SESSION_GRACE_S", 30, 0..=300),
-        api_domain: read.origin("API_DOMAIN"),
-        website_domain: read.origin("WEBSITE_DOMAIN"),
-        api_base_path: api_base_path(read),
-        cookie_domain: read.optional("COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
-        older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
-        anti_csrf: read.choice(
-            "ANTI_CSRF",
-            &[
-                ("", None),
-                ("NONE", Some(AntiCsrf::None)),
-                ("VIA_TOKEN", Some(AntiCsrf::ViaToken)),
-                ("VIA_CUSTOM_HEADER", Some(AntiCsrf::ViaCustomHeader)),
-            ],
-            None,
-        ),
-    };
-    if session.refresh_token_lifetime <= session.access_token_lifetime {
-        read.refuse("REFRESH_TOKEN_LIFETIME_S", "must be longer than ACCESS_TOKEN_LIFETIME_S");
-    }
-    session
-}
-
-/// `/auth`, normalised to one leading and no trailing slash.
-fn api_base_path(read: &mut Reader<'_>) -> String {
-    let text = read.text("API_BASE_PATH", "/auth");
-    let inner = text.trim_matches('/');
-    if inner.is_empty() || !inner.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c)) {
-        read.refuse("API_BASE_PATH", "must be a path like /auth");
-    }
-    format!("/{inner}")
-}
-
 /// Mail, accounts and administration.
 fn accounts(read: &mut Reader<'_>) -> Accounts {
     let modes = [
@@ -338,8 +269,13 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
         ("OPTIONAL", EmailVerification::Optional),
         ("REQUIRED", EmailVerification::Required),
     ];
+    let email_verification = read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional);
+    let hide_existing_accounts = read.flag("HIDE_EXISTING_ACCOUNTS", false);
+    if hide_existing_accounts && email_verification == EmailVerification::Off {
+        read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
+    }
     Accounts {
-        email_verification: read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional),
+        email_verification,
         smtp_url: read.secret("SMTP_URL"),
         mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
         mail_templates: read.optional("MAIL_TEMPLATES").map(PathBuf::from),
@@ -349,7 +285,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
             &[("keep", false), ("delete", true)],
             false,
         ),
-        hide_existing_accounts: read.flag("HIDE_EXISTING_ACCOUNTS", false),
+        hide_existing_accounts,
         throttle: !read.flag("INSECURE_NO_THROTTLE", false),
         sign_up_fields: read.list("SIGN_UP_FIELDS", "words separated by commas, optional ones with a ? behind"),
         trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
@@ -360,6 +296,7 @@ fn accounts(read: &mut Reader<'_>) -> Accounts {
 fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
     let embedded = read.flag("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", false);
     let generated = read.flag("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", false);
+    let no_mail = read.flag("INSECURE_NO_MAIL_IN_PRODUCTION", false);
     if config.environment == Environment::Development {
         return;
     }
@@ -374,6 +311,12 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
             read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
         }
     }
+    if config.accounts.smtp_url.is_none() && !no_mail {
+        read.refuse(
+            "SMTP_URL",
+            "must be set in production (INSECURE_NO_MAIL_IN_PRODUCTION=true lets mail reach nobody)",
+        );
+    }
     if config.seal_keys.is_empty() && !generated {
         read.refuse(
             "SEAL_KEYS",
@@ -381,19 +324,6 @@ fn refuse_in_production(config: &Config, read: &mut Reader<'_>) {
         );
     }
 }
-
-/// All that is wrong with the configuration.
-#[derive(Debug)]
-pub struct Invalid(Vec<String>);
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the configuration is not usable:")?;
-        self.0.iter().try_for_each(|mistake| write!(out, "\n  {mistake}"))
-    }
-}
-
-impl std::error::Error for Invalid {}
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,12 @@
 //! Reads single variables and remembers every mistake.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
-
-use super::Invalid;
 
 /// Reads variables one by one; a mistake yields the default and is kept for the end.
 pub struct Reader<'a> {
@@ -119,3 +118,16 @@ impl<'a> Reader<'a> {
         })
     }
 }
+
+/// All that is wrong with the configuration.
+#[derive(Debug)]
+pub struct Invalid(pub(super) Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the configuration is not usable:")?;
+        self.0.iter().try_for_each(|mistake| write!(out, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Invalid {}

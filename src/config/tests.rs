@@ -30,15 +30,25 @@ fn all_mistakes_are_told_at_once_with_their_names() {
 #[test]
 fn production_refuses_what_is_only_safe_on_a_desk() {
     let text = mistakes(&[("APP_ENV", "production")]);
-    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS"] {
+    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS", "SMTP_URL"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
     let told = [
         ("APP_ENV", "production"),
         ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
         ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
+        ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
     ];
     assert!(read(&told).is_ok());
+    let without = [&told[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
+    assert!(read(&without).is_ok() && mistakes(&told[..3]).contains("SMTP_URL"));
+}
+
+#[test]
+fn accounts_are_hidden_only_where_mail_can_complete_a_sign_up() {
+    let hidden = |mode| [("HIDE_EXISTING_ACCOUNTS", "true"), ("EMAIL_VERIFICATION", mode)];
+    assert!(mistakes(&hidden("OFF")).contains("HIDE_EXISTING_ACCOUNTS"));
+    assert!(read(&hidden("OPTIONAL")).is_ok());
 }
 
 #[test]
@@ -68,5 +78,32 @@ fn sign_up_fields_are_words() {
     assert_eq!(field("city"), Ok(SignUpField { id: "city".to_owned(), is_optional: false }));
     for bad in ["", "?", "email", "password?", "a b", "a.b"] {
         assert!(field(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn sessions_are_as_supertokens_has_them_unless_somebody_says_otherwise() {
+    let session = read(&[]).unwrap().session;
+    assert_eq!((session.same_site, session.anti_csrf, session.transfer), (None, None, None));
+    assert_eq!((session.dynamic_signing_key, session.expose_access_token), (true, false));
+    assert_eq!((session.api_base_path.as_str(), session.api_gateway_path.as_str()), ("/auth", ""));
+    let session = read(&[
+        ("COOKIE_SAME_SITE", "strict"),
+        ("ANTI_CSRF", "VIA_TOKEN"),
+        ("TOKEN_TRANSFER_METHOD", "header"),
+        ("DYNAMIC_SIGNING_KEY", "false"),
+        ("EXPOSE_ACCESS_TOKEN_TO_FRONTEND", "true"),
+        ("API_BASE_PATH", "api/auth/"),
+        ("API_GATEWAY_PATH", "gateway"),
+    ]);
+    let session = session.unwrap().session;
+    assert_eq!(session.same_site, Some(SameSite::Strict));
+    assert_eq!(session.anti_csrf, Some(AntiCsrf::ViaToken));
+    assert_eq!(session.transfer, Some(Transfer::Header));
+    assert_eq!((session.dynamic_signing_key, session.expose_access_token), (false, true));
+    assert_eq!((session.api_base_path.as_str(), session.api_gateway_path.as_str()), ("/api/auth", "/gateway"));
+    let text = mistakes(&[("COOKIE_SAME_SITE", "x"), ("TOKEN_TRANSFER_METHOD", "x"), ("API_GATEWAY_PATH", "a b")]);
+    for name in ["COOKIE_SAME_SITE", "TOKEN_TRANSFER_METHOD", "API_GATEWAY_PATH"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
     }
 }

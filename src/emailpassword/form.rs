@@ -44,7 +44,7 @@ impl Form {
     }
 
     /// A form that was filled in on one of our own pages.
-    pub fn of<const N: usize>(fields: [(&str, &str); N]) -> Self {
+    pub fn of<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(fields.into_iter().map(|(id, value)| (id.to_owned(), Value::from(value))).collect())
     }
 

@@ -2,9 +2,10 @@
 //! password by mail.
 //!
 //! What a person is refused is an [`Outcome`], answered with 200 and a status; an [`Error`] is a mistake of a frontend or a
-//! failure. Whoever signs up is signed in. The rules of passwords and addresses are in [`crate::users`]; this room knows no
+//! failure. Whoever signs up is signed in, unless accounts are hidden ([`by_mail`]). The rules of passwords and addresses are in [`crate::users`]; this room knows no
 //! hash and no query.
 
+mod by_mail;
 mod dialect;
 mod fields;
 mod form;
@@ -76,7 +77,7 @@ pub struct EmailPassword {
 pub struct Settings {
     /// Where links in mails lead to, without the path of the page: `http://localhost:3000/auth`.
     pub pages: String,
-    /// Whether nobody is told that an address has an account, except at sign-up, where the interface leaves no choice (design D10).
+    /// Whether nobody is told that an address has an account, and a mailed link makes one (design D10).
     pub hide_existing_accounts: bool,
     /// What the sign-up form asks for besides address and password.
     pub fields: Vec<SignUpField>,
@@ -89,6 +90,8 @@ pub struct Settings {
 pub enum Outcome {
     /// The person is signed in; the answer to the request brings the session's tokens.
     SignedIn(User),
+    /// A mail was sent to the address; nobody but its owner learns what it says.
+    Mailed,
     /// The person typed something that cannot be taken.
     Refused(Vec<FieldProblem>),
     /// There is no account with that address and password; which of the two it is stays unsaid.
@@ -159,6 +162,9 @@ impl EmailPassword {
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
         let attempt = self.throttle.admit(Action::SignUp, &client(request)).await?;
+        if self.settings.hide_existing_accounts {
+            return self.sign_up_by_mail(request, newcomer, password).await.map(|()| Outcome::Mailed);
+        }
         match self.users.sign_up(newcomer, password).await? {
             SignUp::Made(user) => {
                 self.throttle.succeeded(attempt).await;
@@ -188,6 +194,11 @@ impl EmailPassword {
         };
         self.throttle.succeeded(attempt).await;
         self.enter(request, user, transfer).await
+    }
+
+    /// What the sign-up form asks for besides address and password.
+    pub fn fields(&self) -> &[SignUpField] {
+        &self.settings.fields
     }
 
     /// Whether an address has an account; what is no address has none, and where accounts are hidden none has.

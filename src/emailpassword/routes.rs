@@ -58,6 +58,11 @@ enum Answer {
         /// What is wrong.
         form_fields: Vec<FieldProblem>,
     },
+    /// Something that is to be told to the person as it is.
+    GeneralError {
+        /// For the person.
+        message: &'static str,
+    },
     /// No such account, or not its password.
     WrongCredentialsError,
     /// The link of a mail does nothing any more.
@@ -85,6 +90,9 @@ struct Exists {
 
 /// What somebody is told who wants to add a way of signing in to the account they are signed in to.
 const NO_LINKING: &str = "Accounts cannot be linked.";
+
+/// What everybody is told who signs up where accounts are hidden.
+const MAILED: &str = "Almost done: we have sent a mail to this address. The link in it completes the sign-up.";
 
 /// The fields of a body, so many at most.
 fn form(call: &Call, fields_max: usize) -> Result<Form, Malformed> {
@@ -170,6 +178,7 @@ async fn login_methods() -> Json<Value> {
 fn entered(call: &Call, outcome: Outcome) -> Answer {
     match outcome {
         Outcome::SignedIn(user) => Answer::Ok { user: Some(Dialect::of(&call.request).user(&user)) },
+        Outcome::Mailed => Answer::GeneralError { message: MAILED },
         Outcome::Refused(form_fields) => Answer::FieldError { form_fields },
         Outcome::WrongCredentials => Answer::WrongCredentialsError,
     }

@@ -2,7 +2,8 @@
 //! `st-ev` in every session that says whether it was followed.
 //!
 //! A link works for whoever holds it, with or without a session, because mail is read on other devices; it verifies the
-//! address it was sent to, as long as that is the account's. The same page and path confirm a new address. Where
+//! address it was sent to, as long as that is the account's. The same page and path confirm a new address, and make
+//! an account where those that exist are hidden. Where
 //! verification is off there is no claim and no path.
 
 mod claim;
@@ -142,7 +143,8 @@ impl EmailVerification {
                     self.outbox.put(used.email.as_str(), &Occasion::EmailChanged).await?;
                     Some(used.user)
                 }
-                EmailChange::Taken | EmailChange::Invalid => None,
+                EmailChange::Taken => None,
+                EmailChange::Invalid => self.users.complete_sign_up(token).await?,
             },
         };
         let Some(user) = verified else { return Ok(false) };

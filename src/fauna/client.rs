@@ -37,6 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// The longest query that FaunaDB takes. It is not sent a longer one: it would answer before it has read it, and hang up.
+const QUERY_BYTES_MAX: usize = 8 << 20;
 /// Fauna's own repetitions of a contended transaction; 7 is the most it accepts.
 const RETRIES_INSIDE: &str = "7";
 /// How often a contended query is sent, with pauses that double up to [`PAUSE_MAX`].
@@ -78,7 +80,12 @@ impl Client {
         headers.insert("x-faunadb-api-version", HeaderValue::from_static("4"));
         headers.insert("x-max-retries-on-contention", HeaderValue::from_static(RETRIES_INSIDE));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if endpoint.scheme() == "http" {
+            // Reading the system's roots takes longer than all the rest of a start, and nobody is asked for a certificate.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -99,6 +106,9 @@ impl Client {
     /// Runs a query, again where that is safe.
     async fn run<T: DeserializeOwned>(&self, secret: &SecretString, query: &Expr, effect: Effect) -> Result<T, Error> {
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
+        if body.len() > QUERY_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
         let end = Instant::now() + self.deadline;
         let mut tries = 0;
         loop {
@@ -187,6 +197,7 @@ fn tries_max(failure: &Error, effect: Effect) -> u32 {
             | Error::NotUnique
             | Error::AlreadyExists
             | Error::Aborted(_)
+            | Error::TooLarge
             | Error::Refused { .. }
             | Error::Protocol(_)
             | Error::Endpoint(_),
@@ -251,6 +262,12 @@ impl<Who> As<Who> {
         Self { client: client.clone(), secret, who: PhantomData }
     }
 
+    /// The same with another deadline for each query.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self { client: Client { deadline, ..self.client.clone() }, secret: self.secret.clone(), who: PhantomData }
+    }
+
     /// The client it asks through.
     pub fn client(&self) -> &Client {
         &self.client
@@ -293,6 +310,15 @@ mod tests {
         ] {
             assert_eq!(tries_max(&failure, effect), expected, "{failure} {effect:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_query_that_fauna_does_not_take_is_not_sent() {
+        let nobody = Client::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
+        let app = AsApp::new(&nobody, "secret".to_owned().into());
+        let sent = async |length| app.query::<String>(&Expr::from("x".repeat(length).as_str())).await.unwrap_err();
+        assert!(matches!(sent(QUERY_BYTES_MAX).await, Error::TooLarge));
+        assert!(matches!(sent(QUERY_BYTES_MAX - 2).await, Error::Unavailable(_)));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum Error {
     /// The query, or a stored function that it called, gave up with this text. Nothing was written.
     #[error("aborted: {0}")]
     Aborted(String),
+    /// More than a query may hold or a transaction may write. Nothing was written.
+    #[error("Fauna refuses: too much at once")]
+    TooLarge,
     /// Any other refusal: the query or the schema is not what it should be.
     #[error("Fauna refuses ({status}, {code}): {description}")]
     Refused {
@@ -61,6 +64,7 @@ impl From<Error> for Problem {
             | Error::NotUnique
             | Error::AlreadyExists
             | Error::Aborted(_)
+            | Error::TooLarge
             | Error::Refused { .. }
             | Error::Contended
             | Error::Unavailable(_)
@@ -117,6 +121,9 @@ fn innermost(mut fault: Fault) -> Fault {
     fault
 }
 
+/// How FaunaDB begins what it says of a transaction that writes more than 16 MiB; it has no code of its own for that.
+const TRANSACTION_TOO_LARGE: &str = "Transaction exceeded limit";
+
 /// The meaning of Fauna's own code.
 fn by_code(status: u16, fault: Fault) -> Error {
     match fault.code.as_str() {
@@ -125,6 +132,8 @@ fn by_code(status: u16, fault: Fault) -> Error {
         "instance not unique" => Error::NotUnique,
         "instance already exists" => Error::AlreadyExists,
         "transaction aborted" => Error::Aborted(fault.description),
+        "request too large" => Error::TooLarge,
+        "bad request" if fault.description.starts_with(TRANSACTION_TOO_LARGE) => Error::TooLarge,
         _ => Error::Refused { status, code: fault.code, description: fault.description },
     }
 }
@@ -154,7 +163,7 @@ mod tests {
             (405, "method not allowed", "Fauna refuses (405, method not allowed): d"),
             (409, "contended transaction", "Fauna is contended"),
             (410, "permission denied", "Fauna cannot be asked: status 410"),
-            (413, "request too large", "Fauna refuses (413, request too large): d"),
+            (413, "request too large", "Fauna refuses: too much at once"),
             (429, "too many requests", "Fauna cannot be asked: status 429"),
             (440, "processing time limit exceeded", "Fauna did not answer: status 440"),
             (500, "internal server error", "Fauna did not answer: status 500"),

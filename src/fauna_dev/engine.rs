@@ -4,19 +4,18 @@
 //! is given after what it says is durable.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::access;
 use super::answer;
 use super::answer::Answer;
+use super::documents;
 use super::evaluator::Caller;
 use super::evaluator::Context;
 use super::evaluator::Limit;
@@ -28,14 +27,23 @@ use super::language::ApiVersion;
 use super::language::Effect;
 use super::language::Outcome;
 use super::parser;
+use super::queue::Entrance;
+use super::queue::queue;
+use super::storage::Connection;
 use super::storage::File;
 use super::storage::Transaction;
 use super::wire;
+use crate::clock::Clock;
 
 /// The stack of a thread that evaluates: room for the deepest nesting that is allowed, also in a build that is not optimised.
 const STACK: usize = 512 << 20;
 /// How many threads read.
 const READERS: usize = 3;
+
+/// How often the past is pruned.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How long requests that write go first while there is more to prune.
+const TIDY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a request asks for.
 #[derive(Clone, Debug)]
@@ -89,7 +97,7 @@ struct Job {
 #[derive(Clone)]
 pub struct Engine {
     /// The queue of the readers.
-    readers: mpsc::Sender<Job>,
+    readers: Arc<Entrance<Job>>,
 }
 
 impl Engine {
@@ -97,39 +105,40 @@ impl Engine {
     ///
     /// # Errors
     /// Where the file cannot be opened or a thread cannot be started.
-    pub fn start(file: &File, root_hash: &str) -> Result<Self, super::Error> {
+    pub fn start(file: &File, clock: Clock, root_hash: &str) -> Result<Self, super::Error> {
         let (write, to_write) = mpsc::channel::<Job>();
-        let worker = Worker { file: file.clone(), root_hash: root_hash.to_owned() };
+        let worker = Worker { root_hash: root_hash.to_owned() };
         let mut connection = file.connect()?;
-        let writer = worker.clone();
+        let (writer, mut janitor) = (worker.clone(), Janitor { clock, next: 0 });
         spawn("fauna-writer", move || {
-            for job in to_write {
-                writer.write(&mut connection, job);
+            let mut pause = Duration::ZERO;
+            loop {
+                match to_write.recv_timeout(pause) {
+                    Ok(job) => writer.write(&mut connection, job),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                pause = janitor.tidy(&mut connection);
             }
         })?;
-        let (read, to_read) = mpsc::channel::<Job>();
-        let to_read = Arc::new(Mutex::new(to_read));
+        let (read, to_read) = queue::<Job>();
         for _ in 0..READERS {
             let mut connection = file.connect()?;
-            let (worker, to_read, write) = (worker.clone(), Arc::clone(&to_read), write.clone());
+            let (worker, to_read, write) = (worker.clone(), to_read.clone(), write.clone());
             spawn("fauna-reader", move || {
-                loop {
-                    let next = to_read.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(job) = next else { return };
+                while let Some(job) = to_read.next() {
                     worker.read(&mut connection, job, &write);
                 }
             })?;
         }
-        Ok(Self { readers: read })
+        Ok(Self { readers: Arc::new(read) })
     }
 
     /// Runs a request.
     pub async fn run(&self, request: Request) -> Answer {
         let (reply, answer) = oneshot::channel();
         let deadline = Instant::now() + request.timeout;
-        if self.readers.send(Job { request, deadline, reply }).is_err() {
-            return Answer::internal("the endpoint is stopping");
-        }
+        self.readers.put(Job { request, deadline, reply });
         answer.await.unwrap_or_else(|_dropped| Answer::internal("the query ended without an answer"))
     }
 }
@@ -143,8 +152,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), super::E
 /// What a thread needs to run requests.
 #[derive(Clone)]
 struct Worker {
-    /// The file.
-    file: File,
     /// The hash of the root key.
     root_hash: String,
 }
@@ -160,7 +167,7 @@ enum Progress {
 impl Worker {
     /// Runs a request that reads; hands one that may write on.
     fn read(&self, connection: &mut Connection, job: Job, write: &mpsc::Sender<Job>) {
-        let progress = self.file.read(connection, |transaction| self.run(transaction, &job, false));
+        let progress = connection.read(|transaction| self.run(transaction, &job, false));
         match progress {
             Ok(Progress::Writes) => {
                 if let Err(refused) = write.send(job) {
@@ -174,7 +181,7 @@ impl Worker {
 
     /// Runs a request that may write.
     fn write(&self, connection: &mut Connection, job: Job) {
-        let progress = self.file.write(connection, |transaction| {
+        let progress = connection.write(|transaction| {
             let progress = self.run(transaction, &job, true)?;
             let keep = matches!(&progress, Progress::Done(answer) if !answer.is_failure());
             Ok((progress, keep))
@@ -227,6 +234,34 @@ impl Worker {
             Ok(value) => Ok(Progress::Done(answer::success(&context, &value)?)),
             Err(halt) => failed(halt),
         }
+    }
+}
+
+/// Takes away what can no longer be read, a little at a time, between requests that write.
+struct Janitor {
+    /// What time it is.
+    clock: Clock,
+    /// When there is something to do again, in microseconds.
+    next: i64,
+}
+
+impl Janitor {
+    /// Does what there is to do. How long there is nothing to do then.
+    fn tidy(&mut self, connection: &mut Connection) -> Duration {
+        let now = self.clock.now_micros();
+        if now < self.next {
+            return TIDY_EVERY;
+        }
+        let pause = match connection.write(|transaction| Ok((documents::prune(transaction)?, true))) {
+            Ok(true) => TIDY_PAUSE,
+            Ok(false) => TIDY_EVERY,
+            Err(halt) => {
+                tracing::warn!(?halt, "the past of the embedded Fauna endpoint could not be pruned");
+                TIDY_EVERY
+            }
+        };
+        self.next = now.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX));
+        pause
     }
 }
 

@@ -15,6 +15,7 @@ mod functions;
 mod http;
 mod language;
 mod parser;
+mod queue;
 mod schema;
 mod sets;
 mod storage;
@@ -83,7 +84,8 @@ impl Running {
 pub async fn start(settings: Settings) -> Result<Running, Error> {
     let root_hash = access::hash(settings.root_key.expose_secret().as_bytes());
     let (path, clock) = (settings.file, settings.clock.clone());
-    let opened = tokio::task::spawn_blocking(move || Engine::start(&File::open(&path, clock)?, &root_hash));
+    let opened =
+        tokio::task::spawn_blocking(move || Engine::start(&File::open(&path, clock.clone())?, clock, &root_hash));
     let engine = opened.await.map_err(std::io::Error::from)??;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
+use crate::clock::Timestamp;
 use crate::fauna_tokens::Error;
 use crate::fauna_tokens::sweeper::Sweeper;
 
@@ -50,16 +50,17 @@ async fn run(sweeper: Sweeper) {
                 pause.saturating_mul(2).min(PAUSE_MAX)
             }
         };
-        tokio::time::sleep(pause).await;
+        sweeper.clock.sleep(pause).await;
     }
 }
 
 /// One round: the ledger, and Fauna where that is due.
-async fn round(sweeper: &Sweeper, reconciled: &mut Option<Instant>) -> Result<(), Error> {
+async fn round(sweeper: &Sweeper, reconciled: &mut Option<Timestamp>) -> Result<(), Error> {
     sweeper.sweep().await?;
-    if reconciled.is_none_or(|last| last.elapsed() >= RECONCILE_EVERY) {
+    let now = sweeper.clock.now();
+    if reconciled.is_none_or(|last| now >= last.after(RECONCILE_EVERY)) {
         sweeper.reconcile().await?;
-        *reconciled = Some(Instant::now());
+        *reconciled = Some(now);
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ impl Outbox {
                 }
                 tokio::select! {
                     () = outbox.wake.notified() => {}
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = outbox.clock.sleep(LOOK_EVERY) => {}
                 }
             }
         }

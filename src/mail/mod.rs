@@ -88,6 +88,10 @@ pub enum Occasion {
     VerifyEmail(Link),
     /// An account is to have this address.
     ConfirmEmail(Link),
+    /// Somebody wants an account with this address, which has none.
+    SignUp(Link),
+    /// Somebody wants this address for an account, and it has one.
+    AccountExists,
     /// An account does not have this address any more.
     EmailChanged,
     /// An account has another password.
@@ -135,6 +139,8 @@ impl Occasion {
             Self::ResetPassword(_) => "reset-password",
             Self::VerifyEmail(_) => "verify-email",
             Self::ConfirmEmail(_) => "confirm-email",
+            Self::SignUp(_) => "sign-up",
+            Self::AccountExists => "account-exists",
             Self::EmailChanged => "email-changed",
             Self::PasswordChanged => "password-changed",
             Self::AccountDeleted => "account-deleted",
@@ -144,8 +150,10 @@ impl Occasion {
     /// The link it brings.
     fn link(&self) -> Option<&Link> {
         match self {
-            Self::ResetPassword(link) | Self::VerifyEmail(link) | Self::ConfirmEmail(link) => Some(link),
-            Self::EmailChanged | Self::PasswordChanged | Self::AccountDeleted => None,
+            Self::ResetPassword(link) | Self::VerifyEmail(link) | Self::ConfirmEmail(link) | Self::SignUp(link) => {
+                Some(link)
+            }
+            Self::AccountExists | Self::EmailChanged | Self::PasswordChanged | Self::AccountDeleted => None,
         }
     }
 }

@@ -19,6 +19,10 @@ pub struct Templates {
     verify_email: Texts,
     /// See [`Occasion::ConfirmEmail`].
     confirm_email: Texts,
+    /// See [`Occasion::SignUp`].
+    sign_up: Texts,
+    /// See [`Occasion::AccountExists`].
+    account_exists: Texts,
     /// See [`Occasion::EmailChanged`].
     email_changed: Texts,
     /// See [`Occasion::PasswordChanged`].
@@ -73,6 +77,8 @@ impl Templates {
             reset_password: ours!("reset-password", true).load(folder)?,
             verify_email: ours!("verify-email", true).load(folder)?,
             confirm_email: ours!("confirm-email", true).load(folder)?,
+            sign_up: ours!("sign-up", true).load(folder)?,
+            account_exists: ours!("account-exists", false).load(folder)?,
             email_changed: ours!("email-changed", false).load(folder)?,
             password_changed: ours!("password-changed", false).load(folder)?,
             account_deleted: ours!("account-deleted", false).load(folder)?,
@@ -85,6 +91,8 @@ impl Templates {
             Occasion::ResetPassword(_) => &self.reset_password,
             Occasion::VerifyEmail(_) => &self.verify_email,
             Occasion::ConfirmEmail(_) => &self.confirm_email,
+            Occasion::SignUp(_) => &self.sign_up,
+            Occasion::AccountExists => &self.account_exists,
             Occasion::EmailChanged => &self.email_changed,
             Occasion::PasswordChanged => &self.password_changed,
             Occasion::AccountDeleted => &self.account_deleted,

@@ -1,5 +1,7 @@
 //! `/auth`: sign up, sign in, sign out.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -14,6 +16,7 @@ use crate::emailpassword;
 use crate::emailpassword::EmailPassword;
 use crate::emailpassword::FieldProblem;
 use crate::emailpassword::Outcome;
+use crate::emailpassword::SignUpField;
 use crate::pages::Pages;
 use crate::pages::frame::Frame;
 use crate::pages::frame::page;
@@ -53,6 +56,9 @@ pub struct Typed {
     /// Where to go once signed in.
     #[serde(default)]
     redirect_to_path: SitePath,
+    /// What else the form asks for, by id.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
 }
 
 /// The page.
@@ -80,14 +86,31 @@ struct Entry {
     email_mistake: Option<&'static str>,
     /// What is wrong with the password.
     password_mistake: Option<&'static str>,
+    /// What else is asked for.
+    others: Vec<Other>,
     /// What is wrong with both.
     banner: Option<String>,
+}
+
+/// A field of a site's own, as it is shown.
+struct Other {
+    /// Its id.
+    id: String,
+    /// What it is called.
+    label: String,
+    /// Whether it may stay empty.
+    is_optional: bool,
+    /// What was typed.
+    value: String,
+    /// What is wrong with it.
+    mistake: Option<&'static str>,
 }
 
 /// What is said after something was done.
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "signed-out" => Some("You are signed out. The session has ended, and its Fauna token with it."),
+        "mailed" => Some("Almost done: we have sent a mail to this address. The link in it completes the sign-up."),
         "account-deleted" => Some("The account is deleted, and all its sessions have ended."),
         "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
         _ => None,
@@ -101,14 +124,17 @@ const WRONG_CREDENTIALS: &str = "There is no account with this address and passw
 pub async fn show(
     visitor: Visitor,
     pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
     Query(asked): Query<Asked>,
 ) -> Result<HttpResponse, ProblemPage> {
     if visitor.session().is_some() {
         return Ok(see_other(asked.redirect_to_path.as_str()));
     }
-    let form = Entry { then: asked.redirect_to_path, ..Entry::default() };
+    let signing_up = asked.show == "signup";
+    let others = if signing_up { Other::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
+    let form = Entry { then: asked.redirect_to_path, others, ..Entry::default() };
     let frame = pages.frame("/auth", &visitor);
-    page(StatusCode::OK, &AuthPage { frame, signing_up: asked.show == "signup", form, notice: notice(&asked.done) })
+    page(StatusCode::OK, &AuthPage { frame, signing_up, form, notice: notice(&asked.done) })
 }
 
 /// Makes an account and signs its owner in.
@@ -118,8 +144,9 @@ pub async fn sign_up(
     recipe: Data<EmailPassword>,
     Form(typed): Form<Typed>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let outcome = recipe.sign_up(&request, &typed.fields(), Some(Transfer::Cookie)).await;
-    entered(&pages, true, typed, outcome)
+    let asked = recipe.fields();
+    let outcome = recipe.sign_up(&request, &typed.fields(asked), Some(Transfer::Cookie)).await;
+    entered(&pages, Some(asked), typed, outcome)
 }
 
 /// Signs the owner of an account in.
@@ -129,8 +156,8 @@ pub async fn sign_in(
     recipe: Data<EmailPassword>,
     Form(typed): Form<Typed>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let outcome = recipe.sign_in(&request, &typed.fields(), Some(Transfer::Cookie)).await;
-    entered(&pages, false, typed, outcome)
+    let outcome = recipe.sign_in(&request, &typed.fields(&[]), Some(Transfer::Cookie)).await;
+    entered(&pages, None, typed, outcome)
 }
 
 /// Ends this session.
@@ -149,17 +176,20 @@ pub async fn sign_out_everywhere(
     Ok(signed_out())
 }
 
-/// On from the form, or the form again with what is wrong.
+/// On from the form, or the form again with what is wrong. The form to sign up has fields of a site's own.
 fn entered(
     pages: &Pages,
-    signing_up: bool,
+    sign_up: Option<&[SignUpField]>,
     typed: Typed,
     outcome: Result<Outcome, emailpassword::Error>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let mut form = Entry { then: typed.redirect_to_path, email: typed.email, ..Entry::default() };
+    let signing_up = sign_up.is_some();
+    let others = Other::all(sign_up.unwrap_or_default(), &typed.others);
+    let mut form = Entry { then: typed.redirect_to_path, email: typed.email, others, ..Entry::default() };
     let frame = pages.frame("/auth", &Visitor::default());
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&form.then)),
+        Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
         Ok(Outcome::Refused(problems)) => form.refuse(&problems),
         Ok(Outcome::WrongCredentials) => form.banner = Some(WRONG_CREDENTIALS.to_owned()),
         Err(error) => {
@@ -195,25 +225,56 @@ fn forget(response: &mut HttpResponse, cookie: &'static str) {
 }
 
 impl Typed {
-    /// As the recipe takes it.
-    fn fields(&self) -> emailpassword::Form {
-        emailpassword::Form::of([("email", self.email.as_str()), ("password", self.password.as_str())])
+    /// As the recipe takes it, with those fields that it asks for.
+    fn fields(&self, asked: &[SignUpField]) -> emailpassword::Form {
+        let other = |field: &SignUpField| self.others.get_key_value(&field.id);
+        let others = asked.iter().filter_map(other).map(|(id, value)| (id.as_str(), value.as_str()));
+        let both = [("email", self.email.as_str()), ("password", self.password.as_str())];
+        emailpassword::Form::of(both.into_iter().chain(others))
+    }
+}
+
+impl Other {
+    /// Those fields, with what was typed into them.
+    fn all(fields: &[SignUpField], typed: &BTreeMap<String, String>) -> Vec<Self> {
+        let other = |field: &SignUpField| Self {
+            id: field.id.clone(),
+            label: label(&field.id),
+            is_optional: field.is_optional,
+            value: typed.get(&field.id).cloned().unwrap_or_default(),
+            mistake: None,
+        };
+        fields.iter().map(other).collect()
     }
 }
 
 impl Entry {
     /// Whether anything is wrong.
     fn failed(&self) -> bool {
-        self.email_mistake.is_some() || self.password_mistake.is_some() || self.banner.is_some()
+        let has_mistake = self.others.iter().any(|other| other.mistake.is_some());
+        has_mistake || self.email_mistake.is_some() || self.password_mistake.is_some() || self.banner.is_some()
     }
 
     /// Puts each problem beside its field.
     fn refuse(&mut self, problems: &[FieldProblem]) {
         for problem in problems {
-            let place = if problem.id == "email" { &mut self.email_mistake } else { &mut self.password_mistake };
+            let other = self.others.iter_mut().find(|other| other.id == problem.id);
+            let place = match (problem.id.as_ref(), other) {
+                ("email", _) => &mut self.email_mistake,
+                (_, Some(other)) => &mut other.mistake,
+                _ => &mut self.password_mistake,
+            };
             place.get_or_insert(in_plain_words(problem.error));
         }
     }
+}
+
+/// What a field is called: its id as words.
+fn label(id: &str) -> String {
+    let words = id.replace(['_', '-'], " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 /// What the interface says in words that frontends compare literally, said to a person.

@@ -114,7 +114,7 @@ pub async fn ask(
     recipe: Data<EmailPassword>,
     Form(Forgotten { email }): Form<Forgotten>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let fields = emailpassword::Form::of([("email", &email)]);
+    let fields = emailpassword::Form::of([("email", email.as_str())]);
     let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &Visitor::default())) };
     match recipe.ask_for_reset(&request, &fields).await {
         Ok(Ok(())) => Ok(see_other("/auth/reset-password?sent=yes")),
@@ -143,7 +143,7 @@ pub async fn reset(
         let repetition = Some("This is not the same password.");
         return page(StatusCode::UNPROCESSABLE_ENTITY, &ResetPage { repetition, ..form });
     }
-    let fields = emailpassword::Form::of([("password", &chosen.password)]);
+    let fields = emailpassword::Form::of([("password", chosen.password.as_str())]);
     match recipe.reset(&request, &fields, &form.token).await {
         Ok(Reset::Done) => Ok(see_other("/auth?done=password-changed")),
         Ok(Reset::Refused(problems)) => {

@@ -93,7 +93,7 @@ impl CookieRules {
         Self {
             access_name: if is_host_only { "__Host-sAccessToken" } else { "sAccessToken" },
             refresh_name: if is_host_only { "__Secure-sRefreshToken" } else { "sRefreshToken" },
-            refresh_path: format!("{}/session/refresh", settings.api_base_path),
+            refresh_path: format!("{}/session/refresh", settings.visible_base_path()),
             domain: settings.cookie_domain.clone(),
             secure: settings.is_secure(),
             same_site: settings.same_site(),
@@ -192,6 +192,29 @@ mod tests {
     fn twice_is_twice_even_in_two_headers() {
         assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a; __Host-sAccessToken=a"])), Sent::Twice);
         assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), Sent::Twice);
+    }
+
+    /// S-C-09: browsers remove a cookie only where everything about it is as it was set.
+    #[test]
+    fn a_cookie_is_removed_as_it_was_set() {
+        let attributes = |line: String| {
+            let (_, attributes) = line.split_once("; ").unwrap();
+            let kept = attributes.split("; ").filter(|attribute| !attribute.starts_with("Expires="));
+            kept.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (api, domain) in
+            [("https://a.example", None), ("http://a.example", None), ("https://a.example", Some("example"))]
+        {
+            let mut settings = Settings::new(api, "https://b.example", SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            settings.api_gateway_path = "/gateway".to_owned();
+            let rules = CookieRules::new(&settings);
+            let (day, never) = (Timestamp::from_millis(86_400_000), Timestamp::from_millis(0));
+            for set in [CookieRules::access, CookieRules::refresh, CookieRules::id] {
+                assert_eq!(attributes(set(&rules, "x", day)), attributes(set(&rules, "", never)));
+            }
+            assert!(rules.refresh("x", day).contains("Path=/gateway/auth/session/refresh; "));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::Header;
 use serde_json::Map;
@@ -17,6 +18,7 @@ use crate::session::outbox::Outbox;
 use crate::session::profile::Profile;
 use crate::session::sessions::Sessions;
 use crate::session::settings::Transfer;
+use crate::session::signing_keys::Kind;
 use crate::session::transport::Travel;
 
 impl Sessions {
@@ -44,16 +46,29 @@ impl Sessions {
         Ok((signed_in, accepted.renewed))
     }
 
-    /// A statement of ours for whoever reads our JWKS. It is no access token: it names no version of one.
+    /// Queues tokens that were made without a request for the response to this one.
+    pub fn attach(&self, request: &HttpRequest, tokens: HandOut, transfer: Transfer) {
+        let travel = Travel { transfer, profile: Profile::Modern };
+        Outbox::of(request).hand_out(&self.manner(travel), tokens);
+    }
+
+    /// A statement of ours for whoever reads our JWKS, signed with the key that is never replaced or with the one that signs
+    /// access tokens. It is no access token: it names no version of one.
     ///
     /// # Errors
     /// The database fails, or there is no key.
-    pub async fn create_jwt(&self, mut payload: Map<String, Value>, validity: Duration) -> Result<String, Error> {
+    pub async fn create_jwt(
+        &self,
+        mut payload: Map<String, Value>,
+        validity: Duration,
+        with_static_key: bool,
+    ) -> Result<String, Error> {
         let now = self.now();
         payload.insert("iss".to_owned(), self.issuer().into());
         payload.insert("exp".to_owned(), now.after(validity).seconds().into());
         payload.insert("iat".to_owned(), now.seconds().into());
-        let key = self.keys().signing(now).await?;
+        let keys = self.keys();
+        let key = if with_static_key { keys.signing_of(Kind::Static, now).await? } else { keys.signing(now).await? };
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::ES256) };
         Ok(jsonwebtoken::encode(&header, &payload, &key.encoding)?)
     }

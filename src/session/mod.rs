@@ -5,12 +5,39 @@
 //! the access token ends. Refusals are answered here ([`Answers`]), tokens reach the client through [`attach`] only, and
 //! every failure of SQL or of the [`Companion`] leaves the client's tokens as they are. This room knows nothing of Fauna,
 //! and nothing of users but an id.
+//!
+//! Who comes from SuperTokens' Node SDK finds its functions under these names:
+//!
+//! | there | here |
+//! |---|---|
+//! | `createNewSession` | [`Sessions::create`], [`Sessions::create_with`] |
+//! | `createNewSessionWithoutRequestResponse`, `attachToRequestResponse` | [`Sessions::issue`], [`Sessions::attach`] |
+//! | `getSession`, `verifySession` | [`SignedIn`], [`MaybeSignedIn`], [`SignedInNow`] as parameters; [`Sessions::get_session`] |
+//! | `getSessionWithoutRequestResponse` | [`Sessions::session_of`] |
+//! | `refreshSession` | [`Sessions::refresh`] |
+//! | `refreshSessionWithoutRequestResponse` | [`Sessions::refresh_with`] |
+//! | `revokeSession`, `revokeMultipleSessions` | [`Sessions::revoke`], [`Sessions::revoke_multiple`], [`SignedIn::revoke`] |
+//! | `revokeAllSessionsForUser` | [`Sessions::revoke_all`] |
+//! | `getAllSessionHandlesForUser` | [`Sessions::list`] |
+//! | `getSessionInformation`, `getTimeCreated`, `getExpiry`, `getSessionDataFromDatabase` | [`Sessions::info`], [`SignedIn::info`] |
+//! | `updateSessionDataInDatabase` | [`Sessions::update_data`], [`SignedIn::update_data`] |
+//! | `mergeIntoAccessTokenPayload`, `regenerateAccessToken` | [`Sessions::merge_into_payload`], [`SignedIn::merge_payload`] |
+//! | `getAccessTokenPayload` | [`SignedIn::access_token_payload`], [`SignedIn::payload`] |
+//! | `getAccessToken`, `getAllSessionTokensDangerously` | [`HandOut`], where there is no request |
+//! | `fetchAndSetClaim`, `setClaimValue`, `getClaimValue`, `removeClaim` | the same on [`Sessions`] and [`SignedIn`], without `get` |
+//! | `assertClaims`, `validateClaimsForSessionHandle` | [`SignedIn::assert_claims`], [`Sessions::validate_claims`] |
+//! | `createJWT`, `getJWKS` | [`Sessions::create_jwt`], [`Sessions::published_keys`] |
+//! | `getOpenIdDiscoveryConfiguration` | [`Sessions::open_id_configuration`] |
+//! | `errorHandlers` | [`Answers`] |
+//! | `override.functions`, `override.apis` | [`Companion`]; a route of one's own before ours |
 
 mod access_token;
 mod answers;
+mod by_handle;
 mod claims;
 mod companion;
 mod cookies;
+mod creating;
 mod csrf;
 mod detached;
 mod error;
@@ -29,11 +56,13 @@ mod sessions;
 mod settings;
 mod signed_in;
 mod signing_keys;
+mod site;
 mod store;
 mod transport;
 mod verified;
 mod verifying;
 
+pub use access_token::Version;
 pub use answers::Answers;
 pub use answers::DefaultAnswers;
 pub use claims::ArrayClaim;
@@ -48,6 +77,7 @@ pub use companion::Companion;
 pub use companion::Minted;
 pub use companion::NoCompanion;
 pub use companion::Unavailable;
+pub use creating::NewSession;
 pub use error::Error;
 pub use guard::MaybeSignedIn;
 pub use guard::Refused;
@@ -60,10 +90,10 @@ pub use outbox::HandOutRefresh;
 pub use outbox::attach;
 pub use refreshing::RefreshAntiCsrf;
 pub use requests::Requirements;
+pub use routes::OpenId;
 pub use routes::api_routes;
 pub use routes::routes;
 pub use routes::session_info;
-pub use sessions::NewSession;
 pub use sessions::SessionInfo;
 pub use sessions::Sessions;
 pub use settings::AntiCsrf;
@@ -71,3 +101,4 @@ pub use settings::SameSite;
 pub use settings::Settings;
 pub use settings::Transfer;
 pub use signed_in::SignedIn;
+pub use signing_keys::Jwk;

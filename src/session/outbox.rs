@@ -79,7 +79,7 @@ impl HandOut {
 
     /// What scripts may read of the access token, as the header `front-token` has it.
     pub fn front_token(&self) -> String {
-        payload::front_token(&self.token.claims, Profile::Modern)
+        payload::front_token(&self.token.claims)
     }
 }
 
@@ -142,7 +142,7 @@ impl Outbox {
         let is_legacy = manner.travel.profile == Profile::Legacy;
         let claims = &tokens.token.claims;
         let access = tokens.access.expose_secret().to_owned();
-        notes.front = Some(payload::front_token(claims, manner.travel.profile));
+        notes.front = Some(payload::front_token(claims));
         match manner.travel.transfer {
             Transfer::Cookie => {
                 let ends = if is_legacy { claims.expiry() } else { manner.now.after(ACCESS_COOKIE_LIFE) };

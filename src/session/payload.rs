@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::session::Error;
 use crate::session::access_token::Claims;
 use crate::session::access_token::PROTECTED_CLAIMS;
-use crate::session::profile::Profile;
 
 /// A token of this payload still fits into a cookie, twice: once signed, once for scripts (ASVS 3.3.5).
 const PAYLOAD_BYTES_MAX: usize = 2048;
@@ -39,20 +38,11 @@ pub fn check_size(payload: &Map<String, Value>) -> Result<(), Error> {
     if size <= PAYLOAD_BYTES_MAX { Ok(()) } else { Err(Error::PayloadTooLarge) }
 }
 
-/// The header `front-token`: what scripts may read, in standard base64 (session.md 1.4). Old frontends take the whole of
-/// `up` for the application's own.
-pub fn front_token(claims: &Claims, profile: Profile) -> String {
-    let payload = match profile {
-        Profile::Modern => claims.to_json(),
-        Profile::Legacy => claims.payload.iter().filter(|(name, _)| *name != "iss").map(owned).collect(),
-    };
-    let front = json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": payload });
+/// The header `front-token`: what scripts may read, in standard base64 (session.md 1.4).
+pub fn front_token(claims: &Claims) -> String {
+    let front =
+        json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.seen_by_frontends() });
     STANDARD.encode(front.to_string())
-}
-
-/// A copy of one entry.
-fn owned((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
 }
 
 #[cfg(test)]

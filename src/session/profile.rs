@@ -1,12 +1,13 @@
 //! Which generation of frontends a request comes from (design D18, session.md 3.8–3.9).
 //!
-//! Frontends before interface version 1.16 want a third cookie, `sIdRefreshToken`, and a header that names it, and read only
-//! the application's part of the payload. Nothing about this is stored: each refresh serves whoever asks, and an access
+//! Frontends before interface version 1.16 want a third cookie, `sIdRefreshToken`, and a header that names it, and get access
+//! tokens of version 2. Nothing about this is stored: each refresh serves whoever asks, and an access
 //! token belongs to an old frontend exactly where the cookie beside it was made for the same refresh token.
 
 use actix_web::http::header::HeaderMap;
 use aws_lc_rs::digest;
 
+use crate::session::Version;
 use crate::session::access_token::Claims;
 use crate::session::cookies;
 use crate::session::cookies::Sent;
@@ -27,6 +28,16 @@ pub enum Profile {
     Legacy,
 }
 
+impl Profile {
+    /// The make of access token that these frontends are used to (session.md 3.9).
+    pub fn version(self) -> Version {
+        match self {
+            Self::Modern => Version::Five,
+            Self::Legacy => Version::Two,
+        }
+    }
+}
+
 /// For a request that is to get new tokens.
 pub fn of_request(headers: &HeaderMap) -> Profile {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -45,7 +56,7 @@ pub fn of_request(headers: &HeaderMap) -> Profile {
 pub fn of_token(headers: &HeaderMap, claims: &Claims) -> Option<Profile> {
     match cookies::find(headers, ID_COOKIE) {
         Sent::Never => Some(Profile::Modern),
-        Sent::Once(id) if id == self::id(&claims.hash1) => Some(Profile::Legacy),
+        Sent::Once(id) if claims.version == Version::Two && id == self::id(&claims.hash1) => Some(Profile::Legacy),
         Sent::Once(_) | Sent::Twice => None,
     }
 }

@@ -6,10 +6,9 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::session::Birth;
 use crate::session::Error;
 use crate::session::Lineage;
-use crate::session::Minted;
+use crate::session::Version;
 use crate::session::access_token::Parent;
 use crate::session::outbox::HandOut;
 use crate::session::refresh_token::RefreshToken;
@@ -17,6 +16,7 @@ use crate::session::rotation;
 use crate::session::rotation::Descent;
 use crate::session::rotation::Refresh;
 use crate::session::sessions::Sessions;
+use crate::session::sessions::Unsigned;
 use crate::session::settings::AntiCsrf;
 use crate::session::store::Promotion;
 use crate::session::store::Session;
@@ -35,18 +35,6 @@ pub enum RefreshAntiCsrf {
     Unneeded,
 }
 
-/// A child that is ready to be handed out.
-struct Child {
-    /// The refresh token.
-    refresh: RefreshToken,
-    /// What the access token says of where it comes from.
-    parent: Parent,
-    /// What the companion was told.
-    birth: Birth,
-    /// What the companion made of it.
-    minted: Minted,
-}
-
 impl Sessions {
     /// Takes a refresh token.
     ///
@@ -54,6 +42,16 @@ impl Sessions {
     /// [`Error::Ended`], [`Error::Theft`] (the session has been ended), or what keeps us from answering; then nothing
     /// happened.
     pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<HandOut, Error> {
+        self.refresh_as(text, anti_csrf, Version::Five).await
+    }
+
+    /// The same for an access token of another make.
+    pub(super) async fn refresh_as(
+        &self,
+        text: &str,
+        anti_csrf: RefreshAntiCsrf,
+        version: Version,
+    ) -> Result<HandOut, Error> {
         let presented = self.read_refresh(text).await?;
         let is_via_token = self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let with_anti_csrf = is_via_token && anti_csrf != RefreshAntiCsrf::Unneeded;
@@ -64,7 +62,7 @@ impl Sessions {
             return Err(Error::Ended("the anti-CSRF token does not belong to the refresh token"));
         }
         let descent = Descent { lineage: presented.lineage(), parent: presented.parent.clone() };
-        let mut child: Option<Child> = None;
+        let mut child: Option<Unsigned> = None;
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let Some(session) = self.store().find(&presented.handle).await? else {
@@ -81,8 +79,8 @@ impl Sessions {
                 Refresh::Theft => continue,
             };
             let ready = match child.take() {
-                Some(child) if child.parent == parent => child,
-                _ => self.conceive(&session, parent, with_anti_csrf).await?,
+                Some(child) if child.parent.as_ref() == Some(&parent) => child,
+                _ => self.conceive(&session, parent, (with_anti_csrf, version)).await?,
             };
             if let Some(issued) = self.confirm(&session, &descent.lineage, decided, &ready).await? {
                 return Ok(issued);
@@ -126,11 +124,16 @@ impl Sessions {
     }
 
     /// Makes the child and what is born with it.
-    async fn conceive(&self, session: &Session, parent: Parent, with_anti_csrf: bool) -> Result<Child, Error> {
+    async fn conceive(
+        &self,
+        session: &Session,
+        parent: Parent,
+        (with_anti_csrf, version): (bool, Version),
+    ) -> Result<Unsigned, Error> {
         let refresh = self.mint_refresh(&session.handle, Some(&parent.lineage()), with_anti_csrf)?;
         let birth = self.birth(session, &refresh, self.now());
         let minted = self.companion().mint(&birth).await?;
-        Ok(Child { refresh, parent, birth, minted })
+        Ok(Unsigned { refresh, parent: Some(parent), birth, minted, version })
     }
 
     /// Makes the child good, if the session still stands where it was judged; nothing where it does not.
@@ -139,10 +142,9 @@ impl Sessions {
         session: &Session,
         presented: &Lineage,
         decided: Refresh,
-        child: &Child,
+        child: &Unsigned,
     ) -> Result<Option<HandOut>, Error> {
-        let extra = (&child.birth, &child.minted.claims);
-        let issued = self.sign_pair(session, &child.refresh, Some(child.parent.clone()), extra).await?;
+        let issued = self.sign_pair(session, child).await?;
         let current = &session.position.current;
         let now = self.now();
         let mut transaction = self.store().begin().await?;

@@ -136,14 +136,15 @@ impl Sessions {
         };
         let sessions = self.clone();
         // A client that goes away must not stop this halfway (security.md F7).
-        let issued = tokio::spawn(async move { sessions.refresh_with(&text, anti_csrf).await }).await??;
+        let profile = if is_cookie { profile::of_request(headers) } else { Profile::Modern };
+        let version = profile.version();
+        let issued = tokio::spawn(async move { sessions.refresh_as(&text, anti_csrf, version).await }).await??;
 
         match transfer {
             Transfer::Header if !in_cookies.is_empty() => outbox.clear(rules, Transfer::Cookie),
             Transfer::Cookie if transport::bearer(headers).is_some() => outbox.clear(rules, Transfer::Header),
             Transfer::Header | Transfer::Cookie => {}
         }
-        let profile = if is_cookie { profile::of_request(headers) } else { Profile::Modern };
         if profile == Profile::Modern && profile::has_id_cookie(headers) {
             outbox.remove_id_cookie(rules);
         }

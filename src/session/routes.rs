@@ -24,6 +24,8 @@ use crate::session::Sessions;
 use crate::session::SignedIn;
 use crate::session::SignedInNow;
 use crate::session::UserId;
+use crate::session::profile;
+use crate::session::profile::Profile;
 use crate::session::signing_keys::Jwk;
 
 /// Under the base path of the recipes.
@@ -60,11 +62,17 @@ async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<
     Ok(Json(Empty {}))
 }
 
-/// Ends the session. Claims are not asked for: whoever came in may leave.
+/// Ends the session. Claims are not asked for: whoever came in may leave. Where there is none, frontends of old are told
+/// that all is well, as they expect; others that they are not signed in (session.md 3.8, 3.9).
 async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Done>, Refused> {
     let requirements = Requirements { validators: Some(Vec::new()), ..Requirements::default() };
-    let signed_in = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
-    let signed_in = signed_in.ok_or_else(|| sessions.refuse(Error::Missing))?;
+    let found = sessions.get_session(&request, &requirements).await;
+    let signed_in = match found.and_then(|found| found.ok_or(Error::Missing)) {
+        Err(Error::Missing | Error::Ended(_)) if profile::of_request(request.headers()) == Profile::Legacy => {
+            return Ok(Json(Done::OK));
+        }
+        found => found.map_err(|error| sessions.refuse(error))?,
+    };
     signed_in.revoke().await.map_err(|error| sessions.refuse(error))?;
     Ok(Json(Done::OK))
 }
@@ -81,13 +89,8 @@ async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
 
 /// Where the public keys are (OpenID Connect Discovery 1.0, 4).
 async fn open_id_configuration(sessions: Data<Sessions>) -> HttpResponse {
-    let issuer = sessions.issuer();
-    let jwks_uri = format!("{issuer}/jwt/jwks.json");
-    HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(OpenId {
-        issuer,
-        jwks_uri,
-        id_token_signing_alg_values_supported: ["ES256"],
-    })
+    let described = sessions.open_id_configuration();
+    HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(described)
 }
 
 /// The sessions of the person who asks.
@@ -140,8 +143,15 @@ impl Sessions {
     ///
     /// # Errors
     /// The database fails.
-    async fn published_keys(&self) -> Result<(Vec<Jwk>, Duration), Error> {
+    pub async fn published_keys(&self) -> Result<(Vec<Jwk>, Duration), Error> {
         self.keys().published(self.now()).await
+    }
+
+    /// What OpenID clients are told.
+    pub fn open_id_configuration(&self) -> OpenId {
+        let issuer = self.issuer();
+        let jwks_uri = format!("{issuer}/jwt/jwks.json");
+        OpenId { issuer, jwks_uri, id_token_signing_alg_values_supported: ["ES256"] }
     }
 
     /// Who issues the access tokens.
@@ -175,7 +185,7 @@ struct Jwks {
 
 /// What we are, to OpenID clients that only verify tokens.
 #[derive(Serialize)]
-struct OpenId {
+pub struct OpenId {
     /// `iss` of access tokens.
     issuer: String,
     /// Where the keys are.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use aws_lc_rs::rand;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -15,31 +13,23 @@ use crate::database::Database;
 use crate::session::Birth;
 use crate::session::Companion;
 use crate::session::Error;
+use crate::session::Minted;
 use crate::session::SessionHandle;
 use crate::session::UserId;
+use crate::session::Version;
 use crate::session::access_token::Claims;
 use crate::session::access_token::Parent;
-use crate::session::claims;
 use crate::session::cookies::CookieRules;
 use crate::session::outbox::HandOut;
 use crate::session::outbox::HandOutRefresh;
 use crate::session::outbox::Manner;
-use crate::session::outbox::Outbox;
-use crate::session::payload;
-use crate::session::profile;
-use crate::session::profile::Profile;
 use crate::session::refresh_token::RefreshToken;
-use crate::session::rotation::Position;
-use crate::session::settings::AntiCsrf;
 use crate::session::settings::Settings;
-use crate::session::settings::Transfer;
-use crate::session::signed_in::SignedIn;
 use crate::session::signing_keys::Kind;
 use crate::session::signing_keys::Schedule;
 use crate::session::signing_keys::SigningKeys;
 use crate::session::store;
 use crate::session::store::Store;
-use crate::session::transport;
 use crate::session::transport::Travel;
 use crate::session::verified::Verified;
 use crate::session::verified::VerifiedTokens;
@@ -72,16 +62,18 @@ struct Inner {
     verified: VerifiedTokens,
 }
 
-/// A session to be made.
-pub struct NewSession {
-    /// Whose.
-    pub user: UserId,
-    /// What the application wants in the access token.
-    pub payload: Map<String, Value>,
-    /// What it wants to keep with the session in SQL.
-    pub data: Map<String, Value>,
-    /// How the tokens travel; none: as the client asks for.
-    pub transfer: Option<Transfer>,
+/// The tokens of a session, about to be signed.
+pub struct Unsigned {
+    /// The refresh token.
+    pub refresh: RefreshToken,
+    /// What the access token says of where it comes from.
+    pub parent: Option<Parent>,
+    /// What the companion was told.
+    pub birth: Birth,
+    /// What the companion made of it.
+    pub minted: Minted,
+    /// The make of the access token.
+    pub version: Version,
 }
 
 /// A session, as its owner and the application may see it.
@@ -125,88 +117,6 @@ impl Sessions {
         let cookies = Arc::new(CookieRules::new(&settings));
         let verified = VerifiedTokens::new(settings.verified_tokens_max);
         Ok(Self(Arc::new(Inner { settings, clock, store, keys, companion, cookies, verified })))
-    }
-
-    /// Creates a session and queues its tokens for the response to this request.
-    ///
-    /// # Errors
-    /// The database or the companion fails: nothing happened. The payload is too large.
-    pub async fn create(
-        &self,
-        request: &HttpRequest,
-        user: &UserId,
-        payload: Map<String, Value>,
-    ) -> Result<SessionHandle, Error> {
-        let new = NewSession { user: user.clone(), payload, data: Map::new(), transfer: None };
-        Ok(self.create_with(request, new).await?.handle().clone())
-    }
-
-    /// The same with everything that can be chosen.
-    ///
-    /// # Errors
-    /// As [`Sessions::create`].
-    pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
-        let profile = profile::of_request(request.headers());
-        let asked = match profile {
-            Profile::Modern => transport::for_create(request.headers(), self.settings().transfer),
-            Profile::Legacy => Transfer::Cookie,
-        };
-        let transfer = new.transfer.unwrap_or(asked);
-        let travel = Travel { transfer, profile };
-        let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
-        let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
-        let sessions = self.clone();
-        // A client that goes away must not stop this halfway (security.md F7).
-        let issued = tokio::spawn(async move { sessions.issue(new, with_anti_csrf).await }).await??;
-        let outbox = Outbox::of(request);
-        if transport::carries_access(request.headers(), self.cookies(), other) {
-            outbox.clear(self.cookies(), other);
-        }
-        let token = Arc::clone(&issued.token);
-        outbox.hand_out(&self.manner(travel), issued);
-        Ok(SignedIn::new(self.clone(), token, travel, outbox))
-    }
-
-    /// Creates a session without a request; the caller hands out the tokens.
-    ///
-    /// # Errors
-    /// As [`Sessions::create`].
-    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
-        let now = self.now();
-        let mut payload = payload::of_application(new.payload, self.companion().reserved_claims());
-        payload.insert("iss".to_owned(), self.settings().issuer().into());
-        for claim in &self.settings().claims {
-            if let Some(value) = claim.fetch(&new.user, &payload).await? {
-                payload.insert(claim.key().to_owned(), claims::stored(&value, now));
-            }
-        }
-        payload::check_size(&payload)?;
-        let mut bits = [0; 16];
-        rand::fill(&mut bits)?;
-        let handle = SessionHandle::random(bits);
-        let refresh = self.mint_refresh(&handle, None, with_anti_csrf)?;
-        let ends_at = now.after(self.settings().absolute_lifetime);
-        let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
-        let position = Position { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
-        let session = store::Session {
-            handle,
-            user: new.user,
-            position,
-            created_at: now,
-            refreshed_at: now,
-            ends_at,
-            payload,
-            data: new.data,
-        };
-
-        let birth = self.birth(&session, &refresh, now);
-        let minted = self.companion().mint(&birth).await?;
-        let issued = self.sign_pair(&session, &refresh, None, (&birth, &minted.claims)).await?;
-        let mut transaction = self.store().begin().await?;
-        self.store().insert(&mut transaction, &session).await?;
-        self.companion().keep(&mut transaction, &birth, &minted).await?;
-        transaction.commit().await?;
-        Ok(issued)
     }
 
     /// The sessions of a user that have not expired, newest first.
@@ -253,7 +163,7 @@ impl Sessions {
                     SWEEP_PAUSE
                 }
             };
-            tokio::time::sleep(pause).await;
+            self.0.clock.sleep(pause).await;
         }
     }
 
@@ -331,23 +241,19 @@ impl Sessions {
     }
 
     /// Signs the access token that goes with a refresh token.
-    pub(super) async fn sign_pair(
-        &self,
-        session: &store::Session,
-        refresh: &RefreshToken,
-        parent: Option<Parent>,
-        (birth, extra): (&Birth, &Map<String, Value>),
-    ) -> Result<HandOut, Error> {
+    pub(super) async fn sign_pair(&self, session: &store::Session, pair: &Unsigned) -> Result<HandOut, Error> {
         let now = self.now();
         let mut payload = session.payload.clone();
-        payload.extend(extra.clone());
+        payload.extend(pair.minted.claims.clone());
+        let refresh = &pair.refresh;
         let claims = Claims {
+            version: pair.version,
             user: session.user.clone(),
             handle: session.handle.clone(),
             issued_at: now.seconds(),
-            expires_at: birth.expires_at.seconds(),
+            expires_at: pair.birth.expires_at.seconds(),
             hash1: refresh.hash1(),
-            parent,
+            parent: pair.parent.clone(),
             anti_csrf: refresh.anti_csrf.clone(),
             payload,
         };

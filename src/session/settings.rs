@@ -1,6 +1,5 @@
 //! What can be set about sessions, with SuperTokens' defaults.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use crate::session::answers::Answers;
 use crate::session::answers::DefaultAnswers;
 use crate::session::claims::Claim;
 use crate::session::claims::Validator;
+use crate::session::site;
 
 /// What can be set about sessions.
 #[derive(Clone)]
@@ -31,6 +31,9 @@ pub struct Settings {
     pub website_domain: String,
     /// Under which path the recipes answer; begins with a slash, ends without.
     pub api_base_path: String,
+    /// What a gateway takes off the front of paths before they reach us: browsers and readers of tokens see it. Empty:
+    /// nothing; otherwise begins with a slash, ends without.
+    pub api_gateway_path: String,
     /// `Domain` of the cookies; none: this host only.
     pub cookie_domain: Option<String>,
     /// A `Domain` used formerly, whose cookies are removed when both are sent; the empty string means this host only.
@@ -102,6 +105,7 @@ impl Settings {
             api_domain: api_domain.trim_end_matches('/').to_owned(),
             website_domain: website_domain.trim_end_matches('/').to_owned(),
             api_base_path: "/auth".to_owned(),
+            api_gateway_path: String::new(),
             cookie_domain: None,
             older_cookie_domain: None,
             same_site: None,
@@ -119,7 +123,12 @@ impl Settings {
 
     /// Who issues the access tokens.
     pub fn issuer(&self) -> String {
-        format!("{}{}", self.api_domain, self.api_base_path)
+        format!("{}{}", self.api_domain, self.visible_base_path())
+    }
+
+    /// Under which path browsers reach the recipes.
+    pub fn visible_base_path(&self) -> String {
+        format!("{}{}", self.api_gateway_path, self.api_base_path)
     }
 
     /// Whether browsers reach us over https.
@@ -129,7 +138,7 @@ impl Settings {
 
     /// `SameSite` as set, or lax where the pages are of the same site as the API.
     pub fn same_site(&self) -> SameSite {
-        let same = is_same_site(&self.api_domain, &self.website_domain);
+        let same = site::is_same(&self.api_domain, &self.website_domain);
         self.same_site.unwrap_or(if same { SameSite::Lax } else { SameSite::None })
     }
 
@@ -137,32 +146,6 @@ impl Settings {
     pub fn anti_csrf(&self) -> AntiCsrf {
         let is_open = self.same_site() == SameSite::None;
         self.anti_csrf.unwrap_or(if is_open { AntiCsrf::ViaCustomHeader } else { AntiCsrf::None })
-    }
-}
-
-/// Whether two origins are of one site: same scheme, and hosts that share their last two labels. There is no list of
-/// public suffixes here: for hosts below one (`a.co.uk`, `b.co.uk`) the answer is too kind and browsers then keep the
-/// cookies back, so nothing is open that should not be; set `SameSite` there.
-fn is_same_site(one: &str, other: &str) -> bool {
-    let parts = |origin: &str| {
-        let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
-        (scheme.to_owned(), site_of(rest.split('/').next().unwrap_or_default()))
-    };
-    parts(one) == parts(other)
-}
-
-/// The site of a host with an optional port.
-fn site_of(authority: &str) -> String {
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    if host.starts_with("localhost") || host.parse::<IpAddr>().is_ok() {
-        return "localhost".to_owned();
-    }
-    let mut labels = host.rsplit('.');
-    match (labels.next(), labels.next()) {
-        (Some(last), Some(before)) => format!("{before}.{last}"),
-        _ => host,
     }
 }
 
@@ -176,17 +159,10 @@ mod tests {
 
     #[test]
     fn cookies_cross_sites_only_where_the_pages_are_elsewhere() {
-        for (api, website, same) in [
-            ("http://localhost:3000", "http://localhost:3000", true),
-            ("http://localhost:8082", "http://127.0.0.1:8080", true),
-            ("http://localhost.org:8080", "http://[::1]:8080", true),
-            ("https://api.example.com", "https://www.example.com", true),
-            ("https://api.example.com", "http://www.example.com", false),
-            ("https://api.example.com", "https://example.org", false),
-        ] {
-            let settings = settings(api, website);
-            assert_eq!(settings.same_site() == SameSite::Lax, same, "{api} {website}");
-            assert_eq!(settings.anti_csrf() == AntiCsrf::None, same, "{api} {website}");
+        for (website, same) in [("https://www.example.com", true), ("https://example.org", false)] {
+            let settings = settings("https://api.example.com", website);
+            assert_eq!(settings.same_site() == SameSite::Lax, same, "{website}");
+            assert_eq!(settings.anti_csrf() == AntiCsrf::None, same, "{website}");
         }
     }
 
@@ -198,5 +174,7 @@ mod tests {
         assert_eq!(settings.same_site(), SameSite::Strict);
         assert_eq!(settings.anti_csrf(), AntiCsrf::ViaToken);
         assert_eq!(settings.issuer(), "https://a.com/auth");
+        settings.api_gateway_path = "/gateway".to_owned();
+        assert_eq!(settings.issuer(), "https://a.com/gateway/auth");
     }
 }

@@ -15,15 +15,11 @@ use crate::session::claims;
 use crate::session::claims::Claim;
 use crate::session::claims::Validator;
 use crate::session::outbox::Outbox;
-use crate::session::payload;
 use crate::session::profile::Profile;
 use crate::session::sessions::SessionInfo;
 use crate::session::sessions::Sessions;
 use crate::session::transport::Travel;
 use crate::session::verified::Verified;
-
-/// How often others may change the payload under our hands before we give up.
-const ATTEMPTS: usize = 8;
 
 /// The session of a request: proof that it comes from a signed-in person. Only this room can make one.
 #[derive(Clone)]
@@ -71,7 +67,7 @@ impl SignedIn {
 
     /// All that the access token says, as frontends see it.
     pub fn access_token_payload(&self) -> Map<String, Value> {
-        self.token.claims.to_json()
+        self.token.claims.seen_by_frontends()
     }
 
     /// When the access token ends.
@@ -184,66 +180,5 @@ impl SignedIn {
             self.outbox.clear_all(self.sessions.cookies());
             Error::Ended("there is no such session")
         })
-    }
-}
-
-/// The same for sessions that no request stands for.
-impl Sessions {
-    /// Merges into what the access tokens of a session say. Clients see it with their next refresh, promotion or check of
-    /// the database. False: there is no such session.
-    ///
-    /// # Errors
-    /// As [`SignedIn::merge_payload`].
-    pub async fn merge_into_payload(&self, handle: &SessionHandle, update: Map<String, Value>) -> Result<bool, Error> {
-        Ok(self.merge(handle, update).await?.is_some())
-    }
-
-    /// Replaces what the application keeps with a session. False: there is no such session.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn update_data(&self, handle: &SessionHandle, data: &Map<String, Value>) -> Result<bool, Error> {
-        Ok(self.store().update_data(handle, data, self.now()).await?)
-    }
-
-    /// What the validators say about a session. Nothing: there is no such session.
-    ///
-    /// # Errors
-    /// As [`SignedIn::assert_claims`], but refusals are the answer and not an error.
-    pub async fn validate_claims(
-        &self,
-        handle: &SessionHandle,
-        validators: &[Arc<dyn Validator>],
-    ) -> Result<Option<Vec<claims::ClaimFailure>>, Error> {
-        let Some(mut session) = self.info(handle).await? else { return Ok(None) };
-        let now = self.now();
-        for claim in claims::to_refetch(validators, &session.payload, now) {
-            if let Some(value) = claim.fetch(&session.user_id, &session.payload).await? {
-                let update = Map::from_iter([(claim.key().to_owned(), claims::stored(&value, now))]);
-                let Some(payload) = self.merge(handle, update).await? else { return Ok(None) };
-                session.payload = payload;
-            }
-        }
-        Ok(Some(claims::failures(validators, &session.payload, now)))
-    }
-
-    /// Compares and swaps, so that two who write different keys both succeed.
-    async fn merge(
-        &self,
-        handle: &SessionHandle,
-        update: Map<String, Value>,
-    ) -> Result<Option<Map<String, Value>>, Error> {
-        let reserved = self.companion().reserved_claims();
-        for _ in 0..ATTEMPTS {
-            let now = self.now();
-            let found = self.store().find(handle).await?;
-            let Some(session) = found.filter(|session| session.position.expires_at > now) else { return Ok(None) };
-            let merged = payload::merged(&session.payload, update.clone(), reserved);
-            payload::check_size(&merged)?;
-            if self.store().swap_payload(handle, &session.payload, &merged, now).await? {
-                return Ok(Some(merged));
-            }
-        }
-        Err(Error::Contended)
     }
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::session::Error;
 use crate::session::SessionHandle;
 use crate::session::access_token::Claims;
+use crate::session::access_token::Signer;
 use crate::session::access_token::Unverified;
 use crate::session::outbox::HandOut;
 use crate::session::rotation;
 use crate::session::rotation::Use;
 use crate::session::sessions::Sessions;
+use crate::session::signing_keys::SigningKey;
 use crate::session::store::Promotion;
 use crate::session::store::Session;
 use crate::session::verified::Verified;
@@ -65,19 +68,38 @@ impl Sessions {
         if let Some(known) = self.verified().get(unverified.text(), now) {
             return Ok(known);
         }
-        let kid = unverified.kid().ok_or(Error::TryRefresh("the header is not one of ours"))?.to_owned();
-        let key = self.keys().verifying(&kid, now).await?.ok_or(Error::TryRefresh("the key is not known"))?;
-        let text = unverified.text().to_owned();
-        let claims = unverified.verify(&key.decoding).ok_or(Error::TryRefresh("the signature does not hold"))?;
+        let (claims, key) = self.prove(&unverified, now).await?;
         if !claims.is_current(now) {
             return Err(Error::TryRefresh("it has ended"));
         }
-        if !self.keys().is_of_our_kind(&kid) {
+        if !self.keys().is_of_our_kind(&key.kid) {
             return Err(Error::TryRefresh("it is signed with a key of the other kind"));
         }
         let verified = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
-        self.verified().insert(text, Arc::clone(&verified));
+        self.verified().insert(unverified.text().to_owned(), Arc::clone(&verified));
         Ok(verified)
+    }
+
+    /// What the token says, and the key that signed it. A token that names no key is held against all of them; one that
+    /// none has signed may be of another process's newest.
+    async fn prove(&self, token: &Unverified<'_>, now: Timestamp) -> Result<(Claims, Arc<SigningKey>), Error> {
+        let kid = match token.signer() {
+            Signer::Named(kid) => kid,
+            Signer::Unnamed => {
+                let by_any = |keys: Vec<Arc<SigningKey>>| {
+                    keys.into_iter().find_map(|key| token.verify(&key.decoding).map(|claims| (claims, key)))
+                };
+                if let Some(proven) = by_any(self.keys().usable(now).await?) {
+                    return Ok(proven);
+                }
+                self.keys().ask_again(now).await?;
+                return by_any(self.keys().usable(now).await?).ok_or(Error::TryRefresh("no key of ours signed it"));
+            }
+            Signer::Foreign => return Err(Error::TryRefresh("the header is not one of ours")),
+        };
+        let key = self.keys().verifying(kid, now).await?.ok_or(Error::TryRefresh("the key is not known"))?;
+        let claims = token.verify(&key.decoding).ok_or(Error::TryRefresh("the signature does not hold"))?;
+        Ok((claims, key))
     }
 
     /// Compares a token with its session, and promotes or replaces it where that is due.

@@ -89,7 +89,13 @@ impl Hasher {
                     Verdict::Right
                 }
             }
-            Some(_) => Verdict::Wrong,
+            Some(stored) => {
+                // What is checked faster than today's hashes would tell that there is an account.
+                if stored.is_cheap() {
+                    decoy.verify(password.expose_secret(), memory);
+                }
+                Verdict::Wrong
+            }
             None => {
                 decoy.verify(password.expose_secret(), memory);
                 Verdict::Wrong

@@ -14,7 +14,9 @@ use crate::fauna::DocumentId;
 use crate::users::Email;
 use crate::users::Error;
 use crate::users::NewPassword;
+use crate::users::Newcomer;
 use crate::users::Users;
+use crate::users::store::NewUser;
 use crate::users::store::links;
 use crate::users::store::links::Consumed;
 use crate::users::store::links::NewLink;
@@ -54,6 +56,14 @@ pub enum ChangeOffer {
     NoUser,
 }
 
+/// What became of a wish for an account that a link makes.
+pub enum SignUpOffer {
+    /// There is a link.
+    Offered(LinkToken),
+    /// The address has an account.
+    Taken,
+}
+
 /// A link that was used up.
 #[derive(Debug)]
 pub struct Used {
@@ -75,7 +85,7 @@ pub enum EmailChange {
 
 impl LinkToken {
     /// A new one.
-    fn random() -> Result<Self, Error> {
+    pub fn random() -> Result<Self, Error> {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes).map_err(|error| fauna::Error::Unavailable(format!("no randomness: {error}")))?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
@@ -93,7 +103,7 @@ impl LinkToken {
     }
 
     /// As it stands in Fauna: SHA-256 is enough for 256 random bits.
-    fn hash(&self) -> String {
+    pub fn hash(&self) -> String {
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.expose().as_bytes()))
     }
 }
@@ -103,7 +113,7 @@ impl Users {
     pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_reset(&self.collection, email.as_str(), &link);
+        let query = links::offer_reset(&self.collection, email.as_str(), &stand_in(email)?, &link);
         let offered: Option<Offered> = self.fauna.query(&query).await?;
         offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
     }
@@ -129,6 +139,31 @@ impl Users {
             None => Ok(ChangeOffer::NoUser),
             Some(Offered { email: None }) => Ok(ChangeOffer::Taken),
             Some(Offered { email: Some(_) }) => Ok(ChangeOffer::Offered(token)),
+        }
+    }
+
+    /// A link that makes an account with that address and password, for whoever reads mail there.
+    pub async fn offer_sign_up(
+        &self,
+        new: &Newcomer,
+        password: NewPassword,
+        life: Duration,
+    ) -> Result<SignUpOffer, Error> {
+        let hash = self.hasher.hash(password).await?;
+        let token = LinkToken::random()?;
+        let link = NewLink { hash: &token.hash(), life };
+        let user = NewUser { name: &new.name, email: new.email.as_str(), hash: &hash, profile: &new.profile };
+        let query = links::offer_sign_up(&self.collection, &DocumentId::random()?, &user, &link);
+        let is_free: bool = self.fauna.query(&query).await?;
+        Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
+    }
+
+    /// Makes an account by a link; answers whose. Nothing: the link does not work, or the address has an account by now.
+    pub async fn complete_sign_up(&self, token: &str) -> Result<Option<DocumentId>, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(None) };
+        match self.fauna.query(&links::complete_sign_up(&token.hash())).await {
+            Err(fauna::Error::NotUnique) => Ok(None),
+            answer => Ok(answer?),
         }
     }
 
@@ -163,6 +198,13 @@ impl Users {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Somebody in whose place an address without an account is treated: always the same, as an account would be.
+fn stand_in(email: &Email) -> Result<DocumentId, Error> {
+    let digest = digest::digest(&digest::SHA256, email.as_str().as_bytes());
+    let bits = digest.as_ref().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    DocumentId::parse(&(bits >> 2).to_string()).ok_or(Error::Unreadable("id"))
 }
 
 /// What a link did.

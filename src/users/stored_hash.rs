@@ -30,6 +30,8 @@ const MEMORY_KIB_MAX: u32 = 262_144;
 const LANES_MAX: u32 = 16;
 /// Most work: memory times passes, KiB. About half a second.
 const WORK_KIB_MAX: u32 = 1_048_576;
+/// The bcrypt that takes about as long as a new hash.
+const BCRYPT_COST_ALIKE: u32 = 9;
 /// The dearest bcrypt. About a second.
 const BCRYPT_COST_MAX: u32 = 14;
 /// Longest salt or hash that is read, bytes.
@@ -99,6 +101,17 @@ impl StoredHash {
         }
     }
 
+    /// Whether checking it takes much less than checking a new one.
+    pub fn is_cheap(&self) -> bool {
+        match self {
+            Self::Argon2 { argon2, .. } => {
+                let work = argon2.params().m_cost().saturating_mul(argon2.params().t_cost());
+                work < MEMORY_KIB.saturating_mul(PASSES) / 2
+            }
+            Self::Bcrypt(text) => bcrypt_cost(text).is_none_or(|cost| cost < BCRYPT_COST_ALIKE),
+        }
+    }
+
     /// Whether a new hash of the same password would be harder to guess.
     pub fn is_outdated(&self) -> bool {
         match self {
@@ -111,6 +124,11 @@ impl StoredHash {
             Self::Bcrypt(_) => true,
         }
     }
+}
+
+/// The cost that a bcrypt hash names.
+fn bcrypt_cost(text: &str) -> Option<u32> {
+    text.split('$').nth(2)?.parse().ok()
 }
 
 /// `m=…,t=…,p=…`.

@@ -97,4 +97,9 @@ impl Endpoint {
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }
+
+    /// The file itself, behind the endpoint's back.
+    pub fn file(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.directory.path().join("fauna.sqlite")).unwrap()
+    }
 }

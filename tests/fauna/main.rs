@@ -6,10 +6,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod compare;
-mod cost;
 mod durability;
 mod endpoint;
 mod fuzz;
+mod limits;
+mod past;
+mod secrets;
 mod steps;
 
 /// A test that replays a file.

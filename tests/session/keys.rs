@@ -68,13 +68,16 @@ async fn a_statement_of_ours_is_verified_by_others_and_is_no_session() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let payload = claims(ann.access_token());
-    let jwt = world.sessions.create_jwt(payload, 60 * SECOND).await.unwrap();
-    let keys: JwkSet = serde_json::from_str(&ann.get("/auth/jwt/jwks.json").await.body).unwrap();
-    let kid = jsonwebtoken::decode_header(&jwt).unwrap().kid.unwrap();
-    let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
-    assert!(jsonwebtoken::decode::<Value>(&jwt, &key, &Validation::new(Algorithm::ES256)).is_ok());
-    ann.set_cookie("sAccessToken", &jwt);
-    assert!(ann.get("/me").await.is_try_refresh());
+    for (with_static_key, kind) in [(false, "d-"), (true, "s-")] {
+        let jwt = world.sessions.create_jwt(payload.clone(), 60 * SECOND, with_static_key).await.unwrap();
+        let keys: JwkSet = serde_json::from_str(&ann.get("/auth/jwt/jwks.json").await.body).unwrap();
+        let kid = jsonwebtoken::decode_header(&jwt).unwrap().kid.unwrap();
+        assert!(kid.starts_with(kind), "{kid}");
+        let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+        assert!(jsonwebtoken::decode::<Value>(&jwt, &key, &Validation::new(Algorithm::ES256)).is_ok());
+        ann.set_cookie("sAccessToken", &jwt);
+        assert!(ann.get("/me").await.is_try_refresh());
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::world::claims;
 const ACCESS: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);
 
+/// S-J-18, too: of what scripts get to read nothing is there that the access token does not say.
 #[tokio::test]
 async fn a_session_in_cookies() {
     let world = World::start().await;
@@ -25,6 +26,7 @@ async fn a_session_in_cookies() {
     let names = ["sub", "exp", "iat", "sessionHandle", "refreshTokenHash1", "parentRefreshTokenHash1", "antiCsrfToken"];
     assert_eq!(keys, [&names[..], &["iss", "tId", "rsub"]].concat());
     assert_eq!(front["up"].to_string(), serde_json::Value::Object(said.clone()).to_string());
+    assert_eq!(front.as_object().unwrap().keys().collect::<Vec<_>>(), ["uid", "ate", "up"]);
     assert_eq!(front["uid"], "ann");
     assert_eq!(front["ate"], said["exp"].as_i64().unwrap() * 1000);
     assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 900);
@@ -70,6 +72,7 @@ async fn a_session_in_headers() {
     assert!(!answer.headers.contains_key("set-cookie"));
 }
 
+/// S-R-01, S-R-03.
 #[tokio::test]
 async fn refresh_then_first_use_promotes_once() {
     let world = World::start().await;
@@ -123,6 +126,7 @@ async fn within_the_grace_period_the_old_token_joins_the_new_lineage() {
     assert_eq!(other_tab.refresh().await.status, 200);
 }
 
+/// S-R-18: its absolute end.
 #[tokio::test]
 async fn use_prolongs_a_session_up_to_its_absolute_end() {
     let world = World::start().await;
@@ -139,6 +143,7 @@ async fn use_prolongs_a_session_up_to_its_absolute_end() {
     panic!("a session of {} days", 29 * 4);
 }
 
+/// S-R-18.
 #[tokio::test]
 async fn a_session_that_is_not_used_ends_and_is_swept() {
     let world = World::start().await;

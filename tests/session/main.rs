@@ -1,6 +1,7 @@
 //! The session room alone, over HTTP, with nothing that accompanies its sessions.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+mod claims;
 mod failures;
 mod keys;
 mod lifecycle;

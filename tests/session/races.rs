@@ -107,7 +107,8 @@ async fn who_writes_different_claims_at_once_loses_none() {
     assert_eq!(ann.get("/payload").await.json().as_object().unwrap().len(), 7);
 }
 
-/// Theft is found out once, however many come with the old token.
+/// S-R-09, whichever of the two is the thief: it is found out once, however many come with the old token, and whoever was
+/// faster loses the session, too.
 #[tokio::test]
 async fn theft_ends_the_session_once() {
     let world = World::start().await;
@@ -119,9 +120,12 @@ async fn theft_ends_the_session_once() {
     let answers = join_all((0..8).map(|_| thief.send_only(Method::POST, REFRESH, None))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_theft()).count(), 1);
     assert!(answers.iter().all(|answer| answer.is_theft() || answer.is_unauthorised()));
+    let sibling = world.sibling().await;
+    assert!(sibling.visitor_with(&ann.jar).get("/now").await.is_unauthorised());
     assert!(ann.refresh().await.is_unauthorised());
 }
 
+/// S-R-10, S-R-12: no theft is seen in a token whose session was ended.
 #[tokio::test]
 async fn a_session_ended_elsewhere_is_refused_at_the_next_check_of_the_database() {
     let world = World::start().await;

@@ -1,14 +1,22 @@
 //! Tokens that are not what they should be (security.md 3.1, 3.2, 3.3).
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret as _;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use starter::session::AntiCsrf;
+use starter::session::NewSession;
+use starter::session::UserId;
+use starter::session::Version;
 
+use crate::world::Answer;
 use crate::world::SECOND;
 use crate::world::Visitor;
 use crate::world::World;
+use crate::world::claims;
 
 /// The same token with another part.
 fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
@@ -239,10 +247,15 @@ async fn a_frontend_of_the_seeds_age() {
     assert!(until.parse::<i64>().unwrap() > world.clock.now().millis());
     assert_eq!(answer.front()["up"], json!({}));
     let id = id.to_owned();
+    assert_eq!(of_version_two(&ann)["userData"], json!({}));
+    assert_eq!(until_of(&answer, "sAccessToken"), of_version_two(&ann)["expiryTime"].as_i64().unwrap() / 1000);
 
     assert!(ann.get("/me").await.leaves_tokens_alone());
     let answer = ann.header("fdi-version", "1.8,1.9").refresh().await;
     assert_eq!(answer.status, 200);
+    assert!(of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
+    assert_eq!(ann.get("/me").await.header("id-refresh-token"), None, "promotion brings an access token only");
+    assert!(!of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
     assert_ne!(ann.cookie("sIdRefreshToken"), Some(id.as_str()), "it changes with every refresh");
     let answer = ann.put("/payload", &json!({ "name": "Ann" })).await;
     assert_eq!(answer.front()["up"], json!({ "name": "Ann" }));
@@ -260,10 +273,81 @@ async fn a_frontend_of_the_seeds_age() {
     assert_eq!(upgraded.refresh().await.status, 200);
     assert_eq!(upgraded.cookie("sIdRefreshToken"), None);
     assert_eq!(upgraded.get("/me").await.status, 200);
+    let said = claims(upgraded.access_token());
+    assert_eq!((&said["name"], said.get("iss")), (&json!("Ann"), None), "nobody adds an issuer to it");
+    upgraded.headers.clear();
+    upgraded.header("rid", "session").header("fdi-version", "1.9");
+    assert_eq!(upgraded.refresh().await.front()["up"], json!({ "name": "Ann" }), "and back");
+    assert_eq!(of_version_two(&upgraded)["userData"], json!({ "name": "Ann" }));
 
     let mut ann = world.visitor();
     ann.header("rid", "session").post("/login/ann").await;
     let answer = ann.post("/auth/signout").await;
     assert_eq!(answer.header("id-refresh-token"), Some("remove"));
     assert!(ann.jar.is_empty());
+}
+
+/// session.md 3.8, as the original answered it (supertokens-node 8.6, "signout again"): frontends of old take 401 for a
+/// reason to refresh.
+#[tokio::test]
+async fn a_frontend_of_the_seeds_age_signs_out_of_nothing() {
+    let world = World::start().await;
+    let mut ann = world.visitor();
+    ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;
+    let mut late = ann.clone();
+    late.refresh().await;
+    let mut expired = ann.clone();
+    expired.jar.remove("sAccessToken");
+    assert!(expired.post("/auth/signout").await.is_try_refresh(), "there may be a session yet");
+    ann.post("/auth/signout").await;
+    let answer = ann.post("/auth/signout").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"OK"}"#));
+    assert!(answer.leaves_tokens_alone());
+    let answer = late.post("/auth/signout").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"OK"}"#));
+    assert!(late.jar.is_empty(), "the tokens of an ended session are cleared");
+}
+
+/// session.md 1.1 and 3.9: what a backend of old has left behind is verified by its own header, replaced in its own make,
+/// and upgraded by the first refresh.
+#[tokio::test]
+async fn an_access_token_of_version_two_in_a_header() {
+    let world = World::start().await;
+    let user = UserId::parse("ann").unwrap();
+    let payload = json!({ "asdf": 1 }).as_object().unwrap().clone();
+    let new = NewSession { user, payload, data: Map::new(), transfer: None };
+    let issued = world.sessions.issue_as(new, false, Version::Two).await.unwrap();
+    let mut app = world.visitor();
+    app.header("authorization", &format!("Bearer {}", issued.access.expose_secret()));
+    assert_eq!(app.get("/payload").await.json(), json!({ "asdf": 1 }));
+    let answer = app.put("/payload", &json!({ "more": 2 })).await;
+    assert_eq!(answer.front()["up"], json!({ "asdf": 1, "more": 2 }));
+    let header = |token: &str| token.split_once('.').unwrap().0.to_owned();
+    assert_eq!(header(answer.header("st-access-token").unwrap()), header(issued.access.expose_secret()));
+
+    let sibling = world.sibling().await;
+    let mut elsewhere = app.clone().at(&sibling.base);
+    assert_eq!(elsewhere.get("/me").await.body, "ann", "without the name of a key all are tried");
+    let (message, _) = issued.access.expose_secret().rsplit_once('.').unwrap();
+    elsewhere.header("authorization", &format!("Bearer {message}.{}", STANDARD.encode([7; 64])));
+    assert!(elsewhere.get("/me").await.is_try_refresh());
+
+    app.header("authorization", &format!("Bearer {}", issued.refresh.unwrap().token.expose_secret()));
+    let answer = app.header("st-auth-mode", "header").refresh().await;
+    let said = claims(answer.header("st-access-token").unwrap());
+    assert_eq!((&said["asdf"], &said["more"], said.get("iss")), (&json!(1), &json!(2), None));
+}
+
+/// What an access token of version 2 says.
+fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
+    let payload = visitor.access_token().split('.').nth(1).unwrap();
+    serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
+}
+
+/// When a cookie of an answer ends, in seconds.
+fn until_of(answer: &Answer, name: &str) -> i64 {
+    let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
+    let line = lines.into_iter().find(|line| line.starts_with(name)).unwrap();
+    let date = line.split("; ").find_map(|part| part.strip_prefix("Expires=")).unwrap().replace("GMT", "+0000");
+    time::OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc2822).unwrap().unix_timestamp()
 }

@@ -31,6 +31,7 @@ use starter::session;
 use starter::session::Companion;
 use starter::session::Error;
 use starter::session::MaybeSignedIn;
+use starter::session::NewSession;
 use starter::session::NoCompanion;
 use starter::session::Refused;
 use starter::session::SessionHandle;
@@ -38,6 +39,7 @@ use starter::session::Sessions;
 use starter::session::Settings;
 use starter::session::SignedIn;
 use starter::session::SignedInNow;
+use starter::session::Transfer;
 use starter::session::UserId;
 use tempfile::TempDir;
 
@@ -117,6 +119,7 @@ impl World {
                 .service(web::scope("/api").configure(session::api_routes))
                 .service(web::resource("/sessioninfo").get(session::session_info))
                 .service(web::resource("/login/{user}").post(login))
+                .service(web::resource("/login-apart/{user}").post(login_apart))
                 .service(web::resource("/me").get(me).post(me))
                 .service(web::resource("/twice").get(twice))
                 .service(web::resource("/maybe").get(maybe))
@@ -354,6 +357,13 @@ async fn login(
     let payload = payload.map(Json::into_inner).unwrap_or_default();
     let created: Result<SessionHandle, Error> = sessions.create(&request, &user, payload).await;
     Ok(created.map_err(|error| sessions.refuse(error))?.to_string())
+}
+
+async fn login_apart(request: HttpRequest, sessions: Data<Sessions>, user: Path<String>) -> &'static str {
+    let user = UserId::parse(&user).unwrap();
+    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    sessions.attach(&request, sessions.issue(new, false).await.unwrap(), Transfer::Cookie);
+    ""
 }
 
 async fn me(me: SignedIn) -> String {

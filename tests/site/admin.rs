@@ -8,34 +8,34 @@ use crate::visitor::Visitor;
 use crate::world::World;
 use crate::world::credentials;
 
-const KEY: &str = "an-admin-key-of-this-test";
+pub const KEY: &str = "an-admin-key-of-this-test";
 /// `testPass123`, as SuperTokens' core stores it.
-const BCRYPT: &str = "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm";
+pub const BCRYPT: &str = "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm";
 /// The same with argon2.
-const ARGON2: &str = "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
+pub const ARGON2: &str = "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
 
-async fn world() -> World {
+pub async fn world() -> World {
     World::with(&[("ADMIN_API_KEY", KEY), ("INSECURE_NO_THROTTLE", "true")]).await
 }
 
 /// Somebody who sends the key.
-fn admin(world: &World) -> Visitor {
+pub fn admin(world: &World) -> Visitor {
     let mut admin = world.visitor();
     admin.headers.push(("authorization".to_owned(), format!("Bearer {KEY}")));
     admin
 }
 
-fn entry(email: &str, algorithm: &str, hash: &str) -> Value {
+pub fn entry(email: &str, algorithm: &str, hash: &str) -> Value {
     let method = json!({"recipeId": "emailpassword", "tenantIds": ["public"], "email": email, "isVerified": true,
         "timeJoinedInMSSinceEpoch": 1_672_531_199_000_i64, "passwordHash": hash, "hashingAlgorithm": algorithm});
     json!({"loginMethods": [method]})
 }
 
-async fn import(world: &World, entries: &[Value]) -> Answer {
+pub async fn import(world: &World, entries: &[Value]) -> Answer {
     admin(world).post("/api/admin/users/import", &json!({"users": entries})).await
 }
 
-async fn count(world: &World) -> i64 {
+pub async fn count(world: &World) -> i64 {
     admin(world).get("/api/admin/users/count").await.json()["count"].as_i64().unwrap()
 }
 

@@ -15,16 +15,29 @@ use crate::world::PASSWORD;
 use crate::world::credentials;
 
 /// A process of the program, killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
-    site: String,
-    fauna: String,
+    pub site: String,
+    pub fauna: String,
 }
 
 impl Process {
     /// Starts the program with its files in `directory` and waits until it listens.
-    fn start(directory: &Path) -> Self {
-        let mut child = program(directory).stdout(Stdio::piped()).spawn().unwrap();
+    pub fn start(directory: &Path) -> Self {
+        Self::of(program(directory))
+    }
+
+    /// The same on a disk that takes no file larger than `blocks` of 512 bytes.
+    fn start_on_a_full_disk(directory: &Path, blocks: u32) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\"");
+        shell.args(["-c", &limit]).arg(program(directory).get_program());
+        Self::of(placed(shell, directory))
+    }
+
+    /// Starts a command and waits until the program listens.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| loop {
             let line = lines.next().unwrap_or_else(|| panic!("the program ended before: {mark}")).unwrap();
@@ -39,7 +52,7 @@ impl Process {
     }
 
     /// `kill -9`.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -53,8 +66,12 @@ impl Drop for Process {
 }
 
 /// The program, with free ports and nothing from our own environment.
-fn program(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_actix-fauna-starter"));
+pub fn program(directory: &Path) -> Command {
+    placed(Command::new(env!("CARGO_BIN_EXE_actix-fauna-starter")), directory)
+}
+
+/// A command that keeps its files in `directory`.
+fn placed(mut command: Command, directory: &Path) -> Command {
     command
         .current_dir(directory)
         .env_clear()
@@ -89,6 +106,51 @@ async fn everything_survives_kill_9() {
     assert!(!Peer::at(&after.fauna).accepts(&token).await, "the token of before outlived the session");
 }
 
+#[actix_rt::test]
+async fn a_full_disk_is_503_and_nothing_is_half_written() {
+    let directory = tempfile::tempdir().unwrap();
+    Process::start(directory.path()).kill();
+    let largest = ["fauna.sqlite", "fauna.sqlite-wal", "sessions.sqlite", "sessions.sqlite-wal"]
+        .map(|name| std::fs::metadata(directory.path().join(name)).map_or(0, |file| file.len()))
+        .into_iter()
+        .max()
+        .unwrap();
+    let blocks = u32::try_from(largest / 512).unwrap() + 64;
+    let full = Process::start_on_a_full_disk(directory.path(), blocks);
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for n in 0..60 {
+        let email = format!("ann{n}@example.com");
+        let visitor = Visitor::new(full.site.clone());
+        let answer = visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await;
+        match answer.status {
+            200 => done.push((email, visitor)),
+            status => {
+                assert_eq!((status, answer.header("retry-after")), (503, "2"), "{}", answer.text);
+                assert_eq!(answer.set_cookies(), Vec::<String>::new());
+                refused.push(email);
+            }
+        }
+        if refused.len() == 3 {
+            break;
+        }
+    }
+    assert!(!done.is_empty() && refused.len() == 3, "{} signed up, {} were refused", done.len(), refused.len());
+    assert_eq!(Visitor::new(full.site.clone()).get("/health").await.status, 200);
+    full.kill();
+
+    let roomy = Process::start(directory.path());
+    for (email, visitor) in done {
+        assert_eq!(visitor.moved_to(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
+    }
+    for email in refused {
+        let visitor = Visitor::new(roomy.site.clone());
+        let status = |answer: crate::visitor::Answer| answer.json()["status"].as_str().unwrap().to_owned();
+        let again = status(visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await);
+        assert!(matches!(again.as_str(), "OK" | "FIELD_ERROR"), "{again}");
+        assert_eq!(status(visitor.post("/auth/signin", &credentials(&email, PASSWORD)).await), "OK", "{email}");
+    }
+}
+
 #[test]
 fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
     let directory = tempfile::tempdir().unwrap();
@@ -103,7 +165,10 @@ fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
     let directory = tempfile::tempdir().unwrap();
     let output = program(directory.path()).env("APP_ENV", "production").output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for name in ["FAUNA_ENDPOINT", "SEAL_KEYS", "SMTP_URL"] {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
 }
 
 #[test]

@@ -69,12 +69,28 @@ async fn a_token_does_not_outlive_its_access_token() {
     let world = open_world().await;
     let ann = world.sign_up("ann@example.com").await;
     let token = ann.fauna_token();
-    world.clock.advance(Duration::from_secs(900));
+    world.pass(Duration::from_secs(900)).await;
     assert!(world.fauna().accepts(&token).await, "requests that were let in at the last moment finish");
-    world.clock.advance(Duration::from_secs(31));
+    world.pass(Duration::from_secs(31)).await;
     assert!(!world.fauna().accepts(&token).await);
     assert_eq!(ann.refresh().await.status, 200);
     assert!(world.fauna().accepts(&ann.fauna_token()).await);
+}
+
+/// The original's promoted access tokens lived on without their Fauna token.
+#[actix_rt::test]
+async fn no_access_token_outlives_its_fauna_token() {
+    let world = open_world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    assert_eq!(ann.refresh().await.status, 200);
+    world.clock.advance(Duration::from_secs(897));
+    assert_eq!(ann.get("/sessioninfo").await.status, 200, "promoted at its last moment");
+    let token = ann.fauna_token();
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(ann.post("/api/comments", &json!({"text": "still me"})).await.status, 201);
+    assert!(world.fauna().accepts(&token).await);
+    world.clock.advance(Duration::from_secs(3));
+    assert_eq!(ann.get("/sessioninfo").await.status, 401, "promotion has not prolonged it");
 }
 
 #[actix_rt::test]

@@ -80,14 +80,6 @@ async fn s_p_19_a_restart_forgets_nothing() {
 }
 
 #[actix_rt::test]
-async fn s_p_06_hidden_accounts_are_not_told() {
-    let world = World::with(&[("HIDE_EXISTING_ACCOUNTS", "true")]).await;
-    world.sign_up("ann@example.com").await;
-    let answer = world.visitor().get("/auth/emailpassword/email/exists?email=ann@example.com").await;
-    assert_eq!(answer.json(), json!({"status": "OK", "exists": false}));
-}
-
-#[actix_rt::test]
 async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same() {
     let world = World::start().await;
     world.sign_up("ann@example.com").await;

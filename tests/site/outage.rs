@@ -89,6 +89,7 @@ async fn signing_out_while_fauna_is_down_ends_the_session_and_the_token_dies_aft
     assert_eq!(ann.sign_out().await.status, 200);
     assert_eq!(ann.refresh().await.status, 401);
     line.set(Line::Up);
+    site.clock.advance(Duration::from_secs(20));
     let gone = site.eventually(Duration::from_secs(20), async || fauna.count_tokens().await == 0).await;
     assert!(gone, "the Fauna token outlived its session");
 }

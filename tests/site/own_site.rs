@@ -3,6 +3,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::pages;
 use crate::world::PASSWORD;
 use crate::world::World;
 
@@ -50,4 +51,30 @@ async fn fields_of_the_configuration_are_kept_in_the_users_document() {
 
     let many = [account("bob@example.com"), vec![("a", json!(1)), ("b", json!(2)), ("c", json!(3))]].concat();
     assert_eq!(sign_up(&world, &many).await, json!({"message": "Are you sending too many formFields?"}));
+}
+
+#[actix_rt::test]
+async fn our_own_page_asks_for_the_fields_of_the_configuration() {
+    let settings = [("SIGN_UP_FIELDS", "name?,home-town"), ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")];
+    let world = World::with(&settings).await;
+    let ann = pages::browser(&world);
+    let empty = ann.get("/auth?show=signup").await.text;
+    for part in [">Home town</label>", "name=\"home-town\" required", ">Name <span", "name=\"name\" value"] {
+        assert!(empty.contains(part), "{part} is missing in: {empty}");
+    }
+    assert!(!ann.get("/auth").await.text.contains("home-town"), "whoever signs in is asked for nothing else");
+
+    let form = pages::credentials("ann@example.com", PASSWORD);
+    let refused = ann.submit("/sign-up", &format!("{form}&name=%22Ann%22&home-town=")).await;
+    assert_eq!((refused.status, refused.text.contains("Fill this in.")), (422, true), "{}", refused.text);
+    for part in ["aria-describedby=\"other-home-town-mistake\"", "value=\"&#34;Ann&#34;\"", "value=\"ann@example.com\""]
+    {
+        assert!(refused.text.contains(part), "{part} is missing in: {}", refused.text);
+    }
+    let answer = ann.submit("/sign-up", &format!("{form}&name=Ann&home-town=Ulm&stranger=1")).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let ann = world.sign_in("ann@example.com").await;
+    let (_, document) = world.fauna().ask(&ann.fauna_token(), &json!({"get": {"current_identity": null}})).await;
+    let data = &document["resource"]["data"];
+    assert_eq!((&data["name"], &data["profile"]), (&json!("Ann"), &json!({"home-town": "Ulm"})), "{document}");
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use crate::access::ROUTES;
 use crate::visitor::Answer;
 use crate::visitor::Visitor;
 use crate::world::PASSWORD;
@@ -204,4 +205,52 @@ async fn forms_work_where_scripts_would_have_to_send_a_header() {
         let (answer, _) = follow(&ann, Method::POST, "/comments", "text=again").await;
         assert_eq!((answer.status, answer.text.contains("again")), (200, true), "{mode}");
     }
+}
+
+#[actix_rt::test]
+async fn head_is_answered_wherever_get_is_and_without_a_body() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let open = ROUTES.iter().filter(|(method, _, _)| *method == "GET").map(|(_, path, _)| *path);
+    let signed_in = ["/account/settings", "/account/session", "/sessioninfo", "/api/sessions", "/static/site.js"];
+    for path in open.chain(signed_in) {
+        let (get, head) = (ann.get(path).await, ann.send(Method::HEAD, path, &[], None).await);
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        for header in ["content-type", "location", "cache-control", "content-security-policy"] {
+            assert_eq!(head.header(header), get.header(header), "{path}: {header}");
+        }
+    }
+    let refused = ann.send(Method::POST, "/account", &[], None).await;
+    assert_eq!((refused.status, refused.header("allow")), (405, "GET, HEAD"));
+    assert_eq!(ann.send(Method::HEAD, "/sign-out", &[], None).await.status, 405);
+    assert_eq!(ann.get("/account").await.status, 200, "HEAD did what POST does");
+}
+
+#[actix_rt::test]
+async fn what_is_refused_on_the_way_to_a_page_is_told_on_a_page() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let wants_page = ("accept", "text/html,application/xhtml+xml;q=0.9");
+    let elsewhere = ("origin", "https://evil.example");
+    let huge = format!("text={}", "x".repeat(100_000));
+    for (method, path, headers, body, status) in [
+        (Method::POST, "/sign-in", &[form][..], "email=only", 400),
+        (Method::POST, "/comments", &[form], "", 400),
+        (Method::POST, "/account/password", &[form], "current=%ff", 400),
+        (Method::POST, "/comments", &[form], huge.as_str(), 413),
+        (Method::POST, "/sign-in", &[("content-type", "application/json")], "{}", 415),
+        (Method::POST, "/sign-in", &[form, elsewhere, wants_page], "email=a&password=b", 403),
+        (Method::GET, "/auth?show=signup&show=signin", &[wants_page], "", 400),
+        (Method::DELETE, "/account", &[wants_page], "", 405),
+        (Method::GET, "/no-such-page", &[wants_page], "", 404),
+    ] {
+        let answer = ann.send(method.clone(), path, headers, Some(body.to_owned().into())).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        assert!(answer.header("content-type").starts_with("text/html"), "{method} {path}: {}", answer.text);
+        assert!(answer.text.contains("<h1>") && answer.text.contains("Back to"), "{method} {path}: {}", answer.text);
+        assert_ne!(answer.header("content-security-policy"), "", "{method} {path}");
+    }
+    let program = ann.send(Method::GET, "/no-such-page", &[("accept", "application/json")], None).await;
+    assert_eq!((program.status, program.json()["message"].is_string()), (404, true));
 }

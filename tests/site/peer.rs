@@ -1,13 +1,17 @@
 //! Fauna itself, asked directly, with any secret: what a token may and may not do is Fauna's word, not the site's.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use serde_json::json;
 use starter::app;
 use starter::config::Config;
+
+use crate::visitor;
 
 /// A Fauna endpoint.
 pub struct Peer {
@@ -18,7 +22,8 @@ pub struct Peer {
 impl Peer {
     /// The Fauna at this endpoint.
     pub fn at(endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }
+        let http = if endpoint.starts_with("https:") { reqwest::Client::builder() } else { visitor::http() };
+        Self { endpoint: endpoint.to_owned(), http: http.build().unwrap() }
     }
 
     /// Asks with `secret`; status and body.
@@ -43,24 +48,59 @@ impl Peer {
         status == 200
     }
 
-    /// Where `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a real node: settings for a site in a database of its own
-    /// there, with the schema applied.
-    pub async fn child_database_of_a_real_node() -> Option<BTreeMap<String, String>> {
+    /// Takes so much from the lives of everything in this collection that has one, as an administrator: a real node's clock
+    /// cannot be moved.
+    async fn shorten_lives(&self, admin: &str, documents: Value, span: Duration) {
+        let life = json!({"select": "ttl", "from": {"get": {"var": "ref"}}});
+        let shorter = json!({"time_subtract": life, "offset": span.as_secs(), "unit": "seconds"});
+        let each = json!({"update": {"var": "ref"}, "params": {"object": {"ttl": shorter}}});
+        let all = json!({"paginate": {"documents": documents}, "size": 1000});
+        let (status, body) =
+            self.ask(admin, &json!({"foreach": {"lambda": "ref", "expr": each}, "collection": all})).await;
+        assert_eq!(status, 200, "{body}");
+    }
+}
+
+/// A database of a test's own on a real node.
+pub struct RealDatabase {
+    /// Where the node is.
+    endpoint: String,
+    /// A key that may do everything in that database.
+    admin: String,
+    /// The application's key, which `schema apply` has made.
+    app: String,
+}
+
+impl RealDatabase {
+    /// A new one with the schema applied, where `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a node.
+    pub async fn make() -> Option<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let endpoint = std::env::var("FAUNA_TEST_ENDPOINT").ok()?;
         let secret = std::env::var("FAUNA_TEST_SECRET").unwrap();
-        let peer = Self::at(&endpoint);
+        let peer = Peer::at(&endpoint);
         let name = format!("site-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let made = peer.ask(&secret, &json!({"create_database": {"object": {"name": name}}})).await;
         assert_eq!(made.0, 201, "{}", made.1);
         let key = json!({"create_key": {"object": {"database": {"database": name}, "role": "admin"}}});
         let admin = peer.ask(&secret, &key).await.1["resource"]["secret"].as_str().unwrap().to_owned();
-        let with = |secret: String| {
-            BTreeMap::from([("FAUNA_ENDPOINT".to_owned(), endpoint.clone()), ("FAUNA_SECRET".to_owned(), secret)])
-        };
-        let as_admin = with(admin);
-        let config = Config::from_lookup(&|name| as_admin.get(name).cloned()).unwrap();
-        let secret = app::apply_schema(&config).await.unwrap();
-        Some(with(secret.expose_secret().to_owned()))
+        let mut database = Self { endpoint, app: admin.clone(), admin };
+        let settings = database.settings();
+        let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
+        app::apply_schema(&config).await.unwrap().expose_secret().clone_into(&mut database.app);
+        Some(database)
+    }
+
+    /// What a site needs to use it.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let settings = [("FAUNA_ENDPOINT", &self.endpoint), ("FAUNA_SECRET", &self.app)];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+
+    /// Lets so much of the lives of links and tokens pass.
+    pub async fn age(&self, span: Duration) {
+        let peer = Peer::at(&self.endpoint);
+        for documents in [json!({"tokens": null}), json!({"collection": "account_links"})] {
+            peer.shorten_lives(&self.admin, documents, span).await;
+        }
     }
 }

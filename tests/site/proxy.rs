@@ -19,9 +19,16 @@ pub enum Line {
     Down,
     /// Requests are swallowed, nothing comes back.
     Silent,
-    /// Requests arrive, their answers are lost.
+    /// Requests arrive; where an answer would come back, the connection ends.
     Lossy,
+    /// A request that is longer than [`LARGE`] ends in its middle.
+    CutsLarge,
+    /// The answer to a request that is longer than [`LARGE`] is lost.
+    LosesLarge,
 }
+
+/// More bytes than the site asks for anything but an import.
+const LARGE: usize = 100_000;
 
 /// A line to a Fauna endpoint that can be cut.
 pub struct Proxy {
@@ -58,6 +65,8 @@ impl From<Line> for u8 {
             Line::Down => 1,
             Line::Silent => 2,
             Line::Lossy => 3,
+            Line::CutsLarge => 4,
+            Line::LosesLarge => 5,
         }
     }
 }
@@ -66,12 +75,14 @@ impl From<Line> for u8 {
 async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
     let Ok(mut far) = TcpStream::connect(&target).await else { return };
     let (mut up, mut down) = ([0_u8; 16384], [0_u8; 16384]);
+    let mut asked = 0;
     loop {
         let carried = tokio::select! {
             read = near.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
                 let now = line.load(Ordering::SeqCst);
-                if now == u8::from(Line::Down) {
+                asked += count;
+                if now == u8::from(Line::Down) || now == u8::from(Line::CutsLarge) && asked > LARGE {
                     return;
                 }
                 if now == u8::from(Line::Silent) { Ok(()) } else { far.write_all(&up[..count]).await }
@@ -79,10 +90,12 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
             read = far.read(&mut down) => {
                 let Ok(count @ 1..) = read else { return };
                 let now = line.load(Ordering::SeqCst);
-                if now == u8::from(Line::Down) {
+                let loses = now == u8::from(Line::Lossy) || now == u8::from(Line::LosesLarge) && asked > LARGE;
+                if now == u8::from(Line::Down) || loses {
                     return;
                 }
-                if now == u8::from(Line::Up) { near.write_all(&down[..count]).await } else { Ok(()) }
+                asked = 0;
+                if now == u8::from(Line::Silent) { Ok(()) } else { near.write_all(&down[..count]).await }
             }
         };
         if carried.is_err() {

@@ -10,6 +10,7 @@ use starter::config::Config;
 use tempfile::TempDir;
 
 use crate::peer::Peer;
+use crate::peer::RealDatabase;
 use crate::visitor::Visitor;
 
 /// What people in these tests use.
@@ -27,6 +28,8 @@ pub struct World {
     settings: BTreeMap<String, String>,
     /// What it has of its own.
     own: app::Own,
+    /// Its Fauna, where that is a real node and not embedded.
+    real: Option<RealDatabase>,
 }
 
 impl World {
@@ -50,10 +53,10 @@ impl World {
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
-        let real = Peer::child_database_of_a_real_node().await;
-        settings.extend(real.into_iter().flatten());
+        let real = RealDatabase::make().await;
+        settings.extend(real.iter().flat_map(RealDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut world = Self { clock: Clock::system(), directory, site: None, settings, own };
+        let mut world = Self { clock: Clock::system(), directory, site: None, settings, own, real };
         world.resume().await;
         world
     }
@@ -71,6 +74,22 @@ impl World {
     /// Stops the site.
     pub async fn stop(&mut self) {
         self.site.take().unwrap().stop().await;
+    }
+
+    /// Lets time pass for the site and for what ends by itself in its Fauna.
+    pub async fn pass(&self, span: Duration) {
+        self.clock.advance(span);
+        if let Some(real) = &self.real {
+            real.age(span).await;
+        }
+    }
+
+    /// Lets everything in Fauna become so old. A real node counts by a clock that nobody can move.
+    pub async fn ripen(&self, age: Duration) {
+        self.clock.advance(age);
+        if self.real.is_some() {
+            tokio::time::sleep(age).await;
+        }
     }
 
     /// `http://127.0.0.1:PORT` of the site.

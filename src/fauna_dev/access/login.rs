@@ -96,8 +96,8 @@ pub fn authenticate(context: &Context<'_>, shown: &str, root_hash: &str) -> Outc
 
 /// The caller with a key.
 fn key(context: &Context<'_>, id: i64, secret: &Secret, credential: &Credential<'_>) -> Outcome<Option<Caller>> {
-    for database in context.transaction().databases_of_key(id)? {
-        let document = Ref::new(database, native::KEYS, id);
+    for database in context.transaction().databases_of_key(id)?.iter() {
+        let document = Ref::new(*database, native::KEYS, id);
         let Some(key) = context.transaction().get(document)? else { continue };
         let is_right = matches!(key.fields.get("hashed_secret"), Some(Value::String(kept)) if secret.matches(kept));
         if !is_right {
@@ -105,7 +105,7 @@ fn key(context: &Context<'_>, id: i64, secret: &Secret, credential: &Credential<
         }
         let scope = match key.fields.get("database") {
             Some(Value::Ref(child)) => context.transaction().child_database(*child)?,
-            _ => Some(database),
+            _ => Some(*database),
         };
         let Some(scope) = scope else { return Ok(None) };
         let Some(permissions) = permissions_of(key.fields.get("role")) else { return Ok(None) };

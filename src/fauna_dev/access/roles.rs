@@ -17,9 +17,6 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::native;
 
-/// How many roles of a database are looked at.
-const MAX_ROLES: usize = 10_000;
-
 /// What a predicate is evaluated for.
 pub struct Asking {
     /// The database.
@@ -74,8 +71,8 @@ pub fn memberships(context: &Context<'_>, identity: Ref, source: Source) -> Outc
     let collection = Ref::to_collection(identity.database, native::ROLES);
     let asking = Asking { database: identity.database, source, identity: Some(identity) };
     let mut roles = Vec::new();
-    for id in transaction.ids(collection, i64::MIN, true, MAX_ROLES)? {
-        let Some(role) = transaction.get(Ref::new(identity.database, native::ROLES, id))? else { continue };
+    for id in transaction.schema_ids(collection)?.iter() {
+        let Some(role) = transaction.get(Ref::new(identity.database, native::ROLES, *id))? else { continue };
         for membership in objects(role.fields.get("membership")) {
             if membership.get("resource") != Some(&Value::Ref(identity.parent())) {
                 continue;
@@ -86,7 +83,7 @@ pub fn memberships(context: &Context<'_>, identity: Ref, source: Source) -> Outc
                 None => true,
             };
             if is_member {
-                roles.push(id);
+                roles.push(*id);
                 break;
             }
         }

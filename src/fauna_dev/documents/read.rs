@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::prune::kept_since;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::Fault;
@@ -11,11 +12,6 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Value;
 use crate::fauna_dev::language::native;
 use crate::fauna_dev::storage::Stored;
-
-/// How long the past can be read where a collection does not keep it longer, in microseconds: FaunaDB's fifteen minutes.
-const ALWAYS_KEPT: i64 = 15 * 60 * 1_000_000;
-/// A day in microseconds.
-const DAY: i64 = 86_400 * 1_000_000;
 
 /// A document as it is now, or was at the time that is read.
 ///
@@ -33,15 +29,7 @@ pub fn get(context: &Context<'_>, document: Ref) -> Outcome<Option<Stored>> {
 
 /// Refuses a time that lies before what a collection keeps.
 fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
-    let days = match context.transaction().get(collection)? {
-        Some(stored) => match stored.fields.get("history_days") {
-            Some(Value::Integer(days)) => *days,
-            _ => 0,
-        },
-        None => 0,
-    };
-    let now = context.transaction().snapshot();
-    let least = now.saturating_sub(ALWAYS_KEPT).saturating_sub(days.saturating_mul(DAY));
+    let least = kept_since(context.transaction(), collection)?;
     if ts >= least {
         return Ok(());
     }

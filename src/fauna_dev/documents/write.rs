@@ -58,8 +58,8 @@ fn move_entries(
     new: Option<&Stored>,
     position: &Position,
 ) -> Outcome<()> {
-    for id in context.transaction().indexes_of(document.parent())? {
-        let reference = Ref::new(document.database, native::INDEXES, id);
+    for id in context.transaction().indexes_of(document.parent())?.iter() {
+        let reference = Ref::new(document.database, native::INDEXES, *id);
         let Some(index) = index(context, reference)? else { continue };
         let of = |version: Option<&Stored>| {
             version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))

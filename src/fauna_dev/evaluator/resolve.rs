@@ -1,5 +1,6 @@
 //! Finds what references in the text of a query mean, in the caller's database.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::Context;
@@ -19,13 +20,20 @@ impl Context<'_> {
     /// # Errors
     /// Where it cannot be parsed.
     pub fn parse_stored(&self, lambda: &Lambda) -> Outcome<Arc<LambdaExpression>> {
-        let parse = || parser::parse_lambda(&self.run.forms.signatures, self, lambda.version(), &lambda.literal());
-        let Lambda::Stored { parsed, .. } = lambda else { return parse() };
-        if let Some(parsed) = parsed.get() {
+        if let Lambda::Stored { parsed, .. } = lambda
+            && let Some(parsed) = parsed.get()
+        {
             return Ok(Arc::clone(parsed));
         }
-        let expression = parse()?;
-        Ok(Arc::clone(parsed.get_or_init(|| expression)))
+        let resolver = Noting { context: self, is_asked: Cell::new(false) };
+        let signatures = &self.run.forms.signatures;
+        let expression = parser::parse_lambda(signatures, &resolver, lambda.version(), &lambda.literal())?;
+        match lambda {
+            Lambda::Stored { parsed, .. } if !resolver.is_asked.get() => {
+                Ok(Arc::clone(parsed.get_or_init(|| expression)))
+            }
+            _ => Ok(expression),
+        }
     }
 
     /// The database that a scope names.
@@ -54,6 +62,21 @@ impl Context<'_> {
             }
             (_, id) => Ok(identity.filter(|identity| identity.collection == id)),
         }
+    }
+}
+
+/// Notes whether a reference had to be found: what it means depends on who asks, so that what was parsed is not for others.
+struct Noting<'c> {
+    /// Finds them.
+    context: &'c Context<'c>,
+    /// Whether it had to.
+    is_asked: Cell<bool>,
+}
+
+impl Resolver for Noting<'_> {
+    fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>> {
+        self.is_asked.set(true);
+        self.context.resolve(reference)
     }
 }
 

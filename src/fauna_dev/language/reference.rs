@@ -121,6 +121,11 @@ impl Ref {
         self.is_collection() && self.id < native::FIRST_USER
     }
 
+    /// Whether this is schema, as against documents of users, their tokens and their credentials.
+    pub const fn is_schema(self) -> bool {
+        self.collection < native::FIRST_USER && !matches!(self.collection, native::TOKENS | native::CREDENTIALS)
+    }
+
     /// Whether this is a document of a collection that a user made.
     pub const fn is_user_document(self) -> bool {
         self.collection >= native::FIRST_USER

@@ -333,8 +333,8 @@ pub fn delete(context: &Context<'_>, document: Ref, fields: &Object) -> Outcome<
     let transaction = context.transaction();
     match document.collection {
         native::COLLECTIONS => {
-            for id in transaction.indexes_of(Ref::to_collection(document.database, document.id))? {
-                let index = Ref::new(document.database, native::INDEXES, id);
+            for id in transaction.indexes_of(Ref::to_collection(document.database, document.id))?.iter() {
+                let index = Ref::new(document.database, native::INDEXES, *id);
                 if transaction.is_only_source(index, document.id)?
                     && let Some(stored) = transaction.get(index)?
                 {

@@ -1,5 +1,7 @@
 //! The tree of databases, numbers given out, and where secrets belong.
 
+use std::sync::Arc;
+
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
@@ -16,7 +18,7 @@ impl Transaction<'_> {
     fn next(&self, counter: &str, first: i64) -> Outcome<i64> {
         let sql = "insert into counters (name, value) values (?1, ?2)
                    on conflict (name) do update set value = max(value + 1, ?2) returning value";
-        self.dirty.set(true);
+        self.wrote();
         Ok(self.connection.prepare_cached(sql)?.query_row((counter, first), |row| row.get(0))?)
     }
 
@@ -46,6 +48,7 @@ impl Transaction<'_> {
         let global_id = self.new_id()?;
         let sql = "insert into databases (id, parent, document, global_id) values (?1, ?2, ?3, ?4)";
         self.connection.prepare_cached(sql)?.execute((id, document.database, document.id, global_id))?;
+        self.wrote_schema();
         Ok(id)
     }
 
@@ -54,8 +57,11 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn global_id(&self, database: i64) -> Outcome<i64> {
-        let mut statement = self.connection.prepare_cached("select global_id from databases where id = ?1")?;
-        Ok(statement.query_row([database], |row| row.get(0)).optional()?.unwrap_or(0))
+        let find = |database: &i64| {
+            let mut statement = self.connection.prepare_cached("select global_id from databases where id = ?1")?;
+            Ok(statement.query_row([database], |row| row.get(0)).optional()?.unwrap_or(0))
+        };
+        self.known(|known| &known.global_ids, database, find)
     }
 
     /// The database with a global number.
@@ -66,8 +72,11 @@ impl Transaction<'_> {
         if global_id == 0 {
             return Ok(Some(0));
         }
-        let mut statement = self.connection.prepare_cached("select id from databases where global_id = ?1")?;
-        Ok(statement.query_row([global_id], |row| row.get(0)).optional()?)
+        let find = |global_id: &i64| {
+            let mut statement = self.connection.prepare_cached("select id from databases where global_id = ?1")?;
+            Ok(statement.query_row([global_id], |row| row.get(0)).optional()?)
+        };
+        self.known(|known| &known.by_global_id, global_id, find)
     }
 
     /// Moves a database below another.
@@ -77,7 +86,7 @@ impl Transaction<'_> {
     pub fn move_database(&self, from: Ref, to: Ref) -> Outcome<()> {
         let sql = "update databases set parent = ?3, document = ?4 where parent = ?1 and document = ?2";
         self.connection.prepare_cached(sql)?.execute((from.database, from.id, to.database, to.id))?;
-        self.dirty.set(true);
+        self.wrote_schema();
         Ok(())
     }
 
@@ -98,8 +107,7 @@ impl Transaction<'_> {
             self.connection.execute(&format!("delete from {table} where database = ?1"), [database])?;
         }
         self.connection.execute("delete from databases where id = ?1", [database])?;
-        self.names.borrow_mut().clear();
-        self.dirty.set(true);
+        self.wrote_schema();
         Ok(())
     }
 
@@ -107,9 +115,12 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// Where the storage fails.
-    pub fn databases_of_key(&self, key: i64) -> Outcome<Vec<i64>> {
-        let mut statement = self.connection.prepare_cached("select database from keys where id = ?1")?;
-        Ok(statement.query_map([key], |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
+    pub fn databases_of_key(&self, key: i64) -> Outcome<Arc<[i64]>> {
+        let find = |key: &i64| {
+            let mut statement = self.connection.prepare_cached("select database from keys where id = ?1")?;
+            Ok(statement.query_map([key], |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        self.known(|known| &known.keys, key, find)
     }
 
     /// Notes where a key was made, or that it is no more.
@@ -123,6 +134,7 @@ impl Transaction<'_> {
             "delete from keys where id = ?1 and database = ?2"
         };
         self.connection.prepare_cached(sql)?.execute((key.id, key.database))?;
+        self.wrote_schema();
         Ok(())
     }
 
@@ -139,6 +151,7 @@ impl Transaction<'_> {
         };
         let parameters = (document.database, document.collection, document.id, credentials);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
+        self.wrote();
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::Row;
 
 use super::Transaction;
 use super::codec;
+use super::prune::due;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
@@ -43,13 +44,12 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn get(&self, document: Ref) -> Outcome<Option<Stored>> {
-        let sql = "select ts, fields from documents where database = ?1 and collection = ?2 and id = ?3 and (ttl is null or ttl > ?4)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let parameters = (document.database, document.collection, document.id, self.snapshot);
-        let mut rows = statement.query(parameters)?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let fields = fields(row.get_ref(1)?.as_blob().unwrap_or_default(), document.database)?;
-        Ok(Some(Stored { ts: row.get(0)?, fields }))
+        let found = if document.is_schema() {
+            self.known(|known| &known.documents, document, |document| self.current(*document))?
+        } else {
+            self.current(document)?
+        };
+        Ok(found.filter(|stored| expiry(&stored.fields).is_none_or(|ttl| ttl > self.snapshot)))
     }
 
     /// The current version of a document, even if it has expired.
@@ -70,6 +70,9 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn exists(&self, document: Ref) -> Outcome<bool> {
+        if document.is_schema() {
+            return Ok(self.get(document)?.is_some());
+        }
         let sql =
             "select 1 from documents where database = ?1 and collection = ?2 and id = ?3 and (ttl is null or ttl > ?4)";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -82,12 +85,12 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn put(&self, document: Ref, fields: &Arc<Object>) -> Outcome<()> {
-        self.retire(document)?;
+        self.copy_into_past(document)?;
         let sql = "insert or replace into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
         let bytes = codec::encode(&Value::Object(Arc::clone(fields)), self.commit);
         let parameters = (document.database, document.collection, document.id, self.commit, expiry(fields), bytes);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
-        self.dirty.set(true);
+        self.wrote_document(document);
         Ok(())
     }
 
@@ -97,22 +100,28 @@ impl Transaction<'_> {
     /// Where the storage fails.
     pub fn remove(&self, document: Ref) -> Outcome<()> {
         self.retire(document)?;
+        self.put_past(document, self.commit, None)
+    }
+
+    /// Moves the current version into the past: nothing is current then.
+    pub(super) fn retire(&self, document: Ref) -> Outcome<()> {
+        self.copy_into_past(document)?;
         let sql = "delete from documents where database = ?1 and collection = ?2 and id = ?3";
         self.connection.prepare_cached(sql)?.execute((document.database, document.collection, document.id))?;
-        self.put_past(document, self.commit, None)?;
-        self.dirty.set(true);
+        self.wrote_document(document);
         Ok(())
     }
 
-    /// Moves the current version into the history, unless this transaction wrote it.
-    fn retire(&self, document: Ref) -> Outcome<()> {
-        let sql = "insert or replace into history (database, collection, id, ts, ttl, fields)
-                   select database, collection, id, ts, ttl, fields from documents
+    /// Copies the current version into the history, unless this transaction wrote it.
+    fn copy_into_past(&self, document: Ref) -> Outcome<()> {
+        let key = (document.database, document.collection, document.id, self.commit);
+        let sql = "insert or replace into history (database, collection, id, ts, ttl, fields, ended, due)
+                   select database, collection, id, ts, ttl, fields, ?4, ?5 from documents
                    where database = ?1 and collection = ?2 and id = ?3 and ts < ?4";
-        let parameters = (document.database, document.collection, document.id, self.commit);
+        let parameters = (key.0, key.1, key.2, key.3, due(self.commit));
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         let sql = "delete from history where database = ?1 and collection = ?2 and id = ?3 and ts = ?4";
-        self.connection.prepare_cached(sql)?.execute(parameters)?;
+        self.connection.prepare_cached(sql)?.execute(key)?;
         Ok(())
     }
 
@@ -129,6 +138,23 @@ impl Transaction<'_> {
              order by id desc limit ?5"
         };
         self.some_ids(sql, collection, (from, self.snapshot, limit))
+    }
+
+    /// Ids of all documents of a native collection of schema, in order, also of those that have expired.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn schema_ids(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
+        self.known(
+            |known| &known.ids,
+            collection,
+            |collection| {
+                let sql = "select id from documents where database = ?1 and collection = ?2 order by id";
+                let mut statement = self.connection.prepare_cached(sql)?;
+                let ids = statement.query_map((collection.database, collection.id), |row: &Row<'_>| row.get(0))?;
+                Ok(ids.collect::<Result<_, _>>()?)
+            },
+        )
     }
 
     /// As [`Self::ids`], but including documents that have ended since.

@@ -2,11 +2,14 @@
 //!
 //! An entry's place is the key of its terms, then the key of its values and its document (`language/order.rs`): a page is a range.
 
+use std::sync::Arc;
+
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
 use super::Transaction;
 use super::codec;
+use super::prune::due;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Value;
@@ -58,7 +61,7 @@ impl Transaction<'_> {
         let content = content(&entry.values, entry.document, self.commit);
         let parameters = (index.database, index.id, &entry.terms, &entry.sort, self.commit, ttl, content);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
-        self.dirty.set(true);
+        self.wrote();
         Ok(())
     }
 
@@ -67,14 +70,14 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn remove_entry(&self, index: Ref, entry: &Entry) -> Outcome<()> {
-        let key = (index.database, index.id, &entry.terms, &entry.sort, self.commit);
-        let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry)
-                   select database, index_id, terms, sort, ts, ?5, ttl, entry from entries
+        let key = (index.database, index.id, &entry.terms, &entry.sort, self.commit, due(self.commit));
+        let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry, due)
+                   select database, index_id, terms, sort, ts, ?5, ttl, entry, ?6 from entries
                    where database = ?1 and index_id = ?2 and terms = ?3 and sort = ?4 and ts < ?5";
         self.connection.prepare_cached(sql)?.execute(key)?;
         let sql = "delete from entries where database = ?1 and index_id = ?2 and terms = ?3 and sort = ?4";
         self.connection.prepare_cached(sql)?.execute((key.0, key.1, key.2, key.3))?;
-        self.dirty.set(true);
+        self.wrote();
         Ok(())
     }
 
@@ -154,7 +157,7 @@ impl Transaction<'_> {
             let sql = format!("delete from {table} where database = ?1 and index_id = ?2");
             self.connection.prepare_cached(&sql)?.execute((index.database, index.id))?;
         }
-        self.dirty.set(true);
+        self.wrote();
         Ok(())
     }
 
@@ -169,7 +172,7 @@ impl Transaction<'_> {
             let sql = "insert or ignore into sources (database, collection, index_id) values (?1, ?2, ?3)";
             self.connection.prepare_cached(sql)?.execute((index.database, collection, index.id))?;
         }
-        self.dirty.set(true);
+        self.wrote_schema();
         Ok(())
     }
 
@@ -177,12 +180,15 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// Where the storage fails.
-    pub fn indexes_of(&self, collection: Ref) -> Outcome<Vec<i64>> {
-        let wildcard = if collection.is_native_collection() { collection.id } else { -1 };
-        let sql = "select index_id from sources where database = ?1 and collection in (?2, ?3) order by index_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let ids = statement.query_map((collection.database, collection.id, wildcard), |row: &Row<'_>| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
+    pub fn indexes_of(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
+        let find = |collection: &Ref| {
+            let wildcard = if collection.is_native_collection() { collection.id } else { -1 };
+            let sql = "select index_id from sources where database = ?1 and collection in (?2, ?3) order by index_id";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let key = (collection.database, collection.id, wildcard);
+            Ok(statement.query_map(key, |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        self.known(|known| &known.indexes, collection, find)
     }
 
     /// Whether an index takes its documents from this collection and no other.
@@ -197,7 +203,7 @@ impl Transaction<'_> {
 }
 
 /// Values and document of an entry.
-fn decode_entry(bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, Ref)> {
+pub(super) fn decode_entry(bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, Ref)> {
     let Value::Array(all) = codec::decode(bytes, database)? else {
         return Ok((Vec::new(), Ref::new(database, 0, 0)));
     };

@@ -7,6 +7,7 @@ use super::Transaction;
 use super::codec;
 use super::documents::expiry;
 use super::documents::fields;
+use super::prune::due;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
@@ -71,12 +72,14 @@ impl Transaction<'_> {
 
     /// Writes a version into the history.
     pub(super) fn put_past(&self, document: Ref, ts: i64, fields: Option<&Arc<Object>>) -> Outcome<()> {
-        let sql = "insert or replace into history (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "insert or replace into history (database, collection, id, ts, ttl, fields, ended, due)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let bytes = fields.map(|fields| codec::encode(&Value::Object(Arc::clone(fields)), self.commit));
         let ttl = fields.and_then(|fields| expiry(fields));
-        let parameters = (document.database, document.collection, document.id, ts, ttl, bytes);
+        let (ended, due) = (self.commit, due(self.commit));
+        let parameters = (document.database, document.collection, document.id, ts, ttl, bytes, ended, due);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
-        self.dirty.set(true);
+        self.wrote_document(document);
         Ok(())
     }
 
@@ -104,7 +107,7 @@ impl Transaction<'_> {
             let parameters = (key.0, key.1, key.2, version.ts, expiry(fields), bytes);
             self.connection.prepare_cached(sql)?.execute(parameters)?;
         }
-        self.dirty.set(true);
+        self.wrote_document(document);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
 
 use super::Transaction;
 use crate::fauna_dev::language::Outcome;
@@ -15,9 +16,14 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn id_by_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
-        let sql = "select id from names where database = ?1 and collection = ?2 and name = ?3 and ts < ?4";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row((database, collection, name, self.commit), |row| row.get(0)).optional()?)
+        let find = |(database, collection, name): &(i64, i64, Box<str>)| {
+            let sql = "select id, ts from names where database = ?1 and collection = ?2 and name = ?3";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            Ok(statement.query_row((database, collection, name), row).optional()?)
+        };
+        let found = self.known(|known| &known.named, (database, collection, Box::from(name)), find)?;
+        Ok(found.filter(|(_, ts)| *ts < self.commit).map(|(id, _)| id))
     }
 
     /// The name of a schema document, or what it was called when it was deleted.
@@ -25,16 +31,13 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
-        if let Some(known) = self.names.borrow().get(&schema) {
-            return Ok(known.clone());
-        }
-        let sql = "select name from labels where database = ?1 and collection = ?2 and id = ?3";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let name: Option<String> =
-            statement.query_row((schema.database, schema.collection, schema.id), |row| row.get(0)).optional()?;
-        let name: Option<Arc<str>> = name.map(Arc::from);
-        self.names.borrow_mut().insert(schema, name.clone());
-        Ok(name)
+        let find = |schema: &Ref| {
+            let sql = "select name from labels where database = ?1 and collection = ?2 and id = ?3";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let key = (schema.database, schema.collection, schema.id);
+            Ok(statement.query_row(key, |row| row.get(0)).optional()?)
+        };
+        self.known(|known| &known.names, schema, find)
     }
 
     /// The database that a document of `databases` stands for.
@@ -42,9 +45,12 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn child_database(&self, document: Ref) -> Outcome<Option<i64>> {
-        let sql = "select id from databases where parent = ?1 and document = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row((document.database, document.id), |row| row.get(0)).optional()?)
+        let find = |document: &Ref| {
+            let sql = "select id from databases where parent = ?1 and document = ?2";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            Ok(statement.query_row((document.database, document.id), |row| row.get(0)).optional()?)
+        };
+        self.known(|known| &known.children, document, find)
     }
 
     /// The document of `databases`, in its parent, that stands for a database; `None` for the root.
@@ -52,9 +58,13 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn database_document(&self, database: i64) -> Outcome<Option<Ref>> {
-        let mut statement = self.connection.prepare_cached("select parent, document from databases where id = ?1")?;
-        let document = |row: &rusqlite::Row<'_>| Ok(Ref::new(row.get(0)?, native::DATABASES, row.get(1)?));
-        Ok(statement.query_row([database], document).optional()?)
+        let find = |database: &i64| {
+            let mut statement =
+                self.connection.prepare_cached("select parent, document from databases where id = ?1")?;
+            let document = |row: &Row<'_>| Ok(Ref::new(row.get(0)?, native::DATABASES, row.get(1)?));
+            Ok(statement.query_row([database], document).optional()?)
+        };
+        self.known(|known| &known.parents, database, find)
     }
 
     /// The credentials of a document.
@@ -84,8 +94,7 @@ impl Transaction<'_> {
             let sql = "insert or replace into labels (database, collection, id, name) values (?1, ?2, ?3, ?4)";
             self.connection.prepare_cached(sql)?.execute((schema.database, schema.collection, schema.id, name))?;
         }
-        self.names.borrow_mut().remove(&schema);
-        self.dirty.set(true);
+        self.wrote_schema();
         Ok(())
     }
 

@@ -17,12 +17,16 @@ create table documents (
     primary key (database, collection, id)
 ) without rowid;
 
--- Earlier versions, and deletions (no fields).
+-- What expires, for prune.rs to take away.
+create index documents_by_ttl on documents (ttl) where ttl is not null;
+
+-- Earlier versions, and deletions (no fields). `ended` is when they came here, `due` when prune.rs looks at them.
 create table history (
     database integer not null, collection integer not null, id integer not null,
-    ts integer not null, ttl integer, fields blob,
+    ts integer not null, ttl integer, fields blob, ended integer not null, due integer not null,
     primary key (database, collection, id, ts)
 ) without rowid;
+create index history_by_due on history (due);
 
 -- Names of schema documents. `ts` is when the name was given: a query does not see the names it gives itself.
 create table names (
@@ -50,12 +54,15 @@ create table entries (
     primary key (database, index_id, terms, sort)
 ) without rowid;
 
--- Entries that indexes had, and until when.
+create index entries_by_ttl on entries (ttl) where ttl is not null;
+
+-- Entries that indexes had, until when, and when prune.rs looks at them.
 create table past_entries (
     database integer not null, index_id integer not null, terms blob not null, sort blob not null,
-    ts integer not null, ended integer not null, ttl integer, entry blob not null,
+    ts integer not null, ended integer not null, ttl integer, entry blob not null, due integer not null,
     primary key (database, index_id, terms, sort, ts)
 ) without rowid;
+create index past_entries_by_due on past_entries (due);
 
 -- Where the document of a key is: a key's secret says only its id.
 create table keys (id integer not null, database integer not null, primary key (id, database)) without rowid;

@@ -1,11 +1,12 @@
 //! Access tokens: what they say and how they are signed.
 //!
 //! Version 5 of SuperTokens' claims, in its order and with its nulls, because frontends compare payloads as text
-//! (session.md 1.1), signed with ES256 (design D3). Which key signs is the business of `signing_keys`, whether a
+//! (session.md 1.1), or version 2 for frontends of old; signed with ES256 (design D3). A token is judged by its own header. Which key signs is the business of `signing_keys`, whether a
 //! session still exists that of `sessions`.
 
 #[cfg(test)]
 mod tests;
+mod version_two;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,8 +29,8 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// How far the clock of the process that signed may be ahead of ours.
 const CLOCK_SKEW_S: i64 = 5;
 
-/// Version of the claims, as the token's header names it.
-const VERSION: &str = "5";
+/// Version 5 of the claims, as the token's header names it.
+const VERSION_FIVE: &str = "5";
 
 /// Claims that belong to the session; applications cannot write them. `stt` marks OAuth2 tokens.
 pub const PROTECTED_CLAIMS: [&str; 10] = [
@@ -45,9 +46,20 @@ pub const PROTECTED_CLAIMS: [&str; 10] = [
     "stt",
 ];
 
+/// The make of an access token (session.md 1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Frontends of interface 1.8 to 1.15 get it.
+    Two,
+    /// All others.
+    Five,
+}
+
 /// What an access token says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims {
+    /// How it is written down; kept whenever the token is replaced by itself.
+    pub version: Version,
     /// Whose session it is.
     pub user: UserId,
     /// Which session it is.
@@ -116,8 +128,16 @@ impl Claims {
         self.expiry() >= now && self.issued_at <= now.seconds().saturating_add(CLOCK_SKEW_S)
     }
 
-    /// The payload of the token, which is also what frontends see.
-    pub fn to_json(&self) -> Map<String, Value> {
+    /// What frontends see: of version 5 the whole payload, of version 2 the application's part.
+    pub fn seen_by_frontends(&self) -> Map<String, Value> {
+        match self.version {
+            Version::Two => self.payload.clone(),
+            Version::Five => self.to_json(),
+        }
+    }
+
+    /// The payload of a token of version 5.
+    fn to_json(&self) -> Map<String, Value> {
         let mut all = Map::new();
         let mut put = |name: &str, value: Value| all.insert(name.to_owned(), value);
         put("sub", self.user.as_str().into());
@@ -139,6 +159,7 @@ impl Claims {
         all.retain(|name, _| !PROTECTED_CLAIMS.contains(&name.as_str()));
         (session.stt == 0).then_some(())?;
         Some(Self {
+            version: Version::Five,
             user: UserId::parse(&session.sub)?,
             handle: session.session_handle,
             issued_at: session.iat,
@@ -155,9 +176,12 @@ impl Claims {
     /// # Errors
     /// The key cannot sign.
     pub fn sign(&self, kid: &str, key: &EncodingKey) -> Result<String, jsonwebtoken::errors::Error> {
+        if self.version == Version::Two {
+            return version_two::sign(self, key);
+        }
         let mut header = jsonwebtoken::Header::new(Algorithm::ES256);
         header.kid = Some(kid.to_owned());
-        header.extras.insert("version", VERSION);
+        header.extras.insert("version", VERSION_FIVE);
         jsonwebtoken::encode(&header, &self.to_json(), key)
     }
 }
@@ -199,14 +223,25 @@ struct Header {
     version: String,
 }
 
+/// The key that a token says it is signed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The one of this name.
+    Named(String),
+    /// One of ours: version 2 does not say which.
+    Unnamed,
+    /// None of ours: the header is not one that we write.
+    Foreign,
+}
+
 /// A text that has the form of an access token; nothing in it is proven.
 pub struct Unverified<'a> {
     /// The whole token.
     text: &'a str,
     /// What it says.
     claims: Claims,
-    /// The key it says it is signed with; none where its header is not one of ours.
-    kid: Option<String>,
+    /// The key it says it is signed with.
+    signer: Signer,
 }
 
 impl<'a> Unverified<'a> {
@@ -218,11 +253,14 @@ impl<'a> Unverified<'a> {
         let mut parts = text.split('.');
         let (header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
         parts.next().is_none().then_some(())?;
+        if header == version_two::HEADER {
+            return Some(Self { text, claims: version_two::read(payload)?, signer: Signer::Unnamed });
+        }
         let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
         let payload: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        let ours = |header: &Header| header.typ == "JWT" && header.alg == "ES256" && header.version == VERSION;
-        let kid = serde_json::from_value(header).ok().filter(ours).map(|header| header.kid);
-        Some(Self { text, claims: Claims::of_json(payload)?, kid })
+        let ours = |header: &Header| header.typ == "JWT" && header.alg == "ES256" && header.version == VERSION_FIVE;
+        let named = serde_json::from_value(header).ok().filter(ours).map(|header| Signer::Named(header.kid));
+        Some(Self { text, claims: Claims::of_json(payload)?, signer: named.unwrap_or(Signer::Foreign) })
     }
 
     /// The whole token.
@@ -231,17 +269,25 @@ impl<'a> Unverified<'a> {
     }
 
     /// The key to verify it with.
-    pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// What it says, if this key signed it.
-    pub fn verify(self, key: &jsonwebtoken::DecodingKey) -> Option<Claims> {
+    pub fn verify(&self, key: &jsonwebtoken::DecodingKey) -> Option<Claims> {
+        let is_signed = match self.claims.version {
+            Version::Two => version_two::is_signed_by(self.text, key),
+            Version::Five => self.is_jwt_of(key),
+        };
+        is_signed.then(|| self.claims.clone())
+    }
+
+    /// Whether it is a JWT that this key signed.
+    fn is_jwt_of(&self, key: &jsonwebtoken::DecodingKey) -> bool {
         let mut signature_only = Validation::new(Algorithm::ES256);
         signature_only.required_spec_claims.clear();
         signature_only.validate_exp = false;
         signature_only.validate_aud = false;
-        jsonwebtoken::decode::<serde::de::IgnoredAny>(self.text, key, &signature_only).ok()?;
-        Some(self.claims)
+        jsonwebtoken::decode::<serde::de::IgnoredAny>(self.text, key, &signature_only).is_ok()
     }
 }

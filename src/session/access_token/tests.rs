@@ -4,6 +4,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
 use aws_lc_rs::signature::EcdsaKeyPair;
 use aws_lc_rs::signature::KeyPair as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::DecodingKey;
 use serde_json::json;
 
@@ -19,6 +20,7 @@ fn keys() -> Keys {
 
 fn claims() -> Claims {
     Claims {
+        version: Version::Five,
         user: UserId::parse("277082848991642117").unwrap(),
         handle: SessionHandle::parse("h-1").unwrap(),
         issued_at: 1000,
@@ -49,7 +51,7 @@ fn says_what_it_was_signed_with_nulls_and_order_kept() {
         let claims = Claims { parent, ..claims() };
         let token = claims.sign("d-1", &keys.0).unwrap();
         let unverified = Unverified::parse(&token).unwrap();
-        assert_eq!(unverified.kid(), Some("d-1"));
+        assert_eq!(*unverified.signer(), Signer::Named("d-1".to_owned()));
         assert_eq!(unverified.verify(&keys.1), Some(claims));
     }
     let text = Value::Object(claims().to_json()).to_string();
@@ -59,6 +61,62 @@ fn says_what_it_was_signed_with_nulls_and_order_kept() {
         r#""tId":"public","rsub":"277082848991642117"}"#
     );
     assert_eq!(text, expected);
+}
+
+/// Byte for byte what session.md 1.1 says, but for the algorithm; absent claims are left out.
+#[test]
+fn version_two_is_written_as_it_was() {
+    let keys = keys();
+    for (parent, anti_csrf) in [(None, None), (Some("bb"), Some("t"))] {
+        let parent = parent.map(|hash| Parent::Hash1(hash.to_owned()));
+        let payload = json!({ "name": "łukasz 馬", "sub": null }).as_object().unwrap().clone();
+        let anti_csrf = anti_csrf.map(str::to_owned);
+        let claims = Claims { version: Version::Two, parent, anti_csrf, payload, ..claims() };
+        let token = claims.sign("d-1", &keys.0).unwrap();
+        let unverified = Unverified::parse(&token).unwrap();
+        assert_eq!(*unverified.signer(), Signer::Unnamed);
+        assert_eq!(unverified.verify(&keys.1), Some(claims.clone()));
+        assert_eq!(unverified.verify(&self::keys().1), None);
+        assert_eq!(claims.seen_by_frontends(), claims.payload);
+    }
+    let token = Claims { version: Version::Two, ..claims() }.sign("d-1", &keys.0).unwrap();
+    let mut parts = token.split('.').map(|part| String::from_utf8(STANDARD.decode(part).unwrap_or_default()).ok());
+    assert_eq!(parts.next().unwrap().unwrap(), r#"{"alg":"ES256","typ":"JWT","version":"2"}"#);
+    let expected = concat!(
+        r#"{"userId":"277082848991642117","sessionHandle":"h-1","refreshTokenHash1":"aa","#,
+        r#""userData":{"iss":"http://localhost/auth","n":9007199254740993},"expiryTime":1900000,"timeCreated":1000000}"#
+    );
+    assert_eq!(parts.next().unwrap().unwrap(), expected);
+}
+
+/// S-J-02, S-J-10: a changed part, an unpadded one, a claim that is missing.
+#[test]
+fn of_version_two_nothing_else_passes() {
+    let keys = keys();
+    let good = Claims { version: Version::Two, ..claims() }.sign("d-1", &keys.0).unwrap();
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let (header, payload) = message.split_once('.').unwrap();
+    let changed = |from: &str, to: &str| {
+        let text = String::from_utf8(STANDARD.decode(payload).unwrap()).unwrap();
+        assert!(text.contains(from));
+        format!("{header}.{}.{signature}", STANDARD.encode(text.replace(from, to)))
+    };
+    let forged = changed("277082848991642117", "277082848991642118");
+    let other_signature = format!("{message}.{}", STANDARD.encode([7; 64]));
+    let of_five = format!("{message}.{}", URL_SAFE_NO_PAD.encode(STANDARD.decode(signature).unwrap()));
+    for token in [forged, other_signature, of_five, format!("{message}.")] {
+        assert_eq!(Unverified::parse(&token).unwrap().verify(&keys.1), None, "{token}");
+    }
+    for token in [
+        changed("userId", "sub"),
+        changed("1900000", "\"1900000\""),
+        changed("h-1", "h 1"),
+        changed("{\"iss", "[\"iss"),
+        format!("{}.{payload}.{signature}", header.trim_end_matches('=')),
+    ] {
+        let parsed = Unverified::parse(&token);
+        assert!(parsed.is_none_or(|token| *token.signer() == Signer::Foreign), "{token}");
+    }
 }
 
 /// S-J-01, S-J-04, S-J-07, S-J-08, S-J-16: a header that is not ours has no key to verify with.
@@ -91,7 +149,7 @@ fn a_header_that_is_not_ours_names_no_key() {
         json!([]),
     ] {
         let token = sign(&keys, &header, &payload);
-        assert_eq!(Unverified::parse(&token).unwrap().kid(), None, "{header}");
+        assert_eq!(*Unverified::parse(&token).unwrap().signer(), Signer::Foreign, "{header}");
     }
 }
 

@@ -144,9 +144,13 @@ impl SigningKeys {
         Ok(keys)
     }
 
-    /// The key that signs now.
+    /// The key that signs access tokens now.
     pub async fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        let kind = self.signs;
+        self.signing_of(self.signs, now).await
+    }
+
+    /// The key of that kind that signs now.
+    pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         let missing = |known: &KeySet| match kind {
             Kind::Dynamic => self.schedule.wants_next(known.newest(), now),
             Kind::Static | Kind::Refresh => known.fixed.is_none(),
@@ -197,13 +201,18 @@ impl SigningKeys {
         if self.may_ask(now) { self.reload().await } else { Ok(()) }
     }
 
-    /// What others verify with, and for how long the list is complete.
-    pub async fn published(&self, now: Timestamp) -> Result<(Vec<Jwk>, Duration), Error> {
+    /// All keys that may still verify, newest first.
+    pub async fn usable(&self, now: Timestamp) -> Result<Vec<Arc<SigningKey>>, Error> {
         self.signing(now).await?;
         let known = self.known();
         let usable = known.dynamic.iter().filter(|key| key.verifies_until >= now);
-        let keys = usable.chain(&known.fixed).map(|key| key.jwk.clone()).collect();
-        Ok((keys, self.schedule.complete_for(known.newest(), now)))
+        Ok(usable.chain(&known.fixed).map(Arc::clone).collect())
+    }
+
+    /// What others verify with, and for how long the list is complete.
+    pub async fn published(&self, now: Timestamp) -> Result<(Vec<Jwk>, Duration), Error> {
+        let keys = self.usable(now).await?.iter().map(|key| key.jwk.clone()).collect();
+        Ok((keys, self.schedule.complete_for(self.known().newest(), now)))
     }
 
     /// Deletes dynamic keys that verify nothing any more.

@@ -1,4 +1,4 @@
-//! The queries about many users: listing, counting, importing.
+//! The queries about many users: listing and counting.
 
 use std::fmt;
 
@@ -13,8 +13,6 @@ use crate::fauna::Time;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
 use crate::users::store::Found;
-use crate::users::store::SECRETS;
-use crate::users::store::email_index;
 use crate::users::store::with_secret;
 
 /// All users, those who joined last first.
@@ -90,56 +88,6 @@ pub fn list(users: &str, order: Order, size: i64, after: Option<&Cursor>) -> Exp
 /// How many users there are.
 pub fn count(users: &str) -> Expr {
     fql::count(fql::documents(users))
-}
-
-/// Somebody who comes from elsewhere.
-pub struct Newcomer {
-    /// Their id here.
-    pub id: DocumentId,
-    /// Shown beside what they write.
-    pub name: String,
-    /// Normalised.
-    pub email: String,
-    /// When they signed up there.
-    pub joined_at: Time,
-    /// Of their password.
-    pub hash: String,
-    /// Whether the address was shown to be theirs.
-    pub is_verified: bool,
-}
-
-/// Which of these addresses have a user already.
-pub fn taken(users: &str, emails: &[&str]) -> Expr {
-    let is_taken = fql::exists(fql::matching(&email_index(users), [fql::var("email")]));
-    fql::filter(emails.iter().map(|email| Expr::from(*email)).collect(), fql::lambda("email", is_taken))
-}
-
-/// Makes users with their secrets, all or none.
-pub fn import(users: &str, newcomers: &[Newcomer]) -> Expr {
-    let rows = newcomers.iter().map(|new| {
-        let verified = Expr::from(new.is_verified);
-        let [id, name, email, hash] = [new.id.as_str(), &new.name, &new.email, &new.hash].map(Expr::from);
-        Expr::from([id, name, email, new.joined_at.into(), hash, verified])
-    });
-    let user =
-        fql::object([("name", fql::var("name")), ("email", fql::var("email")), ("joinedAt", fql::var("joinedAt"))]);
-    let secret = fql::object([("passwordHash", fql::var("hash")), ("emailVerified", fql::var("verified"))]);
-    let make = fql::do_all([
-        fql::create(fql::document(users, fql::var("id")), fql::object([("data", user)])),
-        fql::create(fql::document(SECRETS, fql::var("id")), fql::object([("data", secret)])),
-    ]);
-    let each = fql::lambda_of(&["id", "name", "email", "joinedAt", "hash", "verified"], make);
-    fql::do_all([fql::foreach(rows.collect(), each), true.into()])
-}
-
-/// Takes an import back.
-pub fn take_back(users: &str, ids: &[DocumentId]) -> Expr {
-    let gone = |collection: &str| {
-        let document = || fql::document(collection, fql::var("id"));
-        fql::if_else(fql::exists(document()), fql::delete(document()), fql::null())
-    };
-    let each = fql::lambda("id", fql::do_all([gone(SECRETS), gone(users)]));
-    fql::do_all([fql::foreach(ids.iter().map(Expr::from).collect(), each), true.into()])
 }
 
 #[cfg(test)]

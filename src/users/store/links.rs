@@ -7,11 +7,14 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::fauna::DocumentId;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
+use crate::users::store::NewUser;
 use crate::users::store::SECRETS;
+use crate::users::store::email_exists;
 use crate::users::store::email_index;
 
 /// All links.
@@ -27,6 +30,8 @@ const RESET: &str = "reset";
 const VERIFY: &str = "verify";
 /// Gives the account another address.
 const CHANGE: &str = "change";
+/// Makes an account; there is none yet that it could belong to.
+const SIGN_UP: &str = "sign-up";
 /// Every kind that belongs to a user.
 const KINDS: [&str; 3] = [RESET, VERIFY, CHANGE];
 /// Of no account and no use: made where there is no account, so that it takes as long.
@@ -58,20 +63,73 @@ pub struct Consumed {
     pub email: String,
 }
 
-/// A link for whoever has that address; null where nobody has, after as much work.
-pub fn offer_reset(users: &str, email: &str, link: &NewLink<'_>) -> Expr {
+/// A link for whoever has that address; null where nobody has, after as much work: for `stand_in`, who is nobody.
+pub fn offer_reset(users: &str, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
     let found = || fql::var("found");
-    let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
+    let address = || vec![("address", fql::var("email"))];
     fql::let_in(
         [("found", fql::matching(&email_index(users), [email.into()]))],
         fql::if_else(
             fql::exists(found()),
             fql::let_in(
                 [("user", fql::select(&["ref"], fql::get(found()))), ("email", email_of("user"))],
-                make(RESET, link, vec![("address", fql::var("email"))]),
+                make(RESET, link, address()),
             ),
-            fql::do_all([create(decoy, link.life), fql::null()]),
+            fql::let_in(
+                [("user", fql::document(users, stand_in)), ("email", email.into())],
+                fql::do_all([make(NOTHING, link, address()), fql::null()]),
+            ),
         ),
+    )
+}
+
+/// A link that makes the account `id` with that address, unless it has one; answers whether it is free, after as much work.
+pub fn offer_sign_up(users: &str, id: &DocumentId, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
+    let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
+    let kept = fql::object([
+        ("hash", link.hash.into()),
+        ("kind", SIGN_UP.into()),
+        ("user", fql::document(users, id)),
+        ("name", new.name.into()),
+        ("address", new.email.into()),
+        ("passwordHash", new.hash.into()),
+        ("profile", profile_of(new)),
+    ]);
+    fql::if_else(
+        email_exists(users, new.email),
+        fql::do_all([create(decoy, link.life), false.into()]),
+        fql::do_all([create(kept, link.life), true.into()]),
+    )
+}
+
+/// What the form asked for besides; null, which Fauna does not keep, where it asked for nothing.
+fn profile_of(new: &NewUser<'_>) -> Expr {
+    if new.profile.is_empty() { fql::null() } else { fql::data(&Value::Object(new.profile.clone())) }
+}
+
+/// Makes the account that a link is for; its address is its owner's. Answers the id, or null where the link does not work.
+pub fn complete_sign_up(hash: &str) -> Expr {
+    let of_link = |field| fql::select(&["data", field], fql::var("link"));
+    let id = || fql::select(&["id"], of_link("user"));
+    let user = fql::object([
+        ("name", of_link("name")),
+        ("email", of_link("address")),
+        ("joinedAt", fql::now()),
+        ("profile", fql::select_or(&["data", "profile"], fql::var("link"), fql::null())),
+    ]);
+    let secret = fql::object([("passwordHash", of_link("passwordHash")), ("emailVerified", true.into())]);
+    let made = fql::do_all([
+        fql::delete(fql::select(&["ref"], fql::var("link"))),
+        fql::create(of_link("user"), fql::object([("data", user)])),
+        fql::create(fql::document(SECRETS, id()), fql::object([("data", secret)])),
+        id(),
+    ]);
+    let found = || fql::var("found");
+    let is_good = fql::equals(of_link("kind"), SIGN_UP.into());
+    let link = fql::let_in([("link", fql::get(found()))], fql::if_else(is_good, made, fql::null()));
+    fql::let_in(
+        [("found", fql::matching(LINKS_BY_HASH, [hash.into()]))],
+        fql::if_else(fql::exists(found()), link, fql::null()),
     )
 }
 
@@ -113,8 +171,8 @@ fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Ex
     ])
 }
 
-/// Creates a link's document.
-fn create(data: Expr, life: Duration) -> Expr {
+/// Creates a document among the links, which ends by itself.
+pub fn create(data: Expr, life: Duration) -> Expr {
     let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     let ttl = fql::time_add(fql::now(), seconds, "seconds");
     fql::create(fql::collection(LINKS), fql::object([("data", data), ("ttl", ttl)]))

@@ -1,7 +1,9 @@
-//! The queries about users: signing up and in. What changes an account is in [`accounts`], one-time links in [`links`].
+//! The queries about users: signing up and in. What changes an account is in [`accounts`], one-time links in
+//! [`links`], what is about many users in [`directory`] and [`import`].
 
 pub mod accounts;
 pub mod directory;
+pub mod import;
 pub mod links;
 
 use serde::Deserialize;

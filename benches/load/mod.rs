@@ -1,7 +1,11 @@
-//! A load generator: one thread, many keep-alive connections, prepared requests.
+//! A load generator: one thread, many keep-alive connections, prepared requests. Beside it what every bench asks: a bare route
+//! (`bare.rs`) and the site with people in it (`site.rs`).
 //!
 //! Server and generator have a core each where there are two. What counts is a ratio: candidate and baseline are asked in
 //! turns of half a second, so that a machine whose speed drifts drifts for both.
+
+pub mod bare;
+pub mod site;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,17 +32,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// A `GET` with these headers, each line ended by CR LF.
-    pub fn get(address: SocketAddr, path: &str, headers: &str) -> Self {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n");
-        Self { address, request: request.into_bytes() }
-    }
-
-    /// A `POST` with these headers and this body.
-    pub fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> Self {
-        let length = body.len();
-        let request =
-            format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\n\r\n{body}");
+    /// `method` and path, these headers, each line ended by CR LF, and a body.
+    pub fn new(address: SocketAddr, line: &str, headers: &str, body: &str) -> Self {
+        let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let request = format!("{line} HTTP/1.1\r\nhost: {address}\r\n{headers}{length}\r\n{body}");
         Self { address, request: request.into_bytes() }
     }
 }

@@ -1,0 +1,31 @@
+//! What everything is compared with.
+
+use std::net::SocketAddr;
+use std::net::TcpListener;
+
+use actix_web::App;
+use actix_web::HttpServer;
+use actix_web::web;
+use actix_web::web::Json;
+use serde::Serialize;
+
+/// What every measured route answers.
+#[derive(Serialize)]
+pub struct Small {
+    status: &'static str,
+    number: u32,
+}
+
+/// The route.
+pub async fn answer() -> Json<Small> {
+    Json(Small { status: "OK", number: 42 })
+}
+
+/// A server with nothing but the route, and one worker.
+pub fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = HttpServer::new(|| App::new().service(web::resource("/").get(answer)));
+    actix_rt::spawn(server.workers(1).listen(listener).unwrap().run());
+    address
+}

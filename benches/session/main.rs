@@ -1,0 +1,89 @@
+//! What sessions cost beside the bare statements they consist of: `cargo bench --bench session`.
+//!
+//! Ratios, not times: both sides of each work on the same database in turns, and the median of the pairs counts, so a busy or
+//! slow machine changes both. The database is a file in the directory for temporary files, or `BENCH_DIR`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::missing_docs_in_private_items,
+    reason = "a bench stops at the first thing that is wrong, and prints what it saw"
+)]
+
+mod bare;
+mod crowd;
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use bare::BareSession;
+use crowd::Crowd;
+
+/// Sessions in the small database, and in the large one.
+const FEW: i64 = 1_000;
+const MANY: i64 = 1_000_000;
+/// Expired sessions to be swept.
+const EXPIRED: i64 = 50_000;
+/// Sessions that are refreshed in a turn, one after the other.
+const TURN: usize = 20;
+/// How often each side has its turn.
+const TURNS: usize = 41;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let parent = std::env::var("BENCH_DIR").map_or_else(|_| std::env::temp_dir(), PathBuf::from);
+    let files = tempfile::TempDir::new_in(parent).unwrap();
+    let few = Crowd::gather(files.path(), FEW).await;
+    let mut bare = BareSession::make(&few.database).await;
+    let mut refreshed = few.members(TURN).await;
+    let mut pairs = Vec::with_capacity(TURNS);
+    for _ in 0..TURNS {
+        let began = Instant::now();
+        for _ in 0..TURN {
+            bare.refresh(&few.database).await;
+        }
+        let bare = began.elapsed();
+        pairs.push(bare.as_secs_f64() / few.refresh(&mut refreshed).await.as_secs_f64());
+    }
+    eprintln!("refresh without Fauna           {:.2} of its bare statements", median(pairs));
+
+    let many = Crowd::gather(files.path(), MANY).await;
+    let (mut here, mut there) = (few.members(TURN).await, many.members(TURN).await);
+    let mut pairs = Vec::with_capacity(TURNS);
+    for _ in 0..TURNS {
+        let among_few = few.refresh(&mut here).await;
+        pairs.push(many.refresh(&mut there).await.as_secs_f64() / among_few.as_secs_f64());
+    }
+    eprintln!("refresh among 1 000 000         {:.2} of the cost among 1 000", median(pairs));
+
+    many.expire(EXPIRED).await;
+    let mut holds = many.sweep().await;
+    holds.sort();
+    let at = |share: usize| holds[(holds.len() - 1) * share / 100].as_secs_f64() * 1000.0;
+    eprintln!(
+        "sweep of {EXPIRED} in {} batches: half hold the writer {:.1} ms, 99 of 100 up to {:.1} ms, the longest {:.1} ms",
+        holds.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
+    let busy: Duration = holds.iter().sum();
+    eprintln!(
+        "                                {:.0} sessions a second of writing",
+        EXPIRED as f64 / busy.as_secs_f64()
+    );
+}
+
+/// The middle one.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}

@@ -1,0 +1,48 @@
+//! Sign-up where nobody is told who has an account (design D10): the answer is the same for every address, and takes as long.
+//!
+//! A mailed link makes the account, so that only whoever reads the mail learns whether the address was free. The owner of an
+//! address that has an account is told so by mail instead. No session begins here.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+
+use crate::emailpassword::EmailPassword;
+use crate::emailpassword::Error;
+use crate::emailpassword::client;
+use crate::mail::Link;
+use crate::mail::Occasion;
+use crate::throttle;
+use crate::throttle::Action;
+use crate::users::NewPassword;
+use crate::users::Newcomer;
+use crate::users::SignUpOffer;
+
+/// How long a link works.
+const LINK_LIFE: Duration = Duration::from_hours(24);
+
+impl EmailPassword {
+    /// Mails a link that makes the account, or tells its owner that there is one. Whoever asks again and again is told the
+    /// same; the mailbox is not flooded.
+    pub(super) async fn sign_up_by_mail(
+        &self,
+        request: &HttpRequest,
+        new: Newcomer,
+        password: NewPassword,
+    ) -> Result<(), Error> {
+        match self.throttle.admit(Action::Mail(new.email.as_str()), &client(request)).await {
+            Ok(_counted) => {}
+            Err(throttle::Error::TooMany { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let occasion = match self.users.offer_sign_up(&new, password, LINK_LIFE).await? {
+            SignUpOffer::Offered(token) => {
+                let pages = &self.settings.pages;
+                let url = format!("{pages}/verify-email?token={}&tenantId=public", token.expose());
+                Occasion::SignUp(Link { url: url.into(), life: LINK_LIFE })
+            }
+            SignUpOffer::Taken => Occasion::AccountExists,
+        };
+        Ok(self.outbox.put(new.email.as_str(), &occasion).await?)
+    }
+}

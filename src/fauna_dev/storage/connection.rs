@@ -1,0 +1,86 @@
+//! A thread's own connection to the file, and its transactions.
+
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
+use rusqlite::TransactionBehavior;
+
+use super::File;
+use super::Transaction;
+use super::known::Known;
+use crate::fauna_dev::language::Outcome;
+
+/// How many statements stay prepared: all there are.
+const STATEMENTS: usize = 128;
+/// How much of the file stays in memory, in KiB (negative: that is how SQLite tells it from pages).
+const CACHE: i32 = -16_384;
+
+/// A connection, with what it knows of the schema.
+pub struct Connection {
+    /// The connection itself.
+    inner: rusqlite::Connection,
+    /// What it knows of the schema.
+    known: Known,
+    /// The file.
+    file: File,
+}
+
+impl Connection {
+    /// Connects to a file.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub(super) fn open(file: File) -> Result<Self, rusqlite::Error> {
+        let inner = rusqlite::Connection::open_with_flags(&file.path, OpenFlags::default())?;
+        inner.busy_timeout(Duration::from_secs(30))?;
+        inner.pragma_update(None, "journal_mode", "wal")?;
+        inner.pragma_update(None, "synchronous", "full")?;
+        inner.pragma_update(None, "cache_size", CACHE)?;
+        inner.pragma_update(None, "temp_store", "memory")?;
+        inner.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { inner, known: Known::default(), file })
+    }
+
+    /// The connection itself, to set the file up.
+    pub(super) const fn inner(&self) -> &rusqlite::Connection {
+        &self.inner
+    }
+
+    /// Runs something that only reads.
+    ///
+    /// # Errors
+    /// Where the storage fails, or what runs.
+    pub fn read<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
+        let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        let (last_commit, schema) = counters(&guard)?;
+        self.known.keep_only(schema);
+        let snapshot = last_commit.max(self.file.clock.now_micros());
+        run(&Transaction::new(&guard, &self.known, snapshot))
+    }
+
+    /// Runs something that may write, alone; commits what it wrote if it says so.
+    ///
+    /// # Errors
+    /// Where the storage fails, or what runs: then nothing is written.
+    pub fn write<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
+        let guard = self.inner.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (last_commit, schema) = counters(&guard)?;
+        self.known.keep_only(schema);
+        let snapshot = last_commit.max(self.file.clock.now_micros());
+        let transaction = Transaction::new(&guard, &self.known, snapshot);
+        let (value, keep) = run(&transaction)?;
+        if keep && transaction.is_dirty() {
+            transaction.note_commit()?;
+            drop(transaction);
+            guard.commit()?;
+        }
+        Ok(value)
+    }
+}
+
+/// The time of the last transaction that wrote, and the version of the schema: that of the last which wrote schema.
+fn counters(connection: &rusqlite::Connection) -> Result<(i64, i64), rusqlite::Error> {
+    let sql = "select ifnull((select value from counters where name = 'last_commit'), 0),
+                      ifnull((select value from counters where name = 'schema'), 0)";
+    connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}

@@ -1,0 +1,150 @@
+//! The beginning of a session.
+//!
+//! What lives with a session is minted first, then row and secret are stored in one transaction, then the tokens are handed
+//! out: whatever fails, there is no session without all of it.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use aws_lc_rs::rand;
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::session::Error;
+use crate::session::SessionHandle;
+use crate::session::UserId;
+use crate::session::Version;
+use crate::session::claims;
+use crate::session::outbox::HandOut;
+use crate::session::outbox::Outbox;
+use crate::session::payload;
+use crate::session::profile;
+use crate::session::profile::Profile;
+use crate::session::rotation::Position;
+use crate::session::sessions::Sessions;
+use crate::session::sessions::Unsigned;
+use crate::session::settings::AntiCsrf;
+use crate::session::settings::Transfer;
+use crate::session::signed_in::SignedIn;
+use crate::session::store;
+use crate::session::transport;
+use crate::session::transport::Travel;
+
+/// A session to be made.
+pub struct NewSession {
+    /// Whose.
+    pub user: UserId,
+    /// What the application wants in the access token.
+    pub payload: Map<String, Value>,
+    /// What it wants to keep with the session in SQL.
+    pub data: Map<String, Value>,
+    /// How the tokens travel; none: as the client asks for.
+    pub transfer: Option<Transfer>,
+}
+
+impl Sessions {
+    /// Creates a session and queues its tokens for the response to this request.
+    ///
+    /// # Errors
+    /// The database or the companion fails: nothing happened. The payload is too large.
+    pub async fn create(
+        &self,
+        request: &HttpRequest,
+        user: &UserId,
+        payload: Map<String, Value>,
+    ) -> Result<SessionHandle, Error> {
+        let new = NewSession { user: user.clone(), payload, data: Map::new(), transfer: None };
+        Ok(self.create_with(request, new).await?.handle().clone())
+    }
+
+    /// The same with everything that can be chosen.
+    ///
+    /// # Errors
+    /// As [`Sessions::create`].
+    pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
+        let profile = profile::of_request(request.headers());
+        let asked = match profile {
+            Profile::Modern => transport::for_create(request.headers(), self.settings().transfer),
+            Profile::Legacy => Transfer::Cookie,
+        };
+        let transfer = new.transfer.unwrap_or(asked);
+        let travel = Travel { transfer, profile };
+        let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
+        let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
+        let sessions = self.clone();
+        // A client that goes away must not stop this halfway (security.md F7).
+        let version = profile.version();
+        let issued = tokio::spawn(async move { sessions.issue_as(new, with_anti_csrf, version).await }).await??;
+        let outbox = Outbox::of(request);
+        if transport::carries_access(request.headers(), self.cookies(), other) {
+            outbox.clear(self.cookies(), other);
+        }
+        let token = Arc::clone(&issued.token);
+        outbox.hand_out(&self.manner(travel), issued);
+        Ok(SignedIn::new(self.clone(), token, travel, outbox))
+    }
+
+    /// Creates a session without a request; the caller hands out the tokens.
+    ///
+    /// # Errors
+    /// As [`Sessions::create`].
+    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
+        self.issue_as(new, with_anti_csrf, Version::Five).await
+    }
+
+    /// The same with an access token of another make.
+    ///
+    /// # Errors
+    /// As [`Sessions::create`].
+    pub async fn issue_as(&self, new: NewSession, with_anti_csrf: bool, version: Version) -> Result<HandOut, Error> {
+        let now = self.now();
+        let payload = self.first_payload(&new.user, new.payload, version).await?;
+        let mut bits = [0; 16];
+        rand::fill(&mut bits)?;
+        let handle = SessionHandle::random(bits);
+        let refresh = self.mint_refresh(&handle, None, with_anti_csrf)?;
+        let ends_at = now.after(self.settings().absolute_lifetime);
+        let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
+        let position = Position { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
+        let session = store::Session {
+            handle,
+            user: new.user,
+            position,
+            created_at: now,
+            refreshed_at: now,
+            ends_at,
+            payload,
+            data: new.data,
+        };
+
+        let birth = self.birth(&session, &refresh, now);
+        let minted = self.companion().mint(&birth).await?;
+        let pair = Unsigned { refresh, parent: None, birth, minted, version };
+        let issued = self.sign_pair(&session, &pair).await?;
+        let mut transaction = self.store().begin().await?;
+        self.store().insert(&mut transaction, &session).await?;
+        self.companion().keep(&mut transaction, &pair.birth, &pair.minted).await?;
+        transaction.commit().await?;
+        Ok(issued)
+    }
+
+    /// What the application wants in the access token, and what is set for every session. Tokens of old name no issuer.
+    async fn first_payload(
+        &self,
+        user: &UserId,
+        wanted: Map<String, Value>,
+        version: Version,
+    ) -> Result<Map<String, Value>, Error> {
+        let mut payload = payload::of_application(wanted, self.companion().reserved_claims());
+        if version == Version::Five {
+            payload.insert("iss".to_owned(), self.settings().issuer().into());
+        }
+        for claim in &self.settings().claims {
+            if let Some(value) = claim.fetch(user, &payload).await? {
+                payload.insert(claim.key().to_owned(), claims::stored(&value, self.now()));
+            }
+        }
+        payload::check_size(&payload)?;
+        Ok(payload)
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether an API and its pages are of one site, as browsers see it: whether `SameSite=Lax` cookies reach it from there.
+//!
+//! Browsers ask the list of public suffixes. It is long and changes weekly; what is here is its rule for countries and a few
+//! hosting companies. Where that is too kind, the cookies are `Lax` and browsers keep them back: nothing is open that should
+//! not be, and [`Settings::same_site`](crate::session::Settings::same_site) says what is right.
+
+use std::net::IpAddr;
+
+/// Before the two letters of a country these words are no names that somebody owns: `example.co.uk`, `example.com.au`.
+const BEFORE_COUNTRIES: [&str; 13] =
+    ["ac", "co", "com", "edu", "gob", "gov", "govt", "ltd", "mil", "net", "or", "org", "plc"];
+
+/// Below these, strangers live side by side.
+const SHARED: [&str; 13] = [
+    "azurewebsites.net",
+    "cloudfront.net",
+    "firebaseapp.com",
+    "fly.dev",
+    "github.io",
+    "gitlab.io",
+    "herokuapp.com",
+    "netlify.app",
+    "onrender.com",
+    "pages.dev",
+    "vercel.app",
+    "web.app",
+    "workers.dev",
+];
+
+/// Below these every host is a site of its own, as in SuperTokens (session.md 1.5).
+const SINGLE: [&str; 2] = [".local", ".amazonaws.com"];
+
+/// Whether two origins are of one site: same scheme, and hosts below one name that somebody owns.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let parts = |origin: &str| {
+        let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
+        (scheme.to_owned(), site_of(rest.split('/').next().unwrap_or_default()))
+    };
+    parts(one) == parts(other)
+}
+
+/// The site of a host with an optional port. All of `localhost` and all addresses are one, as in SuperTokens.
+fn site_of(authority: &str) -> String {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    if is_local(&host) {
+        return "localhost".to_owned();
+    }
+    if SINGLE.iter().any(|end| host.ends_with(end)) {
+        return host;
+    }
+    let labels: Vec<&str> = host.rsplit('.').take(3).collect();
+    let kept = match labels.as_slice() {
+        [country, word, ..] if country.len() == 2 && BEFORE_COUNTRIES.contains(word) => 3,
+        [top, name, ..] if SHARED.contains(&format!("{name}.{top}").as_str()) => 3,
+        _ => 2,
+    };
+    labels.into_iter().take(kept).collect::<Vec<_>>().join(".")
+}
+
+/// This machine, or a host without a name.
+fn is_local(host: &str) -> bool {
+    host.starts_with("localhost") || host.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_one_owner_are_one_site() {
+        for (api, website, same) in [
+            ("http://localhost:3000", "http://localhost:3000", true),
+            ("http://localhost:8082", "http://127.0.0.1:8080", true),
+            ("http://localhost.org:8080", "http://[::1]:8080", true),
+            ("https://api.example.com", "https://www.example.com", true),
+            ("https://API.example.com:8443", "https://example.com.", true),
+            ("https://api.example.com", "http://www.example.com", false),
+            ("https://api.example.com", "https://example.org", false),
+            ("https://api.example.co.uk", "https://www.example.co.uk", true),
+            ("https://one.co.uk", "https://other.co.uk", false),
+            ("https://one.com.au", "https://other.com.au", false),
+            ("https://one.example.de", "https://other.example.de", true),
+            ("https://one.github.io", "https://other.github.io", false),
+            ("https://a.one.github.io", "https://one.github.io", true),
+            ("https://one.execute-api.amazonaws.com", "https://other.execute-api.amazonaws.com", false),
+            ("https://one.local", "https://other.local", false),
+            ("https://co.uk", "https://co.uk", true),
+            ("https://intranet", "https://intranet", true),
+        ] {
+            assert_eq!(is_same(api, website), same, "{api} {website}");
+            assert_eq!(is_same(website, api), same, "{website} {api}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Claims of sessions: looked up, stored, asked for and refused (session.md 6.1), and refusals in words of one's own.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use actix_web::HttpResponse;
+use async_trait::async_trait;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use starter::session::Answers;
+use starter::session::ClaimFailure;
+use starter::session::Fetch;
+use starter::session::PrimitiveClaim;
+use starter::session::SessionHandle;
+use starter::session::Unavailable;
+use starter::session::UserId;
+
+use crate::world::SECOND;
+use crate::world::World;
+use crate::world::claims;
+
+/// Everybody plays themselves; counts how often it was asked.
+#[derive(Clone, Default)]
+struct Roles(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Fetch for Roles {
+    async fn fetch(&self, user: &UserId, _: &Map<String, Value>) -> Result<Option<Value>, Unavailable> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Some(user.as_str().into()))
+    }
+}
+
+/// A server for Ann alone, who must have been asked for her role within a minute.
+async fn world_of_ann(roles: &Roles, answers: Option<Arc<dyn Answers>>) -> World {
+    let role = PrimitiveClaim::new("role", roles.clone());
+    World::with(|wishes| {
+        wishes.settings.claims = vec![role.claim()];
+        wishes.settings.validators = vec![role.has_value("ann".into(), Some(60 * SECOND))];
+        if let Some(answers) = answers {
+            wishes.settings.answers = answers;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_does_not_have_what_a_route_asks_for_is_refused_and_stays_signed_in() {
+    let world = world_of_ann(&Roles::default(), None).await;
+    assert_eq!(world.sign_in("ann").await.get("/me").await.body, "ann");
+    let mut bob = world.sign_in("bob").await;
+    let answer = bob.get("/me").await;
+    let reason = json!({ "message": "wrong value", "expectedValue": "ann", "actualValue": "bob" });
+    let expected = json!({ "message": "invalid claim", "claimValidationErrors": [{ "id": "role", "reason": reason }] });
+    assert_eq!((answer.status, answer.json()), (403, expected));
+    assert!(answer.leaves_tokens_alone());
+    assert_eq!(bob.get("/maybe").await.status, 403, "optional is not lenient");
+    assert_eq!(bob.refresh().await.status, 200);
+    assert_eq!(bob.post("/auth/signout").await.status, 200, "whoever came in may leave");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_too_old_is_looked_up_and_stored_once() {
+    let roles = Roles::default();
+    let world = world_of_ann(&roles, None).await;
+    let mut ann = world.sign_in("ann").await;
+    assert_eq!(claims(ann.access_token())["role"]["v"], "ann");
+    assert!(ann.get("/me").await.leaves_tokens_alone());
+    world.clock.advance(61 * SECOND);
+    let answer = ann.get("/me").await;
+    assert_eq!((answer.status, &answer.front()["up"]["role"]["v"]), (200, &json!("ann")));
+    assert!(ann.get("/me").await.leaves_tokens_alone());
+    assert_eq!(roles.0.load(Ordering::SeqCst), 2);
+}
+
+/// Refusals in words of one's own; what is not overridden stays.
+struct Terse;
+
+impl Answers for Terse {
+    fn unauthorised(&self) -> HttpResponse {
+        HttpResponse::Unauthorized().body("who are you")
+    }
+
+    fn invalid_claims(&self, failures: &[ClaimFailure]) -> HttpResponse {
+        HttpResponse::PaymentRequired().body(failures.iter().map(|failure| failure.id.as_str()).collect::<String>())
+    }
+}
+
+#[tokio::test]
+async fn a_site_of_ones_own_answers_refusals_in_its_own_words() {
+    let world = world_of_ann(&Roles::default(), Some(Arc::new(Terse))).await;
+    let answer = world.sign_in("bob").await.get("/me").await;
+    assert_eq!((answer.status, answer.body.as_str()), (402, "role"));
+    let answer = world.visitor().refresh().await;
+    assert_eq!((answer.status, answer.body.as_str()), (401, "who are you"));
+    assert!(answer.clears_everything(), "what is cleared is no matter of words");
+    world.clock.advance(16 * 60 * SECOND);
+    let mut ann = world.sign_in("ann").await;
+    world.clock.advance(16 * 60 * SECOND);
+    assert!(ann.get("/me").await.is_try_refresh());
+}
+
+#[tokio::test]
+async fn claims_of_a_session_that_no_request_stands_for() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let handle = SessionHandle::parse(claims(ann.access_token())["sessionHandle"].as_str().unwrap()).unwrap();
+    let (role, roles) = (PrimitiveClaim::new("role", Roles::default()), &world.sessions);
+    let claim = role.claim();
+    assert_eq!(roles.claim_value(&handle, claim.as_ref()).await.unwrap(), None);
+    assert!(roles.fetch_and_set_claim(&handle, claim.as_ref()).await.unwrap());
+    assert_eq!(roles.claim_value(&handle, claim.as_ref()).await.unwrap(), Some("ann".into()));
+    assert!(roles.set_claim_value(&handle, claim.as_ref(), "queen".into()).await.unwrap());
+    let refusals = roles.validate_claims(&handle, &[role.has_value("ann".into(), None)]).await.unwrap().unwrap();
+    assert_eq!(refusals.len(), 1);
+    ann.refresh().await;
+    assert_eq!(claims(ann.access_token())["role"]["v"], "queen");
+    assert!(roles.remove_claim(&handle, claim.as_ref()).await.unwrap());
+    ann.refresh().await;
+    assert_eq!(claims(ann.access_token()).get("role"), None);
+
+    assert!(roles.revoke(&handle).await.unwrap());
+    assert!(!roles.fetch_and_set_claim(&handle, claim.as_ref()).await.unwrap());
+    assert!(!roles.set_claim_value(&handle, claim.as_ref(), "x".into()).await.unwrap());
+    assert_eq!(roles.claim_value(&handle, claim.as_ref()).await.unwrap(), None);
+    assert!(roles.validate_claims(&handle, &[]).await.unwrap().is_none());
+}
+
+/// `attachToRequestResponse`.
+#[tokio::test]
+async fn tokens_made_without_a_request_are_handed_out_with_one() {
+    let world = World::start().await;
+    let mut ann = world.visitor();
+    let answer = ann.post("/login-apart/ann").await;
+    assert_eq!(answer.front()["uid"], "ann");
+    assert_eq!(ann.get("/me").await.body, "ann");
+    assert_eq!(ann.refresh().await.status, 200);
+}

@@ -1,0 +1,165 @@
+//! The commands that look after users, run as the program that somebody types them to.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::admin::ARGON2;
+use crate::admin::KEY;
+use crate::admin::entry;
+use crate::binary::Process;
+use crate::binary::program;
+use crate::imports::many;
+use crate::visitor::Visitor;
+use crate::world::PASSWORD;
+use crate::world::credentials;
+
+fn users(directory: &Path, words: &[&str]) -> Output {
+    program(directory).arg("users").args(words).output().unwrap()
+}
+
+/// What a command that does its work has to say.
+fn said(directory: &Path, words: &[&str]) -> String {
+    let output = users(directory, words);
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{words:?}: {out} {err}");
+    out
+}
+
+/// What a command that fails has to say: on standard output, and on standard error.
+fn failed(directory: &Path, words: &[&str]) -> (String, String) {
+    let output = users(directory, words);
+    assert!(!output.status.success(), "{words:?}");
+    (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn emails(lines: &str) -> Vec<String> {
+    let email = |line: &str| {
+        let json: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        json["emails"][0].as_str().unwrap().to_owned()
+    };
+    lines.lines().map(email).collect()
+}
+
+#[test]
+fn users_are_imported_listed_counted_found_exported_and_deleted() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let people: Vec<Value> = (0..3)
+        .map(|n| {
+            let mut person = entry(&format!("user{n}@example.com"), "argon2", ARGON2);
+            person["loginMethods"][0]["timeJoinedInMSSinceEpoch"] = json!(1_672_531_199_000_i64 + n);
+            person
+        })
+        .collect();
+    let file = here.path().join("people.json");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, format!("{:#}", json!({"users": people}))).unwrap();
+
+    assert_eq!(said(here.path(), &["import", path]), "3 users imported\n");
+    assert_eq!(said(here.path(), &["count"]), "3\n");
+    let newest = ["user2@example.com", "user1@example.com", "user0@example.com"];
+    assert_eq!(emails(&said(here.path(), &["list"])), newest);
+    assert_eq!(emails(&said(here.path(), &["list", "newest"])), newest);
+    let oldest: Vec<&str> = newest.into_iter().rev().collect();
+    assert_eq!(emails(&said(here.path(), &["list", "oldest"])), oldest);
+
+    let found = said(here.path(), &["find", " USER1@example.com"]);
+    assert_eq!(emails(&found), ["user1@example.com"]);
+    assert!(failed(here.path(), &["find", "nobody@example.com"]).1.contains("no such user"));
+
+    let exported = there.path().join("people.jsonl");
+    std::fs::write(&exported, said(here.path(), &["export"])).unwrap();
+    assert_eq!(said(there.path(), &["import", exported.to_str().unwrap()]), "3 users imported\n");
+    assert_eq!(emails(&said(there.path(), &["list", "oldest"])), oldest);
+
+    let id = serde_json::from_str::<Value>(&found).unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(said(here.path(), &["delete", &id]), "");
+    assert!(failed(here.path(), &["delete", &id]).1.contains("no such user"));
+    assert_eq!(said(here.path(), &["count"]), "2\n");
+}
+
+#[test]
+fn an_import_that_is_not_right_names_every_bad_entry_and_imports_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("people.jsonl");
+    let good = entry("ann@example.com", "argon2", ARGON2);
+    let lines =
+        [good.to_string(), "{\"cut\": ".to_owned(), entry("nope", "argon2", ARGON2).to_string(), good.to_string()];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let (out, err) = failed(directory.path(), &["import", file.to_str().unwrap()]);
+    let expected = [
+        "entry 1: this is not JSON",
+        "entry 2: email is required for an emailpassword recipe and must be an address",
+        "entry 3: another entry has the same email",
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected, "{err}");
+    assert!(failed(directory.path(), &["import", "no-such-file"]).1.contains("No such file"));
+    assert_eq!(said(directory.path(), &["count"]), "0\n");
+}
+
+#[test]
+fn what_can_be_typed_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = program(directory.path()).arg("--help").output().unwrap();
+    let text = String::from_utf8(help.stdout).unwrap();
+    for word in ["schema apply", "list", "count", "find EMAIL", "delete ID", "import FILE", "export"] {
+        assert!(help.status.success() && text.contains(word), "{word} is missing in: {text}");
+    }
+    for words in [&["frob"][..], &[], &["list", "best"], &["find"], &["count", "twice"]] {
+        assert!(failed(directory.path(), words).1.contains("usage: users list"), "{words:?}");
+    }
+    let unknown = program(directory.path()).arg("frobnicate").output().unwrap();
+    assert!(!unknown.status.success() && String::from_utf8(unknown.stderr).unwrap().contains("unknown command"));
+}
+
+#[actix_rt::test]
+async fn a_site_that_runs_is_asked_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let with_port = || {
+        let mut command = program(directory.path());
+        command.env("EMBEDDED_FAUNA_LISTEN", port.to_string());
+        command
+    };
+    let site = Process::of(with_port());
+    let ann = Visitor::new(site.site.clone());
+    assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
+    let id = ann.get("/sessioninfo").await.json()["userId"].as_str().unwrap().to_owned();
+    let told =
+        |words: &[&str]| String::from_utf8(with_port().arg("users").args(words).output().unwrap().stdout).unwrap();
+    assert_eq!(told(&["count"]), "1\n");
+    assert_eq!(told(&["delete", &id]), "");
+    assert_eq!(told(&["count"]), "0\n");
+    assert_eq!(ann.refresh().await.status, 401, "the session of a deleted account goes on");
+}
+
+#[actix_rt::test]
+async fn an_import_that_is_killed_leaves_nobody_or_everybody() {
+    const PEOPLE: usize = 2000;
+    let directory = tempfile::tempdir().unwrap();
+    let body = json!({"users": many(PEOPLE)});
+    for delay_ms in [400, 1200, 2500] {
+        let mut command = program(directory.path());
+        command.env("ADMIN_API_KEY", KEY);
+        let site = Process::of(command);
+        let request = reqwest::Client::new()
+            .post(format!("{}/api/admin/users/import", site.site))
+            .bearer_auth(KEY)
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let importing = actix_rt::spawn(async move { request.send().await.map(|answer| answer.status().as_u16()) });
+        actix_rt::time::sleep(Duration::from_millis(delay_ms)).await;
+        site.kill();
+        let answered = importing.await.unwrap();
+        let there = said(directory.path(), &["count"]);
+        assert!(["0\n", "2000\n"].contains(&there.as_str()), "after {delay_ms} ms a part was left: {there}");
+        if there != "0\n" {
+            return;
+        }
+        assert!(answered.is_err(), "{answered:?} was answered, and nobody is there");
+    }
+}
