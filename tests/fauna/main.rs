@@ -26,4 +26,18 @@ macro_rules! replay {
     };
 }
 
-replay!(app, documents, functions, generated_data, generated_values, indexes, roles, schema, tokens, transport, values);
+replay!(
+    app,
+    documents,
+    functions,
+    generated_data,
+    generated_values,
+    histories,
+    indexes,
+    roles,
+    schema,
+    sets,
+    tokens,
+    transport,
+    values
+);

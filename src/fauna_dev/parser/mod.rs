@@ -192,11 +192,20 @@ fn pattern_of(pattern: &Value, at: &Position) -> Outcome<Pattern> {
     match pattern {
         Value::String(name) => Ok(bound(name).map_or(Pattern::Ignored, Pattern::Name)),
         Value::Array(elements) => {
-            let names = elements.iter().enumerate().map(|(index, element)| match element {
-                Value::String(name) => Ok(bound(name)),
-                other => Err(Failure::expected_expression(&[Kind::String], other.kind(), at.at(index)).into()),
+            let failures: Vec<Failure> = elements
+                .iter()
+                .enumerate()
+                .filter(|(_, element)| element.as_str().is_none())
+                .map(|(index, other)| Failure::expected_expression(&[Kind::String], other.kind(), at.at(index)))
+                .collect();
+            if !failures.is_empty() {
+                return Err(Halt::Failures(failures));
+            }
+            let names = elements.iter().map(|element| match element {
+                Value::String(name) => bound(name),
+                _ => None,
             });
-            Ok(Pattern::Array(names.collect::<Outcome<_>>()?))
+            Ok(Pattern::Array(names.collect()))
         }
         other => Err(Failure::expected_expression(&[Kind::String, Kind::Array], other.kind(), at.clone()).into()),
     }

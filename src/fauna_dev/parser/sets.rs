@@ -28,7 +28,7 @@ impl Parser<'_> {
                 Set::Match { index: self.index(object, "index", at)?, terms: self.terms(object, "match", at)? }
             }
             ["singleton"] => Set::Singleton(self.document(object, "singleton", at)?),
-            ["documents"] => Set::Documents(self.document(object, "documents", at)?),
+            ["documents"] => Set::Documents(self.collection(object, "documents", at)?),
             ["events"] => Set::Events(self.identified(object, "events", at)?),
             ["union"] => Set::Union(self.members(object, "union", at)?),
             ["intersection"] => Set::Intersection(self.members(object, "intersection", at)?),
@@ -80,6 +80,15 @@ impl Parser<'_> {
             Value::Ref(reference) => Ok(reference),
             Value::Unresolved(written) => Err(unresolved(&written, at.at(key)).into()),
             other => Err(Failure::expected_expression(&[Kind::Ref], other.kind(), at.at(key)).into()),
+        }
+    }
+
+    /// The reference to a collection under a key.
+    fn collection(&mut self, object: &Object, key: &'static str, at: &Position) -> Outcome<Ref> {
+        match self.part(object, key, at)? {
+            Value::Ref(reference) if reference.is_collection() => Ok(reference),
+            Value::Unresolved(written) => Err(unresolved(&written, at.at(key)).into()),
+            other => Err(Failure::expected_expression(&[Kind::CollectionRef], other.kind(), at.at(key)).into()),
         }
     }
 
