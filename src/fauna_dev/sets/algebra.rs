@@ -37,7 +37,7 @@ fn of_stream(group: Group, stream: usize) -> Vec<Item> {
         }
     }
     let items = group.into_iter().filter(|(number, _)| *number == stream);
-    items.map(|(_, item)| item.from_sources(sources.clone())).collect()
+    items.map(|(_, item)| item.with_sources(sources.clone())).collect()
 }
 
 /// What is in any of the sets; of what several have as many as the one has that has most.

@@ -91,8 +91,8 @@ struct Event {
 pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
     let cursor = request.cursor.as_ref().map(|cursor| event_cursor(context, cursor, request.cursor_at)).transpose()?;
     let readable = require_readable(context, set, request.denied_at)?;
-    let Set::Events(source) = &*readable.set else { return Err(no_history(&request.position)) };
-    let mut events = history(context, source, &request.position)?;
+    let Set::Events(source) = &*readable.set else { return Err(no_history(request.position)) };
+    let mut events = history(context, source, request.position)?;
     if !is_composite(source) {
         for event in &mut events {
             event.sources = vec![Arc::clone(&readable.set)];

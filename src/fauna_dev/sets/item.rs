@@ -44,7 +44,7 @@ impl Item {
     }
 
     /// It as an item of other sets.
-    pub fn from_sources(self, sources: Vec<Arc<Set>>) -> Self {
+    pub fn with_sources(self, sources: Vec<Arc<Set>>) -> Self {
         Self { sources, ..self }
     }
 

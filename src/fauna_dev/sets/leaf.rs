@@ -118,7 +118,7 @@ fn key(place: &Place, flags: &[bool]) -> (Vec<u8>, bool) {
 }
 
 /// The documents of a collection. Those with negative ids lie beyond the end of every page.
-pub fn collection<'i>(context: &'i Context<'i>, collection: Ref, span: Span) -> Items<'i> {
+pub fn collection<'i>(context: &'i Context<'i>, collection: Ref, span: &Span) -> Items<'i> {
     let own = Arc::new(Set::Unnamed(collection));
     let (lower, upper) = span.ends();
     let ends = (lower.clone(), upper.clone());

@@ -76,7 +76,7 @@ pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
     context.deeper(|| match &**set {
         Set::Schema(collection) | Set::Documents(collection) | Set::Unnamed(collection) => {
-            Ok(leaf::collection(context, *collection, span.clone()))
+            Ok(leaf::collection(context, *collection, span))
         }
         Set::Document(document) | Set::Singleton(document) => leaf::document(context, set, *document, span),
         Set::Match { index, terms } => leaf::index(context, set, *index, terms, span),
