@@ -60,7 +60,8 @@ pub async fn measure(grown: &Grown) {
 
 /// Makes documents, the first of them in an index.
 async fn fill(address: SocketAddr, count: usize) {
-    let client = reqwest::Client::new();
+    // A connection each: what is written twice is refused, so none may break off and be tried again.
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     query(&client, address, ROOT, &json!({"create_collection": {"object": {"name": "many"}}})).await;
     let index = json!({"create_index": {"object": {"name": "by_n", "source": {"collection": "many"},
         "values": [{"object": {"field": ["data", "n"]}}]}}});

@@ -71,7 +71,6 @@ impl Connection {
         let (value, keep) = run(&transaction)?;
         if keep && transaction.is_dirty() {
             transaction.note_commit()?;
-            drop(transaction);
             guard.commit()?;
         }
         Ok(value)

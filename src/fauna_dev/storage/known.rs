@@ -48,6 +48,9 @@ impl<Q: Eq + Hash, A: Clone> Answers<Q, A> {
     }
 }
 
+/// A name: the database, the native collection, the name itself.
+pub type Name = (i64, i64, Box<str>);
+
 /// What is known of one version of the schema.
 #[derive(Default)]
 pub struct Known {
@@ -57,8 +60,8 @@ pub struct Known {
     pub documents: Answers<Ref, Option<Stored>>,
     /// Which documents a collection of schema has.
     pub ids: Answers<Ref, Arc<[i64]>>,
-    /// What has a name - the database, the native collection, the name -, and since when.
-    pub named: Answers<(i64, i64, Box<str>), Option<(i64, i64)>>,
+    /// What has a name, and since when.
+    pub named: Answers<Name, Option<(i64, i64)>>,
     /// The names of schema documents.
     pub names: Answers<Ref, Option<Arc<str>>>,
     /// The databases that documents stand for.

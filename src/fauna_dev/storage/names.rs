@@ -6,6 +6,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
 use super::Transaction;
+use super::known::Name;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::native;
@@ -16,7 +17,7 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn id_by_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
-        let find = |(database, collection, name): &(i64, i64, Box<str>)| {
+        let find = |(database, collection, name): &Name| {
             let sql = "select id, ts from names where database = ?1 and collection = ?2 and name = ?3";
             let mut statement = self.connection.prepare_cached(sql)?;
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
