@@ -95,7 +95,7 @@ fn document_id(id: &Value, at: &Position) -> Result<i64, Failure> {
     match id {
         Value::Integer(id) => Ok(*id),
         Value::String(text) => text.parse().map_err(|_not_a_number| {
-            if !text.is_empty() && text.chars().all(char::is_numeric) {
+            if text.chars().all(char::is_numeric) {
                 Failure::argument(at.clone(), format!("The id provided is too large: '{text}'"))
             } else {
                 Failure::argument(

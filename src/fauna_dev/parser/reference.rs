@@ -144,7 +144,7 @@ fn assemble(
 fn document_id(text: &str, at: &Position) -> Outcome<i64> {
     text.parse().map_err(|_not_a_number| {
         let position = at.at("id");
-        let description = if !text.is_empty() && text.chars().all(char::is_numeric) {
+        let description = if text.chars().all(char::is_numeric) {
             format!("The id provided is too large: '{text}'")
         } else {
             format!("Number or numeric String expected, non-numeric '{text}' provided.")

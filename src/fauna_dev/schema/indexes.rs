@@ -99,6 +99,7 @@ pub fn failures(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
         None => failures.push(missing(&["source"])),
         Some(_) => failures.extend(sources(fields).into_iter().filter_map(source)),
     }
+    failures.extend(checks::name(fields));
     for field in ["terms", "values"] {
         failures.extend(terms(fields, field));
     }
@@ -141,7 +142,13 @@ fn source(value: &Value) -> Option<FieldFailure> {
 /// What is wrong with terms or values.
 fn terms(fields: &Object, field: &'static str) -> Failures {
     let one = |value: &Value| match value {
-        Value::Object(object) if object.contains("field") || object.contains("binding") => None,
+        Value::Object(object) if object.contains("field") || object.contains("binding") => match object.get("field") {
+            Some(Value::Array(path)) => {
+                let is_step = |step: &&Value| matches!(step, Value::Integer(_) | Value::String(_));
+                path.iter().find(|step| !is_step(step)).map(|other| wrong_type(&["field"], "Long or String", other))
+            }
+            _ => None,
+        },
         Value::Object(_) => {
             let text = "Must provide one of the following: field, binding";
             Some(FieldFailure::new(&["field"], "value required", text))

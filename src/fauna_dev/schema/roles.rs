@@ -96,6 +96,10 @@ pub fn failures(fields: &Object) -> Failures {
             }
             Some(resource) => failures.push(wrong_type(&[&path[..], &["resource"]].concat(), "Ref", resource)),
         }
+        if let Some(actions) = value.get("actions").filter(|actions| !matches!(actions, Value::Object(_) | Value::Null))
+        {
+            failures.push(wrong_type(&["actions"], "RoleAction Map", actions));
+        }
         if let Some(Value::Object(actions)) = value.get("actions") {
             for (action, grant) in actions.iter() {
                 match grant {
@@ -116,6 +120,7 @@ fn entries<'f>(
     name: &'static str,
     failures: &mut Failures,
 ) -> Vec<(&'f Object, Vec<&'static str>)> {
+    let expected = if name == "membership" { "Membership" } else { "Privilege" };
     match fields.get(name) {
         None => Vec::new(),
         Some(Value::Object(object)) => vec![(&**object, vec![name])],
@@ -124,13 +129,13 @@ fn entries<'f>(
             .filter_map(|element| match element {
                 Value::Object(object) => Some((&**object, vec![name])),
                 other => {
-                    failures.push(wrong_type(&[name], "Map", other));
+                    failures.push(wrong_type(&[name], expected, other));
                     None
                 }
             })
             .collect(),
         Some(other) => {
-            failures.push(wrong_type(&[name], "Map", other));
+            failures.push(wrong_type(&[name], expected, other));
             Vec::new()
         }
     }

@@ -71,7 +71,6 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
             failures.extend(checks::name(fields));
         }
         native::INDEXES => {
-            failures.extend(checks::name(fields));
             failures.extend(indexes::failures(context, fields)?);
         }
         native::FUNCTIONS => {
@@ -180,6 +179,11 @@ fn collect(value: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, 
         Value::Ref(reference) => found.push((path.clone(), *reference)),
         Value::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
+                // A reference that is itself an element is reported at its array.
+                if let Value::Ref(reference) = element {
+                    found.push((path.clone(), *reference));
+                    continue;
+                }
                 path.push(index.to_string());
                 collect(element, path, found);
                 path.pop();

@@ -47,6 +47,7 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
     };
     let values = match document {
         Edge::At(document) if terms.is_empty() => vec![Value::Ref(document)],
+        Edge::Least | Edge::Greatest if terms.is_empty() => vec![Value::Null],
         _ => terms.iter().map(|term| term.value.clone()).collect(),
     };
     Ok(Bound { values, place: Place { terms, document } })
