@@ -20,7 +20,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const SQLITE_READERS: u32 = 4;
 
 /// Durable, because a lost commit would bring back a refresh token that its owner has already replaced.
-const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full;";
+/// The log is carried over in pieces of 200 pages: of the usual 1000 the writer would make everybody wait.
+const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full; \
+                             pragma wal_autocheckpoint = 200;";
 
 /// A reader that tries to write is a mistake; SQLite says so.
 const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on;";

@@ -35,7 +35,7 @@ use crate::session::verified::Verified;
 use crate::session::verified::VerifiedTokens;
 
 /// Expired sessions that are deleted at once: few enough not to hold the one writer for long.
-const SWEEP_ROWS: i64 = 100;
+const SWEEP_ROWS: i64 = 20;
 
 /// How often expired sessions are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
