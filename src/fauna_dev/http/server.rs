@@ -21,6 +21,8 @@ use super::stream::Stream;
 
 /// How many threads speak HTTP.
 const WORKERS: usize = 2;
+/// How long a stop waits, seconds: for requests, but idle connections look like them, and clients keep those open.
+const STOP_WITHIN_S: u64 = 1;
 /// What a connection that speaks HTTP/2 begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
 
@@ -42,6 +44,6 @@ pub fn serve(listener: TcpListener, endpoint: Endpoint) -> std::io::Result<Serve
         })
         .and_then(http)
     };
-    let builder = Server::build().workers(WORKERS).disable_signals();
+    let builder = Server::build().workers(WORKERS).disable_signals().shutdown_timeout(STOP_WITHIN_S);
     Ok(builder.listen("embedded-fauna", listener, service)?.run())
 }
