@@ -2,8 +2,8 @@
 //! password by mail.
 //!
 //! What a person is refused is an [`Outcome`], answered with 200 and a status; an [`Error`] is a mistake of a frontend or a
-//! failure. Whoever signs up is signed in, unless accounts are hidden ([`by_mail`]). The rules of passwords and addresses are in [`crate::users`]; this room knows no
-//! hash and no query.
+//! failure. Whoever signs up is signed in, unless accounts are hidden ([`by_mail`]). The rules of passwords and addresses
+//! are in [`crate::users`]; this room knows no hash and no query.
 
 mod by_mail;
 mod dialect;
