@@ -1,7 +1,8 @@
 //! Administration over HTTP: looking at, counting, deleting, importing and exporting users, for whoever has the API key.
 //!
 //! Without a key in the configuration none of it exists. Imports are all or nothing: every entry is judged before
-//! anything is written ([`bulk`]), and everything is written at once ([`Users::import`]). Nothing here acts as a person; deleting an account ends its sessions first.
+//! anything is written ([`bulk`]), and everything is written at once ([`Users::import`]). Nothing here acts as a person;
+//! deleting an account ends its sessions first.
 
 mod bulk;
 mod key;
