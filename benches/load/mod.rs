@@ -68,29 +68,47 @@ async fn rate(target: &Target) -> f64 {
 
 /// Asks over one connection until it is time to stop; how many answers came.
 async fn ask_until(target: Target, stop: Instant) -> usize {
-    let mut stream = TcpStream::connect(target.address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut buffer = Vec::with_capacity(8192);
+    let mut connection = Connection::open(&target).await;
     let mut answered = 0;
     while Instant::now() < stop {
-        stream.write_all(&target.request).await.unwrap();
-        read_answer(&mut stream, &mut buffer).await;
+        connection.ask().await;
         answered += 1;
     }
     answered
 }
 
-/// Reads one 2xx answer with a `content-length`.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
-    buffer.clear();
-    loop {
-        assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server hung up");
-        let Some(head) = find(buffer, b"\r\n\r\n") else { continue };
-        assert!(buffer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(buffer));
-        while buffer.len() < head + 4 + content_length(&buffer[..head]) {
+/// A connection that stays open.
+pub struct Connection<'a> {
+    /// What is asked.
+    target: &'a Target,
+    /// Whom.
+    stream: TcpStream,
+    /// What came.
+    buffer: Vec<u8>,
+}
+
+impl<'a> Connection<'a> {
+    /// Connects.
+    pub async fn open(target: &'a Target) -> Self {
+        let stream = TcpStream::connect(target.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { target, stream, buffer: Vec::with_capacity(8192) }
+    }
+
+    /// Asks, and reads one 2xx answer with a `content-length`.
+    pub async fn ask(&mut self) {
+        self.stream.write_all(&self.target.request).await.unwrap();
+        let (stream, buffer) = (&mut self.stream, &mut self.buffer);
+        buffer.clear();
+        loop {
             assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server hung up");
+            let Some(head) = find(buffer, b"\r\n\r\n") else { continue };
+            assert!(buffer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(buffer));
+            while buffer.len() < head + 4 + content_length(&buffer[..head]) {
+                assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server hung up");
+            }
+            return;
         }
-        return;
     }
 }
 

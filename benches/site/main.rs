@@ -1,7 +1,7 @@
 //! How fast the site is, as ratios against a bare actix route in the same process and run.
 //!
-//! `cargo bench --bench site > /dev/null` tells a line a figure and judges nothing; standard output gets the access log, as it
-//! would in production. Servers have one worker, the load generator has a thread of its own; with one core every ratio is
+//! `cargo bench --bench site > /dev/null` tells a line a figure and judges nothing; `-- guard`, `stack`, `refresh` or `sign-ins`
+//! measures only that. Standard output gets the access log, as it would in production. Servers have one worker, the load generator has a thread of its own; with one core every ratio is
 //! flattered.
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 
 #[path = "../load/mod.rs"]
 mod load;
+mod sign_ins;
 
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -72,26 +73,31 @@ fn main() {
     generator.join().unwrap();
 }
 
-/// All figures, one after the other.
+/// All figures, one after the other, or the one that an argument names.
 async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr) {
-    let at_guard = Person::enter(guard, "/enter", "").await;
-    let guard_bare = Target::new(bare, "GET /", &at_guard.proof(), "");
-    let figure = load::ratio(&Target::new(guard, "GET /guarded", &at_guard.proof(), ""), &guard_bare).await;
-    eprintln!("guard alone                              {figure:.2} of a bare route");
-
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    if wanted("guard") {
+        let person = Person::enter(guard, "/enter", "").await;
+        let figure = against_bare(bare, Target::new(guard, "GET /guarded", &person.proof(), ""), &person).await;
+        eprintln!("guard alone                              {figure:.2} of a bare route");
+    }
     let person = Person::enter(site, "/auth/signup", &credentials("bench@example.com")).await;
-    let site_bare = Target::new(bare, "GET /", &person.proof(), "");
-    let figure = load::ratio(&Target::new(site, "GET /bench/guarded", &person.proof(), ""), &site_bare).await;
-    eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
+    if wanted("stack") {
+        let figure = against_bare(bare, Target::new(site, "GET /bench/guarded", &person.proof(), ""), &person).await;
+        eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
+    }
+    if wanted("refresh") {
+        eprintln!("refresh with its Fauna token             {:.0} a second, 8 at a time", refreshes(site, 8).await);
+    }
+    if wanted("sign-ins") {
+        sign_ins::measure(site, &person).await;
+    }
+}
 
-    eprintln!("refresh with its Fauna token             {:.0} a second, 8 at a time", refreshes(site, 8).await);
-    let (sign_ins, one_hash) = sign_ins(site).await;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as f64;
-    let ceiling = cores / one_hash.as_secs_f64();
-    eprintln!(
-        "sign-ins                                 {sign_ins:.0} a second, {:.2} of cores / argon2",
-        sign_ins / ceiling
-    );
+/// A request against the bare route that is sent the same headers.
+async fn against_bare(bare: SocketAddr, target: Target, person: &Person) -> f64 {
+    load::ratio(&target, &Target::new(bare, "GET /", &person.proof(), "")).await
 }
 
 /// A server with the guard before the route, and nothing else on that route.
@@ -144,39 +150,4 @@ async fn refreshes(site: SocketAddr, at_once: usize) -> f64 {
     });
     let count: i32 = futures_util::future::join_all(runs).await.into_iter().sum();
     f64::from(count) / began.elapsed().as_secs_f64()
-}
-
-/// Sign-ins per second, 8 at a time, and how long one hash takes on an idle core.
-async fn sign_ins(site: SocketAddr) -> (f64, Duration) {
-    let one_hash = load::median((0..9).map(|_| time_one_hash().as_secs_f64()).collect());
-    let http = reqwest::Client::new();
-    let began = Instant::now();
-    let runs = (0..8).map(|n| {
-        let http = http.clone();
-        async move {
-            let mut count = 0;
-            while began.elapsed() < Duration::from_secs(4) {
-                let body = credentials(&format!("refresh{n}@example.com"));
-                let request = http.post(format!("http://{site}/auth/signin")).header("st-auth-mode", "header");
-                let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
-                assert_eq!(response.status(), 200);
-                count += 1;
-            }
-            count
-        }
-    });
-    let count: i32 = futures_util::future::join_all(runs).await.into_iter().sum();
-    (f64::from(count) / began.elapsed().as_secs_f64(), Duration::from_secs_f64(one_hash))
-}
-
-/// One argon2id hash with the parameters and the reused memory of the site.
-fn time_one_hash() -> Duration {
-    let params = argon2::Params::new(19_456, 2, 1, None).unwrap();
-    let mut memory = vec![argon2::Block::default(); params.block_count()];
-    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let mut out = [0; 32];
-    argon2.hash_password_into_with_memory(b"warm", b"saltsaltsaltsalt", &mut out, &mut memory).unwrap();
-    let began = Instant::now();
-    argon2.hash_password_into_with_memory(b"correct horse 1", b"saltsaltsaltsalt", &mut out, &mut memory).unwrap();
-    began.elapsed()
 }

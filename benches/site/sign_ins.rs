@@ -1,0 +1,99 @@
+//! Sign-ins against the hashes that the machine could make if it did nothing else, and what others notice of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use tokio::time::MissedTickBehavior;
+
+use crate::load;
+use crate::load::Target;
+use crate::load::site::Person;
+use crate::load::site::credentials;
+
+/// How many people sign in at the same time, again and again.
+const AT_ONCE: usize = 64;
+/// For how long.
+const SPAN: Duration = Duration::from_secs(8);
+/// How often somebody else asks for something small.
+const PROBE_EVERY: Duration = Duration::from_millis(5);
+
+/// Tells how many there are a second, how long others wait meanwhile, and what it takes of memory.
+pub async fn measure(site: SocketAddr, somebody_else: &Person) {
+    let http = reqwest::Client::new();
+    let people = (0..AT_ONCE).map(|n| credentials(&format!("sign-in{n}@example.com")));
+    for who in people.clone() {
+        Person::enter(site, "/auth/signup", &who).await;
+    }
+    let before = hashes_a_second();
+    let end = Instant::now() + SPAN;
+    let signing_in = join_all(people.map(|who| sign_in_until(&http, site, who, end)));
+    let probe = Target::new(site, "GET /bench/guarded", &somebody_else.proof(), "");
+    let (counts, (mut waits, memory)) = tokio::join!(signing_in, probe_until(&probe, end));
+    let ceiling = f64::midpoint(before, hashes_a_second());
+    let rate = f64::from(counts.into_iter().sum::<u32>()) / SPAN.as_secs_f64();
+    waits.sort_unstable();
+    let [median, high] = [0.5, 0.99].map(|share| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1e3);
+    eprintln!("sign-ins, {AT_ONCE} at a time                {rate:.0} a second, {:.2} of the hashes that all cores make", rate / ceiling);
+    eprintln!("somebody else's request meanwhile        p50 {median:.2} ms, p99 {high:.2} ms");
+    eprintln!("memory meanwhile                         {} MB, the load generator's included", memory >> 10);
+}
+
+/// Signs in until it is time to stop; how often.
+async fn sign_in_until(http: &reqwest::Client, site: SocketAddr, who: String, end: Instant) -> u32 {
+    let mut count = 0;
+    loop {
+        let request = http.post(format!("http://{site}/auth/signin")).header("st-auth-mode", "header");
+        let request = request.header("content-type", "application/json").body(who.clone());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        if Instant::now() >= end {
+            return count;
+        }
+        count += 1;
+    }
+}
+
+/// How long each small request took until it is time to stop, and the most memory that was seen, in KiB.
+async fn probe_until(probe: &Target, end: Instant) -> (Vec<Duration>, u64) {
+    let (mut waits, mut memory) = (Vec::new(), 0);
+    let mut connection = load::Connection::open(probe).await;
+    let mut ticks = tokio::time::interval(PROBE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while Instant::now() < end {
+        ticks.tick().await;
+        let asked = Instant::now();
+        connection.ask().await;
+        waits.push(asked.elapsed());
+        memory = memory.max(resident());
+    }
+    (waits, memory)
+}
+
+/// Memory of this process that is in use, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// argon2id hashes a second on all cores at once, with the parameters and the reused memory of the site.
+fn hashes_a_second() -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads: Vec<_> = (0..cores).map(|_| std::thread::spawn(hash_for_a_while)).collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+}
+
+/// Hashes a second of one thread.
+fn hash_for_a_while() -> f64 {
+    let params = argon2::Params::new(19_456, 2, 1, None).unwrap();
+    let mut memory = vec![argon2::Block::default(); params.block_count()];
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let (mut out, mut count) = ([0; 32], 0);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        argon2.hash_password_into_with_memory(b"correct horse 1", b"saltsaltsaltsalt", &mut out, &mut memory).unwrap();
+        count += 1;
+    }
+    f64::from(count) / began.elapsed().as_secs_f64()
+}
