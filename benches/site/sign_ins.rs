@@ -35,7 +35,10 @@ pub async fn measure(site: SocketAddr, somebody_else: &Person) {
     let rate = f64::from(counts.into_iter().sum::<u32>()) / SPAN.as_secs_f64();
     waits.sort_unstable();
     let [median, high] = [0.5, 0.99].map(|share| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1e3);
-    eprintln!("sign-ins, {AT_ONCE} at a time                {rate:.0} a second, {:.2} of the hashes that all cores make", rate / ceiling);
+    eprintln!(
+        "sign-ins, {AT_ONCE} at a time                {rate:.0} a second, {:.2} of the hashes that all cores make",
+        rate / ceiling
+    );
     eprintln!("somebody else's request meanwhile        p50 {median:.2} ms, p99 {high:.2} ms");
     eprintln!("memory meanwhile                         {} MB, the load generator's included", memory >> 10);
 }

@@ -33,7 +33,7 @@ pub async fn users(config: &Config, words: &[&str], out: &mut dyn Write) -> Resu
     let database = Database::open(database_url(config).expose_secret()).await?;
     let handles = Handles::build((config, &Own::default()), &clock, config.listen, &reached, database).await?;
     let done = run(&handles.accounts.admin, words, out).await;
-    reached.stop().await;
+    reached.halt().await;
     done
 }
 

@@ -69,11 +69,11 @@ pub async fn reach_beside(config: &Config, clock: &Clock) -> Result<Reached, Err
 }
 
 impl Reached {
-    /// Stops the endpoint, if it is ours to stop.
-    pub async fn stop(self) {
+    /// Stops the endpoint, if it is ours to stop, when all has been asked and answered.
+    pub async fn halt(self) {
         #[cfg(feature = "embedded-fauna")]
         if let Some(running) = self.running {
-            running.stop().await;
+            running.halt().await;
         }
     }
 }

@@ -75,6 +75,11 @@ impl Running {
     pub async fn stop(self) {
         self.handle.stop(true).await;
     }
+
+    /// Stops it at once: for whoever has asked alone and has all answers. Connections that are kept open are not waited for.
+    pub async fn halt(self) {
+        self.handle.stop(false).await;
+    }
 }
 
 /// Opens or makes the file, binds, and serves in the background.
