@@ -27,6 +27,7 @@ mod fauna_tokens;
 pub mod session;
 
 // What all of that stands on.
+mod body;
 pub mod database;
 mod fauna;
 #[cfg(feature = "embedded-fauna")]

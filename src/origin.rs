@@ -1,8 +1,8 @@
 //! What concerns every request, whoever answers it.
 //!
-//! Which other origins may call us (CORS), whether a request that carries cookies was meant by the person it claims to
-//! come from (design D8), the headers that tell browsers to be strict, a deadline, and an answer in words even where a
-//! handler panicked or actix-web refused by itself. Refusals are ordinary answers, so the layers outside still dress them.
+//! Which other origins may call us (CORS), whether a request was meant by the person in front of the browser that sends it
+//! (design D8), the headers that tell browsers to be strict, a deadline, and an answer in words even where a handler
+//! panicked or actix-web refused by itself. Refusals are ordinary answers, so the layers outside still dress them.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .max_age(3600)
 }
 
-/// Refuses unsafe requests that carry cookies or are forms, and come from another site.
+/// Refuses unsafe requests that come from another site.
 pub async fn same_origin(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -87,13 +87,10 @@ pub async fn same_origin(
 /// Whether the person in front of the browser can have meant this request. Pure.
 ///
 /// `Sec-Fetch-Site` cannot be forged by a page; where it is missing (older browsers) `Origin` decides; where both are
-/// missing it is no browser, and no ambient cookies are at stake. Forms are judged without cookies, too: another site's form
-/// could sign somebody in to an account of its own, and read there what they then write.
+/// missing it is no browser. Cookies are not asked for: a page elsewhere could sign somebody in to an account of its own, to
+/// read there what they then write, and where cookies stay at home the answer could still remove them (S-C-17, S-C-18).
 fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
-    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let form = kind.to_ascii_lowercase().starts_with(FORM);
-    if safe || !(form || headers.contains_key(header::COOKIE)) {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
@@ -103,9 +100,6 @@ fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &
         (Some(_), None) => false,
     }
 }
-
-/// What browsers call a posted form.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whether `origin` is one of ours: configured, or the very host that was asked.
 fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
@@ -234,10 +228,9 @@ mod tests {
         Trusted::new("https://api.example", "https://www.example", None).unwrap()
     }
 
-    /// Asks for an unsafe request with cookies and these headers at host `api.example`.
+    /// Asks for an unsafe request with these headers at host `api.example`.
     fn meant(headers: &[(&'static str, &'static str)]) -> bool {
         let mut map = HeaderMap::new();
-        map.insert(header::COOKIE, HeaderValue::from_static("a=b"));
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
@@ -250,17 +243,8 @@ mod tests {
         assert!(!meant(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
         assert!(!meant(&[("sec-fetch-site", "cross-site")]));
         assert!(!meant(&[("origin", "null")]));
-    }
-
-    #[test]
-    fn a_form_of_another_site_is_refused_although_it_carries_no_cookies() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ORIGIN, HeaderValue::from_static("https://evil.example"));
-        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
-        assert!(!is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
-        headers.insert(header::ORIGIN, HeaderValue::from_static("https://www.example"));
-        assert!(is_meant(&Method::POST, &headers, Some("api.example"), &trusted()));
+        assert!(!meant(&[("origin", "https://www.example.evil.example")]));
+        assert!(!meant(&[("origin", "https://www.example:444")]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::account::Accounts;
+use crate::body::Body;
 use crate::problem::Problem;
 use crate::session;
 use crate::session::Requirements;
@@ -35,7 +36,7 @@ pub fn routes(api: &mut web::ServiceConfig) {
 
 /// Another password.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPassword {
     /// The one until now.
     current_password: String,
@@ -45,7 +46,7 @@ struct NewPassword {
 
 /// Another address.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewEmail {
     /// The account's password.
     current_password: String,
@@ -55,6 +56,7 @@ struct NewEmail {
 
 /// What a link carried.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LinkToken {
     /// The token.
     token: String,
@@ -62,7 +64,7 @@ struct LinkToken {
 
 /// The end.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Farewell {
     /// The account's password.
     current_password: String,
@@ -83,7 +85,7 @@ async fn change_password(
     Owner(owner): Owner,
     client: Client,
     accounts: Data<Accounts>,
-    Json(wish): Json<NewPassword>,
+    Body(wish): Body<NewPassword>,
 ) -> Result<Json<Done>, Problem> {
     accounts.change_password(owner, &client, wish.current_password.into(), wish.new_password).await?;
     Ok(DONE)
@@ -94,7 +96,7 @@ async fn ask_for_email(
     Owner(owner): Owner,
     client: Client,
     accounts: Data<Accounts>,
-    Json(wish): Json<NewEmail>,
+    Body(wish): Body<NewEmail>,
 ) -> Result<Json<Done>, Problem> {
     accounts.ask_for_email(&owner, &client, wish.current_password.into(), &wish.email).await?;
     Ok(DONE)
@@ -104,7 +106,7 @@ async fn ask_for_email(
 async fn confirm_email(
     client: Client,
     accounts: Data<Accounts>,
-    Json(link): Json<LinkToken>,
+    Body(link): Body<LinkToken>,
 ) -> Result<Json<Done>, Problem> {
     accounts.confirm_email(&client, link.token).await?;
     Ok(DONE)
@@ -115,7 +117,7 @@ async fn delete(
     Owner(owner): Owner,
     client: Client,
     accounts: Data<Accounts>,
-    Json(wish): Json<Farewell>,
+    Body(wish): Body<Farewell>,
 ) -> Result<Json<Done>, Problem> {
     accounts.delete(owner, &client, wish.current_password.into()).await?;
     Ok(DONE)

@@ -161,6 +161,9 @@ pub async fn start_with(config: Config, clock: Clock, own: Own) -> Result<Site, 
     let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(handles.sessions.get_ref().clone().sweep_forever());
     let server = serve(&config, handles, own.routes, listener)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
         address,

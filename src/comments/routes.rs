@@ -9,6 +9,7 @@ use actix_web::web::Query;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::body::Body;
 use crate::comments::Comment;
 use crate::comments::CommentText;
 use crate::comments::Comments;
@@ -54,6 +55,7 @@ struct PartQuery {
 
 /// A comment to be posted.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewComment {
     /// What is said.
     text: String,
@@ -99,7 +101,7 @@ async fn list(
 async fn add(
     author: SignedIn,
     comments: Data<Comments>,
-    Json(new): Json<NewComment>,
+    Body(new): Body<NewComment>,
 ) -> Result<(Json<Comment>, StatusCode), Problem> {
     let text = CommentText::parse(&new.text)?;
     Ok((Json(comments.add(&author, &text).await?), StatusCode::CREATED))
@@ -124,7 +126,7 @@ async fn unlike(fan: SignedIn, comments: Data<Comments>, id: Path<String>) -> Re
 async fn like_comment(
     fan: SignedIn,
     comments: Data<Comments>,
-    Json(wish): Json<LikeComment>,
+    Body(wish): Body<LikeComment>,
 ) -> Result<Json<LikeAnswer>, Problem> {
     let Likes { likes, liked } = comments.like(&fan, &known(&wish.comment_id)?).await?;
     Ok(Json(LikeAnswer { status: "OK", user_id: fan.user().to_string(), likes, liked }))

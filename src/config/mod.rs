@@ -199,6 +199,28 @@ impl Config {
         refuse_in_production(&config, &mut read);
         read.finish(config)
     }
+
+    /// What may be meant, but should be known to whoever runs this in production; for the log, at each start.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        if self.environment == Environment::Development {
+            return Vec::new();
+        }
+        let accounts = &self.accounts;
+        let known = [
+            (
+                self.session.api_domain.is_none(),
+                "API_DOMAIN is not set: cookies and mailed links are made for localhost",
+            ),
+            (
+                !accounts.hide_existing_accounts,
+                "sign-up tells anybody which addresses have an account, as SuperTokens' interfaces expect; \
+                 HIDE_EXISTING_ACCOUNTS=true hides it",
+            ),
+            (!accounts.throttle, "INSECURE_NO_THROTTLE is set: nothing slows guessing down"),
+            (accounts.smtp_url.is_none(), "SMTP_URL is not set: mail reaches nobody"),
+        ];
+        known.into_iter().filter_map(|(holds, warning)| holds.then_some(warning)).collect()
+    }
 }
 
 /// `APP_ENV`.

@@ -45,6 +45,25 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
 }
 
 #[test]
+fn s_p_05_production_is_told_what_it_should_know() {
+    assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());
+    let least = [
+        ("APP_ENV", "production"),
+        ("FAUNA_ENDPOINT", "https://fauna.example.com"),
+        ("FAUNA_SECRET", "fn"),
+        ("SEAL_KEYS", "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("SMTP_URL", "smtp://localhost"),
+    ];
+    let warnings = read(&least).unwrap().warnings().join(" ");
+    assert!(warnings.contains("API_DOMAIN") && warnings.contains("HIDE_EXISTING_ACCOUNTS"), "{warnings}");
+    let more = [("API_DOMAIN", "https://example.com"), ("HIDE_EXISTING_ACCOUNTS", "true")];
+    let all = [least.as_slice(), &more].concat();
+    assert_eq!(read(&all).unwrap().warnings(), Vec::<&str>::new());
+    let unslowed = [all.as_slice(), &[("INSECURE_NO_THROTTLE", "true")]].concat();
+    assert_eq!(read(&unslowed).unwrap().warnings().len(), 1);
+}
+
+#[test]
 fn accounts_are_hidden_only_where_mail_can_complete_a_sign_up() {
     let hidden = |mode| [("HIDE_EXISTING_ACCOUNTS", "true"), ("EMAIL_VERIFICATION", mode)];
     assert!(mistakes(&hidden("OFF")).contains("HIDE_EXISTING_ACCOUNTS"));

@@ -352,3 +352,45 @@ pub fn documents(collection_name: &str) -> Expr {
 pub fn filter(items: Expr, holds: Expr) -> Expr {
     form([("filter", holds), ("collection", items)])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// JSON whose keys are, as often as not, words of the language.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),];
+        let key = prop_oneof!["object|delete|call|let|@ref|@mod|@ts|@obj|query|data", ".{0,6}"];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..4)
+                    .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    /// What Fauna makes of it; nothing where it would evaluate something.
+    fn read_by_fauna(wire: &Value) -> Option<Value> {
+        match wire {
+            Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),
+            Value::Object(form) => match form.iter().collect::<Vec<_>>().as_slice() {
+                [(name, Value::Object(fields))] if *name == "object" => {
+                    let fields = fields.iter().map(|(name, value)| Some((name.clone(), read_by_fauna(value)?)));
+                    fields.collect::<Option<Map<_, _>>>().map(Value::from)
+                }
+                _ => None,
+            },
+            scalar => Some(scalar.clone()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn s_i_33_what_comes_from_outside_is_data_at_every_depth(value in json()) {
+            prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
+        }
+    }
+}

@@ -38,8 +38,6 @@ type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 pub struct Hasher {
     /// Where jobs are put in.
     jobs: SyncSender<Job>,
-    /// Checked where there is no account.
-    decoy: Arc<StoredHash>,
 }
 
 /// What became of a check.
@@ -54,7 +52,7 @@ pub enum Verdict {
 }
 
 impl Hasher {
-    /// A hasher that uses every core. Fails only where the system has no randomness or no more threads.
+    /// A hasher that uses every core. Fails only where the system has no more threads.
     pub fn new() -> Result<Self, Error> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (jobs, waiting) = sync_channel(WAITING_MAX);
@@ -64,7 +62,7 @@ impl Hasher {
             let thread = thread::Builder::new().name("password-hash".to_owned());
             thread.spawn(move || work_until_closed(&waiting)).map_err(|_no_thread| Error::Hashing)?;
         }
-        Ok(Self { jobs, decoy: Arc::new(stored_hash::decoy().ok_or(Error::Hashing)?) })
+        Ok(Self { jobs })
     }
 
     /// Hashes a new password.
@@ -85,25 +83,19 @@ impl Hasher {
         if stored.is_some() && readable.is_none() {
             tracing::warn!("a stored password hash has no known form: nobody can sign in with it");
         }
-        let decoy = Arc::clone(&self.decoy);
-        self.run(move |memory| match readable {
-            Some(stored) if stored.verify(password.expose_secret(), memory) => {
-                if stored.is_outdated() {
-                    Verdict::RightButOutdated
-                } else {
-                    Verdict::Right
+        self.run(move |memory| {
+            let Some(stored) = readable else {
+                stored_hash::waste_all(memory);
+                return Verdict::Wrong;
+            };
+            match (stored.verify(password.expose_secret(), memory), stored.is_outdated()) {
+                (true, true) => Verdict::RightButOutdated,
+                (true, false) => Verdict::Right,
+                (false, _) => {
+                    // What is checked faster than today's hashes would tell that there is an account.
+                    stored_hash::waste(stored.shortfall(), memory);
+                    Verdict::Wrong
                 }
-            }
-            Some(stored) => {
-                // What is checked faster than today's hashes would tell that there is an account.
-                if stored.is_cheap() {
-                    decoy.verify(password.expose_secret(), memory);
-                }
-                Verdict::Wrong
-            }
-            None => {
-                decoy.verify(password.expose_secret(), memory);
-                Verdict::Wrong
             }
         })
         .await

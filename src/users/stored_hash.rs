@@ -18,6 +18,8 @@ const MEMORY_KIB: u32 = 19_456;
 pub const MEMORY_BLOCKS: usize = 19_456;
 /// Passes of a new hash.
 const PASSES: u32 = 2;
+/// Work of a new hash: memory times passes, KiB.
+const WORK_KIB: u32 = MEMORY_KIB * PASSES;
 /// Lanes of a new hash.
 const LANES: u32 = 1;
 /// Bytes of salt and of hash in a new one.
@@ -58,7 +60,7 @@ impl StoredHash {
     /// Reads a stored text; `None` where it is of no known form or would cost too much.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split('$').collect::<Vec<_>>().as_slice() {
-            ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 => {
+            ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 && rest.bytes().all(is_bcrypts) => {
                 (cost.parse::<u32>().ok()? <= BCRYPT_COST_MAX).then(|| Self::Bcrypt(text.to_owned()))
             }
             ["", name, version, params, salt, hash] => {
@@ -97,19 +99,21 @@ impl StoredHash {
                 let mut computed = vec![0; hash.len()];
                 fill(argon2, password, salt, &mut computed, memory) && verify_slices_are_equal(&computed, hash).is_ok()
             }
-            Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false),
+            // To bcrypt `pw` and `pw`, NUL, `pw` are the same.
+            Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false) && !password.contains('\0'),
         }
     }
 
-    /// Whether checking it takes much less than checking a new one.
-    pub fn is_cheap(&self) -> bool {
-        match self {
-            Self::Argon2 { argon2, .. } => {
-                let work = argon2.params().m_cost().saturating_mul(argon2.params().t_cost());
-                work < MEMORY_KIB.saturating_mul(PASSES) / 2
+    /// How much less work it is to check it than to check a new one, in KiB as [`waste`] takes them.
+    pub fn shortfall(&self) -> u32 {
+        let work = match self {
+            Self::Argon2 { argon2, .. } => argon2.params().m_cost().saturating_mul(argon2.params().t_cost()),
+            Self::Bcrypt(text) => {
+                let cost = bcrypt_cost(text).unwrap_or(0);
+                WORK_KIB.checked_shr(BCRYPT_COST_ALIKE.saturating_sub(cost)).unwrap_or(0)
             }
-            Self::Bcrypt(text) => bcrypt_cost(text).is_none_or(|cost| cost < BCRYPT_COST_ALIKE),
-        }
+        };
+        WORK_KIB.saturating_sub(work)
     }
 
     /// Whether a new hash of the same password would be harder to guess.
@@ -118,12 +122,17 @@ impl StoredHash {
             Self::Argon2 { argon2, algorithm, hash, .. } => {
                 let params = argon2.params();
                 *algorithm != Algorithm::Argon2id
-                    || params.m_cost().saturating_mul(params.t_cost()) < MEMORY_KIB.saturating_mul(PASSES)
+                    || params.m_cost().saturating_mul(params.t_cost()) < WORK_KIB
                     || hash.len() < HASH_BYTES
             }
             Self::Bcrypt(_) => true,
         }
     }
+}
+
+/// Whether bcrypt's own base64 has this digit.
+fn is_bcrypts(digit: u8) -> bool {
+    digit.is_ascii_alphanumeric() || matches!(digit, b'.' | b'/')
 }
 
 /// The cost that a bcrypt hash names.
@@ -162,13 +171,16 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     })
 }
 
-/// A hash of no password that costs as much as a new one: an unknown address must take as long as a wrong password.
-pub fn decoy() -> Option<StoredHash> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
-    let argon2 = Box::new(Argon2::new(Algorithm::Argon2id, Version::V0x13, params));
-    let mut hash = vec![0; HASH_BYTES];
-    aws_lc_rs::rand::fill(&mut hash).ok()?;
-    Some(StoredHash::Argon2 { argon2, algorithm: Algorithm::Argon2id, salt: vec![0; SALT_BYTES], hash })
+/// Does as much work as checking a new hash, for nobody: an unknown address must take as long as a wrong password.
+pub fn waste_all(memory: &mut Vec<Block>) {
+    waste(WORK_KIB, memory);
+}
+
+/// Does so much work for nobody, in KiB of memory times passes.
+pub fn waste(work_kib: u32, memory: &mut Vec<Block>) {
+    let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    fill(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);
 }
 
 #[cfg(test)]
@@ -200,7 +212,33 @@ mod tests {
         let stored = StoredHash::parse(&text).unwrap();
         assert!(stored.verify("correct horse 1", &mut memory) && !stored.verify("correct horse 2", &mut memory));
         assert!(!stored.is_outdated());
-        assert!(!decoy().unwrap().verify("", &mut memory));
+        assert_eq!(stored.shortfall(), 0);
+    }
+
+    #[test]
+    fn what_is_cheaper_than_a_new_one_knows_by_how_much() {
+        let rest = "$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
+        let bcrypt = "$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm";
+        for (text, expected) in [
+            (format!("$argon2id$v=19$m=19456,t=2,p=1{rest}"), 0),
+            (format!("$argon2id$v=19$m=65536,t=3,p=4{rest}"), 0),
+            (format!("$argon2id$v=19$m=19456,t=1,p=1{rest}"), 19_456),
+            (format!("$argon2id$v=19$m=16,t=2,p=1{rest}"), 38_880),
+            (format!("$2a$12{bcrypt}"), 0),
+            (format!("$2a$09{bcrypt}"), 0),
+            (format!("$2a$08{bcrypt}"), 19_456),
+            (format!("$2a$04{bcrypt}"), 37_696),
+        ] {
+            assert_eq!(StoredHash::parse(&text).unwrap().shortfall(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn s_p_33_a_nul_ends_no_password() {
+        let stored = StoredHash::parse(&bcrypt::hash("pw", 4).unwrap()).unwrap();
+        let mut memory = Vec::new();
+        assert!(stored.verify("pw", &mut memory));
+        assert!(!stored.verify("pw\0pw", &mut memory) && !stored.verify("pw\0", &mut memory));
     }
 
     #[test]
@@ -213,6 +251,8 @@ mod tests {
             "$argon2id$v=19$m=65536,t=1,p=64$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
             "$argon2id$v=19$m=16,t=2$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
             "$argon2id$v=19$m=16,t=2,p=1,x=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
+            "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZ\u{e9}m",
+            "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkm+",
             "$2a$15$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm",
             "$f_scrypt$x$y$m=14$r=8$s=Bw==",
         ] {
