@@ -96,6 +96,9 @@ impl Session {
         if session.refresh_token_lifetime <= session.access_token_lifetime {
             read.refuse("REFRESH_TOKEN_LIFETIME_S", "must be longer than ACCESS_TOKEN_LIFETIME_S");
         }
+        if session.absolute_lifetime < session.access_token_lifetime {
+            read.refuse("SESSION_LIFETIME_S", "must not be shorter than ACCESS_TOKEN_LIFETIME_S");
+        }
         session
     }
 }

@@ -228,9 +228,9 @@ impl Sessions {
         })
     }
 
-    /// What the companion is told of the access token that goes with a refresh token.
+    /// What the companion is told of the access token that goes with a refresh token. It does not outlive the session.
     pub(super) fn birth(&self, session: &store::Session, refresh: &RefreshToken, now: Timestamp) -> Birth {
-        let ends = now.after(self.settings().access_token_lifetime).seconds();
+        let ends = now.after(self.settings().access_token_lifetime).min(session.ends_at).seconds();
         Birth {
             handle: session.handle.clone(),
             user: session.user.clone(),
