@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Map;
-use serde_json::Value;
 use serde_json::json;
 use starter::session::AntiCsrf;
 use starter::session::SessionHandle;
 use starter::session::Transfer;
 
 use crate::by_handle::handle_of;
+use crate::tokens::of_version_two;
 use crate::world::Answer;
 use crate::world::SECOND;
 use crate::world::Visitor;
@@ -20,12 +17,6 @@ use crate::world::World;
 use crate::world::claims;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
-
-/// What an access token of version 2 says.
-fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
-    let payload = visitor.access_token().split('.').nth(1).unwrap();
-    serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
-}
 
 /// Somebody signed in with a frontend of the seed's age.
 async fn sign_in_of_old(world: &World, user: &str) -> Visitor {

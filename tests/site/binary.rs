@@ -163,10 +163,9 @@ fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
 /// security.md 3.3.2.
 #[test]
 fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
-    for (name, value, told) in [
-        ("WEBSITE_DOMAIN", "https://site.example", "API_DOMAIN"),
-        ("COOKIE_DOMAIN", "a b", "COOKIE_DOMAIN"),
-    ] {
+    for (name, value, told) in
+        [("WEBSITE_DOMAIN", "https://site.example", "API_DOMAIN"), ("COOKIE_DOMAIN", "a b", "COOKIE_DOMAIN")]
+    {
         let directory = tempfile::tempdir().unwrap();
         let output = program(directory.path()).env(name, value).output().unwrap();
         assert!(!output.status.success());
