@@ -56,6 +56,11 @@ fn millis_of(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// A span as whole microseconds; longer than any life where it does not fit.
+fn micros_of(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Tells the time. Clones move together.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -109,8 +114,13 @@ impl Clock {
 
     /// Moves this clock and all its clones ahead of the system's, and wakes who has slept long enough then. For tests.
     pub fn advance(&self, span: Duration) {
-        self.moved.ahead.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.moved.ahead.fetch_add(micros_of(span), Ordering::SeqCst);
         self.moved.again.notify_waiters();
+    }
+
+    /// Moves this clock and all its clones back, as when somebody sets the system's. For tests.
+    pub fn go_back(&self, span: Duration) {
+        self.moved.ahead.fetch_sub(micros_of(span), Ordering::SeqCst);
     }
 }
 
@@ -125,6 +135,8 @@ mod tests {
         let before = twin.now();
         clock.advance(Duration::from_secs(60));
         assert!(twin.now() >= before.after(Duration::from_secs(60)));
+        clock.go_back(Duration::from_hours(1));
+        assert!(twin.now() < before);
     }
 
     #[actix_rt::test]

@@ -86,8 +86,8 @@ impl Session {
             website_domain: read.origin("WEBSITE_DOMAIN"),
             api_base_path: api_base_path(read),
             api_gateway_path: api_gateway_path(read),
-            cookie_domain: read.optional("COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
-            older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN").map(|domain| domain.to_ascii_lowercase()),
+            cookie_domain: read.optional("COOKIE_DOMAIN"),
+            older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN"),
             same_site: same_site(read),
             anti_csrf: anti_csrf(read),
             transfer: transfer(read),
@@ -95,6 +95,9 @@ impl Session {
         };
         if session.refresh_token_lifetime <= session.access_token_lifetime {
             read.refuse("REFRESH_TOKEN_LIFETIME_S", "must be longer than ACCESS_TOKEN_LIFETIME_S");
+        }
+        if session.absolute_lifetime < session.access_token_lifetime {
+            read.refuse("SESSION_LIFETIME_S", "must not be shorter than ACCESS_TOKEN_LIFETIME_S");
         }
         session
     }

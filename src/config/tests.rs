@@ -88,6 +88,9 @@ fn secrets_do_not_print_themselves() {
 fn a_session_must_outlive_its_access_token() {
     let text = mistakes(&[("ACCESS_TOKEN_LIFETIME_S", "100"), ("REFRESH_TOKEN_LIFETIME_S", "100")]);
     assert!(text.contains("REFRESH_TOKEN_LIFETIME_S"));
+    let text = mistakes(&[("ACCESS_TOKEN_LIFETIME_S", "100"), ("SESSION_LIFETIME_S", "99")]);
+    assert!(text.contains("SESSION_LIFETIME_S"));
+    assert!(read(&[("ACCESS_TOKEN_LIFETIME_S", "100"), ("SESSION_LIFETIME_S", "100")]).is_ok());
 }
 
 #[test]

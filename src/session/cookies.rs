@@ -69,6 +69,12 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// The names of access and refresh token in cookies.
+const PLAIN_NAMES: (&str, &str) = ("sAccessToken", "sRefreshToken");
+
+/// The same for cookies of this host only, over https.
+const PREFIXED_NAMES: (&str, &str) = ("__Host-sAccessToken", "__Secure-sRefreshToken");
+
 /// How our cookies are named and limited.
 #[derive(Clone, Debug)]
 pub struct CookieRules {
@@ -87,12 +93,12 @@ pub struct CookieRules {
 }
 
 impl CookieRules {
-    /// On https without a domain the names carry the prefixes that browsers enforce (design D7).
+    /// As the settings have them.
     pub fn new(settings: &Settings) -> Self {
-        let is_host_only = settings.is_secure() && settings.cookie_domain.is_none();
+        let (access_name, refresh_name) = if settings.has_plain_names() { PLAIN_NAMES } else { PREFIXED_NAMES };
         Self {
-            access_name: if is_host_only { "__Host-sAccessToken" } else { "sAccessToken" },
-            refresh_name: if is_host_only { "__Secure-sRefreshToken" } else { "sRefreshToken" },
+            access_name,
+            refresh_name,
             refresh_path: format!("{}/session/refresh", settings.visible_base_path()),
             domain: settings.cookie_domain.clone(),
             secure: settings.is_secure(),
@@ -115,11 +121,28 @@ impl CookieRules {
         self.set(ID_COOKIE, value, "/", expires_at).to_string()
     }
 
-    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only.
-    pub fn remove_of(&self, domain: &str) -> [String; 2] {
-        let of = Self { domain: (!domain.is_empty()).then(|| domain.to_owned()), ..self.clone() };
+    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only,
+    /// whose names may have carried prefixes or, in SuperTokens' own backends, not.
+    pub fn remove_of(&self, domain: &str) -> Vec<String> {
         let never = Timestamp::from_millis(0);
-        [of.access("", never), of.refresh("", never)]
+        let domain = (!domain.is_empty()).then(|| domain.to_owned());
+        let has_prefixes = self.secure && domain.is_none() && self.can_come_twice();
+        let remove = |(access_name, refresh_name)| {
+            let of = Self { access_name, refresh_name, domain: domain.clone(), ..self.clone() };
+            [of.access("", never), of.refresh("", never)]
+        };
+        [Some(PLAIN_NAMES), has_prefixes.then_some(PREFIXED_NAMES)].into_iter().flatten().flat_map(remove).collect()
+    }
+
+    /// Whether cookies of another domain can have the names of ours.
+    pub fn can_come_twice(&self) -> bool {
+        self.access_name == PLAIN_NAMES.0
+    }
+
+    /// Whether session cookies of the other names came along: of another domain, as it was before.
+    pub fn of_other_names(&self, headers: &HeaderMap) -> bool {
+        let (access, refresh) = if self.can_come_twice() { PREFIXED_NAMES } else { PLAIN_NAMES };
+        find(headers, access) != Sent::Never || find(headers, refresh) != Sent::Never
     }
 
     /// A cookie with all attributes.
@@ -214,6 +237,40 @@ mod tests {
                 assert_eq!(attributes(set(&rules, "x", day)), attributes(set(&rules, "", never)));
             }
             assert!(rules.refresh("x", day).contains("Path=/gateway/auth/session/refresh; "));
+        }
+    }
+
+    /// `OLDER_COOKIE_DOMAIN`: what is removed has the names that it was set with, and no prefix stands beside a domain.
+    #[test]
+    fn the_cookies_of_a_former_domain_are_removed_by_their_names() {
+        const PATH: &str = "Path=/auth/session/refresh";
+        let https = "https://a.example.com";
+        for (api, domain, former, expected) in [
+            (https, None, "example.com", &["sAccessToken Domain=example.com", "sRefreshToken Domain=example.com"][..]),
+            (https, None, "", &["sAccessToken", "sRefreshToken"]),
+            (
+                https,
+                Some("example.com"),
+                "",
+                &["sAccessToken", "sRefreshToken", "__Host-sAccessToken", "__Secure-sRefreshToken"],
+            ),
+            ("http://a.example.com", Some("example.com"), "", &["sAccessToken", "sRefreshToken"]),
+        ] {
+            let mut settings = Settings::new(api, api, SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            let lines = CookieRules::new(&settings).remove_of(former);
+            let said: Vec<String> = lines
+                .iter()
+                .map(|line| {
+                    assert!(line.contains("=; ") && line.contains("Expires=Thu, 01 Jan 1970"), "{line}");
+                    assert_eq!(line.contains("Secure; "), api == https, "{line}");
+                    assert_eq!(line.contains(PATH), line.contains("RefreshToken="), "{line}");
+                    let domain = line.split("; ").find(|part| part.starts_with("Domain="));
+                    let name = line.split_once('=').unwrap().0;
+                    domain.map_or_else(|| name.to_owned(), |domain| format!("{name} {domain}"))
+                })
+                .collect();
+            assert_eq!(said, expected);
         }
     }
 

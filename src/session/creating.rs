@@ -62,12 +62,12 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::create`].
     pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
-        let profile = profile::of_request(request.headers());
-        let asked = match profile {
-            Profile::Modern => transport::for_create(request.headers(), self.settings().transfer),
-            Profile::Legacy => Transfer::Cookie,
+        let (headers, set) = (request.headers(), new.transfer.or(self.settings().transfer));
+        let (transfer, profile) = match profile::of_request(headers) {
+            // Frontends of old know nothing of headers.
+            Profile::Legacy if set != Some(Transfer::Header) => (Transfer::Cookie, Profile::Legacy),
+            Profile::Legacy | Profile::Modern => (transport::for_create(headers, set), Profile::Modern),
         };
-        let transfer = new.transfer.unwrap_or(asked);
         let travel = Travel { transfer, profile };
         let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
         let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
@@ -76,7 +76,7 @@ impl Sessions {
         let version = profile.version();
         let issued = tokio::spawn(async move { sessions.issue_as(new, with_anti_csrf, version).await }).await??;
         let outbox = Outbox::of(request);
-        if transport::carries_access(request.headers(), self.cookies(), other) {
+        if transport::carries_access(headers, self.cookies(), other) {
             outbox.clear(self.cookies(), other);
         }
         let token = Arc::clone(&issued.token);

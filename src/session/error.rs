@@ -12,6 +12,9 @@ use crate::session::claims::ClaimFailure;
 /// Why there is no session, or none right now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The settings contradict each other, or would work with no browser: there are no sessions at all.
+    #[error("{0}")]
+    Settings(&'static str),
     /// The access token does not serve any more, or was not sent as it must be: the client refreshes and comes again.
     #[error("the access token must be renewed: {0}")]
     TryRefresh(&'static str),
@@ -79,7 +82,9 @@ impl From<Error> for Problem {
             Error::DuplicateCookiesCleared => Self::new(StatusCode::NO_CONTENT, DUPLICATE_COOKIES),
             Error::PayloadTooLarge => Self::bad_request("the access token's payload is too large"),
             Error::Contended | Error::Store(_) | Error::Companion(_) => Self::unavailable(error),
-            Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => Self::internal(error),
+            Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -146,7 +146,9 @@ impl Outbox {
         match manner.travel.transfer {
             Transfer::Cookie => {
                 let ends = if is_legacy { claims.expiry() } else { manner.now.after(ACCESS_COOKIE_LIFE) };
-                notes.access_header = manner.expose.then(|| access.clone());
+                if manner.expose {
+                    notes.access_header = Some(access.clone());
+                }
                 notes.access_cookie = Some((access, ends));
             }
             Transfer::Header => notes.access_header = Some(access),

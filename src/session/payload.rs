@@ -19,6 +19,11 @@ pub fn of_application(mut payload: Map<String, Value>, reserved: &[&str]) -> Map
     payload
 }
 
+/// Whether it holds a claim of the session's own: an import or a statement of SQL has put it there.
+pub fn is_protected(payload: &Map<String, Value>) -> bool {
+    PROTECTED_CLAIMS.iter().any(|name| payload.contains_key(*name))
+}
+
 /// The payload with an update merged in, one level deep: a null removes its key.
 pub fn merged(payload: &Map<String, Value>, update: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
     let mut merged = payload.clone();

@@ -29,6 +29,9 @@ const HAS_PARENT: u8 = 1;
 /// Flag: an anti-CSRF token follows.
 const HAS_ANTI_CSRF: u8 = 2;
 
+/// Length of the keys that authenticate.
+const KEY_BYTES: usize = 32;
+
 /// Length of the authentication code.
 const TAG_BYTES: usize = 32;
 
@@ -49,9 +52,9 @@ pub struct RefreshToken {
 pub struct RefreshKey(hmac::Key);
 
 impl RefreshKey {
-    /// From 256 random bits.
-    pub fn new(bytes: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    /// From 256 random bits, and nothing less: whoever guesses the key makes tokens.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == KEY_BYTES).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 }
 
@@ -150,7 +153,12 @@ mod tests {
     use super::*;
 
     fn key(byte: u8) -> RefreshKey {
-        RefreshKey::new(&[byte; 32])
+        RefreshKey::new(&[byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_key_that_can_be_guessed_is_none() {
+        assert!(RefreshKey::new(&[]).is_none() && RefreshKey::new(&[1; 31]).is_none());
     }
 
     fn handle() -> SessionHandle {
@@ -199,6 +207,24 @@ mod tests {
         #[test]
         fn random_text_is_nothing(text in ".{0,200}") {
             prop_assert!(RefreshToken::read(&[key(1)], &text).is_none());
+        }
+
+        /// Whoever has the key can still write nothing that is read as something else than it says.
+        #[test]
+        fn authenticated_nonsense_is_read_or_left_but_never_panics(
+            head in prop::option::of((0..3u8, any::<u8>(), 0..80u8)),
+            body in prop::collection::vec(prop_oneof![any::<u8>(), b'!'..=b'~'], 0..300),
+        ) {
+            let mut bytes: Vec<u8> = head.map(|(version, flags, length)| [version, flags, length]).into_iter().flatten().collect();
+            bytes.extend(body);
+            let tag = hmac::sign(&key(1).0, &bytes);
+            let text = URL_SAFE_NO_PAD.encode([&bytes, tag.as_ref()].concat());
+            if let Some(read) = RefreshToken::read(&[key(1)], &text) {
+                prop_assert_eq!(bytes[0], VERSION);
+                prop_assert_eq!(read.handle.as_str().len(), usize::from(bytes[2]));
+                prop_assert_eq!(read.parent.is_some(), bytes[1] & HAS_PARENT != 0);
+                prop_assert_eq!(read.anti_csrf.is_some(), bytes[1] & HAS_ANTI_CSRF != 0);
+            }
         }
     }
 }

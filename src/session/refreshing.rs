@@ -11,6 +11,7 @@ use crate::session::Lineage;
 use crate::session::Version;
 use crate::session::access_token::Parent;
 use crate::session::outbox::HandOut;
+use crate::session::payload;
 use crate::session::refresh_token::RefreshToken;
 use crate::session::rotation;
 use crate::session::rotation::Descent;
@@ -68,6 +69,10 @@ impl Sessions {
             let Some(session) = self.store().find(&presented.handle).await? else {
                 return Err(Error::Ended("there is no such session"));
             };
+            // Of version 2 it stands apart and does no harm (session.md 1.1).
+            if version == Version::Five && payload::is_protected(&session.payload) {
+                return Err(Error::Ended("its payload holds a claim of the session's own"));
+            }
             let decided = rotation::refresh(&descent, &session.position, self.settings().grace, now);
             let parent = match decided {
                 Refresh::Mint | Refresh::Promote => Parent::Hash1(presented.hash1()),

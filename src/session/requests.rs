@@ -113,6 +113,10 @@ impl Sessions {
         let outbox = Outbox::of(request);
         let header = transport::bearer(headers).filter(|_| transport::is_allowed(Transfer::Header, set));
         let in_cookies = cookies::all(headers, rules.refresh_name);
+        if let Some(former) = self.settings().older_cookie_domain.as_deref().filter(|_| rules.of_other_names(headers)) {
+            // Beside ours they are not ambiguous, and nobody reads them.
+            outbox.remove_former(rules, former);
+        }
         let is_double = in_cookies.len() > 1 || cookies::find(headers, rules.access_name) == Sent::Twice;
         if is_double && transport::is_allowed(Transfer::Cookie, set) {
             self.meet_duplicates(&outbox)?;
@@ -156,12 +160,12 @@ impl Sessions {
     /// What happens when a session cookie came twice, typically from two domains.
     fn meet_duplicates(&self, outbox: &Outbox) -> Result<(), Error> {
         match self.settings().older_cookie_domain.as_deref() {
-            Some(former) => {
+            Some(former) if self.cookies().can_come_twice() => {
                 outbox.remove_former(self.cookies(), former);
                 Err(Error::DuplicateCookiesCleared)
             }
-            None if self.settings().refuse_duplicate_cookies => Err(Error::DuplicateCookies),
-            None => Ok(()),
+            _ if self.settings().refuse_duplicate_cookies => Err(Error::DuplicateCookies),
+            _ => Ok(()),
         }
     }
 

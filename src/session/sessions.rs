@@ -102,13 +102,14 @@ impl Sessions {
     /// Opens the sessions of a database; makes the keys that are missing.
     ///
     /// # Errors
-    /// The database fails, or a key cannot be made.
+    /// The settings contradict each other, the database fails, or a key cannot be made.
     pub async fn open(
         settings: Settings,
         database: Database,
         clock: Clock,
         companion: Arc<dyn Companion>,
     ) -> Result<Self, Error> {
+        let settings = settings.checked()?;
         let store = Store::new(database);
         let schedule = Schedule::new(settings.signing_key_interval, settings.access_token_lifetime);
         let signs = if settings.dynamic_signing_key { Kind::Dynamic } else { Kind::Static };
@@ -228,9 +229,9 @@ impl Sessions {
         })
     }
 
-    /// What the companion is told of the access token that goes with a refresh token.
+    /// What the companion is told of the access token that goes with a refresh token. It does not outlive the session.
     pub(super) fn birth(&self, session: &store::Session, refresh: &RefreshToken, now: Timestamp) -> Birth {
-        let ends = now.after(self.settings().access_token_lifetime).seconds();
+        let ends = now.after(self.settings().access_token_lifetime).min(session.ends_at).seconds();
         Birth {
             handle: session.handle.clone(),
             user: session.user.clone(),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::seal::SealRing;
+use crate::session::Error;
+use crate::session::access_token::PROTECTED_CLAIMS;
 use crate::session::answers::Answers;
 use crate::session::answers::DefaultAnswers;
 use crate::session::claims::Claim;
@@ -121,6 +123,50 @@ impl Settings {
         }
     }
 
+    /// The same with domains as cookies have them, if nothing contradicts itself.
+    ///
+    /// # Errors
+    /// [`Error::Settings`], with the names that the settings have in the environment.
+    pub fn checked(mut self) -> Result<Self, Error> {
+        let as_domain = |named: Option<String>, mistake| {
+            named.map(|named| site::cookie_domain(&named).ok_or(Error::Settings(mistake))).transpose()
+        };
+        let domain = as_domain(self.cookie_domain, "COOKIE_DOMAIN: must be a domain, like example.com")?;
+        self.cookie_domain = domain.filter(|domain| !domain.is_empty());
+        let older = "OLDER_COOKIE_DOMAIN: must be a domain, like example.com, or empty";
+        let (own, has_plain_names) = (self.cookie_domain.clone().unwrap_or_default(), self.has_plain_names());
+        // Nothing is older about the cookies that we set.
+        self.older_cookie_domain =
+            as_domain(self.older_cookie_domain, older)?.filter(|older| *older != own || !has_plain_names);
+        if self.claims.iter().any(|claim| PROTECTED_CLAIMS.contains(&claim.key())) {
+            return Err(Error::Settings("a claim has the name of one of the session's own"));
+        }
+        self.check_cookies()?;
+        Ok(self)
+    }
+
+    /// Cookies that are sent across sites want https, or browsers drop them, and a proof that no foreign page sent them
+    /// along (session.md 7.2, security.md 3.3.2). Not on a desk, where nobody is foreign; nor where there are no cookies.
+    fn check_cookies(&self) -> Result<(), Error> {
+        let is_desk = site::is_of_a_desk(&self.api_domain) && site::is_of_a_desk(&self.website_domain);
+        if self.same_site() != SameSite::None || is_desk || self.transfer == Some(Transfer::Header) {
+            return Ok(());
+        }
+        if !self.is_secure() {
+            return Err(Error::Settings(
+                "API_DOMAIN: must be https where cookies are sent across sites (COOKIE_SAME_SITE=NONE, or WEBSITE_DOMAIN is \
+                 of another site or scheme): browsers drop such cookies over http",
+            ));
+        }
+        if self.anti_csrf() == AntiCsrf::None {
+            return Err(Error::Settings(
+                "ANTI_CSRF: must not be NONE where cookies are sent across sites (COOKIE_SAME_SITE=NONE, or WEBSITE_DOMAIN \
+                 is of another site or scheme)",
+            ));
+        }
+        Ok(())
+    }
+
     /// Who issues the access tokens.
     pub fn issuer(&self) -> String {
         format!("{}{}", self.api_domain, self.visible_base_path())
@@ -134,6 +180,11 @@ impl Settings {
     /// Whether browsers reach us over https.
     pub fn is_secure(&self) -> bool {
         self.api_domain.starts_with("https://")
+    }
+
+    /// Whether the cookies' names carry no prefix: browsers want it only of https, and of no domain (design D7).
+    pub fn has_plain_names(&self) -> bool {
+        !self.is_secure() || self.cookie_domain.is_some()
     }
 
     /// `SameSite` as set, or lax where the pages are of the same site as the API.
@@ -164,6 +215,62 @@ mod tests {
             assert_eq!(settings.same_site() == SameSite::Lax, same, "{website}");
             assert_eq!(settings.anti_csrf() == AntiCsrf::None, same, "{website}");
         }
+    }
+
+    /// security.md 3.3.2: which set-ups browsers and foreign pages would make something else of.
+    #[test]
+    fn cookies_that_cross_sites_want_https_and_a_proof() {
+        const LOCAL: &str = "localhost:8080";
+        const SAME: &str = "www.example.com";
+        const OTHER: &str = "www.example.org";
+        let refused = |same_site, api: &str, website: &str, transfer, anti_csrf| {
+            let mut settings = settings(api, website);
+            (settings.same_site, settings.transfer, settings.anti_csrf) = (same_site, transfer, anti_csrf);
+            match settings.checked() {
+                Err(Error::Settings(why)) => why.split_once(':').unwrap().0.to_owned(),
+                other => other.map(|_| String::new()).unwrap(),
+            }
+        };
+        for scheme in ["http", "https"] {
+            for (host, site) in [("127.0.0.1:3000", LOCAL), ("api.example.com", SAME), ("api.example.com", OTHER)] {
+                let (api, website) = (format!("{scheme}://{host}"), format!("{scheme}://{site}"));
+                for same_site in [Some(SameSite::Lax), Some(SameSite::Strict), Some(SameSite::None), None] {
+                    let crosses = same_site == Some(SameSite::None) || (same_site.is_none() && site == OTHER);
+                    let bad = crosses && site != LOCAL;
+                    let what = format!("{same_site:?} {api} {website}");
+                    let is_refused = |transfer| refused(same_site, &api, &website, transfer, None) == "API_DOMAIN";
+                    assert_eq!(is_refused(None), bad && scheme == "http", "{what}");
+                    assert_eq!(is_refused(Some(Transfer::Cookie)), bad && scheme == "http", "{what}");
+                    assert!(!is_refused(Some(Transfer::Header)), "{what}");
+                    let unprotected = refused(same_site, &api, &website, None, Some(AntiCsrf::None));
+                    assert_eq!(unprotected.is_empty(), !bad, "{what}: {unprotected}");
+                }
+            }
+        }
+        let mixed = |api, website| refused(None, api, website, None, None);
+        assert_eq!(mixed("http://api.example.com", "https://www.example.com"), "API_DOMAIN", "schemes count");
+        assert_eq!(mixed("http://localhost:3000", "https://example.com"), "API_DOMAIN", "one of them is no desk");
+        assert_eq!(mixed("http://localhost:3000", "https://127.0.0.1:8080"), "");
+    }
+
+    #[test]
+    fn domains_of_cookies_are_what_can_be_one() {
+        let mut wished = settings("https://a.example.com", "https://example.com");
+        wished.cookie_domain = Some("https://.Example.com:80/".to_owned());
+        wished.older_cookie_domain = Some("localhost".to_owned());
+        let checked = wished.clone().checked().unwrap();
+        assert_eq!(checked.cookie_domain.as_deref(), Some(".example.com"));
+        assert_eq!(checked.older_cookie_domain.as_deref(), Some(""));
+        wished.cookie_domain = Some("localhost:3000".to_owned());
+        assert_eq!(wished.clone().checked().unwrap().cookie_domain, None);
+        assert_eq!(wished.clone().checked().unwrap().older_cookie_domain.as_deref(), Some(""), "then without prefixes");
+        wished.older_cookie_domain = Some("example.com".to_owned());
+        wished.cookie_domain = Some("example.com".to_owned());
+        assert_eq!(wished.clone().checked().unwrap().older_cookie_domain, None, "they are those of now");
+        wished.cookie_domain = Some("a b".to_owned());
+        assert!(matches!(wished.clone().checked(), Err(Error::Settings(why)) if why.starts_with("COOKIE_DOMAIN")));
+        (wished.cookie_domain, wished.older_cookie_domain) = (None, Some("a..b".to_owned()));
+        assert!(matches!(wished.checked(), Err(Error::Settings(why)) if why.starts_with("OLDER_COOKIE_DOMAIN")));
     }
 
     #[test]

@@ -99,9 +99,7 @@ impl SignedIn {
     pub async fn revoke(&self) -> Result<(), Error> {
         self.sessions.revoke(self.handle()).await?;
         self.outbox.clear(self.sessions.cookies(), self.travel.transfer);
-        if self.travel.profile == Profile::Legacy {
-            self.outbox.clear_id(self.sessions.cookies());
-        }
+        self.clear_id();
         Ok(())
     }
 
@@ -178,7 +176,15 @@ impl SignedIn {
     fn there<T>(&self, found: Option<T>) -> Result<T, Error> {
         found.ok_or_else(|| {
             self.outbox.clear_all(self.sessions.cookies());
+            self.clear_id();
             Error::Ended("there is no such session")
         })
+    }
+
+    /// Tells a frontend of old that there is no session any more.
+    fn clear_id(&self) {
+        if self.travel.profile == Profile::Legacy {
+            self.outbox.clear_id(self.sessions.cookies());
+        }
     }
 }

@@ -39,11 +39,40 @@ pub fn is_same(one: &str, other: &str) -> bool {
     parts(one) == parts(other)
 }
 
-/// The site of a host with an optional port. All of `localhost` and all addresses are one, as in SuperTokens.
-fn site_of(authority: &str) -> String {
+/// Whether an origin is of this machine, or of a host without a name, as on a developer's desk.
+pub fn is_of_a_desk(origin: &str) -> bool {
+    let (_, rest) = origin.split_once("://").unwrap_or(("http", origin));
+    is_local(&host_of(rest.split('/').next().unwrap_or_default()))
+}
+
+/// What the `Domain` of a cookie says where somebody has named it, be it by a whole URL (session.md 7.2). Empty: nothing,
+/// because it is the name of a desk, which browsers do not take for a domain (trap 30), or nothing was named. None: what was
+/// named cannot be a domain.
+pub fn cookie_domain(named: &str) -> Option<String> {
+    let named = named.trim();
+    let rest = named.split_once("://").map_or(named, |(_, rest)| rest);
+    let host = host_of(rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let name = host.strip_prefix('.').unwrap_or(&host);
+    if named.is_empty() || is_local(name) {
+        return Some(String::new());
+    }
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty() && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.split('.').all(is_label).then_some(host)
+}
+
+/// A host in lower case, without its port.
+fn host_of(authority: &str) -> String {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The site of a host with an optional port. All of `localhost` and all addresses are one, as in SuperTokens.
+fn site_of(authority: &str) -> String {
+    let host = host_of(authority);
     if is_local(&host) {
         return "localhost".to_owned();
     }
@@ -91,6 +120,36 @@ mod tests {
         ] {
             assert_eq!(is_same(api, website), same, "{api} {website}");
             assert_eq!(is_same(website, api), same, "{website} {api}");
+        }
+    }
+
+    /// session.md 7.2 and trap 30; as SuperTokens normalises them.
+    #[test]
+    fn a_cookies_domain_is_named_in_many_ways() {
+        for (named, domain) in [
+            ("example.com", Some("example.com")),
+            (" .Example.COM ", Some(".example.com")),
+            ("https://api.example.com:8443/auth?x#y", Some("api.example.com")),
+            ("example.com.", Some("example.com")),
+            ("intranet", Some("intranet")),
+            ("", Some("")),
+            ("localhost", Some("")),
+            (".localhost", Some("")),
+            ("http://localhost:3000", Some("")),
+            ("127.0.0.1:3000", Some("")),
+            ("[::1]:3000", Some("")),
+            ("example..com", None),
+            (".", None),
+            ("..example.com", None),
+            ("https://", None),
+            ("exa mple.com", None),
+            ("example.com; Path=/", None),
+            ("-example.com", None),
+            ("*.example.com", None),
+            ("bücher.example", None),
+            ("me@example.com", None),
+        ] {
+            assert_eq!(cookie_domain(named).as_deref(), domain, "{named:?}");
         }
     }
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+use aws_lc_rs::signature::EcdsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -191,17 +194,87 @@ async fn private_keys_are_stored_sealed() {
     assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
 }
 
-/// S-J-09: a flood of unknown names does not become a flood of questions.
+/// S-J-09: a flood of unknown names does not become a flood of questions. Whoever asks while there is nothing to be read is
+/// answered 503, and so is counted.
 #[tokio::test]
-async fn unknown_keys_are_asked_for_now_and_then() {
+async fn s_j_09_unknown_keys_are_asked_for_now_and_then() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let (_, rest) = ann.access_token().split_once('.').unwrap();
-    for number in 0..50 {
-        let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"d-{number}","version":"5"}}"#);
-        let mut flood = ann.clone();
-        flood.set_cookie("sAccessToken", &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header)));
-        assert!(flood.get("/me").await.is_try_refresh());
+    let flood = async |round: u32| {
+        let mut questions = 0;
+        for number in 0..50 {
+            let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"d-{round}-{number}","version":"5"}}"#);
+            let mut other = ann.clone();
+            other.set_cookie("sAccessToken", &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header)));
+            let answer = other.get("/me").await;
+            assert!(answer.status == 503 || answer.is_try_refresh(), "{answer:?}");
+            questions += u32::from(answer.status == 503);
+        }
+        questions
+    };
+    assert_eq!(flood(0).await, 0, "asking does no harm");
+    world.sql("alter table session_key rename to gone").await;
+    assert_eq!(flood(1).await, 0, "nobody asks again within ten seconds");
+    for round in 2..4 {
+        world.clock.advance(10 * SECOND);
+        assert_eq!(flood(round).await, 1, "one asks for all");
     }
     assert_eq!(ann.clone().get("/me").await.status, 200);
+    world.sql("alter table gone rename to session_key").await;
+    assert_eq!(ann.clone().refresh().await.status, 200);
+}
+
+/// A key as another process, an import or an accident has left it in the table.
+async fn plant(world: &World, (kid, kind, generation): (&str, &str, i64), secret: Option<&[u8]>) {
+    let ring = SealRing::new([("test".to_owned(), [7; 32])]);
+    let sealed = secret.map(|bytes| ring.seal(&URL_SAFE_NO_PAD.encode(bytes), kid).unwrap());
+    let sealed = sealed.unwrap_or_else(|| "garbage".to_owned());
+    let now = world.clock.now().millis();
+    let row = format!("'{kid}', '{kind}', {generation}, {now}, '{sealed}'");
+    world.sql(&format!("insert into session_key (kid, kind, generation, created_at, sealed) values ({row})")).await;
+}
+
+/// session.md 1.2: keys that are not replaced are all published and all verify; the newest one signs.
+#[tokio::test]
+async fn several_static_keys() {
+    let fixed = |wishes: &mut crate::world::Wishes| wishes.settings.dynamic_signing_key = false;
+    let world = World::with(fixed).await;
+    let mut ann = world.sign_in("ann").await;
+    let old = kid(&ann);
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    plant(&world, ("s-imported", "static", 2), Some(pkcs8.as_ref())).await;
+    let sibling = world.sibling_with(fixed).await;
+    let mut bob = sibling.sign_in("bob").await;
+    assert_eq!(kid(&bob), "s-imported");
+    assert_eq!(published(&mut bob).await, ["s-imported", old.as_str()]);
+    assert_eq!(ann.clone().at(&sibling.base).get("/me").await.status, 200, "the older one still verifies");
+    assert_eq!(bob.clone().at(&world.base).get("/me").await.status, 200, "and the newer one wherever it was not known");
+    assert_eq!(published(&mut ann).await, ["s-imported", old.as_str()]);
+}
+
+/// Core's `JWTTest`: a key that is none is left aside, whatever it was meant for.
+#[tokio::test]
+async fn garbage_among_the_keys() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    for (generation, kind) in [(7, "dynamic"), (7, "static"), (7, "refresh"), (7, "unknown")] {
+        plant(&world, (&format!("{kind}-1"), kind, generation), None).await;
+        plant(&world, (&format!("{kind}-2"), kind, generation + 1), Some(b"no key")).await;
+        plant(&world, (&format!("{kind}-3"), kind, generation + 2), Some(&[])).await;
+    }
+    for dynamic in [true, false] {
+        let sibling = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = dynamic).await;
+        let mut there = world.sign_in("bob").await.at(&sibling.base);
+        assert_eq!(there.get("/me").await.status == 200, dynamic);
+        assert_eq!(there.refresh().await.status, 200);
+        assert_eq!(there.get("/me").await.status, 200);
+        assert_eq!(published(&mut there).await.len(), if dynamic { 1 } else { 2 });
+    }
+    assert_eq!(ann.refresh().await.status, 200);
+    world.sql("delete from session_key where generation < 7").await;
+    let sibling = world.sibling().await;
+    let mut anew = sibling.sign_in("bob").await;
+    assert_eq!(anew.get("/me").await.status, 200, "with nothing but garbage it makes keys of its own");
+    assert_eq!(anew.refresh().await.status, 200);
 }

@@ -1,11 +1,14 @@
 //! The session room alone, over HTTP, with nothing that accompanies its sessions.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+mod by_handle;
 mod claims;
 mod failures;
 mod keys;
 mod lifecycle;
+mod lineage;
 mod processes;
 mod races;
+mod switching;
 mod tokens;
 mod world;

@@ -339,7 +339,7 @@ async fn an_access_token_of_version_two_in_a_header() {
 }
 
 /// What an access token of version 2 says.
-fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
+pub fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
     let payload = visitor.access_token().split('.').nth(1).unwrap();
     serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
 }

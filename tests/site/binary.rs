@@ -160,6 +160,20 @@ fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
     assert!(text.contains("LISTEN") && text.contains("SESSION_GRACE_S"), "{text}");
 }
 
+/// security.md 3.3.2.
+#[test]
+fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
+    for (name, value, told) in
+        [("WEBSITE_DOMAIN", "https://site.example", "API_DOMAIN"), ("COOKIE_DOMAIN", "a b", "COOKIE_DOMAIN")]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let output = program(directory.path()).env(name, value).output().unwrap();
+        assert!(!output.status.success());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(&format!("{told}: must be")), "{text}");
+    }
+}
+
 #[test]
 fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
     let directory = tempfile::tempdir().unwrap();

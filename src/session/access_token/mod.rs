@@ -136,7 +136,7 @@ impl Claims {
         }
     }
 
-    /// The payload of a token of version 5.
+    /// The payload of a token of version 5. The session's own claims are not to be overridden, wherever the rest is from.
     fn to_json(&self) -> Map<String, Value> {
         let mut all = Map::new();
         let mut put = |name: &str, value: Value| all.insert(name.to_owned(), value);
@@ -147,7 +147,8 @@ impl Claims {
         put("refreshTokenHash1", self.hash1.as_str().into());
         put("parentRefreshTokenHash1", self.parent.as_ref().map(Parent::claim).into());
         put("antiCsrfToken", self.anti_csrf.as_deref().into());
-        all.extend(self.payload.clone());
+        let others = self.payload.iter().filter(|(name, _)| !PROTECTED_CLAIMS.contains(&name.as_str()));
+        all.extend(others.map(|(name, value)| (name.clone(), value.clone())));
         all.insert("tId".to_owned(), "public".into());
         all.insert("rsub".to_owned(), self.user.as_str().into());
         all

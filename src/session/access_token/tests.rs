@@ -6,6 +6,7 @@ use aws_lc_rs::signature::EcdsaKeyPair;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::DecodingKey;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -209,6 +210,131 @@ fn every_other_signature_is_refused() {
     }
     assert!(Unverified::parse(&good).unwrap().verify(&others.1).is_none());
     assert!(Unverified::parse(&other_payload).is_none());
+}
+
+/// An integer as ASN.1 has it.
+fn der_integer(big_endian: &[u8]) -> Vec<u8> {
+    let skipped: Vec<u8> = big_endian.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let sign = skipped.first().is_none_or(|byte| *byte >= 0x80).then_some(0);
+    let bytes: Vec<u8> = sign.into_iter().chain(skipped).collect();
+    [&[2, u8::try_from(bytes.len()).unwrap()], bytes.as_slice()].concat()
+}
+
+/// S-J-05, S-J-06: the same signature written in another way, and numbers that are none of the curve's.
+#[test]
+fn s_j_05_a_signature_has_one_form() {
+    /// How many points there are on P-256.
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
+        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let keys = keys();
+    let sign = |version| Claims { version, ..claims() }.sign("d-1", &keys.0).unwrap();
+    let special = |token: &String| token.rsplit_once('.').unwrap().1.contains(['-', '_']);
+    let five = std::iter::repeat_with(|| sign(Version::Five)).find(special).unwrap();
+    for (token, engine) in [(five, &URL_SAFE_NO_PAD), (sign(Version::Two), &STANDARD)] {
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let raw = engine.decode(signature).unwrap();
+        let (r, s) = raw.split_at(32);
+        let integers = [der_integer(r), der_integer(s)].concat();
+        let der = [&[0x30, u8::try_from(integers.len()).unwrap()], integers.as_slice()].concat();
+        for other in
+            [der, [&ORDER, s].concat(), [r, &ORDER].concat(), [r, &[0; 32]].concat(), [&[0], raw.as_slice()].concat()]
+        {
+            let token = format!("{message}.{}", engine.encode(other));
+            assert_eq!(Unverified::parse(&token).unwrap().verify(&keys.1), None, "{token}");
+        }
+        let other_alphabet = signature.replace('-', "+").replace('_', "/").trim_end_matches('=').to_owned();
+        for signature in [other_alphabet, format!("{signature} "), format!("{signature}=")] {
+            let token = format!("{message}.{signature}");
+            assert_eq!(Unverified::parse(&token).unwrap().verify(&keys.1), None, "{token}");
+        }
+        assert!(Unverified::parse(&token).unwrap().verify(&keys.1).is_some());
+    }
+}
+
+/// One change of a text.
+#[derive(Clone, Debug)]
+enum Change {
+    Put(prop::sample::Index, char),
+    Insert(prop::sample::Index, String),
+    Cut(prop::sample::Index, prop::sample::Index),
+    Repeat(prop::sample::Index, prop::sample::Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), any::<char>()).prop_map(|(at, to)| Change::Put(at, to)),
+        (at(), "[A-Za-z0-9+/=._-]").prop_map(|(at, to)| Change::Put(at, to.chars().next().unwrap())),
+        (at(), "[A-Za-z0-9+/=._-]{1,8}").prop_map(|(at, text)| Change::Insert(at, text)),
+        (at(), at()).prop_map(|(from, to)| Change::Cut(from, to)),
+        (at(), at()).prop_map(|(from, to)| Change::Repeat(from, to)),
+    ]
+}
+
+fn changed(text: &str, change: &Change) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    let length = letters.len() + 1;
+    let span = |from: &prop::sample::Index, to: &prop::sample::Index| {
+        let (from, to) = (from.index(length), to.index(length));
+        from.min(to)..from.max(to)
+    };
+    match change {
+        Change::Put(at, to) => letters.splice(at.index(length)..(at.index(length) + 1).min(length - 1), [*to]).count(),
+        Change::Insert(at, text) => letters.splice(at.index(length)..at.index(length), text.chars()).count(),
+        Change::Cut(from, to) => letters.splice(span(from, to), []).count(),
+        Change::Repeat(from, to) => {
+            let part = letters[span(from, to)].to_vec();
+            letters.splice(0..0, part).count()
+        }
+    };
+    letters.into_iter().collect()
+}
+
+proptest! {
+    /// S-J-06: whatever is done to a good token, to the text of it or to what is written in a part, makes it a bad one.
+    #[test]
+    fn s_j_06_a_changed_token_never_verifies(
+        is_two in any::<bool>(),
+        part in 0..4_usize,
+        inside in any::<bool>(),
+        changes in prop::collection::vec(change(), 1..4),
+    ) {
+        let keys = keys();
+        let version = if is_two { Version::Two } else { Version::Five };
+        let good = Claims { version, parent: Some(Parent::Hash1("bb".to_owned())), ..claims() }.sign("d-1", &keys.0).unwrap();
+        let mut parts: Vec<String> = good.split('.').map(str::to_owned).collect();
+        let change_all = |text: &str| changes.iter().fold(text.to_owned(), |text, change| changed(&text, change));
+        let token = match parts.get_mut(part) {
+            None => change_all(&good),
+            Some(text) => {
+                let written = |text: &str| {
+                    let bytes = if is_two { STANDARD.decode(text) } else { URL_SAFE_NO_PAD.decode(text) };
+                    String::from_utf8_lossy(&bytes.unwrap()).into_owned()
+                };
+                *text = match (inside, is_two) {
+                    (false, _) => change_all(text),
+                    (true, true) => STANDARD.encode(change_all(&written(text))),
+                    (true, false) => URL_SAFE_NO_PAD.encode(change_all(&written(text))),
+                };
+                parts.join(".")
+            }
+        };
+        let verified = Unverified::parse(&token).and_then(|unverified| unverified.verify(&keys.1));
+        prop_assert!(verified.is_none() || token == good, "{token}");
+        prop_assert!(Unverified::parse(&good).and_then(|unverified| unverified.verify(&keys.1)).is_some());
+    }
+}
+
+/// session.md 1.1: the session's own claims are its own, whatever an application's payload brings along.
+#[test]
+fn a_payload_overrides_none_of_the_sessions_own_claims() {
+    let keys = keys();
+    let mut payload = claims().payload;
+    payload.extend(PROTECTED_CLAIMS.iter().map(|name| ((*name).to_owned(), json!("of the payload"))));
+    let token = Claims { payload, ..claims() }.sign("d-1", &keys.0).unwrap();
+    assert_eq!(Unverified::parse(&token).unwrap().verify(&keys.1), Some(claims()));
 }
 
 /// S-J-10, S-J-11.

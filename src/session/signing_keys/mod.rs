@@ -101,8 +101,8 @@ impl Kind {
 struct KeySet {
     /// Newest first.
     dynamic: Vec<Arc<SigningKey>>,
-    /// The one that is not replaced.
-    fixed: Option<Arc<SigningKey>>,
+    /// Those that are not replaced, newest first; imports may have left several.
+    fixed: Vec<Arc<SigningKey>>,
     /// Newest first.
     refresh: Vec<RefreshKey>,
     /// The newest generation of each kind, those that we cannot open included.
@@ -123,6 +123,8 @@ pub struct SigningKeys {
     known: RwLock<Arc<KeySet>>,
     /// When an unknown name last made us ask.
     asked_at: Mutex<Option<Timestamp>>,
+    /// Held while the keys are read, so that what was read earlier is not noted later.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl SigningKeys {
@@ -135,7 +137,8 @@ impl SigningKeys {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let known = RwLock::default();
-        let keys = Self { store, seal, schedule, signs, known, asked_at: Mutex::default() };
+        let (asked_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
+        let keys = Self { store, seal, schedule, signs, known, asked_at, reading };
         keys.reload().await?;
         if keys.known().refresh.is_empty() {
             keys.make(Kind::Refresh, now).await?;
@@ -153,7 +156,7 @@ impl SigningKeys {
     pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         let missing = |known: &KeySet| match kind {
             Kind::Dynamic => self.schedule.wants_next(known.newest(), now),
-            Kind::Static | Kind::Refresh => known.fixed.is_none(),
+            Kind::Static | Kind::Refresh => known.fixed.is_empty(),
         };
         if missing(&self.known()) {
             self.make(kind, now).await?;
@@ -167,7 +170,7 @@ impl SigningKeys {
             }
             (Kind::Dynamic, [newest, ..]) => Some(newest),
             (Kind::Dynamic, []) => None,
-            (Kind::Static | Kind::Refresh, _) => known.fixed.as_ref(),
+            (Kind::Static | Kind::Refresh, _) => known.fixed.first(),
         };
         signing.map(Arc::clone).ok_or(Error::NoKey)
     }
@@ -237,6 +240,7 @@ impl SigningKeys {
 
     /// Reads all keys.
     async fn reload(&self) -> Result<(), Error> {
+        let _reading = self.reading.lock().await;
         let mut set = KeySet::default();
         for row in self.store.keys().await? {
             let newest = set.generations.entry(row.kind.clone()).or_insert(row.generation);
@@ -247,10 +251,10 @@ impl SigningKeys {
             };
             let bytes = URL_SAFE_NO_PAD.decode(secret.expose_secret()).unwrap_or_default();
             if row.kind == Kind::Refresh.as_str() {
-                set.refresh.push(RefreshKey::new(&bytes));
+                set.refresh.extend(RefreshKey::new(&bytes));
             } else if let Some(key) = self.signing_key(&row, &bytes) {
                 let is_dynamic = row.kind == Kind::Dynamic.as_str();
-                if is_dynamic { set.dynamic.push(Arc::new(key)) } else { set.fixed = Some(Arc::new(key)) }
+                if is_dynamic { set.dynamic.push(Arc::new(key)) } else { set.fixed.push(Arc::new(key)) }
             }
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);

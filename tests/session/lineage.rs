@@ -1,0 +1,310 @@
+//! Which tokens descend from which, and what that is worth (session.md 2.5, 9.3, 9.8; security.md 3.1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use proptest::test_runner::TestRunner;
+use secrecy::ExposeSecret as _;
+use serde_json::Map;
+use serde_json::json;
+use starter::clock::Timestamp;
+use starter::session::Error;
+use starter::session::HandOut;
+use starter::session::NewSession;
+use starter::session::RefreshAntiCsrf;
+use starter::session::Requirements;
+use starter::session::SessionHandle;
+use starter::session::UserId;
+
+use crate::world::SECOND;
+use crate::world::World;
+use crate::world::claims;
+
+/// Core's `SessionTest2`, theft "create, refresh, refresh new, refresh old": nobody has used an access token.
+#[tokio::test]
+async fn theft_is_seen_where_tokens_are_only_refreshed() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let mut thief = ann.clone();
+    ann.refresh().await;
+    ann.refresh().await;
+    world.clock.advance(31 * SECOND);
+    assert!(thief.refresh().await.is_theft());
+    assert_eq!(world.count("select count(*) from session").await, 0);
+    assert!(ann.refresh().await.is_unauthorised());
+}
+
+/// Core's `SessionTest4`: the access token of a grandparent is a statement that still holds, and brings nothing.
+#[tokio::test]
+async fn the_access_token_of_a_grandparent() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let mut old = ann.clone();
+    for _ in 0..2 {
+        ann.refresh().await;
+        ann.get("/me").await;
+    }
+    for path in ["/me", "/now"] {
+        let answer = old.get(path).await;
+        assert_eq!((answer.status, answer.leaves_tokens_alone()), (200, true), "{path}");
+    }
+    assert!(ann.get("/me").await.leaves_tokens_alone(), "and it promotes nothing");
+    assert_eq!(claims(ann.access_token())["parentRefreshTokenHash1"], json!(null));
+    assert_eq!(ann.refresh().await.status, 200);
+}
+
+/// S-R-13: who has signed out is signed out however often they try; who comes late refreshes first.
+#[tokio::test]
+async fn s_r_13_signing_out_twice_and_late() {
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    let mut copy = ann.clone();
+    assert_eq!(ann.post("/auth/signout").await.status, 200);
+    let answer = ann.post("/auth/signout").await;
+    assert!(answer.is_unauthorised() && answer.leaves_tokens_alone(), "there is nothing to clear");
+    let answer = copy.post("/auth/signout").await;
+    assert!(answer.is_unauthorised() && answer.clears_everything(), "the tokens of an ended session are cleared");
+
+    let mut late = world.sign_in("ann").await;
+    world.clock.advance(Duration::from_mins(16));
+    assert!(late.post("/auth/signout").await.is_try_refresh());
+    assert_eq!(late.refresh().await.status, 200);
+    assert_eq!(late.post("/auth/signout").await.status, 200);
+    assert_eq!(world.count("select count(*) from session").await, 0);
+}
+
+/// S-R-16: whatever is no refresh token changes nothing in the database, however long it is.
+#[tokio::test]
+async fn s_r_16_what_is_no_refresh_token_writes_nothing() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let everything = async || {
+        let statement =
+            "select current_lineage || coalesce(previous_lineage, '') || refreshed_at || expires_at || payload
+                         || data || (select count(*) from session) || (select count(*) from session_key) from session";
+        sqlx::query_scalar::<_, String>(statement).fetch_one(world.database.write()).await.unwrap()
+    };
+    let before = everything().await;
+    world.clock.advance(SECOND);
+    let (long, good) = ("A".repeat(1 << 20), ann.refresh_token());
+    for text in ["", "x", &long, &good.repeat(2), good.get(1..).unwrap(), ann.access_token()] {
+        let refused = world.sessions.refresh_with(text, RefreshAntiCsrf::Unneeded).await;
+        assert!(matches!(refused, Err(Error::Ended(_))));
+    }
+    let mut nobody = ann.clone();
+    nobody.set_cookie("sRefreshToken", "");
+    let answer = nobody.refresh().await;
+    assert!(answer.is_unauthorised() && answer.clears_everything());
+    assert_eq!(everything().await, before);
+    assert_eq!(ann.clone().refresh().await.status, 200);
+    assert_ne!(everything().await, before, "this is how a write shows");
+}
+
+/// One of three who hold tokens of one session, and what they do.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Refreshes; the answer may get lost.
+    Refresh(usize, bool),
+    /// Uses the access token, where the database is checked or not.
+    Use(usize, bool),
+    /// Gets hold of what another has.
+    Copy(usize, usize),
+    /// Time passes.
+    Pass(u64),
+    /// Somebody ends the session.
+    Revoke,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let holder = || 0..3_usize;
+    // Sums of these are seconds before a limit, on it or after it, so that it does not matter how long a step takes.
+    let spans = prop::sample::select(vec![10, 40, 960, 20 * 86_400, 20 * 86_400]);
+    let step = prop_oneof![
+        12 => (holder(), prop::bool::weighted(0.2)).prop_map(|(who, lost)| Step::Refresh(who, lost)),
+        10 => (holder(), prop::bool::weighted(0.3)).prop_map(|(who, checked)| Step::Use(who, checked)),
+        3 => (holder(), holder()).prop_map(|(from, to)| Step::Copy(from, to)),
+        6 => spans.prop_map(Step::Pass),
+        1 => Just(Step::Revoke),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// What somebody holds.
+#[derive(Clone)]
+struct Held {
+    refresh: String,
+    access: String,
+}
+
+/// What session.md 2 says about a session, told with numbers for refresh tokens instead of hashes.
+struct Model {
+    effective: usize,
+    /// The one before it, and when it stopped to be effective.
+    previous: Option<(usize, Timestamp)>,
+    /// Who descends from whom.
+    parents: Vec<Option<usize>>,
+    /// The numbers behind the texts of refresh tokens.
+    numbers: BTreeMap<String, usize>,
+    /// Access tokens: the refresh token that came along, whether they are unused children, and their end.
+    statements: BTreeMap<String, (usize, bool, Timestamp)>,
+    expires_at: Timestamp,
+    ends_at: Timestamp,
+    ended: bool,
+}
+
+const ACCESS: Duration = Duration::from_mins(15);
+const MONTH: Duration = Duration::from_hours(30 * 24);
+const WHOLE: Duration = Duration::from_hours(50 * 24);
+const GRACE: Duration = Duration::from_secs(30);
+
+impl Model {
+    fn of(first: &HandOut, now: Timestamp) -> Self {
+        let ends_at = now.after(WHOLE);
+        let mut model = Self {
+            effective: 0,
+            previous: None,
+            parents: Vec::new(),
+            numbers: BTreeMap::new(),
+            statements: BTreeMap::new(),
+            expires_at: now.after(MONTH),
+            ends_at,
+            ended: false,
+        };
+        model.learn(first, None, now);
+        model
+    }
+
+    /// Takes note of tokens that were handed out.
+    fn learn(&mut self, out: &HandOut, parent: Option<usize>, now: Timestamp) -> Held {
+        let (refresh, access) = (text(out), out.access.expose_secret().to_owned());
+        let number = self.parents.len();
+        self.parents.push(parent);
+        self.numbers.insert(refresh.clone(), number);
+        self.statements.insert(access.clone(), (number, parent.is_some(), now.after(ACCESS).min(self.ends_at)));
+        Held { refresh, access }
+    }
+
+    fn promote(&mut self, to: usize, now: Timestamp) {
+        assert_eq!(self.parents[to], Some(self.effective), "the line has no gaps");
+        self.previous = Some((self.effective, now));
+        self.effective = to;
+        self.expires_at = now.after(MONTH).min(self.ends_at);
+    }
+
+    /// What a refresh is answered with; the parent of the child, where there is one.
+    fn refresh(&mut self, token: &str, now: Timestamp) -> Result<usize, &'static str> {
+        let number = self.numbers[token];
+        let (own, parent) = (Some(number), self.parents[number]);
+        let recent = self.previous.filter(|(_, since)| now < since.after(GRACE)).map(|(number, _)| number);
+        if self.ended || self.expires_at < now {
+            Err("ended")
+        } else if number == self.effective {
+            Ok(number)
+        } else if parent == Some(self.effective) {
+            self.promote(number, now);
+            Ok(number)
+        } else if recent.is_some() && (own == recent || parent == recent) {
+            Ok(self.effective)
+        } else {
+            self.ended = true;
+            Err("theft")
+        }
+    }
+
+    /// What a use is answered with; whether there is a new access token.
+    fn access(&mut self, token: &str, checked: bool, now: Timestamp) -> Result<bool, &'static str> {
+        let (number, is_unused, ends_at) = self.statements[token];
+        if ends_at < now {
+            return Err("try refresh");
+        }
+        if self.ended || ((is_unused || checked) && self.expires_at < now) {
+            return Err("ended");
+        }
+        if is_unused && self.parents[number] == Some(self.effective) {
+            self.promote(number, now);
+            return Ok(true);
+        }
+        Ok(is_unused && number == self.effective)
+    }
+}
+
+fn text(out: &HandOut) -> String {
+    out.refresh.as_ref().unwrap().token.expose_secret().to_owned()
+}
+
+fn refusal(error: &Error) -> &'static str {
+    match error {
+        Error::Theft { .. } => "theft",
+        Error::Ended(_) => "ended",
+        Error::TryRefresh(_) => "try refresh",
+        other => panic!("{other}"),
+    }
+}
+
+/// session.md 9.8: the engine, its store and its tokens do what the model says, whoever does what in which order.
+#[test]
+fn whatever_happens_the_session_goes_the_way_of_the_specification() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::with(|wishes| wishes.settings.absolute_lifetime = WHOLE));
+    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&steps(), |steps| {
+            runtime.block_on(live(&world, &steps));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// One session, one story.
+async fn live(world: &World, steps: &[Step]) {
+    let (sessions, now) = (&world.sessions, || world.clock.now());
+    let user = UserId::parse("ann").unwrap();
+    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    let begun = now();
+    let first = sessions.issue(new, false).await.unwrap();
+    let handle: SessionHandle = first.handle().clone();
+    let mut model = Model::of(&first, begun);
+    let own = Held { refresh: text(&first), access: first.access.expose_secret().to_owned() };
+    let mut holders = [own.clone(), own.clone(), own];
+    for step in steps {
+        let at = now();
+        match *step {
+            Step::Pass(seconds) => world.clock.advance(Duration::from_secs(seconds)),
+            Step::Copy(from, to) => holders[to] = holders[from].clone(),
+            Step::Revoke => {
+                assert_eq!(sessions.revoke(&handle).await.unwrap(), !model.ended, "{step:?} of {steps:?}");
+                model.ended = true;
+            }
+            Step::Refresh(who, lost) => {
+                let token = holders[who].refresh.clone();
+                let done = sessions.refresh_with(&token, RefreshAntiCsrf::Unneeded).await;
+                let told = done.as_ref().map(|_| ()).map_err(refusal);
+                let expected = model.refresh(&token, at);
+                assert_eq!(told, expected.map(|_| ()), "{step:?} of {steps:?}");
+                if let (Ok(out), Ok(parent)) = (done, expected) {
+                    let held = model.learn(&out, Some(parent), at);
+                    if !lost {
+                        holders[who] = held;
+                    }
+                }
+            }
+            Step::Use(who, check_database) => {
+                let token = holders[who].access.clone();
+                let requirements = Requirements { check_database, ..Requirements::default() };
+                let done = sessions.session_of(&token, None, &requirements).await;
+                let told = done.as_ref().map(|(_, renewed)| renewed.is_some()).map_err(refusal);
+                assert_eq!(told, model.access(&token, check_database, at), "{step:?} of {steps:?}");
+                if let Ok((_, Some(renewed))) = done {
+                    let (number, _, ends_at) = model.statements[&token];
+                    let access = renewed.access.expose_secret().to_owned();
+                    model.statements.insert(access.clone(), (number, false, ends_at));
+                    holders[who].access = access;
+                }
+            }
+        }
+        assert_eq!(sessions.info(&handle).await.unwrap().is_some(), !model.ended && model.expires_at > now());
+    }
+    world.sql("delete from session").await;
+}

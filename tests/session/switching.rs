@@ -1,0 +1,256 @@
+//! What changes under a session while it lives: the mode against cross-site requests, the make of its access tokens, the
+//! keys, the domain of its cookies, the clock (session.md 1.5, 9.1, 9.2, 9.8).
+
+use std::time::Duration;
+
+use serde_json::json;
+use starter::session::AntiCsrf;
+use starter::session::SessionHandle;
+use starter::session::Transfer;
+
+use crate::by_handle::handle_of;
+use crate::tokens::of_version_two;
+use crate::world::Answer;
+use crate::world::SECOND;
+use crate::world::Visitor;
+use crate::world::World;
+use crate::world::claims;
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Somebody signed in with a frontend of the seed's age.
+async fn sign_in_of_old(world: &World, user: &str) -> Visitor {
+    let mut visitor = world.visitor();
+    visitor.header("rid", "session").header("fdi-version", "1.8,1.9").post(&format!("/login/{user}")).await;
+    visitor
+}
+
+/// Core's `RefreshSessionAPITest2_7`: a process with the mode on takes over from one with it off, and back; the next refresh
+/// brings the tokens along that the mode wants, or none.
+#[tokio::test]
+async fn protection_by_token_is_switched_on_and_off_and_on() {
+    let off = World::start().await;
+    let on = off.sibling_with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let mut ann = off.sign_in("ann").await;
+    for round in 0..2 {
+        ann = ann.at(&on.base);
+        ann.headers.remove("anti-csrf");
+        assert_eq!(ann.get("/me").await.status, 200, "reading needs none");
+        assert!(ann.post("/me").await.is_try_refresh(), "the token knows of none: round {round}");
+        let answer = ann.refresh().await;
+        assert_eq!(answer.status, 200, "the refresh token, neither");
+        let token = answer.header("anti-csrf").unwrap().to_owned();
+        assert!(ann.post("/me").await.is_try_refresh());
+        assert_eq!(ann.clone().header("anti-csrf", &token).post("/me").await.status, 200);
+        assert!(ann.clone().header("anti-csrf", "wrong").refresh().await.is_unauthorised());
+        assert_eq!(ann.clone().header("anti-csrf", &token).refresh().await.status, 200);
+
+        ann = ann.at(&off.base);
+        assert_eq!(ann.post("/me").await.status, 200);
+        let answer = ann.refresh().await;
+        assert_eq!((answer.status, answer.header("anti-csrf")), (200, None));
+        assert_eq!(claims(ann.access_token())["antiCsrfToken"], json!(null));
+    }
+}
+
+/// S-C-20: the token of another session, and one where no form could be kept from writing it.
+#[tokio::test]
+async fn s_c_20_the_wrong_anti_csrf_token() {
+    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let login = async |user: &str| {
+        let mut visitor = world.visitor();
+        let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
+        (visitor, answer.header("anti-csrf").unwrap().to_owned())
+    };
+    let ((mut ann, own), (_, others)) = (login("ann").await, login("bob").await);
+    assert!(ann.clone().header("anti-csrf", &others).post("/me").await.is_try_refresh());
+    assert!(ann.post(&format!("/me?anti-csrf={own}")).await.is_try_refresh(), "an address is no header");
+    for wrong in [others.as_str(), "", "x"] {
+        let answer = ann.clone().header("anti-csrf", wrong).refresh().await;
+        assert!(answer.is_unauthorised() && answer.clears_everything(), "{wrong:?}");
+    }
+    let answer = ann.clone().post(&format!("/auth/session/refresh?anti-csrf={own}")).await;
+    assert!(answer.is_unauthorised());
+    assert_eq!(world.count("select count(*) from session").await, 2, "and nothing was taken for theft");
+    assert_eq!(ann.header("anti-csrf", &own).refresh().await.status, 200);
+}
+
+/// Core's `SessionTest6` and `VersionTest`: whoever refreshes chooses the make; the session stays what it is.
+#[tokio::test]
+async fn a_session_goes_from_one_make_of_token_to_the_other() {
+    let world = World::start().await;
+    let mut ann = sign_in_of_old(&world, "ann").await;
+    let own = SessionHandle::parse(of_version_two(&ann)["sessionHandle"].as_str().unwrap()).unwrap();
+    ann.put("/payload", &json!({ "name": "Ann" })).await;
+    let data = json!({ "kept": true }).as_object().unwrap().clone();
+    for round in 0..2 {
+        ann.headers.clear();
+        ann.header("st-auth-mode", "cookie");
+        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(handle_of(&ann), own);
+        assert_eq!(claims(ann.access_token())["name"], "Ann");
+        assert_eq!(ann.get("/me").await.status, 200);
+        let answer = ann.put("/payload", &json!({ "modern": round })).await;
+        assert_eq!(answer.front()["up"]["modern"], round);
+        assert!(world.sessions.update_data(&own, &data).await.unwrap());
+
+        ann.headers.clear();
+        ann.header("rid", "session").header("fdi-version", "1.8,1.9");
+        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(of_version_two(&ann)["sessionHandle"], own.as_str());
+        assert_eq!(of_version_two(&ann)["userData"], json!({ "name": "Ann", "modern": round }));
+        assert_eq!(ann.get("/now").await.status, 200);
+        ann.put("/payload", &json!({ "old": round })).await;
+        assert_eq!(of_version_two(&ann)["userData"]["old"], round);
+        ann.put("/payload", &json!({ "old": null })).await;
+    }
+    assert_eq!(world.sessions.info(&own).await.unwrap().unwrap().data, data);
+    assert_eq!(world.count("select count(*) from session").await, 1);
+}
+
+/// Core's `RefreshSessionAPITest2_21`: what version 2 keeps apart would be the session's own claim in version 5.
+#[tokio::test]
+async fn a_payload_of_old_that_names_a_claim_of_the_session_is_not_upgraded() {
+    let world = World::start().await;
+    let mut ann = sign_in_of_old(&world, "ann").await;
+    world.sql(r#"update session set payload = '{"sub":"eve"}'"#).await;
+    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(of_version_two(&ann)["userData"], json!({ "sub": "eve" }));
+    assert_eq!(ann.get("/me").await.body, "ann");
+    ann.headers.clear();
+    let answer = ann.header("st-auth-mode", "cookie").refresh().await;
+    assert_eq!((answer.status, answer.header("front-token")), (401, Some("remove")));
+    assert_eq!(world.count("select count(*) from session").await, 1, "no theft");
+}
+
+/// Core's `AccessTokenTest`, `SessionTest1`: a token that names no key is held against all that may verify.
+#[tokio::test]
+async fn keys_change_under_tokens_that_name_none() {
+    let world = World::start().await;
+    world.clock.advance(WEEK.saturating_sub(58 * SECOND));
+    let mut ann = sign_in_of_old(&world, "ann").await;
+    world.clock.advance(61 * SECOND);
+    let mut bob = sign_in_of_old(&world, "bob").await;
+    assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 2);
+    let fresh = world.sibling().await;
+    for mut visitor in [ann.clone(), bob.clone(), ann.clone().at(&fresh.base), bob.clone().at(&fresh.base)] {
+        assert_eq!(visitor.get("/me").await.status, 200);
+    }
+    assert_eq!(ann.refresh().await.status, 200);
+
+    let fixed = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = false).await;
+    let mut there = bob.clone().at(&fixed.base);
+    assert!(there.get("/me").await.is_try_refresh(), "its key is of the other kind");
+    assert_eq!(there.refresh().await.status, 200);
+    assert_eq!(there.get("/me").await.status, 200);
+    let mut back = there.at(&world.base);
+    assert!(back.get("/me").await.is_try_refresh());
+    assert_eq!(back.refresh().await.status, 200);
+    assert_eq!(back.get("/me").await.status, 200);
+    assert!(of_version_two(&back).contains_key("userData"));
+    bob.post("/auth/signout").await;
+}
+
+/// session.md 9.8: the clock is set back under living sessions. Nobody is signed out, and nobody is taken for a thief.
+#[tokio::test]
+async fn a_clock_that_goes_backwards() {
+    let world = World::start().await;
+    world.clock.advance(Duration::from_hours(2));
+    let mut ann = world.sign_in("ann").await;
+    let mut other_tab = ann.clone();
+    ann.refresh().await;
+    ann.get("/me").await;
+    world.clock.go_back(4 * SECOND);
+    assert_eq!(ann.get("/me").await.status, 200, "a little");
+    world.clock.go_back(Duration::from_hours(3));
+    let fresh = world.sibling().await;
+    assert!(fresh.visitor_with(&ann.jar).get("/me").await.is_try_refresh(), "a token of the future");
+    assert_eq!(other_tab.refresh().await.status, 200);
+    assert_eq!(other_tab.get("/me").await.status, 200);
+    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.get("/now").await.status, 200);
+    assert_eq!(world.sign_in("bob").await.get("/me").await.status, 200, "the key of the future signs");
+    assert!(!world.sessions.sweep().await.unwrap());
+    assert_eq!(world.count("select count(*) from session").await, 2);
+    assert_eq!(fresh.visitor_with(&ann.jar).get("/me").await.status, 200);
+}
+
+/// The names and domains of cookies that an answer removes.
+fn removed(answer: &Answer) -> Vec<String> {
+    let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
+    let removed = lines.filter(|line| line.contains("Expires=Thu, 01 Jan 1970")).map(|line| {
+        let domain = line.split("; ").find_map(|part| part.strip_prefix("Domain=")).unwrap_or("-");
+        format!("{} {domain}", line.split_once('=').unwrap().0)
+    });
+    removed.collect()
+}
+
+/// `OLDER_COOKIE_DOMAIN` over https: the names of cookies without a domain carry prefixes, those of the others do not.
+#[tokio::test]
+async fn cookies_of_other_names_go_with_the_next_refresh() {
+    let world = World::with(|wishes| {
+        wishes.settings.api_domain = "https://api.example.com".to_owned();
+        wishes.settings.website_domain = "https://example.com".to_owned();
+        wishes.settings.older_cookie_domain = Some("example.com".to_owned());
+    })
+    .await;
+    let mut ann = world.sign_in("ann").await;
+    assert!(ann.cookie("__Host-sAccessToken").is_some());
+    assert!(removed(&ann.clone().refresh().await).is_empty());
+    ann.set_cookie("sAccessToken", "of the domain");
+    assert_eq!(ann.get("/me").await.body, "ann", "nobody reads it");
+    let answer = ann.refresh().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(removed(&answer), ["sAccessToken example.com", "sRefreshToken example.com"]);
+
+    let domain = |wishes: &mut crate::world::Wishes| {
+        wishes.settings.api_domain = "https://api.example.com".to_owned();
+        wishes.settings.website_domain = "https://example.com".to_owned();
+        wishes.settings.cookie_domain = Some("https://.Example.com/".to_owned());
+        wishes.settings.older_cookie_domain = Some(String::new());
+    };
+    let sibling = world.sibling_with(domain).await;
+    let mut there = sibling.sign_in("ann").await;
+    assert!(there.cookie("sAccessToken").is_some());
+    there.set_cookie("__Host-sAccessToken", "of the host");
+    let answer = there.refresh().await;
+    assert_eq!((answer.status, answer.front()["uid"].as_str()), (200, Some("ann")));
+    let names = ["sAccessToken -", "sRefreshToken -", "__Host-sAccessToken -", "__Secure-sRefreshToken -"];
+    assert_eq!(removed(&answer), names);
+}
+
+/// session.md 3.4, 3.6, 3.7: who changes from headers to cookies is told to forget both tokens of the headers.
+#[tokio::test]
+async fn cookies_take_over_from_headers() {
+    let world = World::start().await;
+    for exposes in [false, true] {
+        let world = world.sibling_with(|wishes| wishes.settings.expose_access_token = exposes).await;
+        let mut ann = world.visitor();
+        ann.header("st-auth-mode", "cookie").header("authorization", "Bearer something");
+        let answer = ann.post("/login/ann").await;
+        assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
+        assert_eq!(answer.header("st-access-token").map(str::is_empty), Some(!exposes));
+        let cookie_only = world.sibling_with(|wishes| {
+            wishes.settings.transfer = Some(Transfer::Cookie);
+            wishes.settings.expose_access_token = exposes;
+        });
+        let answer = ann.at(&cookie_only.await.base).refresh().await;
+        assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
+        assert_eq!(answer.header("st-access-token").map(str::is_empty), Some(!exposes));
+        assert_eq!(answer.front()["uid"], "ann", "but not the session");
+    }
+}
+
+/// `TOKEN_TRANSFER_METHOD=header`: a frontend of old gets no cookies either, and so is none.
+#[tokio::test]
+async fn no_cookies_means_none_for_frontends_of_old() {
+    let world = World::with(|wishes| wishes.settings.transfer = Some(Transfer::Header)).await;
+    let mut ann = world.visitor();
+    let answer = ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.headers.contains_key("set-cookie") && !answer.headers.contains_key("id-refresh-token"));
+    let access = answer.header("st-access-token").unwrap().to_owned();
+    assert_eq!(claims(&access)["sub"], "ann");
+    ann.header("authorization", &format!("Bearer {access}"));
+    assert_eq!(ann.get("/me").await.body, "ann");
+}
