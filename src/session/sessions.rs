@@ -110,6 +110,9 @@ impl Sessions {
         companion: Arc<dyn Companion>,
     ) -> Result<Self, Error> {
         let settings = settings.checked()?;
+        if let Some(warning) = settings.warning() {
+            tracing::warn!("{warning}");
+        }
         let store = Store::new(database);
         let schedule = Schedule::new(settings.signing_key_interval, settings.access_token_lifetime);
         let signs = if settings.dynamic_signing_key { Kind::Dynamic } else { Kind::Static };

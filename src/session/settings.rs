@@ -146,10 +146,9 @@ impl Settings {
     }
 
     /// Cookies that are sent across sites want https, or browsers drop them, and a proof that no foreign page sent them
-    /// along (session.md 7.2, security.md 3.3.2). Not on a desk, where nobody is foreign; nor where there are no cookies.
+    /// along (session.md 7.2, security.md 3.3.2).
     fn check_cookies(&self) -> Result<(), Error> {
-        let is_desk = site::is_of_a_desk(&self.api_domain) && site::is_of_a_desk(&self.website_domain);
-        if self.same_site() != SameSite::None || is_desk || self.transfer == Some(Transfer::Header) {
+        if !self.sends_cookies_across_sites() || self.warning().is_some() {
             return Ok(());
         }
         if !self.is_secure() {
@@ -165,6 +164,22 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// What does not work but may be meant: nobody has asked for cookies by name, and clients can use headers.
+    pub fn warning(&self) -> Option<&'static str> {
+        let is_asked_for = self.same_site.is_some() || self.transfer.is_some();
+        let is_useless = self.sends_cookies_across_sites() && !self.is_secure();
+        (is_useless && !is_asked_for).then_some(
+            "API_DOMAIN is not https and WEBSITE_DOMAIN is of another site or scheme: browsers drop the session's cookies, \
+             only clients that keep tokens in headers stay signed in",
+        )
+    }
+
+    /// Whether session cookies cross sites. Not on a desk, where nobody is foreign; nor where there are none.
+    fn sends_cookies_across_sites(&self) -> bool {
+        let is_desk = site::is_of_a_desk(&self.api_domain) && site::is_of_a_desk(&self.website_domain);
+        self.same_site() == SameSite::None && !is_desk && self.transfer != Some(Transfer::Header)
     }
 
     /// Who issues the access tokens.
@@ -239,15 +254,17 @@ mod tests {
                     let bad = crosses && site != LOCAL;
                     let what = format!("{same_site:?} {api} {website}");
                     let is_refused = |transfer| refused(same_site, &api, &website, transfer, None) == "API_DOMAIN";
-                    assert_eq!(is_refused(None), bad && scheme == "http", "{what}");
+                    assert_eq!(is_refused(None), bad && scheme == "http" && same_site.is_some(), "{what}");
                     assert_eq!(is_refused(Some(Transfer::Cookie)), bad && scheme == "http", "{what}");
                     assert!(!is_refused(Some(Transfer::Header)), "{what}");
                     let unprotected = refused(same_site, &api, &website, None, Some(AntiCsrf::None));
-                    assert_eq!(unprotected.is_empty(), !bad, "{what}: {unprotected}");
+                    assert_eq!(!unprotected.is_empty(), bad && (scheme == "https" || same_site.is_some()), "{what}");
+                    let warned = Settings { same_site, ..settings(&api, &website) }.warning().is_some();
+                    assert_eq!(warned, bad && scheme == "http" && same_site.is_none(), "{what}");
                 }
             }
         }
-        let mixed = |api, website| refused(None, api, website, None, None);
+        let mixed = |api, website| refused(None, api, website, Some(Transfer::Cookie), None);
         assert_eq!(mixed("http://api.example.com", "https://www.example.com"), "API_DOMAIN", "schemes count");
         assert_eq!(mixed("http://localhost:3000", "https://example.com"), "API_DOMAIN", "one of them is no desk");
         assert_eq!(mixed("http://localhost:3000", "https://127.0.0.1:8080"), "");

@@ -164,10 +164,11 @@ fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
 #[test]
 fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
     for (name, value, told) in
-        [("WEBSITE_DOMAIN", "https://site.example", "API_DOMAIN"), ("COOKIE_DOMAIN", "a b", "COOKIE_DOMAIN")]
+        [("TOKEN_TRANSFER_METHOD", "cookie", "API_DOMAIN"), ("COOKIE_DOMAIN", "a b", "COOKIE_DOMAIN")]
     {
         let directory = tempfile::tempdir().unwrap();
-        let output = program(directory.path()).env(name, value).output().unwrap();
+        let mut program = program(directory.path());
+        let output = program.env("WEBSITE_DOMAIN", "https://site.example").env(name, value).output().unwrap();
         assert!(!output.status.success());
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains(&format!("{told}: must be")), "{text}");

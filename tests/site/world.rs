@@ -56,11 +56,6 @@ impl World {
         let real = RealDatabase::make().await;
         settings.extend(real.iter().flat_map(RealDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        // Pages of another site than an API on this machine are refused: no browser keeps such cookies without https.
-        if let Some(website) = settings.get("WEBSITE_DOMAIN").filter(|website| website.starts_with("https://")).cloned()
-        {
-            settings.entry("API_DOMAIN".to_owned()).or_insert(website);
-        }
         let mut world = Self { clock: Clock::system(), directory, site: None, settings, own, real };
         world.resume().await;
         world
