@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("recipe", &["problem"]),
     ("account", &["problem", "fauna", "mail", "session", "throttle", "users"]),
     ("emailpassword", &["recipe", "problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
-    ("emailverification", &["recipe", "problem", "clock", "fauna", "mail", "session", "throttle", "users"]),
+    ("emailverification", &["recipe", "problem", "clock", "account", "fauna", "mail", "session", "throttle", "users"]),
     ("admin", &["problem", "clock", "emailpassword", "fauna", "session", "users"]),
     (
         "pages",

@@ -176,18 +176,26 @@ impl Accounts {
         Ok(self.outbox.put(new.as_str(), &occasion).await?)
     }
 
-    /// Uses a link that was mailed to a new address; the former one is told.
+    /// Uses a link that was mailed to a new address, which counts as an attempt.
     pub async fn confirm_email(&self, client: &Client, token: String) -> Result<(), Error> {
         let attempt = self.throttle.admit(Action::Token, client).await?;
+        match self.change_email(token).await? {
+            EmailChange::Done(_) => self.throttle.succeeded(attempt).await,
+            EmailChange::Taken => return Err(Error::EmailTaken),
+            EmailChange::Invalid => return Err(Error::InvalidLink),
+        }
+        Ok(())
+    }
+
+    /// The same for an attempt that was counted before. The former address is told.
+    pub async fn change_email(&self, token: String) -> Result<EmailChange, Error> {
         let this = self.clone();
         let changing = async move {
-            match this.users.change_email(&token).await? {
-                EmailChange::Done(used) => this.tell(&used.email, &Occasion::EmailChanged).await,
-                EmailChange::Taken => return Err(Error::EmailTaken),
-                EmailChange::Invalid => return Err(Error::InvalidLink),
+            let change = this.users.change_email(&token).await?;
+            if let EmailChange::Done(used) = &change {
+                this.tell(&used.email, &Occasion::EmailChanged).await;
             }
-            this.throttle.succeeded(attempt).await;
-            Ok(())
+            Ok(change)
         };
         tokio::spawn(changing).await?
     }
