@@ -150,7 +150,8 @@ impl Accounts {
         tokio::spawn(changing).await?
     }
 
-    /// Another address, as soon as the link that is mailed there is used.
+    /// Another address, as soon as the link that is mailed there is used. Whoever asks again and again is told the same; the
+    /// mailbox, which may be a stranger's, is not flooded.
     pub async fn ask_for_email(
         &self,
         owner: &SignedIn,
@@ -164,6 +165,11 @@ impl Accounts {
             return Err(Error::SameEmail);
         }
         let _counted = self.throttle.admit(Action::AskForMail, client).await?;
+        match self.throttle.admit(Action::Mail(new.as_str()), client).await {
+            Ok(_counted) => {}
+            Err(throttle::Error::TooMany { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
         let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
             ChangeOffer::Offered(token) => {
                 let url = format!("{}/verify-email?token={}&tenantId=public", self.settings.pages, token.expose());

@@ -1,5 +1,7 @@
 //! What people do with their own account: another password, another address, the end.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
@@ -107,6 +109,23 @@ async fn an_address_that_was_taken_meanwhile_is_refused() {
     let answer = world.visitor().post("/api/user/email/confirm", &json!({"token": token})).await;
     assert_eq!(answer.status, 409, "{}", answer.text);
     assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "OK");
+}
+
+#[actix_rt::test]
+async fn a_strangers_mailbox_is_not_flooded_with_changes_of_address() {
+    let world = World::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
+    let wish = |email: &str| json!({"currentPassword": PASSWORD, "email": email}).to_string();
+    for (person, network) in [(&ann, "198.51.100.1"), (&ann, "198.51.100.2"), (&bob, "198.51.100.3")] {
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", network)];
+        let body = Some(wish("new@example.com").into());
+        let answer = person.send(Method::POST, "/api/user/email", &headers, body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})), "all are told the same");
+    }
+    assert_eq!(kinds(&world).await, [("new@example.com".to_owned(), "confirm-email".to_owned())]);
+    world.clock.advance(Duration::from_secs(61));
+    ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
+    assert_eq!(kinds(&world).await.len(), 2);
 }
 
 #[actix_rt::test]
