@@ -96,6 +96,8 @@ pub enum Outcome {
     Refused(Vec<FieldProblem>),
     /// There is no account with that address and password; which of the two it is stays unsaid.
     WrongCredentials,
+    /// The link is unknown, used or expired, or its address has an account by now.
+    InvalidLink,
 }
 
 /// What is wrong with a field, for the person who typed it.

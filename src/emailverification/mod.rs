@@ -2,8 +2,7 @@
 //! `st-ev` in every session that says whether it was followed.
 //!
 //! A link works for whoever holds it, with or without a session, because mail is read on other devices; it verifies the
-//! address it was sent to, as long as that is the account's. The same page and path confirm a new address, and make
-//! an account where those that exist are hidden. Where
+//! address it was sent to, as long as that is the account's. The same page and path confirm a new address. Where
 //! verification is off there is no claim and no path.
 
 mod claim;
@@ -154,8 +153,7 @@ impl EmailVerification {
             Some(user) => Some(user),
             None => match self.accounts.change_email(token.to_owned()).await? {
                 EmailChange::Done(used) => Some(used.user),
-                EmailChange::Taken => None,
-                EmailChange::Invalid => self.users.complete_sign_up(token).await?,
+                EmailChange::Taken | EmailChange::Invalid => None,
             },
         };
         let Some(user) = verified else { return Ok(false) };

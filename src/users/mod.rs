@@ -39,6 +39,7 @@ pub use import::Imported;
 pub use import::ImportedPassword;
 pub use links::ChangeOffer;
 pub use links::EmailChange;
+pub use links::SignUpEnd;
 pub use links::SignUpOffer;
 pub use links::Verification;
 pub use password::NewPassword;
