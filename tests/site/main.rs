@@ -14,6 +14,7 @@ mod fauna_tokens;
 mod guessing;
 mod hidden_accounts;
 mod imports;
+mod limits;
 mod mailbox;
 mod outage;
 mod own_site;
