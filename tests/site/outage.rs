@@ -82,6 +82,29 @@ async fn a_signed_in_request_waits_no_longer_than_its_deadline() {
 }
 
 #[actix_rt::test]
+async fn s_e_12_nobody_waits_for_a_mail_server_that_says_nothing() {
+    // The system takes connections for it; nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let site = World::with(&[("SMTP_URL", &url)]).await;
+    let ann = site.sign_up("ann@example.com").await;
+    let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"});
+    for (path, body) in [
+        ("/auth/user/password/reset/token", body),
+        ("/auth/user/email/verify/token", json!({})),
+        ("/api/user/password", change),
+    ] {
+        let began = std::time::Instant::now();
+        let answer = ann.post(path, &body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{path}");
+    }
+    let waiting = sqlx::query("select id from mail where kept = 0").fetch_all(&mut site.sql().await).await.unwrap();
+    assert_eq!(waiting.len(), 3);
+}
+
+#[actix_rt::test]
 async fn signing_out_while_fauna_is_down_ends_the_session_and_the_token_dies_afterwards() {
     let (fauna, site, line) = behind_a_line().await;
     let ann = site.sign_up("ann@example.com").await;
