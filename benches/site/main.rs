@@ -7,8 +7,6 @@
     clippy::unwrap_used,
     clippy::missing_docs_in_private_items,
     clippy::indexing_slicing,
-    clippy::cast_precision_loss,
-    clippy::as_conversions,
     reason = "a benchmark that cannot go on has failed, and its figures are rough"
 )]
 

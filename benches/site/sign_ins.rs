@@ -34,7 +34,7 @@ pub async fn measure(site: SocketAddr, somebody_else: &Person) {
     let ceiling = f64::midpoint(before, hashes_a_second());
     let rate = f64::from(counts.into_iter().sum::<u32>()) / SPAN.as_secs_f64();
     waits.sort_unstable();
-    let [median, high] = [0.5, 0.99].map(|share| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1e3);
+    let [median, high] = [50, 99].map(|percent| waits[waits.len() * percent / 100].as_secs_f64() * 1e3);
     eprintln!(
         "sign-ins, {AT_ONCE} at a time                {rate:.0} a second, {:.2} of the hashes that all cores make",
         rate / ceiling
