@@ -147,9 +147,10 @@ fn the_lists_of_tests_name_files_that_exist() {
     let mut missing = Vec::new();
     for folder in ["tests/site", "tests/session"] {
         let list = fs::read_to_string(Path::new(folder).join("README.md")).unwrap();
-        for name in list.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs")) {
-            if !Path::new(name).is_file() && !Path::new(folder).join(name).is_file() {
-                missing.push(format!("{folder}/README.md names {name}"));
+        for path in list.split('`').skip(1).step_by(2).map(Path::new) {
+            let is_code = path.extension().is_some_and(|ending| ending == "rs");
+            if is_code && !path.is_file() && !Path::new(folder).join(path).is_file() {
+                missing.push(format!("{folder}/README.md names {}", path.display()));
             }
         }
     }

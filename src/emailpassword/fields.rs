@@ -60,9 +60,8 @@ fn is_short(value: &Value) -> Result<(), &'static str> {
 /// Whether Fauna can keep a value: it knows integers of 64 bits with a sign, and no others.
 fn is_storable(value: &Value, levels: u32) -> Result<(), &'static str> {
     match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
         Value::Number(number) if number.is_u64() && !number.is_i64() => Err("This number is too large"),
-        Value::Number(_) => Ok(()),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Number(_) => Ok(()),
         Value::Array(_) | Value::Object(_) if levels == 0 => Err("This has too many parts"),
         Value::Array(items) => items.iter().try_for_each(|item| is_storable(item, levels.saturating_sub(1))),
         Value::Object(fields) => fields.values().try_for_each(|item| is_storable(item, levels.saturating_sub(1))),

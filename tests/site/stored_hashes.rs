@@ -59,13 +59,13 @@ async fn s_p_34_with_an_unreadable_hash_nobody_signs_in_until_there_is_a_new_pas
         "$5$rounds=5000$salt$hash",
         "$argon2id$v=19$m=4294967295,t=4294967295,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A",
         "$argon2id$v=19$m=19456,t=2,p=1$$",
-        &BCRYPT[..40],
+        BCRYPT.get(..40).unwrap(),
         "$2a$31$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm",
     ] {
         let data = json!({"object": {"data": {"object": {"passwordHash": planted}}}});
         ask(&world, &json!({"update": secret(&id), "params": data})).await;
         assert_eq!(sign_in(&world, "ann@example.com", PASSWORD).await, wrong, "{planted}");
-        assert_eq!(sign_in(&world, "ann@example.com", planted).await["status"] == "OK", false, "{planted}");
+        assert_ne!(sign_in(&world, "ann@example.com", planted).await["status"], "OK", "{planted}");
         let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"});
         assert_eq!(ann.post("/api/user/password", &change).await.status, 403, "{planted}");
     }
