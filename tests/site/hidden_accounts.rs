@@ -226,6 +226,7 @@ async fn it_works_with_nothing_but_forms() {
     let link = link_to(&world, "ann@example.com").await;
     let page = ann.get(link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap().as_str()).await;
     assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
+    assert!(!ann.get("/auth/complete-sign-up").await.text.contains("<form class"), "nothing to do without a token");
     let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let type_in = |password: &str| format!("token={token}&password={}", password.replace(' ', "+"));
     for (password, said) in [("", "Fill this in."), ("not it 99", "This is not the password with which")] {
