@@ -150,7 +150,8 @@ impl Accounts {
         tokio::spawn(changing).await?
     }
 
-    /// Another address, as soon as the link that is mailed there is used.
+    /// Another address, as soon as the link that is mailed there is used. Whoever asks again and again is told the same; the
+    /// mailbox, which may be a stranger's, is not flooded.
     pub async fn ask_for_email(
         &self,
         owner: &SignedIn,
@@ -164,6 +165,11 @@ impl Accounts {
             return Err(Error::SameEmail);
         }
         let _counted = self.throttle.admit(Action::AskForMail, client).await?;
+        match self.throttle.admit(Action::Mail(new.as_str()), client).await {
+            Ok(_counted) => {}
+            Err(throttle::Error::TooMany { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
         let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
             ChangeOffer::Offered(token) => {
                 let url = format!("{}/verify-email?token={}&tenantId=public", self.settings.pages, token.expose());
@@ -176,18 +182,26 @@ impl Accounts {
         Ok(self.outbox.put(new.as_str(), &occasion).await?)
     }
 
-    /// Uses a link that was mailed to a new address; the former one is told.
+    /// Uses a link that was mailed to a new address, which counts as an attempt.
     pub async fn confirm_email(&self, client: &Client, token: String) -> Result<(), Error> {
         let attempt = self.throttle.admit(Action::Token, client).await?;
+        match self.change_email(token).await? {
+            EmailChange::Done(_) => self.throttle.succeeded(attempt).await,
+            EmailChange::Taken => return Err(Error::EmailTaken),
+            EmailChange::Invalid => return Err(Error::InvalidLink),
+        }
+        Ok(())
+    }
+
+    /// The same for an attempt that was counted before. The former address is told.
+    pub async fn change_email(&self, token: String) -> Result<EmailChange, Error> {
         let this = self.clone();
         let changing = async move {
-            match this.users.change_email(&token).await? {
-                EmailChange::Done(used) => this.tell(&used.email, &Occasion::EmailChanged).await,
-                EmailChange::Taken => return Err(Error::EmailTaken),
-                EmailChange::Invalid => return Err(Error::InvalidLink),
+            let change = this.users.change_email(&token).await?;
+            if let EmailChange::Done(used) = &change {
+                this.tell(&used.email, &Occasion::EmailChanged).await;
             }
-            this.throttle.succeeded(attempt).await;
-            Ok(())
+            Ok(change)
         };
         tokio::spawn(changing).await?
     }

@@ -73,13 +73,17 @@ impl AccountHandles {
             let (users, sessions, outbox, throttle) = shared();
             EmailPassword::new(users, sessions, outbox, throttle, recipe)
         };
+        let accounts = {
+            let (users, sessions, outbox, throttle) = shared();
+            let hide_existing_accounts = config.accounts.hide_existing_accounts;
+            let settings = account::Settings { pages: pages.clone(), hide_existing_accounts };
+            Accounts::new(users, sessions, outbox, throttle, settings)
+        };
         let emailverification = {
             let (users, sessions, outbox, throttle) = shared();
-            EmailVerification::new(users, sessions, outbox, throttle, pages.clone())
+            EmailVerification::new((users, accounts.clone()), sessions, outbox, throttle, pages)
         };
         let admin = Admin::new(users.clone(), sessions.clone(), config.accounts.admin_api_key.clone());
-        let settings = account::Settings { pages, hide_existing_accounts: config.accounts.hide_existing_accounts };
-        let accounts = Accounts::new(users.clone(), sessions.clone(), outbox.clone(), throttle.clone(), settings);
         Ok(Self {
             emailpassword: Data::new(emailpassword),
             emailverification: Data::new(emailverification),

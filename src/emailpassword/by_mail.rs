@@ -1,7 +1,8 @@
 //! Sign-up where nobody is told who has an account (design D10): the answer is the same for every address, and takes as long.
 //!
-//! A mailed link makes the account, so that only whoever reads the mail learns whether the address was free. The owner of an
-//! address that has an account is told so by mail instead. No session begins here.
+//! A mailed link makes the account, so that only whoever reads the mail learns whether the address was free; it asks for the
+//! password that was chosen, so that nobody else than the owner of the address can have chosen it. The owner of an address
+//! that has an account is told so by mail instead.
 
 use std::time::Duration;
 
@@ -9,13 +10,18 @@ use actix_web::HttpRequest;
 
 use crate::emailpassword::EmailPassword;
 use crate::emailpassword::Error;
+use crate::emailpassword::Form;
+use crate::emailpassword::Outcome;
 use crate::emailpassword::client;
+use crate::emailpassword::filled;
 use crate::mail::Link;
 use crate::mail::Occasion;
+use crate::session::Transfer;
 use crate::throttle;
 use crate::throttle::Action;
 use crate::users::NewPassword;
 use crate::users::Newcomer;
+use crate::users::SignUpEnd;
 use crate::users::SignUpOffer;
 
 /// How long a link works.
@@ -38,11 +44,38 @@ impl EmailPassword {
         let occasion = match self.users.offer_sign_up(&new, password, LINK_LIFE).await? {
             SignUpOffer::Offered(token) => {
                 let pages = &self.settings.pages;
-                let url = format!("{pages}/verify-email?token={}&tenantId=public", token.expose());
+                let url = format!("{pages}/complete-sign-up?token={}", token.expose());
                 Occasion::SignUp(Link { url: url.into(), life: LINK_LIFE })
             }
             SignUpOffer::Taken => Occasion::AccountExists,
         };
         Ok(self.outbox.put(new.email.as_str(), &occasion).await?)
+    }
+
+    /// Makes the account of a mailed link and signs its owner in, if that is the password that was chosen for it.
+    /// `transfer` as with [`EmailPassword::sign_up`].
+    ///
+    /// # Errors
+    /// Fauna or SQL does not answer, or the network has to wait.
+    pub async fn complete_sign_up(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        token: &str,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
+        let password = match filled(form, "password") {
+            Ok(password) => password.into(),
+            Err(problem) => return Ok(Outcome::Refused(vec![problem])),
+        };
+        let attempt = self.throttle.admit(Action::Token, &client(request)).await?;
+        match self.users.complete_sign_up(token, &password).await? {
+            SignUpEnd::Made(user) => {
+                self.throttle.succeeded(attempt).await;
+                self.enter(request, user, transfer).await
+            }
+            SignUpEnd::WrongPassword => Ok(Outcome::WrongCredentials),
+            SignUpEnd::Invalid => Ok(Outcome::InvalidLink),
+        }
     }
 }

@@ -96,6 +96,8 @@ pub enum Outcome {
     Refused(Vec<FieldProblem>),
     /// There is no account with that address and password; which of the two it is stays unsaid.
     WrongCredentials,
+    /// The link is unknown, used or expired, or its address has an account by now.
+    InvalidLink,
 }
 
 /// What is wrong with a field, for the person who typed it.
@@ -161,15 +163,12 @@ impl EmailPassword {
             Ok(account) => account,
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
-        let attempt = self.throttle.admit(Action::SignUp, &client(request)).await?;
+        let _counted = self.throttle.admit(Action::SignUp, &client(request)).await?;
         if self.settings.hide_existing_accounts {
             return self.sign_up_by_mail(request, newcomer, password).await.map(|()| Outcome::Mailed);
         }
         match self.users.sign_up(newcomer, password).await? {
-            SignUp::Made(user) => {
-                self.throttle.succeeded(attempt).await;
-                self.enter(request, user, transfer).await
-            }
+            SignUp::Made(user) => self.enter(request, user, transfer).await,
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email".into(),
                 error: "This email already exists. Please sign in instead.",

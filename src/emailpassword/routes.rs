@@ -24,17 +24,19 @@ use crate::recipe::Call;
 
 /// Below the base path of the recipes; each also below `/public`, the one tenant, and with a slash at its end.
 ///
-/// | method | path                           | who    |
-/// |--------|--------------------------------|--------|
-/// | POST   | `/signup`                      | anyone |
-/// | POST   | `/signin`                      | anyone |
-/// | GET    | `/emailpassword/email/exists`  | anyone |
-/// | GET    | `/signup/email/exists` (older) | anyone |
-/// | POST   | `/user/password/reset/token`   | anyone |
-/// | POST   | `/user/password/reset`         | anyone |
-/// | GET    | `/loginmethods`                | anyone |
+/// | method | path                           | who                                  |
+/// |--------|--------------------------------|--------------------------------------|
+/// | POST   | `/signup`                      | anyone                               |
+/// | POST   | `/signup/complete` (our own)   | who holds a link, with its password  |
+/// | POST   | `/signin`                      | anyone                               |
+/// | GET    | `/emailpassword/email/exists`  | anyone                               |
+/// | GET    | `/signup/email/exists` (older) | anyone                               |
+/// | POST   | `/user/password/reset/token`   | anyone                               |
+/// | POST   | `/user/password/reset`         | who holds a link                     |
+/// | GET    | `/loginmethods`                | anyone                               |
 pub fn routes(auth: &mut web::ServiceConfig) {
     recipe::path(auth, "/signup", || web::post().to(sign_up));
+    recipe::path(auth, "/signup/complete", || web::post().to(complete_sign_up));
     recipe::path(auth, "/signin", || web::post().to(sign_in));
     recipe::path(auth, "/emailpassword/email/exists", || web::get().to(email_exists));
     recipe::path(auth, "/signup/email/exists", || web::get().to(email_exists));
@@ -67,6 +69,8 @@ enum Answer {
     WrongCredentialsError,
     /// The link of a mail does nothing any more.
     ResetPasswordInvalidTokenError,
+    /// The same of a link that makes an account.
+    EmailVerificationInvalidTokenError,
     /// Accounts cannot be linked here.
     SignUpNotAllowed {
         /// For the person.
@@ -107,6 +111,17 @@ async fn sign_up(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>
             return Ok(Answer::SignUpNotAllowed { reason: NO_LINKING });
         }
         Ok(entered(&call, recipe.sign_up(&call.request, &fields, None).await?))
+    };
+    answered.await.map(Json).map_err(|error: Error| call.told(error))
+}
+
+/// Makes the account of a mailed link and signs its owner in.
+async fn complete_sign_up(call: Call, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
+    let answered = async {
+        let fields = form(&call, 1)?;
+        let token = call.member("token").ok_or(Malformed("Please provide the sign-up token"))?;
+        let token = token.as_str().ok_or(Malformed("The sign-up token must be a string"))?;
+        Ok(entered(&call, recipe.complete_sign_up(&call.request, &fields, token, None).await?))
     };
     answered.await.map(Json).map_err(|error: Error| call.told(error))
 }
@@ -181,6 +196,7 @@ fn entered(call: &Call, outcome: Outcome) -> Answer {
         Outcome::Mailed => Answer::GeneralError { message: MAILED },
         Outcome::Refused(form_fields) => Answer::FieldError { form_fields },
         Outcome::WrongCredentials => Answer::WrongCredentialsError,
+        Outcome::InvalidLink => Answer::EmailVerificationInvalidTokenError,
     }
 }
 

@@ -2,8 +2,7 @@
 //! `st-ev` in every session that says whether it was followed.
 //!
 //! A link works for whoever holds it, with or without a session, because mail is read on other devices; it verifies the
-//! address it was sent to, as long as that is the account's. The same page and path confirm a new address, and make
-//! an account where those that exist are hidden. Where
+//! address it was sent to, as long as that is the account's. The same page and path confirm a new address. Where
 //! verification is off there is no claim and no path.
 
 mod claim;
@@ -15,6 +14,8 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 use serde_json::Value;
 
+use crate::account;
+use crate::account::Accounts;
 use crate::fauna::DocumentId;
 use crate::mail;
 use crate::mail::Link;
@@ -47,6 +48,8 @@ pub struct EmailVerification {
     users: Users,
     /// Who is signed in.
     sessions: Data<Sessions>,
+    /// Gives them another address.
+    accounts: Accounts,
     /// Takes mail.
     outbox: Outbox,
     /// Slows guessing and mailing down.
@@ -84,6 +87,9 @@ pub enum Error {
     /// Nothing can be mailed.
     #[error(transparent)]
     Mail(#[from] mail::Error),
+    /// An account cannot be changed.
+    #[error(transparent)]
+    Account(#[from] account::Error),
 }
 
 impl From<Error> for Problem {
@@ -94,15 +100,22 @@ impl From<Error> for Problem {
             Error::Session(error) => Self::from(error).into_general_error(),
             Error::Throttle(error) => Self::from(error).into_general_error(),
             Error::Mail(error) => Self::from(error).into_general_error(),
+            Error::Account(error) => Self::from(error).into_general_error(),
         }
     }
 }
 
 impl EmailVerification {
     /// Over these rooms; `pages` is where links in mails lead to, like `https://example.com/auth`.
-    pub fn new(users: Users, sessions: Data<Sessions>, outbox: Outbox, throttle: Throttle, pages: String) -> Self {
+    pub fn new(
+        (users, accounts): (Users, Accounts),
+        sessions: Data<Sessions>,
+        outbox: Outbox,
+        throttle: Throttle,
+        pages: String,
+    ) -> Self {
         let claim = Verified::new(users.clone());
-        Self { users, sessions, outbox, throttle, claim, pages }
+        Self { users, sessions, accounts, outbox, throttle, claim, pages }
     }
 
     /// Mails a link to the address of whoever is signed in, unless that was done a moment ago: frontends ask whenever their
@@ -138,13 +151,9 @@ impl EmailVerification {
         let attempt = self.throttle.admit(Action::Token, client).await?;
         let verified = match self.users.verify_email(token).await? {
             Some(user) => Some(user),
-            None => match self.users.change_email(token).await? {
-                EmailChange::Done(used) => {
-                    self.outbox.put(used.email.as_str(), &Occasion::EmailChanged).await?;
-                    Some(used.user)
-                }
-                EmailChange::Taken => None,
-                EmailChange::Invalid => self.users.complete_sign_up(token).await?,
+            None => match self.accounts.change_email(token.to_owned()).await? {
+                EmailChange::Done(used) => Some(used.user),
+                EmailChange::Taken | EmailChange::Invalid => None,
             },
         };
         let Some(user) = verified else { return Ok(false) };

@@ -19,6 +19,7 @@ use crate::emailpassword::Outcome;
 use crate::emailpassword::SignUpField;
 use crate::pages::Pages;
 use crate::pages::frame::Frame;
+use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
 use crate::pages::frame::see_other;
@@ -192,6 +193,7 @@ fn entered(
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
         Ok(Outcome::Refused(problems)) => form.refuse(&problems),
         Ok(Outcome::WrongCredentials) => form.banner = Some(WRONG_CREDENTIALS.to_owned()),
+        Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
         Err(error) => {
             let problem = Problem::from(error);
             form.banner = Some(problem.message().to_owned());
@@ -203,7 +205,7 @@ fn entered(
 
 /// On, and a word to official frontends on the same origin, which look for sessions in two cookies of their own: without
 /// both they ask the server before they believe that nobody is signed in (emailpassword.md T-42).
-fn signed_in(then: &SitePath) -> HttpResponse {
+pub fn signed_in(then: &SitePath) -> HttpResponse {
     let mut response = see_other(then.as_str());
     forget(&mut response, "sFrontToken");
     forget(&mut response, "st-last-access-token-update");

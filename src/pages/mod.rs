@@ -8,6 +8,7 @@
 mod account;
 mod assets;
 mod auth;
+mod complete;
 mod frame;
 mod home;
 mod moment;

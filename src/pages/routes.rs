@@ -5,6 +5,7 @@ use actix_web::web;
 use crate::pages::account;
 use crate::pages::assets;
 use crate::pages::auth;
+use crate::pages::complete;
 use crate::pages::home;
 use crate::pages::password;
 use crate::pages::resume;
@@ -16,6 +17,8 @@ use crate::pages::verify;
 /// | GET    | `/`                                        | anyone                       |                       |
 /// | GET    | `/auth`                                    | anyone                       |                       |
 /// | POST   | `/sign-up`, `/sign-in`                     | anyone                       |                       |
+/// | GET    | `/auth/complete-sign-up`                   | anyone                       |                       |
+/// | POST   | `/complete-sign-up`                        | who holds a mailed link      |                       |
 /// | GET    | `/auth/reset-password`                     | anyone                       |                       |
 /// | POST   | `/forgot-password`                         | anyone                       |                       |
 /// | POST   | `/reset-password`                          | who holds a mailed link      |                       |
@@ -35,6 +38,8 @@ use crate::pages::verify;
 pub fn routes(root: &mut web::ServiceConfig) {
     root.service(web::resource("/").get(home::show))
         .service(web::resource("/auth").get(auth::show))
+        .service(web::resource("/auth/complete-sign-up").get(complete::show))
+        .service(web::resource("/complete-sign-up").post(complete::complete))
         .service(web::resource("/auth/reset-password").get(password::show))
         .service(web::resource("/forgot-password").post(password::ask))
         .service(web::resource("/reset-password").post(password::reset))

@@ -1,7 +1,7 @@
 //! Counters that slow guessing down.
 //!
-//! An attempt is counted before its work begins, and given back when it turns out well. What is counted: the account as
-//! tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts each
+//! An attempt is counted before its work begins, and given back when a secret turns out to be right. What is counted: the
+//! account as tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts each
 //! further one has to wait, longer every time, never for good. The account's own counter does not hold for networks from
 //! which its owner has signed in before, so a stranger cannot keep the owner out (ASVS 6.1.1, 6.3.1).
 //!
@@ -69,7 +69,7 @@ pub struct Settings {
 pub enum Action<'a> {
     /// To give the password of the account with that (normalised) address.
     Password(&'a str),
-    /// To make an account.
+    /// To make an account. Those that are made count, too: one network does not fill the site with accounts.
     SignUp,
     /// To learn whether an address has an account.
     EmailExists,
@@ -219,8 +219,8 @@ const PAIR: Rule = rule(10, 30, 900, 3600);
 const ACCOUNT: Rule = rule(50, 10, 60, 3600);
 /// Passwords from one network (S-P-13).
 const PASSWORDS: Rule = rule(100, 10, 900, 3600);
-/// New accounts from one network.
-const SIGN_UPS: Rule = rule(60, 10, 900, 3600);
+/// New accounts from one network, made or not: more than a class or an office has people.
+const SIGN_UPS: Rule = rule(100, 10, 900, 3600);
 /// Questions whether an address has an account, from one network.
 const QUESTIONS: Rule = rule(60, 1, 60, 60);
 /// Mails asked for from one network.

@@ -130,6 +130,80 @@ async fn s_p_17_without_counters_nothing_is_admitted() {
 }
 
 #[tokio::test]
+async fn s_p_14_ten_neighbouring_networks_share_one_larger_count() {
+    let site = Fixture::new().await;
+    let network = |larger: u16, near: u16| Client::of(format!("2001:db8:{larger:x}:{near:x}::1").parse().unwrap());
+    let guess = async |client: &Client, n: usize| site.wrong(&format!("account-{}", n % 50), client).await;
+    // Every attempt is for another account than the one before: nothing but networks is full in the end.
+    for near in 0..10 {
+        for n in 0..100 {
+            assert!(guess(&network(1, near), n).await, "{near} {n}");
+        }
+    }
+    assert!(!site.right("mine", &network(1, 99)).await, "the eleventh /64 of this /48");
+    assert!(site.right("mine", &network(2, 99)).await, "another /48");
+}
+
+#[tokio::test]
+async fn s_p_17_counters_are_bounded_and_the_oldest_go_first() {
+    let site = Fixture::new().await;
+    assert!(site.right("ann", &from(1)).await, "a network is known to Ann");
+    let database = Database::open(&site.url).await.unwrap();
+    let now = site.clock.now().millis();
+    // As an attacker makes them who asks for ever new addresses: they end one after the other, an hour from now.
+    sqlx::query(
+        "insert into throttle (key, count, open_at, forget_at, known_until)
+         with recursive n(x) as (select 1 union all select x + 1 from n where x < 100100)
+         select 'filler ' || x, 1, 0, $1 + x, 0 from n",
+    )
+    .bind(now.saturating_add(7_200_000))
+    .execute(database.write())
+    .await
+    .unwrap();
+    assert_eq!(site.wrong_times(12, "bob", &from(2)).await, 10, "a full store counts as an empty one does");
+    site.throttle.store.clean(site.clock.now()).await.unwrap();
+    let row = sqlx::query("select count(*) as unknown, min(forget_at) as oldest from throttle where known_until = 0");
+    let row = row.fetch_one(database.read()).await.unwrap();
+    let get = |column| sqlx::Row::get::<i64, _>(&row, column);
+    assert_eq!(get("unknown"), 100_000);
+    assert!(get("oldest") > now.saturating_add(7_200_000), "those that end first are gone");
+    let known = sqlx::query("select key from throttle where known_until > $1").bind(now);
+    assert_eq!(known.fetch_all(database.read()).await.unwrap().len(), 1, "who has signed in stays known");
+}
+
+#[tokio::test]
+async fn s_p_20_a_success_forgets_the_pair_and_not_the_account() {
+    let site = Fixture::new().await;
+    for network in 0..49 {
+        assert!(site.wrong("ann", &from(network)).await, "{network}");
+    }
+    assert!(site.right("ann", &from(100)).await, "from a network that nobody knows");
+    assert!(site.wrong("ann", &from(101)).await, "the fiftieth that was wrong");
+    assert!(!site.wrong("ann", &from(102)).await);
+    assert!(site.right("ann", &from(100)).await, "it is known now");
+}
+
+#[tokio::test]
+async fn s_p_05_and_07_what_networks_may_ask_for() {
+    for (action, free) in [
+        (Action::SignUp, 100),
+        (Action::EmailExists, 60),
+        (Action::AskForMail, 20),
+        (Action::Token, 10),
+        (Action::Mail("ann"), 1),
+    ] {
+        let site = Fixture::new().await;
+        for _ in 0..free {
+            let _counted = site.throttle.admit(action, &from(1)).await.unwrap();
+        }
+        let refused = site.throttle.admit(action, &from(1)).await;
+        assert!(matches!(refused, Err(Error::TooMany { .. })), "{action:?}");
+        let elsewhere = site.throttle.admit(action, &from(2)).await;
+        assert_eq!(elsewhere.is_ok(), action != Action::Mail("ann"), "{action:?}: a mailbox is one for all networks");
+    }
+}
+
+#[tokio::test]
 async fn old_counters_go() {
     let site = Fixture::new().await;
     for network in 1..20 {

@@ -15,9 +15,13 @@ use crate::users::Email;
 use crate::users::Error;
 use crate::users::NewPassword;
 use crate::users::Newcomer;
+use crate::users::User;
 use crate::users::Users;
+use crate::users::hasher::Verdict;
+use crate::users::store::Made;
 use crate::users::store::NewUser;
 use crate::users::store::links;
+use crate::users::store::links::Chosen;
 use crate::users::store::links::Consumed;
 use crate::users::store::links::NewLink;
 use crate::users::store::links::Offered;
@@ -62,6 +66,16 @@ pub enum SignUpOffer {
     Offered(LinkToken),
     /// The address has an account.
     Taken,
+}
+
+/// What became of a link that makes an account.
+pub enum SignUpEnd {
+    /// There is a new account, whose address is its owner's.
+    Made(User),
+    /// That is not the password which was chosen for it; the link still works.
+    WrongPassword,
+    /// The link is unknown, used or expired, or the address has an account by now.
+    Invalid,
 }
 
 /// A link that was used up.
@@ -158,12 +172,21 @@ impl Users {
         Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
     }
 
-    /// Makes an account by a link; answers whose. Nothing: the link does not work, or the address has an account by now.
-    pub async fn complete_sign_up(&self, token: &str) -> Result<Option<DocumentId>, Error> {
-        let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-        match self.fauna.query(&links::complete_sign_up(&token.hash())).await {
-            Err(fauna::Error::NotUnique) => Ok(None),
-            answer => Ok(answer?),
+    /// Makes the account of a link for whoever knows the password that was chosen for it. Only that and the mail together
+    /// make it: a stranger who signs up with somebody's address has no access to the account that its owner's click makes.
+    pub async fn complete_sign_up(&self, token: &str, password: &SecretString) -> Result<SignUpEnd, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(SignUpEnd::Invalid) };
+        let chosen: Option<Chosen> = self.fauna.query_idempotent(&links::sign_up_link(&token.hash())).await?;
+        let Some(Chosen { name, email, password_hash }) = chosen else { return Ok(SignUpEnd::Invalid) };
+        if self.hasher.verify(password, Some(&password_hash)).await? == Verdict::Wrong {
+            return Ok(SignUpEnd::WrongPassword);
+        }
+        match self.fauna.query::<Option<Made>>(&links::complete_sign_up(&token.hash())).await {
+            Ok(Some(made)) => {
+                Ok(SignUpEnd::Made(User { email_verified: true, ..made.into_user(stored(&email)?, &name) }))
+            }
+            Ok(None) | Err(fauna::Error::NotUnique) => Ok(SignUpEnd::Invalid),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -39,6 +39,7 @@ pub use import::Imported;
 pub use import::ImportedPassword;
 pub use links::ChangeOffer;
 pub use links::EmailChange;
+pub use links::SignUpEnd;
 pub use links::SignUpOffer;
 pub use links::Verification;
 pub use password::NewPassword;
@@ -194,3 +195,17 @@ impl Users {
 }
 
 pub use store::Profile;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError as _;
+
+    use super::*;
+
+    #[test]
+    fn s_p_31_those_who_are_too_many_are_told_when_to_come_again() {
+        let answer = Problem::from(Error::Busy).error_response();
+        let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), wait), (503, Some("2")));
+    }
+}

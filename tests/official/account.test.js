@@ -154,10 +154,11 @@ for (const javaScriptEnabled of [true, false]) {
         await signUp(page, email, PASSWORD);
         await page.getByText("we have sent a mail to this address").waitFor();
         await page.goto(await mailedLink(hidden, email));
-        await page.getByRole("button", { name: "Confirm" }).click();
-        await page.getByText("Your e-mail address is confirmed.").waitFor();
-        await page.getByRole("main").getByRole("link", { name: "Sign in" }).click();
-        await signIn(page, email, PASSWORD);
+        await page.getByLabel("Password").fill("not it 99");
+        await page.getByRole("button", { name: "Make my account" }).click();
+        await page.getByText("This is not the password").waitFor();
+        await page.getByLabel("Password").fill(PASSWORD);
+        await page.getByRole("button", { name: "Make my account" }).click();
         await page.waitForURL(`${hidden.base}/`);
         assert.deepEqual(faults, []);
       },

@@ -16,6 +16,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/auth/.well-known/openid-configuration", 200),
     ("POST", "/auth/signup", 400),
     ("POST", "/auth/signin", 400),
+    ("POST", "/auth/signup/complete", 400),
     ("GET", "/auth/emailpassword/email/exists?email=x@example.com", 200),
     ("POST", "/auth/session/refresh", 401),
     ("POST", "/auth/signout", 401),
@@ -41,6 +42,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("DELETE", "/api/comments/1/like", 401),
     ("POST", "/like-comment", 401),
     ("GET", "/auth", 200),
+    ("GET", "/auth/complete-sign-up", 200),
+    ("POST", "/complete-sign-up", 415),
     ("GET", "/auth/reset-password", 200),
     ("POST", "/forgot-password", 415),
     ("POST", "/reset-password", 415),
@@ -73,7 +76,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
 ];
 
 /// What only forms of pages are sent to: a refusal is a page, too.
-const FORMS: &[&str] = &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in"];
+const FORMS: &[&str] =
+    &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up"];
 
 #[actix_rt::test]
 async fn every_route_is_closed_unless_it_is_meant_to_be_open() {

@@ -1,5 +1,7 @@
 //! What people do with their own account: another password, another address, the end.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
@@ -52,8 +54,20 @@ async fn s_p_22_the_current_password_cannot_be_guessed_here_either() {
     for _ in 0..10 {
         assert_eq!(ann.post("/api/user/password", &guess).await.status, 403);
     }
-    for answer in [ann.post("/api/user/password", &guess).await, delete(&ann, PASSWORD).await] {
+    let wish = json!({"currentPassword": PASSWORD, "email": "new@example.com"});
+    let (changed, moved) = (ann.post("/api/user/password", &guess).await, ann.post("/api/user/email", &wish).await);
+    for answer in [changed, moved, delete(&ann, PASSWORD).await] {
         assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false), "{}", answer.text);
+    }
+    let current = PASSWORD.replace(' ', "+");
+    for (path, rest) in [
+        ("/account/password", "&password=new-horse-2"),
+        ("/account/email", "&email=new%40example.com"),
+        ("/account/delete", ""),
+    ] {
+        let answer = ann.submit(path, &format!("current={current}{rest}")).await;
+        assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false), "{path}: {}", answer.text);
+        assert!(answer.text.contains("Too many attempts."), "{path}: {}", answer.text);
     }
     let same_network = world.visitor().post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
     assert_eq!(same_network.status, 429, "one count for all of them");
@@ -95,6 +109,37 @@ async fn an_address_that_was_taken_meanwhile_is_refused() {
     let answer = world.visitor().post("/api/user/email/confirm", &json!({"token": token})).await;
     assert_eq!(answer.status, 409, "{}", answer.text);
     assert_eq!(sign_in_status(&world, "ann@example.com", PASSWORD).await, "OK");
+}
+
+#[actix_rt::test]
+async fn a_strangers_mailbox_is_not_flooded_with_changes_of_address() {
+    let world = World::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
+    let wish = |email: &str| json!({"currentPassword": PASSWORD, "email": email}).to_string();
+    for (person, network) in [(&ann, "198.51.100.1"), (&ann, "198.51.100.2"), (&bob, "198.51.100.3")] {
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", network)];
+        let body = Some(wish("new@example.com").into());
+        let answer = person.send(Method::POST, "/api/user/email", &headers, body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})), "all are told the same");
+    }
+    assert_eq!(kinds(&world).await, [("new@example.com".to_owned(), "confirm-email".to_owned())]);
+    world.clock.advance(Duration::from_secs(61));
+    ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
+    assert_eq!(kinds(&world).await.len(), 2);
+}
+
+#[actix_rt::test]
+async fn a_change_that_is_made_is_not_answered_503_because_nobody_can_be_told() {
+    for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
+        let world = World::start().await;
+        let ann = world.sign_up("ann@example.com").await;
+        ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
+        let token = token_to(&world, "new@example.com").await;
+        sqlx::query("drop table mail").execute(&mut world.sql().await).await.unwrap();
+        let answer = world.visitor().post(path, &json!({"token": token})).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})), "{path}");
+        assert_eq!(sign_in_status(&world, "new@example.com", PASSWORD).await, "OK", "{path}");
+    }
 }
 
 /// Ann says something, Bob likes it, Ann likes what Bob says; then Ann's account is deleted. What is left is shown.

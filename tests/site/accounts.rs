@@ -228,3 +228,66 @@ async fn whether_an_address_is_taken_can_be_asked() {
         }
     }
 }
+
+#[actix_rt::test]
+async fn g06_what_is_wrong_is_told_at_once_and_in_order() {
+    let world = World::with(&[("SIGN_UP_FIELDS", "city")]).await;
+    let answer =
+        sign_up(&world, fields(&[("email", json!("nope")), ("password", json!("short")), ("city", json!(""))]));
+    let expected = [
+        ("city", "Field is not optional"),
+        ("password", "Password must contain at least 8 characters, including a number"),
+        ("email", "Email is invalid"),
+    ];
+    assert_eq!(refused(&answer.await), expected.map(|(id, error)| (id.to_owned(), error.to_owned())));
+}
+
+#[actix_rt::test]
+async fn g10_whoever_wishes_for_nothing_gets_the_tokens_in_headers() {
+    let world = World::start().await;
+    world.sign_up("ada@example.com").await;
+    let mut program = world.visitor();
+    program.headers.clear();
+    let answer = program.post("/auth/signin", &credentials("ada@example.com", PASSWORD)).await;
+    assert_eq!((answer.status, &answer.json()["status"], answer.set_cookies().len()), (200, &json!("OK"), 0));
+    assert_eq!(who_is(&world, answer.header("st-access-token")).await, answer.json()["user"]["id"]);
+    assert!(!answer.header("st-refresh-token").is_empty() && !answer.header("front-token").is_empty());
+}
+
+/// Whose access token that is, as a program sends it.
+async fn who_is(world: &World, token: &str) -> Value {
+    let mut program = world.visitor();
+    program.headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
+    program.get("/sessioninfo").await.json()["userId"].clone()
+}
+
+#[actix_rt::test]
+async fn g22_how_people_can_sign_in_here() {
+    let world = World::start().await;
+    for path in ["/auth/loginmethods", "/auth/public/loginmethods", "/auth/public/loginmethods/"] {
+        let answer = world.visitor().get(path).await;
+        let expected = concat!(
+            r#"{"status":"OK","emailPassword":{"enabled":true},"thirdParty":{"enabled":false,"providers":[]},"#,
+            r#""webauthn":{"enabled":false},"passwordless":{"enabled":false},"firstFactors":["emailpassword"]}"#,
+        );
+        assert_eq!((answer.status, answer.text.as_str()), (200, expected), "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn g25_from_cookies_to_headers_the_cookies_expire_and_the_old_session_ends() {
+    let world = World::start().await;
+    let mut ada = world.sign_up("ada@example.com").await;
+    let before = ada.with_copied_cookies();
+    ada.headers = vec![("st-auth-mode".to_owned(), "header".to_owned())];
+    let answer = ada.post("/auth/signin", &credentials("ada@example.com", PASSWORD)).await;
+    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("OK")));
+    let expired = |name: &str| {
+        let start = format!("{name}=;");
+        answer.set_cookies().iter().any(|cookie| cookie.starts_with(&start) && cookie.contains("01 Jan 1970"))
+    };
+    assert_eq!((answer.set_cookies().len(), expired("sAccessToken"), expired("sRefreshToken")), (2, true, true));
+    assert_eq!(who_is(&world, answer.header("st-access-token")).await, answer.json()["user"]["id"]);
+    assert!(!answer.header("st-refresh-token").is_empty());
+    assert_eq!((before.get("/api/sessions").await.status, before.refresh().await.status), (401, 401));
+}

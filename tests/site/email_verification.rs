@@ -42,7 +42,9 @@ async fn g03_and_g04_whoever_is_not_verified_is_refused_where_that_is_required()
     let refused = ann.post("/api/comments", &json!({"text": "hi"})).await;
     let reason = json!({"message": "wrong value", "expectedValue": true, "actualValue": false});
     let expected = json!({"message": "invalid claim", "claimValidationErrors": [{"id": "st-ev", "reason": reason}]});
-    assert_eq!((refused.status, refused.json()), (403, expected), "S-E-21");
+    assert_eq!((refused.status, refused.json()), (403, expected.clone()), "S-E-21");
+    let seed = ann.post("/like-comment", &json!({"commentId": "1"})).await;
+    assert_eq!((seed.status, seed.json()), (403, expected));
     assert_eq!(world.visitor().get("/api/comments").await.status, 200);
     assert_eq!(ann.sign_out().await.status, 200);
 }
@@ -146,5 +148,9 @@ async fn g26_switched_off_there_is_no_claim_and_no_path() {
     assert!(ann.payload().get("st-ev").is_none());
     let got = ann.get("/auth/user/email/verify").await.status;
     assert_eq!((got, ask(&ann).await.status), (404, 404));
+    for path in ["/auth/user/email/verify", "/auth/public/user/email/verify/"] {
+        let used = ann.post(path, &json!({"method": "token", "token": "x"})).await;
+        assert_eq!((used.status, used.json()["message"].is_string()), (404, true), "{path}");
+    }
     assert_eq!(ann.post("/api/comments", &json!({"text": "hi"})).await.status, 201);
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Connection as _;
 
 use crate::visitor::Visitor;
 use crate::world::World;
@@ -165,9 +164,7 @@ async fn a_row_deleted_by_hand_kills_the_token() {
     let world = open_world().await;
     let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
     let token = ann.fauna_token();
-    let file = world.directory.path().join("sessions.sqlite");
-    sqlx::any::install_default_drivers();
-    let mut sql = sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let mut sql = world.sql().await;
     sqlx::query("delete from session where handle = $1").bind(handle(&ann).await).execute(&mut sql).await.unwrap();
     let refused = ann.post("/api/comments", &json!({"text": "x"})).await;
     assert_eq!((refused.status, refused.json()), (401, json!({"message": "unauthorised"})));

@@ -80,19 +80,28 @@ async fn s_p_19_a_restart_forgets_nothing() {
 }
 
 #[actix_rt::test]
-async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same() {
+async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same_verified_or_not() {
     let world = World::start().await;
     world.sign_up("ann@example.com").await;
+    let bob = world.sign_up("bob@example.com").await;
+    bob.post("/auth/user/email/verify/token", &json!({})).await;
+    let token = crate::mailbox::token_to(&world, "bob@example.com").await;
+    assert_eq!(bob.post("/auth/user/email/verify", &json!({"token": token})).await.json(), json!({"status": "OK"}));
+    assert_eq!(bob.payload()["st-ev"]["v"], true);
     let visitor = world.visitor();
-    let wrong = visitor.post("/auth/signin", &credentials("ann@example.com", "not it 99")).await;
-    let unknown = visitor.post("/auth/signin", &credentials("nobody@example.com", "not it 99")).await;
-    assert_eq!((wrong.status, &wrong.text), (unknown.status, &unknown.text));
+    let guess = async |email: &str| visitor.post("/auth/signin", &credentials(email, "not it 99")).await;
     let names = |answer: &Answer| {
         let mut names: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names
     };
-    assert_eq!(names(&wrong), names(&unknown));
+    let unknown = guess("nobody@example.com").await;
+    assert_eq!((unknown.status, unknown.text.as_str()), (200, r#"{"status":"WRONG_CREDENTIALS_ERROR"}"#));
+    for (whose, email) in [("unverified", "ann@example.com"), ("verified", "bob@example.com")] {
+        let wrong = guess(email).await;
+        assert_eq!((wrong.status, &wrong.text), (unknown.status, &unknown.text), "{whose}");
+        assert_eq!(names(&wrong), names(&unknown), "{whose}");
+    }
 }
 
 #[actix_rt::test]
@@ -102,7 +111,9 @@ async fn s_p_33_a_password_is_compared_as_it_is() {
     let password = format!("Pässword 1{}", "x".repeat(80));
     assert_eq!(visitor.post("/auth/signup", &credentials("ann@example.com", &password)).await.status, 200);
     let decomposed = password.replace('ä', "a\u{308}");
+    let after_nul = [format!("{password}\0"), format!("{password}\0x"), format!("\0{password}")];
     let changed = [password.to_lowercase(), format!("{password} "), format!("{password}y"), decomposed];
+    let changed = changed.into_iter().chain(after_nul).collect::<Vec<_>>();
     for other in changed.iter().chain([&password.get(..72).unwrap().to_owned()]) {
         let answer = visitor.post("/auth/signin", &credentials("ann@example.com", other)).await;
         assert_eq!(status(&answer), "WRONG_CREDENTIALS_ERROR", "{other:?}");

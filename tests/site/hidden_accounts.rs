@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
 
@@ -30,16 +31,24 @@ async fn sign_in(world: &World, email: &str, password: &str) -> Value {
     world.visitor().post("/auth/signin", &credentials(email, password)).await.json()
 }
 
-async fn follow(visitor: &Visitor, token: &str) -> Value {
-    visitor.post("/auth/user/email/verify", &json!({"method": "token", "token": token})).await.json()
+/// Uses a mailed link as whoever chose that password.
+async fn complete(visitor: &Visitor, token: &str, password: &str) -> Answer {
+    let fields = [json!({"id": "password", "value": password})];
+    visitor.post("/auth/signup/complete", &json!({"token": token, "formFields": fields})).await
 }
+
+async fn completed(world: &World, token: &str, password: &str) -> Value {
+    complete(&world.visitor(), token, password).await.json()["status"].clone()
+}
+
+const INVALID: &str = "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR";
 
 /// Somebody who has an account by the mailed link.
 async fn member(world: &World, email: &str) -> Visitor {
     sign_up(world, email, PASSWORD).await;
-    let token = token_to(world, email).await;
-    assert_eq!(follow(&world.visitor(), &token).await, json!({"status": "OK"}));
-    world.sign_in(email).await
+    let (visitor, token) = (world.visitor(), token_to(world, email).await);
+    assert_eq!(complete(&visitor, &token, PASSWORD).await.json()["status"], "OK");
+    visitor
 }
 
 #[actix_rt::test]
@@ -51,9 +60,11 @@ async fn s_p_04_sign_up_answers_the_same_for_every_address_and_the_mail_does_the
     assert_eq!(kinds(&world).await, [("ann@example.com".to_owned(), "sign-up".to_owned())]);
     assert_eq!(sign_in(&world, "ann@example.com", PASSWORD).await, json!({"status": "WRONG_CREDENTIALS_ERROR"}));
     let token = token_to(&world, "ann@example.com").await;
-    assert_eq!(follow(&world.visitor(), &token).await, json!({"status": "OK"}));
-    let user = sign_in(&world, "ann@example.com", PASSWORD).await;
+    let ann = world.visitor();
+    let user = complete(&ann, &token, PASSWORD).await.json();
     assert_eq!((&user["status"], &user["user"]["loginMethods"][0]["verified"]), (&json!("OK"), &json!(true)), "{user}");
+    assert_eq!((&ann.payload()["sub"], &ann.payload()["st-ev"]["v"]), (&user["user"]["id"], &json!(true)));
+    assert_eq!(sign_in(&world, "ann@example.com", PASSWORD).await, user, "the same as after signing in");
 
     world.clock.advance(LATER);
     let taken = sign_up(&world, "ann@example.com", "another horse 2").await;
@@ -94,17 +105,70 @@ async fn a_link_makes_one_account_for_a_day_and_only_while_the_address_is_free()
     sign_up(&world, "ann@example.com", "another horse 2").await;
     let second = token_to(&world, "ann@example.com").await;
     assert_ne!(first, second);
-    let invalid = json!({"status": "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR"});
-    assert_eq!(follow(&world.visitor(), &second).await, json!({"status": "OK"}));
-    for dead in [&second, &first] {
-        assert_eq!(follow(&world.visitor(), dead).await, invalid);
+    assert_eq!(completed(&world, &second, "another horse 2").await, "OK");
+    for (dead, password) in [(&second, "another horse 2"), (&first, PASSWORD)] {
+        assert_eq!(completed(&world, dead, password).await, INVALID);
     }
     assert_eq!(sign_in(&world, "ann@example.com", "another horse 2").await["status"], "OK");
 
     sign_up(&world, "bob@example.com", PASSWORD).await;
     let late = token_to(&world, "bob@example.com").await;
-    world.clock.advance(Duration::from_secs(24 * 3600 + 1));
-    assert_eq!(follow(&world.visitor(), &late).await, invalid);
+    world.pass(Duration::from_secs(24 * 3600 + 1)).await;
+    assert_eq!(completed(&world, &late, PASSWORD).await, INVALID);
+}
+
+#[actix_rt::test]
+async fn s_e_23_a_stranger_who_signs_up_with_somebodys_address_gets_no_account_by_their_click() {
+    let world = world().await;
+    sign_up(&world, "ann@example.com", "strangers pass 9").await;
+    sign_up(&world, "ann@example.com", PASSWORD).await;
+    let [(_, kind)] = &kinds(&world).await[..] else { panic!("one mail") };
+    assert_eq!(kind, "sign-up", "Ann's own wish came within the wait");
+    let token = token_to(&world, "ann@example.com").await;
+    let by_click = world.visitor().post("/auth/user/email/verify", &json!({"token": token})).await;
+    assert_eq!(by_click.json()["status"], INVALID);
+    assert_eq!(completed(&world, &token, PASSWORD).await, "WRONG_CREDENTIALS_ERROR", "not what the link carries");
+    for password in ["strangers pass 9", PASSWORD] {
+        assert_eq!(sign_in(&world, "ann@example.com", password).await["status"], "WRONG_CREDENTIALS_ERROR");
+    }
+    world.clock.advance(LATER);
+    sign_up(&world, "ann@example.com", PASSWORD).await;
+    let own = token_to(&world, "ann@example.com").await;
+    assert_eq!(completed(&world, &own, PASSWORD).await, "OK");
+    assert_eq!(completed(&world, &token, "strangers pass 9").await, INVALID, "the address has an account");
+}
+
+#[actix_rt::test]
+async fn s_e_06_a_wrong_password_uses_nothing_up_and_guessing_it_is_slowed_down() {
+    let world = world().await;
+    sign_up(&world, "ann@example.com", PASSWORD).await;
+    let token = token_to(&world, "ann@example.com").await;
+    for (body, message) in [
+        (json!({"formFields": []}), "Please provide the sign-up token"),
+        (json!({"formFields": [], "token": 1}), "The sign-up token must be a string"),
+    ] {
+        let answer = world.visitor().post("/auth/signup/complete", &body).await;
+        assert_eq!((answer.status, answer.json()), (400, json!({"message": message})));
+    }
+    assert_eq!(completed(&world, &token, "").await, "FIELD_ERROR");
+    for n in 0..10 {
+        assert_eq!(completed(&world, &token, &format!("not it {n}")).await, "WRONG_CREDENTIALS_ERROR");
+    }
+    let waits = complete(&world.visitor(), &token, PASSWORD).await;
+    assert_eq!((waits.status, waits.header("retry-after")), (429, "30"), "{}", waits.text);
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(completed(&world, &token, PASSWORD).await, "OK");
+}
+
+#[actix_rt::test]
+async fn s_e_03_of_sixteen_at_once_one_makes_the_account() {
+    let world = World::with(&[("HIDE_EXISTING_ACCOUNTS", "true"), ("INSECURE_NO_THROTTLE", "true")]).await;
+    sign_up(&world, "ann@example.com", PASSWORD).await;
+    let token = token_to(&world, "ann@example.com").await;
+    let all: Vec<_> = (0..16).map(|_| completed(&world, &token, PASSWORD)).collect();
+    let answers = join_all(all).await;
+    let count = |status: &str| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count("OK"), count(INVALID)), (1, 15), "{answers:?}");
 }
 
 #[actix_rt::test]
@@ -129,7 +193,7 @@ async fn what_the_form_asked_for_is_kept_until_the_link_is_followed() {
     fields.extend([json!({"id": "name", "value": "Ann"}), json!({"id": "city", "value": {"delete": "x"}})]);
     world.visitor().post("/auth/signup", &form).await;
     let token = token_to(&world, "ann@example.com").await;
-    assert_eq!(follow(&world.visitor(), &token).await["status"], "OK");
+    assert_eq!(completed(&world, &token, PASSWORD).await, "OK");
     let ann = world.sign_in("ann@example.com").await;
     let (_, document) = world.fauna().ask(&ann.fauna_token(), &json!({"get": {"current_identity": null}})).await;
     let data = &document["resource"]["data"];
@@ -141,6 +205,7 @@ async fn a_wish_for_an_address_that_is_taken_is_told_to_its_owner_only() {
     let world = world().await;
     let ann = member(&world, "ann@example.com").await;
     member(&world, "bob@example.com").await;
+    world.clock.advance(LATER);
     let wish = |email: &str| json!({"currentPassword": PASSWORD, "email": email});
     let free = ann.post("/api/user/email", &wish("ann2@example.com")).await;
     let taken = ann.post("/api/user/email", &wish("bob@example.com")).await;
@@ -160,9 +225,20 @@ async fn it_works_with_nothing_but_forms() {
     assert!(ann.get("/auth?done=mailed").await.text.contains("we have sent a mail"));
     let link = link_to(&world, "ann@example.com").await;
     let page = ann.get(link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap().as_str()).await;
+    assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
+    assert!(!ann.get("/auth/complete-sign-up").await.text.contains("<form class"), "nothing to do without a token");
     let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let done = ann.submit("/verify-email", &format!("token={token}")).await;
-    assert_eq!((done.status, done.header("location")), (303, "/auth/verify-email?done=yes"));
-    assert!(ann.get("/auth/verify-email?done=yes").await.text.contains("href=\"/auth\">Sign in"));
-    assert_eq!(ann.submit("/sign-in", &form).await.header("location"), "/");
+    let type_in = |password: &str| format!("token={token}&password={}", password.replace(' ', "+"));
+    for (password, said) in [("", "Fill this in."), ("not it 99", "This is not the password with which")] {
+        let refused = ann.submit("/complete-sign-up", &type_in(password)).await;
+        assert_eq!((refused.status, refused.text.contains(said)), (422, true), "{}", refused.text);
+        assert!(refused.text.contains(token), "and once more");
+        assert!(!refused.text.contains("not it 99"), "a password is shown");
+    }
+    let done = ann.submit("/complete-sign-up", &type_in(PASSWORD)).await;
+    assert_eq!((done.status, done.header("location")), (303, "/"), "{}", done.text);
+    assert!(ann.get("/account").await.text.contains("ann@example.com"));
+    let again = pages::browser(&world).submit("/complete-sign-up", &type_in(PASSWORD)).await;
+    assert_eq!((again.status, again.text.contains("This link does not work any more.")), (422, true));
+    assert!(!again.text.contains(token));
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
+use crate::mailbox::kinds;
+use crate::mailbox::token_to;
 use crate::proxy::Line;
 use crate::proxy::Proxy;
 use crate::visitor::Answer;
@@ -79,6 +83,55 @@ async fn a_signed_in_request_waits_no_longer_than_its_deadline() {
     assert!(began.elapsed() < Duration::from_secs(15));
     line.set(Line::Up);
     assert!(matches!(ann.post("/api/comments", &json!({"text": "Hello"})).await.status, 200 | 201));
+}
+
+#[actix_rt::test]
+async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
+    for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
+        let (fauna, site, line) = behind_a_line().await;
+        let ann = site.sign_up("ann@example.com").await;
+        ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
+        let body = json!({"token": token_to(&site, "new@example.com").await}).to_string();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ");
+        line.set(Line::HoldsAddresses);
+        let mut asking = TcpStream::connect(site.base().trim_start_matches("http://")).await.unwrap();
+        asking.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        let (_, key) = fauna.fauna_credentials();
+        let has_new = json!({"exists": {"match": {"index": "users_by_email"}, "terms": "new@example.com"}});
+        let is_changed = async || fauna.fauna().ask(&key, &has_new).await.1["resource"] == true;
+        assert!(site.eventually(Duration::from_secs(20), is_changed).await, "{path}");
+        // Not a close but a reset, which ends the request in actix-web.
+        asking.set_zero_linger().unwrap();
+        drop(asking);
+        assert_eq!(site.visitor().get("/health").await.status, 200, "the only worker has seen that they are gone");
+        line.set(Line::Up);
+        let told = ("ann@example.com".to_owned(), "email-changed".to_owned());
+        let is_told = async || kinds(&site).await.contains(&told);
+        assert!(site.eventually(Duration::from_secs(20), is_told).await, "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn s_e_12_nobody_waits_for_a_mail_server_that_says_nothing() {
+    // The system takes connections for it; nobody ever answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let site = World::with(&[("SMTP_URL", &url)]).await;
+    let ann = site.sign_up("ann@example.com").await;
+    let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"});
+    for (path, body) in [
+        ("/auth/user/password/reset/token", body),
+        ("/auth/user/email/verify/token", json!({})),
+        ("/api/user/password", change),
+    ] {
+        let began = std::time::Instant::now();
+        let answer = ann.post(path, &body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{path}");
+    }
+    let waiting = sqlx::query("select id from mail where kept = 0").fetch_all(&mut site.sql().await).await.unwrap();
+    assert_eq!(waiting.len(), 3);
 }
 
 #[actix_rt::test]

@@ -54,6 +54,28 @@ async fn fields_of_the_configuration_are_kept_in_the_users_document() {
 }
 
 #[actix_rt::test]
+async fn a_value_that_fauna_cannot_keep_is_refused_beside_its_field() {
+    for hidden in ["false", "true"] {
+        let world = World::with(&[("SIGN_UP_FIELDS", "city"), ("HIDE_EXISTING_ACCOUNTS", hidden)]).await;
+        let largest = sign_up(&world, &account("ann@example.com", json!(i64::MAX))).await;
+        assert!(matches!(largest["status"].as_str(), Some("OK" | "GENERAL_ERROR")), "{largest}");
+        let deep: Value = serde_json::from_str(&format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100))).unwrap();
+        for (city, error) in [
+            (json!(9_223_372_036_854_775_808_u64), "This number is too large"),
+            (json!([{"a": u64::MAX}]), "This number is too large"),
+            (deep, "This has too many parts"),
+        ] {
+            let refused = sign_up(&world, &account("bob@example.com", city)).await;
+            assert_eq!(refused["formFields"], json!([{"id": "city", "error": error}]), "{refused}");
+        }
+    }
+}
+
+fn account(email: &str, city: Value) -> Vec<(&str, Value)> {
+    vec![("email", json!(email)), ("password", json!(PASSWORD)), ("city", city)]
+}
+
+#[actix_rt::test]
 async fn our_own_page_asks_for_the_fields_of_the_configuration() {
     let settings = [("SIGN_UP_FIELDS", "name?,home-town"), ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")];
     let world = World::with(&settings).await;

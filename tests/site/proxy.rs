@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -25,6 +26,8 @@ pub enum Line {
     CutsLarge,
     /// The answer to a request that is longer than [`LARGE`] is lost.
     LosesLarge,
+    /// An answer that names an address waits until the line is otherwise.
+    HoldsAddresses,
 }
 
 /// More bytes than the site asks for anything but an import.
@@ -67,8 +70,14 @@ impl From<Line> for u8 {
             Line::Lossy => 3,
             Line::CutsLarge => 4,
             Line::LosesLarge => 5,
+            Line::HoldsAddresses => 6,
         }
     }
+}
+
+/// Whether an answer has a field for one.
+fn names_address(answer: &[u8]) -> bool {
+    String::from_utf8_lossy(answer).contains("\"email\"")
 }
 
 /// Carries bytes both ways as long as the line is up.
@@ -89,6 +98,9 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
             }
             read = far.read(&mut down) => {
                 let Ok(count @ 1..) = read else { return };
+                while line.load(Ordering::SeqCst) == u8::from(Line::HoldsAddresses) && names_address(&down[..count]) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 let now = line.load(Ordering::SeqCst);
                 let loses = now == u8::from(Line::Lossy) || now == u8::from(Line::LosesLarge) && asked > LARGE;
                 if now == u8::from(Line::Down) || loses {

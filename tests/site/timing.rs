@@ -68,7 +68,9 @@ async fn s_p_04_sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hid
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true"), ("HIDE_EXISTING_ACCOUNTS", "true")]).await;
     world.visitor().post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
     let token = crate::mailbox::token_to(&world, "ann@example.com").await;
-    world.visitor().post("/auth/user/email/verify", &json!({"method": "token", "token": token})).await;
+    let fields = [json!({"id": "password", "value": PASSWORD})];
+    let made = world.visitor().post("/auth/signup/complete", &json!({"token": token, "formFields": fields})).await;
+    assert_eq!(made.json()["status"], "OK", "{}", made.text);
     let taken = |_| credentials("ann@example.com", PASSWORD);
     let free = |attempt| credentials(&format!("free{attempt}@example.com"), PASSWORD);
     assert_alike("sign-up, taken and free", ratio(&world, "/auth/signup", taken, free).await);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::Connection as _;
 use starter::app;
 use starter::clock::Clock;
 use starter::config::Config;
@@ -120,6 +121,13 @@ impl World {
         let (status, body) = self.fauna().ask(&secret, &query).await;
         assert_eq!(status, 200, "{body}");
         body["resource"]["data"][0].as_u64().unwrap()
+    }
+
+    /// The site's SQL database.
+    pub async fn sql(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let file = self.directory.path().join("sessions.sqlite");
+        sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap()
     }
 
     /// Somebody without a session, in a browser that keeps cookies.

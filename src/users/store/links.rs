@@ -63,6 +63,18 @@ pub struct Consumed {
     pub email: String,
 }
 
+/// What somebody chose for the account that a link makes.
+#[derive(Deserialize)]
+pub struct Chosen {
+    /// Shown to others.
+    pub name: String,
+    /// Normalised.
+    pub email: String,
+    /// Of the password.
+    #[serde(rename = "passwordHash")]
+    pub password_hash: String,
+}
+
 /// A link for whoever has that address; null where nobody has, after as much work: for `stand_in`, who is nobody.
 pub fn offer_reset(users: &str, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
     let found = || fql::var("found");
@@ -107,10 +119,19 @@ fn profile_of(new: &NewUser<'_>) -> Expr {
     if new.profile.is_empty() { fql::null() } else { fql::data(&Value::Object(new.profile.clone())) }
 }
 
-/// Makes the account that a link is for; its address is its owner's. Answers the id, or null where the link does not work.
+/// What an account is to be made of, or null where the link does not work; leaves it as it is.
+pub fn sign_up_link(hash: &str) -> Expr {
+    let chosen = fql::object([
+        ("name", of_link("name")),
+        ("email", of_link("address")),
+        ("passwordHash", of_link("passwordHash")),
+    ]);
+    with_sign_up_link(hash, chosen)
+}
+
+/// Makes the account that a link is for; its address is its owner's. Answers what a sign-up answers, or null where the link
+/// does not work.
 pub fn complete_sign_up(hash: &str) -> Expr {
-    let of_link = |field| fql::select(&["data", field], fql::var("link"));
-    let id = || fql::select(&["id"], of_link("user"));
     let user = fql::object([
         ("name", of_link("name")),
         ("email", of_link("address")),
@@ -118,19 +139,30 @@ pub fn complete_sign_up(hash: &str) -> Expr {
         ("profile", fql::select_or(&["data", "profile"], fql::var("link"), fql::null())),
     ]);
     let secret = fql::object([("passwordHash", of_link("passwordHash")), ("emailVerified", true.into())]);
+    let id = || fql::select(&["id"], of_link("user"));
     let made = fql::do_all([
         fql::delete(fql::select(&["ref"], fql::var("link"))),
         fql::create(of_link("user"), fql::object([("data", user)])),
         fql::create(fql::document(SECRETS, id()), fql::object([("data", secret)])),
-        id(),
+        fql::object([("id", id()), ("joinedAt", fql::now())]),
     ]);
+    with_sign_up_link(hash, made)
+}
+
+/// `then` with `link` bound to that link, or null where it makes no account.
+fn with_sign_up_link(hash: &str, then: Expr) -> Expr {
     let found = || fql::var("found");
     let is_good = fql::equals(of_link("kind"), SIGN_UP.into());
-    let link = fql::let_in([("link", fql::get(found()))], fql::if_else(is_good, made, fql::null()));
+    let link = fql::let_in([("link", fql::get(found()))], fql::if_else(is_good, then, fql::null()));
     fql::let_in(
         [("found", fql::matching(LINKS_BY_HASH, [hash.into()]))],
         fql::if_else(fql::exists(found()), link, fql::null()),
     )
+}
+
+/// A field of the bound `link`.
+fn of_link(field: &str) -> Expr {
+    fql::select(&["data", field], fql::var("link"))
 }
 
 /// A link for a user whose address is not verified; without an address where it is, null where there is no such user.

@@ -1,0 +1,112 @@
+//! Bodies at the edge of what is read: the rows S-I of the catalogue of attacks.
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::visitor::Answer;
+use crate::world::PASSWORD;
+use crate::world::World;
+use crate::world::credentials;
+
+/// What is read of a body, in bytes.
+const LIMIT: usize = 65_536;
+
+/// Sends a request as it stands, and reads until the site hangs up.
+pub async fn raw(world: &World, request: &str) -> String {
+    let address = world.base().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+async fn sign_in(world: &World, body: impl Into<reqwest::Body>) -> Answer {
+    world.visitor().send(Method::POST, "/auth/signin", &[("content-type", "application/json")], Some(body.into())).await
+}
+
+/// Wrong credentials in so many bytes.
+fn body_of(bytes: usize) -> String {
+    let body = credentials("ann@example.com", "not it 99").to_string();
+    format!("{body}{}", " ".repeat(bytes - body.len()))
+}
+
+#[actix_rt::test]
+async fn s_i_04_what_is_no_text_is_400() {
+    let world = World::start().await;
+    let body = |address: &[u8]| {
+        let rest = br#"@example.com"},{"id":"password","value":"x"}]}"#.as_slice();
+        [br#"{"formFields":[{"id":"email","value":""#.as_slice(), address, rest].concat()
+    };
+    for (what, address) in [
+        ("no UTF-8", b"\xff".as_slice()),
+        ("cut off", b"\xc3"),
+        ("overlong", b"\xc0\xaf"),
+        ("a surrogate in bytes", b"\xed\xa0\x80"),
+        ("beyond Unicode", b"\xf4\x90\x80\x80"),
+        ("the first half of a pair", br"\ud800"),
+        ("the second half", br"\udc00"),
+        ("both, the wrong way round", br"\udc00\ud800"),
+        ("a control character", b"\x00"),
+    ] {
+        let answer = sign_in(&world, body(address)).await;
+        assert_eq!((answer.status, answer.json()["message"].is_string()), (400, true), "{what}: {}", answer.text);
+    }
+    assert_eq!(sign_in(&world, body("ü".as_bytes())).await.json()["status"], "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(sign_in(&world, body(br"\ud83d\ude00")).await.json()["status"], "WRONG_CREDENTIALS_ERROR", "a pair");
+}
+
+#[actix_rt::test]
+async fn s_i_07_as_many_fields_as_fit_are_too_many() {
+    let world = World::start().await;
+    for path in ["/auth/signin", "/auth/signup"] {
+        for (count, id, message) in [
+            (2_800, None, "Are you sending too many formFields?"),
+            (2_800, Some("a"), "formFields must not contain an id twice"),
+        ] {
+            let fields: Vec<_> =
+                (0..count).map(|n| json!({"id": id.map_or(format!("{n:x}"), str::to_owned), "value": 1})).collect();
+            let answer = world.visitor().post(path, &json!({"formFields": fields})).await;
+            assert_eq!((answer.status, answer.json()), (400, json!({"message": message})), "{path}");
+        }
+        let fields: Vec<_> = (0..3_000).map(|n| json!({"id": format!("{n:04}"), "value": 1})).collect();
+        assert_eq!(world.visitor().post(path, &json!({"formFields": fields})).await.status, 413, "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn s_i_08_and_s_p_30_a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() {
+    let world = World::start().await;
+    let most = sign_in(&world, body_of(LIMIT)).await;
+    assert_eq!((most.status, &most.json()["status"]), (200, &json!("WRONG_CREDENTIALS_ERROR")), "{}", most.text);
+    let more = sign_in(&world, body_of(LIMIT + 1)).await;
+    assert_eq!((more.status, more.json()["message"].is_string()), (413, true), "{}", more.text);
+    for (bytes, status) in [(LIMIT, "200 "), (LIMIT + 1, "413 ")] {
+        let head = "POST /auth/signin HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+        let body = body_of(bytes);
+        let (first, second) = body.split_at(1_000);
+        let chunks = format!("3e8\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", second.len());
+        let answer = raw(&world, &format!("{head}{chunks}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    let long = world.visitor().post("/auth/signin", &credentials("ann@example.com", &"x1".repeat(30_000))).await;
+    assert_eq!(long.json()["status"], "WRONG_CREDENTIALS_ERROR", "what fits is a password like any other");
+    let new = world.visitor().post("/auth/signup", &credentials("ann@example.com", &"x1".repeat(50))).await;
+    assert_eq!(new.json()["status"], "FIELD_ERROR", "and nobody can have chosen it");
+}
+
+#[actix_rt::test]
+async fn s_i_05_control_characters_are_in_no_new_password_and_no_address() {
+    let world = World::start().await;
+    for (email, password, field) in [
+        ("ann@example.com", format!("{PASSWORD}\0"), "password"),
+        ("ann@example.com", format!("{PASSWORD}\u{7f}"), "password"),
+        ("a\0nn@example.com", PASSWORD.to_owned(), "email"),
+    ] {
+        let refused = world.visitor().post("/auth/signup", &credentials(email, &password)).await.json();
+        assert_eq!((&refused["status"], &refused["formFields"][0]["id"]), (&json!("FIELD_ERROR"), &json!(field)));
+    }
+}

@@ -1,0 +1,86 @@
+//! How often somebody may ask from one network, over HTTP: the rows S-P of the catalogue of attacks that are about no password.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::visitor::Answer;
+use crate::visitor::Visitor;
+use crate::world::World;
+use crate::world::credentials;
+
+/// A network and another one.
+const HERE: &str = "198.51.100.1";
+const ELSEWHERE: &str = "203.0.113.7";
+
+async fn behind_a_proxy() -> World {
+    World::with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await
+}
+
+/// Somebody in that network.
+fn visitor_in(world: &World, network: &str) -> Visitor {
+    let mut visitor = world.visitor();
+    visitor.headers.push(("x-forwarded-for".to_owned(), network.to_owned()));
+    visitor
+}
+
+fn assert_waits(answer: &Answer, seconds: &str) {
+    assert_eq!((answer.status, answer.header("retry-after")), (429, seconds), "{}", answer.text);
+}
+
+#[actix_rt::test]
+async fn s_p_06_a_network_asks_for_sixty_addresses_a_minute() {
+    let world = behind_a_proxy().await;
+    let ask = async |network: &str, n: usize| {
+        let path = format!("/auth/emailpassword/email/exists?email=user{n}%40example.com");
+        visitor_in(&world, network).get(&path).await
+    };
+    for n in 0..60 {
+        assert_eq!(ask(HERE, n).await.status, 200);
+    }
+    assert_waits(&ask(HERE, 60).await, "1");
+    assert_eq!(ask(ELSEWHERE, 60).await.status, 200);
+    world.clock.advance(Duration::from_secs(62));
+    assert_eq!(ask(HERE, 61).await.status, 200);
+}
+
+#[actix_rt::test]
+async fn s_p_05_a_network_makes_a_hundred_accounts_and_then_waits() {
+    let world = behind_a_proxy().await;
+    let sign_up = async |network: &str, n: usize| {
+        visitor_in(&world, network)
+            .post("/auth/signup", &credentials(&format!("user{n}@example.com"), "abcdefg1"))
+            .await
+    };
+    for n in 0..3 {
+        assert_eq!(sign_up(HERE, n).await.json()["status"], "OK");
+    }
+    let mut sql = world.sql().await;
+    let raised = sqlx::query("update throttle set count = 99 where count = 3").execute(&mut sql).await.unwrap();
+    assert_eq!(raised.rows_affected(), 1, "accounts that are made are counted");
+    assert_eq!(sign_up(HERE, 99).await.json()["status"], "OK");
+    assert_waits(&sign_up(HERE, 100).await, "10");
+    assert_eq!(sign_up(ELSEWHERE, 100).await.json()["status"], "OK");
+    world.clock.advance(Duration::from_secs(11));
+    assert_eq!(sign_up(HERE, 101).await.json()["status"], "OK");
+    assert_waits(&sign_up(HERE, 102).await, "20");
+}
+
+#[actix_rt::test]
+async fn s_p_07_a_network_asks_for_twenty_mails_and_then_waits() {
+    let world = behind_a_proxy().await;
+    let ask = async |network: &str, n: usize| {
+        let body = json!({"formFields": [{"id": "email", "value": format!("user{n}@example.com")}]});
+        visitor_in(&world, network).post("/auth/user/password/reset/token", &body).await
+    };
+    for n in 0..20 {
+        assert_eq!(ask(HERE, n).await.json(), json!({"status": "OK"}));
+    }
+    assert_waits(&ask(HERE, 20).await, "30");
+    assert_eq!(ask(ELSEWHERE, 20).await.status, 200);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = Some("email=user20%40example.com".into());
+    let page = visitor_in(&world, HERE).send(Method::POST, "/forgot-password", &form, body).await;
+    assert_waits(&page, "30");
+}
