@@ -24,8 +24,9 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full; \
                              pragma wal_autocheckpoint = 200;";
 
-/// A reader that tries to write is a mistake; SQLite says so.
-const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on;";
+/// A reader that tries to write is a mistake; SQLite says so. What several readers remember of the file (KiB where it is
+/// negative) they remember several times, and the system does so anyway.
+const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on; pragma cache_size = -512;";
 
 /// The SQL database. Clones share its connections.
 #[derive(Clone, Debug)]

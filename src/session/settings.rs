@@ -115,7 +115,7 @@ impl Settings {
             transfer: None,
             refuse_duplicate_cookies: false,
             expose_access_token: false,
-            verified_tokens_max: 10_000,
+            verified_tokens_max: 4_000,
             seal: Arc::new(seal),
             claims: Vec::new(),
             validators: Vec::new(),
