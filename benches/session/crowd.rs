@@ -6,7 +6,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use secrecy::ExposeSecret as _;
-use serde_json::Map;
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
@@ -50,7 +49,7 @@ impl Crowd {
         let mut tokens = Vec::with_capacity(count);
         for number in 0..count {
             let user = UserId::parse(&format!("member{number}")).unwrap();
-            let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+            let new = NewSession::of(user);
             let issued = self.sessions.issue(new, false).await.unwrap();
             tokens.push(issued.refresh.unwrap().token.expose_secret().to_owned());
         }

@@ -21,14 +21,13 @@ const PROBE_EVERY: Duration = Duration::from_millis(5);
 
 /// Tells how many there are a second, how long others wait meanwhile, and what it takes of memory.
 pub async fn measure(site: SocketAddr, somebody_else: &Person) {
-    let http = reqwest::Client::new();
     let people = (0..AT_ONCE).map(|n| credentials(&format!("sign-in{n}@example.com")));
     for who in people.clone() {
         Person::enter(site, "/auth/signup", &who).await;
     }
     let before = hashes_a_second();
     let end = Instant::now() + SPAN;
-    let signing_in = join_all(people.map(|who| sign_in_until(&http, site, who, end)));
+    let signing_in = join_all(people.map(|who| sign_in_until(site, who, end)));
     let probe = Target::new(site, "GET /bench/guarded", &somebody_else.proof(), "");
     let (counts, (mut waits, memory)) = tokio::join!(signing_in, probe_until(&probe, end));
     let ceiling = f64::midpoint(before, hashes_a_second());
@@ -44,12 +43,13 @@ pub async fn measure(site: SocketAddr, somebody_else: &Person) {
 }
 
 /// Signs in until it is time to stop; how often.
-async fn sign_in_until(http: &reqwest::Client, site: SocketAddr, who: String, end: Instant) -> u32 {
+async fn sign_in_until(site: SocketAddr, who: String, end: Instant) -> u32 {
+    let sign_in =
+        Target::new(site, "POST /auth/signin", "st-auth-mode: header\r\ncontent-type: application/json\r\n", &who);
+    let mut connection = load::Connection::open(&sign_in).await;
     let mut count = 0;
     loop {
-        let request = http.post(format!("http://{site}/auth/signin")).header("st-auth-mode", "header");
-        let request = request.header("content-type", "application/json").body(who.clone());
-        assert_eq!(request.send().await.unwrap().status(), 200);
+        connection.ask().await;
         if Instant::now() >= end {
             return count;
         }
@@ -68,7 +68,9 @@ async fn probe_until(probe: &Target, end: Instant) -> (Vec<Duration>, u64) {
         let asked = Instant::now();
         connection.ask().await;
         waits.push(asked.elapsed());
-        memory = memory.max(resident());
+        if waits.len() % 100 == 0 {
+            memory = memory.max(resident());
+        }
     }
     (waits, memory)
 }

@@ -85,7 +85,7 @@ async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<Ht
     let login = login.into_inner();
     let user = user(&login.user).map_err(refuse)?;
     let front = json!({ "uid": login.user, "ate": Clock::system().now().millis() + 3_600_000, "up": login.payload });
-    let new = NewSession { user, payload: login.payload, data: Map::new(), transfer: None };
+    let new = NewSession { payload: login.payload, ..NewSession::of(user) };
     let issued = sessions.issue_as(new, false, Version::Two).await.map_err(refuse)?;
     let refresh = issued.refresh.as_ref().map(|refresh| refresh.token.expose_secret()).unwrap_or_default();
     Ok(HttpResponse::Ok()

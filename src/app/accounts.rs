@@ -2,6 +2,7 @@
 
 use actix_web::web;
 use actix_web::web::Data;
+use serde_json::Map;
 
 use crate::account;
 use crate::account::Accounts;
@@ -18,6 +19,7 @@ use crate::database::Database;
 use crate::emailpassword;
 use crate::emailpassword::EmailPassword;
 use crate::emailpassword::SignUpField;
+use crate::emailverification;
 use crate::emailverification::EmailVerification;
 use crate::emailverification::Verified;
 use crate::mail;
@@ -67,6 +69,10 @@ impl AccountHandles {
             hide_existing_accounts: config.accounts.hide_existing_accounts,
             fields: sign_up_fields(config, own),
             admits: own.admits,
+            known: match config.accounts.email_verification {
+                Mode::Off => |_| Map::new(),
+                Mode::Optional | Mode::Required => emailverification::known,
+            },
         };
         let shared = || (users.clone(), sessions.clone(), outbox.clone(), throttle.clone());
         let emailpassword = {

@@ -14,6 +14,7 @@ use crate::session::Claim;
 use crate::session::Unavailable;
 use crate::session::UserId;
 use crate::session::Validator;
+use crate::users::User;
 use crate::users::Users;
 
 /// Its key in access tokens.
@@ -77,6 +78,11 @@ impl Validator for MustBeVerified {
     fn validate(&self, payload: &Map<String, Value>, _: Timestamp) -> Result<(), Value> {
         validate(payload)
     }
+}
+
+/// What an account that was just read says for the claim of a new session.
+pub fn known(user: &User) -> Map<String, Value> {
+    Map::from_iter([(KEY.to_owned(), user.email_verified.into())])
 }
 
 /// Whether a payload's claim is too old to judge by. Pure.

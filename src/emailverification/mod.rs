@@ -37,6 +37,7 @@ use crate::users::Users;
 use crate::users::Verification;
 
 pub use claim::Verified;
+pub use claim::known;
 pub use routes::routes;
 
 /// How long a link works.

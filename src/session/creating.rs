@@ -38,8 +38,17 @@ pub struct NewSession {
     pub payload: Map<String, Value>,
     /// What it wants to keep with the session in SQL.
     pub data: Map<String, Value>,
+    /// Values of claims, by their keys, that the application has at hand; the others are looked up.
+    pub known: Map<String, Value>,
     /// How the tokens travel; none: as the client asks for.
     pub transfer: Option<Transfer>,
+}
+
+impl NewSession {
+    /// A session of that person about which nothing else is said.
+    pub fn of(user: UserId) -> Self {
+        Self { user, payload: Map::new(), data: Map::new(), known: Map::new(), transfer: None }
+    }
 }
 
 impl Sessions {
@@ -53,7 +62,7 @@ impl Sessions {
         user: &UserId,
         payload: Map<String, Value>,
     ) -> Result<SessionHandle, Error> {
-        let new = NewSession { user: user.clone(), payload, data: Map::new(), transfer: None };
+        let new = NewSession { payload, ..NewSession::of(user.clone()) };
         Ok(self.create_with(request, new).await?.handle().clone())
     }
 
@@ -98,7 +107,7 @@ impl Sessions {
     /// As [`Sessions::create`].
     pub async fn issue_as(&self, new: NewSession, with_anti_csrf: bool, version: Version) -> Result<HandOut, Error> {
         let now = self.now();
-        let payload = self.first_payload(&new.user, new.payload, version).await?;
+        let payload = self.first_payload(&new.user, new.payload, &new.known, version).await?;
         let mut bits = [0; 16];
         rand::fill(&mut bits)?;
         let handle = SessionHandle::random(bits);
@@ -133,6 +142,7 @@ impl Sessions {
         &self,
         user: &UserId,
         wanted: Map<String, Value>,
+        known: &Map<String, Value>,
         version: Version,
     ) -> Result<Map<String, Value>, Error> {
         let mut payload = payload::of_application(wanted, self.companion().reserved_claims());
@@ -140,7 +150,9 @@ impl Sessions {
             payload.insert("iss".to_owned(), self.settings().issuer().into());
         }
         for claim in &self.settings().claims {
-            if let Some(value) = claim.fetch(user, &payload).await? {
+            let at_hand = known.get(claim.key()).cloned();
+            let value = if at_hand.is_some() { at_hand } else { claim.fetch(user, &payload).await? };
+            if let Some(value) = value {
                 payload.insert(claim.key().to_owned(), claims::stored(&value, self.now()));
             }
         }

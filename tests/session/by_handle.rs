@@ -216,15 +216,10 @@ async fn a_stored_payload_cannot_make_somebody_else_of_a_session() {
     let answer = ann.refresh().await;
     assert!(answer.is_unauthorised() && answer.clears_everything(), "as core refuses it (session.md 1.1)");
 
-    let new = NewSession { user: user("ann"), payload: wanted, data: Map::new(), transfer: None };
+    let new = NewSession { payload: wanted, ..NewSession::of(user("ann")) };
     let issued = world.sessions.issue(new, false).await.unwrap();
     let stored = world.sessions.info(issued.handle()).await.unwrap().unwrap().payload;
     assert_eq!(stored.keys().collect::<Vec<_>>(), ["name", "iss"]);
-    let too_large = NewSession {
-        user: user("ann"),
-        payload: object(&json!({ "x": "x".repeat(3000) })),
-        data: Map::new(),
-        transfer: None,
-    };
+    let too_large = NewSession { payload: object(&json!({ "x": "x".repeat(3000) })), ..NewSession::of(user("ann")) };
     assert!(matches!(world.sessions.issue(too_large, false).await, Err(Error::PayloadTooLarge)));
 }

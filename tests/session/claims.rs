@@ -12,6 +12,7 @@ use serde_json::json;
 use starter::session::Answers;
 use starter::session::ClaimFailure;
 use starter::session::Fetch;
+use starter::session::NewSession;
 use starter::session::PrimitiveClaim;
 use starter::session::SessionHandle;
 use starter::session::Unavailable;
@@ -59,6 +60,18 @@ async fn who_does_not_have_what_a_route_asks_for_is_refused_and_stays_signed_in(
     assert_eq!(bob.get("/maybe").await.status, 403, "optional is not lenient");
     assert_eq!(bob.refresh().await.status, 200);
     assert_eq!(bob.post("/auth/signout").await.status, 200, "whoever came in may leave");
+}
+
+#[tokio::test]
+async fn what_is_known_when_a_session_begins_is_not_looked_up() {
+    let roles = Roles::default();
+    let world = world_of_ann(&roles, None).await;
+    let known = Map::from_iter([("role".to_owned(), json!("guest")), ("other".to_owned(), json!(1))]);
+    let new = NewSession { known, ..NewSession::of(UserId::parse("ann").unwrap()) };
+    let issued = world.sessions.issue(new, false).await.unwrap();
+    let payload = world.sessions.info(issued.handle()).await.unwrap().unwrap().payload;
+    assert_eq!((&payload["role"]["v"], payload.get("other")), (&json!("guest"), None));
+    assert_eq!(roles.0.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::Validation;
 use jsonwebtoken::jwk::JwkSet;
 use secrecy::ExposeSecret as _;
-use serde_json::Map;
 use serde_json::Value;
 use starter::seal::SealRing;
 use starter::session::Error;
@@ -87,7 +86,7 @@ async fn a_statement_of_ours_is_verified_by_others_and_is_no_session() {
 async fn a_session_without_a_request() {
     let world = World::start().await;
     let user = UserId::parse("ann").unwrap();
-    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    let new = NewSession::of(user);
     let issued = world.sessions.issue(new, true).await.unwrap();
     let refresh = issued.refresh.unwrap();
     let refreshed =

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest::test_runner::TestRunner;
 use secrecy::ExposeSecret as _;
-use serde_json::Map;
 use serde_json::json;
 use starter::clock::Timestamp;
 use starter::session::Error;
@@ -261,7 +260,7 @@ fn whatever_happens_the_session_goes_the_way_of_the_specification() {
 async fn live(world: &World, steps: &[Step]) {
     let (sessions, now) = (&world.sessions, || world.clock.now());
     let user = UserId::parse("ann").unwrap();
-    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    let new = NewSession::of(user);
     let begun = now();
     let first = sessions.issue(new, false).await.unwrap();
     let handle: SessionHandle = first.handle().clone();

@@ -315,7 +315,7 @@ async fn an_access_token_of_version_two_in_a_header() {
     let world = World::start().await;
     let user = UserId::parse("ann").unwrap();
     let payload = json!({ "asdf": 1 }).as_object().unwrap().clone();
-    let new = NewSession { user, payload, data: Map::new(), transfer: None };
+    let new = NewSession { payload, ..NewSession::of(user) };
     let issued = world.sessions.issue_as(new, false, Version::Two).await.unwrap();
     let mut app = world.visitor();
     app.header("authorization", &format!("Bearer {}", issued.access.expose_secret()));

@@ -361,7 +361,7 @@ async fn login(
 
 async fn login_apart(request: HttpRequest, sessions: Data<Sessions>, user: Path<String>) -> &'static str {
     let user = UserId::parse(&user).unwrap();
-    let new = NewSession { user, payload: Map::new(), data: Map::new(), transfer: None };
+    let new = NewSession::of(user);
     sessions.attach(&request, sessions.issue(new, false).await.unwrap(), Transfer::Cookie);
     ""
 }
