@@ -1,8 +1,8 @@
 //! How fast the site is, as ratios against a bare actix route in the same process and run.
 //!
 //! `cargo bench --bench site > /dev/null` tells a line a figure and judges nothing; `-- guard`, `stack`, `refresh` or `sign-ins`
-//! measures only that. Standard output gets the access log, as it would in production. Servers have one worker, the load generator has a thread of its own; with one core every ratio is
-//! flattered.
+//! measures only that. Standard output gets the access log, as it would in production. Servers have one worker, the load
+//! generator has a thread of its own; with one core every ratio is flattered.
 #![expect(
     clippy::unwrap_used,
     clippy::missing_docs_in_private_items,

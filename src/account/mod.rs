@@ -165,10 +165,8 @@ impl Accounts {
             return Err(Error::SameEmail);
         }
         let _counted = self.throttle.admit(Action::AskForMail, client).await?;
-        match self.throttle.admit(Action::Mail(new.as_str()), client).await {
-            Ok(_counted) => {}
-            Err(throttle::Error::TooMany { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        if !self.throttle.may_mail(new.as_str(), client).await? {
+            return Ok(());
         }
         let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
             ChangeOffer::Offered(token) => {

@@ -17,7 +17,6 @@ use crate::emailpassword::filled;
 use crate::mail::Link;
 use crate::mail::Occasion;
 use crate::session::Transfer;
-use crate::throttle;
 use crate::throttle::Action;
 use crate::users::NewPassword;
 use crate::users::Newcomer;
@@ -36,10 +35,8 @@ impl EmailPassword {
         new: Newcomer,
         password: NewPassword,
     ) -> Result<(), Error> {
-        match self.throttle.admit(Action::Mail(new.email.as_str()), &client(request)).await {
-            Ok(_counted) => {}
-            Err(throttle::Error::TooMany { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        if !self.throttle.may_mail(new.email.as_str(), &client(request)).await? {
+            return Ok(());
         }
         let occasion = match self.users.offer_sign_up(&new, password, LINK_LIFE).await? {
             SignUpOffer::Offered(token) => {

@@ -124,10 +124,8 @@ impl EmailVerification {
     pub async fn ask(&self, request: &HttpRequest, client: &Client) -> Result<Asked, Error> {
         let mut session = self.signed_in(request).await?.ok_or(session::Error::Missing)?;
         let id = DocumentId::parse(session.user().as_str()).ok_or(session::Error::Missing)?;
-        match self.throttle.admit(Action::Mail(id.as_str()), client).await {
-            Ok(_counted) => {}
-            Err(throttle::Error::TooMany { .. }) => return self.say_if_verified(&mut session, &id).await,
-            Err(error) => return Err(error.into()),
+        if !self.throttle.may_mail(id.as_str(), client).await? {
+            return self.say_if_verified(&mut session, &id).await;
         }
         match self.users.offer_verification(&id, LINK_LIFE).await? {
             Verification::Offered(offer) => {

@@ -6,7 +6,6 @@
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::web::Form;
 use actix_web::web::Query;
@@ -23,6 +22,7 @@ use crate::pages::frame::Frame;
 use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
+use crate::pages::frame::page_of_link;
 use crate::pages::frame::see_other;
 use crate::pages::site_path::SitePath;
 use crate::pages::visitor::Visitor;
@@ -73,9 +73,7 @@ pub async fn show(
     pages: Data<Pages>,
     Query(asked): Query<Asked>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let mut response = page(StatusCode::OK, &CompletePage::empty(pages.frame(HERE, &visitor), asked.token))?;
-    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    page_of_link(&CompletePage::empty(pages.frame(HERE, &visitor), asked.token))
 }
 
 /// Makes the account and signs its owner in.

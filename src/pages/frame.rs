@@ -36,6 +36,13 @@ pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
     Ok(response.content_type("text/html; charset=utf-8").body(html))
 }
 
+/// A page whose address holds a secret, that of a mailed link: where it leads to learns nothing of it.
+pub fn page_of_link(form: &impl Template) -> Result<HttpResponse, ProblemPage> {
+    let mut response = page(StatusCode::OK, form)?;
+    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
 /// The page, answered with the status and headers of what went wrong: what was typed is not lost.
 pub fn page_despite(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
     let html = page.render().map_err(Problem::internal)?;

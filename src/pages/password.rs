@@ -7,7 +7,6 @@
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::web::Form;
 use actix_web::web::Query;
@@ -23,6 +22,7 @@ use crate::pages::frame::Frame;
 use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
+use crate::pages::frame::page_of_link;
 use crate::pages::frame::see_other;
 use crate::pages::visitor::Visitor;
 use crate::problem::Problem;
@@ -102,9 +102,7 @@ pub async fn show(
         let form = ForgotPage { sent: asked.sent.is_some(), ..ForgotPage::empty(frame) };
         return page(StatusCode::OK, &form);
     }
-    let mut response = page(StatusCode::OK, &ResetPage::empty(frame, asked.token))?;
-    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    page_of_link(&ResetPage::empty(frame, asked.token))
 }
 
 /// Mails a link, if there is such an account; says the same if there is none.

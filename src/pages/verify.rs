@@ -7,7 +7,6 @@
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::web::Form;
 use actix_web::web::Query;
@@ -21,6 +20,7 @@ use crate::pages::frame::Frame;
 use crate::pages::frame::INVALID_LINK;
 use crate::pages::frame::page;
 use crate::pages::frame::page_despite;
+use crate::pages::frame::page_of_link;
 use crate::pages::frame::see_other;
 use crate::pages::visitor::Person;
 use crate::pages::visitor::Visitor;
@@ -78,9 +78,7 @@ pub async fn show(
         done: asked.done.is_some(),
         ..VerifyPage::empty(pages.frame(HERE, &visitor))
     };
-    let mut response = page(StatusCode::OK, &verify)?;
-    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    page_of_link(&verify)
 }
 
 /// Mails a link to whoever is signed in.

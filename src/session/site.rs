@@ -32,17 +32,22 @@ const SINGLE: [&str; 2] = [".local", ".amazonaws.com"];
 
 /// Whether two origins are of one site: same scheme, and hosts below one name that somebody owns.
 pub fn is_same(one: &str, other: &str) -> bool {
-    let parts = |origin: &str| {
-        let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
-        (scheme.to_owned(), site_of(rest.split('/').next().unwrap_or_default()))
-    };
-    parts(one) == parts(other)
+    let [one, other] = [one, other].map(|origin| {
+        let (scheme, authority) = parts(origin);
+        (scheme, site_of(authority))
+    });
+    one == other
+}
+
+/// Scheme and authority of an origin.
+fn parts(origin: &str) -> (&str, &str) {
+    let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
+    (scheme, rest.split('/').next().unwrap_or_default())
 }
 
 /// Whether an origin is of this machine, or of a host without a name, as on a developer's desk.
 pub fn is_of_a_desk(origin: &str) -> bool {
-    let (_, rest) = origin.split_once("://").unwrap_or(("http", origin));
-    is_local(&host_of(rest.split('/').next().unwrap_or_default()))
+    is_local(&host_of(parts(origin).1))
 }
 
 /// What the `Domain` of a cookie says where somebody has named it, be it by a whole URL (session.md 7.2). Empty: nothing,

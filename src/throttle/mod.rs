@@ -1,9 +1,9 @@
 //! Counters that slow guessing down.
 //!
 //! An attempt is counted before its work begins, and given back when a secret turns out to be right. What is counted: the
-//! account as tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts each
-//! further one has to wait, longer every time, never for good. The account's own counter does not hold for networks from
-//! which its owner has signed in before, so a stranger cannot keep the owner out (ASVS 6.1.1, 6.3.1).
+//! account as tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts
+//! each further one has to wait, longer every time, never for good. The account's own counter does not hold for networks
+//! from which its owner has signed in before, so a stranger cannot keep the owner out (ASVS 6.1.1, 6.3.1).
 //!
 //! Counters are in SQL: several processes share them and a restart forgets nothing. Without SQL nothing is admitted.
 //! This room decides when; what may not be tried so often is named in [`Action`].
@@ -158,6 +158,19 @@ impl Throttle {
             proxies: Arc::from(settings.trusted_proxies.as_slice()),
             seen: Arc::new(AtomicU64::new(0)),
             on: settings.on,
+        }
+    }
+
+    /// Whether a mail may go to that mailbox now, which is then counted. Whoever asks too often is told the same as others, so
+    /// that this is no failure.
+    ///
+    /// # Errors
+    /// It cannot be counted.
+    pub async fn may_mail(&self, mailbox: &str, client: &Client) -> Result<bool, Error> {
+        match self.admit(Action::Mail(mailbox), client).await {
+            Ok(_counted) => Ok(true),
+            Err(Error::TooMany { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

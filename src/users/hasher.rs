@@ -85,7 +85,7 @@ impl Hasher {
         }
         self.run(move |memory| {
             let Some(stored) = readable else {
-                stored_hash::waste_all(memory);
+                stored_hash::waste(stored_hash::WORK_KIB, memory);
                 return Verdict::Wrong;
             };
             match (stored.verify(password.expose_secret(), memory), stored.is_outdated()) {

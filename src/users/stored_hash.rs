@@ -19,7 +19,7 @@ pub const MEMORY_BLOCKS: usize = 19_456;
 /// Passes of a new hash.
 const PASSES: u32 = 2;
 /// Work of a new hash: memory times passes, KiB.
-const WORK_KIB: u32 = MEMORY_KIB * PASSES;
+pub const WORK_KIB: u32 = MEMORY_KIB * PASSES;
 /// Lanes of a new hash.
 const LANES: u32 = 1;
 /// Bytes of salt and of hash in a new one.
@@ -107,7 +107,7 @@ impl StoredHash {
     /// How much less work it is to check it than to check a new one, in KiB as [`waste`] takes them.
     pub fn shortfall(&self) -> u32 {
         let work = match self {
-            Self::Argon2 { argon2, .. } => argon2.params().m_cost().saturating_mul(argon2.params().t_cost()),
+            Self::Argon2 { argon2, .. } => work_of(argon2.params()),
             Self::Bcrypt(text) => {
                 let cost = bcrypt_cost(text).unwrap_or(0);
                 WORK_KIB.checked_shr(BCRYPT_COST_ALIKE.saturating_sub(cost)).unwrap_or(0)
@@ -120,10 +120,7 @@ impl StoredHash {
     pub fn is_outdated(&self) -> bool {
         match self {
             Self::Argon2 { argon2, algorithm, hash, .. } => {
-                let params = argon2.params();
-                *algorithm != Algorithm::Argon2id
-                    || params.m_cost().saturating_mul(params.t_cost()) < WORK_KIB
-                    || hash.len() < HASH_BYTES
+                *algorithm != Algorithm::Argon2id || work_of(argon2.params()) < WORK_KIB || hash.len() < HASH_BYTES
             }
             Self::Bcrypt(_) => true,
         }
@@ -133,6 +130,11 @@ impl StoredHash {
 /// Whether bcrypt's own base64 has this digit.
 fn is_bcrypts(digit: u8) -> bool {
     digit.is_ascii_alphanumeric() || matches!(digit, b'.' | b'/')
+}
+
+/// Memory times passes, KiB.
+fn work_of(params: &Params) -> u32 {
+    params.m_cost().saturating_mul(params.t_cost())
 }
 
 /// The cost that a bcrypt hash names.
@@ -171,12 +173,7 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     })
 }
 
-/// Does as much work as checking a new hash, for nobody: an unknown address must take as long as a wrong password.
-pub fn waste_all(memory: &mut Vec<Block>) {
-    waste(WORK_KIB, memory);
-}
-
-/// Does so much work for nobody, in KiB of memory times passes.
+/// Does so much work for nobody, in KiB of memory times passes: an unknown address must take as long as a wrong password.
 pub fn waste(work_kib: u32, memory: &mut Vec<Block>) {
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
