@@ -1,7 +1,8 @@
 //! Runs queries: each on a thread with a large stack, in a transaction of its own.
 //!
-//! What can only read runs on one of several readers, what may write on the one writer; the expression tree tells which. An answer
-//! is given after what it says is durable.
+//! What can only read runs on one of several readers, what may write on the one writer; the expression tree tells which. Most that
+//! write are known by their text and go to the writer at once; what a reader finds out to write is handed on. An answer is given
+//! after what it says is durable.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -83,6 +84,13 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Request {
+    /// Whether a reader would most probably only hand it on. Where that is wrong, the writer reads.
+    fn looks_like_a_write(&self) -> bool {
+        matches!(&self.asked, Asked::Query { body, may_write: true, .. } if forms().signatures.names_a_write(body))
+    }
+}
+
 /// A request and where its answer goes.
 struct Job {
     /// The request.
@@ -98,6 +106,8 @@ struct Job {
 pub struct Engine {
     /// The queue of the readers.
     readers: Arc<Entrance<Job>>,
+    /// That of the writer.
+    writer: mpsc::Sender<Job>,
 }
 
 impl Engine {
@@ -131,14 +141,19 @@ impl Engine {
                 }
             })?;
         }
-        Ok(Self { readers: Arc::new(read) })
+        Ok(Self { readers: Arc::new(read), writer: write })
     }
 
     /// Runs a request.
     pub async fn run(&self, request: Request) -> Answer {
         let (reply, answer) = oneshot::channel();
         let deadline = Instant::now() + request.timeout;
-        self.readers.put(Job { request, deadline, reply });
+        let job = Job { request, deadline, reply };
+        if job.request.looks_like_a_write() {
+            pass_on(job, &self.writer);
+        } else {
+            self.readers.put(job);
+        }
         answer.await.unwrap_or_else(|_dropped| Answer::internal("the query ended without an answer"))
     }
 }
@@ -169,11 +184,7 @@ impl Worker {
     fn read(&self, connection: &mut Connection, job: Job, write: &mpsc::Sender<Job>) {
         let progress = connection.read(|transaction| self.run(transaction, &job, false));
         match progress {
-            Ok(Progress::Writes) => {
-                if let Err(refused) = write.send(job) {
-                    answer_to(refused.0, Answer::internal("the endpoint is stopping"));
-                }
-            }
+            Ok(Progress::Writes) => pass_on(job, write),
             Ok(Progress::Done(answer)) => answer_to(job, answer),
             Err(halt) => answer_to(job, Answer::of_halt(&halt, ApiVersion::V4, 0)),
         }
@@ -262,6 +273,13 @@ impl Janitor {
         };
         self.next = now.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX));
         pause
+    }
+}
+
+/// Hands a request to the writer.
+fn pass_on(job: Job, writer: &mpsc::Sender<Job>) {
+    if let Err(refused) = writer.send(job) {
+        answer_to(refused.0, Answer::internal("the endpoint is stopping"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the function table says about a form: its keys, when it exists, and what it may do.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::ApiVersion;
 
@@ -103,6 +104,8 @@ pub struct Signatures {
     all: Vec<&'static Signature>,
     /// Places in the table by naming key.
     by_name: HashMap<&'static str, Vec<usize>>,
+    /// Naming keys of the forms that may write.
+    writing: HashSet<&'static [u8]>,
 }
 
 impl Signatures {
@@ -114,7 +117,22 @@ impl Signatures {
                 by_name.entry(key.name).or_default().push(place);
             }
         }
-        Self { all, by_name }
+        let writes = all.iter().filter(|signature| signature.effect == Effect::Write);
+        let writing = writes.filter_map(|signature| Some(signature.keys.first()?.name.as_bytes())).collect();
+        Self { all, by_name, writing }
+    }
+
+    /// Whether a JSON text looks like a query that may write, because a form that does is named in it. A guess, made without
+    /// reading the text properly: a field of data may be named so as well, and a name may be written with escapes.
+    pub fn names_a_write(&self, json: &[u8]) -> bool {
+        let mut quoted = json.split(|byte| *byte == b'"').peekable();
+        while let Some(part) = quoted.next() {
+            let is_key = quoted.peek().is_some_and(|after| after.trim_ascii_start().starts_with(b":"));
+            if is_key && self.writing.contains(part) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The form with exactly these keys in `version`.
@@ -123,5 +141,31 @@ impl Signatures {
             let signature = *self.all.get(*place)?;
             (signature.fits(keys) && signature.exists_in(version)).then_some((*place, signature))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_writes_is_known_by_its_text() {
+        const ALL: [Signature; 2] = [
+            Signature { keys: &[Key::required("get")], effect: Effect::Read, since: ApiVersion::V20, until: None },
+            Signature { keys: &[Key::required("create")], effect: Effect::Write, since: ApiVersion::V20, until: None },
+        ];
+        let signatures = Signatures::new(ALL.iter().collect());
+        for (json, expected) in [
+            (r#"{"create":{"@ref":"x"}}"#, true),
+            (r#"{"if":true,"then":{"create" : 1}}"#, true),
+            (r#"{"get":{"@ref":"create"}}"#, false),
+            (r#"["create", "get"]"#, false),
+            (r#"{"object":{"created":1}}"#, false),
+            (r#""create"#, false),
+            (r#""create":"#, true),
+            ("", false),
+        ] {
+            assert_eq!(signatures.names_a_write(json.as_bytes()), expected, "{json}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 use rusqlite::TransactionBehavior;
+use rusqlite::config::DbConfig;
 
 use super::File;
 use super::Transaction;
@@ -38,6 +39,8 @@ impl Connection {
         inner.pragma_update(None, "synchronous", "full")?;
         inner.pragma_update(None, "cache_size", CACHE)?;
         inner.pragma_update(None, "temp_store", "memory")?;
+        // A plan does not depend on what is asked for; otherwise SQLite plans anew for every page, because it looks at its limit.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         inner.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { inner, known: Known::default(), file })
     }
