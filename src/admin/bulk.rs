@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::admin::Error;
 use crate::clock::Timestamp;
 use crate::fauna::DocumentId;
+use crate::users;
 use crate::users::Email;
 use crate::users::Export;
 use crate::users::Import;
@@ -20,6 +22,10 @@ use crate::users::NewPassword;
 const ENTRIES_MAX: usize = 10_000;
 /// How many of them may bring a password instead of a hash: each costs as much as a sign-up.
 const PLAIN_MAX: usize = 200;
+/// Longest id that somebody has elsewhere, in bytes.
+const EXTERNAL_ID_MAX: usize = 128;
+/// Where that id is kept in the user's profile if it can be none here: Fauna's ids are numbers.
+const EXTERNAL_ID: &str = "externalUserId";
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -70,7 +76,7 @@ pub struct Judged {
 
 impl Judged {
     /// Judges every entry.
-    pub fn new(entries: Vec<Entry>) -> Result<Self, Error> {
+    pub fn new(entries: Vec<Entry>, now: Timestamp) -> Result<Self, Error> {
         if entries.is_empty() {
             return Err(Error::Malformed("You need to add at least one user."));
         }
@@ -82,7 +88,7 @@ impl Judged {
         for (index, entry) in entries.into_iter().enumerate() {
             let mut errors = Vec::new();
             let person = if let Some(entry) = entry {
-                person(&entry, &mut errors)
+                person(&entry, now, &mut errors)
             } else {
                 errors.push("this is not JSON".to_owned());
                 None
@@ -150,7 +156,9 @@ impl Seen {
         if !self.emails.insert(person.email.as_str().to_owned()) {
             errors.push("another entry has the same email".to_owned());
         }
-        if person.id.as_ref().is_some_and(|id| !self.ids.insert(id.as_str().to_owned())) {
+        let kept = || person.profile.get(EXTERNAL_ID).and_then(Value::as_str);
+        let id = person.id.as_ref().map(DocumentId::as_str).or_else(kept);
+        if id.is_some_and(|id| !self.ids.insert(id.to_owned())) {
             errors.push("another entry has the same externalUserId".to_owned());
         }
         self.plain += usize::from(matches!(person.password, ImportedPassword::Plain(_)));
@@ -161,7 +169,8 @@ impl Seen {
 }
 
 /// One entry; what is wrong with it is added to `errors`.
-fn person(entry: &Value, errors: &mut Vec<String>) -> Option<Import> {
+fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
+    refuse_what_is_not_here(entry, errors);
     let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
     let Some([method]) = methods else {
         errors.push("loginMethods must be an array with one login method".to_owned());
@@ -176,11 +185,11 @@ fn person(entry: &Value, errors: &mut Vec<String>) -> Option<Import> {
     }
     let password = password(method).map_err(|why| errors.push(why)).ok();
     let joined_at = match method.get("timeJoinedInMSSinceEpoch") {
-        None | Some(Value::Null) => Some(Timestamp::from_millis(0)),
-        Some(time) => time.as_i64().filter(|time| (0..253_402_300_800_000).contains(time)).map(Timestamp::from_millis),
+        None | Some(Value::Null) => Some(now),
+        Some(time) => time.as_i64().filter(|time| (0..=now.millis()).contains(time)).map(Timestamp::from_millis),
     };
     if joined_at.is_none() {
-        errors.push("timeJoinedInMSSinceEpoch must be milliseconds since 1970".to_owned());
+        errors.push("timeJoinedInMSSinceEpoch must be milliseconds since 1970, and not in future".to_owned());
     }
     let is_verified = match method.get("isVerified") {
         None | Some(Value::Null) => Some(false),
@@ -189,13 +198,71 @@ fn person(entry: &Value, errors: &mut Vec<String>) -> Option<Import> {
     if is_verified.is_none() {
         errors.push("isVerified must be true or false".to_owned());
     }
-    let name = entry.pointer("/userMetadata/name").and_then(Value::as_str);
-    let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect());
-    let id = entry.get("externalUserId").and_then(Value::as_str).and_then(DocumentId::parse);
+    let mut profile = metadata(entry, errors);
+    let name = profile.shift_remove("name").and_then(|name| match name {
+        Value::String(name) => Some(name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()),
+        other => {
+            profile.insert("name".to_owned(), other);
+            None
+        }
+    });
+    let external = external_id(entry, errors);
+    let id = external.and_then(DocumentId::parse);
+    if let (Some(external), None) = (external, &id) {
+        profile.insert(EXTERNAL_ID.to_owned(), external.into());
+    }
     if !errors.is_empty() {
         return None;
     }
-    Some(Import { id, email: email?, name, joined_at: joined_at?, password: password?, is_verified: is_verified? })
+    let (email, joined_at, password, is_verified) = (email?, joined_at?, password?, is_verified?);
+    Some(Import { id, email, name, joined_at, password, is_verified, profile })
+}
+
+/// Notes what an entry brings that nothing here knows, so that nobody believes it was taken over.
+fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
+    let list = |name: &str| entry.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for role in list("userRoles") {
+        let role = role.get("role").and_then(Value::as_str).unwrap_or_default();
+        errors.push(format!("Role {role} does not exist."));
+    }
+    if !list("totpDevices").is_empty() {
+        errors.push("MFA must be enabled to import totp devices.".to_owned());
+    }
+    let tenants = entry.pointer("/loginMethods/0/tenantIds").and_then(Value::as_array);
+    if tenants.is_some_and(|tenants| tenants.iter().any(|tenant| tenant != "public")) {
+        errors.push("Multitenancy must be enabled before importing users to a different tenant.".to_owned());
+    }
+}
+
+/// What an entry says of somebody besides.
+fn metadata(entry: &Value, errors: &mut Vec<String>) -> Map<String, Value> {
+    match entry.get("userMetadata") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(fields)) => {
+            for (name, value) in fields {
+                if let Err(why) = users::is_storable(value) {
+                    errors.push(format!("userMetadata.{name} cannot be kept: {why}"));
+                }
+            }
+            fields.clone()
+        }
+        Some(_) => {
+            errors.push("userMetadata must be an object".to_owned());
+            Map::new()
+        }
+    }
+}
+
+/// The id that somebody has elsewhere.
+fn external_id<'e>(entry: &'e Value, errors: &mut Vec<String>) -> Option<&'e str> {
+    let id = match entry.get("externalUserId") {
+        None | Some(Value::Null) => return None,
+        Some(id) => id.as_str().map(str::trim).filter(|id| (1..=EXTERNAL_ID_MAX).contains(&id.len())),
+    };
+    if id.is_none() {
+        errors.push(format!("externalUserId must be text of at most {EXTERNAL_ID_MAX} characters"));
+    }
+    id
 }
 
 /// What somebody signs in with.
@@ -203,7 +270,8 @@ fn password(method: &Value) -> Result<ImportedPassword, String> {
     let text = |name| method.get(name).and_then(Value::as_str);
     match (text("passwordHash"), text("plainTextPassword")) {
         (Some(hash), None) => {
-            let named = text("hashingAlgorithm").unwrap_or_default().to_ascii_lowercase();
+            let hash = hash.trim();
+            let named = text("hashingAlgorithm").unwrap_or_default().trim().to_ascii_lowercase();
             let is_named = match named.as_str() {
                 "bcrypt" => hash.starts_with("$2"),
                 "argon2" => hash.starts_with("$argon2"),
@@ -219,7 +287,7 @@ fn password(method: &Value) -> Result<ImportedPassword, String> {
 
 /// A user as an entry, on a line of its own.
 pub fn line(export: &Export) -> String {
-    let Export { user, password_hash } = export;
+    let Export { user, profile, password_hash } = export;
     let algorithm = if password_hash.starts_with("$2") { "bcrypt" } else { "argon2" };
     let method = json!({
         "recipeId": "emailpassword",
@@ -231,7 +299,8 @@ pub fn line(export: &Export) -> String {
         "passwordHash": password_hash,
         "hashingAlgorithm": algorithm,
     });
-    let metadata = json!({"name": user.name});
+    let mut metadata = Map::from_iter([("name".to_owned(), user.name.as_str().into())]);
+    metadata.extend(profile.clone());
     format!("{}\n", json!({"externalUserId": user.id.as_str(), "userMetadata": metadata, "loginMethods": [method]}))
 }
 
@@ -239,6 +308,7 @@ pub fn line(export: &Export) -> String {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const HASH: &str = "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
 
     fn entry(changes: &[(&str, Value)]) -> Value {
@@ -251,7 +321,7 @@ mod tests {
     }
 
     fn parse(body: &Value) -> Result<Vec<Import>, Error> {
-        Judged::new(of_body(body.to_string().as_bytes())?)?.people()
+        Judged::new(of_body(body.to_string().as_bytes())?, NOW)?.people()
     }
 
     fn problems(entries: &[Value]) -> Vec<(usize, usize)> {
@@ -275,6 +345,11 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_said_for_every_entry() {
         let good = entry(&[("email", json!("b@x.io"))]);
+        let with = |field: &str, value: Value| {
+            let mut entry = entry(&[]);
+            entry[field] = value;
+            entry
+        };
         for (what, bad, count) in [
             ("no address", entry(&[("email", json!("nope"))]), 1),
             ("another recipe", entry(&[("recipeId", json!("passwordless"))]), 1),
@@ -283,6 +358,14 @@ mod tests {
             ("an algorithm that is not the hash's", entry(&[("hashingAlgorithm", json!("bcrypt"))]), 1),
             ("two passwords", entry(&[("plainTextPassword", json!("abcdefg1"))]), 1),
             ("a time that is none", entry(&[("timeJoinedInMSSinceEpoch", json!(-1))]), 1),
+            ("a time to come", entry(&[("timeJoinedInMSSinceEpoch", json!(1_700_000_000_001_i64))]), 1),
+            ("another tenant", entry(&[("tenantIds", json!(["public", "t1"]))]), 1),
+            ("an id that is too long", with("externalUserId", json!("x".repeat(129))), 1),
+            ("an id that is no text", with("externalUserId", json!(43)), 1),
+            ("metadata that is no object", with("userMetadata", json!([])), 1),
+            ("metadata that Fauna cannot keep", with("userMetadata", json!({"a": u64::MAX, "b": [u64::MAX]})), 2),
+            ("two roles", with("userRoles", json!([{"role": "admin"}, {"role": "editor"}])), 2),
+            ("a second factor", with("totpDevices", json!([{"secretKey": "x"}])), 1),
             ("three things", entry(&[("email", json!(1)), ("isVerified", json!("yes")), ("recipeId", json!(null))]), 3),
             ("nothing", json!({}), 1),
             ("no object", json!(5), 1),

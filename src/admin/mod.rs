@@ -14,6 +14,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use secrecy::SecretString;
 
+use crate::clock::Clock;
 use crate::fauna::DocumentId;
 use crate::problem::Problem;
 use crate::session;
@@ -51,6 +52,8 @@ pub struct Admin {
     sessions: Data<Sessions>,
     /// Who may; none: nobody.
     key: Option<SecretString>,
+    /// What time it is.
+    clock: Clock,
 }
 
 /// Why something was not done.
@@ -106,8 +109,8 @@ impl From<Error> for Problem {
 
 impl Admin {
     /// Administers these users for whoever has the key.
-    pub fn new(users: Users, sessions: Data<Sessions>, key: Option<SecretString>) -> Self {
-        Self { users, sessions, key }
+    pub fn new(users: Users, sessions: Data<Sessions>, key: Option<SecretString>, clock: Clock) -> Self {
+        Self { users, sessions, key, clock }
     }
 
     /// Some users in order of their sign-up.
@@ -154,7 +157,7 @@ impl Admin {
 
     /// Imports everybody, or nobody where anything is wrong with anybody.
     async fn import(&self, entries: Vec<bulk::Entry>) -> Result<usize, Error> {
-        let mut judged = Judged::new(entries)?;
+        let mut judged = Judged::new(entries, self.clock.now())?;
         let emails = self.users.taken_emails(&judged.emails()).await?;
         let ids = self.users.taken_ids(&judged.ids()).await?;
         judged.note_taken(&emails, &ids);

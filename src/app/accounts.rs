@@ -89,7 +89,8 @@ impl AccountHandles {
             let (users, sessions, outbox, throttle) = shared();
             EmailVerification::new((users, accounts.clone()), sessions, outbox, throttle, pages)
         };
-        let admin = Admin::new(users.clone(), sessions.clone(), config.accounts.admin_api_key.clone());
+        let key = config.accounts.admin_api_key.clone();
+        let admin = Admin::new(users.clone(), sessions.clone(), key, clock.clone());
         Ok(Self {
             emailpassword: Data::new(emailpassword),
             emailverification: Data::new(emailverification),

@@ -17,6 +17,7 @@ pub use client::AsUser;
 pub use client::Client;
 pub use error::Error;
 pub use id::DocumentId;
+pub use wire::Data;
 pub use wire::Page;
 pub use wire::Ref;
 pub use wire::Time;

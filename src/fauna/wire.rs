@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error as _;
+use serde_json::Map;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -80,6 +82,34 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// What was written as [`crate::fauna::fql::data`]: JSON again, where nothing else was put into it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Data(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match unescaped(Value::deserialize(from)?) {
+            Value::Object(fields) => Ok(Self(fields)),
+            Value::Null => Ok(Self::default()),
+            _ => Err(D::Error::custom("not an object")),
+        }
+    }
+}
+
+/// An object with a key that begins with `@` is answered inside another one whose only key is `@obj`.
+fn unescaped(value: Value) -> Value {
+    let inside =
+        |fields: Map<String, Value>| fields.into_iter().map(|(name, field)| (name, unescaped(field))).collect();
+    match value {
+        Value::Object(mut fields) => match fields.get_mut("@obj").map(Value::take) {
+            Some(Value::Object(escaped)) => Value::Object(inside(escaped)),
+            _ => Value::Object(inside(fields)),
+        },
+        Value::Array(items) => items.into_iter().map(unescaped).collect(),
+        other => other,
+    }
+}
+
 /// A part of a set.
 #[derive(Debug, Deserialize)]
 pub struct Page<T, C> {
@@ -103,6 +133,19 @@ mod tests {
         let (at, reference, _) = page.after.unwrap();
         assert_eq!((at.text().as_str(), at.timestamp().millis()), ("2030-01-03T00:00:00.000007Z", 1_893_628_800_000));
         assert_eq!((reference.id.as_str(), page.data[0].id.as_str()), ("303", "305"));
+    }
+
+    #[test]
+    fn data_is_what_it_was_before_it_was_written() {
+        for (answered, expected) in [
+            (r#"{"a":[1,{"b":null}]}"#, r#"{"a":[1,{"b":null}]}"#),
+            (r#"{"@obj":{"@x":[{"@obj":{"@ref":"y"}}],"c d":1}}"#, r#"{"@x":[{"@ref":"y"}],"c d":1}"#),
+            (r#"{"@obj":{"@obj":{"@obj":{"@x":1}}}}"#, r#"{"@obj":{"@x":1}}"#),
+            ("null", "{}"),
+        ] {
+            let data: Data = serde_json::from_str(answered).unwrap();
+            assert_eq!(Value::Object(data.0), serde_json::from_str::<Value>(expected).unwrap(), "{answered}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::fauna_tokens::FaunaTokens;
 use crate::pages::Pages;
+use crate::pages::auth::label;
 use crate::pages::frame::Frame;
 use crate::pages::frame::page;
 use crate::pages::frame::see_other;
@@ -23,7 +24,7 @@ use crate::session::SessionInfo;
 use crate::session::Sessions;
 use crate::session::SignedIn;
 use crate::session::SignedInNow;
-use crate::users::Profile;
+use crate::users::Document;
 use crate::users::Users;
 
 /// The page.
@@ -33,7 +34,9 @@ struct Account {
     /// Around it.
     frame: Frame,
     /// Who it is.
-    profile: Profile,
+    user: Document,
+    /// What else is kept of them: what it is called, and what it is.
+    kept: Vec<(String, String)>,
     /// When they signed up.
     joined_at: Moment,
     /// Whether they have shown that the address is theirs; absent where nobody is asked to.
@@ -81,20 +84,26 @@ pub async fn show(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let Person(session) = &person;
-    let profile = users.profile(&tokens.of(session).await?).await?;
+    let user = users.own_document(&tokens.of(session).await?).await?;
     let listed = sessions.list(session.user()).await?;
     let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
     let state = state_of(session, &tokens).await?;
     let verified = session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool);
     let account = Account {
         verified,
-        joined_at: profile.joined_at.timestamp().into(),
-        profile,
+        joined_at: user.joined_at.timestamp().into(),
+        kept: user.profile.0.iter().map(|(field, value)| (label(field), said(value))).collect(),
+        user,
         state,
         sessions: entries,
         frame: pages.frame("/account", &person.into()),
     };
     page(StatusCode::OK, &account)
+}
+
+/// A value as it was typed; what is no text as JSON.
+fn said(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// This session, as JSON.

@@ -272,7 +272,7 @@ impl Entry {
 }
 
 /// What a field is called: its id as words.
-fn label(id: &str) -> String {
+pub fn label(id: &str) -> String {
     let words = id.replace(['_', '-'], " ");
     let mut letters = words.chars();
     let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();

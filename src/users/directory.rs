@@ -1,5 +1,10 @@
 //! Many users at once, for administration: listing, counting, exporting. Importing is in [`crate::users::import`].
 
+use std::mem;
+
+use serde_json::Map;
+use serde_json::Value;
+
 use crate::users::Email;
 use crate::users::Error;
 use crate::users::User;
@@ -22,6 +27,8 @@ pub struct UserList {
 pub struct Export {
     /// Who it is.
     pub user: User,
+    /// What else is kept of them.
+    pub profile: Map<String, Value>,
     /// Of their password.
     pub password_hash: String,
 }
@@ -39,9 +46,10 @@ impl Users {
     pub async fn export(&self, size: i64, after: Option<&Cursor>) -> Result<(Vec<Export>, Option<Cursor>), Error> {
         let page = self.page(Order::Oldest, size, after).await?;
         let next = directory::next(&page);
-        let take = |found: store::Found| {
-            let password_hash = found.secret.password_hash.clone();
-            Ok(Export { user: found.into_user()?, password_hash })
+        let take = |mut found: store::Found| {
+            let password_hash = mem::take(&mut found.secret.password_hash);
+            let profile = mem::take(&mut found.user.profile).0;
+            Ok(Export { user: found.into_user()?, profile, password_hash })
         };
         Ok((page.data.into_iter().map(take).collect::<Result<_, Error>>()?, next))
     }

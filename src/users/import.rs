@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::fauna;
@@ -36,6 +38,8 @@ pub struct Import {
     pub password: ImportedPassword,
     /// Whether the address was shown to be theirs.
     pub is_verified: bool,
+    /// What else is to be kept of them; Fauna can keep it ([`crate::users::is_storable`]).
+    pub profile: Map<String, Value>,
 }
 
 /// What somebody from elsewhere signs in with.
@@ -124,6 +128,7 @@ impl Users {
             email: person.email.as_str().to_owned(),
             hash,
             is_verified: person.is_verified,
+            profile: person.profile,
         })
     }
 }

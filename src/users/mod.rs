@@ -11,6 +11,7 @@ mod hasher;
 mod import;
 mod links;
 mod password;
+mod profile;
 mod schema;
 mod store;
 mod stored_hash;
@@ -43,6 +44,7 @@ pub use links::SignUpEnd;
 pub use links::SignUpOffer;
 pub use links::Verification;
 pub use password::NewPassword;
+pub use profile::is_storable;
 pub use schema::schema;
 
 use hasher::Verdict;
@@ -173,8 +175,8 @@ impl Users {
     }
 
     /// Who somebody is, asked with their own token.
-    pub async fn profile(&self, person: &AsUser) -> Result<Profile, Error> {
-        Ok(person.query_idempotent(&store::profile()).await?)
+    pub async fn own_document(&self, person: &AsUser) -> Result<Document, Error> {
+        Ok(person.query_idempotent(&store::own_document()).await?)
     }
 
     /// The account that an earlier try made.
@@ -194,7 +196,7 @@ impl Users {
     }
 }
 
-pub use store::Profile;
+pub use store::Document;
 
 #[cfg(test)]
 mod tests {

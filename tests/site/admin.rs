@@ -150,6 +150,50 @@ async fn an_import_is_all_or_nothing_and_says_what_is_wrong() {
     assert_eq!(count(&world).await, 1);
 }
 
+/// The document of somebody who signs in with the password of [`BCRYPT`], read with their own token.
+async fn own_document(world: &World, email: &str) -> Value {
+    let person = world.visitor();
+    person.post("/auth/signin", &credentials(email, "testPass123")).await;
+    let (status, answer) = world.fauna().ask(&person.fauna_token(), &json!({"get": {"current_identity": null}})).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["resource"].clone()
+}
+
+#[actix_rt::test]
+async fn what_an_import_says_of_people_is_kept_and_exported() {
+    let settings = [("ADMIN_API_KEY", KEY), ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")];
+    let (here, there) = (World::with(&settings).await, World::with(&settings).await);
+    let mut ann = entry("ann@example.com", "bcrypt", &format!(" {BCRYPT} "));
+    ann["externalUserId"] = json!("7e3b1c52-0a55-4a0e-9d2b-0c1c7d6f2f11");
+    ann["userMetadata"] = json!({"name": "Ann", "plan": {"@ref": "pro", "seats": [3]}, "delete": "x"});
+    ann["loginMethods"][0]["timeJoinedInMSSinceEpoch"] = Value::Null;
+    assert_eq!(import(&here, &[ann.clone()]).await.json()["imported"], 1);
+    let id = ann["externalUserId"].clone();
+    let expected = json!({"externalUserId": id, "plan": {"@ref": "pro", "seats": [3]}, "delete": "x"});
+
+    let user = own_document(&here, "ann@example.com").await;
+    assert_eq!(user["data"]["name"], "Ann");
+    assert_eq!(user["data"]["profile"]["plan"]["@obj"], expected["plan"], "{user}");
+    let joined = &admin(&here).get("/api/admin/users").await.json()["users"][0]["timeJoined"];
+    assert!(joined.as_i64().unwrap() > 1_700_000_000_000, "they joined now: {joined}");
+
+    let line: Value = serde_json::from_str(&admin(&here).get("/api/admin/users/export").await.text).unwrap();
+    let mut metadata = expected;
+    metadata["name"] = json!("Ann");
+    assert_eq!((&line["userMetadata"], &line["externalUserId"]), (&metadata, &user["ref"]["@ref"]["id"]));
+    assert_eq!(import(&there, &[line]).await.json()["imported"], 1);
+    let same = own_document(&there, "ann@example.com").await;
+    assert_eq!((&same["data"]["profile"], &same["ref"]), (&user["data"]["profile"], &user["ref"]));
+
+    let twins = ["x@example.com", "y@example.com"].map(|email| {
+        let mut twin = entry(email, "bcrypt", BCRYPT);
+        twin["externalUserId"] = id.clone();
+        twin
+    });
+    let refused = import(&here, &twins).await;
+    assert_eq!(refused.json()["users"][0]["errors"], json!(["another entry has the same externalUserId"]));
+}
+
 #[actix_rt::test]
 async fn an_export_can_be_imported_elsewhere() {
     let (here, there) = (world().await, world().await);

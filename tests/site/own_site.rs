@@ -99,4 +99,6 @@ async fn our_own_page_asks_for_the_fields_of_the_configuration() {
     let (_, document) = world.fauna().ask(&ann.fauna_token(), &json!({"get": {"current_identity": null}})).await;
     let data = &document["resource"]["data"];
     assert_eq!((&data["name"], &data["profile"]), (&json!("Ann"), &json!({"home-town": "Ulm"})), "{document}");
+    let own = ann.get("/account").await.text;
+    assert!(own.contains("<dt>Home town</dt><dd>Ulm</dd>"), "{own}");
 }

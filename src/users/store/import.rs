@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use serde_json::Map;
+use serde_json::Value;
+
 use crate::fauna::DocumentId;
 use crate::fauna::Time;
 use crate::fauna::fql;
@@ -15,6 +18,7 @@ use crate::users::store::data_of;
 use crate::users::store::email_index;
 use crate::users::store::links;
 use crate::users::store::links::LINKS_BY_HASH;
+use crate::users::store::profile_of;
 
 /// What a mark is among the links, which it is none of: nobody is given what it is the hash of.
 const MARK: &str = "import";
@@ -35,6 +39,8 @@ pub struct Newcomer {
     pub hash: String,
     /// Whether the address was shown to be theirs.
     pub is_verified: bool,
+    /// What else is kept of them.
+    pub profile: Map<String, Value>,
 }
 
 /// Which of these addresses have a user already.
@@ -54,16 +60,15 @@ pub fn import(users: &str, mark: &str, newcomers: &[Newcomer]) -> Expr {
     let rows = newcomers.iter().map(|new| {
         let verified = Expr::from(new.is_verified);
         let [id, name, email, hash] = [new.id.as_str(), &new.name, &new.email, &new.hash].map(Expr::from);
-        Expr::from([id, name, email, new.joined_at.into(), hash, verified])
+        Expr::from([id, name, email, new.joined_at.into(), hash, verified, profile_of(&new.profile)])
     });
-    let user =
-        fql::object([("name", fql::var("name")), ("email", fql::var("email")), ("joinedAt", fql::var("joinedAt"))]);
+    let user = fql::object(["name", "email", "joinedAt", "profile"].map(|field| (field, fql::var(field))));
     let secret = fql::object([("passwordHash", fql::var("hash")), ("emailVerified", fql::var("verified"))]);
     let make = fql::do_all([
         fql::create(fql::document(users, fql::var("id")), fql::object([("data", user)])),
         fql::create(fql::document(SECRETS, fql::var("id")), fql::object([("data", secret)])),
     ]);
-    let each = fql::lambda_of(&["id", "name", "email", "joinedAt", "hash", "verified"], make);
+    let each = fql::lambda_of(&["id", "name", "email", "joinedAt", "hash", "verified", "profile"], make);
     once(mark, [set_mark(mark, true), fql::foreach(rows.collect(), each), true.into()])
 }
 

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::fauna::DocumentId;
 use crate::fauna::fql;
@@ -16,6 +15,7 @@ use crate::users::store::NewUser;
 use crate::users::store::SECRETS;
 use crate::users::store::email_exists;
 use crate::users::store::email_index;
+use crate::users::store::profile_of;
 
 /// All links.
 pub const LINKS: &str = "account_links";
@@ -105,18 +105,13 @@ pub fn offer_sign_up(users: &str, id: &DocumentId, new: &NewUser<'_>, link: &New
         ("name", new.name.into()),
         ("address", new.email.into()),
         ("passwordHash", new.hash.into()),
-        ("profile", profile_of(new)),
+        ("profile", profile_of(new.profile)),
     ]);
     fql::if_else(
         email_exists(users, new.email),
         fql::do_all([create(decoy, link.life), false.into()]),
         fql::do_all([create(kept, link.life), true.into()]),
     )
-}
-
-/// What the form asked for besides; null, which Fauna does not keep, where it asked for nothing.
-fn profile_of(new: &NewUser<'_>) -> Expr {
-    if new.profile.is_empty() { fql::null() } else { fql::data(&Value::Object(new.profile.clone())) }
 }
 
 /// What an account is to be made of, or null where the link does not work; leaves it as it is.

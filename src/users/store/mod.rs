@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::fauna::Data;
 use crate::fauna::DocumentId;
 use crate::fauna::Time;
 use crate::fauna::fql;
@@ -62,14 +63,14 @@ pub struct Found {
     /// The user's id.
     pub id: DocumentId,
     /// The user's document.
-    user: Profile,
+    pub user: Document,
     /// Their secret.
     pub secret: Secret,
 }
 
-/// A user's document, as far as others than the server may know it.
+/// A user's document.
 #[derive(Deserialize)]
-pub struct Profile {
+pub struct Document {
     /// Shown beside what they write.
     pub name: String,
     /// Normalised address.
@@ -77,6 +78,9 @@ pub struct Profile {
     /// When they signed up.
     #[serde(rename = "joinedAt")]
     pub joined_at: Time,
+    /// What else is kept of them.
+    #[serde(default)]
+    pub profile: Data,
 }
 
 /// What only the server may read.
@@ -101,6 +105,11 @@ impl Found {
             email_verified: self.secret.email_verified,
         })
     }
+}
+
+/// What is kept besides name and address; null, which Fauna does not keep, where that is nothing.
+fn profile_of(profile: &Map<String, Value>) -> Expr {
+    if profile.is_empty() { fql::null() } else { fql::data(&Value::Object(profile.clone())) }
 }
 
 /// Makes user and secret in one transaction.
@@ -149,7 +158,7 @@ pub fn data_of(name: &str) -> Expr {
 }
 
 /// The document of whoever asks.
-pub fn profile() -> Expr {
+pub fn own_document() -> Expr {
     fql::select(&["data"], fql::get(fql::current_identity()))
 }
 
