@@ -101,8 +101,11 @@ impl Sessions {
     /// Both of them.
     async fn refresh_checked(&self, request: &HttpRequest, anti_csrf: bool) -> Result<SignedIn, Error> {
         let result = self.refresh_picked(request, anti_csrf).await;
-        if let Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) = result {
-            self.forget(request);
+        match result {
+            // A link of another site comes without cookies of `SameSite=Strict`, which the browser has nonetheless.
+            Err(Error::Missing) if !anti_csrf && !self.shows_session(request.headers()) => {}
+            Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) => self.forget(request),
+            Ok(_) | Err(_) => {}
         }
         result
     }
@@ -167,6 +170,11 @@ impl Sessions {
             _ if self.settings().refuse_duplicate_cookies => Err(Error::DuplicateCookies),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a browser has sent something that says that it has a session.
+    fn shows_session(&self, headers: &HeaderMap) -> bool {
+        transport::carries_access(headers, self.cookies(), Transfer::Cookie) || profile::has_id_cookie(headers)
     }
 
     /// Tells the client to forget its tokens, in whichever way it has them.

@@ -62,6 +62,10 @@ async fn s_c_19_a_link_from_elsewhere_shows_the_page_and_changes_nothing() {
     let answer = ann.send(Method::GET, "/account", &headers, None).await;
     assert!(answer.status == 200 && answer.text.contains("ann@example.com"), "{}", answer.text);
     assert_eq!(answer.set_cookies(), Vec::<String>::new());
+
+    // With SameSite=Strict the browser has cookies that it does not send.
+    let answer = world.visitor().send(Method::GET, "/auth/session/refresh/continue", &headers, None).await;
+    assert_eq!((answer.status, answer.set_cookies()), (303, Vec::new()), "{}", answer.text);
 }
 
 #[actix_rt::test]
