@@ -1,33 +1,22 @@
-//! The form of SuperTokens' bulk import: what an entry must be like, and how a user looks in it.
+//! Many entries of an import beside each other: who can come, and what is wrong with the others.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use serde::Serialize;
-use serde_json::Map;
 use serde_json::Value;
-use serde_json::json;
 
 use crate::admin::Error;
+use crate::admin::entry;
 use crate::clock::Timestamp;
 use crate::fauna::DocumentId;
-use crate::users;
-use crate::users::Email;
-use crate::users::Export;
 use crate::users::Import;
 use crate::users::ImportedPassword;
-use crate::users::NewPassword;
 
 /// How many users one import may bring.
 const ENTRIES_MAX: usize = 10_000;
 /// How many of them may bring a password instead of a hash: each costs as much as a sign-up.
 const PLAIN_MAX: usize = 200;
-/// Longest id that somebody has elsewhere, in bytes.
-const EXTERNAL_ID_MAX: usize = 128;
-/// Where that id is kept in the user's profile if it can be none here: Fauna's ids are numbers.
-const EXTERNAL_ID: &str = "externalUserId";
-/// Longest name, in characters.
-const NAME_CHARS_MAX: usize = 100;
 
 /// What is wrong with an entry.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +77,7 @@ impl Judged {
         for (index, entry) in entries.into_iter().enumerate() {
             let mut errors = Vec::new();
             let person = if let Some(entry) = entry {
-                person(&entry, now, &mut errors)
+                entry::person(&entry, now, &mut errors)
             } else {
                 errors.push("this is not JSON".to_owned());
                 None
@@ -156,9 +145,7 @@ impl Seen {
         if !self.emails.insert(person.email.as_str().to_owned()) {
             errors.push("another entry has the same email".to_owned());
         }
-        let kept = || person.profile.get(EXTERNAL_ID).and_then(Value::as_str);
-        let id = person.id.as_ref().map(DocumentId::as_str).or_else(kept);
-        if id.is_some_and(|id| !self.ids.insert(id.to_owned())) {
+        if entry::elsewhere(person).is_some_and(|id| !self.ids.insert(id.to_owned())) {
             errors.push("another entry has the same externalUserId".to_owned());
         }
         self.plain += usize::from(matches!(person.password, ImportedPassword::Plain(_)));
@@ -168,144 +155,10 @@ impl Seen {
     }
 }
 
-/// One entry; what is wrong with it is added to `errors`.
-fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
-    refuse_what_is_not_here(entry, errors);
-    let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
-    let Some([method]) = methods else {
-        errors.push("loginMethods must be an array with one login method".to_owned());
-        return None;
-    };
-    if method.get("recipeId").and_then(Value::as_str) != Some("emailpassword") {
-        errors.push("recipeId must be emailpassword".to_owned());
-    }
-    let email = method.get("email").and_then(Value::as_str).and_then(Email::parse);
-    if email.is_none() {
-        errors.push("email is required for an emailpassword recipe and must be an address".to_owned());
-    }
-    let password = password(method).map_err(|why| errors.push(why)).ok();
-    let joined_at = match method.get("timeJoinedInMSSinceEpoch") {
-        None | Some(Value::Null) => Some(now),
-        Some(time) => time.as_i64().filter(|time| (0..=now.millis()).contains(time)).map(Timestamp::from_millis),
-    };
-    if joined_at.is_none() {
-        errors.push("timeJoinedInMSSinceEpoch must be milliseconds since 1970, and not in future".to_owned());
-    }
-    let is_verified = match method.get("isVerified") {
-        None | Some(Value::Null) => Some(false),
-        Some(flag) => flag.as_bool(),
-    };
-    if is_verified.is_none() {
-        errors.push("isVerified must be true or false".to_owned());
-    }
-    let mut profile = metadata(entry, errors);
-    let name = profile.shift_remove("name").and_then(|name| match name {
-        Value::String(name) => Some(name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()),
-        other => {
-            profile.insert("name".to_owned(), other);
-            None
-        }
-    });
-    let external = external_id(entry, errors);
-    let id = external.and_then(DocumentId::parse);
-    if let (Some(external), None) = (external, &id) {
-        profile.insert(EXTERNAL_ID.to_owned(), external.into());
-    }
-    if !errors.is_empty() {
-        return None;
-    }
-    let (email, joined_at, password, is_verified) = (email?, joined_at?, password?, is_verified?);
-    Some(Import { id, email, name, joined_at, password, is_verified, profile })
-}
-
-/// Notes what an entry brings that nothing here knows, so that nobody believes it was taken over.
-fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
-    let list = |name: &str| entry.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for role in list("userRoles") {
-        let role = role.get("role").and_then(Value::as_str).unwrap_or_default();
-        errors.push(format!("Role {role} does not exist."));
-    }
-    if !list("totpDevices").is_empty() {
-        errors.push("MFA must be enabled to import totp devices.".to_owned());
-    }
-    let tenants = entry.pointer("/loginMethods/0/tenantIds").and_then(Value::as_array);
-    if tenants.is_some_and(|tenants| tenants.iter().any(|tenant| tenant != "public")) {
-        errors.push("Multitenancy must be enabled before importing users to a different tenant.".to_owned());
-    }
-}
-
-/// What an entry says of somebody besides.
-fn metadata(entry: &Value, errors: &mut Vec<String>) -> Map<String, Value> {
-    match entry.get("userMetadata") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(fields)) => {
-            for (name, value) in fields {
-                if let Err(why) = users::is_storable(value) {
-                    errors.push(format!("userMetadata.{name} cannot be kept: {why}"));
-                }
-            }
-            fields.clone()
-        }
-        Some(_) => {
-            errors.push("userMetadata must be an object".to_owned());
-            Map::new()
-        }
-    }
-}
-
-/// The id that somebody has elsewhere.
-fn external_id<'e>(entry: &'e Value, errors: &mut Vec<String>) -> Option<&'e str> {
-    let id = match entry.get("externalUserId") {
-        None | Some(Value::Null) => return None,
-        Some(id) => id.as_str().map(str::trim).filter(|id| (1..=EXTERNAL_ID_MAX).contains(&id.len())),
-    };
-    if id.is_none() {
-        errors.push(format!("externalUserId must be text of at most {EXTERNAL_ID_MAX} characters"));
-    }
-    id
-}
-
-/// What somebody signs in with.
-fn password(method: &Value) -> Result<ImportedPassword, String> {
-    let text = |name| method.get(name).and_then(Value::as_str);
-    match (text("passwordHash"), text("plainTextPassword")) {
-        (Some(hash), None) => {
-            let hash = hash.trim();
-            let named = text("hashingAlgorithm").unwrap_or_default().trim().to_ascii_lowercase();
-            let is_named = match named.as_str() {
-                "bcrypt" => hash.starts_with("$2"),
-                "argon2" => hash.starts_with("$argon2"),
-                _ => return Err("hashingAlgorithm must be argon2 or bcrypt".to_owned()),
-            };
-            let known = ImportedPassword::hashed(hash).filter(|_| is_named);
-            known.ok_or_else(|| "passwordHash is not in a form that can be checked here".to_owned())
-        }
-        (None, Some(plain)) => NewPassword::parse(plain.to_owned()).map(ImportedPassword::Plain).map_err(str::to_owned),
-        _ => Err("either passwordHash or plainTextPassword is required for an emailpassword recipe".to_owned()),
-    }
-}
-
-/// A user as an entry, on a line of its own.
-pub fn line(export: &Export) -> String {
-    let Export { user, profile, password_hash } = export;
-    let algorithm = if password_hash.starts_with("$2") { "bcrypt" } else { "argon2" };
-    let method = json!({
-        "recipeId": "emailpassword",
-        "tenantIds": ["public"],
-        "email": user.email.as_str(),
-        "isVerified": user.email_verified,
-        "isPrimary": false,
-        "timeJoinedInMSSinceEpoch": user.joined_at.millis(),
-        "passwordHash": password_hash,
-        "hashingAlgorithm": algorithm,
-    });
-    let mut metadata = Map::from_iter([("name".to_owned(), user.name.as_str().into())]);
-    metadata.extend(profile.clone());
-    format!("{}\n", json!({"externalUserId": user.id.as_str(), "userMetadata": metadata, "loginMethods": [method]}))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -5,6 +5,7 @@
 //! deleting an account ends its sessions first.
 
 mod bulk;
+mod entry;
 mod key;
 mod routes;
 
@@ -176,6 +177,6 @@ impl Admin {
     /// The next part of an export, one JSON object a line, each as an import takes it; and where it goes on.
     pub async fn export(&self, after: Option<&Cursor>) -> Result<(String, Option<Cursor>), Error> {
         let (people, next) = self.users.export(EXPORT_SIZE, after).await?;
-        Ok((people.iter().map(bulk::line).collect(), next))
+        Ok((people.iter().map(entry::line).collect(), next))
     }
 }

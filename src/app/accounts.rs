@@ -1,5 +1,7 @@
 //! The handles that have to do with accounts.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use actix_web::web::Data;
 use serde_json::Map;
@@ -9,7 +11,6 @@ use crate::account::Accounts;
 use crate::admin::Admin;
 use crate::app::Error;
 use crate::app::Own;
-use crate::app::handles::seal_ring;
 use crate::clock::Clock;
 use crate::comments;
 use crate::config::Config;
@@ -24,6 +25,7 @@ use crate::emailverification::EmailVerification;
 use crate::emailverification::Verified;
 use crate::mail;
 use crate::mail::Outbox;
+use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
 use crate::throttle;
@@ -53,11 +55,11 @@ impl AccountHandles {
     pub fn build(
         (config, own): (&Config, &Own),
         clock: &Clock,
-        database: &Database,
+        (database, ring): (&Database, &Arc<SealRing>),
         website: &str,
         (users, sessions): (Users, Data<Sessions>),
     ) -> Result<Self, Error> {
-        let outbox = outbox(config, clock, database, website)?;
+        let outbox = outbox(config, clock, (database, ring), website)?;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
@@ -120,7 +122,12 @@ fn sign_up_fields(config: &Config, own: &Own) -> Vec<SignUpField> {
 }
 
 /// Where mail is put.
-fn outbox(config: &Config, clock: &Clock, database: &Database, website: &str) -> Result<Outbox, Error> {
+fn outbox(
+    config: &Config,
+    clock: &Clock,
+    (database, ring): (&Database, &Arc<SealRing>),
+    website: &str,
+) -> Result<Outbox, Error> {
     let settings = mail::Settings {
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),
@@ -128,7 +135,7 @@ fn outbox(config: &Config, clock: &Clock, database: &Database, website: &str) ->
         site: website.to_owned(),
         shown: config.environment == Environment::Development,
     };
-    Ok(Outbox::open(database.clone(), seal_ring(config)?, clock.clone(), &settings)?)
+    Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }
 
 /// What sessions say and are asked about verified addresses.

@@ -86,14 +86,15 @@ impl Handles {
             in_frontend: config.fauna_token_in_frontend,
         };
         let ring = Arc::clone(&settings.seal);
-        let fauna_tokens = Arc::new(FaunaTokens::new(app.clone(), database.clone(), ring, clock.clone(), tokens));
+        let fauna_tokens =
+            Arc::new(FaunaTokens::new(app.clone(), database.clone(), Arc::clone(&ring), clock.clone(), tokens));
         let companion = Arc::<FaunaTokens>::clone(&fauna_tokens);
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), companion).await?);
         let fauna_tokens = Data::from(fauna_tokens);
         let accounts = AccountHandles::build(
             (config, own),
             clock,
-            &database,
+            (&database, &ring),
             &trusted.website,
             (users.clone(), sessions.clone()),
         )?;
@@ -201,7 +202,7 @@ fn session_settings(config: &Config, address: SocketAddr) -> Result<session::Set
 }
 
 /// The configured keys, or one that is generated and kept.
-pub fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
+fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
     if !config.seal_keys.is_empty() {
         return Ok(SealRing::new(config.seal_keys.iter().map(|key| (key.id.clone(), key.bytes))));
     }

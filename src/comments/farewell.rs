@@ -3,12 +3,12 @@
 //! Likes are taken back; comments stay without author, or go as well. It is done by a stored function in the very
 //! transaction that deletes the account, some at a time: the app's own key may call it and touches no comment itself.
 
-use crate::comments::schema::LIKES_MAX;
 use crate::comments::store::BY_AUTHOR;
 use crate::comments::store::COMMENTS;
 use crate::comments::store::FORGET_AUTHOR;
 use crate::comments::store::LIKES;
 use crate::comments::store::LIKES_BY;
+use crate::comments::store::LIKES_MAX;
 use crate::comments::store::LIKES_OF;
 use crate::comments::store::REMOVE_AUTHOR;
 use crate::fauna::fql;

@@ -11,6 +11,7 @@ use crate::comments::store::COMMENTS;
 use crate::comments::store::LIKE;
 use crate::comments::store::LIKE_OF;
 use crate::comments::store::LIKES;
+use crate::comments::store::LIKES_MAX;
 use crate::comments::store::LIKES_OF;
 use crate::comments::store::NEWEST;
 use crate::comments::store::REMOVE;
@@ -31,8 +32,6 @@ pub const NOT_YOURS: &str = "not your comment";
 const LIKE_KEEPER: &str = "like_keeper";
 /// The role of [`REMOVE`].
 const REMOVER: &str = "remover";
-/// More likes than a comment will have.
-pub const LIKES_MAX: i64 = 100_000;
 
 /// Collections, indexes, functions and rights.
 pub fn schema() -> Declarations {

@@ -26,6 +26,8 @@ pub const NEWEST: &str = "comments_newest";
 pub const LIKE_OF: &str = "likes_by_comment_and_user";
 /// Who likes a comment.
 pub const LIKES_OF: &str = "likes_by_comment";
+/// More likes than a comment will have.
+pub const LIKES_MAX: i64 = 100_000;
 /// Stored function: a like and the counter together.
 pub const LIKE: &str = "like";
 /// Stored function: the way back.

@@ -160,7 +160,7 @@ impl Occasion {
 
 impl Outbox {
     /// Opens the outbox in this database. Fails where a setting or a template makes no sense.
-    pub fn open(database: Database, ring: SealRing, clock: Clock, settings: &Settings) -> Result<Self, Error> {
+    pub fn open(database: Database, ring: Arc<SealRing>, clock: Clock, settings: &Settings) -> Result<Self, Error> {
         let courier = match &settings.smtp_url {
             Some(url) => Some(Arc::new(Courier::new(url, &settings.from)?)),
             None => None,
@@ -168,7 +168,7 @@ impl Outbox {
         Ok(Self {
             shown: settings.shown && courier.is_none(),
             store: Store::new(database),
-            ring: Arc::new(ring),
+            ring,
             templates: Arc::new(Templates::load(settings.templates.as_deref())?),
             site: Arc::from(settings.site.as_str()),
             clock,

@@ -93,7 +93,7 @@ impl Fixture {
             shown,
         };
         let ring = SealRing::new([("k".to_owned(), [7; 32])]);
-        Outbox::open(Database::open(&self.url).await.unwrap(), ring, self.clock.clone(), &settings).unwrap()
+        Outbox::open(Database::open(&self.url).await.unwrap(), Arc::new(ring), self.clock.clone(), &settings).unwrap()
     }
 }
 
