@@ -45,12 +45,12 @@ pub enum StoredHash {
     Argon2 {
         /// What computes it.
         argon2: Box<Argon2<'static>>,
-        /// Which of the three.
-        algorithm: Algorithm,
         /// As stored.
         salt: Vec<u8>,
         /// What must come out.
         hash: Vec<u8>,
+        /// Whether a new one would be made in the same way.
+        is_as_new: bool,
     },
     /// The whole text, which the bcrypt crate reads itself.
     Bcrypt(String),
@@ -89,7 +89,10 @@ impl StoredHash {
         let (salt, hash) = (salt?, hash?);
         let params = Params::new(memory, passes, lanes, Some(hash.len())).ok()?;
         let argon2 = Box::new(Argon2::new(algorithm, version, params));
-        Some(Self::Argon2 { argon2, algorithm, salt, hash })
+        let is_as_new = matches!((algorithm, version), (Algorithm::Argon2id, Version::V0x13))
+            && [memory, passes, lanes] == [MEMORY_KIB, PASSES, LANES]
+            && (salt.len(), hash.len()) == (SALT_BYTES, HASH_BYTES);
+        Some(Self::Argon2 { argon2, salt, hash, is_as_new })
     }
 
     /// Whether this is the hash of the password. Takes as long as the hash was made to take; `memory` grows as needed.
@@ -116,14 +119,10 @@ impl StoredHash {
         WORK_KIB.saturating_sub(work)
     }
 
-    /// Whether a new hash of the same password would be harder to guess.
+    /// Whether it was made in another way than new ones are. Also what is dearer is replaced at the next sign-in: as long as it
+    /// is there, the time of an attempt tells that there is an account.
     pub fn is_outdated(&self) -> bool {
-        match self {
-            Self::Argon2 { argon2, algorithm, hash, .. } => {
-                *algorithm != Algorithm::Argon2id || work_of(argon2.params()) < WORK_KIB || hash.len() < HASH_BYTES
-            }
-            Self::Bcrypt(_) => true,
-        }
+        !matches!(self, Self::Argon2 { is_as_new: true, .. })
     }
 }
 
@@ -199,6 +198,22 @@ mod tests {
             assert!(stored.verify(password, &mut memory), "{text}");
             assert!(!stored.verify("testPass124", &mut memory), "{text}");
             assert!(stored.is_outdated(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_in_another_way_is_outdated() {
+        let parts = "$VG1Oa1lMbzZLbzk5azQ2Qg$W2NsZWFyIG9mIGFueSBtZWFuaW5nXSB4eHh4eHh4eHg";
+        let is_outdated = |start: &str| StoredHash::parse(&format!("{start}{parts}")).unwrap().is_outdated();
+        assert!(!is_outdated("$argon2id$v=19$m=19456,t=2,p=1"));
+        for start in [
+            "$argon2id$v=16$m=19456,t=2,p=1",
+            "$argon2i$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=9728,t=4,p=1",
+            "$argon2id$v=19$m=87795,t=1,p=2",
+            "$argon2id$v=19$m=65536,t=3,p=4",
+        ] {
+            assert!(is_outdated(start), "{start}");
         }
     }
 
