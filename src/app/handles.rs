@@ -35,6 +35,7 @@ use crate::problem::ProblemPage;
 use crate::seal::SealRing;
 use crate::session;
 use crate::session::Sessions;
+use crate::users;
 use crate::users::Hasher;
 use crate::users::Users;
 
@@ -84,6 +85,7 @@ impl Handles {
             users: config.users_collection.clone(),
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
+            holds: users::is_password_hash,
         };
         let ring = Arc::clone(&settings.seal);
         let fauna_tokens =

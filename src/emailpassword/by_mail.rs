@@ -69,7 +69,7 @@ impl EmailPassword {
         match self.users.complete_sign_up(token, &password).await? {
             SignUpEnd::Made(user) => {
                 self.throttle.succeeded(attempt).await;
-                self.enter(request, user, transfer).await
+                self.enter(request, user, transfer, None).await
             }
             SignUpEnd::WrongPassword => Ok(Outcome::WrongCredentials),
             SignUpEnd::Invalid => Ok(Outcome::InvalidLink),

@@ -18,6 +18,7 @@ use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -171,7 +172,7 @@ impl EmailPassword {
             return self.sign_up_by_mail(request, newcomer, password).await.map(|()| Outcome::Mailed);
         }
         match self.users.sign_up(newcomer, password).await? {
-            SignUp::Made(user) => self.enter(request, user, transfer).await,
+            SignUp::Made(user) => self.enter(request, user, transfer, None).await,
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email".into(),
                 error: "This email already exists. Please sign in instead.",
@@ -191,11 +192,16 @@ impl EmailPassword {
             return Ok(Outcome::Refused([password.err(), email.err()].into_iter().flatten().collect()));
         };
         let attempt = self.throttle.admit(Action::Password(email.as_str()), &client(request)).await?;
-        let Some(user) = self.users.sign_in(email, &(*password).into()).await? else {
+        let Some(proven) = self.users.sign_in(email, &(*password).into()).await? else {
             return Ok(Outcome::WrongCredentials);
         };
         self.throttle.succeeded(attempt).await;
-        self.enter(request, user, transfer).await
+        let proof = Some(proven.proof());
+        match self.enter(request, proven.user, transfer, proof).await {
+            // The password was changed while it was checked.
+            Err(Error::Session(session::Error::Ended(_))) => Ok(Outcome::WrongCredentials),
+            entered => entered,
+        }
     }
 
     /// What the sign-up form asks for besides address and password.
@@ -214,16 +220,24 @@ impl EmailPassword {
 
     /// Refuses whoever is not signed in.
     async fn demand_session(&self, request: &HttpRequest) -> Result<(), Error> {
-        let person = self.sessions.get_session(request, &Requirements::default()).await?;
+        // Whatever its claims say: an account that is not verified yet could not be linked either.
+        let requirements = Requirements { validators: Some(Vec::new()), ..Requirements::default() };
+        let person = self.sessions.get_session(request, &requirements).await?;
         person.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
     }
 
     /// Begins a session, and ends the one whose tokens are replaced by its own (`spec/emailpassword.md` T-31).
-    async fn enter(&self, request: &HttpRequest, user: User, transfer: Option<Transfer>) -> Result<Outcome, Error> {
+    async fn enter(
+        &self,
+        request: &HttpRequest,
+        user: User,
+        transfer: Option<Transfer>,
+        proof: Option<SecretString>,
+    ) -> Result<Outcome, Error> {
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
         let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
         let replaced = self.sessions.get_session(request, &anything).await;
-        let new = NewSession { known: (self.settings.known)(&user), transfer, ..NewSession::of(id) };
+        let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };
         self.sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
             self.sessions.revoke(replaced.handle()).await?;

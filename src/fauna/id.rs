@@ -14,10 +14,10 @@ use crate::fauna::fql::Expr;
 pub struct DocumentId(String);
 
 impl DocumentId {
-    /// Takes decimal digits.
+    /// Takes decimal digits as Fauna writes them: one document has one name.
     pub fn parse(text: &str) -> Option<Self> {
         let number: i64 = text.parse().ok()?;
-        (number >= 0 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(number.to_string()))
+        (number >= 0 && number.to_string() == text).then(|| Self(text.to_owned()))
     }
 
     /// A new id, 62 random bits: a document whose id was chosen before it is made can be found when the answer was lost.
@@ -56,12 +56,10 @@ mod tests {
 
     #[test]
     fn ids_are_what_fauna_takes() {
-        for (text, expected) in
-            [("101", Some("101")), ("9223372036854775807", Some("9223372036854775807")), ("007", Some("7"))]
-        {
-            assert_eq!(DocumentId::parse(text).as_ref().map(DocumentId::as_str), expected);
+        for text in ["0", "101", "9223372036854775807"] {
+            assert_eq!(DocumentId::parse(text).as_ref().map(DocumentId::as_str), Some(text));
         }
-        for text in ["", "-1", "+1", "abc", "9223372036854775808", "1.0", " 1"] {
+        for text in ["", "007", "00", "-1", "+1", "abc", "9223372036854775808", "1.0", " 1"] {
             assert!(DocumentId::parse(text).is_none(), "{text:?}");
         }
         let (one, other) = (DocumentId::random().unwrap(), DocumentId::random().unwrap());

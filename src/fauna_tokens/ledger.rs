@@ -12,6 +12,7 @@ use crate::fauna_tokens::lifetime::Token;
 use crate::session::Birth;
 use crate::session::Lineage;
 use crate::session::SessionHandle;
+use crate::session::UserId;
 
 /// How many rows one look at the ledger brings at most.
 pub const BATCH: i64 = 200;
@@ -129,6 +130,27 @@ impl Ledger {
             .execute(tx)
             .await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    }
+
+    /// In the transaction that ends all sessions of a user, but one where one is to be kept: no token that was announced until
+    /// now can be confirmed any more. Whoever mints later is asked in Fauna what still holds.
+    pub async fn abandon(
+        &self,
+        tx: &mut AnyConnection,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+        now: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "update fauna_token set buried_at = $1 \
+             where user_id = $2 and sealed_secret is null and buried_at is null and session_handle <> $3",
+        )
+        .bind(now.millis())
+        .bind(user.as_str().to_owned())
+        .bind(but.map_or("", SessionHandle::as_str).to_owned())
+        .execute(tx)
+        .await?;
+        Ok(())
     }
 
     /// Confirms a token that was made for a session in the middle of its life; false where that is over.

@@ -39,9 +39,11 @@ use crate::session::Birth;
 use crate::session::Companion;
 use crate::session::Lineage;
 use crate::session::Minted;
+use crate::session::NotMinted;
 use crate::session::SessionHandle;
 use crate::session::SignedIn;
 use crate::session::Unavailable;
+use crate::session::UserId;
 
 use ledger::Ledger;
 use lifetime::Descent;
@@ -80,6 +82,9 @@ pub struct Settings {
     pub grace: Duration,
     /// Whether frontends may read the token.
     pub in_frontend: bool,
+    /// Whether what a user was let in for still holds ([`crate::session::NewSession::proof`]), asked in the transaction that makes
+    /// the token.
+    pub holds: fn(user: &str, proof: &str) -> Expr,
 }
 
 /// A token without its secret.
@@ -100,7 +105,7 @@ pub enum Error {
     /// The access token is of a generation whose time is over; a refresh brings a new one.
     #[error("the access token was superseded")]
     Superseded,
-    /// The user is gone.
+    /// The user is gone, or what they were let in for does not hold any more.
     #[error("the user of the session does not exist")]
     NoUser,
     /// Fauna did not do its part.
@@ -231,15 +236,19 @@ impl FaunaTokens {
             session: birth.handle.as_str(),
             life,
         };
-        let secret: Option<String> = self.sweeper.fauna.query(&store::mint(&new)).await?;
+        let proof = birth.proof.as_ref().map(|proof| (self.settings.holds)(birth.user.as_str(), proof.expose_secret()));
+        let secret: Option<String> = self.sweeper.fauna.query(&store::mint(&new, proof)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }
 
 #[async_trait]
 impl Companion for FaunaTokens {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, Unavailable> {
-        let (id, secret) = self.make(birth).await.map_err(|error| Unavailable(Box::new(error)))?;
+    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
+        let (id, secret) = match self.make(birth).await {
+            Err(Error::NoUser) => return Err(NotMinted::Refused("its user is gone, or has another password")),
+            made => made.map_err(|error| Unavailable(Box::new(error)))?,
+        };
         let mut claims = Map::new();
         if self.settings.in_frontend {
             claims.insert(CLAIM.to_owned(), Value::from(secret.expose_secret()));
@@ -253,6 +262,15 @@ impl Companion for FaunaTokens {
         let sealed = self.ring.seal(secret.expose_secret(), &place(birth, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         self.ledger.confirm(tx, &id, &sealed).await
+    }
+
+    async fn abandon(
+        &self,
+        tx: &mut AnyConnection,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+    ) -> Result<(), sqlx::Error> {
+        self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
     }
 
     async fn ended(&self, handles: &[SessionHandle]) {
@@ -276,6 +294,7 @@ fn birth(session: &SignedIn) -> Birth {
         lineage: session.lineage().clone(),
         parent: session.parent().cloned(),
         expires_at: session.access_token_expires_at(),
+        proof: None,
     }
 }
 

@@ -32,14 +32,15 @@ pub struct NewToken<'a> {
     pub life: Duration,
 }
 
-/// Makes a token and answers its secret, or null where the user is gone.
-pub fn mint(new: &NewToken<'_>) -> Expr {
+/// Makes a token and answers its secret, or null where the user is gone, or that does not hold which must.
+pub fn mint(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
     let mark = fql::object([("app", MARK.into()), ("session", new.session.into())]);
-    fql::if_else(
-        fql::exists(fql::document(new.users, new.user)),
-        fql::select(&["secret"], make(new, mark)),
-        fql::null(),
-    )
+    let exists = fql::exists(fql::document(new.users, new.user));
+    let may = match holds {
+        Some(holds) => fql::all([exists, holds]),
+        None => exists,
+    };
+    fql::if_else(may, fql::select(&["secret"], make(new, mark)), fql::null())
 }
 
 /// Creates the token's document.
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {
         for (step, query) in [
-            ("sign in: mint for Bob", mint(&token(&id("7002"), "s-2"))),
+            ("sign in: mint for Bob", mint(&token(&id("7002"), "s-2"), None)),
             ("refresh: the older one is collected", collect(&[id("7001"), id("6999")])),
         ] {
             assert_eq!(*query.wire(), recorded::query(step), "{step}");

@@ -20,15 +20,29 @@ pub trait Companion: Send + Sync {
     /// Before tokens are handed out, outside any SQL transaction: on create and for every child that a refresh mints.
     ///
     /// # Errors
-    /// It cannot be made now: the caller is answered 503 and nothing has happened.
-    async fn mint(&self, birth: &Birth) -> Result<Minted, Unavailable>;
+    /// There is to be no such session any more, or it cannot be made now; nothing has happened.
+    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted>;
 
     /// In the transaction that makes the session or confirms the refresh. That transaction has seen that the session still
     /// exists, so nothing that is kept outlives a revocation that ran in between.
     ///
     /// # Errors
-    /// The statement failed; the whole transaction is given up.
+    /// [`sqlx::Error::RowNotFound`] where it was abandoned meanwhile, or the statement failed; the whole transaction is given up.
     async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error>;
+
+    /// In the transaction that ends all sessions of a user, but one where one is to be kept, before their rows are deleted:
+    /// nothing that was minted until now can be kept for a session whose row is not there yet.
+    ///
+    /// # Errors
+    /// The statement failed; the whole transaction is given up.
+    async fn abandon(
+        &self,
+        _transaction: &mut AnyConnection,
+        _user: &UserId,
+        _but: Option<&SessionHandle>,
+    ) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
 
     /// After these sessions' rows were deleted, or after a promotion made older lineages of theirs dead.
     async fn ended(&self, handles: &[SessionHandle]);
@@ -52,6 +66,8 @@ pub struct Birth {
     pub parent: Option<Lineage>,
     /// When the access token ends.
     pub expires_at: Timestamp,
+    /// What its owner was let in for, at the beginning of a session: it must still hold when the companion mints.
+    pub proof: Option<SecretString>,
 }
 
 /// What a companion made.
@@ -64,6 +80,17 @@ pub struct Minted {
     pub claims: Map<String, Value>,
 }
 
+/// Why a companion made nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMinted {
+    /// There is to be no such session any more: its user is gone, or what they were let in for does not hold.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    /// It cannot be made now: the caller is answered 503.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 /// A companion could not do its part.
 #[derive(Debug, thiserror::Error)]
 #[error("the companion of the session is not available")]
@@ -74,7 +101,7 @@ pub struct NoCompanion;
 
 #[async_trait]
 impl Companion for NoCompanion {
-    async fn mint(&self, _: &Birth) -> Result<Minted, Unavailable> {
+    async fn mint(&self, _: &Birth) -> Result<Minted, NotMinted> {
         Ok(Minted { id: String::new(), secret: None, claims: Map::new() })
     }
 

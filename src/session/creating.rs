@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use aws_lc_rs::rand;
+use secrecy::SecretString;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::session::Birth;
 use crate::session::Error;
 use crate::session::SessionHandle;
 use crate::session::UserId;
@@ -42,12 +44,15 @@ pub struct NewSession {
     pub known: Map<String, Value>,
     /// How the tokens travel; none: as the client asks for.
     pub transfer: Option<Transfer>,
+    /// What the person was let in for, such as the hash of a password that was right: the companion sees to it that it still
+    /// holds, so that no session begins by what all sessions were ended for meanwhile.
+    pub proof: Option<SecretString>,
 }
 
 impl NewSession {
     /// A session of that person about which nothing else is said.
     pub fn of(user: UserId) -> Self {
-        Self { user, payload: Map::new(), data: Map::new(), known: Map::new(), transfer: None }
+        Self { user, payload: Map::new(), data: Map::new(), known: Map::new(), transfer: None, proof: None }
     }
 }
 
@@ -55,7 +60,8 @@ impl Sessions {
     /// Creates a session and queues its tokens for the response to this request.
     ///
     /// # Errors
-    /// The database or the companion fails: nothing happened. The payload is too large.
+    /// The database or the companion fails: nothing happened. The payload is too large. [`Error::Ended`]: all sessions of the
+    /// user were ended before this one had begun, or what is to be proven does not hold any more.
     pub async fn create(
         &self,
         request: &HttpRequest,
@@ -126,13 +132,16 @@ impl Sessions {
             data: new.data,
         };
 
-        let birth = self.birth(&session, &refresh, now);
+        let birth = Birth { proof: new.proof, ..self.birth(&session, &refresh, now) };
         let minted = self.companion().mint(&birth).await?;
         let pair = Unsigned { refresh, parent: None, birth, minted, version };
         let issued = self.sign_pair(&session, &pair).await?;
         let mut transaction = self.store().begin().await?;
         self.store().insert(&mut transaction, &session).await?;
-        self.companion().keep(&mut transaction, &pair.birth, &pair.minted).await?;
+        match self.companion().keep(&mut transaction, &pair.birth, &pair.minted).await {
+            Err(sqlx::Error::RowNotFound) => return Err(Error::Ended("it was ended before it had begun")),
+            kept => kept?,
+        }
         transaction.commit().await?;
         Ok(issued)
     }

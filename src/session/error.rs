@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 
 use crate::problem::Problem;
 use crate::seal::CannotSeal;
+use crate::session::NotMinted;
 use crate::session::SessionHandle;
 use crate::session::Unavailable;
 use crate::session::UserId;
@@ -68,6 +69,15 @@ pub enum Error {
     /// What was begun for a request did not come to an end.
     #[error("the session task failed")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl From<NotMinted> for Error {
+    fn from(error: NotMinted) -> Self {
+        match error {
+            NotMinted::Refused(why) => Self::Ended(why),
+            NotMinted::Unavailable(error) => Self::Companion(error),
+        }
+    }
 }
 
 /// What the default answers say, when a handler passes an error on.

@@ -76,6 +76,7 @@ pub use companion::Birth;
 pub use companion::Companion;
 pub use companion::Minted;
 pub use companion::NoCompanion;
+pub use companion::NotMinted;
 pub use companion::Unavailable;
 pub use creating::NewSession;
 pub use error::Error;

@@ -8,6 +8,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::session::Error;
 use crate::session::Lineage;
+use crate::session::NotMinted;
 use crate::session::Version;
 use crate::session::access_token::Parent;
 use crate::session::outbox::HandOut;
@@ -137,7 +138,13 @@ impl Sessions {
     ) -> Result<Unsigned, Error> {
         let refresh = self.mint_refresh(&session.handle, Some(&parent.lineage()), with_anti_csrf)?;
         let birth = self.birth(session, &refresh, self.now());
-        let minted = self.companion().mint(&birth).await?;
+        let minted = match self.companion().mint(&birth).await {
+            Err(NotMinted::Refused(why)) => {
+                self.revoke(&session.handle).await?;
+                return Err(Error::Ended(why));
+            }
+            minted => minted?,
+        };
         Ok(Unsigned { refresh, parent: Some(parent), birth, minted, version })
     }
 

@@ -54,7 +54,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends all sessions of a user. Tells which.
+    /// Ends all sessions of a user, those that are just beginning as well. Tells which.
     ///
     /// # Errors
     /// The database fails: nothing happened.
@@ -74,7 +74,11 @@ impl Sessions {
     async fn revoke_of(&self, user: &UserId, but: Option<&SessionHandle>) -> Result<Vec<SessionHandle>, Error> {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         let ended = tokio::spawn(async move {
-            let ended = sessions.store().delete_of_user(&user, but.as_ref()).await?;
+            let mut transaction = sessions.store().begin().await?;
+            // First this: a session that is just being made is then seen below, or cannot be made any more.
+            sessions.companion().abandon(&mut transaction, &user, but.as_ref()).await?;
+            let ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
+            transaction.commit().await?;
             sessions.has_ended(&ended).await;
             Ok(ended)
         });

@@ -241,6 +241,7 @@ impl Sessions {
             lineage: refresh.lineage(),
             parent: refresh.parent.clone(),
             expires_at: Timestamp::from_millis(ends.saturating_mul(1000)),
+            proof: None,
         }
     }
 

@@ -173,12 +173,13 @@ impl Store {
     /// Ends all sessions of a user, but one where one is to be kept. Tells which.
     pub async fn delete_of_user(
         &self,
+        transaction: &mut AnyConnection,
         user: &UserId,
         but: Option<&SessionHandle>,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
         let rows = sqlx::query("delete from session where user_id = $1 and handle <> $2 returning handle");
         let kept = but.map_or("", SessionHandle::as_str);
-        let rows = rows.bind(user.as_str()).bind(kept).fetch_all(self.database.write()).await?;
+        let rows = rows.bind(user.as_str()).bind(kept).fetch_all(transaction).await?;
         rows.iter().map(handle).collect()
     }
 

@@ -25,8 +25,8 @@ pub type Farewell = fn(Expr) -> Expr;
 pub struct Proven {
     /// Who that is.
     pub user: User,
-    /// What the password was compared with.
-    hash: String,
+    /// What the password was compared with, or what has taken its place.
+    pub(super) hash: String,
 }
 
 /// Where a user is reached.
@@ -36,6 +36,13 @@ pub struct Contact {
     pub email: Email,
     /// Whether it was shown to be theirs.
     pub is_verified: bool,
+}
+
+impl Proven {
+    /// What they have proven: the hash that their password was compared with ([`crate::users::is_password_hash`]).
+    pub fn proof(&self) -> SecretString {
+        self.hash.clone().into()
+    }
 }
 
 impl Users {
@@ -61,7 +68,7 @@ impl Users {
     }
 
     /// Replaces the password that was proven by another one; false where it was changed meanwhile. Links to set a new
-    /// password become void.
+    /// password or to get another address become void.
     pub async fn change_password(&self, owner: &Proven, new: NewPassword) -> Result<bool, Error> {
         let hash = self.hasher.hash(new).await?;
         let query = accounts::change_hash(&self.collection, &owner.user.id, &owner.hash, &hash);

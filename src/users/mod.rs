@@ -47,7 +47,12 @@ pub use password::NewPassword;
 pub use profile::is_storable;
 pub use schema::schema;
 
+pub use store::accounts::has_hash as is_password_hash;
+
 use hasher::Verdict;
+
+/// How often a sign-in looks again because a hash was replaced under its hands.
+const SIGN_IN_TRIES: u32 = 3;
 
 /// Everybody who has an account.
 #[derive(Clone)]
@@ -149,23 +154,36 @@ impl Users {
     }
 
     /// Signs in: the account of that address, if this is its password. A password whose hash is outdated is hashed anew.
-    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<User>, Error> {
-        let found = match self.fauna.query_idempotent(&store::by_email(&self.collection, email.as_str())).await {
-            Err(fauna::Error::NotFound) => None,
-            answer => answer?,
-        };
-        let found: Option<store::Found> = found;
-        let hash = found.as_ref().map(|found| found.secret.password_hash.as_str());
-        let verdict = self.hasher.verify(password, hash).await?;
-        match (found, verdict) {
-            (None, _) | (Some(_), Verdict::Wrong) => Ok(None),
-            (Some(found), Verdict::Right) => found.into_user().map(Some),
-            (Some(found), Verdict::RightButOutdated) => {
-                if let Err(error) = self.rehash(&found, password).await {
-                    tracing::warn!(%error, "an outdated password hash stays as it is");
+    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<Proven>, Error> {
+        let mut tries = 0;
+        loop {
+            let found = match self.fauna.query_idempotent(&store::by_email(&self.collection, email.as_str())).await {
+                Err(fauna::Error::NotFound) => None,
+                answer => answer?,
+            };
+            let found: Option<store::Found> = found;
+            let hash = found.as_ref().map(|found| found.secret.password_hash.clone());
+            let verdict = self.hasher.verify(password, hash.as_deref()).await?;
+            let Some((found, mut hash)) = found.zip(hash).filter(|_| verdict != Verdict::Wrong) else {
+                return Ok(None);
+            };
+            tries += 1;
+            if verdict == Verdict::RightButOutdated {
+                match self.rehash(&found, password).await {
+                    Ok(Some(new)) => hash = new,
+                    // Somebody was faster, with the same password or with another one.
+                    Ok(None) if tries < SIGN_IN_TRIES => continue,
+                    Ok(None) => return Ok(None),
+                    Err(error) => {
+                        tracing::warn!(%error, "an outdated password hash stays as it is");
+                        // Or it does not, and only the answer was lost.
+                        if tries < SIGN_IN_TRIES {
+                            continue;
+                        }
+                    }
                 }
-                found.into_user().map(Some)
             }
+            return Ok(Some(Proven { user: found.into_user()?, hash }));
         }
     }
 
@@ -187,12 +205,12 @@ impl Users {
         user.filter(|user| user.email == *email).map(SignUp::Made).ok_or(fauna::Error::AlreadyExists.into())
     }
 
-    /// Replaces a hash by one of today's strength, unless the password was changed meanwhile.
-    async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<(), Error> {
+    /// Replaces a hash by one of today's making; nothing where another one has taken its place meanwhile.
+    async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<Option<String>, Error> {
         let hash = self.hasher.rehash(password).await?;
         let query = store::accounts::replace_hash(&found.id, &found.secret.password_hash, &hash);
-        let _replaced: bool = self.fauna.query_idempotent(&query).await?;
-        Ok(())
+        let replaced: bool = self.fauna.query_idempotent(&query).await?;
+        Ok(replaced.then_some(hash))
     }
 }
 

@@ -15,6 +15,7 @@ use sqlx::AnyConnection;
 use starter::session::Birth;
 use starter::session::Companion;
 use starter::session::Minted;
+use starter::session::NotMinted;
 use starter::session::SessionHandle;
 use starter::session::Unavailable;
 
@@ -34,9 +35,9 @@ struct Fragile {
 
 #[async_trait]
 impl Companion for Fragile {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, Unavailable> {
+    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
         if self.mint_fails.load(Ordering::SeqCst) {
-            return Err(Unavailable("down".into()));
+            return Err(Unavailable("down".into()).into());
         }
         let mut births = self.births.lock().unwrap();
         births.push(birth.clone());

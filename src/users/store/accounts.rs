@@ -15,21 +15,26 @@ pub const TOKENS_BY_USER: &str = "tokens_by_instance";
 /// More tokens than a user will have.
 const TOKENS_MAX: i64 = 1000;
 
-/// Replaces a password's hash if it is still the old one; answers whether it was.
-pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
-    let secret = || fql::document(SECRETS, id);
-    let unchanged = fql::equals(fql::select(&["data", "passwordHash"], fql::get(secret())), old.into());
-    let params = fql::object([("data", fql::object([("passwordHash", new.into())]))]);
-    fql::if_else(
-        fql::all([fql::exists(secret()), unchanged]),
-        fql::do_all([fql::update(secret(), params), true.into()]),
-        false.into(),
-    )
+/// Whether that is the hash of a user's password.
+pub fn has_hash(user: &str, hash: &str) -> Expr {
+    let secret = || fql::document(SECRETS, user);
+    let is_same = fql::equals(fql::select(&["data", "passwordHash"], fql::get(secret())), hash.into());
+    fql::all([fql::exists(secret()), is_same])
 }
 
-/// The same for a password that its owner changes: links to set another one become void.
+/// Replaces a password's hash if it is still the old one; answers whether it was.
+pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
+    let params = fql::object([("data", fql::object([("passwordHash", new.into())]))]);
+    let update = fql::update(fql::document(SECRETS, id), params);
+    fql::if_else(has_hash(id.as_str(), old), fql::do_all([update, true.into()]), false.into())
+}
+
+/// The same for a password that its owner changes, and true as well where an earlier try has done it: links by which somebody
+/// who knew the old one could still get the account become void.
 pub fn change_hash(users: &str, id: &DocumentId, old: &str, new: &str) -> Expr {
-    fql::do_all([links::delete_resets(fql::document(users, id)), replace_hash(id, old, new)])
+    let replace = fql::if_else(has_hash(id.as_str(), new), true.into(), replace_hash(id, old, new));
+    let [resets, changes] = links::delete_takeovers(|| fql::document(users, id));
+    fql::do_all([resets, changes, replace])
 }
 
 /// Whether an address was shown to be its owner's.

@@ -271,9 +271,10 @@ fn after_links<const N: usize>(then: [Expr; N]) -> Expr {
     fql::do_each(delete_all(|| fql::var("user")).into_iter().chain(then))
 }
 
-/// Removes the links of a user that a new password makes void.
-pub fn delete_resets(user: Expr) -> Expr {
-    delete_links(user, RESET)
+/// Removes the links of a user that a new password makes void: those that set another one, and those that give the account
+/// another address, to which a link for another password could be sent.
+pub fn delete_takeovers(user: impl Fn() -> Expr) -> [Expr; 2] {
+    [RESET, CHANGE].map(|kind| delete_links(user(), kind))
 }
 
 /// Removes all links of a user, kind by kind.
