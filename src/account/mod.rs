@@ -165,19 +165,20 @@ impl Accounts {
             return Err(Error::SameEmail);
         }
         let _counted = self.throttle.admit(Action::AskForMail, client).await?;
-        if !self.throttle.may_mail(new.as_str(), client).await? {
-            return Ok(());
-        }
-        let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
-            ChangeOffer::Offered(token) => {
-                let url = format!("{}/verify-email?token={}&tenantId=public", self.settings.pages, token.expose());
-                Occasion::ConfirmEmail(Link { url: url.into(), life: LINK_LIFE })
-            }
-            ChangeOffer::Taken if self.settings.hide_existing_accounts => Occasion::AccountExists,
-            ChangeOffer::Taken => return Err(Error::EmailTaken),
-            ChangeOffer::NoUser => return Err(session::Error::Missing.into()),
+        let mailing = async {
+            let occasion = match self.users.offer_change(&proven.user.id, &new, LINK_LIFE).await? {
+                ChangeOffer::Offered(token) => {
+                    let url = format!("{}/verify-email?token={}&tenantId=public", self.settings.pages, token.expose());
+                    Occasion::ConfirmEmail(Link { url: url.into(), life: LINK_LIFE })
+                }
+                ChangeOffer::Taken if self.settings.hide_existing_accounts => Occasion::AccountExists,
+                ChangeOffer::Taken => return Err(Error::EmailTaken),
+                ChangeOffer::NoUser => return Err(session::Error::Missing.into()),
+            };
+            Ok(self.outbox.put(new.as_str(), &occasion).await?)
         };
-        Ok(self.outbox.put(new.as_str(), &occasion).await?)
+        let _mailed = self.throttle.mail(new.as_str(), client, mailing).await?;
+        Ok(())
     }
 
     /// Uses a link that was mailed to a new address, which counts as an attempt.

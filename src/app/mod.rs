@@ -248,24 +248,30 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
         EmailVerification::Off => |_: &mut web::ServiceConfig| {},
         EmailVerification::Optional | EmailVerification::Required => emailverification::routes,
     };
-    let api = web::scope("/api")
+    let recipes = |site: &mut web::ServiceConfig| {
+        site.configure(pages::auth_routes)
+            .configure(session::routes)
+            .configure(emailpassword::routes)
+            .configure(verification);
+    };
+    let mut api = web::scope("/api")
         .configure(comments::routes)
         .configure(admin::routes)
         .configure(session::api_routes)
         .configure(account::routes);
+    // Only the first scope whose prefix fits is asked.
+    match base_path.strip_prefix("/api") {
+        Some("") => api = api.configure(recipes),
+        Some(below) if below.starts_with('/') => api = api.service(web::scope(below).configure(recipes)),
+        Some(_) | None => {}
+    }
     site.service(api)
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)
         .configure(health::routes)
         .configure(mail::routes)
         .configure(pages::routes)
-        .service(
-            web::scope(base_path)
-                .configure(pages::auth_routes)
-                .configure(session::routes)
-                .configure(emailpassword::routes)
-                .configure(verification),
-        );
+        .service(web::scope(base_path).configure(recipes));
 }
 
 /// Nothing is here: a page for people, JSON for programs.

@@ -35,18 +35,19 @@ impl EmailPassword {
         new: Newcomer,
         password: NewPassword,
     ) -> Result<(), Error> {
-        if !self.throttle.may_mail(new.email.as_str(), &client(request)).await? {
-            return Ok(());
-        }
-        let occasion = match self.users.offer_sign_up(&new, password, LINK_LIFE).await? {
-            SignUpOffer::Offered(token) => {
-                let pages = &self.settings.pages;
-                let url = format!("{pages}/complete-sign-up?token={}", token.expose());
-                Occasion::SignUp(Link { url: url.into(), life: LINK_LIFE })
-            }
-            SignUpOffer::Taken => Occasion::AccountExists,
+        let mailing = async {
+            let occasion = match self.users.offer_sign_up(&new, password, LINK_LIFE).await? {
+                SignUpOffer::Offered(token) => {
+                    let pages = &self.settings.pages;
+                    let url = format!("{pages}/complete-sign-up?token={}", token.expose());
+                    Occasion::SignUp(Link { url: url.into(), life: LINK_LIFE })
+                }
+                SignUpOffer::Taken => Occasion::AccountExists,
+            };
+            Ok::<_, Error>(self.outbox.put(new.email.as_str(), &occasion).await?)
         };
-        Ok(self.outbox.put(new.email.as_str(), &occasion).await?)
+        let _mailed = self.throttle.mail(new.email.as_str(), &client(request), mailing).await?;
+        Ok(())
     }
 
     /// Makes the account of a mailed link and signs its owner in, if that is the password that was chosen for it.

@@ -48,9 +48,7 @@ impl EmailPassword {
         };
         let _counted = self.throttle.admit(Action::AskForMail, &client(request)).await?;
         // Whoever asks again and again is told the same; the mailbox is not flooded.
-        if self.throttle.may_mail(typed.as_str(), &client(request)).await? {
-            self.mail_link(&typed).await?;
-        }
+        let _mailed = self.throttle.mail(typed.as_str(), &client(request), self.mail_link(&typed)).await?;
         Ok(Ok(()))
     }
 

@@ -124,17 +124,23 @@ impl EmailVerification {
     pub async fn ask(&self, request: &HttpRequest, client: &Client) -> Result<Asked, Error> {
         let mut session = self.signed_in(request).await?.ok_or(session::Error::Missing)?;
         let id = DocumentId::parse(session.user().as_str()).ok_or(session::Error::Missing)?;
-        if !self.throttle.may_mail(id.as_str(), client).await? {
-            return self.say_if_verified(&mut session, &id).await;
+        match self.throttle.mail(id.as_str(), client, self.mail_link(&id)).await? {
+            Some(Asked::Mailed) => Ok(Asked::Mailed),
+            Some(Asked::VerifiedBefore) => self.say_verified(&mut session).await,
+            None => self.say_if_verified(&mut session, &id).await,
         }
-        match self.users.offer_verification(&id, LINK_LIFE).await? {
+    }
+
+    /// Mails a link to whoever has not shown yet that the address is theirs.
+    async fn mail_link(&self, id: &DocumentId) -> Result<Asked, Error> {
+        match self.users.offer_verification(id, LINK_LIFE).await? {
             Verification::Offered(offer) => {
                 let url = format!("{}/verify-email?token={}&tenantId=public", self.pages, offer.token.expose());
                 let link = Link { url: url.into(), life: LINK_LIFE };
                 self.outbox.put(offer.to.as_str(), &Occasion::VerifyEmail(link)).await?;
                 Ok(Asked::Mailed)
             }
-            Verification::Done => self.say_verified(&mut session).await,
+            Verification::Done => Ok(Asked::VerifiedBefore),
             Verification::NoUser => Err(session::Error::Missing.into()),
         }
     }

@@ -161,17 +161,26 @@ impl Throttle {
         }
     }
 
-    /// Whether a mail may go to that mailbox now, which is then counted. Whoever asks too often is told the same as others, so
-    /// that this is no failure.
+    /// Has a mail sent to that mailbox unless that was done a moment ago, which is then nothing: whoever asks too often is told
+    /// the same as others. What fails is not counted, so that asking again helps.
     ///
     /// # Errors
-    /// It cannot be counted.
-    pub async fn may_mail(&self, mailbox: &str, client: &Client) -> Result<bool, Error> {
-        match self.admit(Action::Mail(mailbox), client).await {
-            Ok(_counted) => Ok(true),
-            Err(Error::TooMany { .. }) => Ok(false),
-            Err(error) => Err(error),
+    /// Those of the work; or it cannot be counted.
+    pub async fn mail<T, E: From<Error>>(
+        &self,
+        mailbox: &str,
+        client: &Client,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>, E> {
+        let attempt = match self.admit(Action::Mail(mailbox), client).await {
+            Err(Error::TooMany { .. }) => return Ok(None),
+            attempt => attempt?,
+        };
+        let done = work.await;
+        if done.is_err() {
+            self.succeeded(attempt).await;
         }
+        done.map(Some)
     }
 
     /// Counts an attempt that is about to be made, unless it has to wait.

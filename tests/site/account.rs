@@ -47,6 +47,31 @@ async fn another_password_wants_the_current_one_and_ends_the_other_sessions() {
 }
 
 #[actix_rt::test]
+async fn another_password_makes_void_what_a_thief_has_asked_for() {
+    let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
+    let (ann, thief) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
+    let wish = json!({"currentPassword": PASSWORD, "email": "thief@example.com"});
+    assert_eq!(thief.post("/api/user/email", &wish).await.json(), json!({"status": "OK"}));
+    let token = json!({"token": token_to(&world, "thief@example.com").await, "method": "token"});
+    let change = json!({"currentPassword": PASSWORD, "newPassword": NEW});
+    assert_eq!(ann.post("/api/user/password", &change).await.status, 200);
+    let tried = world.visitor().post("/auth/user/email/verify", &token).await.json();
+    assert_eq!(tried["status"], "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR");
+    assert_eq!(sign_in_status(&world, "ann@example.com", NEW).await, "OK");
+}
+
+#[actix_rt::test]
+async fn a_taken_address_is_refused_every_time() {
+    let world = World::start().await;
+    world.sign_up("bob@example.com").await;
+    let ann = world.sign_up("ann@example.com").await;
+    let wish = json!({"currentPassword": PASSWORD, "email": "bob@example.com"});
+    for _ in 0..3 {
+        assert_eq!(ann.post("/api/user/email", &wish).await.status, 409);
+    }
+}
+
+#[actix_rt::test]
 async fn s_p_22_the_current_password_cannot_be_guessed_here_either() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;

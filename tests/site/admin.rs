@@ -195,6 +195,18 @@ async fn what_an_import_says_of_people_is_kept_and_exported() {
 }
 
 #[actix_rt::test]
+async fn a_user_has_one_id_however_many_zeros_are_put_before_it() {
+    let world = world().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let id = ann.payload()["sub"].as_str().unwrap().to_owned();
+    let delete = async |id: &str| admin(&world).delete(&format!("/api/admin/users/{id}")).await;
+    assert_eq!(delete(&format!("0{id}")).await.status, 404);
+    assert_eq!(ann.get("/api/sessions").await.status, 200);
+    assert_eq!(delete(&id).await.status, 200);
+    assert_eq!(ann.get("/api/sessions").await.status, 401);
+}
+
+#[actix_rt::test]
 async fn an_export_can_be_imported_elsewhere() {
     let (here, there) = (world().await, world().await);
     let people: Vec<Value> = (0..1200).map(|n| entry(&format!("user{n}@example.com"), "bcrypt", BCRYPT)).collect();

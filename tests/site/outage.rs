@@ -86,6 +86,97 @@ async fn a_signed_in_request_waits_no_longer_than_its_deadline() {
 }
 
 #[actix_rt::test]
+async fn a_password_that_was_changed_while_it_was_checked_lets_nobody_in() {
+    let (fauna, site, line) = behind_a_line().await;
+    site.sign_up("ann@example.com").await;
+    let other = fauna.sign_up("other@example.com").await;
+    line.set(Line::HoldsAddresses);
+    let old = credentials("ann@example.com", PASSWORD);
+    let visitor = site.visitor();
+    let (answer, ()) = tokio::join!(visitor.post("/auth/signin", &old), async {
+        // What the site was answered is on its way; from here on it is not true any more.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let (_, key) = fauna.fauna_credentials();
+        let user = json!({"get": {"match": {"index": "users_by_email"}, "terms": "ann@example.com"}});
+        let id = fauna.fauna().ask(&key, &user).await.1["resource"]["ref"]["@ref"]["id"].clone();
+        let secret = json!({"ref": {"collection": "user_secrets"}, "id": id});
+        let change = json!({"update": secret, "params": {"object": {"data": {"object": {"passwordHash": "another"}}}}});
+        assert_eq!(fauna.fauna().ask(&key, &change).await.0, 200);
+        line.set(Line::Up);
+    });
+    assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
+    assert_eq!(answer.json(), json!({"status": "WRONG_CREDENTIALS_ERROR"}));
+    assert_eq!(other.get("/api/sessions").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn whose_user_is_gone_from_fauna_is_signed_out() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let (_, key) = world.fauna_credentials();
+    let user = json!({"ref": {"collection": "users"}, "id": ann.payload()["sub"]});
+    assert_eq!(world.fauna().ask(&key, &json!({"delete": user})).await.0, 200);
+    let answer = ann.refresh().await;
+    assert_eq!((answer.status, answer.json()), (401, json!({"message": "unauthorised"})));
+    assert!(
+        answer.set_cookies().iter().any(|cookie| cookie.starts_with("sRefreshToken=;")),
+        "{:?}",
+        answer.set_cookies()
+    );
+    let rows = sqlx::query("select handle from session").fetch_all(&mut world.sql().await).await.unwrap();
+    assert_eq!(rows.len(), 0);
+}
+
+#[actix_rt::test]
+async fn a_mail_that_could_not_be_asked_for_can_be_asked_for_again() {
+    for hidden in ["false", "true"] {
+        let fauna = World::start().await;
+        let (endpoint, key) = fauna.fauna_credentials();
+        let line = Proxy::to(&endpoint).await;
+        let endpoint = format!("http://{}", line.address);
+        let settings =
+            [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &key), ("HIDE_EXISTING_ACCOUNTS", hidden)];
+        let site = World::with(&settings).await;
+        fauna.sign_up("ann@example.com").await;
+        let ann = site.sign_in("ann@example.com").await;
+        let (path, body) = if hidden == "true" {
+            ("/auth/signup", credentials("new@example.com", PASSWORD))
+        } else {
+            ("/auth/user/password/reset/token", json!({"formFields": [{"id": "email", "value": "ann@example.com"}]}))
+        };
+        let asks = [(path, body), ("/auth/user/email/verify/token", json!({}))];
+        for (path, body) in &asks {
+            line.set(Line::Down);
+            assert_unavailable(&ann.post(path, body).await);
+            line.set(Line::Up);
+            assert_eq!(ann.post(path, body).await.status, 200);
+        }
+        assert_eq!(kinds(&site).await.len(), 2, "hidden: {hidden}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_password_change_whose_answer_is_lost_is_recognised() {
+    let (fauna, site, line) = behind_a_line().await;
+    let ann = site.sign_up("ann@example.com").await;
+    let id = ann.payload()["sub"].clone();
+    let (_, key) = fauna.fauna_credentials();
+    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": id}});
+    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
+    let before = hash().await;
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"});
+    line.set(Line::LosesHashes);
+    let (answer, ()) = tokio::join!(ann.post("/api/user/password", &change), async {
+        while hash().await == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        line.set(Line::Up);
+    });
+    assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})));
+    assert_eq!(kinds(&site).await, [("ann@example.com".to_owned(), "password-changed".to_owned())]);
+}
+
+#[actix_rt::test]
 async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
         let (fauna, site, line) = behind_a_line().await;

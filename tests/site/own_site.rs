@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::pages;
 use crate::world::PASSWORD;
 use crate::world::World;
+use crate::world::credentials;
 
 #[path = "../../examples/one_domain.rs"]
 mod one_domain;
@@ -30,6 +31,21 @@ async fn the_example_admits_one_domain_and_asks_for_a_department() {
     assert_eq!(stranger, expected);
     assert_eq!(try_as("Ann@Example.com", "DEV").await["status"], "OK");
     assert_eq!(world.visitor().get("/departments").await.json(), json!(["DEV", "OPS"]));
+}
+
+#[actix_rt::test]
+async fn the_interface_may_be_below_the_path_of_the_others() {
+    for base in ["/api/auth", "/api", "/apiary", "/v1/accounts"] {
+        let world = World::with(&[("API_BASE_PATH", base)]).await;
+        let ann = world.visitor();
+        let answer = ann.post(&format!("{base}/signup"), &credentials("ann@example.com", PASSWORD)).await;
+        assert_eq!(answer.json()["status"], "OK", "{base}: {}", answer.text);
+        assert_eq!(ann.post(&format!("{base}/session/refresh"), &json!({})).await.status, 200, "{base}");
+        assert_eq!(ann.get("/api/sessions").await.status, 200, "{base}");
+        assert_eq!(ann.get("/api/comments").await.status, 200, "{base}");
+        assert_eq!(ann.post(&format!("{base}/signout"), &json!({})).await.json(), json!({"status": "OK"}), "{base}");
+        assert_eq!(ann.get("/api/nothing").await.status, 404, "{base}");
+    }
 }
 
 #[actix_rt::test]

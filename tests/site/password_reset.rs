@@ -122,6 +122,36 @@ async fn g21_s_e_07_and_23_a_reset_ends_every_session_and_every_fauna_token() {
 }
 
 #[actix_rt::test]
+async fn g21_nobody_outlives_a_reset_by_signing_in_again_and_again() {
+    let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
+    world.sign_up("ann@example.com").await;
+    let old = credentials("ann@example.com", PASSWORD);
+    for round in 0..3 {
+        ask(&world, "ann@example.com").await;
+        let token = token_to(&world, "ann@example.com").await;
+        let keep_trying = join_all((0..8).map(|n| {
+            let (world, old) = (&world, &old);
+            async move {
+                tokio::time::sleep(Duration::from_millis(n * 12)).await;
+                let thief = world.visitor();
+                let answer = thief.post("/auth/signin", old).await;
+                (thief, answer)
+            }
+        }));
+        let (thieves, done) = tokio::join!(keep_trying, reset(&world, &token, NEW));
+        assert_eq!(status(&done), "OK");
+        for (thief, answer) in thieves {
+            let said = answer.json()["status"].clone();
+            assert!(said == "OK" || said == "WRONG_CREDENTIALS_ERROR", "{}", answer.text);
+            assert_eq!(thief.get("/api/sessions").await.status, 401, "round {round}: {said}");
+            assert_eq!(thief.refresh().await.status, 401, "round {round}: {said}");
+        }
+        ask(&world, "ann@example.com").await;
+        assert_eq!(status(&reset(&world, &token_to(&world, "ann@example.com").await, PASSWORD).await), "OK");
+    }
+}
+
+#[actix_rt::test]
 async fn s_e_03_of_sixteen_at_once_one_succeeds() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
     world.sign_up("ann@example.com").await;

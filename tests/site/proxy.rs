@@ -26,6 +26,8 @@ pub enum Line {
     CutsLarge,
     /// The answer to a request that is longer than [`LARGE`] is lost.
     LosesLarge,
+    /// The answer to a request that sets a password's hash is lost.
+    LosesHashes,
     /// An answer that names an address waits until the line is otherwise.
     HoldsAddresses,
 }
@@ -71,6 +73,7 @@ impl From<Line> for u8 {
             Line::CutsLarge => 4,
             Line::LosesLarge => 5,
             Line::HoldsAddresses => 6,
+            Line::LosesHashes => 7,
         }
     }
 }
@@ -84,13 +87,14 @@ fn names_address(answer: &[u8]) -> bool {
 async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
     let Ok(mut far) = TcpStream::connect(&target).await else { return };
     let (mut up, mut down) = ([0_u8; 16384], [0_u8; 16384]);
-    let mut asked = 0;
+    let (mut asked, mut sets_hash) = (0, false);
     loop {
         let carried = tokio::select! {
             read = near.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
                 let now = line.load(Ordering::SeqCst);
                 asked += count;
+                sets_hash |= String::from_utf8_lossy(&up[..count]).contains("\"passwordHash\":");
                 if now == u8::from(Line::Down) || now == u8::from(Line::CutsLarge) && asked > LARGE {
                     return;
                 }
@@ -102,11 +106,13 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 let now = line.load(Ordering::SeqCst);
-                let loses = now == u8::from(Line::Lossy) || now == u8::from(Line::LosesLarge) && asked > LARGE;
+                let loses = now == u8::from(Line::Lossy)
+                    || now == u8::from(Line::LosesLarge) && asked > LARGE
+                    || now == u8::from(Line::LosesHashes) && sets_hash;
                 if now == u8::from(Line::Down) || loses {
                     return;
                 }
-                asked = 0;
+                (asked, sets_hash) = (0, false);
                 if now == u8::from(Line::Silent) { Ok(()) } else { near.write_all(&down[..count]).await }
             }
         };
