@@ -310,6 +310,27 @@ mod tests {
         .unwrap();
     }
 
+    #[tokio::test]
+    async fn what_is_abandoned_cannot_be_confirmed() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("ledger.sqlite").display());
+        let database = Database::open(&url).await.unwrap();
+        let ledger = Ledger::new(database.clone());
+        for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
+            add_token(&database, id, handle, ("a", None), (is_confirmed, 0)).await;
+        }
+        let id = |id: &str| DocumentId::stored(id.to_owned());
+        let own = SessionHandle::parse("own").unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        ledger.abandon(&mut transaction, &UserId::parse("2").unwrap(), None, NOW).await.unwrap();
+        ledger.abandon(&mut transaction, &UserId::parse("1").unwrap(), Some(&own), NOW).await.unwrap();
+        let refused = ledger.confirm(&mut transaction, &id("1"), "sealed").await;
+        assert!(matches!(refused, Err(sqlx::Error::RowNotFound)));
+        for spared in ["2", "3"] {
+            ledger.confirm(&mut transaction, &id(spared), "sealed").await.unwrap();
+        }
+    }
+
     /// What SQL suspects is exactly what the pure rule condemns, over every combination of rows that differs.
     #[tokio::test]
     async fn the_statement_and_the_rule_agree() {

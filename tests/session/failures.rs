@@ -14,10 +14,14 @@ use serde_json::json;
 use sqlx::AnyConnection;
 use starter::session::Birth;
 use starter::session::Companion;
+use starter::session::Error;
 use starter::session::Minted;
+use starter::session::NewSession;
 use starter::session::NotMinted;
 use starter::session::SessionHandle;
 use starter::session::Unavailable;
+use starter::session::UserId;
+use tokio::sync::Notify;
 
 use crate::world::Answer;
 use crate::world::World;
@@ -31,6 +35,11 @@ struct Fragile {
     births: Mutex<Vec<Birth>>,
     kept: Mutex<Vec<String>>,
     ended: Mutex<BTreeSet<String>>,
+    /// Where somebody waits in [`Companion::mint`] until they may go on.
+    holds_mints: AtomicBool,
+    held: Notify,
+    may_go_on: Notify,
+    abandoned: Mutex<Vec<UserId>>,
 }
 
 #[async_trait]
@@ -39,6 +48,10 @@ impl Companion for Fragile {
         if self.mint_fails.load(Ordering::SeqCst) {
             return Err(Unavailable("down".into()).into());
         }
+        if self.holds_mints.load(Ordering::SeqCst) {
+            self.held.notify_one();
+            self.may_go_on.notified().await;
+        }
         let mut births = self.births.lock().unwrap();
         births.push(birth.clone());
         let id = births.len().to_string();
@@ -46,10 +59,23 @@ impl Companion for Fragile {
         Ok(Minted { id, secret: None, claims })
     }
 
-    async fn keep(&self, transaction: &mut AnyConnection, _: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
+    async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
+        if self.abandoned.lock().unwrap().contains(&birth.user) {
+            return Err(sqlx::Error::RowNotFound);
+        }
         let statement = if self.keep_fails.load(Ordering::SeqCst) { "select * from nowhere" } else { "select 1" };
         sqlx::query(statement).execute(transaction).await?;
         self.kept.lock().unwrap().push(minted.id.clone());
+        Ok(())
+    }
+
+    async fn abandon(
+        &self,
+        _: &mut AnyConnection,
+        user: &UserId,
+        _: Option<&SessionHandle>,
+    ) -> Result<(), sqlx::Error> {
+        self.abandoned.lock().unwrap().push(user.clone());
         Ok(())
     }
 
@@ -89,6 +115,23 @@ async fn nothing_happens_where_the_companion_fails() {
     }
     assert_eq!(ann.refresh().await.status, 200);
     assert_eq!(ann.get("/me").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_that_begins_while_all_are_ended_does_not_begin() {
+    let (world, fragile) = world().await;
+    world.sign_in("ann").await;
+    fragile.holds_mints.store(true, Ordering::SeqCst);
+    let (begun, ended) =
+        tokio::join!(world.sessions.issue(NewSession::of(UserId::parse("ann").unwrap()), false), async {
+            fragile.held.notified().await;
+            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap()).await;
+            fragile.may_go_on.notify_one();
+            ended
+        });
+    assert_eq!(ended.unwrap().len(), 1);
+    assert!(matches!(begun, Err(Error::Ended(_))));
+    assert_eq!(world.count("select count(*) from session").await, 0);
 }
 
 #[tokio::test]
