@@ -62,7 +62,7 @@ impl Trusted {
 pub fn cors(trusted: &Trusted) -> Cors {
     Cors::default()
         .allowed_origin(&trusted.website)
-        .allowed_methods(["GET", "POST", "PUT", "DELETE"])
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["content-type", "anti-csrf", "rid", "fdi-version", "authorization", "st-auth-mode", "accept"])
         .supports_credentials()
         .max_age(3600)
@@ -80,6 +80,12 @@ pub async fn same_origin(
     if meant {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
+    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    tracing::info!(
+        origin = text(header::ORIGIN),
+        path = request.path(),
+        "an unsafe request of another origin is refused; WEBSITE_DOMAIN names the one that may"
+    );
     let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").respond_to(request.headers());
     Ok(request.into_response(refusal))
 }
@@ -162,6 +168,11 @@ fn in_words(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let empty_by_choice = content_type.is_none() && !matches!(status.as_u16(), 404 | 405);
     if !untyped || empty_by_choice {
         return response;
+    }
+    if let Some(error) = response.response().error().filter(|_| status.is_server_error()) {
+        // Mostly a handler's `Data<…>` that nobody has given to the application.
+        let path = response.request().path();
+        tracing::error!(%error, path, "a handler could not be called; LOG=actix_web=debug names what is missing");
     }
     let allow = response.headers().get(header::ALLOW).map(with_head);
     let mut refusal = Problem::new(status, reason(status)).respond_to(response.request().headers());

@@ -196,8 +196,11 @@ impl Site {
     pub async fn run_until_stopped(self) -> Result<(), io::Error> {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
-        self.courier.abort();
-        self.sweeper.abort();
+        for task in [self.courier, self.sweeper] {
+            task.abort();
+            // What it holds must be let go while there is a runtime: connections to a mail server end on one.
+            let _aborted = task.await;
+        }
         #[cfg(feature = "embedded-fauna")]
         if let Some(fauna) = self.fauna {
             fauna.stop().await;

@@ -200,6 +200,7 @@ fn tries_max(failure: &Error, effect: Effect) -> u32 {
             | Error::TooLarge
             | Error::Refused { .. }
             | Error::Protocol(_)
+            | Error::DeclaredTwice(_)
             | Error::Endpoint(_),
             _,
         ) => 1,

@@ -50,6 +50,9 @@ pub enum Error {
     /// The endpoint says things that Fauna does not say.
     #[error("not an answer of Fauna: {0}")]
     Protocol(String),
+    /// Two rooms declare something of the same name. Nothing was installed.
+    #[error("two rooms declare {0}")]
+    DeclaredTwice(String),
     /// The address of the endpoint makes no sense.
     #[error("no address of a Fauna endpoint: {0}")]
     Endpoint(String),
@@ -70,6 +73,7 @@ impl From<Error> for Problem {
             | Error::Unavailable(_)
             | Error::Unanswered(_)
             | Error::Protocol(_)
+            | Error::DeclaredTwice(_)
             | Error::Endpoint(_) => Self::unavailable(error),
         }
     }

@@ -182,6 +182,16 @@ fn definitions(users: &str, rooms: Vec<Declarations>) -> Vec<Definition> {
     all
 }
 
+/// What two rooms call by the same name: the later would silently take the place of the earlier.
+fn declared_twice(definitions: &[Definition]) -> Option<String> {
+    let mut names = definitions.iter().map(|definition| definition.reference.wire().to_string()).collect::<Vec<_>>();
+    names.sort_unstable();
+    names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(one.clone()),
+        _ => None,
+    })
+}
+
 /// The query that installs a definition or leaves it as it should be.
 fn install(definition: Definition) -> Expr {
     let Definition { create, reference, params, renewed } = definition;
@@ -192,8 +202,15 @@ fn install(definition: Definition) -> Expr {
 }
 
 /// Installs what the rooms need; `users` is the collection whose documents are people. May be repeated at any time.
+///
+/// # Errors
+/// Two declare the same, or Fauna does not do its part.
 pub async fn apply(admin: &AsAdmin, users: &str, rooms: Vec<Declarations>) -> Result<(), Error> {
-    for definition in definitions(users, rooms) {
+    let definitions = definitions(users, rooms);
+    if let Some(twice) = declared_twice(&definitions) {
+        return Err(Error::DeclaredTwice(twice));
+    }
+    for definition in definitions {
         let _done: bool = admin.query_idempotent(&install(definition)).await?;
     }
     Ok(())
@@ -204,6 +221,22 @@ pub async fn app_key(admin: &AsAdmin) -> Result<SecretString, Error> {
     let key = fql::create_schema("create_key", fql::object([("role", fql::role(BACKEND))]));
     let secret: String = admin.query(&fql::select(&["secret"], key)).await?;
     Ok(secret.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_rooms_cannot_declare_the_same() {
+        let room = |names: &[&str]| Declarations {
+            definitions: names.iter().map(|name| collection(name)).collect(),
+            ..Declarations::default()
+        };
+        assert_eq!(declared_twice(&definitions("users", vec![room(&["a", "b"]), room(&["c"])])), None);
+        let twice = declared_twice(&definitions("users", vec![room(&["a", "b"]), room(&["b"])]));
+        assert_eq!(twice.as_deref(), Some(r#"{"collection":"b"}"#));
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,9 @@ struct Job {
     reply: oneshot::Sender<Answer>,
 }
 
+/// The threads that run requests, to wait for their end.
+pub type Threads = Vec<thread::JoinHandle<()>>;
+
 /// Hands requests to the threads that run them. They end when this is dropped.
 #[derive(Clone)]
 pub struct Engine {
@@ -115,12 +118,13 @@ impl Engine {
     ///
     /// # Errors
     /// Where the file cannot be opened or a thread cannot be started.
-    pub fn start(file: &File, clock: Clock, root_hash: &str) -> Result<Self, super::Error> {
+    pub fn start(file: &File, clock: Clock, root_hash: &str) -> Result<(Self, Threads), super::Error> {
+        let mut threads = Threads::new();
         let (write, to_write) = mpsc::channel::<Job>();
         let worker = Worker { root_hash: root_hash.to_owned() };
         let mut connection = file.connect()?;
         let (writer, mut janitor) = (worker.clone(), Janitor { clock, next: 0 });
-        spawn("fauna-writer", move || {
+        threads.push(spawn("fauna-writer", move || {
             let mut pause = Duration::ZERO;
             loop {
                 match to_write.recv_timeout(pause) {
@@ -130,18 +134,18 @@ impl Engine {
                 }
                 pause = janitor.tidy(&mut connection);
             }
-        })?;
+        })?);
         let (read, to_read) = queue::<Job>();
         for _ in 0..READERS {
             let mut connection = file.connect()?;
             let (worker, to_read, write) = (worker.clone(), to_read.clone(), write.clone());
-            spawn("fauna-reader", move || {
+            threads.push(spawn("fauna-reader", move || {
                 while let Some(job) = to_read.next() {
                     worker.read(&mut connection, job, &write);
                 }
-            })?;
+            })?);
         }
-        Ok(Self { readers: Arc::new(read), writer: write })
+        Ok((Self { readers: Arc::new(read), writer: write }, threads))
     }
 
     /// Runs a request.
@@ -159,9 +163,8 @@ impl Engine {
 }
 
 /// Starts a thread that evaluates.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), super::Error> {
-    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run)?;
-    Ok(())
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, super::Error> {
+    Ok(thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run)?)
 }
 
 /// What a thread needs to run requests.

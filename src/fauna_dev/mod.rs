@@ -24,15 +24,23 @@ mod wire;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
+use actix_rt::task::JoinHandle;
 use actix_web::dev::ServerHandle;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use engine::Engine;
+use engine::Threads;
 use http::Endpoint;
 use storage::File;
+
+/// How long a stop waits for queries to end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why the endpoint does not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +71,10 @@ pub struct Running {
     address: SocketAddr,
     /// Stops it.
     handle: ServerHandle,
+    /// Ends when it has stopped.
+    served: JoinHandle<std::io::Result<()>>,
+    /// What runs queries.
+    threads: Threads,
 }
 
 impl Running {
@@ -71,9 +83,22 @@ impl Running {
         self.address
     }
 
-    /// Stops it: no new requests, then waits for those that are running.
+    /// Stops it: no new requests, then waits for those that are running and closes the file, which is whole then: nothing of
+    /// it is left in its log.
     pub async fn stop(self) {
         self.handle.stop(true).await;
+        let _stopped = self.served.await;
+        let (closed, told) = oneshot::channel();
+        let threads = self.threads;
+        thread::spawn(move || {
+            for thread in threads {
+                let _ended = thread.join();
+            }
+            let _nobody_waits = closed.send(());
+        });
+        if tokio::time::timeout(CLOSE_WITHIN, told).await.is_err() {
+            tracing::warn!("a query is still running: the file of the embedded Fauna endpoint is closed by the system");
+        }
     }
 
     /// Stops it at once: for whoever has asked alone and has all answers. Connections that are kept open are not waited for.
@@ -91,12 +116,11 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
     let (path, clock) = (settings.file, settings.clock.clone());
     let opened =
         tokio::task::spawn_blocking(move || Engine::start(&File::open(&path, clock.clone())?, clock, &root_hash));
-    let engine = opened.await.map_err(std::io::Error::from)??;
+    let (engine, threads) = opened.await.map_err(std::io::Error::from)??;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let endpoint = Endpoint { engine, clock: settings.clock };
     let server = http::serve(listener, endpoint)?;
     let handle = server.handle();
-    actix_rt::spawn(server);
-    Ok(Running { address, handle })
+    Ok(Running { address, handle, served: actix_rt::spawn(server), threads })
 }

@@ -173,7 +173,10 @@ impl Throttle {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<T>, E> {
         let attempt = match self.admit(Action::Mail(mailbox), client).await {
-            Err(Error::TooMany { .. }) => return Ok(None),
+            Err(Error::TooMany { .. }) => {
+                tracing::info!("no mail is sent, because there was one to the same mailbox a moment ago");
+                return Ok(None);
+            }
             attempt => attempt?,
         };
         let done = work.await;
