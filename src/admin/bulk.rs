@@ -215,6 +215,8 @@ mod tests {
             ("another tenant", entry(&[("tenantIds", json!(["public", "t1"]))]), 1),
             ("an id that is too long", with("externalUserId", json!("x".repeat(129))), 1),
             ("an id that is no text", with("externalUserId", json!(43)), 1),
+            ("a name that is too long", with("userMetadata", json!({"name": "x".repeat(101)})), 1),
+            ("a name of several lines", with("userMetadata", json!({"name": "x\ny"})), 1),
             ("metadata that is no object", with("userMetadata", json!([])), 1),
             ("metadata that Fauna cannot keep", with("userMetadata", json!({"a": u64::MAX, "b": [u64::MAX]})), 2),
             ("two roles", with("userRoles", json!([{"role": "admin"}, {"role": "editor"}])), 2),

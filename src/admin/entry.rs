@@ -52,12 +52,17 @@ pub fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option
     }
     let mut profile = metadata(entry, errors);
     let name = profile.shift_remove("name").and_then(|name| match name {
-        Value::String(name) => Some(name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()),
+        Value::String(name) => Some(name.trim().to_owned()).filter(|name| !name.is_empty()),
         other => {
             profile.insert("name".to_owned(), other);
             None
         }
     });
+    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX || name.contains(char::is_control)) {
+        errors.push(format!(
+            "userMetadata.name must be at most {NAME_CHARS_MAX} characters, none of them control characters"
+        ));
+    }
     let external = external_id(entry, errors);
     let id = external.and_then(DocumentId::parse);
     if let (Some(external), None) = (external, &id) {

@@ -54,8 +54,8 @@ pub use form::Malformed;
 pub use reset::Reset;
 pub use routes::routes;
 
-/// Longest name that is made of an address, in characters.
-const NAME_CHARS_MAX: usize = 40;
+use fields::Typed;
+
 /// The fields of both forms.
 const FIELDS: usize = 2;
 
@@ -261,9 +261,8 @@ fn new_account(form: &Form, settings: &Settings) -> Result<(Newcomer, NewPasswor
         Err(error) => Err(FieldProblem { id: "email".into(), error }),
     });
     match (fields::read(&settings.fields, form), new_password(form), admitted) {
-        (Ok(mut profile), Ok(password), Ok(email)) => {
-            let typed = profile.shift_remove("name").and_then(|name| name.as_str().map(|name| name.trim().to_owned()));
-            let name = typed.unwrap_or_else(|| email.local_part().to_owned()).chars().take(NAME_CHARS_MAX).collect();
+        (Ok(Typed { profile, name }), Ok(password), Ok(email)) => {
+            let name = name.unwrap_or_else(|| email.local_part().chars().take(fields::NAME_CHARS_MAX).collect());
             Ok((Newcomer { email, name, profile }, password))
         }
         (profile, password, email) => {

@@ -5,6 +5,7 @@ use std::mem;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::fauna;
 use crate::users::Email;
 use crate::users::Error;
 use crate::users::User;
@@ -33,32 +34,46 @@ pub struct Export {
     pub password_hash: String,
 }
 
+/// A user who can be read; one who cannot must not hide the others.
+fn readable(user: Result<User, Error>) -> Option<User> {
+    user.inspect_err(|error| tracing::warn!(%error, "a user is left out")).ok()
+}
+
 impl Users {
     /// At most `size` users.
     pub async fn list(&self, order: Order, size: i64, after: Option<&Cursor>) -> Result<UserList, Error> {
         let page = self.page(order, size, after).await?;
         let next = directory::next(&page);
-        let users = page.data.into_iter().map(store::Found::into_user).collect::<Result<_, _>>()?;
-        Ok(UserList { users, next })
+        let users = directory::listed(page).filter_map(|listed| {
+            let is_verified = listed.secret.is_some_and(|secret| secret.email_verified);
+            readable(listed.user.into_user(listed.id, is_verified))
+        });
+        Ok(UserList { users: users.collect(), next })
     }
 
     /// The same with what they sign in with, oldest first.
     pub async fn export(&self, size: i64, after: Option<&Cursor>) -> Result<(Vec<Export>, Option<Cursor>), Error> {
         let page = self.page(Order::Oldest, size, after).await?;
         let next = directory::next(&page);
-        let take = |mut found: store::Found| {
-            let password_hash = mem::take(&mut found.secret.password_hash);
-            let profile = mem::take(&mut found.user.profile).0;
-            Ok(Export { user: found.into_user()?, profile, password_hash })
+        let take = |directory::Listed { id, mut user, secret }| {
+            let Some(secret) = secret else {
+                tracing::warn!(id = id.as_str(), "a user is not exported: they have nothing to sign in with");
+                return None;
+            };
+            let profile = mem::take(&mut user.profile).0;
+            let user = readable(user.into_user(id, secret.email_verified))?;
+            Some(Export { user, profile, password_hash: secret.password_hash })
         };
-        Ok((page.data.into_iter().map(take).collect::<Result<_, Error>>()?, next))
+        Ok((directory::listed(page).filter_map(take).collect(), next))
     }
 
     /// The user of an address.
     pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
         let query = store::by_email(&self.collection, email.as_str());
-        let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
-        found.map(store::Found::into_user).transpose()
+        match self.fauna.query_idempotent::<Option<store::Found>>(&query).await {
+            Err(fauna::Error::NotFound) => Ok(None),
+            found => found?.map(store::Found::into_user).transpose(),
+        }
     }
 
     /// How many users there are.

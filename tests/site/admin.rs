@@ -195,6 +195,36 @@ async fn what_an_import_says_of_people_is_kept_and_exported() {
 }
 
 #[actix_rt::test]
+async fn users_that_somebody_made_by_hand_do_not_hide_the_others() {
+    let world = world().await;
+    let (_ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
+    let (_, key) = world.fauna_credentials();
+    let secret = json!({"ref": {"collection": "user_secrets"}, "id": bob.payload()["sub"]});
+    assert_eq!(world.fauna().ask(&key, &json!({"delete": secret})).await.0, 200);
+    for (id, data) in [("4001", json!({"name": "Shell", "email": "shell@example.com"})), ("4002", json!({"a": 1}))] {
+        let user = json!({"ref": {"collection": "users"}, "id": id});
+        let create = json!({"create": user, "params": {"object": {"data": {"object": data}}}});
+        assert_eq!(world.fauna().ask(&key, &create).await.0, 201);
+    }
+    for order in ["ASC", "DESC"] {
+        let (mut seen, mut next) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/admin/users?limit=1&timeJoinedOrder={order}{next}");
+            let page = admin(&world).get(&path).await;
+            assert_eq!(page.status, 200, "{}", page.text);
+            seen.extend(addresses(&page.json()).iter().map(|address| (*address).to_owned()));
+            let Some(token) = page.json()["nextPaginationToken"].as_str().map(str::to_owned) else { break };
+            next = format!("&paginationToken={token}");
+        }
+        seen.sort();
+        assert_eq!(seen, ["ann@example.com", "bob@example.com"], "{order}");
+    }
+    let export = admin(&world).get("/api/admin/users/export").await;
+    assert_eq!((export.status, export.text.lines().count()), (200, 1), "{}", export.text);
+    assert_eq!(admin(&world).delete("/api/admin/users/4001").await.status, 200);
+}
+
+#[actix_rt::test]
 async fn a_user_has_one_id_however_many_zeros_are_put_before_it() {
     let world = world().await;
     let ann = world.sign_up("ann@example.com").await;

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::fauna::DocumentId;
 use crate::fauna::Page;
@@ -12,8 +13,13 @@ use crate::fauna::Ref;
 use crate::fauna::Time;
 use crate::fauna::fql;
 use crate::fauna::fql::Expr;
-use crate::users::store::Found;
-use crate::users::store::with_secret;
+use crate::users::store::Document;
+use crate::users::store::SECRETS;
+use crate::users::store::Secret;
+use crate::users::store::data_of;
+
+/// Stands in a cursor for a time that is missing.
+const NEVER: &str = "-";
 
 /// All users, those who joined last first.
 pub fn newest_index(users: &str) -> String {
@@ -39,8 +45,8 @@ pub enum Order {
 /// A place in the list of users: the one that the next page begins with. Opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When they joined, as exactly as Fauna knows.
-    joined_at: Time,
+    /// When they joined, as exactly as Fauna knows; nothing where their document does not say it.
+    joined_at: Option<Time>,
     /// Who it is.
     id: DocumentId,
 }
@@ -50,23 +56,46 @@ impl Cursor {
     pub fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (joined_at, id) = text.split_once(' ')?;
-        Some(Self { joined_at: Time::parse(joined_at)?, id: DocumentId::parse(id)? })
+        let joined_at = if joined_at == NEVER { None } else { Some(Time::parse(joined_at)?) };
+        Some(Self { joined_at, id: DocumentId::parse(id)? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{} {}", self.joined_at.text(), self.id.as_str());
+        let joined_at = self.joined_at.map_or_else(|| NEVER.to_owned(), Time::text);
+        let text = format!("{joined_at} {}", self.id.as_str());
         out.write_str(&BASE64_URL_SAFE_NO_PAD.encode(text))
     }
 }
 
 /// A page of users with Fauna's cursor.
-pub type UserPage = Page<Found, (Time, Ref, Ref)>;
+pub type UserPage = Page<Value, (Option<Time>, Ref, Ref)>;
 
 /// Where the page after this one begins.
 pub fn next(page: &UserPage) -> Option<Cursor> {
     page.after.as_ref().map(|(joined_at, user, _)| Cursor { joined_at: *joined_at, id: user.id.clone() })
+}
+
+/// A user of a list, as they are stored.
+#[derive(Deserialize)]
+pub struct Listed {
+    /// The user's id.
+    pub id: DocumentId,
+    /// The user's document.
+    pub user: Document,
+    /// Their secret, where they have one.
+    pub secret: Option<Secret>,
+}
+
+/// The users of a page. Whose document is not what this site writes is left out: one must not hide the others.
+pub fn listed(page: UserPage) -> impl Iterator<Item = Listed> {
+    page.data.into_iter().filter_map(|row| {
+        let id = row.get("id").cloned();
+        serde_json::from_value(row)
+            .inspect_err(|error| tracing::warn!(?id, %error, "a user is left out: their document is incomplete"))
+            .ok()
+    })
 }
 
 /// At most `size` users with their secrets.
@@ -79,10 +108,19 @@ pub fn list(users: &str, order: Order, size: i64, after: Option<&Cursor>) -> Exp
         None => fql::paginate(set, size),
         Some(cursor) => {
             let user = || fql::document(users, &cursor.id);
-            fql::paginate_after(set, size, Expr::from([cursor.joined_at.into(), user(), user()]))
+            let joined_at = cursor.joined_at.map_or_else(fql::null, Expr::from);
+            fql::paginate_after(set, size, Expr::from([joined_at, user(), user()]))
         }
     };
-    fql::map(page, fql::lambda_of(&["joinedAt", "ref"], with_secret(fql::get(fql::var("ref")))))
+    fql::map(page, fql::lambda_of(&["joinedAt", "ref"], with_secret_if_any(fql::get(fql::var("ref")))))
+}
+
+/// A user with their secret, where they have one: somebody may have made a user by hand.
+fn with_secret_if_any(user: Expr) -> Expr {
+    let id = || fql::select(&["ref", "id"], fql::var("user"));
+    let secret = || fql::document(SECRETS, id());
+    let data = fql::if_else(fql::exists(secret()), fql::select(&["data"], fql::get(secret())), fql::null());
+    fql::let_in([("user", user)], fql::object([("id", id()), ("user", data_of("user")), ("secret", data)]))
 }
 
 /// How many users there are.
@@ -96,9 +134,10 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_the_way_to_the_client_and_back() {
-        let joined_at = Time::parse("2030-01-03T00:00:00.000001Z").unwrap();
-        let cursor = Cursor { joined_at, id: DocumentId::parse("303").unwrap() };
-        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        for joined_at in [Time::parse("2030-01-03T00:00:00.000001Z"), None] {
+            let cursor = Cursor { joined_at, id: DocumentId::parse("303").unwrap() };
+            assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        }
         for text in ["", "x", "MQ", "garbage!"] {
             assert_eq!(Cursor::parse(text), None, "{text}");
         }

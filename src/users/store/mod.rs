@@ -91,19 +91,21 @@ pub struct Secret {
     pub password_hash: String,
     /// Whether the address was shown to be theirs.
     #[serde(rename = "emailVerified", default)]
-    email_verified: bool,
+    pub email_verified: bool,
 }
 
 impl Found {
     /// The user without the secret.
     pub fn into_user(self) -> Result<User, Error> {
-        Ok(User {
-            id: self.id,
-            name: self.user.name,
-            email: Email::parse(&self.user.email).ok_or(Error::Unreadable("email"))?,
-            joined_at: self.user.joined_at.timestamp(),
-            email_verified: self.secret.email_verified,
-        })
+        self.user.into_user(self.id, self.secret.email_verified)
+    }
+}
+
+impl Document {
+    /// The user whose document it is.
+    pub fn into_user(self, id: DocumentId, email_verified: bool) -> Result<User, Error> {
+        let email = Email::parse(&self.email).ok_or(Error::Unreadable("email"))?;
+        Ok(User { id, name: self.name, email, joined_at: self.joined_at.timestamp(), email_verified })
     }
 }
 
