@@ -140,10 +140,11 @@ impl Accounts {
         let this = self.clone();
         let changing = async move {
             this.sessions.revoke_others(&owner).await?;
-            if !this.users.change_password(&proven, new).await? {
+            let changed = this.users.change_password(&proven, new).await;
+            this.sessions.revoke_others(&owner).await?;
+            if !changed? {
                 return Err(Error::ChangedMeanwhile);
             }
-            this.sessions.revoke_others(&owner).await?;
             this.tell(&proven.user.email, &Occasion::PasswordChanged).await;
             Ok(())
         };

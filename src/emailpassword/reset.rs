@@ -62,15 +62,16 @@ impl EmailPassword {
             Err(problem) => return Ok(Reset::Refused(vec![problem])),
         };
         let attempt = self.throttle.admit(Action::Token, &client(request)).await?;
-        let Some(owner) = self.users.reset_link(token).await? else { return Ok(Reset::InvalidToken) };
-        let owner = UserId::parse(owner.as_str()).ok_or(users::Error::Unreadable("id"))?;
+        let Some(id) = self.users.reset_link(token).await? else { return Ok(Reset::InvalidToken) };
+        let owner = UserId::parse(id.as_str()).ok_or(users::Error::Unreadable("id"))?;
         let (this, token) = (self.clone(), token.to_owned());
         // A client that goes away must not stop this halfway (security.md F7).
         let resetting = async move {
-            // Before the change as well as after it: whatever breaks in between, nobody stays signed in by the old password.
+            // Before the change as well as after it, whatever became of it: nobody stays signed in by the old password.
             this.sessions.revoke_all(&owner).await?;
-            let Some(used) = this.users.reset_password(&token, password).await? else { return Ok(Reset::InvalidToken) };
+            let used = this.users.reset_password(&token, &id, password).await;
             this.sessions.revoke_all(&owner).await?;
+            let Some(used) = used? else { return Ok(Reset::InvalidToken) };
             this.throttle.succeeded(attempt).await;
             this.tell(&used.email).await;
             Ok(Reset::Done)

@@ -18,6 +18,7 @@ use crate::users::Newcomer;
 use crate::users::User;
 use crate::users::Users;
 use crate::users::hasher::Verdict;
+use crate::users::is_password_hash;
 use crate::users::store::Made;
 use crate::users::store::NewUser;
 use crate::users::store::links;
@@ -196,13 +197,27 @@ impl Users {
         Ok(self.fauna.query_idempotent(&links::reset_link(&token.hash())).await?)
     }
 
-    /// Sets a new password by a link; the address of the account counts as verified then. Nothing: the link does not work.
-    pub async fn reset_password(&self, token: &str, password: NewPassword) -> Result<Option<Used>, Error> {
+    /// Sets a new password by a link of that account, whose address counts as verified then. Nothing: the link does not work.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        owner: &DocumentId,
+        password: NewPassword,
+    ) -> Result<Option<Used>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         let hash = self.hasher.hash(password).await?;
-        let query = links::reset_password(&token.hash(), &hash);
-        let consumed: Option<Consumed> = self.fauna.query(&query).await?;
-        consumed.map(used).transpose()
+        match self.fauna.query::<Option<Consumed>>(&links::reset_password(&token.hash(), &hash)).await {
+            // The link is used up if it was done; nobody else has that hash.
+            Err(lost @ fauna::Error::Unanswered(_)) => {
+                let is_done = is_password_hash(owner.as_str(), &hash);
+                if !self.fauna.query_idempotent::<bool>(&is_done).await? {
+                    return Err(lost.into());
+                }
+                let contact = self.contact(owner).await?;
+                Ok(contact.map(|contact| Used { user: owner.clone(), email: contact.email }))
+            }
+            consumed => consumed?.map(used).transpose(),
+        }
     }
 
     /// Verifies an address by a link; answers whose. Nothing: the link does not work.

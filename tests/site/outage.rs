@@ -177,6 +177,32 @@ async fn a_password_change_whose_answer_is_lost_is_recognised() {
 }
 
 #[actix_rt::test]
+async fn a_reset_whose_answer_is_lost_is_recognised() {
+    let (fauna, site, line) = behind_a_line().await;
+    let ann = site.sign_up("ann@example.com").await;
+    let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    assert_eq!(site.visitor().post("/auth/user/password/reset/token", &ask).await.status, 200);
+    let token = token_to(&site, "ann@example.com").await;
+    let (_, key) = fauna.fauna_credentials();
+    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": ann.payload()["sub"]}});
+    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
+    let before = hash().await;
+    let fields = [json!({"id": "password", "value": "another horse 2"})];
+    let reset = json!({"method": "token", "token": token, "formFields": fields});
+    let visitor = site.visitor();
+    line.set(Line::LosesHashes);
+    let (answer, ()) = tokio::join!(visitor.post("/auth/user/password/reset", &reset), async {
+        while hash().await == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        line.set(Line::Up);
+    });
+    assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})));
+    assert_eq!(kinds(&site).await[0], ("ann@example.com".to_owned(), "password-changed".to_owned()));
+    assert_eq!(ann.get("/api/sessions").await.status, 401);
+}
+
+#[actix_rt::test]
 async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
         let (fauna, site, line) = behind_a_line().await;
