@@ -30,8 +30,8 @@ pub trait Companion: Send + Sync {
     /// [`sqlx::Error::RowNotFound`] where it was abandoned meanwhile, or the statement failed; the whole transaction is given up.
     async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error>;
 
-    /// In the transaction that ends all sessions of a user, but one where one is to be kept, before their rows are deleted:
-    /// nothing that was minted until now can be kept for a session whose row is not there yet.
+    /// In the transaction that ends all sessions of a user, but one where one is to be kept: nothing that was minted until now
+    /// can be kept for a session whose row is not there yet.
     ///
     /// # Errors
     /// The statement failed; the whole transaction is given up.

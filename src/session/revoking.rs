@@ -75,9 +75,11 @@ impl Sessions {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         let ended = tokio::spawn(async move {
             let mut transaction = sessions.store().begin().await?;
-            // First this: a session that is just being made is then seen below, or cannot be made any more.
+            let mut ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
+            // A session that is just being made cannot be made any more from here on, or is there already: on PostgreSQL it may
+            // have come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
             sessions.companion().abandon(&mut transaction, &user, but.as_ref()).await?;
-            let ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
+            ended.extend(sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?);
             transaction.commit().await?;
             sessions.has_ended(&ended).await;
             Ok(ended)
