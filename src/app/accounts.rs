@@ -71,6 +71,7 @@ impl AccountHandles {
             hide_existing_accounts: config.accounts.hide_existing_accounts,
             fields: sign_up_fields(config, own),
             admits: own.admits,
+            verifies: config.accounts.email_verification != Mode::Off,
             known: match config.accounts.email_verification {
                 Mode::Off => |_| Map::new(),
                 Mode::Optional | Mode::Required => emailverification::known,

@@ -255,6 +255,18 @@ async fn s_e_10_a_reset_shows_that_the_address_is_theirs() {
 }
 
 #[actix_rt::test]
+async fn where_nobody_is_asked_to_verify_nobody_is_verified() {
+    for (mode, expected) in [("OFF", false), ("OPTIONAL", true)] {
+        let world = World::with(&[("EMAIL_VERIFICATION", mode)]).await;
+        world.sign_up("ann@example.com").await;
+        ask(&world, "ann@example.com").await;
+        reset(&world, &token_to(&world, "ann@example.com").await, NEW).await;
+        let answer = world.visitor().post("/auth/signin", &credentials("ann@example.com", NEW)).await.json();
+        assert_eq!(answer["user"]["loginMethods"][0]["verified"], expected, "{mode}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_mailbox_is_not_flooded() {
     let world = World::start().await;
     world.sign_up("ann@example.com").await;
