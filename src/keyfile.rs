@@ -58,6 +58,18 @@ pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), i
     fs::rename(beside, directory.join(name))
 }
 
+/// Makes an empty file, mode 0600, unless it is there: for a database, which leaves the mode as it is and gives it to its log.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn make_private(path: &Path) -> Result<(), io::Error> {
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_file| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

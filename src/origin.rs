@@ -210,6 +210,8 @@ fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
+    // What a person is answered is for nobody else; what may be kept says so itself.
+    set("cache-control", HeaderValue::from_static("no-store"));
     set("x-content-type-options", HeaderValue::from_static("nosniff"));
     set("referrer-policy", HeaderValue::from_static("same-origin"));
     set("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));

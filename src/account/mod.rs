@@ -26,6 +26,7 @@ use crate::throttle;
 use crate::throttle::Action;
 use crate::throttle::Client;
 use crate::throttle::Throttle;
+use crate::throttle::Topic;
 use crate::users;
 use crate::users::ChangeOffer;
 use crate::users::Email;
@@ -178,7 +179,7 @@ impl Accounts {
             };
             Ok(self.outbox.put(new.as_str(), &occasion).await?)
         };
-        let _mailed = self.throttle.mail(new.as_str(), client, mailing).await?;
+        let _mailed = self.throttle.mail((Topic::Change, new.as_str()), client, mailing).await?;
         Ok(())
     }
 
@@ -212,8 +213,9 @@ impl Accounts {
         let this = self.clone();
         let deleting = async move {
             this.sessions.revoke_all(owner.user()).await?;
-            this.users.delete(&proven.user.id).await?;
+            let deleted = this.users.delete(&proven.user.id).await;
             this.sessions.revoke_all(owner.user()).await?;
+            deleted?;
             owner.revoke().await?;
             this.tell(&proven.user.email, &Occasion::AccountDeleted).await;
             Ok(())

@@ -140,10 +140,15 @@ impl Admin {
     /// Ends a user's sessions, then the account.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let (id, user) = DocumentId::parse(id).zip(UserId::parse(id)).ok_or(Error::NoUser)?;
-        self.sessions.revoke_all(&user).await?;
-        let was_there = self.users.delete(&id).await?;
-        self.sessions.revoke_all(&user).await?;
-        if was_there { Ok(()) } else { Err(Error::NoUser) }
+        let this = self.clone();
+        // Carried through even if the client goes away: an account that is half deleted is of no use to anybody.
+        let deleting = async move {
+            this.sessions.revoke_all(&user).await?;
+            let was_there = this.users.delete(&id).await;
+            this.sessions.revoke_all(&user).await?;
+            if was_there? { Ok(()) } else { Err(Error::NoUser) }
+        };
+        tokio::spawn(deleting).await.map_err(session::Error::Task)?
     }
 
     /// Imports all users of a request in the form of SuperTokens' bulk import, or none. How many that were.

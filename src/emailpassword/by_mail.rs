@@ -18,6 +18,7 @@ use crate::mail::Link;
 use crate::mail::Occasion;
 use crate::session::Transfer;
 use crate::throttle::Action;
+use crate::throttle::Topic;
 use crate::users::NewPassword;
 use crate::users::Newcomer;
 use crate::users::SignUpEnd;
@@ -46,7 +47,7 @@ impl EmailPassword {
             };
             Ok::<_, Error>(self.outbox.put(new.email.as_str(), &occasion).await?)
         };
-        let _mailed = self.throttle.mail(new.email.as_str(), &client(request), mailing).await?;
+        let _mailed = self.throttle.mail((Topic::SignUp, new.email.as_str()), &client(request), mailing).await?;
         Ok(())
     }
 

@@ -199,7 +199,12 @@ impl EmailPassword {
         };
         self.throttle.succeeded(attempt).await;
         let proof = Some(proven.proof());
-        match self.enter(request, proven.user, transfer, proof).await {
+        let entered = match self.enter(request, proven.user.clone(), transfer, proof.clone()).await {
+            // Its owner has just ended all sessions, for whatever reason: what this one is for is asked once more.
+            Err(Error::Session(session::Error::Abandoned)) => self.enter(request, proven.user, transfer, proof).await,
+            entered => entered,
+        };
+        match entered {
             // The password was changed while it was checked.
             Err(Error::Session(session::Error::Ended(_))) => Ok(Outcome::WrongCredentials),
             entered => entered,

@@ -19,6 +19,7 @@ use crate::mail::Link;
 use crate::mail::Occasion;
 use crate::session::UserId;
 use crate::throttle::Action;
+use crate::throttle::Topic;
 use crate::users;
 use crate::users::Email;
 
@@ -48,7 +49,8 @@ impl EmailPassword {
         };
         let _counted = self.throttle.admit(Action::AskForMail, &client(request)).await?;
         // Whoever asks again and again is told the same; the mailbox is not flooded.
-        let _mailed = self.throttle.mail(typed.as_str(), &client(request), self.mail_link(&typed)).await?;
+        let _mailed =
+            self.throttle.mail((Topic::Reset, typed.as_str()), &client(request), self.mail_link(&typed)).await?;
         Ok(Ok(()))
     }
 

@@ -31,6 +31,7 @@ use crate::throttle;
 use crate::throttle::Action;
 use crate::throttle::Client;
 use crate::throttle::Throttle;
+use crate::throttle::Topic;
 use crate::users;
 use crate::users::EmailChange;
 use crate::users::Users;
@@ -124,7 +125,7 @@ impl EmailVerification {
     pub async fn ask(&self, request: &HttpRequest, client: &Client) -> Result<Asked, Error> {
         let mut session = self.signed_in(request).await?.ok_or(session::Error::Missing)?;
         let id = DocumentId::parse(session.user().as_str()).ok_or(session::Error::Missing)?;
-        match self.throttle.mail(id.as_str(), client, self.mail_link(&id)).await? {
+        match self.throttle.mail((Topic::Verification, id.as_str()), client, self.mail_link(&id)).await? {
             Some(Asked::Mailed) => Ok(Asked::Mailed),
             Some(Asked::VerifiedBefore) => self.say_verified(&mut session).await,
             None => self.say_if_verified(&mut session, &id).await,

@@ -249,6 +249,9 @@ impl Ledger {
 
     /// After tokens were deleted in Fauna.
     pub async fn strike(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
+        // One order for all, so that two transactions never wait for each other.
+        let mut ids: Vec<&DocumentId> = ids.iter().collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
         let mut transaction = self.database.begin().await?;
         for id in ids {
             sqlx::query("delete from fauna_token where id = $1")

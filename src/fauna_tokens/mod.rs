@@ -171,11 +171,6 @@ impl FaunaTokens {
         }
     }
 
-    /// The person of this session, to ask Fauna with. Reading it checks that the session still exists.
-    pub async fn of(&self, session: &SignedIn) -> Result<AsUser, Error> {
-        Ok(self.token_of(session).await?.1)
-    }
-
     /// What may be shown of the token of this session.
     pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
         let (id, _) = self.token_of(session).await?;

@@ -24,8 +24,8 @@ use crate::session::SessionInfo;
 use crate::session::Sessions;
 use crate::session::SignedIn;
 use crate::session::SignedInNow;
+use crate::users;
 use crate::users::Document;
-use crate::users::Users;
 
 /// The page.
 #[derive(Template)]
@@ -79,12 +79,11 @@ struct Entry {
 pub async fn show(
     person: Person,
     pages: Data<Pages>,
-    users: Data<Users>,
     tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let Person(session) = &person;
-    let user = users.own_document(&tokens.of(session).await?).await?;
+    let user: Document = tokens.query_idempotent(session, &users::own_document()).await?;
     let listed = sessions.list(session.user()).await?;
     let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
     let state = state_of(session, &tokens).await?;

@@ -57,6 +57,7 @@ pub fn answer(answers: &dyn Answers, error: Error) -> HttpResponse {
         other @ (Error::Settings(_)
         | Error::DuplicateCookies
         | Error::PayloadTooLarge
+        | Error::Abandoned
         | Error::Contended
         | Error::Store(_)
         | Error::Companion(_)

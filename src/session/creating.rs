@@ -60,8 +60,8 @@ impl Sessions {
     /// Creates a session and queues its tokens for the response to this request.
     ///
     /// # Errors
-    /// The database or the companion fails: nothing happened. The payload is too large. [`Error::Ended`]: all sessions of the
-    /// user were ended before this one had begun, or what is to be proven does not hold any more.
+    /// The database or the companion fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
+    /// of the user were ended before this one had begun. [`Error::Ended`]: what is to be proven does not hold any more.
     pub async fn create(
         &self,
         request: &HttpRequest,
@@ -139,7 +139,7 @@ impl Sessions {
         let mut transaction = self.store().begin().await?;
         self.store().insert(&mut transaction, &session).await?;
         match self.companion().keep(&mut transaction, &pair.birth, &pair.minted).await {
-            Err(sqlx::Error::RowNotFound) => return Err(Error::Ended("it was ended before it had begun")),
+            Err(sqlx::Error::RowNotFound) => return Err(Error::Abandoned),
             kept => kept?,
         }
         transaction.commit().await?;

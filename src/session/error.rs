@@ -25,6 +25,9 @@ pub enum Error {
     /// There is no session behind the token that came along.
     #[error("the session has ended: {0}")]
     Ended(&'static str),
+    /// All sessions of its user were ended before this one had begun. Nothing was handed out; it may begin anew.
+    #[error("the session was ended before it had begun")]
+    Abandoned,
     /// A refresh token came back after its successor was used. The session has been ended.
     #[error("session {handle} was ended, because a refresh token of it was used twice")]
     Theft {
@@ -91,7 +94,7 @@ impl From<Error> for Problem {
             Error::DuplicateCookies => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DUPLICATE_COOKIES),
             Error::DuplicateCookiesCleared => Self::new(StatusCode::NO_CONTENT, DUPLICATE_COOKIES),
             Error::PayloadTooLarge => Self::bad_request("the access token's payload is too large"),
-            Error::Contended | Error::Store(_) | Error::Companion(_) => Self::unavailable(error),
+            Error::Abandoned | Error::Contended | Error::Store(_) | Error::Companion(_) => Self::unavailable(error),
             Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {
                 Self::internal(error)
             }

@@ -75,10 +75,23 @@ pub enum Action<'a> {
     EmailExists,
     /// To have a link mailed to anybody.
     AskForMail,
-    /// To have a link mailed to that address. For those beyond the limit the answer is the same, without a mail.
-    Mail(&'a str),
+    /// To have a mail about that sent to that address. For those beyond the limit the answer is the same, without a mail.
+    Mail(Topic, &'a str),
     /// To use the token of a mailed link.
     Token,
+}
+
+/// What a mail is about. Each is counted by itself: who has one sent that is of no use does not keep others back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// An account that is to be made.
+    SignUp,
+    /// A new password.
+    Reset,
+    /// That the address is its owner's.
+    Verification,
+    /// Another address for an account.
+    Change,
 }
 
 /// An attempt that may be made. Dropping it leaves it counted.
@@ -168,11 +181,11 @@ impl Throttle {
     /// Those of the work; or it cannot be counted.
     pub async fn mail<T, E: From<Error>>(
         &self,
-        mailbox: &str,
+        (topic, mailbox): (Topic, &str),
         client: &Client,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<T>, E> {
-        let attempt = match self.admit(Action::Mail(mailbox), client).await {
+        let attempt = match self.admit(Action::Mail(topic, mailbox), client).await {
             Err(Error::TooMany { .. }) => {
                 tracing::info!("no mail is sent, because there was one to the same mailbox a moment ago");
                 return Ok(None);
@@ -250,8 +263,10 @@ const SIGN_UPS: Rule = rule(100, 10, 900, 3600);
 const QUESTIONS: Rule = rule(60, 1, 60, 60);
 /// Mails asked for from one network.
 const REQUESTS: Rule = rule(20, 30, 900, 3600);
-/// Mails to one address: then one a minute, then fewer.
+/// Mails to one address, of those that anybody can ask for: for one network. Then one a minute, then fewer.
 const MAILS: Rule = rule(1, 60, 900, 3600);
+/// Those for all networks: a stranger's do not keep its owner's back, nor do many strangers' flood it.
+const MAILBOX: Rule = rule(5, 60, 900, 3600);
 /// Wrong tokens from one network (S-E-09).
 const TOKENS: Rule = rule(10, 30, 900, 3600);
 
@@ -273,7 +288,17 @@ fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
         Action::SignUp => network("sign-up", SIGN_UPS).collect(),
         Action::EmailExists => network("exists", QUESTIONS).collect(),
         Action::AskForMail => network("ask", REQUESTS).collect(),
-        Action::Mail(address) => vec![counter(Role::Other, MAILS, "mail", address)],
+        Action::Mail(topic, address) => {
+            let subject = format!("{topic:?} {address}");
+            match topic {
+                Topic::SignUp | Topic::Reset => {
+                    let near = format!("{} {subject}", client.network());
+                    vec![counter(Role::Other, MAILS, "mail", &near), counter(Role::Other, MAILBOX, "mailbox", &subject)]
+                }
+                // Only whoever is signed in to an account can ask for these.
+                Topic::Verification | Topic::Change => vec![counter(Role::Other, MAILS, "mail", &subject)],
+            }
+        }
         Action::Token => network("token", TOKENS).collect(),
     };
     // One order for all, so that two transactions never wait for each other.

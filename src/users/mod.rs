@@ -23,7 +23,6 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::fauna;
 use crate::fauna::AsApp;
-use crate::fauna::AsUser;
 use crate::fauna::DocumentId;
 use crate::problem::Problem;
 
@@ -192,11 +191,6 @@ impl Users {
         Ok(self.fauna.query_idempotent(&store::email_exists(&self.collection, email.as_str())).await?)
     }
 
-    /// Who somebody is, asked with their own token.
-    pub async fn own_document(&self, person: &AsUser) -> Result<Document, Error> {
-        Ok(person.query_idempotent(&store::own_document()).await?)
-    }
-
     /// The account that an earlier try made.
     async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
         let query = store::accounts::by_id(&self.collection, id);
@@ -215,6 +209,7 @@ impl Users {
 }
 
 pub use store::Document;
+pub use store::own_document;
 
 #[cfg(test)]
 mod tests {

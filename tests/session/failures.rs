@@ -130,7 +130,7 @@ async fn a_session_that_begins_while_all_are_ended_does_not_begin() {
             ended
         });
     assert_eq!(ended.unwrap().len(), 1);
-    assert!(matches!(begun, Err(Error::Ended(_))));
+    assert!(matches!(begun, Err(Error::Abandoned)));
     assert_eq!(world.count("select count(*) from session").await, 0);
 }
 

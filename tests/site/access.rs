@@ -100,6 +100,18 @@ async fn every_route_is_closed_unless_it_is_meant_to_be_open() {
 }
 
 #[actix_rt::test]
+async fn what_a_person_is_answered_is_kept_by_nobody() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    for path in
+        ["/sessioninfo", "/api/sessions", "/account/session", "/auth/user/email/verify", "/api/comments", "/account"]
+    {
+        assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
+    }
+    assert!(ann.get("/auth/jwt/jwks.json").await.header("cache-control").contains("max-age"));
+}
+
+#[actix_rt::test]
 async fn a_body_that_is_too_large_is_413_and_the_session_lives_on() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;

@@ -178,6 +178,7 @@ async fn a_token_that_its_owner_ended_in_fauna_is_replaced() {
     let ann = world.sign_up("ann@example.com").await;
     let (status, _) = world.fauna().ask(&ann.fauna_token(), &json!({"logout": true})).await;
     assert_eq!(status, 200);
+    assert_eq!(ann.get("/account").await.status, 200);
     for text in ["one", "two"] {
         assert_eq!(ann.post("/api/comments", &json!({"text": text})).await.status, 201);
     }

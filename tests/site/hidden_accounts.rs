@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
@@ -49,6 +50,27 @@ async fn member(world: &World, email: &str) -> Visitor {
     let (visitor, token) = (world.visitor(), token_to(world, email).await);
     assert_eq!(complete(&visitor, &token, PASSWORD).await.json()["status"], "OK");
     visitor
+}
+
+#[actix_rt::test]
+async fn a_stranger_who_signs_up_with_an_address_keeps_no_mail_back_from_its_owner() {
+    let world = World::with(&[("HIDE_EXISTING_ACCOUNTS", "true"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    member(&world, "ann@example.com").await;
+    let from = async |network: &str, path: &str, body: Value| {
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", network)];
+        let answer = world.visitor().send(Method::POST, path, &headers, Some(body.to_string().into())).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    from("198.51.100.1", "/auth/signup", credentials("ann@example.com", "another horse 2")).await;
+    from("198.51.100.1", "/auth/signup", credentials("new@example.com", "another horse 2")).await;
+    let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    from("198.51.100.2", "/auth/user/password/reset/token", ask).await;
+    from("198.51.100.2", "/auth/signup", credentials("new@example.com", PASSWORD)).await;
+    let mail = |to: &str, kind: &str| (to.to_owned(), kind.to_owned());
+    let expected = [mail("new@example.com", "sign-up"), mail("ann@example.com", "reset-password")];
+    assert_eq!(kinds(&world).await[..2], expected);
+    let token = token_to(&world, "new@example.com").await;
+    assert_eq!(completed(&world, &token, PASSWORD).await, "OK");
 }
 
 #[actix_rt::test]

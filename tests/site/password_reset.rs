@@ -152,6 +152,23 @@ async fn g21_nobody_outlives_a_reset_by_signing_in_again_and_again() {
 }
 
 #[actix_rt::test]
+async fn a_right_password_is_right_while_others_are_signed_out() {
+    let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let right = credentials("ann@example.com", PASSWORD);
+    for round in 0..12 {
+        let phone = world.visitor();
+        let sign_out_others = async {
+            for _ in 0..8 {
+                assert_eq!(ann.post("/api/sessions/revoke-others", &json!({})).await.status, 200);
+            }
+        };
+        let (answer, ()) = tokio::join!(phone.post("/auth/signin", &right), sign_out_others);
+        assert_eq!(answer.json()["status"], "OK", "round {round}: {}", answer.text);
+    }
+}
+
+#[actix_rt::test]
 async fn s_e_03_of_sixteen_at_once_one_succeeds() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
     world.sign_up("ann@example.com").await;

@@ -159,7 +159,7 @@ pub fn data_of(name: &str) -> Expr {
     fql::select(&["data"], fql::var(name))
 }
 
-/// The document of whoever asks.
+/// The [`Document`] of whoever asks, with their own token.
 pub fn own_document() -> Expr {
     fql::select(&["data"], fql::get(fql::current_identity()))
 }
