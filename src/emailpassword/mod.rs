@@ -56,6 +56,8 @@ pub use routes::routes;
 
 use fields::Typed;
 
+/// How often a sign-in begins a session while all are being ended.
+const ENTRIES: u32 = 4;
 /// The fields of both forms.
 const FIELDS: usize = 2;
 
@@ -199,16 +201,16 @@ impl EmailPassword {
         };
         self.throttle.succeeded(attempt).await;
         let proof = Some(proven.proof());
-        let entered = match self.enter(request, proven.user.clone(), transfer, proof.clone()).await {
-            // Its owner has just ended all sessions, for whatever reason: what this one is for is asked once more.
-            Err(Error::Session(session::Error::Abandoned)) => self.enter(request, proven.user, transfer, proof).await,
-            entered => entered,
-        };
-        match entered {
-            // The password was changed while it was checked.
-            Err(Error::Session(session::Error::Ended(_))) => Ok(Outcome::WrongCredentials),
-            entered => entered,
+        for _ in 0..ENTRIES {
+            match self.enter(request, proven.user.clone(), transfer, proof.clone()).await {
+                // All sessions of its owner were ended, for whatever reason: what this one is for is asked once more.
+                Err(Error::Session(session::Error::Abandoned)) => {}
+                // The password was changed while it was checked.
+                Err(Error::Session(session::Error::Ended(_))) => return Ok(Outcome::WrongCredentials),
+                entered => return entered,
+            }
         }
+        Err(session::Error::Abandoned.into())
     }
 
     /// What the sign-up form asks for besides address and password.
