@@ -8,15 +8,13 @@ use crate::admin;
 use crate::admin::Admin;
 use crate::app::Error;
 use crate::app::Own;
-use crate::app::database_url;
 use crate::app::handles::Handles;
+use crate::app::opening;
 use crate::app::reach;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::Database;
 use crate::emailpassword::Dialect;
 use crate::users::Order;
-use secrecy::ExposeSecret as _;
 
 /// What `users` can be told.
 const USAGE: &str = "usage: users list [newest|oldest] | count | find EMAIL | delete ID | import FILE | export";
@@ -27,10 +25,10 @@ const USAGE: &str = "usage: users list [newest|oldest] | count | find EMAIL | de
 /// # Errors
 /// The words make no sense, a file cannot be read, a database or Fauna does not answer, or the administration refuses.
 pub async fn users(config: &Config, words: &[&str], out: &mut dyn Write) -> Result<(), Error> {
-    std::fs::create_dir_all(&config.data_dir)?;
+    opening::data_directory(&config.data_dir)?;
     let clock = Clock::system();
+    let database = opening::database(config).await?;
     let reached = reach::reach_beside(config, &clock).await?;
-    let database = Database::open(database_url(config).expose_secret()).await?;
     let handles = Handles::build((config, &Own::default()), &clock, config.listen, &reached, database).await?;
     let done = run(&handles.accounts.admin, words, out).await;
     reached.halt().await;

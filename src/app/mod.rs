@@ -6,6 +6,7 @@ mod accounts;
 mod commands;
 mod handles;
 mod health;
+mod opening;
 mod reach;
 
 use std::io;
@@ -22,8 +23,6 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
 use tracing_actix_web::TracingLogger;
 
 use crate::account;
@@ -32,7 +31,6 @@ use crate::clock::Clock;
 use crate::comments;
 use crate::config::Config;
 use crate::config::EmailVerification;
-use crate::database::Database;
 use crate::emailpassword;
 use crate::emailverification;
 use crate::fauna;
@@ -82,19 +80,15 @@ pub struct Site {
 /// Why a site did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A port is taken, or a file cannot be written.
-    #[error("the site cannot start: {0}")]
+    /// What a setting asks for cannot be had: a port is taken, a file cannot be written, a database refuses.
+    #[error("{0}")]
+    Setting(String),
+    /// A file, or the server.
+    #[error("{0}")]
     Io(#[from] io::Error),
-    /// The SQL database.
-    #[error("the SQL database: {0}")]
-    Sql(#[from] sqlx::Error),
     /// Fauna.
     #[error("Fauna: {0}")]
     Fauna(#[from] fauna::Error),
-    /// The embedded Fauna.
-    #[cfg(feature = "embedded-fauna")]
-    #[error("the embedded Fauna: {0}")]
-    EmbeddedFauna(#[from] crate::fauna_dev::Error),
     /// The embedded Fauna is configured, but not part of this build.
     #[cfg(not(feature = "embedded-fauna"))]
     #[error("FAUNA_ENDPOINT: must be set, this binary was built without the embedded Fauna")]
@@ -151,11 +145,11 @@ impl Default for Own {
 /// # Errors
 /// As [`start`].
 pub async fn start_with(config: Config, clock: Clock, own: Own) -> Result<Site, Error> {
-    std::fs::create_dir_all(&config.data_dir)?;
-    let listener = TcpListener::bind(config.listen)?;
+    opening::data_directory(&config.data_dir)?;
+    let listener = opening::listener(config.listen)?;
     let address = listener.local_addr()?;
+    let database = opening::database(&config).await?;
     let reached = reach::reach(&config, &clock).await?;
-    let database = Database::open(database_url(&config).expose_secret()).await?;
     let handles = Handles::build((&config, &own), &clock, address, &reached, database).await?;
     let collector = handles.fauna_tokens.collect_in_background();
     let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
@@ -280,10 +274,4 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
 /// Nothing is here: a page for people, JSON for programs.
 async fn not_found(request: HttpRequest) -> HttpResponse {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers())
-}
-
-/// `DATABASE_URL`, or a file in the data directory.
-fn database_url(config: &Config) -> SecretString {
-    let file = || SecretString::from(format!("sqlite://{}", config.data_dir.join("sessions.sqlite").display()));
-    config.database_url.clone().unwrap_or_else(file)
 }

@@ -3,11 +3,13 @@
 //! Both are reached over HTTP with the same client and get the same schema. The application itself never holds more than
 //! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
 
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use crate::app::Error;
+use crate::app::opening;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
@@ -20,6 +22,9 @@ use crate::fauna::Client;
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
 /// The file in the data directory that keeps the application's key at the embedded endpoint.
 const APP_KEY: &str = "embedded-fauna-app-key";
+/// The file there that keeps the root key of that endpoint.
+#[cfg(feature = "embedded-fauna")]
+const ROOT_KEY: &str = "embedded-fauna-root-key";
 
 /// The Fauna of this application.
 pub struct Reached {
@@ -52,7 +57,7 @@ pub async fn reach(config: &Config, clock: &Clock) -> Result<Reached, Error> {
 /// a second time on the same file.
 pub async fn reach_beside(config: &Config, clock: &Clock) -> Result<Reached, Error> {
     if let config::Fauna::Embedded { listen, .. } = &config.fauna
-        && let Some(secret) = crate::keyfile::read(&config.data_dir, APP_KEY)?
+        && let Some(secret) = kept_app_key(&config.data_dir)?
     {
         let endpoint = format!("http://{listen}");
         let app = AsApp::new(&Client::new(&endpoint, QUERY_DEADLINE)?, secret);
@@ -88,15 +93,16 @@ async fn embedded(
 ) -> Result<Reached, Error> {
     let root_key = match root_key {
         Some(key) => key,
-        None => crate::keyfile::kept_or_generated(&config.data_dir, "embedded-fauna-root-key")?,
+        None => crate::keyfile::kept_or_generated(&config.data_dir, ROOT_KEY)
+            .map_err(|cause| opening::refused_files(&config.data_dir.join(ROOT_KEY), cause))?,
     };
-    let settings = crate::fauna_dev::Settings {
-        listen,
-        file: config.data_dir.join("fauna.sqlite"),
-        root_key: root_key.clone(),
-        clock: clock.clone(),
-    };
-    let running = crate::fauna_dev::start(settings).await?;
+    let file = config.data_dir.join("fauna.sqlite");
+    let settings =
+        crate::fauna_dev::Settings { listen, file: file.clone(), root_key: root_key.clone(), clock: clock.clone() };
+    let running = crate::fauna_dev::start(settings).await.map_err(|error| match error {
+        crate::fauna_dev::Error::Start(cause) => opening::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
+        crate::fauna_dev::Error::File(cause) => opening::refused_files(&file, cause),
+    })?;
     let endpoint = format!("http://{}", running.address());
     tracing::info!(%endpoint, "embedded Fauna listens");
     let client = Client::new(&endpoint, QUERY_DEADLINE)?;
@@ -112,10 +118,15 @@ async fn embedded(_: &Config, _: &Clock, _: std::net::SocketAddr, _: Option<Secr
     Err(Error::NoEmbeddedFauna)
 }
 
+/// The application's key at the embedded endpoint, if one was made at an earlier start.
+fn kept_app_key(directory: &Path) -> Result<Option<SecretString>, Error> {
+    crate::keyfile::read(directory, APP_KEY).map_err(|cause| opening::refused_files(&directory.join(APP_KEY), cause))
+}
+
 /// The key that was made at an earlier start, if Fauna still knows it; else a new one, which is kept.
 #[cfg(feature = "embedded-fauna")]
-async fn app_key(client: &Client, admin: &AsAdmin, directory: &std::path::Path) -> Result<AsApp, Error> {
-    if let Some(secret) = crate::keyfile::read(directory, APP_KEY)? {
+async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<AsApp, Error> {
+    if let Some(secret) = kept_app_key(directory)? {
         let app = AsApp::new(client, secret);
         match app.check().await {
             Ok(()) => return Ok(app),

@@ -2,6 +2,7 @@
 
 use std::io::BufRead as _;
 use std::io::BufReader;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Child;
 use std::process::Command;
@@ -148,6 +149,55 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
         let again = status(visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await);
         assert!(matches!(again.as_str(), "OK" | "FIELD_ERROR"), "{again}");
         assert_eq!(status(visitor.post("/auth/signin", &credentials(&email, PASSWORD)).await), "OK", "{email}");
+    }
+}
+
+/// What the program says on standard error when it does not start.
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_setting() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (setting, words) in
+        [("LISTEN", &[][..]), ("EMBEDDED_FAUNA_LISTEN", &[]), ("EMBEDDED_FAUNA_LISTEN", &["users", "count"])]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let text = refusal(program(directory.path()).env(setting, &address).args(words));
+        let told = format!("{setting}={address}: Address already in use");
+        assert!(text.starts_with(&told) && text.contains("run already?"), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for words in [&[][..], &["users", "count"]] {
+        for (data, cause) in [(file.as_path(), "File exists"), (Path::new("/proc"), "No such file")] {
+            let text = refusal(program(directory.path()).env("DATA_DIR", data).args(words));
+            let told = format!("DATA_DIR: {}: {cause}", data.display());
+            assert!(text.starts_with(&told), "{words:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_database_that_refuses_is_named_with_its_own_words_and_without_its_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for words in [&[][..], &["users", "count"]] {
+        let url = format!("postgres://app:hunter2@{free}/app");
+        let text = refusal(program(directory.path()).env("DATABASE_URL", url).args(words));
+        assert!(text.starts_with(&format!("DATABASE_URL=postgres://…@{free}: ")), "{text}");
+        assert!(text.contains("Connection refused") && !text.contains("hunter2"), "{text}");
+        let text = refusal(program(directory.path()).env("DATABASE_URL", "sqlite:///no/such/folder/a").args(words));
+        assert!(text.starts_with("DATABASE_URL=sqlite:///no/such/folder/a: "), "{text}");
     }
 }
 
