@@ -1,10 +1,12 @@
 //! Starts the application, or runs one of its commands.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
 use starter::app;
+use starter::app::UsersCommand;
 use starter::clock::Clock;
 use starter::config::Config;
 use starter::telemetry;
@@ -18,13 +20,43 @@ schema apply        install collections, indexes, functions and roles in the Fau
 users list [newest|oldest], users count, users find EMAIL, users delete ID,
 users import FILE, users export
                     look after users; an import takes SuperTokens' bulk import or an export, all of it or nothing
+--version           name and version
 
 Settings come from the environment and from .env; .env.example lists them.
 ";
 
+/// What `schema --help` says.
+const SCHEMA_USAGE: &str = "usage: actix-fauna-starter schema apply
+
+installs collections, indexes, functions and roles in the Fauna of FAUNA_ENDPOINT, FAUNA_SECRET being an admin key, and
+prints the key that the application is to run with
+";
+
+/// The exit code of a command line that makes no sense.
+const NONSENSE: u8 = 2;
+
+/// What the command line asks for.
+enum Asked {
+    /// The site.
+    Serve,
+    /// The schema.
+    ApplySchema,
+    /// Something about users.
+    Users(UsersCommand),
+    /// Only words.
+    Told(&'static str),
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match actix_rt::System::new().block_on(run(&arguments)) {
+    let done = match asked(std::env::args_os().skip(1)) {
+        Ok(Asked::Told(text)) => say(text),
+        Ok(asked) => actix_rt::System::new().block_on(run(asked)),
+        Err(why) => {
+            eprintln!("{}", why.trim_end());
+            return ExitCode::from(NONSENSE);
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -33,25 +65,42 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what the command line asks for.
-async fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+/// Understands the command line, before anything is read, made or started; what is wrong with it otherwise.
+fn asked(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
+    let arguments: Result<Vec<String>, OsString> = arguments.map(OsString::into_string).collect();
+    let arguments = arguments.map_err(|word| format!("{} is not UTF-8", word.display()))?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if matches!(words.first(), Some(&("help" | "--help" | "-h"))) {
-        return say(USAGE);
-    }
-    let config = Config::from_env()?;
-    if words.is_empty() {
-        telemetry::start(&config.log.filter, config.log.json)?;
-        return Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?);
-    }
-    telemetry::start_beside_output(&config.log.filter, config.log.json)?;
+    let for_help = words.iter().any(|word| matches!(*word, "--help" | "-h"));
     match *words {
-        ["schema", "apply"] => {
+        [] => Ok(Asked::Serve),
+        ["users", ..] if for_help => Ok(Asked::Told(app::USERS_USAGE)),
+        ["users", ref words @ ..] => UsersCommand::parse(words).map(Asked::Users).ok_or(app::USERS_USAGE.to_owned()),
+        ["schema", ..] if for_help => Ok(Asked::Told(SCHEMA_USAGE)),
+        ["schema", "apply"] => Ok(Asked::ApplySchema),
+        ["schema", ..] => Err(SCHEMA_USAGE.to_owned()),
+        ["--version" | "-V"] => Ok(Asked::Told(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")))),
+        ["help", ..] => Ok(Asked::Told(USAGE)),
+        _ if for_help => Ok(Asked::Told(USAGE)),
+        _ => Err(format!("unknown command: {}\n\n{USAGE}", words.join(" "))),
+    }
+}
+
+/// Does what the command line asks for.
+async fn run(asked: Asked) -> Result<(), Box<dyn std::error::Error>> {
+    let config = Config::from_env()?;
+    if let Asked::Serve = asked {
+        telemetry::start(&config.log.filter, config.log.json)?;
+    } else {
+        telemetry::start_beside_output(&config.log.filter, config.log.json)?;
+    }
+    match asked {
+        Asked::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
+        Asked::ApplySchema => {
             let key = app::apply_schema(&config).await?;
             say(&format!("The schema is installed. Run the application with\n\nFAUNA_SECRET={}", key.expose_secret()))
         }
-        ["users", ref words @ ..] => Ok(app::users(&config, words, &mut std::io::stdout()).await?),
-        _ => Err(format!("unknown command: {}\n\n{USAGE}", words.join(" ")).into()),
+        Asked::Users(command) => Ok(app::users(&config, &command, &mut std::io::stdout()).await?),
+        Asked::Told(text) => say(text),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::admin;
 use crate::admin::Admin;
@@ -16,39 +17,79 @@ use crate::config::Config;
 use crate::emailpassword::Dialect;
 use crate::users::Order;
 
-/// What `users` can be told.
-const USAGE: &str = "usage: users list [newest|oldest] | count | find EMAIL | delete ID | import FILE | export";
+/// What `users --help` says.
+pub const USERS_USAGE: &str = "usage: actix-fauna-starter users COMMAND
 
-/// Does what `users WORDS…` asks for and writes what there is to say to `out`, users as one JSON object a line. A site that is
-/// running is left alone; its embedded Fauna is asked.
+list [newest|oldest]   all users, one JSON object a line
+count                  how many there are
+find EMAIL             the user of an address
+delete ID              end an account and its sessions
+import FILE            SuperTokens' bulk import or an export, all of it or nothing
+export                 all users as an import takes them, one JSON object a line
+";
+
+/// Something to be done about users.
+pub enum UsersCommand {
+    /// All of them, one JSON object a line.
+    List(Order),
+    /// How many.
+    Count,
+    /// The user of an address.
+    Find(String),
+    /// Ends the account with that id.
+    Delete(String),
+    /// Everybody in a file.
+    Import(PathBuf),
+    /// All of them with what they sign in with.
+    Export,
+}
+
+impl UsersCommand {
+    /// What is meant by the words behind `users`; nothing where they make no sense.
+    pub fn parse(words: &[&str]) -> Option<Self> {
+        match *words {
+            ["list"] | ["list", "newest"] => Some(Self::List(Order::Newest)),
+            ["list", "oldest"] => Some(Self::List(Order::Oldest)),
+            ["count"] => Some(Self::Count),
+            ["find", email] => Some(Self::Find(email.to_owned())),
+            ["delete", id] => Some(Self::Delete(id.to_owned())),
+            ["import", file] => Some(Self::Import(PathBuf::from(file))),
+            ["export"] => Some(Self::Export),
+            _ => None,
+        }
+    }
+}
+
+/// Does it and writes what there is to say to `out`. A site that is running is left alone; its embedded Fauna is asked.
 ///
 /// # Errors
-/// The words make no sense, a file cannot be read, a database or Fauna does not answer, or the administration refuses.
-pub async fn users(config: &Config, words: &[&str], out: &mut dyn Write) -> Result<(), Error> {
+/// A file cannot be read, a database or Fauna does not answer, or the administration refuses.
+pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write) -> Result<(), Error> {
     opening::data_directory(&config.data_dir)?;
     let clock = Clock::system();
     let database = opening::database(config).await?;
     let reached = reach::reach_beside(config, &clock).await?;
     let handles = Handles::build((config, &Own::default()), &clock, config.listen, &reached, database).await?;
-    let done = run(&handles.accounts.admin, words, out).await;
+    let done = run(&handles.accounts.admin, command, out).await;
     reached.halt().await;
     done
 }
 
-/// Does it.
-async fn run(admin: &Admin, words: &[&str], out: &mut dyn Write) -> Result<(), Error> {
-    match *words {
-        ["list"] | ["list", "newest"] => list(admin, Order::Newest, out).await,
-        ["list", "oldest"] => list(admin, Order::Oldest, out).await,
-        ["count"] => Ok(writeln!(out, "{}", admin.count().await?)?),
-        ["find", email] => {
+/// The same, where everything is open.
+async fn run(admin: &Admin, command: &UsersCommand, out: &mut dyn Write) -> Result<(), Error> {
+    match command {
+        UsersCommand::List(order) => list(admin, *order, out).await,
+        UsersCommand::Count => Ok(writeln!(out, "{}", admin.count().await?)?),
+        UsersCommand::Find(email) => {
             let user = admin.find(email).await?.ok_or(admin::Error::NoUser)?;
             Ok(writeln!(out, "{}", Dialect::New.user(&user))?)
         }
-        ["delete", id] => Ok(admin.delete(id).await?),
-        ["import", file] => import(admin, Path::new(file), out).await,
-        ["export"] => export(admin, out).await,
-        _ => Err(Error::Usage(USAGE.to_owned())),
+        UsersCommand::Delete(id) => {
+            admin.delete(id).await?;
+            Ok(writeln!(out, "user {id} is deleted, and every session of theirs has ended")?)
+        }
+        UsersCommand::Import(file) => import(admin, file, out).await,
+        UsersCommand::Export => export(admin, out).await,
     }
 }
 

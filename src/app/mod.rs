@@ -48,6 +48,8 @@ use handles::Handles;
 pub use crate::emailpassword::Admission;
 pub use crate::emailpassword::Check;
 pub use crate::emailpassword::SignUpField;
+pub use commands::USERS_USAGE;
+pub use commands::UsersCommand;
 pub use commands::users;
 pub use reach::apply_schema;
 
@@ -104,9 +106,6 @@ pub enum Error {
     /// Administration.
     #[error("{0}")]
     Admin(#[from] admin::Error),
-    /// A command that makes no sense.
-    #[error("{0}")]
-    Usage(String),
     /// Mail.
     #[error("mail: {0}")]
     Mail(#[from] mail::Error),

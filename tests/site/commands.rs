@@ -77,7 +77,7 @@ fn users_are_imported_listed_counted_found_exported_and_deleted() {
     assert_eq!(emails(&said(there.path(), &["list", "oldest"])), oldest);
 
     let id = serde_json::from_str::<Value>(&found).unwrap()["id"].as_str().unwrap().to_owned();
-    assert_eq!(said(here.path(), &["delete", &id]), "");
+    assert!(said(here.path(), &["delete", &id]).contains(&format!("user {id} is deleted")));
     assert!(failed(here.path(), &["delete", &id]).1.contains("no such user"));
     assert_eq!(said(here.path(), &["count"]), "2\n");
 }
@@ -102,18 +102,44 @@ fn an_import_that_is_not_right_names_every_bad_entry_and_imports_nobody() {
 }
 
 #[test]
-fn what_can_be_typed_is_told() {
+fn what_can_be_typed_is_told_and_nothing_is_made() {
     let directory = tempfile::tempdir().unwrap();
-    let help = program(directory.path()).arg("--help").output().unwrap();
-    let text = String::from_utf8(help.stdout).unwrap();
-    for word in ["schema apply", "list", "count", "find EMAIL", "delete ID", "import FILE", "export"] {
-        assert!(help.status.success() && text.contains(word), "{word} is missing in: {text}");
+    let data = directory.path().join("data");
+    let typed = |words: &[&str]| {
+        let output = program(directory.path()).env("DATA_DIR", &data).args(words).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let all = ["list", "count", "find EMAIL", "delete ID", "import FILE", "export"];
+    for (words, mentioned) in [
+        (&["--help"][..], &[&all[..], &["schema apply", "--version"]].concat()[..]),
+        (&["help"], &all),
+        (&["users", "--help"], &all),
+        (&["users", "list", "--help"], &all),
+        (&["schema", "-h"], &["schema apply"]),
+        (&["--version"], &[concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))]),
+    ] {
+        let (code, out, err) = typed(words);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{words:?}");
+        for word in mentioned {
+            assert!(out.contains(word), "{words:?}: {word} is missing in: {out}");
+        }
     }
-    for words in [&["frob"][..], &[], &["list", "best"], &["find"], &["count", "twice"]] {
-        assert!(failed(directory.path(), words).1.contains("usage: users list"), "{words:?}");
+    for (words, usage) in [
+        (&["users"][..], "users COMMAND"),
+        (&["users", "frob"], "users COMMAND"),
+        (&["users", "list", "best"], "users COMMAND"),
+        (&["users", "find"], "users COMMAND"),
+        (&["users", "count", "twice"], "users COMMAND"),
+        (&["schema"], "schema apply"),
+        (&["schema", "frob"], "schema apply"),
+        (&["frobnicate"], "unknown command: frobnicate"),
+    ] {
+        let (code, out, err) = typed(words);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{words:?}");
+        assert!(err.contains(usage) && err.contains("usage:"), "{words:?}: {err}");
     }
-    let unknown = program(directory.path()).arg("frobnicate").output().unwrap();
-    assert!(!unknown.status.success() && String::from_utf8(unknown.stderr).unwrap().contains("unknown command"));
+    assert!(!data.exists());
 }
 
 #[actix_rt::test]
@@ -132,7 +158,7 @@ async fn a_site_that_runs_is_asked_and_left_alone() {
     let told =
         |words: &[&str]| String::from_utf8(with_port().arg("users").args(words).output().unwrap().stdout).unwrap();
     assert_eq!(told(&["count"]), "1\n");
-    assert_eq!(told(&["delete", &id]), "");
+    assert!(told(&["delete", &id]).contains("is deleted"));
     assert_eq!(told(&["count"]), "0\n");
     assert_eq!(ann.refresh().await.status, 401, "the session of a deleted account goes on");
 }
