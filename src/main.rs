@@ -88,10 +88,11 @@ fn asked(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
 /// Does what the command line asks for.
 async fn run(asked: Asked) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
+    let filter = |default| config.log.filter.as_deref().unwrap_or(default);
     if let Asked::Serve = asked {
-        telemetry::start(&config.log.filter, config.log.json)?;
+        telemetry::start(filter("info"), config.log.json)?;
     } else {
-        telemetry::start_beside_output(&config.log.filter, config.log.json)?;
+        telemetry::start_beside_output(filter("warn"), config.log.json)?;
     }
     match asked {
         Asked::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),

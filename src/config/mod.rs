@@ -96,8 +96,8 @@ impl fmt::Debug for SealKey {
 /// How the log looks.
 #[derive(Clone, Debug)]
 pub struct Log {
-    /// Which events are written, in the syntax of `tracing` filters.
-    pub filter: String,
+    /// Which events are written, in the syntax of `tracing` filters; absent: what suits a site, or a command.
+    pub filter: Option<String>,
     /// One JSON object a line instead of text.
     pub json: bool,
 }
@@ -191,7 +191,7 @@ impl Config {
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             session: Session::read(&mut read),
             log: Log {
-                filter: read.text("LOG", "info"),
+                filter: read.optional("LOG"),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
             },
             accounts: accounts(&mut read),

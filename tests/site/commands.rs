@@ -102,6 +102,18 @@ fn an_import_that_is_not_right_names_every_bad_entry_and_imports_nobody() {
 }
 
 #[test]
+fn commands_log_nothing_but_warnings_unless_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = |setting: &[(&str, &str)]| {
+        let output = program(directory.path()).envs(setting.iter().copied()).args(["users", "count"]).output().unwrap();
+        assert_eq!(output.stdout, b"0\n");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(log(&[]), "");
+    assert!(log(&[("LOG", "info")]).contains("embedded Fauna listens"));
+}
+
+#[test]
 fn what_can_be_typed_is_told_and_nothing_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
