@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::admin::Error;
@@ -36,15 +37,29 @@ pub fn of_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
     of_json(json)
 }
 
-/// The entries of a file: the same, or an export, which has one entry a line.
+/// The entries of a file: the same, or an export, which has one entry a line. Some editors put a mark at the beginning.
 pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match serde_json::from_str::<Value>(text) {
         Ok(json) if json.get("users").is_some() => of_json(json),
-        Ok(_) | Err(_) => {
-            let lines = text.lines().filter(|line| !line.trim().is_empty());
-            Ok(lines.map(|line| serde_json::from_str(line).ok()).collect())
-        }
+        Ok(json) if json.is_object() => Ok(vec![Some(json)]),
+        Ok(_) => Err(Error::Malformed("the file must be {\"users\": […]} or have one user a line, as JSON")),
+        Err(error) => match of_lines(text) {
+            Some(entries) => Ok(entries),
+            None => Err(Error::Document(error)),
+        },
     }
+}
+
+/// One entry a line; nothing where the lines are those of one document that somebody has broken into lines to read it: then the
+/// first is cut off, and most of the others are nothing by themselves.
+fn of_lines(text: &str) -> Option<Vec<Entry>> {
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    let entries: Vec<Entry> = lines().map(|line| serde_json::from_str(line).ok()).collect();
+    let first = lines().next().map(serde_json::from_str::<IgnoredAny>);
+    let is_cut = first.is_some_and(|first| first.is_err_and(|error| error.is_eof()));
+    let whole = entries.iter().flatten().filter(|entry| entry.is_object()).count();
+    (!is_cut || whole.saturating_mul(2) >= entries.len()).then_some(entries)
 }
 
 /// The entries of SuperTokens' form.
@@ -244,9 +259,26 @@ mod tests {
             ("{\"a\": 1}\n\n{\"b\": 2}\n".to_owned(), vec![Some(json!({"a": 1})), Some(json!({"b": 2}))]),
             ("{\"a\": 1}\n{\"b\"".to_owned(), vec![Some(json!({"a": 1})), None]),
             ("{\"a\": 1}".to_owned(), vec![Some(json!({"a": 1}))]),
+            ("{\n\"a\": 1\n}".to_owned(), vec![Some(json!({"a": 1}))]),
+            ("\u{feff}{\"a\": 1}\n{\"b\": 2}".to_owned(), vec![Some(json!({"a": 1})), Some(json!({"b": 2}))]),
+            ("{\"a\n{\"b\": 2}\n".to_owned(), vec![None, Some(json!({"b": 2}))]),
             (String::new(), vec![]),
         ] {
             assert_eq!(of_file(&text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_document_that_is_broken_is_told_once_with_line_and_column() {
+        let official = format!("{:#}", json!({"users": [{"a": 1}, {"a": 2}]}));
+        for (text, place) in [
+            (official.replace("1\n", "1,\n"), "line 5 column 5"),
+            (official.trim_end_matches('}').to_owned(), "line 10"),
+            (format!("\u{feff}{}", official.replace("2\n", "two\n")), "line 7 column 13"),
+        ] {
+            let error = of_file(&text).unwrap_err();
+            assert!(matches!(error, Error::Document(_)) && error.to_string().contains(place), "{error}: {text}");
+        }
+        assert!(matches!(of_file("[{}]"), Err(Error::Malformed(_))));
     }
 }

@@ -19,6 +19,12 @@ const EXTERNAL_ID_MAX: usize = 128;
 const EXTERNAL_ID: &str = "externalUserId";
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
+/// What can be done about roles; what is wrong is said before in the words of SuperTokens' core.
+const NO_ROLES: &str = "Roles are not supported here: leave userRoles out.";
+/// The same about second factors.
+const NO_TOTP: &str = "Second factors are not supported here: leave totpDevices out.";
+/// The same about tenants.
+const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, or public in it alone.";
 
 /// One entry; what is wrong with it is added to `errors`.
 pub fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
@@ -80,14 +86,14 @@ fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
     let list = |name: &str| entry.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for role in list("userRoles") {
         let role = role.get("role").and_then(Value::as_str).unwrap_or_default();
-        errors.push(format!("Role {role} does not exist."));
+        errors.push(format!("Role {role} does not exist. {NO_ROLES}"));
     }
     if !list("totpDevices").is_empty() {
-        errors.push("MFA must be enabled to import totp devices.".to_owned());
+        errors.push(format!("MFA must be enabled to import totp devices. {NO_TOTP}"));
     }
     let tenants = entry.pointer("/loginMethods/0/tenantIds").and_then(Value::as_array);
     if tenants.is_some_and(|tenants| tenants.iter().any(|tenant| tenant != "public")) {
-        errors.push("Multitenancy must be enabled before importing users to a different tenant.".to_owned());
+        errors.push(format!("Multitenancy must be enabled before importing users to a different tenant. {NO_TENANTS}"));
     }
 }
 

@@ -75,6 +75,9 @@ pub enum Error {
     /// The import is no import at all.
     #[error("{0}")]
     Malformed(&'static str),
+    /// What is to be imported would be one JSON document, were it JSON.
+    #[error("this is not JSON: {0}")]
+    Document(serde_json::Error),
     /// Somebody took an address or id while the import ran.
     #[error("an address or id was taken while the import ran; nothing was imported")]
     TakenMeanwhile,
@@ -96,7 +99,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NoUser => Self::new(StatusCode::NOT_FOUND, "no such user"),
-            Error::Limit | Error::Cursor | Error::Import(_) | Error::Malformed(_) => {
+            Error::Limit | Error::Cursor | Error::Import(_) | Error::Malformed(_) | Error::Document(_) => {
                 Self::bad_request(error.to_string())
             }
             Error::TakenMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),

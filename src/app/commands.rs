@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::admin;
 use crate::admin::Admin;
+use crate::admin::EntryProblem;
 use crate::app::Error;
 use crate::app::Own;
 use crate::app::handles::Handles;
@@ -65,18 +66,23 @@ impl UsersCommand {
 /// # Errors
 /// A file cannot be read, a database or Fauna does not answer, or the administration refuses.
 pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write) -> Result<(), Error> {
+    // Before anything is made: a name that was mistyped costs nothing.
+    let text = match command {
+        UsersCommand::Import(file) => read(file)?,
+        _ => String::new(),
+    };
     opening::data_directory(&config.data_dir)?;
     let clock = Clock::system();
     let database = opening::database(config).await?;
     let reached = reach::reach_beside(config, &clock).await?;
     let handles = Handles::build((config, &Own::default()), &clock, config.listen, &reached, database).await?;
-    let done = run(&handles.accounts.admin, command, out).await;
+    let done = run(&handles.accounts.admin, command, &text, out).await;
     reached.halt().await;
     done
 }
 
-/// The same, where everything is open.
-async fn run(admin: &Admin, command: &UsersCommand, out: &mut dyn Write) -> Result<(), Error> {
+/// The same, where everything is open and the file is read.
+async fn run(admin: &Admin, command: &UsersCommand, text: &str, out: &mut dyn Write) -> Result<(), Error> {
     match command {
         UsersCommand::List(order) => list(admin, *order, out).await,
         UsersCommand::Count => Ok(writeln!(out, "{}", admin.count().await?)?),
@@ -88,7 +94,7 @@ async fn run(admin: &Admin, command: &UsersCommand, out: &mut dyn Write) -> Resu
             admin.delete(id).await?;
             Ok(writeln!(out, "user {id} is deleted, and every session of theirs has ended")?)
         }
-        UsersCommand::Import(file) => import(admin, file, out).await,
+        UsersCommand::Import(file) => import(admin, file, text, out).await,
         UsersCommand::Export => export(admin, out).await,
     }
 }
@@ -106,18 +112,31 @@ async fn list(admin: &Admin, order: Order, out: &mut dyn Write) -> Result<(), Er
     }
 }
 
-/// Imports a file: SuperTokens' `{"users": […]}`, or an export, one entry a line.
-async fn import(admin: &Admin, file: &Path, out: &mut dyn Write) -> Result<(), Error> {
-    match admin.import_file(&std::fs::read_to_string(file)?).await {
+/// What a file holds that is to be imported.
+fn read(file: &Path) -> Result<String, Error> {
+    let refused = |why: String| Error::Setting(format!("{}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        refused(format!("this is not text in UTF-8, from its byte {at} on"))
+    })
+}
+
+/// Imports what a file holds: SuperTokens' `{"users": […]}`, or an export, one entry a line.
+async fn import(admin: &Admin, file: &Path, text: &str, out: &mut dyn Write) -> Result<(), Error> {
+    match admin.import_file(text).await {
         Ok(count) => Ok(writeln!(out, "{count} users imported")?),
-        Err(admin::Error::Import(problems)) => {
-            for problem in &problems {
-                writeln!(out, "entry {}: {}", problem.index, problem.errors.join("; "))?;
-            }
-            Err(admin::Error::Import(problems).into())
-        }
-        Err(error) => Err(error.into()),
+        Err(admin::Error::Import(problems)) => Err(Error::Import(problems)),
+        Err(error) => Err(Error::Setting(format!("{}: {error}", file.display()))),
     }
+}
+
+/// What is wrong with entries, each in its line, and what became of the import.
+pub fn listed(problems: &[EntryProblem]) -> String {
+    let lines = problems.iter().map(|problem| format!("entry {}: {}\n", problem.index, problem.errors.join("; ")));
+    let have = if problems.len() == 1 { "entry has" } else { "entries have" };
+    let last = format!("{} {have} problems (the first entry is 0); nothing was imported", problems.len());
+    lines.chain([last]).collect()
 }
 
 /// All users with what they sign in with.

@@ -103,6 +103,9 @@ pub enum Error {
     /// The threads that hash passwords.
     #[error("users: {0}")]
     Users(#[from] users::Error),
+    /// Entries of an import are not as they must be.
+    #[error("{}", commands::listed(.0))]
+    Import(Vec<admin::EntryProblem>),
     /// Administration.
     #[error("{0}")]
     Admin(#[from] admin::Error),

@@ -95,10 +95,57 @@ fn an_import_that_is_not_right_names_every_bad_entry_and_imports_nobody() {
         "entry 1: this is not JSON",
         "entry 2: email is required for an emailpassword recipe and must be an address",
         "entry 3: another entry has the same email",
+        "3 entries have problems (the first entry is 0); nothing was imported",
     ];
-    assert_eq!(out.lines().collect::<Vec<_>>(), expected, "{err}");
-    assert!(failed(directory.path(), &["import", "no-such-file"]).1.contains("No such file"));
+    assert_eq!((out.as_str(), err.lines().collect::<Vec<_>>()), ("", expected.to_vec()));
     assert_eq!(said(directory.path(), &["count"]), "0\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_is_named_and_nothing_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let file = |name: &str, bytes: &[u8]| std::fs::write(directory.path().join(name), bytes).unwrap();
+    std::fs::create_dir(directory.path().join("folder")).unwrap();
+    file("latin.json", b"{\"users\": [\"J\xf6rg\"]}");
+    for (name, why) in [("no-such-file", "No such file"), ("folder", "directory"), ("latin.json", "its byte 13 on")] {
+        let output = program(directory.path()).env("DATA_DIR", &data).args(["users", "import", name]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.starts_with(&format!("{name}: ")) && text.contains(why), "{text}");
+    }
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_document_that_is_no_json_is_told_once_and_a_mark_of_its_encoding_is_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("people.json");
+    let people = format!("{:#}", json!({"users": [entry("ann@example.com", "argon2", ARGON2)]}));
+    std::fs::write(&path, people.replace("true,", "true")).unwrap();
+    let (out, err) = failed(directory.path(), &["import", "people.json"]);
+    assert!(err.starts_with("people.json: this is not JSON: ") && err.contains("at line 12 column "), "{err}");
+    assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{err}");
+    std::fs::write(&path, format!("\u{feff}{people}")).unwrap();
+    assert_eq!(said(directory.path(), &["import", "people.json"]), "1 users imported\n");
+}
+
+#[test]
+fn an_import_says_what_can_be_done_about_what_is_not_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut person = entry("ann@example.com", "argon2", ARGON2);
+    person["userRoles"] = json!([{"role": "admin", "tenantIds": ["public"]}]);
+    person["totpDevices"] = json!([{"secretKey": "x"}]);
+    person["loginMethods"][0]["tenantIds"] = json!(["t1"]);
+    std::fs::write(directory.path().join("people.jsonl"), person.to_string()).unwrap();
+    let (_, err) = failed(directory.path(), &["import", "people.jsonl"]);
+    for told in [
+        "Role admin does not exist. Roles are not supported here: leave userRoles out.",
+        "MFA must be enabled to import totp devices. Second factors are not supported here: leave totpDevices out.",
+        "to a different tenant. Tenants are not supported here: leave tenantIds out",
+        "\n1 entry has problems",
+    ] {
+        assert!(err.contains(told), "{told} is missing in: {err}");
+    }
 }
 
 #[test]
