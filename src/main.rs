@@ -94,6 +94,9 @@ async fn run(asked: Asked) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         telemetry::start_beside_output(filter("warn"), config.log.json)?;
     }
+    for unknown in &config.unknown {
+        tracing::warn!("{unknown}");
+    }
     match asked {
         Asked::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
         Asked::ApplySchema => {

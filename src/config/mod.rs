@@ -4,17 +4,25 @@
 //! each with the name of its variable, so that one start shows everything there is to mend. Nothing else in the crate
 //! reads the environment. `.env.example` lists the same variables; a test compares the two.
 
+mod accounts;
+mod env_file;
 mod reader;
 mod session;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 
 use reader::Reader;
 
+pub use accounts::Accounts;
+pub use accounts::EmailVerification;
+pub use accounts::SignUpField;
 pub use reader::Invalid;
 pub use session::AntiCsrf;
 pub use session::SameSite;
@@ -48,6 +56,8 @@ pub struct Config {
     pub log: Log,
     /// Mail, accounts and administration.
     pub accounts: Accounts,
+    /// What was found in `.env` and is no setting, in words for the log.
+    pub unknown: Vec<String>,
 }
 
 /// Where the application runs.
@@ -102,75 +112,24 @@ pub struct Log {
     pub json: bool,
 }
 
-/// Mail, accounts and administration.
-#[derive(Clone, Debug)]
-pub struct Accounts {
-    /// Whether addresses are verified by mail.
-    pub email_verification: EmailVerification,
-    /// `smtp://…` or `smtps://…`; absent: mail goes to a local outbox.
-    pub smtp_url: Option<SecretString>,
-    /// Who mail comes from.
-    pub mail_from: String,
-    /// A folder whose mail templates take the place of ours.
-    pub mail_templates: Option<PathBuf>,
-    /// The bearer token of `/api/admin`; absent: there is no administration over HTTP.
-    pub admin_api_key: Option<SecretString>,
-    /// Comments of a deleted account are removed instead of kept without author.
-    pub delete_comments_with_account: bool,
-    /// Nobody is told that an address has an account; an account is made by a mailed link then (design D10).
-    pub hide_existing_accounts: bool,
-    /// Whether guessing is slowed down; off only for measuring.
-    pub throttle: bool,
-    /// What the sign-up form asks for besides address and password.
-    pub sign_up_fields: Vec<SignUpField>,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
-}
-
-/// A field of the sign-up form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignUpField {
-    /// Its id, as frontends send it.
-    pub id: String,
-    /// Whether it may be left empty.
-    pub is_optional: bool,
-}
-
-/// `city`, or `city?` where it may be left empty.
-impl std::str::FromStr for SignUpField {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let id = text.strip_suffix('?').unwrap_or(text);
-        let is_word = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        let is_taken = matches!(id, "email" | "password");
-        if is_word && !is_taken { Ok(Self { id: id.to_owned(), is_optional: id.len() < text.len() }) } else { Err(()) }
-    }
-}
-
-/// Whether addresses are verified by mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmailVerification {
-    /// Not at all.
-    Off,
-    /// A link is offered; nothing depends on it.
-    Optional,
-    /// Signed-in handlers refuse people who have not followed the link.
-    Required,
-}
-
 impl Config {
     /// Reads `.env` (without overriding what is set) and the environment.
     ///
     /// # Errors
     /// All mistakes found, one a line.
     pub fn from_env() -> Result<Self, Invalid> {
-        match dotenvy::dotenv() {
-            Ok(_) => {}
-            Err(error) if error.not_found() => {}
-            Err(error) => return Err(Invalid(vec![format!(".env: {error}")])),
+        let found = env_file::load().map_err(|mistake| Invalid(vec![mistake]))?;
+        let settings = RefCell::new(BTreeSet::new());
+        let read = Self::from_lookup(&|name| {
+            settings.borrow_mut().insert(name.to_owned());
+            std::env::var(name).ok()
+        });
+        let unknown = env_file::unknown(&found, &settings.into_inner());
+        match read {
+            Ok(config) => Ok(Self { unknown, ..config }),
+            // What was meant to be set may have been mistyped.
+            Err(Invalid(mistakes)) => Err(Invalid([mistakes, unknown].concat())),
         }
-        Self::from_lookup(&|name| std::env::var(name).ok())
     }
 
     /// Reads what `lookup` answers for each name.
@@ -184,17 +143,18 @@ impl Config {
             listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
             workers: read.count("WORKERS", 1..=1024),
             data_dir: PathBuf::from(read.text("DATA_DIR", "data")),
-            database_url: read.secret("DATABASE_URL"),
+            database_url: database_url(&mut read),
             fauna: fauna(&mut read),
             users_collection: users_collection(&mut read),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             session: Session::read(&mut read),
             log: Log {
-                filter: read.optional("LOG"),
+                filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
             },
-            accounts: accounts(&mut read),
+            accounts: Accounts::read(&mut read),
+            unknown: Vec::new(),
         };
         refuse_in_production(&config, &mut read);
         read.finish(config)
@@ -227,6 +187,24 @@ impl Config {
 fn environment(read: &mut Reader<'_>) -> Environment {
     let choices = [("development", Environment::Development), ("production", Environment::Production)];
     read.choice("APP_ENV", &choices, Environment::Development)
+}
+
+/// `DATABASE_URL`, of a kind that can be opened.
+fn database_url(read: &mut Reader<'_>) -> Option<SecretString> {
+    let url = read.optional("DATABASE_URL")?;
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or postgresql://");
+    }
+    Some(SecretString::from(url))
+}
+
+/// `LOG`, in the syntax of `tracing` filters.
+fn log_filter(read: &mut Reader<'_>) -> Option<String> {
+    let filter = read.optional("LOG")?;
+    if let Err(error) = EnvFilter::builder().parse(&filter) {
+        read.refuse("LOG", &format!("must be levels, like info,access=warn; of {filter:?} is said: {error}"));
+    }
+    Some(filter)
 }
 
 /// The Fauna variables: both or neither of endpoint and secret.
@@ -281,36 +259,6 @@ impl SealKey {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key.trim_end_matches('=')).ok()?;
         let id_is_plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
         id_is_plain.then_some(Self { id: id.to_owned(), bytes: bytes.try_into().ok()? })
-    }
-}
-
-/// Mail, accounts and administration.
-fn accounts(read: &mut Reader<'_>) -> Accounts {
-    let modes = [
-        ("OFF", EmailVerification::Off),
-        ("OPTIONAL", EmailVerification::Optional),
-        ("REQUIRED", EmailVerification::Required),
-    ];
-    let email_verification = read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional);
-    let hide_existing_accounts = read.flag("HIDE_EXISTING_ACCOUNTS", false);
-    if hide_existing_accounts && email_verification == EmailVerification::Off {
-        read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
-    }
-    Accounts {
-        email_verification,
-        smtp_url: read.secret("SMTP_URL"),
-        mail_from: read.text("MAIL_FROM", "no-reply@localhost"),
-        mail_templates: read.optional("MAIL_TEMPLATES").map(PathBuf::from),
-        admin_api_key: read.secret("ADMIN_API_KEY"),
-        delete_comments_with_account: read.choice(
-            "DELETED_ACCOUNT_COMMENTS",
-            &[("keep", false), ("delete", true)],
-            false,
-        ),
-        hide_existing_accounts,
-        throttle: !read.flag("INSECURE_NO_THROTTLE", false),
-        sign_up_fields: read.list("SIGN_UP_FIELDS", "words separated by commas, optional ones with a ? behind"),
-        trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
     }
 }
 

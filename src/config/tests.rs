@@ -21,9 +21,38 @@ fn nothing_needs_to_be_set() {
 
 #[test]
 fn all_mistakes_are_told_at_once_with_their_names() {
-    let text = mistakes(&[("LISTEN", "here"), ("SESSION_GRACE_S", "301"), ("APP_ENV", "staging"), ("API_DOMAIN", "x")]);
-    for name in ["LISTEN", "SESSION_GRACE_S", "APP_ENV", "API_DOMAIN"] {
-        assert!(text.contains(name), "{name} is missing in: {text}");
+    let wrong = [
+        ("LISTEN", "here"),
+        ("SESSION_GRACE_S", "301"),
+        ("APP_ENV", "staging"),
+        ("API_DOMAIN", "x"),
+        ("MAIL_FROM", "nobody"),
+        ("SIGN_UP_FIELDS", "city,name,city?"),
+        ("SMTP_URL", "http://user:hunter2@host"),
+        ("DATABASE_URL", "mysql://user:hunter2@host/app"),
+        ("MAIL_TEMPLATES", "/no/such/folder"),
+        ("LOG", "info=debug=warn"),
+    ];
+    let text = mistakes(&wrong);
+    for (name, _) in wrong {
+        assert!(text.contains(&format!("\n  {name}: ")), "{name} is missing in: {text}");
+    }
+    assert!(text.contains("names city twice") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn what_can_be_used_is_not_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("MAIL_FROM", "The Site <no-reply@example.com>"),
+        ("SIGN_UP_FIELDS", "city?, name"),
+        ("SMTP_URL", "smtps://user:p%40ss@mail.example.com:465"),
+        ("DATABASE_URL", "sqlite:site.sqlite?mode=rwc"),
+        ("DATABASE_URL", "postgresql://app@localhost/app"),
+        ("MAIL_TEMPLATES", directory.path().to_str().unwrap()),
+        ("LOG", "info,access=warn,starter::mail=debug"),
+    ] {
+        assert!(read(&[(name, value)]).is_ok(), "{name}={value}");
     }
 }
 

@@ -204,10 +204,37 @@ fn a_database_that_refuses_is_named_with_its_own_words_and_without_its_password(
 #[test]
 fn a_wrong_configuration_is_told_whole_and_nothing_starts() {
     let directory = tempfile::tempdir().unwrap();
-    let output = program(directory.path()).env("LISTEN", "x").env("SESSION_GRACE_S", "y").output().unwrap();
+    let wrong = [("LISTEN", "x"), ("SESSION_GRACE_S", "y"), ("LOG", "a=b=c"), ("MAIL_FROM", "nobody")];
+    let text = refusal(program(directory.path()).envs(wrong));
+    for (name, _) in wrong {
+        assert!(text.contains(&format!("\n  {name}: must be ")), "{name} is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_line_of_the_settings_file_that_cannot_be_read_is_told_by_its_number_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(".env"), "LOG=warn\n\nADMIN_API_KEY=hunter2 swordfish\n").unwrap();
+    for words in [&[][..], &["users", "count"]] {
+        let text = refusal(program(directory.path()).args(words));
+        assert!(text.contains(".env: line 3 ") && text.contains("quotes"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
+    }
+}
+
+#[test]
+fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(".env");
+    std::fs::write(&file, "ADMIN_APIKEY=hunter2\nSIGN_UP_FIELDS=city?\nSOMETHING=else\n").unwrap();
+    let output = program(directory.path()).env("NOT_FROM_THE_FILE", "x").args(["users", "count"]).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success());
-    assert!(text.contains("LISTEN") && text.contains("SESSION_GRACE_S"), "{text}");
+    assert!(output.status.success() && text.lines().count() == 2, "{text}");
+    assert!(text.contains("ADMIN_APIKEY is no setting; is ADMIN_API_KEY meant?"), "{text}");
+    assert!(text.contains("SOMETHING is no setting\n") && !text.contains("hunter2"), "{text}");
+    std::fs::write(&file, "FAUNA_ENDPOINT=https://fauna.example.com\nFAUNA_SECRT=hunter2\n").unwrap();
+    let text = refusal(&mut program(directory.path()));
+    assert!(text.contains("FAUNA_SECRET: is needed") && text.contains("is FAUNA_SECRET meant?"), "{text}");
 }
 
 /// security.md 3.3.2.
