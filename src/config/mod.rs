@@ -15,6 +15,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +29,9 @@ pub use session::AntiCsrf;
 pub use session::SameSite;
 pub use session::Session;
 pub use session::Transfer;
+
+/// A shorter key is not taken for safe.
+const KEY_SAFE: usize = 16;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -165,11 +169,26 @@ impl Config {
         if self.environment == Environment::Development {
             return Vec::new();
         }
-        let accounts = &self.accounts;
+        let (accounts, session) = (&self.accounts, &self.session);
+        let key = accounts.admin_api_key.as_ref().map(|key| key.expose_secret().len());
         let known = [
             (
-                self.session.api_domain.is_none(),
-                "API_DOMAIN is not set: cookies and mailed links are made for localhost",
+                self.database_url.is_none(),
+                "DATABASE_URL is not set: sessions are kept in a SQLite file in DATA_DIR, which only one machine can use",
+            ),
+            (session.api_domain.is_none(), "API_DOMAIN is not set: cookies and mailed links are made for localhost"),
+            (
+                session.api_domain.as_deref().is_some_and(session::is_in_clear),
+                "API_DOMAIN begins with http://: passwords and sessions travel in clear",
+            ),
+            (
+                session.website_domain.is_none(),
+                "WEBSITE_DOMAIN is not set: the pages are taken to be where API_DOMAIN is, and mailed links lead there",
+            ),
+            (accounts.mail_from == accounts::MAIL_FROM, "MAIL_FROM is not set: mail comes from no-reply@localhost"),
+            (
+                key.is_some_and(|length| length < KEY_SAFE),
+                "ADMIN_API_KEY has less than 16 characters: it can be guessed; openssl rand -hex 32 makes one",
             ),
             (
                 !accounts.hide_existing_accounts,

@@ -1,5 +1,6 @@
 //! Lifetimes and transport of sessions: what SuperTokens lets its backends choose, under names of our own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Reader;
@@ -145,6 +146,17 @@ fn api_gateway_path(read: &mut Reader<'_>) -> String {
         read.refuse("API_GATEWAY_PATH", "must be a path like /gateway");
     }
     if inner.is_empty() { String::new() } else { format!("/{inner}") }
+}
+
+/// Whether what is sent to that origin can be read on its way: it has no TLS, and is not this machine.
+pub(super) fn is_in_clear(origin: &str) -> bool {
+    let Some(host) = origin.strip_prefix("http://") else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    !(name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback()))
 }
 
 /// Whether it can stand in a path, and in the `Path` of a cookie, as it is.

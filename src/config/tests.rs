@@ -83,11 +83,35 @@ fn s_p_05_production_is_told_what_it_should_know() {
         ("SEAL_KEYS", "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         ("SMTP_URL", "smtp://localhost"),
     ];
-    let warnings = read(&least).unwrap().warnings().join(" ");
-    assert!(warnings.contains("API_DOMAIN") && warnings.contains("HIDE_EXISTING_ACCOUNTS"), "{warnings}");
-    let more = [("API_DOMAIN", "https://example.com"), ("HIDE_EXISTING_ACCOUNTS", "true")];
+    let warned = ["DATABASE_URL", "API_DOMAIN", "WEBSITE_DOMAIN", "MAIL_FROM", "HIDE_EXISTING_ACCOUNTS"];
+    let warnings = read(&least).unwrap().warnings();
+    assert_eq!(warnings.len(), warned.len(), "{warnings:?}");
+    for name in warned {
+        assert!(warnings.iter().any(|warning| warning.contains(name)), "{name} is missing in: {warnings:?}");
+    }
+    let more = [
+        ("API_DOMAIN", "https://example.com"),
+        ("WEBSITE_DOMAIN", "https://example.com"),
+        ("DATABASE_URL", "postgres://app@localhost/app"),
+        ("MAIL_FROM", "no-reply@example.com"),
+        ("HIDE_EXISTING_ACCOUNTS", "true"),
+    ];
     let all = [least.as_slice(), &more].concat();
     assert_eq!(read(&all).unwrap().warnings(), Vec::<&str>::new());
+    for (name, value, warned) in [
+        ("ADMIN_API_KEY", "fifteen-letters", true),
+        ("ADMIN_API_KEY", "sixteen--letters", false),
+        ("API_DOMAIN", "http://example.com", true),
+        ("API_DOMAIN", "http://localhost.example.com", true),
+        ("API_DOMAIN", "http://localhost:3000", false),
+        ("API_DOMAIN", "http://127.0.0.1", false),
+        ("API_DOMAIN", "http://[::1]:3000", false),
+    ] {
+        let others = all.iter().filter(|(other, _)| *other != name);
+        let settings: Vec<_> = others.copied().chain([(name, value)]).collect();
+        let warnings = read(&settings).unwrap().warnings();
+        assert_eq!(warnings.iter().filter(|warning| warning.contains(name)).count(), usize::from(warned), "{value}");
+    }
     let unslowed = [all.as_slice(), &[("INSECURE_NO_THROTTLE", "true")]].concat();
     assert_eq!(read(&unslowed).unwrap().warnings().len(), 1);
 }
