@@ -28,7 +28,8 @@ impl FromRequest for Administrator {
         ready(match (key, sent(request)) {
             (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, "not found")),
             (Some(key), Some(sent)) if is_same(key.expose_secret(), sent) => Ok(Self(())),
-            (Some(_), _) => Err(Problem::new(StatusCode::FORBIDDEN, "an API key is needed")),
+            (Some(_), Some(_)) => Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key")),
+            (Some(_), None) => Err(Problem::new(StatusCode::FORBIDDEN, "an API key is needed")),
         })
     }
 }

@@ -66,6 +66,9 @@ pub enum Error {
     /// A page cannot have that size.
     #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
     Limit,
+    /// The list has no such order.
+    #[error("timeJoinedOrder must be ASC or DESC")]
+    Order,
     /// That is no place in the list.
     #[error("invalid pagination token")]
     Cursor,
@@ -99,9 +102,12 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NoUser => Self::new(StatusCode::NOT_FOUND, "no such user"),
-            Error::Limit | Error::Cursor | Error::Import(_) | Error::Malformed(_) | Error::Document(_) => {
-                Self::bad_request(error.to_string())
-            }
+            Error::Limit
+            | Error::Order
+            | Error::Cursor
+            | Error::Import(_)
+            | Error::Malformed(_)
+            | Error::Document(_) => Self::bad_request(error.to_string()),
             Error::TakenMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
             Error::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             Error::Unknown => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(SILENCE),

@@ -55,8 +55,8 @@ struct PartQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
-    /// Which end first; the oldest unless it is said.
-    time_joined_order: Option<Order>,
+    /// Which end first, `ASC` or `DESC`; the oldest unless it is said.
+    time_joined_order: Option<Value>,
 }
 
 /// Whose account is wanted.
@@ -68,7 +68,8 @@ struct EmailQuery {
 
 /// Some users.
 async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
-    let order = part.time_joined_order.unwrap_or(Order::Oldest);
+    let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
+    let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
     let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;
     let users: Vec<Value> = users.iter().map(|user| Dialect::New.user(user)).collect();
     let mut answer = json!({"status": "OK", "users": users});

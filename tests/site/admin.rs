@@ -51,6 +51,8 @@ async fn without_the_key_nothing_is_told() {
         for (name, value) in [("authorization", "Bearer wrong"), ("api-key", "wrong"), ("authorization", "")] {
             let answer = ann.send(reqwest::Method::GET, path, &[(name, value)], None).await;
             assert_eq!(answer.status, 403, "{path}: {}", answer.text);
+            let told = if value.is_empty() { "an API key is needed" } else { "this is not the API key" };
+            assert!(answer.text.contains(told), "{path} with {value}: {}", answer.text);
         }
         let with_key = world.visitor().send(reqwest::Method::GET, path, &[("api-key", KEY)], None).await;
         assert_eq!(with_key.status, 200, "{path}");
@@ -87,6 +89,8 @@ async fn users_are_listed_by_age_in_pages() {
     for query in ["limit=0", "limit=501", "paginationToken=garbage", "timeJoinedOrder=UP"] {
         assert_eq!(admin.get(&format!("/api/admin/users?{query}")).await.status, 400, "{query}");
     }
+    let lower = admin.get("/api/admin/users?timeJoinedOrder=desc").await;
+    assert!(lower.status == 400 && lower.text.contains("timeJoinedOrder must be ASC or DESC"), "{}", lower.text);
     let found = admin.get("/api/admin/users/by-email?email=%20C%40example.com").await.json();
     assert_eq!(addresses(&found), ["c@example.com"]);
     assert_eq!(addresses(&admin.get("/api/admin/users/by-email?email=nobody%40x.io").await.json()), Vec::<&str>::new());

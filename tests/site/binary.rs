@@ -264,6 +264,25 @@ fn production_does_not_start_with_what_is_only_safe_on_a_desk() {
 }
 
 #[test]
+fn what_production_should_know_is_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = program(directory.path());
+    command.env("APP_ENV", "production").env("SMTP_URL", "smtp://localhost").env("ADMIN_API_KEY", "short");
+    for name in ["INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "INSECURE_GENERATED_SECRETS_IN_PRODUCTION"] {
+        command.env(name, "true");
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let log: Vec<String> = lines.take_while(|line| !line.contains("the site listens")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for name in ["DATABASE_URL", "API_DOMAIN", "WEBSITE_DOMAIN", "MAIL_FROM", "ADMIN_API_KEY"] {
+        let warned = log.iter().any(|line| line.contains("WARN") && line.contains(name));
+        assert!(warned, "{name} is missing in: {log:#?}");
+    }
+}
+
+#[test]
 fn generated_secrets_are_private_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
