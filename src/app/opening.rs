@@ -44,7 +44,11 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
         return opened.map_err(|cause| refused_files(&file, cause));
     };
     let url = url.expose_secret();
-    let refused = |cause: sqlx::Error| Error::Setting(format!("DATABASE_URL={}: {cause}", without_password(url)));
+    let refused = |cause: sqlx::Error| {
+        // PostgreSQL's own words, without the line of its source that sqlx adds.
+        let why = cause.as_database_error().map_or_else(|| cause.to_string(), |error| error.message().to_owned());
+        Error::Setting(format!("DATABASE_URL={}: {why}", without_password(url)))
+    };
     if !url.starts_with("sqlite:") {
         // The pool would try again until its time is up, and then say no more than that.
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await {
