@@ -16,6 +16,7 @@ use sqlx::PgConnection;
 use crate::app::Error;
 use crate::config::Config;
 use crate::database::Database;
+use crate::keyfile;
 
 /// How long the first connection to PostgreSQL may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +41,7 @@ pub fn listener(address: SocketAddr) -> Result<TcpListener, Error> {
 pub async fn database(config: &Config) -> Result<Database, Error> {
     let Some(url) = &config.database_url else {
         let file = config.data_dir.join("sessions.sqlite");
+        keyfile::make_private(&file).map_err(|cause| refused_files(&file, cause))?;
         let opened = Database::open(&format!("sqlite://{}", file.display())).await;
         return opened.map_err(|cause| refused_files(&file, cause));
     };

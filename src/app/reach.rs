@@ -97,6 +97,7 @@ async fn embedded(
             .map_err(|cause| opening::refused_files(&config.data_dir.join(ROOT_KEY), cause))?,
     };
     let file = config.data_dir.join("fauna.sqlite");
+    crate::keyfile::make_private(&file).map_err(|cause| opening::refused_files(&file, cause))?;
     let settings =
         crate::fauna_dev::Settings { listen, file: file.clone(), root_key: root_key.clone(), clock: clock.clone() };
     let running = crate::fauna_dev::start(settings).await.map_err(|error| match error {

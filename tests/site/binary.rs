@@ -37,7 +37,17 @@ impl Process {
     }
 
     /// Starts a command and waits until the program listens.
-    pub fn of(mut command: Command) -> Self {
+    pub fn of(command: Command) -> Self {
+        Self::listening(command, None)
+    }
+
+    /// The same for one whose Fauna is elsewhere.
+    #[cfg(unix)]
+    fn beside(command: Command, fauna: String) -> Self {
+        Self::listening(command, Some(fauna))
+    }
+
+    fn listening(mut command: Command, fauna: Option<String>) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut find = |mark: &str| loop {
@@ -46,10 +56,17 @@ impl Process {
                 break line.split("http://").nth(1).unwrap().trim().to_owned();
             }
         };
-        let fauna = find("embedded Fauna listens");
+        let fauna = fauna.unwrap_or_else(|| format!("http://{}", find("embedded Fauna listens")));
         let site = find("the site listens");
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, site: format!("http://{site}"), fauna: format!("http://{fauna}") }
+        Self { child, site: format!("http://{site}"), fauna }
+    }
+
+    /// Tells it to stop, as `docker stop` does, and waits until it has.
+    fn terminate(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// `kill -9`.
@@ -105,6 +122,43 @@ async fn everything_survives_kill_9() {
     assert_eq!(again.json()["status"], "OK", "the account is gone");
     assert_eq!(ann.sign_out().await.status, 200);
     assert!(!Peer::at(&after.fauna).accepts(&token).await, "the token of before outlived the session");
+}
+
+#[cfg(unix)]
+#[actix_rt::test]
+async fn whoever_stops_it_finds_closed_files_that_nobody_else_reads() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start(directory.path());
+    let ann = Visitor::new(process.site.clone());
+    assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
+    process.terminate();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{entry:?}");
+        assert!(!entry.file_name().to_string_lossy().starts_with("fauna.sqlite-"), "{entry:?}");
+    }
+}
+
+#[cfg(unix)]
+#[actix_rt::test]
+async fn it_stops_without_a_word_where_fauna_and_mail_are_elsewhere() {
+    let fauna = crate::world::World::start().await;
+    let (endpoint, key) = fauna.fauna_credentials();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let said = directory.path().join("stderr");
+    let mut command = program(directory.path());
+    command.envs([("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", &key)]);
+    command.env("SMTP_URL", format!("smtp://{}", silent.local_addr().unwrap()));
+    command.stderr(std::fs::File::create(&said).unwrap());
+    let process = Process::beside(command, endpoint);
+    let ann = Visitor::new(process.site.clone());
+    assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
+    let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    assert_eq!(ann.post("/auth/user/password/reset/token", &body).await.status, 200);
+    process.terminate();
+    assert_eq!(std::fs::read_to_string(said).unwrap(), "");
 }
 
 #[actix_rt::test]
