@@ -33,6 +33,7 @@ use crate::users::Email;
 use crate::users::EmailChange;
 use crate::users::NewPassword;
 use crate::users::Proven;
+use crate::users::User;
 use crate::users::Users;
 
 pub use routes::routes;
@@ -142,14 +143,28 @@ impl Accounts {
         let changing = async move {
             this.sessions.revoke_others(&owner).await?;
             let changed = this.users.change_password(&proven, new).await;
-            this.sessions.revoke_others(&owner).await?;
-            if !changed? {
-                return Err(Error::ChangedMeanwhile);
+            this.sessions.revoke_at_last(owner.user(), Some(owner.handle())).await;
+            match changed {
+                Ok(true) => this.tell(&proven.user.email, &Occasion::PasswordChanged).await,
+                Ok(false) => return Err(Error::ChangedMeanwhile),
+                Err(error) => {
+                    if let users::Error::Unsettled { hash, .. } = &error {
+                        tokio::spawn(this.clone().follow(owner, proven.user, hash.clone()));
+                    }
+                    return Err(error.into());
+                }
             }
-            this.tell(&proven.user.email, &Occasion::PasswordChanged).await;
             Ok(())
         };
         tokio::spawn(changing).await?
+    }
+
+    /// Does what follows a change of which it was not known whether it would be made, once it is.
+    async fn follow(self, owner: SignedIn, user: User, hash: String) {
+        if let Some(email) = self.users.settles(&user.id, &hash).await {
+            self.sessions.revoke_at_last(owner.user(), Some(owner.handle())).await;
+            self.tell(&email, &Occasion::PasswordChanged).await;
+        }
     }
 
     /// Another address, as soon as the link that is mailed there is used. Whoever asks again and again is told the same; the

@@ -75,7 +75,8 @@ impl Handles {
         database: Database,
     ) -> Result<Self, Error> {
         let app = reached.app.clone();
-        let users = Users::new(app.clone(), &config.users_collection, Hasher::new()?, accounts::farewells(config));
+        let (collection, farewells) = (&config.users_collection, accounts::farewells(config));
+        let users = Users::new(app.clone(), collection, Hasher::new()?, farewells, clock.clone());
         let mut settings = session_settings(config, address)?;
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(reached.endpoint.as_str());

@@ -72,7 +72,16 @@ impl EmailPassword {
             // Before the change as well as after it, whatever became of it: nobody stays signed in by the old password.
             this.sessions.revoke_all(&owner).await?;
             let used = this.users.reset_password(&token, &id, password).await;
-            this.sessions.revoke_all(&owner).await?;
+            this.sessions.revoke_at_last(&owner, None).await;
+            if let Err(users::Error::Unsettled { hash, .. }) = &used {
+                let (this, hash) = (this.clone(), hash.clone());
+                tokio::spawn(async move {
+                    if let Some(email) = this.users.settles(&id, &hash).await {
+                        this.sessions.revoke_at_last(&owner, None).await;
+                        this.tell(&email).await;
+                    }
+                });
+            }
             let Some(used) = used? else { return Ok(Reset::InvalidToken) };
             this.throttle.succeeded(attempt).await;
             this.tell(&used.email).await;

@@ -3,11 +3,16 @@
 //! Deleting a session's row is what ends it; everything else follows from that. What is begun here is carried through even
 //! if the client goes away meanwhile.
 
+use std::time::Duration;
+
 use crate::session::Error;
 use crate::session::SessionHandle;
 use crate::session::UserId;
 use crate::session::sessions::Sessions;
 use crate::session::signed_in::SignedIn;
+
+/// When to try again to end what must be ended.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Sessions {
     /// Ends a session. False: there was none.
@@ -68,6 +73,22 @@ impl Sessions {
     /// The database fails: nothing happened.
     pub async fn revoke_others(&self, owner: &SignedIn) -> Result<Vec<SessionHandle>, Error> {
         self.revoke_of(owner.user(), Some(owner.handle())).await
+    }
+
+    /// Ends all sessions of a user, but one where one is to be kept; where the database does not answer, in the background as
+    /// soon as it does. For whoever has just changed what the user is let in for: that is done, and this must follow.
+    pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>) {
+        let Err(error) = self.revoke_of(user, but).await else { return };
+        tracing::warn!(%error, "sessions that are over cannot be ended yet");
+        let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
+        tokio::spawn(async move {
+            while let Err(error) = {
+                sessions.clock().sleep(AGAIN).await;
+                sessions.revoke_of(&user, but.as_ref()).await
+            } {
+                tracing::warn!(%error, "sessions that are over cannot be ended yet");
+            }
+        });
     }
 
     /// Ends the sessions of a user, but one where one is to be kept.

@@ -189,6 +189,11 @@ impl Sessions {
         &self.0.settings
     }
 
+    /// To wait by.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// What time it is.
     pub(super) fn now(&self) -> Timestamp {
         self.0.clock.now()

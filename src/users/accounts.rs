@@ -1,7 +1,10 @@
 //! What the owner of an account changes about it, and its end.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
+use crate::fauna;
 use crate::fauna::DocumentId;
 use crate::fauna::fql::Expr;
 use crate::users::Email;
@@ -13,6 +16,9 @@ use crate::users::hasher::Verdict;
 use crate::users::store;
 use crate::users::store::accounts;
 
+/// When to look whether what was not answered was done: no query is on its way for longer than all of this.
+const LATE: [Duration; 4] =
+    [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
 /// How often farewells are asked for one account: far more than anybody has written.
 const FAREWELL_ROUNDS_MAX: u32 = 10_000;
 
@@ -72,7 +78,25 @@ impl Users {
     pub async fn change_password(&self, owner: &Proven, new: NewPassword) -> Result<bool, Error> {
         let hash = self.hasher.hash(new).await?;
         let query = accounts::change_hash(&self.collection, &owner.user.id, &owner.hash, &hash);
-        Ok(self.fauna.query_idempotent(&query).await?)
+        match self.fauna.query_idempotent(&query).await {
+            Err(source @ fauna::Error::Unanswered(_)) => Err(Error::Unsettled { hash, source }),
+            changed => Ok(changed?),
+        }
+    }
+
+    /// Waits whether a password is set after all of which that was not known ([`Error::Unsettled`]): Fauna may carry out later
+    /// what it did not answer in time. If so, where its owner is reached.
+    pub async fn settles(&self, user: &DocumentId, hash: &str) -> Option<Email> {
+        for wait in LATE {
+            self.clock.sleep(wait).await;
+            let is_set = accounts::has_hash(user.as_str(), hash);
+            if matches!(self.fauna.query_idempotent(&is_set).await, Ok(true))
+                && let Ok(contact) = self.contact(user).await
+            {
+                return contact.map(|contact| contact.email);
+            }
+        }
+        None
     }
 
     /// Deletes an account with everything that only it has: tokens, links, secret; and what other rooms hold of it

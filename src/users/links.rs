@@ -210,8 +210,8 @@ impl Users {
             // The link is used up if it was done; nobody else has that hash.
             Err(lost @ fauna::Error::Unanswered(_)) => {
                 let is_done = is_password_hash(owner.as_str(), &hash);
-                if !self.fauna.query_idempotent::<bool>(&is_done).await? {
-                    return Err(lost.into());
+                if !matches!(self.fauna.query_idempotent(&is_done).await, Ok(true)) {
+                    return Err(Error::Unsettled { hash, source: lost });
                 }
                 let contact = self.contact(owner).await?;
                 Ok(contact.map(|contact| Used { user: owner.clone(), email: contact.email }))

@@ -20,6 +20,7 @@ use secrecy::SecretString;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::fauna;
 use crate::fauna::AsApp;
@@ -64,6 +65,8 @@ pub struct Users {
     hasher: Hasher,
     /// What other rooms do when an account is deleted.
     farewells: Vec<Farewell>,
+    /// To wait by.
+    clock: Clock,
 }
 
 /// Somebody who has an account.
@@ -115,6 +118,15 @@ pub enum Error {
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing,
+    /// Whether a password was changed is not known yet: the answer was lost ([`Users::settles`]).
+    #[error("whether a password was changed is not known yet")]
+    Unsettled {
+        /// Of the new password.
+        hash: String,
+        /// What became of the answer.
+        #[source]
+        source: fauna::Error,
+    },
     /// What other rooms hold of an account does not become less.
     #[error("an account cannot be deleted: a farewell never ends")]
     EndlessFarewell,
@@ -124,7 +136,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Fauna(error) => Self::from(error),
-            Error::Busy => Self::unavailable(error),
+            Error::Busy | Error::Unsettled { .. } => Self::unavailable(error),
             Error::Unreadable(_) | Error::Hashing | Error::EndlessFarewell => Self::internal(error),
         }
     }
@@ -132,8 +144,8 @@ impl From<Error> for Problem {
 
 impl Users {
     /// The users of that collection.
-    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher, farewells: Vec<Farewell>) -> Self {
-        Self { fauna, collection: collection.to_owned(), hasher, farewells }
+    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher, farewells: Vec<Farewell>, clock: Clock) -> Self {
+        Self { fauna, collection: collection.to_owned(), hasher, farewells, clock }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.

@@ -135,6 +135,21 @@ async fn a_session_that_begins_while_all_are_ended_does_not_begin() {
 }
 
 #[tokio::test]
+async fn what_must_be_ended_is_ended_as_soon_as_the_database_answers() {
+    let (world, _) = world().await;
+    let mut ann = world.sign_in("ann").await;
+    world.sql("alter table session rename to gone").await;
+    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None).await;
+    world.sql("alter table gone rename to session").await;
+    assert_eq!(world.count("select count(*) from session").await, 1);
+    while world.count("select count(*) from session").await > 0 {
+        world.clock.advance(Duration::from_secs(5));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ann.get("/now").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_promotion_is_undone_where_the_companion_fails() {
     let (world, fragile) = world().await;
     let mut ann = world.sign_in("ann").await;

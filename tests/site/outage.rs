@@ -203,6 +203,35 @@ async fn a_reset_whose_answer_is_lost_is_recognised() {
 }
 
 #[actix_rt::test]
+async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwhile() {
+    for by_mail in [false, true] {
+        let (_fauna, site, line) = behind_a_line().await;
+        let ann = site.sign_up("ann@example.com").await;
+        let body = if by_mail {
+            let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+            site.visitor().post("/auth/user/password/reset/token", &ask).await;
+            let fields = [json!({"id": "password", "value": "another horse 2"})];
+            json!({"method": "token", "token": token_to(&site, "ann@example.com").await, "formFields": fields})
+        } else {
+            json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"})
+        };
+        let path = if by_mail { "/auth/user/password/reset" } else { "/api/user/password" };
+        line.set(Line::LateHashes);
+        assert_unavailable(&ann.post(path, &body).await);
+        let thief = site.sign_in("ann@example.com").await;
+        line.set(Line::Up);
+        let told = ("ann@example.com".to_owned(), "password-changed".to_owned());
+        let is_told = site.eventually(Duration::from_secs(20), async || {
+            site.clock.advance(Duration::from_secs(2));
+            kinds(&site).await.contains(&told)
+        });
+        assert!(is_told.await, "by mail: {by_mail}");
+        assert_eq!(thief.get("/api/sessions").await.status, 401, "by mail: {by_mail}");
+        assert_eq!(ann.get("/api/sessions").await.status, if by_mail { 401 } else { 200 });
+    }
+}
+
+#[actix_rt::test]
 async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
         let (fauna, site, line) = behind_a_line().await;

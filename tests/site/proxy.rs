@@ -28,6 +28,8 @@ pub enum Line {
     LosesLarge,
     /// The answer to a request that sets a password's hash is lost.
     LosesHashes,
+    /// A request that sets a password's hash goes unanswered, and arrives when the line is otherwise.
+    LateHashes,
     /// An answer that names an address waits until the line is otherwise.
     HoldsAddresses,
 }
@@ -74,6 +76,7 @@ impl From<Line> for u8 {
             Line::LosesLarge => 5,
             Line::HoldsAddresses => 6,
             Line::LosesHashes => 7,
+            Line::LateHashes => 8,
         }
     }
 }
@@ -96,6 +99,15 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
                 asked += count;
                 sets_hash |= String::from_utf8_lossy(&up[..count]).contains("\"passwordHash\":");
                 if now == u8::from(Line::Down) || now == u8::from(Line::CutsLarge) && asked > LARGE {
+                    return;
+                }
+                if now == u8::from(Line::LateHashes) && sets_hash {
+                    drop(near);
+                    while line.load(Ordering::SeqCst) == now {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    let _sent = far.write_all(&up[..count]).await;
+                    let _answered = far.read(&mut down).await;
                     return;
                 }
                 if now == u8::from(Line::Silent) { Ok(()) } else { far.write_all(&up[..count]).await }
