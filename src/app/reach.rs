@@ -75,6 +75,7 @@ pub async fn reach_beside(config: &Config, clock: &Clock) -> Result<Reached, Err
 
 impl Reached {
     /// Stops the endpoint, if it is ours to stop, when all has been asked and answered.
+    #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_async, reason = "with the feature it waits"))]
     pub async fn halt(self) {
         #[cfg(feature = "embedded-fauna")]
         if let Some(running) = self.running {
@@ -115,6 +116,7 @@ async fn embedded(
 
 /// There is no embedded endpoint in this build.
 #[cfg(not(feature = "embedded-fauna"))]
+#[expect(clippy::unused_async, reason = "with the feature it waits")]
 async fn embedded(_: &Config, _: &Clock, _: std::net::SocketAddr, _: Option<SecretString>) -> Result<Reached, Error> {
     Err(Error::NoEmbeddedFauna)
 }
