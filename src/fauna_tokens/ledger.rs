@@ -41,6 +41,8 @@ struct Row {
     sealed_secret: Option<String>,
     /// `fauna_token.created_at`.
     created_at: i64,
+    /// `fauna_token.expires_at`.
+    token_ends: i64,
     /// `session.current_lineage`.
     current_lineage: Option<String>,
     /// `session.previous_lineage`.
@@ -67,6 +69,7 @@ impl Row {
             parent: self.parent_lineage,
             confirmed: self.sealed_secret.is_some(),
             created_at: Timestamp::from_millis(self.created_at),
+            expires_at: Timestamp::from_millis(self.token_ends),
         };
         (token, session)
     }
@@ -198,7 +201,7 @@ impl Ledger {
     /// Rows of one session, with it.
     pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, \
+            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
              s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
              from fauna_token t left join session s on s.handle = t.session_handle where t.session_handle = $1",
         )
@@ -217,11 +220,11 @@ impl Ledger {
         announced_before: Timestamp,
     ) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, \
+            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
              s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
              from fauna_token t left join session s on s.handle = t.session_handle \
              where (t.sealed_secret is null and t.created_at <= $3) or (t.sealed_secret is not null and ( \
-                 s.handle is null or s.expires_at <= $1 or ( \
+                 s.handle is null or s.expires_at <= $1 or t.expires_at <= $1 or ( \
                      t.lineage <> s.current_lineage and coalesce(t.parent_lineage, '') <> s.current_lineage and ( \
                          coalesce(s.rotated_at, 0) <= $2 or ( \
                              t.lineage <> coalesce(s.previous_lineage, '-') \
@@ -297,10 +300,16 @@ mod tests {
         .unwrap();
     }
 
-    async fn add_token(database: &Database, id: &str, handle: &str, line: (&str, Option<&str>), minted: (bool, i64)) {
+    async fn add_token(
+        database: &Database,
+        id: &str,
+        handle: &str,
+        line: (&str, Option<&str>),
+        minted: (bool, i64, i64),
+    ) {
         sqlx::query(
             "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, sealed_secret, created_at, \
-             expires_at) values ($1, $2, '1', $3, $4, $5, $6, 0)",
+             expires_at) values ($1, $2, '1', $3, $4, $5, $6, $7)",
         )
         .bind(id.to_owned())
         .bind(handle.to_owned())
@@ -308,6 +317,7 @@ mod tests {
         .bind(line.1.map(str::to_owned))
         .bind(minted.0.then(|| "sealed".to_owned()))
         .bind(minted.1)
+        .bind(minted.2)
         .execute(database.write())
         .await
         .unwrap();
@@ -320,7 +330,7 @@ mod tests {
         let database = Database::open(&url).await.unwrap();
         let ledger = Ledger::new(database.clone());
         for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
-            add_token(&database, id, handle, ("a", None), (is_confirmed, 0)).await;
+            add_token(&database, id, handle, ("a", None), (is_confirmed, 0, 2_000_000)).await;
         }
         let id = |id: &str| DocumentId::stored(id.to_owned());
         let own = SessionHandle::parse("own").unwrap();
@@ -356,7 +366,12 @@ mod tests {
             }
             for lineage in ["a", "b", "c"] {
                 for parent in [None, Some("a"), Some("b"), Some("z")] {
-                    for minted in [(true, 0), (false, 990_000), (false, 990_001)] {
+                    for minted in [
+                        (true, 0, 1_000_001),
+                        (true, 0, 1_000_000),
+                        (false, 990_000, 2_000_000),
+                        (false, 990_001, 1_000_000),
+                    ] {
                         seen.0 += 1;
                         add_token(&database, &seen.0.to_string(), &handle, (lineage, parent), minted).await;
                     }
@@ -366,7 +381,7 @@ mod tests {
             assert!(suspects.len() < usize::try_from(BATCH).unwrap());
             let suspected: Vec<String> = suspects.iter().map(|(token, _)| token.id.as_str().to_owned()).collect();
             let rows: Vec<Row> = sqlx::query_as(
-                "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, \
+                "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
                  s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
                  from fauna_token t left join session s on s.handle = t.session_handle",
             )

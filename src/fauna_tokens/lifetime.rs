@@ -22,6 +22,8 @@ pub struct Token {
     pub confirmed: bool,
     /// When its row was written.
     pub created_at: Timestamp,
+    /// When Fauna lets it end by itself.
+    pub expires_at: Timestamp,
 }
 
 /// What the session's row says.
@@ -75,6 +77,8 @@ pub enum Fate {
 pub fn fate(token: &Token, live: bool, patience: Duration, now: Timestamp) -> Fate {
     match (token.confirmed, live) {
         (true, false) => Fate::Collect,
+        // Its access token has ended: it is of no use, and Fauna has let it end.
+        (true, true) if token.expires_at <= now => Fate::Collect,
         (false, _) if token.created_at.after(patience) <= now => Fate::Bury,
         (true, true) | (false, _) => Fate::Keep,
     }
@@ -99,6 +103,7 @@ mod tests {
             parent: (!parent.is_empty()).then(|| parent.to_owned()),
             confirmed: true,
             created_at: at(0),
+            expires_at: at(500),
         }
     }
 
@@ -140,6 +145,8 @@ mod tests {
         for (what, token, live, now, expected) in [
             ("in use", &token("a", ""), true, 50, Fate::Keep),
             ("dead", &token("a", ""), false, 1, Fate::Collect),
+            ("in use for the last time", &token("a", ""), true, 499, Fate::Keep),
+            ("expired, though its session goes on", &token("a", ""), true, 500, Fate::Collect),
             ("being minted for a session not yet there", &unconfirmed, false, 9, Fate::Keep),
             ("being minted for a refresh", &unconfirmed, true, 9, Fate::Keep),
             ("never confirmed", &unconfirmed, false, 10, Fate::Bury),
