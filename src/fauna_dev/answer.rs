@@ -241,7 +241,9 @@ fn write_field(out: &mut String, field: &FieldFailure) {
 fn description(failure: &Failure, version: ApiVersion) -> String {
     let renamed =
         ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];
-    if version >= ApiVersion::V27 || !renamed.contains(&failure.code) {
+    // A set literal with a reference to nothing is an invalid expression, in the words of an invalid reference.
+    let is_renamed = renamed.contains(&failure.code) || failure.description.starts_with("Ref refers to undefined ");
+    if version >= ApiVersion::V27 || !is_renamed {
         return failure.description.clone();
     }
     let words = [("Document", "Instance"), ("document", "instance"), ("Collection", "Class"), ("collection", "class")];

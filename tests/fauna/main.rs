@@ -39,5 +39,6 @@ replay!(
     sets,
     tokens,
     transport,
-    values
+    values,
+    versions
 );

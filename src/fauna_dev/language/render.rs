@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::ApiVersion;
 use super::Expression;
 use super::FormCall;
 use super::Lambda;
@@ -96,10 +97,13 @@ impl Lambda {
         }
     }
 
-    /// The lambda as data, after the version it is read by.
-    pub fn versioned(&self) -> Object {
+    /// The lambda as data, as `version` of the API shows it: after the version it is read by, unless neither is later than the one
+    /// that lambdas without it are read by.
+    pub fn shown(&self, version: ApiVersion) -> Object {
         let mut shown = Object::new();
-        shown.set("api_version", Value::from(self.version().name()));
+        if self.version().max(version) > ApiVersion::V212 {
+            shown.set("api_version", Value::from(self.version().name()));
+        }
         if let Value::Object(literal) = self.literal() {
             for (name, value) in literal.iter() {
                 shown.set(Arc::clone(name), value.clone());

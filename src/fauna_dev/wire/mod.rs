@@ -2,6 +2,7 @@
 
 mod number;
 mod read;
+mod references;
 mod sets;
 mod text;
 mod write;

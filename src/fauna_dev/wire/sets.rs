@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::Bound;
 use crate::fauna_dev::language::Set;
 use crate::fauna_dev::language::Value;
 
-/// What stands inside `@set`.
-pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
+/// What stands inside `@set`, as a version of the API shows it.
+pub fn set_fields(set: &Set, version: ApiVersion) -> Vec<(&'static str, Value)> {
     let all = |sets: &[Arc<Set>]| match sets {
         [only] => Value::Set(Arc::clone(only)),
         sets => Value::array(sets.iter().map(|set| Value::Set(Arc::clone(set))).collect()),
@@ -30,7 +31,9 @@ pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
         Set::Intersection(sets) => vec![("intersection", all(sets))],
         Set::Difference(sets) => vec![("difference", all(sets))],
         Set::Distinct(source) => vec![("distinct", Value::Set(Arc::clone(source)))],
-        Set::Join { source, with } => vec![("join", Value::Set(Arc::clone(source))), ("with", with.versioned().into())],
+        Set::Join { source, with } => {
+            vec![("join", Value::Set(Arc::clone(source))), ("with", with.shown(version).into())]
+        }
         Set::IndexJoin { source, index } => {
             vec![("join", Value::Set(Arc::clone(source))), ("with", Value::Ref(*index))]
         }
@@ -43,12 +46,12 @@ pub fn set_fields(set: &Set) -> Vec<(&'static str, Value)> {
         }
         Set::Reverse(source) => vec![("reverse", Value::Set(Arc::clone(source)))],
         Set::Filter { with, source } => {
-            vec![("filter", with.versioned().into()), ("collection", Value::Set(Arc::clone(source)))]
+            vec![("filter", with.shown(version).into()), ("collection", Value::Set(Arc::clone(source)))]
         }
         Set::Events(source) => {
             let inside = match &**source {
                 Set::Schema(_) | Set::Document(_) => Value::Set(Arc::clone(source)),
-                other => Value::object(set_fields(other)),
+                other => Value::object(set_fields(other, version)),
             };
             vec![("events", inside)]
         }

@@ -9,6 +9,7 @@ use super::double;
 use super::escape;
 use super::hyphenated;
 use super::sets::set_fields;
+use crate::fauna_dev::language::Action;
 use crate::fauna_dev::language::ApiVersion;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Document;
@@ -19,9 +20,7 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Set;
 use crate::fauna_dev::language::Stamp;
 use crate::fauna_dev::language::Time;
-use crate::fauna_dev::language::Unresolved;
 use crate::fauna_dev::language::Value;
-use crate::fauna_dev::language::native;
 
 /// Knows the names of what references point to.
 pub trait Names {
@@ -41,13 +40,13 @@ pub trait Names {
 /// Writes one answer.
 pub struct Writer<'n> {
     /// Knows names.
-    names: &'n dyn Names,
+    pub(super) names: &'n dyn Names,
     /// The version that the request asked for.
-    version: ApiVersion,
+    pub(super) version: ApiVersion,
     /// The time of the transaction, in microseconds.
     now: i64,
     /// What has been written.
-    out: String,
+    pub(super) out: String,
 }
 
 impl<'n> Writer<'n> {
@@ -96,16 +95,19 @@ impl<'n> Writer<'n> {
                 fields.push(("data", Value::array(page.data.clone())));
                 self.fields(&fields)?;
             }
-            Value::Action(action) => self.string(action.name()),
+            Value::Action(action) => self.string(self.action(*action)),
             Value::DocumentEvent(event) => {
-                let mut fields = self.event(event.ts, event.action.name(), event.document);
-                fields.push(("data", event.data.clone().unwrap_or(Value::Null)));
+                let mut fields = self.event(event.ts, event.action, event.document);
+                if self.version > ApiVersion::V20 {
+                    fields.push(("data", event.data.clone().unwrap_or(Value::Null)));
+                }
                 self.fields(&fields)?;
             }
             Value::SetEvent(event) => {
-                let mut fields = self.event(event.ts, event.action.name(), event.document);
+                let mut fields = self.event(event.ts, event.action, event.document);
                 if !event.values.is_empty() {
-                    fields.push(("data", Value::array(event.values.clone())));
+                    let name = if self.version > ApiVersion::V20 { "data" } else { "values" };
+                    fields.push((name, Value::array(event.values.clone())));
                 }
                 self.fields(&fields)?;
             }
@@ -115,24 +117,51 @@ impl<'n> Writer<'n> {
             }
             Value::Cursor(cursor) => match &**cursor {
                 Cursor::Values(values) => self.array(values)?,
-                Cursor::Event(event) => return self.value(event),
+                Cursor::Event(event) => return self.event_cursor(event),
             },
         }
         Ok(true)
     }
 
-    /// A lambda with the version it is read by.
+    /// A lambda, with the version it is read by where that is not the oldest one of lambdas.
     fn lambda(&mut self, lambda: &Lambda) -> Outcome<()> {
         self.out.push_str("{\"@query\":");
-        self.object(&lambda.versioned())?;
+        self.object(&lambda.shown(self.version))?;
         self.out.push('}');
         Ok(())
     }
 
     /// The fields that both kinds of events have.
-    fn event(&self, ts: Stamp, action: &'static str, document: Ref) -> Vec<(&'static str, Value)> {
-        let name = if self.version >= ApiVersion::V27 { "document" } else { "instance" };
-        vec![("ts", ts.value()), ("action", Value::from(action)), (name, Value::Ref(document))]
+    fn event(&self, ts: Stamp, action: Action, document: Ref) -> Vec<(&'static str, Value)> {
+        vec![("ts", ts.value()), ("action", Value::Action(action)), (self.document_name(), Value::Ref(document))]
+    }
+
+    /// An event as a cursor.
+    fn event_cursor(&mut self, event: &Value) -> Outcome<bool> {
+        let Value::Object(object) = event else { return self.value(event) };
+        let document = Arc::from(self.document_name());
+        let named = |name: &Arc<str>| Arc::clone(if &**name == "document" { &document } else { name });
+        let fields: Object = object.iter().map(|(name, value)| (named(name), value.clone())).collect();
+        self.object(&fields)?;
+        Ok(true)
+    }
+
+    /// What happened; at first there were only two words for it.
+    const fn action(&self, action: Action) -> &'static str {
+        match action {
+            Action::Remove | Action::Delete if matches!(self.version, ApiVersion::V20) => "delete",
+            _ if matches!(self.version, ApiVersion::V20) => "create",
+            other => other.name(),
+        }
+    }
+
+    /// What events call their document.
+    const fn document_name(&self) -> &'static str {
+        match self.version {
+            ApiVersion::V20 => "resource",
+            ApiVersion::V21 => "instance",
+            _ => "document",
+        }
     }
 
     /// An integer.
@@ -141,12 +170,12 @@ impl<'n> Writer<'n> {
     }
 
     /// A string with what must be escaped escaped.
-    fn string(&mut self, text: &str) {
+    pub(super) fn string(&mut self, text: &str) {
         escape(&mut self.out, text);
     }
 
     /// `{"tag":"text"}`.
-    fn tagged(&mut self, tag: &str, text: &str) {
+    pub(super) fn tagged(&mut self, tag: &str, text: &str) {
         self.out.push('{');
         self.string(tag);
         self.out.push(':');
@@ -231,120 +260,6 @@ impl<'n> Writer<'n> {
         self.fields(&fields)
     }
 
-    /// A reference, where what it refers to has a name.
-    fn reference(&mut self, reference: Ref) -> Outcome<bool> {
-        let before = self.out.len();
-        self.out.push_str("{\"@ref\":");
-        if !self.inner_reference(reference)? {
-            self.out.truncate(before);
-            return Ok(false);
-        }
-        self.out.push('}');
-        Ok(true)
-    }
-
-    /// What stands inside `@ref`.
-    fn inner_reference(&mut self, reference: Ref) -> Outcome<bool> {
-        let Some(path) = self.names.path(reference.database)? else { return Ok(false) };
-        if let Some(name) = self.native_collection(reference) {
-            self.out.push_str("{\"id\":");
-            self.string(name);
-            self.database(&path);
-            self.out.push('}');
-            return Ok(true);
-        }
-        let id: Arc<str> = if native::is_named(reference.collection) {
-            let Some(name) = self.names.name(reference)? else { return Ok(false) };
-            name
-        } else {
-            Arc::from(reference.id.to_string())
-        };
-        self.out.push_str("{\"id\":");
-        self.string(&id);
-        self.out.push_str(if self.version >= ApiVersion::V27 { ",\"collection\":" } else { ",\"class\":" });
-        let parent = reference.parent();
-        self.out.push_str("{\"@ref\":");
-        if self.native_collection(parent).is_some() && native::is_named(reference.collection) {
-            self.out.push_str("{\"id\":");
-            self.string(self.native_collection(parent).unwrap_or_default());
-            self.out.push_str("}}");
-            self.database(&path);
-        } else {
-            if !self.inner_reference(parent)? {
-                return Ok(false);
-            }
-            self.out.push('}');
-        }
-        self.out.push('}');
-        Ok(true)
-    }
-
-    /// The name of a native collection that a reference is; collections were once classes.
-    fn native_collection(&self, reference: Ref) -> Option<&'static str> {
-        if !reference.is_collection() {
-            return None;
-        }
-        match native::name(reference.id)? {
-            "collections" if self.version < ApiVersion::V27 => Some("classes"),
-            name => Some(name),
-        }
-    }
-
-    /// `,"database":…` for a child database, the innermost first.
-    fn database(&mut self, path: &[Arc<str>]) {
-        if let Some((name, outer)) = path.split_first() {
-            self.out.push_str(",\"database\":{\"@ref\":{\"id\":");
-            self.string(name);
-            self.out.push_str(",\"collection\":{\"@ref\":{\"id\":\"databases\"}}");
-            self.database(outer);
-            self.out.push_str("}}");
-        }
-    }
-
-    /// A reference to what does not exist, as it was given.
-    fn unresolved(&mut self, reference: &Unresolved) {
-        self.out.push_str("{\"@ref\":{\"id\":");
-        let (collection, scope) = match reference {
-            Unresolved::Named { collection, name, scope } => {
-                self.string(name);
-                (Some(*collection), scope)
-            }
-            Unresolved::Native { collection, scope } => {
-                self.string(native::name(*collection).unwrap_or_default());
-                (None, scope)
-            }
-            Unresolved::Key { id, scope } => {
-                self.string(&id.to_string());
-                (Some(native::KEYS), scope)
-            }
-            Unresolved::Document { collection, id } => {
-                self.string(&id.to_string());
-                return self.unresolved_document(collection);
-            }
-            Unresolved::Own { collection } => {
-                self.string("self");
-                return self.unresolved_document(collection);
-            }
-        };
-        if let Some(collection) = collection.and_then(native::name) {
-            self.out.push_str(",\"collection\":{\"@ref\":{\"id\":");
-            self.string(collection);
-            self.out.push_str("}}");
-        }
-        if let Some(scope) = scope {
-            self.out.push_str(",\"database\":");
-            self.unresolved(scope);
-        }
-        self.out.push_str("}}");
-    }
-
-    /// The rest of a document whose collection does not exist.
-    fn unresolved_document(&mut self, collection: &Unresolved) {
-        self.out.push_str(",\"collection\":");
-        self.unresolved(collection);
-        self.out.push_str("}}");
-    }
-
     /// A set; some are written as plain references.
     fn set(&mut self, set: &Set) -> Outcome<bool> {
         if let Set::Schema(reference) | Set::Document(reference) = set {
@@ -355,7 +270,7 @@ impl<'n> Writer<'n> {
             return Ok(true);
         }
         self.out.push_str("{\"@set\":");
-        let fields = set_fields(set);
+        let fields = set_fields(set, self.version);
         self.fields(&fields)?;
         self.out.push('}');
         Ok(true)
