@@ -36,6 +36,7 @@ replay!(
     indexes,
     roles,
     schema,
+    set_details,
     sets,
     tokens,
     transport,

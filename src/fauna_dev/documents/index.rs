@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::require_kept;
 use crate::fauna_dev::evaluator::Caller;
 use crate::fauna_dev::evaluator::Context;
 use crate::fauna_dev::evaluator::Limit;
@@ -77,6 +78,20 @@ pub fn index(context: &Context<'_>, reference: Ref) -> Outcome<Option<Index>> {
         active: fields.get("active") == Some(&Value::Bool(true)),
         sources: all(fields.get("source")).map(source).collect(),
     }))
+}
+
+impl Index {
+    /// Refuses a time that lies before what its sources keep.
+    ///
+    /// # Errors
+    /// Where the time lies before; where the storage fails.
+    pub fn require_kept(&self, context: &Context<'_>, ts: i64) -> Outcome<()> {
+        let collections = self.sources.iter().filter_map(|(collection, _)| *collection);
+        for collection in collections {
+            require_kept(context, Ref::to_collection(self.reference.database, collection), ts)?;
+        }
+        Ok(())
+    }
 }
 
 /// One value or the elements of an array.

@@ -27,8 +27,14 @@ pub fn get(context: &Context<'_>, document: Ref) -> Outcome<Option<Stored>> {
     }
 }
 
-/// Refuses a time that lies before what a collection keeps.
-fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
+/// Refuses a time that lies before what a collection keeps. Schema was simply not there.
+///
+/// # Errors
+/// Where the time lies before; where the storage fails.
+pub fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
+    if Ref::new(collection.database, collection.id, 0).is_schema() {
+        return Ok(());
+    }
     let least = kept_since(context.transaction(), collection)?;
     if ts >= least {
         return Ok(());

@@ -102,29 +102,54 @@ const SORTED_REF: usize = 17;
 /// How many documents are read at once while an index is built.
 const BATCH: usize = 256;
 
-/// Fills a new index with the documents that exist.
+/// Fills a new index with the documents that exist and with what is kept of their histories. Nobody looks whether it is unique: a
+/// document that has its entry already keeps it.
 ///
 /// # Errors
-/// Where it would not be unique, at `position`; where the endpoint fails.
-pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref], position: &Position) -> Outcome<()> {
+/// Where the endpoint fails.
+pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outcome<()> {
     let Some(index) = index(context, reference)? else { return Ok(()) };
     for collection in collections {
         let mut from = i64::MIN;
         loop {
-            let ids = context.transaction().ids(*collection, from, true, BATCH)?;
+            let ids = context.transaction().ids_ever(*collection, from, true, BATCH)?;
             for id in &ids {
-                let document = Ref::new(collection.database, collection.id, *id);
-                let Some(stored) = context.transaction().get(document)? else { continue };
-                for entry in entries(context, &index, document, stored.ts, &stored.fields)? {
-                    require_unique(context, &index, &entry, position)?;
-                    context.transaction().add_entry(reference, &entry, expiry(&stored.fields))?;
-                }
+                build_document(context, &index, Ref::new(collection.database, collection.id, *id))?;
             }
             match ids.last() {
                 Some(last) if ids.len() == BATCH => from = last.saturating_add(1),
                 _ => break,
             }
         }
+    }
+    Ok(())
+}
+
+/// Gives an index the entries that the versions of a document have had.
+fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcome<()> {
+    let transaction = context.transaction();
+    let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();
+    for version in transaction.history(document)? {
+        let new = match &version.fields {
+            Some(fields) => entries(context, index, document, version.ts, fields)?,
+            None => Vec::new(),
+        };
+        for (came, ttl, entry) in open.iter().filter(|(_, _, entry)| !new.contains(entry)) {
+            transaction.put_past_entry(index.reference, entry, (*came, version.ts), *ttl)?;
+        }
+        open.retain(|(_, _, entry)| new.contains(entry));
+        let ttl = version.fields.as_deref().and_then(expiry);
+        for kept in &mut open {
+            kept.1 = ttl;
+        }
+        for entry in new {
+            if !open.iter().any(|(_, _, known)| *known == entry) {
+                open.push((version.ts, ttl, entry));
+            }
+        }
+    }
+    for (came, ttl, entry) in open {
+        transaction.put_entry(index.reference, &entry, came, ttl)?;
     }
     Ok(())
 }

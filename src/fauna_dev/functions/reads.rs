@@ -189,12 +189,18 @@ fn paginate(context: &Context<'_>, call: &FormCall, given: Given) -> Outcome<Val
             return Err(Failure::argument(at_cursor, text).into());
         }
     };
+    let is_negative = size.is_some_and(|size| size < 0);
     let size = size.map_or(DEFAULT_SIZE, |size| usize::try_from(size).unwrap_or(0).min(MAX_SIZE));
     let place = call.at(0);
     let request =
         PageRequest { cursor, backward, size, sources, cursor_at: &at_cursor, ..PageRequest::of(call, &place) };
     let context = at(context, ts);
-    Ok(Value::Page(Arc::new(sets::page(&context, &set, &request)?)))
+    let mut page = sets::page(&context, &set, &request)?;
+    if is_negative {
+        // Unlike a page of no elements it does not tell where to go on.
+        *(if backward { &mut page.before } else { &mut page.after }) = None;
+    }
+    Ok(Value::Page(Arc::new(page)))
 }
 
 /// `key_from_secret`: the key or token that a secret belongs to, if the caller may read it.

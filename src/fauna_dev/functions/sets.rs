@@ -22,6 +22,7 @@ use crate::fauna_dev::language::Ref;
 use crate::fauna_dev::language::Set;
 use crate::fauna_dev::language::Unresolved;
 use crate::fauna_dev::language::Value;
+use crate::fauna_dev::language::both;
 use crate::fauna_dev::language::native;
 use crate::fauna_dev::sets;
 
@@ -80,11 +81,11 @@ fn index_argument(value: &Value, at: &Position) -> Outcome<Value> {
     }
 }
 
-/// A term of a match: anything but a reference to what does not exist.
+/// A term of a match as it would be stored: anything but a reference to what does not exist.
 fn term(value: &Value, at: &Position) -> Outcome<Value> {
     match value {
         Value::Unresolved(_) => Err(Failure::expected(&[Kind::Any], value.kind(), at.clone()).into()),
-        other => Ok(other.clone()),
+        other => Ok(other.plain()),
     }
 }
 
@@ -186,6 +187,10 @@ fn range(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let from = call.value(context, 1)?;
     let to = call.value(context, 2)?;
     let shape = sets::shape(context, &source)?;
+    if shape.is_history {
+        let require = |cursor: &Value, place: usize| sets::require_event_cursor(context, cursor, &call.at(place));
+        both(require(&from, 1), require(&to, 2))?;
+    }
     let from = Arc::new(sets::bound(&shape, &from, true, &call.at(1))?);
     let to = Arc::new(sets::bound(&shape, &to, false, &call.at(2))?);
     Ok(Value::set(Set::Range { source, from, to }))

@@ -93,6 +93,14 @@ impl Lambda {
         Self::Stored { version, literal, parsed: OnceLock::new() }
     }
 
+    /// Where it stands in the request; nowhere where it was read from a document.
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::Parsed { expression, .. } => Some(&expression.position),
+            Self::Stored { .. } => None,
+        }
+    }
+
     /// The version its body is read by.
     pub fn version(&self) -> ApiVersion {
         match self {

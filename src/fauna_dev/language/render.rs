@@ -69,9 +69,6 @@ impl FormCall {
                 object.set(key.name, argument.literal());
             }
         }
-        if self.signature.keys.len() == 1 && object.contains("match") {
-            object.set("terms", Value::array(Vec::new()));
-        }
         object.into()
     }
 }

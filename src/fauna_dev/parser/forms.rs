@@ -90,7 +90,11 @@ impl Parser<'_> {
         let mut bound: Vec<(Arc<str>, Expression)> = Vec::new();
         let mut names = HashSet::new();
         let mut failures = Vec::new();
-        for (name, given) in self.bindings(bindings, at, &here)? {
+        let bindings = match self.bindings(bindings, at, &here) {
+            Ok(bindings) => bindings,
+            Err(halt) => return both(Err(halt), body_expression).map(|(never, _)| never),
+        };
+        for (name, given) in bindings {
             let start = self.free.len();
             let parsed = given.and_then(|(value, position)| self.expression(&value, &position));
             self.unbind(start, &names);

@@ -87,7 +87,7 @@ pub fn prepare(
         native::INDEXES => {
             let mut patch = patch.clone();
             let mut merged = super::patched(base, &patch);
-            if !merged.contains("partitions") {
+            if !matches!(merged.get("partitions"), Some(Value::Integer(_))) {
                 indexes::with_partitions(&mut merged);
                 patch.set("partitions", merged.get("partitions").cloned().unwrap_or(Value::Null));
             }
@@ -267,7 +267,7 @@ fn index(
             }
         }
     }
-    documents::build(context, document, &sources, position)?;
+    documents::build(context, document, &sources)?;
     let is_at_once = matches!(collections.as_slice(), [only] if *only >= 0) || sources.is_empty();
     Ok(if is_at_once { stored } else { Arc::clone(fields) })
 }

@@ -142,11 +142,16 @@ fn write(
         return Err(invalid(failures).into());
     }
     let mut fields = fields;
+    without_empty_data(&mut fields);
+    let shown = effects::store(context, document, fields, &prepared, (is_create, position))?;
+    Ok(Document { reference: document, ts: Stamp::Now, deleted: false, fields: shown, is_new: false })
+}
+
+/// Takes `data` away where there is nothing in it.
+fn without_empty_data(fields: &mut Object) {
     if matches!(fields.get("data"), Some(Value::Object(data)) if data.is_empty()) {
         fields.remove("data");
     }
-    let shown = effects::store(context, document, fields, &prepared, (is_create, position))?;
-    Ok(Document { reference: document, ts: Stamp::Now, deleted: false, fields: shown, is_new: false })
 }
 
 /// Deletes a document and gives it as it was.
@@ -184,11 +189,12 @@ pub fn insert_version(
     let fields = if action == Action::Delete {
         None
     } else {
-        let fields = rules::selected(document.collection, &patched(&Object::new(), &patch));
+        let mut fields = rules::selected(document.collection, &patched(&Object::new(), &patch));
         let failures = rules::failures(context, document.collection, &fields)?;
         if !failures.is_empty() {
             return Err(Failure::invalid(failures, position.clone()).into());
         }
+        without_empty_data(&mut fields);
         Some(Arc::new(effects::with_ttl(context, document, fields)?))
     };
     let mut history = context.transaction().history(document)?;

@@ -169,7 +169,7 @@ pub fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Ite
 fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
     match set {
         Set::Join { with, .. } => {
-            let at = Position::root().at("with");
+            let at = with.position().cloned().unwrap_or_else(|| Position::root().at("with"));
             cast::set.apply(&context.apply(with, item.shown(), &at)?, &at)
         }
         Set::IndexJoin { index, .. } => {

@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::PageRequest;
+use super::item::Item;
+use super::item::Items;
 use super::page::cut;
 use super::require_readable;
 use crate::fauna_dev::access::Deed;
@@ -93,6 +95,9 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
     let readable = require_readable(context, set, request.denied_at)?;
     let Set::Events(source) = &*readable.set else { return Err(no_history(request.position)) };
     let mut events = history(context, source, request.position)?;
+    if let Some(ts) = context.valid_time {
+        events.retain(|event| event.place.ts <= ts);
+    }
     if !is_composite(source) {
         for event in &mut events {
             event.sources = vec![Arc::clone(&readable.set)];
@@ -127,6 +132,16 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
         *end = Some(Value::Cursor(Arc::new(Cursor::Event(value))));
     }
     Ok(page)
+}
+
+/// The documents of the events of a set, as `get` and `exists` see them.
+///
+/// # Errors
+/// Where the set has no history, or reading fails.
+pub fn items<'i>(context: &Context<'_>, set: &Arc<Set>, source: &Arc<Set>) -> Outcome<Items<'i>> {
+    let events = history(context, source, &Position::root())?;
+    let items: Vec<_> = events.iter().map(|event| Ok(Item::plain(event.place.document, set))).collect();
+    Ok(Box::new(items.into_iter()))
 }
 
 /// The events from a cursor on, or before it.
@@ -241,6 +256,8 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
             (Some(before), Some(fields)) => (Action::Update, Some(changes(before.get("data"), fields.get("data")))),
         };
         let ts = context.transaction().stamp(version.ts);
+        // An event that wrote nothing shows nothing.
+        let data = data.filter(|data| !matches!(data, Value::Object(object) if object.is_empty()));
         let place = Place { ts: version.ts, action, document, terms: Vec::new() };
         let value = Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data }));
         events.push(Event { place, value, sources: Vec::new() });
@@ -297,6 +314,14 @@ fn of_index(context: &Context<'_>, source: &Arc<Set>, index: Ref, terms: &[Value
 fn in_order(mut events: Vec<Event>) -> Vec<Event> {
     events.sort_by(|a, b| a.place.compare_stored(&b.place));
     events
+}
+
+/// Refuses what is no cursor into a history.
+///
+/// # Errors
+/// Where it is none, at `at`.
+pub fn require_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome<()> {
+    event_cursor(context, cursor, at).map(|_| ())
 }
 
 /// A cursor into a history, and how it is shown.

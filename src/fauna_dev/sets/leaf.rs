@@ -65,6 +65,9 @@ pub fn index<'i>(
     if definition.terms.len() != terms.len() {
         return Ok(Box::new(std::iter::empty()));
     }
+    if let Some(ts) = context.valid_time {
+        definition.require_kept(context, ts)?;
+    }
     let flags: Arc<[bool]> = definition.values.iter().map(|value| value.reverse).collect();
     let (lower, upper) = span.ends();
     let ends = (padded(lower, &flags, true), padded(upper, &flags, false));
@@ -160,6 +163,7 @@ fn some_ids(
 ) -> Outcome<Vec<i64>> {
     let transaction = context.transaction();
     let Some(ts) = context.valid_time else { return transaction.ids(collection, from, !descending, limit) };
+    documents::require_kept(context, collection, ts)?;
     let mut ids = Vec::new();
     for id in transaction.ids_ever(collection, from, !descending, usize::MAX)? {
         if transaction.get_at(Ref::new(collection.database, collection.id, id), ts)?.is_some() {

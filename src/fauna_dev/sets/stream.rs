@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::algebra;
+use super::events;
 use super::item::Item;
 use super::item::Items;
 use super::leaf;
@@ -88,9 +89,9 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outco
         Set::Reverse(source) => reversal::items(context, set, source, span),
         Set::Filter { with, source } => {
             let with = Arc::clone(with);
+            let at = with.position().cloned().unwrap_or_else(|| Position::root().at("filter"));
             let filter = move |item: Outcome<Item>| match item {
                 Ok(item) => {
-                    let at = Position::root().at("filter");
                     let answer = context.apply(&with, item.shown(), &at);
                     match answer.and_then(|answer| cast::boolean.apply(&answer, &at)) {
                         Ok(true) => Some(Ok(item)),
@@ -103,6 +104,6 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outco
             Ok(Box::new(items(context, source, span)?.filter_map(filter)))
         }
         Set::Join { .. } | Set::IndexJoin { .. } => algebra::join(context, set, span),
-        Set::Events(_) => Ok(Box::new(std::iter::empty())),
+        Set::Events(source) => events::items(context, set, source),
     })
 }

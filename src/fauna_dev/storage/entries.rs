@@ -55,11 +55,40 @@ impl Transaction<'_> {
     /// # Errors
     /// Where the storage fails.
     pub fn add_entry(&self, index: Ref, entry: &Entry, ttl: Option<i64>) -> Outcome<()> {
+        self.put_entry(index, entry, self.commit, ttl)
+    }
+
+    /// Adds an entry that came at `came`, or prolongs it.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn put_entry(&self, index: Ref, entry: &Entry, came: i64, ttl: Option<i64>) -> Outcome<()> {
         let sql =
             "insert into entries (database, index_id, terms, sort, ts, ttl, entry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    on conflict (database, index_id, terms, sort) do update set ttl = ?6";
         let content = content(&entry.values, entry.document, self.commit);
-        let parameters = (index.database, index.id, &entry.terms, &entry.sort, self.commit, ttl, content);
+        let parameters = (index.database, index.id, &entry.terms, &entry.sort, came, ttl, content);
+        self.connection.prepare_cached(sql)?.execute(parameters)?;
+        self.wrote();
+        Ok(())
+    }
+
+    /// Adds an entry that came and ended before the index was there.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn put_past_entry(
+        &self,
+        index: Ref,
+        entry: &Entry,
+        (came, ended): (i64, i64),
+        ttl: Option<i64>,
+    ) -> Outcome<()> {
+        let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry, due)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let content = content(&entry.values, entry.document, self.commit);
+        let place = (index.database, index.id, &entry.terms, &entry.sort);
+        let parameters = (place.0, place.1, place.2, place.3, came, ended, ttl, content, due(self.commit));
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         self.wrote();
         Ok(())
