@@ -36,6 +36,7 @@ replay!(
     indexes,
     roles,
     schema,
+    schema_failures,
     set_details,
     sets,
     tokens,

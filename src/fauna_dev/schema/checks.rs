@@ -1,5 +1,9 @@
 //! Checks of single fields.
 
+use std::sync::LazyLock;
+
+use fancy_regex::Regex;
+
 use crate::fauna_dev::language::FieldFailure;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Value;
@@ -80,8 +84,15 @@ pub fn name(data: &Object) -> Failures {
     }
 }
 
+/// `priority`, which must be one of those there are.
+pub fn priority(data: &Object) -> Failures {
+    optional(data, "priority", "Priority", |value| matches!(value, Value::Integer(1..=500)))
+}
+
+/// What names consist of: what Unicode takes for parts of words, and what may be in the segment of a path.
+static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\A[;@+$\-_.!~%\w]+\z").ok());
+
 /// Whether a name consists of letters, digits and what may be in the segment of a path.
 fn is_name(name: &str) -> bool {
-    let allowed = |character: char| character.is_alphanumeric() || ";@+$-_.!~%".contains(character);
-    !name.is_empty() && name.chars().all(allowed)
+    NAME.as_ref().is_some_and(|pattern| pattern.is_match(name).unwrap_or(false))
 }

@@ -41,14 +41,29 @@ pub fn selected(fields: &Object) -> Object {
     };
     let field = |(name, value): &(Arc<str>, Value)| match &**name {
         "terms" | "values" => (Arc::clone(name), each(value)),
+        "source" => (Arc::clone(name), renamed(value)),
         _ => (Arc::clone(name), value.clone()),
     };
     fields.iter().map(field).collect()
 }
 
+/// A source with its collections under the name that they have now.
+fn renamed(source: &Value) -> Value {
+    match source {
+        Value::Array(all) => Value::array(all.iter().map(renamed).collect()),
+        Value::Object(object) if collection_failure(object, "class").is_none() => {
+            let mut fields = (**object).clone();
+            fields.set("collection", object.get("class").cloned().unwrap_or(Value::Null));
+            fields.remove("class");
+            fields.into()
+        }
+        other => other.clone(),
+    }
+}
+
 /// The fields of a new index that nobody gave.
 pub fn with_partitions(fields: &mut Object) {
-    if fields.contains("partitions") {
+    if matches!(fields.get("partitions"), Some(Value::Integer(_))) {
         return;
     }
     let is_open = match fields.get("terms") {
@@ -70,6 +85,11 @@ fn sources(fields: &Object) -> Vec<&Value> {
 
 /// The collections that an index takes documents from; −1 stands for all of users.
 pub fn collections(fields: &Object) -> Vec<i64> {
+    sources(fields).into_iter().flat_map(collections_of).collect()
+}
+
+/// The collections of a source.
+fn collections_of(source: &Value) -> Vec<i64> {
     let of = |value: &Value| match value {
         Value::Ref(reference) => vec![reference.id],
         Value::String(_) => vec![-1],
@@ -78,106 +98,170 @@ pub fn collections(fields: &Object) -> Vec<i64> {
         }
         _ => Vec::new(),
     };
-    sources(fields)
-        .into_iter()
-        .flat_map(|source| match source {
-            Value::Object(object) => {
-                object.get("collection").or_else(|| object.get("class")).map(of).unwrap_or_default()
-            }
-            other => of(other),
-        })
-        .collect()
+    match source {
+        Value::Object(object) => object.get("collection").map(of).unwrap_or_default(),
+        other => of(other),
+    }
 }
 
-/// What is wrong with an index.
+/// What is wrong with an index, where `data` is what is wrong with its data.
 ///
 /// # Errors
 /// Where the endpoint fails.
-pub fn failures(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
-    let mut failures = Vec::new();
+pub fn failures(context: &Context<'_>, fields: &Object, data: Failures) -> Outcome<Failures> {
+    let mut failures: Failures = partitions(fields).into_iter().collect();
+    let source = sources(fields).into_iter().find_map(source).or_else(|| several(fields));
     match fields.get("source") {
         None => failures.push(missing(&["source"])),
-        Some(_) => failures.extend(sources(fields).into_iter().filter_map(source)),
+        Some(_) => failures.extend(source.clone()),
     }
+    failures.extend(data);
     failures.extend(checks::name(fields));
-    for field in ["terms", "values"] {
-        failures.extend(terms(fields, field));
-    }
+    let [terms, values] = ["terms", "values"].map(|field| terms(fields, field));
+    failures.extend([&terms, &values].into_iter().filter_map(Clone::clone));
     let is_boolean = |value: &Value| matches!(value, Value::Bool(_));
-    failures.extend(checks::optional(fields, "active", "Boolean", is_boolean));
-    failures.extend(partitions(fields));
-    failures.extend(checks::optional(fields, "unique", "Boolean", is_boolean));
-    failures.extend(checks::optional(fields, "serialized", "Boolean", is_boolean));
-    failures.extend(bindings(context, fields)?);
+    for flag in ["active", "unique", "serialized"] {
+        failures.extend(checks::optional(fields, flag, "Boolean", is_boolean));
+    }
+    if source.is_none() {
+        let readable = [("terms", terms), ("values", values)].into_iter().filter(|(_, failure)| failure.is_none());
+        let readable: Vec<&Value> = readable.filter_map(|(field, _)| fields.get(field)).collect();
+        failures.extend(bindings(context, fields, &readable)?);
+    }
     Ok(failures)
+}
+
+/// What is wrong with sources together.
+fn several(fields: &Object) -> Option<FieldFailure> {
+    let all = sources(fields);
+    let of = |source: &Value| {
+        let mut ids = collections_of(source);
+        ids.sort_unstable();
+        ids
+    };
+    let is_twice = |(place, source): (usize, &&Value)| {
+        let ids = of(source);
+        !ids.contains(&-1) && all.iter().skip(place.saturating_add(1)).any(|other| of(other) == ids)
+    };
+    if all.iter().enumerate().any(is_twice) {
+        let text = "A collection ref may only match one binding.";
+        return Some(FieldFailure::new(&["source"], "multiple bindings", text));
+    }
+    let has_bindings = |source: &&Value| {
+        matches!(source, Value::Object(object)
+            if matches!(object.get("fields"), Some(Value::Object(fields)) if !fields.is_empty()))
+    };
+    let is_mixed = all.len() > 1 && !all.iter().any(has_bindings) && all.iter().any(|source| of(source).contains(&-1));
+    let text = "Cannot mix collection refs and wildcards without providing bindings.";
+    is_mixed.then(|| FieldFailure::new(&["source"], "mixed wildcards", text))
 }
 
 /// What is wrong with a source.
 fn source(value: &Value) -> Option<FieldFailure> {
-    let database = || FieldFailure::new(&["source"], "invalid reference", "Cannot read reference.");
-    let of = |value: &Value, path: &[&str]| match value {
+    match value {
+        Value::Object(object) => {
+            // One of the two is enough; where neither is right, the older one is reported.
+            let class = collection_failure(object, "class");
+            class.filter(|_| collection_failure(object, "collection").is_some()).or_else(|| {
+                match object.get("fields") {
+                    None | Some(Value::Null) => None,
+                    Some(Value::Object(fields)) => {
+                        let (name, other) = fields.iter().find(|(_, binding)| !matches!(binding, Value::Lambda(_)))?;
+                        Some(wrong_type(&["fields", name], "Query", other))
+                    }
+                    Some(other) => Some(wrong_type(&["fields"], "Query Map", other)),
+                }
+            })
+        }
+        Value::Array(_) => Some(wrong_type(&["source"], "SourceClass", value)),
+        other => collections_failure(other, &["source"]),
+    }
+}
+
+/// What is wrong with a field of a source that says which collections.
+fn collection_failure(source: &Object, field: &str) -> Option<FieldFailure> {
+    match source.get(field) {
+        None => Some(missing(&[field])),
+        Some(value) => collections_failure(value, &[field]),
+    }
+}
+
+/// What is wrong with what says which collections.
+fn collections_failure(value: &Value, path: &[&str]) -> Option<FieldFailure> {
+    match value {
         Value::String(text) if &**text == "_" => None,
-        Value::Ref(Ref { collection: native::COLLECTIONS, id: native::DATABASES, .. }) => Some(database()),
+        Value::Ref(Ref { collection: native::COLLECTIONS, id: native::DATABASES, .. }) => {
+            Some(FieldFailure::new(&["source"], "invalid reference", "Cannot read reference."))
+        }
         Value::Ref(reference) if reference.is_collection() => None,
         Value::Array(all) => all.iter().find_map(|one| match one {
             Value::Ref(reference) if reference.is_collection() => None,
             other => Some(wrong_type(path, "Class Ref", other)),
         }),
         other => Some(wrong_type(path, "SourceClass", other)),
-    };
-    match value {
-        Value::Object(object) => match object
-            .get("collection")
-            .map(|it| (it, "collection"))
-            .or_else(|| Some((object.get("class")?, "class")))
-        {
-            None => Some(missing(&["class"])),
-            Some((collection, field)) => of(collection, &[field]),
-        },
-        Value::Array(_) => Some(wrong_type(&["source"], "SourceClass", value)),
-        other => of(other, &["source"]),
     }
 }
 
-/// What is wrong with terms or values.
-fn terms(fields: &Object, field: &'static str) -> Failures {
+/// What is wrong with terms or values: what the first that cannot be read lacks.
+fn terms(fields: &Object, field: &'static str) -> Option<FieldFailure> {
     let one = |value: &Value| match value {
-        Value::Object(object) if object.contains("field") || object.contains("binding") => match object.get("field") {
-            Some(Value::Array(path)) => {
-                let is_step = |step: &&Value| matches!(step, Value::Integer(_) | Value::String(_));
-                path.iter().find(|step| !is_step(step)).map(|other| wrong_type(&["field"], "Long or String", other))
-            }
-            _ => None,
-        },
-        Value::Object(_) => {
-            let text = "Must provide one of the following: field, binding";
-            Some(FieldFailure::new(&["field"], "value required", text))
-        }
+        Value::Object(object) => term(object),
         other => Some(wrong_type(&[field], "Term", other)),
     };
-    match fields.get(field) {
-        None => Vec::new(),
-        Some(Value::Array(all)) => all.iter().find_map(one).into_iter().collect(),
-        Some(other) => one(other).into_iter().collect(),
+    match fields.get(field)? {
+        Value::Array(all) => all.iter().find_map(one),
+        other => one(other),
     }
 }
 
-/// What is wrong with the number of partitions.
-fn partitions(fields: &Object) -> Failures {
+/// What is wrong with a term or a value.
+fn term(object: &Object) -> Option<FieldFailure> {
+    let has_field = object.contains("field");
+    let steps = match object.get("field") {
+        None => &[],
+        Some(Value::Array(path)) => &path[..],
+        Some(one) => std::slice::from_ref(one),
+    };
+    let wrong_step = steps.iter().find(|step| !matches!(step, Value::Integer(_) | Value::String(_)));
+    let place = match object.get("binding") {
+        Some(Value::String(_)) => None,
+        _ if has_field && wrong_step.is_none() => None,
+        Some(binding) => Some(wrong_type(&["binding"], "String", binding)),
+        None => Some(wrong_step.map_or_else(
+            || {
+                let text = "Must provide one of the following: field, binding";
+                FieldFailure::new(&["field"], "value required", text)
+            },
+            |step| wrong_type(&["field"], "Long or String", step),
+        )),
+    };
+    let flag = |name| checks::optional(object, name, "Boolean", |value| matches!(value, Value::Bool(_))).pop();
+    place.or_else(|| flag("reverse")).or_else(|| flag("mva")).or_else(|| match object.get("transform") {
+        None => None,
+        Some(Value::String(name)) if &**name == "casefold" => None,
+        Some(Value::String(name)) => {
+            let text = format!("Invalid value `{name}` at `transform`");
+            Some(FieldFailure::new(&["transform"], "invalid value", text))
+        }
+        Some(other) => Some(wrong_type(&["transform"], "String", other)),
+    })
+}
+
+/// What is wrong with the number of partitions; what is no number counts as none.
+fn partitions(fields: &Object) -> Option<FieldFailure> {
     match fields.get("partitions") {
         Some(Value::Integer(number)) if !(1..=MAX_PARTITIONS).contains(number) => {
             let text = format!("Value {number} is not in expected range 1 to {MAX_PARTITIONS}.");
-            vec![FieldFailure::new(&["partitions"], "bounds error", text)]
+            Some(FieldFailure::new(&["partitions"], "bounds error", text))
         }
-        _ => checks::optional(fields, "partitions", "Long", |value| matches!(value, Value::Integer(_))),
+        _ => None,
     }
 }
 
-/// Bindings that are not pure, or that nothing uses.
-fn bindings(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
+/// Bindings that are not pure, or that none of the terms and values that can be read uses.
+fn bindings(context: &Context<'_>, fields: &Object, readable: &[&Value]) -> Outcome<Failures> {
     let mut failures = Vec::new();
-    let used: Vec<&str> =
-        ["terms", "values"].into_iter().filter_map(|field| fields.get(field)).flat_map(binding_names).collect();
+    let used: Vec<&str> = readable.iter().flat_map(|value| binding_names(value)).collect();
     for (place, source) in sources(fields).into_iter().enumerate() {
         let Value::Object(source) = source else { continue };
         let Some(Value::Object(bindings)) = source.get("fields") else { continue };

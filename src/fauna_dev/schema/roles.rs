@@ -23,10 +23,10 @@ const ACTIONS: [(&str, usize); 9] = [
     ("call", 1),
 ];
 
-/// Applies something to an object or to each object of an array.
-fn each(value: &Value, change: impl Fn(&Object) -> Object) -> Value {
-    match value {
-        Value::Object(object) => change(object).into(),
+/// Applies something to an object or to each object of an array; nothing where nothing is left of the only object.
+fn each(value: &Value, change: impl Fn(&Object) -> Object) -> Option<Value> {
+    Some(match value {
+        Value::Object(object) => Some(change(object)).filter(|changed| !changed.is_empty())?.into(),
         Value::Array(elements) => Value::array(
             elements
                 .iter()
@@ -37,7 +37,7 @@ fn each(value: &Value, change: impl Fn(&Object) -> Object) -> Value {
                 .collect(),
         ),
         other => other.clone(),
-    }
+    })
 }
 
 /// Only the fields of these names.
@@ -62,83 +62,99 @@ pub fn selected(fields: &Object) -> Object {
     };
     fields
         .iter()
-        .map(|(name, value)| match &**name {
-            "membership" => (Arc::clone(name), each(value, |object| only(object, &["resource", "predicate"]))),
-            "privileges" => (Arc::clone(name), each(value, privilege)),
-            _ => (Arc::clone(name), value.clone()),
+        .filter_map(|(name, value)| {
+            let kept = match &**name {
+                "membership" => each(value, |object| only(object, &["resource", "predicate"]))?,
+                "privileges" => each(value, privilege)?,
+                _ => value.clone(),
+            };
+            Some((Arc::clone(name), kept))
         })
         .collect()
 }
 
-/// What is wrong with a role.
+/// What is wrong with a role. Of its memberships, as of its privileges, only the first that cannot be read is reported, and where
+/// that is because it has no resource, they count as none. What FQL v10 would take is looked for in what can be read.
 pub fn failures(fields: &Object) -> Failures {
-    let mut failures = Vec::new();
-    for (value, path) in entries(fields, "membership", &mut failures) {
-        if let Some(resource) = value.get("resource") {
-            let is_collection =
-                matches!(resource, Value::Ref(reference) if reference.collection == native::COLLECTIONS);
-            if let Value::String(_) = resource {
-                failures.push(wrong_type(&["membership", "resource"], "Ref", resource));
-            } else if !is_collection {
-                failures.push(wrong_type(&[&path[..], &["resource"]].concat(), "Class Ref", resource));
-            }
-        }
-        match value.get("predicate") {
-            None | Some(Value::Lambda(_)) => {}
-            Some(other) => failures.push(wrong_type(&["membership", "predicate"], "Query", other)),
-        }
-    }
-    for (value, path) in entries(fields, "privileges", &mut failures) {
-        match value.get("resource") {
-            None | Some(Value::Ref(_)) => {}
-            Some(resource @ Value::String(_)) => {
-                failures.push(wrong_type(&["privileges", "resource"], "Ref", resource));
-            }
-            Some(resource) => failures.push(wrong_type(&[&path[..], &["resource"]].concat(), "Ref", resource)),
-        }
-        if let Some(actions) = value.get("actions").filter(|actions| !matches!(actions, Value::Object(_) | Value::Null))
-        {
-            failures.push(wrong_type(&["actions"], "RoleAction Map", actions));
-        }
-        if let Some(Value::Object(actions)) = value.get("actions") {
-            for (action, grant) in actions.iter() {
-                match grant {
-                    Value::Bool(_) | Value::Lambda(_) => {}
-                    Value::String(_) => failures.push(wrong_type(&["privileges", "actions", action], "Query", grant)),
-                    other => failures.push(wrong_type(&["actions", action], "RoleAction", other)),
-                }
-            }
-        }
-    }
+    let memberships = entries(fields, "membership", "Membership", membership);
+    let privileges = entries(fields, "privileges", "Privilege", privilege);
+    let mut failures: Failures =
+        [&memberships, &privileges].into_iter().filter_map(|read| read.as_ref().err().cloned()).collect();
     failures.extend(arities(fields));
+    for privilege in privileges.unwrap_or_default() {
+        failures.extend(v10_resource("privileges", privilege));
+        let Some(Value::Object(actions)) = privilege.get("actions") else { continue };
+        for (action, grant) in actions.iter().filter(|(_, grant)| matches!(grant, Value::String(_))) {
+            failures.push(wrong_type(&["privileges", "actions", action], "Query", grant));
+        }
+    }
+    for membership in memberships.unwrap_or_default() {
+        failures.extend(v10_resource("membership", membership));
+        if let Some(predicate @ Value::String(_)) = membership.get("predicate") {
+            failures.push(wrong_type(&["membership", "predicate"], "Query", predicate));
+        }
+    }
     failures
 }
 
-/// The objects of a field that holds one or several, each with its path.
+/// A resource by name, as only FQL v10 has it.
+fn v10_resource(field: &str, entry: &Object) -> Option<FieldFailure> {
+    let resource = entry.get("resource").filter(|resource| matches!(resource, Value::String(_)))?;
+    Some(wrong_type(&[field, "resource"], "Ref", resource))
+}
+
+/// Why something cannot be read as a membership.
+fn membership(entry: &Object) -> Option<FieldFailure> {
+    let is_collection = |value: &Value| matches!(value, Value::Ref(it) if it.collection == native::COLLECTIONS);
+    match (entry.get("resource"), entry.get("predicate")) {
+        (Some(resource), _) if !is_collection(resource) && !matches!(resource, Value::String(_)) => {
+            Some(wrong_type(&["resource"], "Class Ref", resource))
+        }
+        (_, None | Some(Value::Lambda(_) | Value::String(_))) => None,
+        (_, Some(predicate)) => Some(wrong_type(&["predicate"], "Query", predicate)),
+    }
+}
+
+/// Why something cannot be read as a privilege.
+fn privilege(entry: &Object) -> Option<FieldFailure> {
+    let is_grant = |grant: &Value| matches!(grant, Value::Bool(_) | Value::Lambda(_) | Value::String(_));
+    match (entry.get("resource"), entry.get("actions")) {
+        (Some(resource), _) if !matches!(resource, Value::Ref(_) | Value::String(_)) => {
+            Some(wrong_type(&["resource"], "Ref", resource))
+        }
+        (_, Some(Value::Object(actions))) => {
+            let (action, grant) = actions.iter().find(|(_, grant)| !is_grant(grant))?;
+            Some(wrong_type(&["actions", action], "RoleAction", grant))
+        }
+        (_, None | Some(Value::Null)) => None,
+        (_, Some(actions)) => Some(wrong_type(&["actions"], "RoleAction Map", actions)),
+    }
+}
+
+/// The objects of a field that holds one or several; none where one has no resource. Or why the first that cannot be read cannot.
 fn entries<'f>(
     fields: &'f Object,
-    name: &'static str,
-    failures: &mut Failures,
-) -> Vec<(&'f Object, Vec<&'static str>)> {
-    let expected = if name == "membership" { "Membership" } else { "Privilege" };
-    match fields.get(name) {
-        None => Vec::new(),
-        Some(Value::Object(object)) => vec![(&**object, vec![name])],
-        Some(Value::Array(elements)) => elements
-            .iter()
-            .filter_map(|element| match element {
-                Value::Object(object) => Some((&**object, vec![name])),
-                other => {
-                    failures.push(wrong_type(&[name], expected, other));
-                    None
-                }
-            })
-            .collect(),
-        Some(other) => {
-            failures.push(wrong_type(&[name], expected, other));
-            Vec::new()
+    name: &str,
+    expected: &str,
+    fault: impl Fn(&Object) -> Option<FieldFailure>,
+) -> Result<Vec<&'f Object>, FieldFailure> {
+    let given = match fields.get(name) {
+        None => &[],
+        Some(Value::Array(elements)) => &elements[..],
+        Some(one) => std::slice::from_ref(one),
+    };
+    let mut found = Vec::new();
+    for entry in given {
+        let Value::Object(object) = entry else { return Err(wrong_type(&[name], expected, entry)) };
+        if !object.contains("resource") {
+            return Ok(Vec::new());
+        }
+        match fault(object) {
+            Some(failure) => return Err(failure),
+            None => found.push(&**object),
         }
     }
+    Ok(found)
 }
 
 /// Predicates with the wrong number of parameters; looked for only where there is a single entry, as FaunaDB does.

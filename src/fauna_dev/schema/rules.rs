@@ -56,7 +56,7 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
     match collection {
         native::DATABASES => {
             failures.extend(checks::name(fields));
-            failures.extend(checks::optional(fields, "priority", "Long", is_integer));
+            failures.extend(checks::priority(fields));
             for flag in ["container", "typechecked", "protected"] {
                 failures.extend(checks::optional(fields, flag, "Boolean", is_boolean));
             }
@@ -71,7 +71,7 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
             failures.extend(checks::name(fields));
         }
         native::INDEXES => {
-            failures.extend(indexes::failures(context, fields)?);
+            failures = indexes::failures(context, fields, failures)?;
         }
         native::FUNCTIONS => {
             failures.extend(checks::name(fields));
@@ -112,7 +112,7 @@ fn key(fields: &Object) -> Failures {
         |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
     let mut failures = checks::required(fields, "role", "Role", is_role);
     failures.extend(checks::optional(fields, "database", "Database Ref", is_database));
-    failures.extend(checks::optional(fields, "priority", "Long", |value| matches!(value, Value::Integer(_))));
+    failures.extend(checks::priority(fields));
     failures.extend(checks::ttl(fields));
     failures
 }
@@ -178,15 +178,9 @@ fn collect(value: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, 
     match value {
         Value::Ref(reference) => found.push((path.clone(), *reference)),
         Value::Array(elements) => {
-            for (index, element) in elements.iter().enumerate() {
-                // A reference that is itself an element is reported at its array.
-                if let Value::Ref(reference) = element {
-                    found.push((path.clone(), *reference));
-                    continue;
-                }
-                path.push(index.to_string());
+            // What is inside an element is reported as if it were inside the array.
+            for element in elements.iter() {
                 collect(element, path, found);
-                path.pop();
             }
         }
         Value::Object(object) => {
