@@ -42,5 +42,6 @@ replay!(
     tokens,
     transport,
     values,
-    versions
+    versions,
+    what_is_stored
 );

@@ -11,6 +11,7 @@ use crate::fauna_dev::evaluator::cast::Identified;
 use crate::fauna_dev::evaluator::cast::Iterable;
 use crate::fauna_dev::language::Effect;
 use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Kind;
@@ -81,12 +82,15 @@ fn index_argument(value: &Value, at: &Position) -> Outcome<Value> {
     }
 }
 
-/// A term of a match as it would be stored: anything but a reference to what does not exist.
+/// A term of a match as it would be stored: anything without a reference to what does not exist.
 fn term(value: &Value, at: &Position) -> Outcome<Value> {
-    match value {
-        Value::Unresolved(_) => Err(Failure::expected(&[Kind::Any], value.kind(), at.clone()).into()),
-        other => Ok(other.plain()),
+    if value.has_unresolved() {
+        return Err(Failure::expected(&[Kind::Any], value.kind(), at.clone()).into());
     }
+    if value.has_unstorable() {
+        return Err(Fault::Internal("a set that cannot be stored".to_owned()).into());
+    }
+    Ok(value.plain())
 }
 
 /// `match`: the places of the index and of the terms among the arguments.

@@ -8,6 +8,27 @@ use super::Set;
 use super::Value;
 
 impl Value {
+    /// Whether it is or holds a reference to what does not exist.
+    pub fn has_unresolved(&self) -> bool {
+        match self {
+            Self::Unresolved(_) => true,
+            Self::Array(elements) => elements.iter().any(Self::has_unresolved),
+            Self::Object(object) => object.iter().any(|(_, value)| value.has_unresolved()),
+            _ => false,
+        }
+    }
+
+    /// Whether it holds a set that FaunaDB has no way to store.
+    pub fn has_unstorable(&self) -> bool {
+        match self {
+            Self::Set(set) => is_unstorable(set),
+            Self::Array(elements) => elements.iter().any(Self::has_unstorable),
+            Self::Object(object) => object.has_unstorable(),
+            Self::Page(page) => page.data.iter().any(Self::has_unstorable),
+            _ => false,
+        }
+    }
+
     /// The value as plain data. A document becomes an object, a set a description of itself.
     #[must_use]
     pub fn plain(&self) -> Self {
@@ -59,10 +80,29 @@ impl Value {
 }
 
 impl Object {
+    /// Whether it holds a set that FaunaDB has no way to store.
+    pub fn has_unstorable(&self) -> bool {
+        self.iter().any(|(_, value)| value.has_unstorable())
+    }
+
     /// The object as plain data.
     #[must_use]
     pub fn plain(&self) -> Self {
         Self::from_distinct(self.iter().map(|(name, value)| (Arc::clone(name), value.plain())).collect())
+    }
+}
+
+/// Whether FaunaDB has no way to store a set, or one it is made of.
+fn is_unstorable(set: &Set) -> bool {
+    match set {
+        Set::Singleton(_) | Set::Reverse(_) | Set::Range { .. } => true,
+        Set::Union(sets) | Set::Intersection(sets) | Set::Difference(sets) => sets.iter().any(|set| is_unstorable(set)),
+        Set::Distinct(source)
+        | Set::Events(source)
+        | Set::Join { source, .. }
+        | Set::IndexJoin { source, .. }
+        | Set::Filter { source, .. } => is_unstorable(source),
+        Set::Schema(_) | Set::Document(_) | Set::Documents(_) | Set::Unnamed(_) | Set::Match { .. } => false,
     }
 }
 

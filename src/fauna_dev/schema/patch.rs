@@ -11,9 +11,9 @@ pub fn patched(object: &Object, patch: &Object) -> Object {
     let mut fields: Vec<(Arc<str>, Value)> = Vec::new();
     for (name, old) in object {
         let merged = match (old, patch.get(name)) {
-            (Value::Object(old), Some(Value::Object(new))) => {
-                Some(patched(old, new)).filter(|merged| !merged.is_empty() || new.is_empty()).map(Value::from)
-            }
+            (Value::Object(old), Some(Value::Object(new))) => Some(patched(old, new))
+                .filter(|merged| !merged.is_empty() || new.is_empty() || old.is_empty())
+                .map(Value::from),
             (_, Some(new)) => without_nulls(new),
             (old, None) => Some(old.clone()),
         };

@@ -32,10 +32,11 @@ const fn known(collection: i64) -> &'static [&'static str] {
     }
 }
 
-/// Only the fields that a collection keeps.
+/// Only the fields that a collection keeps; what is an empty object is not there.
 pub fn selected(collection: i64, fields: &Object) -> Object {
     let known = known(collection);
-    let kept = fields.iter().filter(|(name, _)| known.contains(&&**name)).cloned();
+    let is_empty = |value: &Value| matches!(value, Value::Object(object) if object.is_empty());
+    let kept = fields.iter().filter(|(name, value)| known.contains(&&**name) && !is_empty(value)).cloned();
     let kept: Object = kept.collect();
     match collection {
         native::INDEXES => indexes::selected(&kept),
@@ -76,7 +77,8 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
         native::FUNCTIONS => {
             failures.extend(checks::name(fields));
             failures.extend(checks::optional(fields, "role", "Role", is_role));
-            failures.extend(checks::required(fields, "body", "Query", |value| matches!(value, Value::Lambda(_))));
+            let is_body = |value: &Value| matches!(value, Value::Lambda(_) | Value::String(_));
+            failures.extend(checks::required(fields, "body", "Query", is_body));
             failures.extend(checks::optional(fields, "signature", "String", is_string));
         }
         native::ROLES => {
@@ -104,6 +106,12 @@ pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outc
     }
     failures.dedup();
     Ok(failures)
+}
+
+/// Why fields without failures are refused nevertheless: the body of a function may be text, but only FQL v10 can write that.
+pub fn refused(collection: i64, fields: &Object) -> Option<String> {
+    let is_text = matches!(fields.get("body"), Some(Value::String(_)));
+    (collection == native::FUNCTIONS && is_text).then(|| "Invalid type provided for field `body`.".to_owned())
 }
 
 /// What is wrong with a key.

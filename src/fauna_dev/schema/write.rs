@@ -16,6 +16,7 @@ use crate::fauna_dev::language::Action;
 use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::DocumentEvent;
 use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
@@ -58,9 +59,15 @@ const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] 
 }
 
 /// What of a request may be written.
-fn writable(collection: i64, params: &Object, is_create: bool) -> Object {
+///
+/// # Errors
+/// Where there is a set in it that cannot be stored.
+fn writable(collection: i64, params: &Object, is_create: bool) -> Outcome<Object> {
+    if params.has_unstorable() {
+        return Err(Fault::Internal("a set that cannot be stored".to_owned()).into());
+    }
     let protected = protected(collection, is_create);
-    params.plain().into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect()
+    Ok(params.plain().into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect())
 }
 
 /// Creates a document, with an id of the caller's choice or a new one.
@@ -74,7 +81,7 @@ pub fn create(
     params: &Object,
     position: &Position,
 ) -> Outcome<Value> {
-    let patch = writable(collection.id, params, true);
+    let patch = writable(collection.id, params, true)?;
     let database = collection.database;
     let document = Ref::new(
         database,
@@ -107,7 +114,7 @@ pub fn update(
         let text = "Cannot update a schema meta collection.";
         return Err(Failure::argument(position.at(change.name()), text).into());
     }
-    let patch = writable(document.collection, params, false);
+    let patch = writable(document.collection, params, false)?;
     let Some(stored) = context.transaction().get(document)? else {
         return Err(Failure::not_found(document.collection, position.at(change.name())).into());
     };
@@ -141,17 +148,11 @@ fn write(
     if !failures.is_empty() {
         return Err(invalid(failures).into());
     }
-    let mut fields = fields;
-    without_empty_data(&mut fields);
+    if let Some(text) = rules::refused(document.collection, &fields) {
+        return Err(Failure::new("schema validation failed", position.clone(), text).into());
+    }
     let shown = effects::store(context, document, fields, &prepared, (is_create, position))?;
     Ok(Document { reference: document, ts: Stamp::Now, deleted: false, fields: shown, is_new: false })
-}
-
-/// Takes `data` away where there is nothing in it.
-fn without_empty_data(fields: &mut Object) {
-    if matches!(fields.get("data"), Some(Value::Object(data)) if data.is_empty()) {
-        fields.remove("data");
-    }
 }
 
 /// Deletes a document and gives it as it was.
@@ -184,17 +185,16 @@ pub fn insert_version(
     params: &Object,
     position: &Position,
 ) -> Outcome<Value> {
-    let patch = writable(document.collection, params, false);
+    let patch = writable(document.collection, params, false)?;
     require(context, &Deed::WriteHistory { document, ts, action, data: &patch }, position)?;
     let fields = if action == Action::Delete {
         None
     } else {
-        let mut fields = rules::selected(document.collection, &patched(&Object::new(), &patch));
+        let fields = rules::selected(document.collection, &patched(&Object::new(), &patch));
         let failures = rules::failures(context, document.collection, &fields)?;
         if !failures.is_empty() {
             return Err(Failure::invalid(failures, position.clone()).into());
         }
-        without_empty_data(&mut fields);
         Some(Arc::new(effects::with_ttl(context, document, fields)?))
     };
     let mut history = context.transaction().history(document)?;

@@ -5,6 +5,7 @@ use crate::fauna_dev::language::Bound;
 use crate::fauna_dev::language::Cursor;
 use crate::fauna_dev::language::Edge;
 use crate::fauna_dev::language::Failure;
+use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Place;
 use crate::fauna_dev::language::Position;
@@ -32,6 +33,9 @@ pub fn parts(cursor: &Value) -> Vec<Value> {
 pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Outcome<Bound> {
     if let Value::Unresolved(reference) = cursor {
         return Err(Failure::unresolved(reference, at.clone()).into());
+    }
+    if cursor.has_unresolved() {
+        return Err(Fault::Internal("a cursor that refers to what does not exist".to_owned()).into());
     }
     let mut given = parts(cursor);
     let mut rest = given.split_off(given.len().min(shape.values.saturating_sub(1)));
