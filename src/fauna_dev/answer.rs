@@ -242,7 +242,9 @@ fn description(failure: &Failure, version: ApiVersion) -> String {
     let renamed =
         ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];
     // A set literal with a reference to nothing is an invalid expression, in the words of an invalid reference.
-    let is_renamed = renamed.contains(&failure.code) || failure.description.starts_with("Ref refers to undefined ");
+    let says_collection = ["Ref refers to undefined ", "Valid native collection name expected"];
+    let is_renamed = renamed.contains(&failure.code)
+        || says_collection.iter().any(|beginning| failure.description.starts_with(beginning));
     if version >= ApiVersion::V27 || !is_renamed {
         return failure.description.clone();
     }

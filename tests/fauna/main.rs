@@ -28,6 +28,7 @@ macro_rules! replay {
 
 replay!(
     app,
+    cursors,
     documents,
     functions,
     generated_data,

@@ -34,10 +34,12 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
     if let Value::Unresolved(reference) = cursor {
         return Err(Failure::unresolved(reference, at.clone()).into());
     }
-    if cursor.has_unresolved() {
+    let mut given = parts(cursor);
+    // Nobody looks at what follows the values and the document.
+    let looked_at = if shape.is_unknown { given.len() } else { shape.values };
+    if given.iter().take(looked_at).any(Value::has_unresolved) {
         return Err(Fault::Internal("a cursor that refers to what does not exist".to_owned()).into());
     }
-    let mut given = parts(cursor);
     let mut rest = given.split_off(given.len().min(shape.values.saturating_sub(1)));
     let document = if shape.is_unknown { rest.pop() } else { rest.first().cloned() };
     let document = match document {

@@ -365,7 +365,7 @@ fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -
 
 /// A cursor that is written as an object.
 fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Outcome<(Place, Value)> {
-    let document = object.get("document").or_else(|| object.get("instance")).or_else(|| object.get("resource"));
+    let document = ["document", "instance", "resource"].into_iter().find_map(|name| Some((name, object.get(name)?)));
     let Some(ts) = object.get("ts") else {
         let keys: Vec<&str> = object.names().map(|name| &**name).collect();
         let text = format!("Cannot create event cursor with keys {}", keys.join(", "));
@@ -379,7 +379,7 @@ fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Ou
         None => Action::Add,
     };
     let document = match document {
-        Some(document) => cast::reference.apply(document, &at.at("document"))?,
+        Some((name, document)) => cast::reference.apply(document, &at.at(name))?,
         None => Ref::new(context.database(), i64::MAX, i64::MAX),
     };
     Ok((Place { ts, action, document, terms: Vec::new() }, Value::Object(Arc::clone(object))))
