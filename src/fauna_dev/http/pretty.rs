@@ -1,29 +1,97 @@
-//! JSON laid out for people, as FaunaDB lays it out for curl: on one line, with blanks.
+//! JSON laid out for people, as FaunaDB lays it out for curl: on one line where that is short, else an element a line.
 
-/// The same JSON with a blank inside brackets and after commas and colons, and a line end.
+/// How wide what stands inside the outermost brackets may be on one line.
+const WIDTH: usize = 60;
+
+/// The same JSON laid out, with a line end.
 pub fn pretty(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let mut in_string = false;
-    let mut escaped = false;
-    let mut previous = ' ';
-    for character in json.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-            out.push(character);
-        } else {
-            let opens = matches!(previous, '{' | '[');
-            let closes = matches!(character, '}' | ']');
-            if matches!(previous, ',' | ':') || opens != closes {
-                out.push(' ');
+    let mut reader = Reader { rest: json };
+    let mut out = reader.value(WIDTH);
+    out.push('\n');
+    out
+}
+
+/// What is left of a text.
+struct Reader<'t> {
+    /// The rest, which begins with a value, a name or a sign.
+    rest: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    /// A value laid out.
+    fn value(&mut self, width: usize) -> String {
+        match self.rest.chars().next() {
+            Some('{') => self.all(('{', '}'), width),
+            Some('[') => self.all(('[', ']'), width),
+            _ => self.scalar().to_owned(),
+        }
+    }
+
+    /// An object or an array laid out.
+    fn all(&mut self, (open, close): (char, char), width: usize) -> String {
+        self.skip();
+        let mut elements = Vec::new();
+        let mut only_scalars = true;
+        while let Some(next) = self.rest.chars().next().filter(|next| *next != close) {
+            if next == ',' {
+                self.skip();
+                continue;
+            }
+            let name = if open == '{' { format!("{}: ", self.name()) } else { String::new() };
+            only_scalars &= !self.rest.starts_with(['{', '[']);
+            elements.push(format!("{name}{}", self.value(width.saturating_sub(2))));
+        }
+        self.skip();
+        let inside = elements.join(",\n");
+        // A single scalar stays on the line however long it is.
+        if inside.encode_utf16().count() < width || elements.len() == 1 && only_scalars {
+            return format!("{open} {} {close}", on_one_line(&inside));
+        }
+        format!("{open}\n  {}\n{close}", inside.replace('\n', "\n  "))
+    }
+
+    /// A name, without the colon after it.
+    fn name(&mut self) -> &'t str {
+        let name = self.scalar();
+        self.skip();
+        name
+    }
+
+    /// A string, a number or a word.
+    fn scalar(&mut self) -> &'t str {
+        let mut in_string = false;
+        let mut escaped = false;
+        let end = self.rest.find(|character: char| {
+            if in_string {
+                in_string = escaped || character != '"';
+                escaped = !escaped && character == '\\';
+                return false;
             }
             in_string = character == '"';
-            out.push(character);
-        }
-        previous = if in_string { '"' } else { character };
+            matches!(character, ',' | ':' | '}' | ']')
+        });
+        let (scalar, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        scalar
     }
-    let mut out = out.trim_start().to_owned();
-    out.push('\n');
+
+    /// Passes over a sign.
+    fn skip(&mut self) {
+        let mut characters = self.rest.chars();
+        characters.next();
+        self.rest = characters.as_str();
+    }
+}
+
+/// A text with one blank for each run of them, those inside strings too.
+fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let is_blank = matches!(character, ' ' | '\n');
+        if !(is_blank && out.ends_with(' ')) {
+            out.push(if is_blank { ' ' } else { character });
+        }
+    }
     out
 }
 
@@ -35,7 +103,16 @@ mod tests {
     fn brackets_breathe_and_strings_stay() {
         assert_eq!(
             pretty(r#"{"a":[1,{"b":"[,\"]"}],"c":{}}"#),
-            "{ \"a\": [ 1, { \"b\": \"[,\\\"]\" } ], \"c\": {} }\n"
+            "{ \"a\": [ 1, { \"b\": \"[,\\\"]\" } ], \"c\": { } }\n"
+        );
+    }
+
+    #[test]
+    fn what_is_long_takes_an_element_a_line() {
+        let long = "a".repeat(39);
+        assert_eq!(
+            pretty(&format!("{{\"a\":[[1,2],\"{long}\",{{}}],\"b\":null}}")),
+            format!("{{\n  \"a\": [ [ 1, 2 ], \"{long}\", {{ }} ],\n  \"b\": null\n}}\n")
         );
     }
 }

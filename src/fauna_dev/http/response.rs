@@ -119,7 +119,7 @@ pub fn response(request: &HttpRequest, answer: Answer, measured: &Measured) -> H
     if answer.status == 401 {
         builder.insert_header(("www-authenticate", "Basic realm=\"Unauthorized\""));
     }
-    if *request.method() != Method::HEAD {
+    if *request.method() != Method::HEAD || matches!(answer.status, 404 | 405 | 500) {
         builder.insert_header(("content-type", "application/json;charset=utf-8"));
     }
     builder.body(body)

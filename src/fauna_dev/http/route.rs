@@ -93,9 +93,9 @@ fn route(request: &HttpRequest, body: Vec<u8>, now: i64) -> Route {
         ("/stream", &Method::POST) => Route::Ask(Asked::Query { body, may_write: false, streams: true }),
         ("/linearized" | "/stream", _) => only("POST"),
         ("/ping", &Method::GET | &Method::HEAD) => Route::Ready(ping(request, now)),
-        ("/ping", _) => Route::Ready(Answer::method_not_allowed("GET", Some(now))),
         ("/authorized", &Method::GET | &Method::HEAD) => Route::Ask(Asked::Login(Reply::Authorized)),
-        ("/error", &Method::GET) => Route::Ready(Answer::internal("This is a test of the error path.")),
+        ("/error", &Method::GET | &Method::HEAD) => Route::Ready(Answer::internal("This is a test of the error path.")),
+        ("/ping" | "/authorized" | "/error", _) => Route::Ready(Answer::method_not_allowed("GET", Some(now))),
         _ => other(path, method, now),
     }
 }
