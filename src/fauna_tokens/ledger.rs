@@ -17,6 +17,15 @@ use crate::session::UserId;
 /// How many rows one look at the ledger brings at most.
 pub const BATCH: i64 = 200;
 
+/// Tokens, each with its session where there is one, as [`Row`] reads them.
+macro_rules! rows {
+    () => {
+        "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, \
+         t.expires_at as token_ends, s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
+         from fauna_token t left join session s on s.handle = t.session_handle"
+    };
+}
+
 /// Access to the table.
 #[derive(Clone)]
 pub struct Ledger {
@@ -200,14 +209,10 @@ impl Ledger {
 
     /// Rows of one session, with it.
     pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
-             s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
-             from fauna_token t left join session s on s.handle = t.session_handle where t.session_handle = $1",
-        )
-        .bind(handle.as_str().to_owned())
-        .fetch_all(self.database.read())
-        .await?;
+        let rows: Vec<Row> = sqlx::query_as(concat!(rows!(), " where t.session_handle = $1"))
+            .bind(handle.as_str().to_owned())
+            .fetch_all(self.database.read())
+            .await?;
         Ok(rows.into_iter().map(Row::read).collect())
     }
 
@@ -219,18 +224,16 @@ impl Ledger {
         grace: Duration,
         announced_before: Timestamp,
     ) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
-             s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
-             from fauna_token t left join session s on s.handle = t.session_handle \
-             where (t.sealed_secret is null and t.created_at <= $3) or (t.sealed_secret is not null and ( \
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            rows!(),
+            " where (t.sealed_secret is null and t.created_at <= $3) or (t.sealed_secret is not null and ( \
                  s.handle is null or s.expires_at <= $1 or t.expires_at <= $1 or ( \
                      t.lineage <> s.current_lineage and coalesce(t.parent_lineage, '') <> s.current_lineage and ( \
                          coalesce(s.rotated_at, 0) <= $2 or ( \
                              t.lineage <> coalesce(s.previous_lineage, '-') \
                              and coalesce(t.parent_lineage, '') <> coalesce(s.previous_lineage, '-')))))) \
-             order by t.created_at limit $4",
-        )
+             order by t.created_at limit $4"
+        ))
         .bind(now.millis())
         .bind(now.before(grace).millis())
         .bind(announced_before.millis())
@@ -380,14 +383,7 @@ mod tests {
             let suspects = ledger.suspects(NOW, GRACE, NOW.before(PATIENCE)).await.unwrap();
             assert!(suspects.len() < usize::try_from(BATCH).unwrap());
             let suspected: Vec<String> = suspects.iter().map(|(token, _)| token.id.as_str().to_owned()).collect();
-            let rows: Vec<Row> = sqlx::query_as(
-                "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, t.expires_at as token_ends, \
-                 s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
-                 from fauna_token t left join session s on s.handle = t.session_handle",
-            )
-            .fetch_all(database.read())
-            .await
-            .unwrap();
+            let rows: Vec<Row> = sqlx::query_as(rows!()).fetch_all(database.read()).await.unwrap();
             for (token, session) in rows.into_iter().map(Row::read) {
                 let live = lifetime::is_live(token.descent(), session.as_ref(), GRACE, NOW);
                 let condemned = lifetime::fate(&token, live, PATIENCE, NOW) != Fate::Keep;
