@@ -48,11 +48,7 @@ pub fn read(directory: &Path, name: &str) -> Result<Option<SecretString>, io::Er
 /// Where the file cannot be written.
 pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), io::Error> {
     let beside = directory.join(format!("{name}.new"));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
+    let mut file = private().write(true).truncate(true).open(&beside)?;
     file.write_all(secret.expose_secret().as_bytes())?;
     file.sync_all()?;
     fs::rename(beside, directory.join(name))
@@ -63,11 +59,16 @@ pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), i
 /// # Errors
 /// Where it cannot be made.
 pub fn make_private(path: &Path) -> Result<(), io::Error> {
+    private().append(true).open(path).map(|_file| ())
+}
+
+/// To make a file of mode 0600, unless it is there.
+fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
-    options.append(true).create(true);
+    options.create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_file| ())
+    options
 }
 
 #[cfg(test)]

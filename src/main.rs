@@ -37,20 +37,26 @@ const NONSENSE: u8 = 2;
 
 /// What the command line asks for.
 enum Asked {
+    /// Only words.
+    Told(&'static str),
+    /// Something that needs the configuration.
+    Done(Command),
+}
+
+/// What is done with the configuration.
+enum Command {
     /// The site.
     Serve,
     /// The schema.
     ApplySchema,
     /// Something about users.
     Users(UsersCommand),
-    /// Only words.
-    Told(&'static str),
 }
 
 fn main() -> ExitCode {
     let done = match asked(std::env::args_os().skip(1)) {
         Ok(Asked::Told(text)) => say(text),
-        Ok(asked) => actix_rt::System::new().block_on(run(asked)),
+        Ok(Asked::Done(command)) => actix_rt::System::new().block_on(run(command)),
         Err(why) => {
             eprintln!("{}", why.trim_end());
             return ExitCode::from(NONSENSE);
@@ -72,11 +78,14 @@ fn asked(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let for_help = words.iter().any(|word| matches!(*word, "--help" | "-h"));
     match *words {
-        [] => Ok(Asked::Serve),
+        [] => Ok(Asked::Done(Command::Serve)),
         ["users", ..] if for_help => Ok(Asked::Told(app::USERS_USAGE)),
-        ["users", ref words @ ..] => UsersCommand::parse(words).map(Asked::Users).ok_or(app::USERS_USAGE.to_owned()),
+        ["users", ref words @ ..] => {
+            let command = UsersCommand::parse(words).ok_or(app::USERS_USAGE)?;
+            Ok(Asked::Done(Command::Users(command)))
+        }
         ["schema", ..] if for_help => Ok(Asked::Told(SCHEMA_USAGE)),
-        ["schema", "apply"] => Ok(Asked::ApplySchema),
+        ["schema", "apply"] => Ok(Asked::Done(Command::ApplySchema)),
         ["schema", ..] => Err(SCHEMA_USAGE.to_owned()),
         ["--version" | "-V"] => Ok(Asked::Told(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")))),
         ["help", ..] => Ok(Asked::Told(USAGE)),
@@ -86,10 +95,10 @@ fn asked(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
 }
 
 /// Does what the command line asks for.
-async fn run(asked: Asked) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
-    if let Asked::Serve = asked {
+    if let Command::Serve = command {
         telemetry::start(filter("info"), config.log.json)?;
     } else {
         telemetry::start_beside_output(filter("warn"), config.log.json)?;
@@ -97,14 +106,13 @@ async fn run(asked: Asked) -> Result<(), Box<dyn std::error::Error>> {
     for unknown in &config.unknown {
         tracing::warn!("{unknown}");
     }
-    match asked {
-        Asked::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
-        Asked::ApplySchema => {
+    match command {
+        Command::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
+        Command::ApplySchema => {
             let key = app::apply_schema(&config).await?;
             say(&format!("The schema is installed. Run the application with\n\nFAUNA_SECRET={}", key.expose_secret()))
         }
-        Asked::Users(command) => Ok(app::users(&config, &command, &mut std::io::stdout()).await?),
-        Asked::Told(text) => say(text),
+        Command::Users(command) => Ok(app::users(&config, &command, &mut std::io::stdout()).await?),
     }
 }
 

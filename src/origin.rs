@@ -210,7 +210,7 @@ fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    // What a person is answered is for nobody else; what may be kept says so itself.
+    // What one person saw must not come back from a cache after they have signed out (ASVS 14.3.2); what may be kept says so.
     set("cache-control", HeaderValue::from_static("no-store"));
     set("x-content-type-options", HeaderValue::from_static("nosniff"));
     set("referrer-policy", HeaderValue::from_static("same-origin"));

@@ -152,5 +152,5 @@ fn progress(next: Option<Cursor>) -> Progress {
 
 /// JSON lines.
 fn streamed(lines: impl Stream<Item = Result<Bytes, actix_web::Error>> + 'static) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/jsonl").insert_header(("cache-control", "no-store")).streaming(lines)
+    HttpResponse::Ok().content_type("application/jsonl").streaming(lines)
 }

@@ -17,6 +17,7 @@ const NAME: &str = "name";
 pub const NAME_CHARS_MAX: usize = 40;
 /// Longest value of a field, in bytes of JSON.
 const VALUE_BYTES_MAX: usize = 1000;
+
 /// Says whether a value can be taken, and if not why, for the person who typed it.
 pub type Check = fn(&Value) -> Result<(), &'static str>;
 

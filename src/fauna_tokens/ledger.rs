@@ -326,12 +326,16 @@ mod tests {
         .unwrap();
     }
 
+    async fn open(directory: &tempfile::TempDir) -> (Database, Ledger) {
+        let url = format!("sqlite://{}", directory.path().join("ledger.sqlite").display());
+        let database = Database::open(&url).await.unwrap();
+        (database.clone(), Ledger::new(database))
+    }
+
     #[tokio::test]
     async fn what_is_abandoned_cannot_be_confirmed() {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("ledger.sqlite").display());
-        let database = Database::open(&url).await.unwrap();
-        let ledger = Ledger::new(database.clone());
+        let (database, ledger) = open(&directory).await;
         for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
             add_token(&database, id, handle, ("a", None), (is_confirmed, 0, 2_000_000)).await;
         }
@@ -351,9 +355,7 @@ mod tests {
     #[tokio::test]
     async fn the_statement_and_the_rule_agree() {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("ledger.sqlite").display());
-        let database = Database::open(&url).await.unwrap();
-        let ledger = Ledger::new(database.clone());
+        let (database, ledger) = open(&directory).await;
         let mut seen = (0, 0);
         for (current, previous, ends) in [
             ("", None, 0),

@@ -28,7 +28,6 @@ async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpRespo
     let mails = mails.into_iter().map(|(row, mail)| Shown::new(row, mail)).collect();
     let page = Mailbox { mails };
     let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
     if wants_json(&request) {
         return Ok(response.json(page));
     }

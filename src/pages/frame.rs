@@ -27,13 +27,9 @@ pub struct Frame {
 }
 
 /// The page, answered with that status.
-///
-/// `no-store`: what one person saw must not come back from a cache after they have signed out (ASVS 14.3.2).
 pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
     let html = page.render().map_err(Problem::internal)?;
-    let mut response = HttpResponse::build(status);
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    Ok(response.content_type("text/html; charset=utf-8").body(html))
+    Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(html))
 }
 
 /// A page whose address holds a secret, that of a mailed link: where it leads to learns nothing of it.
@@ -56,7 +52,5 @@ pub fn see_other(path: &str) -> HttpResponse {
 
 /// On to somewhere else on this site, this time only.
 pub fn redirect(status: StatusCode, location: &str) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
-    response.finish()
+    HttpResponse::build(status).insert_header((header::LOCATION, location)).finish()
 }

@@ -78,15 +78,16 @@ impl Sessions {
     /// Ends all sessions of a user, but one where one is to be kept; where the database does not answer, in the background as
     /// soon as it does. For whoever has just changed what the user is let in for: that is done, and this must follow.
     pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>) {
-        let Err(error) = self.revoke_of(user, but).await else { return };
-        tracing::warn!(%error, "sessions that are over cannot be ended yet");
+        let Err(mut error) = self.revoke_of(user, but).await else { return };
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         tokio::spawn(async move {
-            while let Err(error) = {
-                sessions.clock().sleep(AGAIN).await;
-                sessions.revoke_of(&user, but.as_ref()).await
-            } {
+            loop {
                 tracing::warn!(%error, "sessions that are over cannot be ended yet");
+                sessions.clock().sleep(AGAIN).await;
+                match sessions.revoke_of(&user, but.as_ref()).await {
+                    Ok(_ended) => return,
+                    Err(again) => error = again,
+                }
             }
         });
     }

@@ -12,9 +12,8 @@ use crate::admin::entry;
 use crate::admin::import;
 use crate::admin::world;
 use crate::proxy::Line;
-use crate::proxy::Proxy;
+use crate::proxy::behind_a_line;
 use crate::visitor::Answer;
-use crate::world::World;
 use crate::world::credentials;
 
 /// So many people that they are far more than a line carries at once.
@@ -77,20 +76,9 @@ async fn more_than_ten_thousand_are_too_many() {
     assert_eq!((answer.status, answer.json()["message"].as_str().unwrap().contains("10000")), (400, true));
 }
 
-/// A site with an administrator whose line to Fauna can be cut; the Fauna is that of the first world.
-async fn behind_a_line() -> (World, World, Proxy) {
-    let fauna = World::start().await;
-    let (endpoint, key) = fauna.fauna_credentials();
-    let line = Proxy::to(&endpoint).await;
-    let endpoint = format!("http://{}", line.address);
-    let settings = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &key), ("ADMIN_API_KEY", KEY)];
-    let site = World::with(&settings).await;
-    (fauna, site, line)
-}
-
 #[actix_rt::test]
 async fn an_import_that_is_cut_off_in_its_middle_leaves_nobody() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[("ADMIN_API_KEY", KEY)]).await;
     line.set(Line::CutsLarge);
     let answer = import(&site, &many(1500)).await;
     assert_eq!((answer.status, answer.header("retry-after").is_empty()), (503, false), "{}", answer.text);
@@ -102,7 +90,7 @@ async fn an_import_that_is_cut_off_in_its_middle_leaves_nobody() {
 
 #[actix_rt::test]
 async fn an_import_whose_answers_are_lost_is_made_once_and_known_to_be() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[("ADMIN_API_KEY", KEY)]).await;
     line.set(Line::LosesLarge);
     let answer = import(&site, &many(1500)).await;
     assert_eq!((answer.status, &answer.json()["imported"]), (200, &json!(1500)), "{}", answer.text);

@@ -10,18 +10,31 @@ use crate::mailbox::kinds;
 use crate::mailbox::token_to;
 use crate::proxy::Line;
 use crate::proxy::Proxy;
+use crate::proxy::behind_a_line;
 use crate::visitor::Answer;
+use crate::visitor::Visitor;
 use crate::world::PASSWORD;
 use crate::world::World;
 use crate::world::credentials;
 
-/// A site whose line to Fauna can be cut; the Fauna is that of the first world.
-async fn behind_a_line() -> (World, World, Proxy) {
-    let fauna = World::start().await;
-    let (endpoint, key) = fauna.fauna_credentials();
-    let proxy = Proxy::to(&endpoint).await;
-    let site = World::with(&[("FAUNA_ENDPOINT", &format!("http://{}", proxy.address)), ("FAUNA_SECRET", &key)]).await;
-    (fauna, site, proxy)
+/// What is answered to a request that gives the person another password, where the answer of Fauna to that is lost.
+async fn answer_of_a_lost_one(
+    (fauna, line): (&World, &Proxy),
+    person: &Visitor,
+    request: impl Future<Output = Answer>,
+) -> Answer {
+    let (_, key) = fauna.fauna_credentials();
+    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": person.payload()["sub"]}});
+    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
+    let before = hash().await;
+    line.set(Line::LosesHashes);
+    let until_it_is_another = async {
+        while hash().await == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        line.set(Line::Up);
+    };
+    tokio::join!(request, until_it_is_another).0
 }
 
 fn assert_unavailable(answer: &Answer) {
@@ -34,7 +47,7 @@ fn assert_unavailable(answer: &Answer) {
 
 #[actix_rt::test]
 async fn a_refresh_while_fauna_is_down_loses_nothing() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[]).await;
     let ann = site.sign_up("ann@example.com").await;
     line.set(Line::Down);
     for _ in 0..3 {
@@ -47,7 +60,7 @@ async fn a_refresh_while_fauna_is_down_loses_nothing() {
 
 #[actix_rt::test]
 async fn sign_up_and_sign_in_while_fauna_is_down_are_refused_and_leave_nothing() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[]).await;
     line.set(Line::Down);
     let visitor = site.visitor();
     assert_unavailable(&visitor.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await);
@@ -62,7 +75,7 @@ async fn sign_up_and_sign_in_while_fauna_is_down_are_refused_and_leave_nothing()
 
 #[actix_rt::test]
 async fn a_sign_up_whose_answer_was_lost_can_be_repeated_or_signed_in_to() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[]).await;
     line.set(Line::Lossy);
     let visitor = site.visitor();
     assert_unavailable(&visitor.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await);
@@ -75,7 +88,7 @@ async fn a_sign_up_whose_answer_was_lost_can_be_repeated_or_signed_in_to() {
 
 #[actix_rt::test]
 async fn a_signed_in_request_waits_no_longer_than_its_deadline() {
-    let (_fauna, site, line) = behind_a_line().await;
+    let (_fauna, site, line) = behind_a_line(&[]).await;
     let ann = site.sign_up("ann@example.com").await;
     line.set(Line::Silent);
     let began = std::time::Instant::now();
@@ -87,7 +100,7 @@ async fn a_signed_in_request_waits_no_longer_than_its_deadline() {
 
 #[actix_rt::test]
 async fn a_password_that_was_changed_while_it_was_checked_lets_nobody_in() {
-    let (fauna, site, line) = behind_a_line().await;
+    let (fauna, site, line) = behind_a_line(&[]).await;
     site.sign_up("ann@example.com").await;
     let other = fauna.sign_up("other@example.com").await;
     line.set(Line::HoldsAddresses);
@@ -130,13 +143,7 @@ async fn whose_user_is_gone_from_fauna_is_signed_out() {
 #[actix_rt::test]
 async fn a_mail_that_could_not_be_asked_for_can_be_asked_for_again() {
     for hidden in ["false", "true"] {
-        let fauna = World::start().await;
-        let (endpoint, key) = fauna.fauna_credentials();
-        let line = Proxy::to(&endpoint).await;
-        let endpoint = format!("http://{}", line.address);
-        let settings =
-            [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &key), ("HIDE_EXISTING_ACCOUNTS", hidden)];
-        let site = World::with(&settings).await;
+        let (fauna, site, line) = behind_a_line(&[("HIDE_EXISTING_ACCOUNTS", hidden)]).await;
         fauna.sign_up("ann@example.com").await;
         let ann = site.sign_in("ann@example.com").await;
         let (path, body) = if hidden == "true" {
@@ -157,46 +164,26 @@ async fn a_mail_that_could_not_be_asked_for_can_be_asked_for_again() {
 
 #[actix_rt::test]
 async fn a_password_change_whose_answer_is_lost_is_recognised() {
-    let (fauna, site, line) = behind_a_line().await;
+    let (fauna, site, line) = behind_a_line(&[]).await;
     let ann = site.sign_up("ann@example.com").await;
-    let id = ann.payload()["sub"].clone();
-    let (_, key) = fauna.fauna_credentials();
-    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": id}});
-    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
-    let before = hash().await;
     let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse 2"});
-    line.set(Line::LosesHashes);
-    let (answer, ()) = tokio::join!(ann.post("/api/user/password", &change), async {
-        while hash().await == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        line.set(Line::Up);
-    });
+    let answer = answer_of_a_lost_one((&fauna, &line), &ann, ann.post("/api/user/password", &change)).await;
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})));
     assert_eq!(kinds(&site).await, [("ann@example.com".to_owned(), "password-changed".to_owned())]);
 }
 
 #[actix_rt::test]
 async fn a_reset_whose_answer_is_lost_is_recognised() {
-    let (fauna, site, line) = behind_a_line().await;
+    let (fauna, site, line) = behind_a_line(&[]).await;
     let ann = site.sign_up("ann@example.com").await;
     let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
     assert_eq!(site.visitor().post("/auth/user/password/reset/token", &ask).await.status, 200);
     let token = token_to(&site, "ann@example.com").await;
-    let (_, key) = fauna.fauna_credentials();
-    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": ann.payload()["sub"]}});
-    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
-    let before = hash().await;
     let fields = [json!({"id": "password", "value": "another horse 2"})];
     let reset = json!({"method": "token", "token": token, "formFields": fields});
     let visitor = site.visitor();
-    line.set(Line::LosesHashes);
-    let (answer, ()) = tokio::join!(visitor.post("/auth/user/password/reset", &reset), async {
-        while hash().await == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        line.set(Line::Up);
-    });
+    let posting = visitor.post("/auth/user/password/reset", &reset);
+    let answer = answer_of_a_lost_one((&fauna, &line), &ann, posting).await;
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "OK"})));
     assert_eq!(kinds(&site).await[0], ("ann@example.com".to_owned(), "password-changed".to_owned()));
     assert_eq!(ann.get("/api/sessions").await.status, 401);
@@ -205,7 +192,7 @@ async fn a_reset_whose_answer_is_lost_is_recognised() {
 #[actix_rt::test]
 async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwhile() {
     for by_mail in [false, true] {
-        let (_fauna, site, line) = behind_a_line().await;
+        let (_fauna, site, line) = behind_a_line(&[]).await;
         let ann = site.sign_up("ann@example.com").await;
         let body = if by_mail {
             let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
@@ -234,7 +221,7 @@ async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwh
 #[actix_rt::test]
 async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     for path in ["/auth/user/email/verify", "/api/user/email/confirm"] {
-        let (fauna, site, line) = behind_a_line().await;
+        let (fauna, site, line) = behind_a_line(&[]).await;
         let ann = site.sign_up("ann@example.com").await;
         ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
         let body = json!({"token": token_to(&site, "new@example.com").await}).to_string();
@@ -282,7 +269,7 @@ async fn s_e_12_nobody_waits_for_a_mail_server_that_says_nothing() {
 
 #[actix_rt::test]
 async fn signing_out_while_fauna_is_down_ends_the_session_and_the_token_dies_afterwards() {
-    let (fauna, site, line) = behind_a_line().await;
+    let (fauna, site, line) = behind_a_line(&[]).await;
     let ann = site.sign_up("ann@example.com").await;
     line.set(Line::Down);
     assert_eq!(ann.sign_out().await.status, 200);

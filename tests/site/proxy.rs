@@ -10,6 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 
+use crate::world::World;
+
 /// What happens to connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -63,6 +65,17 @@ impl Proxy {
     pub fn set(&self, line: Line) {
         self.line.store(u8::from(line), Ordering::SeqCst);
     }
+}
+
+/// A site with these settings whose line to Fauna can be cut; the Fauna is that of the first world.
+pub async fn behind_a_line(settings: &[(&str, &str)]) -> (World, World, Proxy) {
+    let fauna = World::start().await;
+    let (endpoint, key) = fauna.fauna_credentials();
+    let line = Proxy::to(&endpoint).await;
+    let endpoint = format!("http://{}", line.address);
+    let here = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &key)];
+    let site = World::with(&[&here, settings].concat()).await;
+    (fauna, site, line)
 }
 
 impl From<Line> for u8 {

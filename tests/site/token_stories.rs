@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::proxy::Line;
 use crate::proxy::Proxy;
+use crate::proxy::behind_a_line;
 use crate::visitor::Visitor;
 use crate::world::PASSWORD;
 use crate::world::World;
@@ -52,17 +53,8 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let fauna = World::start().await;
-        let (endpoint, key) = fauna.fauna_credentials();
-        let line = Proxy::to(&endpoint).await;
-        let address = format!("http://{}", line.address);
-        let settings = [
-            ("FAUNA_ENDPOINT", address.as_str()),
-            ("FAUNA_SECRET", key.as_str()),
-            ("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true"),
-            ("INSECURE_NO_THROTTLE", "true"),
-        ];
-        let site = World::with(&settings).await;
+        let settings = [("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true"), ("INSECURE_NO_THROTTLE", "true")];
+        let (fauna, site, line) = behind_a_line(&settings).await;
         let mut people = Vec::new();
         for name in ["ann", "bob", "cyd"] {
             let email = format!("{name}@example.com");

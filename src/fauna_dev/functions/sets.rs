@@ -11,7 +11,6 @@ use crate::fauna_dev::evaluator::cast::Identified;
 use crate::fauna_dev::evaluator::cast::Iterable;
 use crate::fauna_dev::language::Effect;
 use crate::fauna_dev::language::Failure;
-use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::FormCall;
 use crate::fauna_dev::language::Key;
 use crate::fauna_dev::language::Kind;
@@ -87,10 +86,7 @@ fn term(value: &Value, at: &Position) -> Outcome<Value> {
     if value.has_unresolved() {
         return Err(Failure::expected(&[Kind::Any], value.kind(), at.clone()).into());
     }
-    if value.has_unstorable() {
-        return Err(Fault::Internal("a set that cannot be stored".to_owned()).into());
-    }
-    Ok(value.plain())
+    value.stored()
 }
 
 /// `match`: the places of the index and of the terms among the arguments.

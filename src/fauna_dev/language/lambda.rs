@@ -93,11 +93,11 @@ impl Lambda {
         Self::Stored { version, literal, parsed: OnceLock::new() }
     }
 
-    /// Where it stands in the request; nowhere where it was read from a document.
-    pub fn position(&self) -> Option<&Position> {
+    /// Where it stands in the request; where it was read from a document, that is the argument of this name.
+    pub fn position(&self, argument: &'static str) -> Position {
         match self {
-            Self::Parsed { expression, .. } => Some(&expression.position),
-            Self::Stored { .. } => None,
+            Self::Parsed { expression, .. } => expression.position.clone(),
+            Self::Stored { .. } => Position::root().at(argument),
         }
     }
 

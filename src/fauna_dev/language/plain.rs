@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::Cursor;
+use super::Fault;
+use super::Halt;
 use super::Object;
+use super::Outcome;
 use super::Set;
 use super::Value;
 
@@ -18,8 +21,16 @@ impl Value {
         }
     }
 
+    /// The value as it is stored: plain data.
+    ///
+    /// # Errors
+    /// Where it holds a set that FaunaDB has no way to store.
+    pub fn stored(&self) -> Outcome<Self> {
+        if self.has_unstorable() { Err(unstorable()) } else { Ok(self.plain()) }
+    }
+
     /// Whether it holds a set that FaunaDB has no way to store.
-    pub fn has_unstorable(&self) -> bool {
+    fn has_unstorable(&self) -> bool {
         match self {
             Self::Set(set) => is_unstorable(set),
             Self::Array(elements) => elements.iter().any(Self::has_unstorable),
@@ -80,8 +91,16 @@ impl Value {
 }
 
 impl Object {
+    /// The object as it is stored: plain data.
+    ///
+    /// # Errors
+    /// Where it holds a set that FaunaDB has no way to store.
+    pub fn stored(&self) -> Outcome<Self> {
+        if self.has_unstorable() { Err(unstorable()) } else { Ok(self.plain()) }
+    }
+
     /// Whether it holds a set that FaunaDB has no way to store.
-    pub fn has_unstorable(&self) -> bool {
+    fn has_unstorable(&self) -> bool {
         self.iter().any(|(_, value)| value.has_unstorable())
     }
 
@@ -90,6 +109,11 @@ impl Object {
     pub fn plain(&self) -> Self {
         Self::from_distinct(self.iter().map(|(name, value)| (Arc::clone(name), value.plain())).collect())
     }
+}
+
+/// FaunaDB fails at a set that it cannot store, it does not refuse it.
+fn unstorable() -> Halt {
+    Fault::Internal("a set that cannot be stored".to_owned()).into()
 }
 
 /// Whether FaunaDB has no way to store a set, or one it is made of.

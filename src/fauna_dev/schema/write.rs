@@ -16,7 +16,6 @@ use crate::fauna_dev::language::Action;
 use crate::fauna_dev::language::Document;
 use crate::fauna_dev::language::DocumentEvent;
 use crate::fauna_dev::language::Failure;
-use crate::fauna_dev::language::Fault;
 use crate::fauna_dev::language::Object;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Position;
@@ -63,11 +62,8 @@ const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] 
 /// # Errors
 /// Where there is a set in it that cannot be stored.
 fn writable(collection: i64, params: &Object, is_create: bool) -> Outcome<Object> {
-    if params.has_unstorable() {
-        return Err(Fault::Internal("a set that cannot be stored".to_owned()).into());
-    }
     let protected = protected(collection, is_create);
-    Ok(params.plain().into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect())
+    Ok(params.stored()?.into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect())
 }
 
 /// Creates a document, with an id of the caller's choice or a new one.

@@ -17,7 +17,6 @@ use crate::fauna_dev::evaluator::cast;
 use crate::fauna_dev::evaluator::cast::Cast;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Place;
-use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Set;
 
 /// The streams of several sets.
@@ -169,7 +168,7 @@ pub fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Ite
 fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
     match set {
         Set::Join { with, .. } => {
-            let at = with.position().cloned().unwrap_or_else(|| Position::root().at("with"));
+            let at = with.position("with");
             cast::set.apply(&context.apply(with, item.shown(), &at)?, &at)
         }
         Set::IndexJoin { index, .. } => {

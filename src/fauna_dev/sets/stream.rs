@@ -14,7 +14,6 @@ use crate::fauna_dev::evaluator::cast::Cast;
 use crate::fauna_dev::language::Bound;
 use crate::fauna_dev::language::Outcome;
 use crate::fauna_dev::language::Place;
-use crate::fauna_dev::language::Position;
 use crate::fauna_dev::language::Set;
 
 /// A part of a set: where reading begins and where it ends; both places belong to it.
@@ -89,7 +88,7 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outco
         Set::Reverse(source) => reversal::items(context, set, source, span),
         Set::Filter { with, source } => {
             let with = Arc::clone(with);
-            let at = with.position().cloned().unwrap_or_else(|| Position::root().at("filter"));
+            let at = with.position("filter");
             let filter = move |item: Outcome<Item>| match item {
                 Ok(item) => {
                     let answer = context.apply(&with, item.shown(), &at);
