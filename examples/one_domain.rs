@@ -5,8 +5,7 @@
 use actix_web::web;
 use serde_json::Value;
 use starter::app;
-use starter::app::Own;
-use starter::app::SignUpField;
+use starter::app::{Own, SignUpField};
 use starter::clock::Clock;
 use starter::config::Config;
 

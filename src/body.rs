@@ -3,17 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::web::Json;
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::DeserializeOwned;
-use serde::de::MapAccess;
-use serde::de::Visitor;
 use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// A JSON object from the body of a request. With [`Json`] alone serde takes an array for a struct, by position: `["pw"]`
 /// would delete an account whose owner was to send `{"currentPassword": "pw"}` (S-I-02).

@@ -4,11 +4,8 @@
 //! it, so they wait for nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -121,6 +118,13 @@ impl Clock {
     /// Moves this clock and all its clones back, as when somebody sets the system's. For tests.
     pub fn go_back(&self, span: Duration) {
         self.moved.ahead.fetch_sub(micros_of(span), Ordering::SeqCst);
+    }
+}
+
+#[cfg(feature = "embedded-fauna")]
+impl embedded_fauna::Clock for Clock {
+    fn now_micros(&self) -> i64 {
+        Self::now_micros(self)
     }
 }
 

@@ -6,12 +6,8 @@
 
 use std::time::Duration;
 
-use sqlx::Any;
-use sqlx::AnyPool;
-use sqlx::Executor;
-use sqlx::Transaction;
-use sqlx::any::AnyPoolOptions;
-use sqlx::any::install_default_drivers;
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{Any, AnyPool, Executor, Transaction};
 
 /// How long a request waits for a connection before it is told to come again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -122,11 +118,9 @@ pub mod fresh {
     //! Databases for tests: SQLite, or on the PostgreSQL server that `DATABASE_TEST_URL` names.
 
     use std::path::Path;
-    use std::sync::atomic::AtomicUsize;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use sqlx::AnyPool;
-    use sqlx::AssertSqlSafe;
+    use sqlx::{AnyPool, AssertSqlSafe};
 
     /// The URL of a database that nobody else uses; its file, if it has one, is in that directory.
     ///

@@ -3,10 +3,9 @@
 //! For a desk and for small sites: nobody has to invent a key, and none is the same on two machines. Files are readable
 //! by their owner only. Production refuses to start with them unless told so by name ([`crate::config`]).
 
-use std::fs;
-use std::io;
 use std::io::Write as _;
 use std::path::Path;
+use std::{fs, io};
 
 use aws_lc_rs::rand;
 use base64::Engine as _;

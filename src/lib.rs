@@ -29,11 +29,10 @@ pub mod session;
 // What all of that stands on.
 mod body;
 pub mod database;
-mod fauna;
-#[cfg(feature = "embedded-fauna")]
-pub mod fauna_dev;
 mod origin;
 mod problem;
+#[cfg(test)]
+mod recorded;
 pub mod seal;
 
 // Settings, time and the log.

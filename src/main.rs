@@ -5,11 +5,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
-use starter::app;
 use starter::app::UsersCommand;
 use starter::clock::Clock;
 use starter::config::Config;
-use starter::telemetry;
+use starter::{app, telemetry};
 
 /// What `--help` says.
 const USAGE: &str = "usage: actix-fauna-starter [COMMAND]

@@ -9,24 +9,15 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::Error;
-use actix_web::body::BoxBody;
-use actix_web::body::MessageBody;
-use actix_web::dev::ServiceRequest;
-use actix_web::dev::ServiceResponse;
-use actix_web::http::Method;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::http::header::HeaderMap;
-use actix_web::http::header::HeaderName;
-use actix_web::http::header::HeaderValue;
-use actix_web::http::header::InvalidHeaderValue;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
 
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
-use crate::problem::wants_page;
+use crate::problem::{Problem, ProblemPage, wants_page};
 
 /// A request that took longer is answered with 408; what it began in the background goes on.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(20);

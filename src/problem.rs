@@ -9,11 +9,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::ResponseError;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 /// A refusal or failure, ready to be answered as `{"message": …}`.
@@ -198,4 +196,25 @@ struct ErrorPage<'a> {
     status: StatusCode,
     /// What the person is told.
     message: &'a str,
+}
+impl From<fauna_client::Error> for Problem {
+    fn from(error: fauna_client::Error) -> Self {
+        use fauna_client::Error;
+        match error {
+            Error::Unauthorized
+            | Error::PermissionDenied
+            | Error::NotFound
+            | Error::NotUnique
+            | Error::AlreadyExists
+            | Error::Aborted(_)
+            | Error::TooLarge
+            | Error::Refused { .. }
+            | Error::Contended
+            | Error::Unavailable(_)
+            | Error::Unanswered(_)
+            | Error::Protocol(_)
+            | Error::DeclaredTwice(_)
+            | Error::Endpoint(_) => Self::unavailable(error),
+        }
+    }
 }

@@ -1,13 +1,10 @@
 //! What all recipes of SuperTokens' frontend interface have in common: how a path is matched, how a body is read, and how a
 //! failure is told to frontends that show the message of no status but 200.
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
-use actix_web::Route;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::web;
 use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest, Route, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 

@@ -4,31 +4,20 @@
 //! token), a header, a body or an address of a person. The span is our own small one: the default of the crate costs as
 //! much as three bare requests (measured; design D20).
 
-use std::fmt;
-use std::io;
 use std::io::IsTerminal as _;
 use std::time::Instant;
+use std::{fmt, io};
 
-use actix_web::Error;
-use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
-use actix_web::dev::ServiceRequest;
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use tracing::Event;
-use tracing::Span;
-use tracing::Subscriber;
-use tracing_actix_web::RequestId;
-use tracing_actix_web::RootSpanBuilder;
+use actix_web::{Error, HttpMessage};
+use tracing::{Event, Span, Subscriber};
+use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::FormatEvent;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format;
-use tracing_subscriber::fmt::format::Format;
-use tracing_subscriber::fmt::format::Json;
-use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, MakeWriter, format};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The target of the line that ends a request.

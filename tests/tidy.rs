@@ -5,8 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::RangeInclusive;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Room → rooms it may use (`src/lib.rs` tells what they are). `app` and `main` wire everything and are not listed.
 const MAY_USE: &[(&str, &[&str])] = &[

@@ -4,13 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::ROOT;
-use super::load;
-use super::query;
-use super::start_endpoint;
+use super::{ROOT, load, query, start_endpoint};
 
 /// How many documents the small endpoint has.
 const FEW: usize = 1000;

@@ -1,18 +1,12 @@
 //! The transaction behind the like button, which has to reach the disk before it is answered.
 
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Asked;
-use super::fauna_token;
-use super::load;
-use super::load::site::Person;
-use super::load::site::credentials;
-use super::query;
+use super::load::site::{Person, credentials};
+use super::{Asked, fauna_token, load, query};
 
 /// How long likes and bare commits are counted before it is the other's turn.
 const TURN: Duration = Duration::from_secs(1);

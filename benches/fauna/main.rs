@@ -16,20 +16,15 @@ mod load;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use embedded_fauna;
 use secrecy::SecretString;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use starter::clock::Clock;
-use starter::fauna_dev;
 
-use load::Target;
-use load::bare;
-use load::site;
-use load::site::Person;
-use load::site::credentials;
+use load::site::{Person, credentials};
+use load::{Target, bare, site};
 
 /// The language that the endpoint is asked in.
 const VERSION: &str = "x-faunadb-api-version: 4\r\n";
@@ -123,12 +118,17 @@ async fn endpoint_starts(directory: &Path) -> (f64, f64) {
 }
 
 /// An endpoint that stands alone.
-async fn start_endpoint(file: &Path) -> fauna_dev::Running {
+async fn start_endpoint(file: &Path) -> embedded_fauna::Running {
     let listen = "127.0.0.1:0".parse().unwrap();
     let root_key = SecretString::from(ROOT);
-    fauna_dev::start(fauna_dev::Settings { listen, file: file.to_owned(), root_key, clock: Clock::system() })
-        .await
-        .unwrap()
+    embedded_fauna::start(embedded_fauna::Settings {
+        listen,
+        file: file.to_owned(),
+        root_key,
+        clock: std::sync::Arc::new(Clock::system()),
+    })
+    .await
+    .unwrap()
 }
 
 /// The site, and how many milliseconds it took to start.

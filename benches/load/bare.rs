@@ -1,12 +1,9 @@
 //! What everything is compared with.
 
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
-use actix_web::App;
-use actix_web::HttpServer;
-use actix_web::web;
 use actix_web::web::Json;
+use actix_web::{App, HttpServer, web};
 use serde::Serialize;
 
 /// What every measured route answers.

@@ -2,20 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::NewSession;
-use starter::session::NoCompanion;
-use starter::session::RefreshAntiCsrf;
-use starter::session::Sessions;
-use starter::session::Settings;
-use starter::session::UserId;
+use starter::session::{NewSession, NoCompanion, RefreshAntiCsrf, Sessions, Settings, UserId};
 
 pub struct Crowd {
     pub database: Database,

@@ -17,8 +17,7 @@ mod bare;
 mod crowd;
 
 use std::path::PathBuf;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bare::BareSession;
 use crowd::Crowd;

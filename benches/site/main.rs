@@ -14,35 +14,24 @@
 mod load;
 mod sign_ins;
 
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix_web::App;
-use actix_web::HttpRequest;
-use actix_web::HttpServer;
 use actix_web::middleware::from_fn;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{App, HttpRequest, HttpServer, web};
 use serde_json::Map;
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session;
-use starter::session::NoCompanion;
-use starter::session::Sessions;
-use starter::session::SignedIn;
-use starter::session::UserId;
+use starter::session::{NoCompanion, Sessions, SignedIn, UserId};
 
-use load::Target;
-use load::bare;
 use load::bare::Small;
-use load::site::Person;
-use load::site::credentials;
+use load::site::{Person, credentials};
+use load::{Target, bare};
 
 async fn guarded(_person: SignedIn) -> Json<Small> {
     bare::answer().await

@@ -1,16 +1,14 @@
 //! Sign-ins against the hashes that the machine could make if it did nothing else, and what others notice of them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
 use crate::load;
 use crate::load::Target;
-use crate::load::site::Person;
-use crate::load::site::credentials;
+use crate::load::site::{Person, credentials};
 
 /// How many people sign in at the same time, again and again.
 const AT_ONCE: usize = 64;

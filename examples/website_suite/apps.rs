@@ -3,35 +3,21 @@
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_web::Error;
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
-use actix_web::dev::Extensions;
-use actix_web::dev::ServiceRequest;
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorInternalServerError;
 use actix_web::middleware::Next;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::Answers;
-use starter::session::AntiCsrf;
-use starter::session::NoCompanion;
-use starter::session::Sessions;
-use starter::session::Settings;
+use starter::session::{Answers, AntiCsrf, NoCompanion, Sessions, Settings};
 use tempfile::TempDir;
 
 /// Where pages come from, and an API of the same origin.

@@ -2,32 +2,17 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-use starter::clock::Clock;
-use starter::clock::Timestamp;
-use starter::session::Error;
-use starter::session::NewSession;
-use starter::session::Refused;
-use starter::session::Requirements;
-use starter::session::Sessions;
-use starter::session::SignedIn;
-use starter::session::UserId;
-use starter::session::Validator;
-use starter::session::Version;
+use serde_json::{Map, Value, json};
+use starter::clock::{Clock, Timestamp};
+use starter::session::{Error, NewSession, Refused, Requirements, Sessions, SignedIn, UserId, Validator, Version};
 
-use crate::apps::Active;
-use crate::apps::Apps;
+use crate::apps::{Active, Apps};
 use crate::pages;
 use crate::pages::header;
 

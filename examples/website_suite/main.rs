@@ -16,17 +16,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::App;
-use actix_web::HttpResponse;
-use actix_web::HttpServer;
 use actix_web::middleware::from_fn;
 use actix_web::rt::System;
-use actix_web::web;
 use actix_web::web::Data;
+use actix_web::{App, HttpResponse, HttpServer, web};
 use starter::session;
 
-use apps::Apps;
-use apps::HOME;
+use apps::{Apps, HOME};
 use pages::Pages;
 
 /// An API of another origin.

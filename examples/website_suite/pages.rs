@@ -1,15 +1,10 @@
 //! What needs no session: the suite's page and scripts, and routes that show what a request looked like.
 
-use std::path::Path as FilePath;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Path;
-use actix_web::web::Query;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 /// Files of the suite.

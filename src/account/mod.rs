@@ -11,30 +11,15 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use fauna_client::DocumentId;
 use secrecy::SecretString;
 
-use crate::fauna::DocumentId;
-use crate::mail;
-use crate::mail::Link;
-use crate::mail::Occasion;
-use crate::mail::Outbox;
+use crate::mail::{Link, Occasion, Outbox};
 use crate::problem::Problem;
-use crate::session;
-use crate::session::Sessions;
-use crate::session::SignedIn;
-use crate::throttle;
-use crate::throttle::Action;
-use crate::throttle::Client;
-use crate::throttle::Throttle;
-use crate::throttle::Topic;
-use crate::users;
-use crate::users::ChangeOffer;
-use crate::users::Email;
-use crate::users::EmailChange;
-use crate::users::NewPassword;
-use crate::users::Proven;
-use crate::users::User;
-use crate::users::Users;
+use crate::session::{Sessions, SignedIn};
+use crate::throttle::{Action, Client, Throttle, Topic};
+use crate::users::{ChangeOffer, Email, EmailChange, NewPassword, Proven, User, Users};
+use crate::{mail, session, throttle, users};
 
 pub use routes::routes;
 

@@ -1,22 +1,16 @@
 //! One's own account over HTTP.
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::account::Accounts;
 use crate::body::Body;
 use crate::problem::Problem;
 use crate::session;
-use crate::session::Requirements;
-use crate::session::Sessions;
-use crate::session::SignedIn;
+use crate::session::{Requirements, Sessions, SignedIn};
 use crate::throttle::Client;
 
 /// Under `/api`. Claims are not asked for: whoever has not shown that an address is theirs may correct it, or leave.

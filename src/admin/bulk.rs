@@ -1,18 +1,15 @@
 //! Many entries of an import beside each other: who can come, and what is wrong with the others.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use fauna_client::DocumentId;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::admin::Error;
-use crate::admin::entry;
+use crate::admin::{Error, entry};
 use crate::clock::Timestamp;
-use crate::fauna::DocumentId;
-use crate::users::Import;
-use crate::users::ImportedPassword;
+use crate::users::{Import, ImportedPassword};
 
 /// How many users one import may bring.
 const ENTRIES_MAX: usize = 10_000;

@@ -1,17 +1,11 @@
 //! The form of SuperTokens' bulk import: what an entry must be like, and how a user looks in it.
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use fauna_client::DocumentId;
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::fauna::DocumentId;
 use crate::users;
-use crate::users::Email;
-use crate::users::Export;
-use crate::users::Import;
-use crate::users::ImportedPassword;
-use crate::users::NewPassword;
+use crate::users::{Email, Export, Import, ImportedPassword, NewPassword};
 
 /// Longest id that somebody has elsewhere, in bytes.
 const EXTERNAL_ID_MAX: usize = 128;

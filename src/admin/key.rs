@@ -1,14 +1,11 @@
 //! Who may administer: whoever sends the configured key.
 
-use std::future::Ready;
-use std::future::ready;
+use std::future::{Ready, ready};
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use secrecy::ExposeSecret;

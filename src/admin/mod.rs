@@ -13,23 +13,14 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use fauna_client::DocumentId;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
-use crate::fauna::DocumentId;
 use crate::problem::Problem;
-use crate::session;
-use crate::session::Sessions;
-use crate::session::UserId;
-use crate::users;
-use crate::users::Cursor;
-use crate::users::Email;
-use crate::users::Imported;
-use crate::users::Order;
-use crate::users::User;
-use crate::users::UserList;
-use crate::users::Users;
-
+use crate::session::{Sessions, UserId};
+use crate::users::{Cursor, Email, Imported, Order, User, UserList, Users};
+use crate::{session, users};
 use bulk::Judged;
 
 pub use bulk::EntryProblem;

@@ -1,28 +1,18 @@
 //! Administration over HTTP.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web;
-use actix_web::web::Bytes;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Path;
-use actix_web::web::PayloadConfig;
-use actix_web::web::Query;
+use actix_web::web::{Bytes, Data, Json, Path, PayloadConfig, Query};
+use actix_web::{HttpResponse, web};
 use futures_util::stream;
 use futures_util::stream::Stream;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::admin::Admin;
-use crate::admin::Error;
 use crate::admin::key::Administrator;
+use crate::admin::{Admin, Error};
 use crate::emailpassword::Dialect;
 use crate::problem::Problem;
-use crate::users::Cursor;
-use crate::users::Order;
-use crate::users::UserList;
+use crate::users::{Cursor, Order, UserList};
 
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.
 const IMPORT_BYTES_MAX: usize = 16 << 20;

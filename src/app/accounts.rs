@@ -6,32 +6,20 @@ use actix_web::web;
 use actix_web::web::Data;
 use serde_json::Map;
 
-use crate::account;
 use crate::account::Accounts;
 use crate::admin::Admin;
-use crate::app::Error;
-use crate::app::Own;
+use crate::app::{Error, Own};
 use crate::clock::Clock;
-use crate::comments;
-use crate::config::Config;
-use crate::config::EmailVerification as Mode;
-use crate::config::Environment;
+use crate::config::{Config, EmailVerification as Mode, Environment};
 use crate::database::Database;
-use crate::emailpassword;
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::SignUpField;
-use crate::emailverification;
-use crate::emailverification::EmailVerification;
-use crate::emailverification::Verified;
-use crate::mail;
+use crate::emailpassword::{EmailPassword, SignUpField};
+use crate::emailverification::{EmailVerification, Verified};
 use crate::mail::Outbox;
 use crate::seal::SealRing;
-use crate::session;
 use crate::session::Sessions;
-use crate::throttle;
 use crate::throttle::Throttle;
-use crate::users::Farewell;
-use crate::users::Users;
+use crate::users::{Farewell, Users};
+use crate::{account, comments, emailpassword, emailverification, mail, session, throttle};
 
 /// What people can do about their accounts. Clones share it.
 #[derive(Clone)]

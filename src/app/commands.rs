@@ -2,17 +2,12 @@
 //! configuration.
 
 use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::admin;
-use crate::admin::Admin;
-use crate::admin::EntryProblem;
-use crate::app::Error;
-use crate::app::Own;
+use crate::admin::{Admin, EntryProblem};
 use crate::app::handles::Handles;
-use crate::app::opening;
-use crate::app::reach;
+use crate::app::{Error, Own, opening, reach};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::emailpassword::Dialect;

@@ -5,39 +5,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::ResponseError as _;
-use actix_web::error::InternalError;
-use actix_web::error::JsonPayloadError;
+use actix_web::error::{InternalError, JsonPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::web;
 use actix_web::web::Data;
+use fauna_client::AsApp;
 use secrecy::ExposeSecret as _;
 
-use crate::app::Error;
-use crate::app::Own;
-use crate::app::accounts;
 use crate::app::accounts::AccountHandles;
 use crate::app::reach::Reached;
+use crate::app::{Error, Own, accounts};
 use crate::clock::Clock;
 use crate::comments::Comments;
-use crate::config;
-use crate::config::Config;
-use crate::config::SealKey;
+use crate::config::{Config, SealKey};
 use crate::database::Database;
-use crate::fauna::AsApp;
-use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
-use crate::keyfile;
-use crate::origin;
 use crate::origin::Trusted;
 use crate::pages::Pages;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::problem::{Problem, ProblemPage};
 use crate::seal::SealRing;
-use crate::session;
 use crate::session::Sessions;
-use crate::users;
-use crate::users::Hasher;
-use crate::users::Users;
+use crate::users::{Hasher, Users};
+use crate::{config, fauna_tokens, keyfile, origin, session, users};
 
 /// Where thousands of users arrive in one request.
 const IMPORT_PATH: &str = "/api/admin/users/import";

@@ -1,12 +1,11 @@
 //! Whether the process runs, and whether what it depends on answers.
 
 use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use fauna_client::AsApp;
 use serde::Serialize;
 
 use crate::database::Database;
-use crate::fauna::AsApp;
 use crate::problem::Problem;
 
 /// | method | path      | who    | answers                                   |

@@ -10,47 +10,27 @@ mod opening;
 mod reach;
 
 use std::io;
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::App;
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::HttpServer;
-use actix_web::dev::Server;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
-use actix_web::web;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use fauna_client as fauna;
 use tracing_actix_web::TracingLogger;
 
-use crate::account;
-use crate::admin;
 use crate::clock::Clock;
-use crate::comments;
-use crate::config::Config;
-use crate::config::EmailVerification;
-use crate::emailpassword;
-use crate::emailverification;
-use crate::fauna;
-use crate::fauna_tokens;
-use crate::mail;
-use crate::origin;
-use crate::pages;
+use crate::config::{Config, EmailVerification};
 use crate::problem::Problem;
-use crate::session;
 use crate::telemetry::AccessLog;
-use crate::users;
-
+use crate::{
+    account, admin, comments, emailpassword, emailverification, fauna_tokens, mail, origin, pages, session, users,
+};
 use handles::Handles;
 
-pub use crate::emailpassword::Admission;
-pub use crate::emailpassword::Check;
-pub use crate::emailpassword::SignUpField;
-pub use commands::USERS_USAGE;
-pub use commands::UsersCommand;
-pub use commands::users;
+pub use crate::emailpassword::{Admission, Check, SignUpField};
+pub use commands::{USERS_USAGE, UsersCommand, users};
 pub use reach::apply_schema;
 
 /// The head of a request must have arrived after this (ASVS 15.4; slow clients).
@@ -76,7 +56,7 @@ pub struct Site {
     sweeper: actix_rt::task::JoinHandle<()>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
-    fauna: Option<crate::fauna_dev::Running>,
+    fauna: Option<embedded_fauna::Running>,
 }
 
 /// Why a site did not start.

@@ -1,13 +1,10 @@
 //! Opens what a start needs of the system: folder, port, database. What is refused is told with the setting that asked for
 //! it, its value and the cause, because whoever starts the site for the first time knows nothing but the settings.
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use secrecy::ExposeSecret as _;
 use sqlx::Connection as _;

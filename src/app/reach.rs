@@ -4,19 +4,17 @@
 //! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use fauna_client as fauna;
+use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
-use crate::app::Error;
-use crate::app::opening;
+use crate::app::{Error, opening};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
-use crate::fauna;
-use crate::fauna::AsAdmin;
-use crate::fauna::AsApp;
-use crate::fauna::Client;
 
 /// A query that takes longer is given up; the server is told to give up a little earlier.
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
@@ -34,7 +32,7 @@ pub struct Reached {
     pub app: AsApp,
     /// The endpoint, if it is ours to stop.
     #[cfg(feature = "embedded-fauna")]
-    pub running: Option<crate::fauna_dev::Running>,
+    pub running: Option<embedded_fauna::Running>,
 }
 
 /// Reaches the Fauna that is configured, starting the embedded one if it is that.
@@ -99,11 +97,15 @@ async fn embedded(
     };
     let file = config.data_dir.join("fauna.sqlite");
     crate::keyfile::make_private(&file).map_err(|cause| opening::refused_files(&file, cause))?;
-    let settings =
-        crate::fauna_dev::Settings { listen, file: file.clone(), root_key: root_key.clone(), clock: clock.clone() };
-    let running = crate::fauna_dev::start(settings).await.map_err(|error| match error {
-        crate::fauna_dev::Error::Start(cause) => opening::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
-        crate::fauna_dev::Error::File(cause) => opening::refused_files(&file, cause),
+    let settings = embedded_fauna::Settings {
+        listen,
+        file: file.clone(),
+        root_key: root_key.clone(),
+        clock: Arc::new(clock.clone()),
+    };
+    let running = embedded_fauna::start(settings).await.map_err(|error| match error {
+        embedded_fauna::Error::Start(cause) => opening::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
+        embedded_fauna::Error::File(cause) => opening::refused_files(&file, cause),
     })?;
     let endpoint = format!("http://{}", running.address());
     tracing::info!(%endpoint, "embedded Fauna listens");

@@ -3,19 +3,11 @@
 //! Likes are taken back; comments stay without author, or go as well. It is done by a stored function in the very
 //! transaction that deletes the account, some at a time: the app's own key may call it and touches no comment itself.
 
-use crate::comments::store::BY_AUTHOR;
-use crate::comments::store::COMMENTS;
-use crate::comments::store::FORGET_AUTHOR;
-use crate::comments::store::LIKES;
-use crate::comments::store::LIKES_BY;
-use crate::comments::store::LIKES_MAX;
-use crate::comments::store::LIKES_OF;
-use crate::comments::store::REMOVE_AUTHOR;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::fauna::schema as declare;
-use crate::fauna::schema::Definition;
-use crate::fauna::schema::Privilege;
+use fauna_client::fql::Expr;
+use fauna_client::schema::{Definition, Privilege};
+use fauna_client::{fql, schema as declare};
+
+use crate::comments::store::{BY_AUTHOR, COMMENTS, FORGET_AUTHOR, LIKES, LIKES_BY, LIKES_MAX, LIKES_OF, REMOVE_AUTHOR};
 
 /// The role of the two functions.
 const FAREWELL_KEEPER: &str = "farewell_keeper";

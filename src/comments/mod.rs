@@ -9,22 +9,19 @@ mod routes;
 mod schema;
 mod store;
 
+use fauna_client as fauna;
+use fauna_client::{AsApp, DocumentId};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::fauna;
-use crate::fauna::AsApp;
-use crate::fauna::DocumentId;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::problem::Problem;
 use crate::session::SignedIn;
 
-pub use crate::fauna::DocumentId as CommentId;
-pub use farewell::keep_comments;
-pub use farewell::remove_comments;
-pub use routes::routes;
-pub use routes::seed_routes;
+pub use farewell::{keep_comments, remove_comments};
+pub use fauna_client::DocumentId as CommentId;
+pub use routes::{routes, seed_routes};
 pub use schema::schema;
 pub use store::Cursor;
 

@@ -2,25 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Path;
-use actix_web::web::Query;
-use serde::Deserialize;
-use serde::Serialize;
+use actix_web::web::{Data, Json, Path, Query};
+use fauna_client::DocumentId;
+use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
-use crate::comments::Comment;
-use crate::comments::CommentText;
-use crate::comments::Comments;
-use crate::comments::Error;
-use crate::comments::Likes;
-use crate::comments::Listing;
-use crate::comments::Part;
-use crate::fauna::DocumentId;
+use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, Part};
 use crate::problem::Problem;
-use crate::session::MaybeSignedIn;
-use crate::session::SignedIn;
+use crate::session::{MaybeSignedIn, SignedIn};
 
 /// | method | path                  | who        |
 /// |--------|-----------------------|------------|

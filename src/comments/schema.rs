@@ -5,24 +5,14 @@
 //! functions whose role may write them; people may only call these. A role of a function sees no identity, so the functions
 //! themselves compare identities.
 
-use crate::comments::TEXT_CHARS_MAX;
-use crate::comments::farewell;
-use crate::comments::store::COMMENTS;
-use crate::comments::store::LIKE;
-use crate::comments::store::LIKE_OF;
-use crate::comments::store::LIKES;
-use crate::comments::store::LIKES_MAX;
-use crate::comments::store::LIKES_OF;
-use crate::comments::store::NEWEST;
-use crate::comments::store::REMOVE;
-use crate::comments::store::UNLIKE;
-use crate::comments::store::comment_of_identity;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::fauna::schema as declare;
-use crate::fauna::schema::Declarations;
-use crate::fauna::schema::Definition;
-use crate::fauna::schema::Privilege;
+use fauna_client::fql::Expr;
+use fauna_client::schema::{Declarations, Definition, Privilege};
+use fauna_client::{fql, schema as declare};
+
+use crate::comments::store::{
+    COMMENTS, LIKE, LIKE_OF, LIKES, LIKES_MAX, LIKES_OF, NEWEST, REMOVE, UNLIKE, comment_of_identity,
+};
+use crate::comments::{TEXT_CHARS_MAX, farewell};
 
 /// What the functions say where there is no such comment.
 pub const NOT_FOUND: &str = "comment not found";
@@ -183,7 +173,7 @@ fn remove() -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_definitions_are_those_that_faunadb_has_taken() {
@@ -199,7 +189,7 @@ mod tests {
             ("create_role", "remover"),
             ("create_function", "remove_comment"),
         ] {
-            let query = declare::recorded::creation(vec![schema()], form, name).unwrap();
+            let query = declare::creation_query(vec![schema()], form, name).unwrap();
             let kind = form.trim_start_matches("create_");
             assert_eq!(query, recorded::query(&format!("schema: {kind} {name}")), "{name}");
         }

@@ -2,19 +2,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::Serialize;
-use serde::Serializer;
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, Page, Ref, Time, fql};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::comments::Comment;
-use crate::comments::Listing;
-use crate::comments::Part;
-use crate::fauna::DocumentId;
-use crate::fauna::Page;
-use crate::fauna::Ref;
-use crate::fauna::Time;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
+use crate::clock::Timestamp;
+use crate::comments::{Comment, Listing, Part};
 
 /// What people say.
 pub const COMMENTS: &str = "comments";
@@ -104,7 +97,7 @@ impl Row {
             author: self.author,
             author_name: self.author_name,
             text: self.text,
-            posted_at: self.posted_at.timestamp(),
+            posted_at: Timestamp::from_millis(self.posted_at.millis()),
             likes: self.likes,
             liked: self.liked,
         }
@@ -195,7 +188,7 @@ pub fn remove(comment: &DocumentId) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use lettre::AsyncSmtpTransport;
-use lettre::Tokio1Executor;
 use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 

@@ -4,9 +4,8 @@
 //! name.
 
 use std::collections::BTreeSet;
-use std::env;
-use std::fs;
 use std::path::PathBuf;
+use std::{env, fs};
 
 /// How the file is called.
 const NAME: &str = ".env";

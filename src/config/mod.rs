@@ -21,14 +21,9 @@ use tracing_subscriber::EnvFilter;
 
 use reader::Reader;
 
-pub use accounts::Accounts;
-pub use accounts::EmailVerification;
-pub use accounts::SignUpField;
+pub use accounts::{Accounts, EmailVerification, SignUpField};
 pub use reader::Invalid;
-pub use session::AntiCsrf;
-pub use session::SameSite;
-pub use session::Session;
-pub use session::Transfer;
+pub use session::{AntiCsrf, SameSite, Session, Transfer};
 
 /// A shorter key is not taken for safe.
 const KEY_SAFE: usize = 16;

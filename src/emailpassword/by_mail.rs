@@ -8,21 +8,11 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::Error;
-use crate::emailpassword::Form;
-use crate::emailpassword::Outcome;
-use crate::emailpassword::client;
-use crate::emailpassword::filled;
-use crate::mail::Link;
-use crate::mail::Occasion;
+use crate::emailpassword::{EmailPassword, Error, Form, Outcome, client, filled};
+use crate::mail::{Link, Occasion};
 use crate::session::Transfer;
-use crate::throttle::Action;
-use crate::throttle::Topic;
-use crate::users::NewPassword;
-use crate::users::Newcomer;
-use crate::users::SignUpEnd;
-use crate::users::SignUpOffer;
+use crate::throttle::{Action, Topic};
+use crate::users::{NewPassword, Newcomer, SignUpEnd, SignUpOffer};
 
 /// How long a link works.
 const LINK_LIFE: Duration = Duration::from_hours(24);

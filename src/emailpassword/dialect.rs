@@ -1,8 +1,7 @@
 //! Which version of the frontend interface a client speaks, and how users look in it.
 
 use actix_web::HttpRequest;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::users::User;
 

@@ -3,12 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::emailpassword::FieldProblem;
-use crate::emailpassword::Form;
 use crate::emailpassword::form::NOT_OPTIONAL;
+use crate::emailpassword::{FieldProblem, Form};
 use crate::users;
 
 /// The field that says what a person is called.

@@ -8,18 +8,10 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use secrecy::SecretString;
 
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::Error;
-use crate::emailpassword::FieldProblem;
-use crate::emailpassword::Form;
-use crate::emailpassword::address;
-use crate::emailpassword::client;
-use crate::emailpassword::new_password;
-use crate::mail::Link;
-use crate::mail::Occasion;
+use crate::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
+use crate::mail::{Link, Occasion};
 use crate::session::UserId;
-use crate::throttle::Action;
-use crate::throttle::Topic;
+use crate::throttle::{Action, Topic};
 use crate::users;
 use crate::users::Email;
 

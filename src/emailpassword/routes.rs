@@ -1,23 +1,12 @@
 //! The recipe over HTTP: SuperTokens' frontend interface.
 
-use actix_web::HttpRequest;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Query;
+use actix_web::web::{Data, Json, Query};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::Error;
-use crate::emailpassword::FIELDS;
-use crate::emailpassword::FieldProblem;
-use crate::emailpassword::Form;
-use crate::emailpassword::Malformed;
-use crate::emailpassword::Outcome;
-use crate::emailpassword::Reset;
 use crate::emailpassword::dialect::Dialect;
+use crate::emailpassword::{EmailPassword, Error, FIELDS, FieldProblem, Form, Malformed, Outcome, Reset};
 use crate::problem::Problem;
 use crate::recipe;
 use crate::recipe::Call;

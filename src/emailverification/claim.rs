@@ -4,18 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use fauna_client::DocumentId;
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::fauna::DocumentId;
-use crate::session::Claim;
-use crate::session::Unavailable;
-use crate::session::UserId;
-use crate::session::Validator;
-use crate::users::User;
-use crate::users::Users;
+use crate::session::{Claim, Unavailable, UserId, Validator};
+use crate::users::{User, Users};
 
 /// Its key in access tokens.
 const KEY: &str = "st-ev";

@@ -12,33 +12,19 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
+use fauna_client::DocumentId;
 use serde_json::Value;
 
-use crate::account;
 use crate::account::Accounts;
-use crate::fauna::DocumentId;
-use crate::mail;
-use crate::mail::Link;
-use crate::mail::Occasion;
-use crate::mail::Outbox;
+use crate::mail::{Link, Occasion, Outbox};
 use crate::problem::Problem;
-use crate::session;
 use crate::session::Claim as _;
-use crate::session::Requirements;
-use crate::session::Sessions;
-use crate::session::SignedIn;
-use crate::throttle;
-use crate::throttle::Action;
-use crate::throttle::Client;
-use crate::throttle::Throttle;
-use crate::throttle::Topic;
-use crate::users;
-use crate::users::EmailChange;
-use crate::users::Users;
-use crate::users::Verification;
+use crate::session::{Requirements, Sessions, SignedIn};
+use crate::throttle::{Action, Client, Throttle, Topic};
+use crate::users::{EmailChange, Users, Verification};
+use crate::{account, mail, session, throttle, users};
 
-pub use claim::Verified;
-pub use claim::known;
+pub use claim::{Verified, known};
 pub use routes::routes;
 
 /// How long a link works.

@@ -1,15 +1,11 @@
 //! The recipe over HTTP: SuperTokens' frontend interface.
 
-use actix_web::HttpRequest;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::emailverification::Asked;
-use crate::emailverification::EmailVerification;
-use crate::emailverification::Error;
+use crate::emailverification::{Asked, EmailVerification, Error};
 use crate::problem::Problem;
 use crate::recipe;
 use crate::recipe::Call;

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
+use fauna_client::DocumentId;
 use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
 use crate::database::Database;
-use crate::fauna::DocumentId;
-use crate::fauna_tokens::lifetime::Session;
-use crate::fauna_tokens::lifetime::Token;
-use crate::session::Birth;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::UserId;
+use crate::fauna_tokens::lifetime::{Session, Token};
+use crate::session::{Birth, Lineage, SessionHandle, UserId};
 
 /// How many rows one look at the ledger brings at most.
 pub const BATCH: i64 = 200;

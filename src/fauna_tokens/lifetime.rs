@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use fauna_client::DocumentId;
+
 use crate::clock::Timestamp;
-use crate::fauna::DocumentId;
 
 /// What the ledger says about a token.
 #[derive(Clone, Debug)]

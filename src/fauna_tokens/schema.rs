@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::fauna::schema as declare;
-use crate::fauna::schema::Declarations;
-use crate::fauna::schema::Privilege;
-use crate::fauna_tokens::store::BY_MARK;
-use crate::fauna_tokens::store::MARK;
+use fauna_client::fql::Expr;
+use fauna_client::schema::{Declarations, Privilege};
+use fauna_client::{fql, schema as declare};
+
+use crate::fauna_tokens::store::{BY_MARK, MARK};
 
 /// The longest life that the key may give a token, minutes, unless access tokens live longer.
 const LIFE_MINUTES: u64 = 61;
@@ -52,12 +50,12 @@ fn is_marked_and_ends(users: &str, minutes: i64) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_definitions_are_those_that_faunadb_has_taken() {
         let ours = vec![schema("users", Duration::from_secs(900))];
-        let query = declare::recorded::creation(ours, "create_index", "tokens_by_app").unwrap();
+        let query = declare::creation_query(ours, "create_index", "tokens_by_app").unwrap();
         assert_eq!(query, recorded::query("schema: index tokens_by_app"));
     }
 }

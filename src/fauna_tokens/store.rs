@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::Deserialize;
-
-use crate::fauna::DocumentId;
-use crate::fauna::Page;
-use crate::fauna::Ref;
-use crate::fauna::Time;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
 
 /// The mark that our tokens carry, which the role of the app's key demands.
 pub const MARK: &str = "backend";
@@ -104,7 +99,7 @@ pub fn marked(after: Option<&Cursor>) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     fn id(text: &str) -> DocumentId {
         DocumentId::parse(text).unwrap()

@@ -7,20 +7,13 @@
 
 use std::time::Duration;
 
+use fauna_client::{AsApp, DocumentId};
 use serde::de::IgnoredAny;
 
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::fauna::AsApp;
-use crate::fauna::DocumentId;
-use crate::fauna_tokens::Error;
-use crate::fauna_tokens::ledger::BATCH;
-use crate::fauna_tokens::ledger::Ledger;
-use crate::fauna_tokens::lifetime;
-use crate::fauna_tokens::lifetime::Fate;
-use crate::fauna_tokens::lifetime::Session;
-use crate::fauna_tokens::lifetime::Token;
-use crate::fauna_tokens::store;
+use crate::clock::{Clock, Timestamp};
+use crate::fauna_tokens::ledger::{BATCH, Ledger};
+use crate::fauna_tokens::lifetime::{Fate, Session, Token};
+use crate::fauna_tokens::{Error, lifetime, store};
 use crate::session::SessionHandle;
 
 /// How many pages of tokens one reconciliation looks at.
@@ -115,7 +108,7 @@ impl Sweeper {
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let marked: store::Marked = self.fauna.query_idempotent(&store::marked(after.as_ref())).await?;
-            let grown = marked.now.timestamp().before(self.patience).millis();
+            let grown = Timestamp::from_millis(marked.now.millis()).before(self.patience).millis();
             let mut orphans = Vec::new();
             for (made, token) in marked.page.data {
                 if made.div_euclid(1000) < grown && !self.ledger.knows(&token.id).await? {

@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use lettre::AsyncSmtpTransport;
 use lettre::AsyncTransport as _;
-use lettre::Tokio1Executor;
 use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
-use crate::mail::Error;
-use crate::mail::Outbox;
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
+use crate::mail::{Error, Outbox};
 
 /// How long one attempt may take; the mail server's greeting and its answer to the whole text included.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);

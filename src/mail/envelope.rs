@@ -2,18 +2,15 @@
 
 use aws_lc_rs::rand;
 use lettre::Message;
-use lettre::message::Mailbox;
-use lettre::message::MultiPart;
+use lettre::message::{Mailbox, MultiPart};
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::mail::Occasion;
 use crate::mail::store::Row;
 use crate::mail::template::Values;
 use crate::mail::templates::Templates;
-use crate::seal::CannotSeal;
-use crate::seal::SealRing;
+use crate::seal::{CannotSeal, SealRing};
 
 /// What somebody will read.
 #[derive(Clone, Deserialize, Serialize)]

@@ -27,11 +27,9 @@ use crate::database::Database;
 use crate::problem::Problem;
 use crate::seal;
 use crate::seal::SealRing;
-
 use courier::Courier;
 use envelope::Mail;
-use store::Row;
-use store::Store;
+use store::{Row, Store};
 use templates::Templates;
 
 pub use routes::routes;

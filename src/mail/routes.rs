@@ -1,18 +1,14 @@
 //! The mailbox of a desk: what would have been sent, for people and for tests.
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::web;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Serialize;
 
-use crate::mail::Error;
-use crate::mail::Outbox;
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
+use crate::mail::{Error, Outbox};
 use crate::problem::Problem;
 
 /// | method | path           | who                                                     |

@@ -3,13 +3,11 @@
 //! Each mail is a pair of files, `NAME.txt` (its first line is `Subject: …`) and `NAME.html`. A folder need not hold all of
 //! them. All are read and checked at start: a mistake keeps the site from starting, not a mail from arriving.
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
-use crate::mail::Error;
-use crate::mail::Occasion;
 use crate::mail::template::Template;
+use crate::mail::{Error, Occasion};
 
 /// What every mail says.
 pub struct Templates {

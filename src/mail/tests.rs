@@ -3,10 +3,8 @@
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Write as _;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
 
 use super::*;
 use crate::database::fresh;

@@ -2,28 +2,20 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Path;
+use actix_web::web::{Data, Json, Path};
 use askama::Template;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::fauna_tokens::FaunaTokens;
 use crate::pages::Pages;
 use crate::pages::auth::label;
-use crate::pages::frame::Frame;
-use crate::pages::frame::page;
-use crate::pages::frame::see_other;
+use crate::pages::frame::{Frame, page, see_other};
 use crate::pages::moment::Moment;
 use crate::pages::visitor::Person;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
-use crate::session::SessionHandle;
-use crate::session::SessionInfo;
-use crate::session::Sessions;
-use crate::session::SignedIn;
-use crate::session::SignedInNow;
+use crate::problem::{Problem, ProblemPage};
+use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 use crate::users;
 use crate::users::Document;
 
@@ -90,7 +82,7 @@ pub async fn show(
     let verified = session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool);
     let account = Account {
         verified,
-        joined_at: user.joined_at.timestamp().into(),
+        joined_at: Timestamp::from_millis(user.joined_at.millis()).into(),
         kept: user.profile.0.iter().map(|(field, value)| (label(field), said(value))).collect(),
         user,
         state,

@@ -3,12 +3,10 @@
 //! Their names never change, so browsers keep them but ask each time (`no-cache`), and are answered 304 as long as the
 //! strong `ETag`, a hash of the content, is the one they have.
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::http::header::EntityTag;
-use actix_web::http::header::IfNoneMatch;
-use actix_web::web;
+use actix_web::http::header::{EntityTag, IfNoneMatch};
 use actix_web::web::Header;
+use actix_web::{HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

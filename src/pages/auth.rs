@@ -2,34 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Query;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::emailpassword;
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::FieldProblem;
-use crate::emailpassword::Outcome;
-use crate::emailpassword::SignUpField;
+use crate::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
 use crate::pages::Pages;
-use crate::pages::frame::Frame;
-use crate::pages::frame::INVALID_LINK;
-use crate::pages::frame::page;
-use crate::pages::frame::page_despite;
-use crate::pages::frame::see_other;
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
 use crate::pages::site_path::SitePath;
-use crate::pages::visitor::Person;
-use crate::pages::visitor::Visitor;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
-use crate::session::Sessions;
-use crate::session::Transfer;
+use crate::pages::visitor::{Person, Visitor};
+use crate::problem::{Problem, ProblemPage};
+use crate::session::{Sessions, Transfer};
 
 /// What the address of the page says.
 #[derive(Deserialize)]

@@ -3,31 +3,20 @@
 //!
 //! Opening a link does nothing yet, as in [`crate::pages::password`].
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Query;
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::emailpassword;
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::Outcome;
+use crate::emailpassword::{EmailPassword, Outcome};
 use crate::pages::Pages;
-use crate::pages::auth::in_plain_words;
-use crate::pages::auth::signed_in;
-use crate::pages::frame::Frame;
-use crate::pages::frame::INVALID_LINK;
-use crate::pages::frame::page;
-use crate::pages::frame::page_despite;
-use crate::pages::frame::page_of_link;
-use crate::pages::frame::see_other;
+use crate::pages::auth::{in_plain_words, signed_in};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::site_path::SitePath;
 use crate::pages::visitor::Visitor;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::problem::{Problem, ProblemPage};
 use crate::session::Transfer;
 
 /// What the address of the page says.

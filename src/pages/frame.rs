@@ -1,12 +1,10 @@
 //! What every page shows around its content, and the headers that every page has.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use askama::Template;
 
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::problem::{Problem, ProblemPage};
 
 /// What is said of a mailed link that does nothing any more.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";

@@ -2,27 +2,17 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Path;
-use actix_web::web::Query;
+use actix_web::web::{Data, Form, Path, Query};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::comments;
-use crate::comments::Comment;
-use crate::comments::CommentId;
-use crate::comments::CommentText;
-use crate::comments::Comments;
-use crate::comments::Part;
+use crate::comments::{Comment, CommentId, CommentText, Comments, Part};
 use crate::pages::Pages;
-use crate::pages::frame::Frame;
-use crate::pages::frame::page;
-use crate::pages::frame::see_other;
+use crate::pages::frame::{Frame, page, see_other};
 use crate::pages::moment::Moment;
 use crate::pages::site_path::in_query;
-use crate::pages::visitor::Member;
-use crate::pages::visitor::Visitor;
+use crate::pages::visitor::{Member, Visitor};
 use crate::problem::ProblemPage;
 
 /// Which part of the list.

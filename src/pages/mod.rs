@@ -20,8 +20,7 @@ mod site_path;
 mod verify;
 mod visitor;
 
-pub use routes::auth_routes;
-pub use routes::routes;
+pub use routes::{auth_routes, routes};
 
 use serde_json::Value;
 

@@ -4,29 +4,19 @@
 //! Opening a link does nothing yet: mail programs and scanners open links, too. The token stays out of the `Referer` of
 //! whatever the person visits next, and `static/site.js` takes it out of the address bar.
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Query;
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::emailpassword;
-use crate::emailpassword::EmailPassword;
-use crate::emailpassword::Reset;
+use crate::emailpassword::{EmailPassword, Reset};
 use crate::pages::Pages;
 use crate::pages::auth::in_plain_words;
-use crate::pages::frame::Frame;
-use crate::pages::frame::INVALID_LINK;
-use crate::pages::frame::page;
-use crate::pages::frame::page_despite;
-use crate::pages::frame::page_of_link;
-use crate::pages::frame::see_other;
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::visitor::Visitor;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::problem::{Problem, ProblemPage};
 
 /// What the address of the page says.
 #[derive(Deserialize)]

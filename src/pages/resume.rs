@@ -8,23 +8,17 @@
 //! own browser its own new tokens, which the old ones survive until the new ones are used. It leads to paths of this site
 //! only ([`SitePath`]), with the method that came, and a form from another site never comes this far (`origin`).
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::http::Method;
-use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Query;
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use crate::pages::Pages;
-use crate::pages::frame::redirect;
-use crate::pages::frame::see_other;
-use crate::pages::site_path::SitePath;
-use crate::pages::site_path::in_query;
+use crate::pages::frame::{redirect, see_other};
+use crate::pages::site_path::{SitePath, in_query};
 use crate::pages::visitor::Detour;
 use crate::problem::ProblemPage;
-use crate::session::Error;
-use crate::session::Sessions;
+use crate::session::{Error, Sessions};
 
 /// Where to go on.
 #[derive(Deserialize)]

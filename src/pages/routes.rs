@@ -2,15 +2,7 @@
 
 use actix_web::web;
 
-use crate::pages::account;
-use crate::pages::assets;
-use crate::pages::auth;
-use crate::pages::complete;
-use crate::pages::home;
-use crate::pages::password;
-use crate::pages::resume;
-use crate::pages::settings;
-use crate::pages::verify;
+use crate::pages::{account, assets, auth, complete, home, password, resume, settings, verify};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|

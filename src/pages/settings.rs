@@ -2,24 +2,16 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Query;
+use actix_web::web::{Data, Form, Query};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::account::Accounts;
-use crate::account::Error;
+use crate::account::{Accounts, Error};
 use crate::pages::Pages;
 use crate::pages::auth::in_plain_words;
-use crate::pages::frame::Frame;
-use crate::pages::frame::page;
-use crate::pages::frame::page_despite;
-use crate::pages::frame::see_other;
-use crate::pages::visitor::Person;
-use crate::pages::visitor::Visitor;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::pages::frame::{Frame, page, page_despite, see_other};
+use crate::pages::visitor::{Person, Visitor};
+use crate::problem::{Problem, ProblemPage};
 use crate::throttle::Client;
 
 /// What the address of the page says.

@@ -4,28 +4,17 @@
 //! Opening a link does nothing yet, as in [`crate::pages::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
-use actix_web::web::Form;
-use actix_web::web::Query;
+use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::emailverification::Asked as Wish;
-use crate::emailverification::EmailVerification;
+use crate::emailverification::{Asked as Wish, EmailVerification};
 use crate::pages::Pages;
-use crate::pages::frame::Frame;
-use crate::pages::frame::INVALID_LINK;
-use crate::pages::frame::page;
-use crate::pages::frame::page_despite;
-use crate::pages::frame::page_of_link;
-use crate::pages::frame::see_other;
-use crate::pages::visitor::Person;
-use crate::pages::visitor::Visitor;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::visitor::{Person, Visitor};
+use crate::problem::{Problem, ProblemPage};
 use crate::throttle::Client;
 
 /// What the address of the page says.

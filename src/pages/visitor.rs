@@ -4,28 +4,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::ResponseError;
 use actix_web::dev::Payload;
-use actix_web::http::Method;
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
-use crate::pages::Pages;
 use crate::pages::frame::redirect;
-use crate::pages::resume;
-use crate::pages::site_path::SitePath;
-use crate::pages::site_path::in_query;
-use crate::problem::Problem;
-use crate::problem::ProblemPage;
+use crate::pages::site_path::{SitePath, in_query};
+use crate::pages::{Pages, resume};
+use crate::problem::{Problem, ProblemPage};
 use crate::session;
-use crate::session::Requirements;
-use crate::session::Sessions;
-use crate::session::SignedIn;
-use crate::session::Validator;
+use crate::session::{Requirements, Sessions, SignedIn, Validator};
 
 /// Somebody, signed in or not.
 #[derive(Default)]

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::session::Error;
-use crate::session::SessionHandle;
-use crate::session::claims;
-use crate::session::claims::Claim;
-use crate::session::claims::Validator;
-use crate::session::payload;
+use crate::session::claims::{Claim, Validator};
 use crate::session::sessions::Sessions;
+use crate::session::{Error, SessionHandle, claims, payload};
 
 /// How often others may change the payload under our hands before we give up.
 const ATTEMPTS: usize = 8;

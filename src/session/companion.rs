@@ -5,14 +5,11 @@
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::UserId;
+use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Lives and dies with sessions.
 #[async_trait]

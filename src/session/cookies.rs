@@ -7,14 +7,12 @@
 
 use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
-use cookie::Cookie;
-use cookie::CookieBuilder;
+use cookie::{Cookie, CookieBuilder};
 use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
 use crate::session::profile::ID_COOKIE;
-use crate::session::settings::SameSite;
-use crate::session::settings::Settings;
+use crate::session::settings::{SameSite, Settings};
 
 /// The end of the year 9999: what is to last longer lasts until then.
 const LAST_SECOND: i64 = 253_402_300_799;

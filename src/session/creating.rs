@@ -8,29 +8,16 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use aws_lc_rs::rand;
 use secrecy::SecretString;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::session::Birth;
-use crate::session::Error;
-use crate::session::SessionHandle;
-use crate::session::UserId;
-use crate::session::Version;
-use crate::session::claims;
-use crate::session::outbox::HandOut;
-use crate::session::outbox::Outbox;
-use crate::session::payload;
-use crate::session::profile;
+use crate::session::outbox::{HandOut, Outbox};
 use crate::session::profile::Profile;
 use crate::session::rotation::Position;
-use crate::session::sessions::Sessions;
-use crate::session::sessions::Unsigned;
-use crate::session::settings::AntiCsrf;
-use crate::session::settings::Transfer;
+use crate::session::sessions::{Sessions, Unsigned};
+use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::signed_in::SignedIn;
-use crate::session::store;
-use crate::session::transport;
 use crate::session::transport::Travel;
+use crate::session::{Birth, Error, SessionHandle, UserId, Version, claims, payload, profile, store, transport};
 
 /// A session to be made.
 pub struct NewSession {

@@ -52,8 +52,7 @@ pub fn check_refresh(mode: AntiCsrf, headers: &HeaderMap) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderName;
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

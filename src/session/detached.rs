@@ -3,23 +3,17 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use jsonwebtoken::Algorithm;
-use jsonwebtoken::Header;
-use serde_json::Map;
-use serde_json::Value;
+use jsonwebtoken::{Algorithm, Header};
+use serde_json::{Map, Value};
 
-use crate::session::Error;
-use crate::session::HandOut;
-use crate::session::Requirements;
-use crate::session::SignedIn;
 use crate::session::access_token::Unverified;
-use crate::session::csrf;
 use crate::session::outbox::Outbox;
 use crate::session::profile::Profile;
 use crate::session::sessions::Sessions;
 use crate::session::settings::Transfer;
 use crate::session::signing_keys::Kind;
 use crate::session::transport::Travel;
+use crate::session::{Error, HandOut, Requirements, SignedIn, csrf};
 
 impl Sessions {
     /// The session of an access token that came by some other way, and the token to replace it with where that is due; the

@@ -4,11 +4,8 @@ use actix_web::http::StatusCode;
 
 use crate::problem::Problem;
 use crate::seal::CannotSeal;
-use crate::session::NotMinted;
-use crate::session::SessionHandle;
-use crate::session::Unavailable;
-use crate::session::UserId;
 use crate::session::claims::ClaimFailure;
+use crate::session::{NotMinted, SessionHandle, Unavailable, UserId};
 
 /// Why there is no session, or none right now.
 #[derive(Debug, thiserror::Error)]

@@ -1,38 +1,27 @@
 //! Who may pass: the extractors. A handler that takes one of them is closed to everybody else.
 
 use std::fmt;
-use std::future::Ready;
-use std::future::ready;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::FromRequest;
 use actix_web::HttpMessage as _;
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::ResponseError;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use futures_util::future::Either;
-use futures_util::future::LocalBoxFuture;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
+use futures_util::future::{Either, LocalBoxFuture};
 
-use crate::session::Error;
 use crate::session::answers::answer;
-use crate::session::cookies;
 use crate::session::cookies::Sent;
 use crate::session::outbox::Outbox;
-use crate::session::profile;
 use crate::session::profile::Profile;
 use crate::session::requests::Requirements;
 use crate::session::sessions::Sessions;
-use crate::session::settings::AntiCsrf;
-use crate::session::settings::Transfer;
+use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::signed_in::SignedIn;
-use crate::session::transport;
 use crate::session::transport::Travel;
 use crate::session::verified::Verified;
+use crate::session::{Error, cookies, profile, transport};
 
 /// Somebody signed in, or nobody; a bad token is refused all the same.
 pub struct MaybeSignedIn(pub Option<SignedIn>);

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest user id that is taken, in bytes.
 const USER_ID_BYTES_MAX: usize = 128;

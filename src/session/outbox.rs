@@ -4,35 +4,26 @@
 //! later note replaces an earlier one, and [`attach`] renders it once, into whatever response comes back: a second
 //! `front-token` would break the client.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::HttpMessage as _;
-use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
-use actix_web::dev::ServiceRequest;
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
-use actix_web::http::header::HeaderMap;
-use actix_web::http::header::HeaderName;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest};
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
-use crate::session::SessionHandle;
 use crate::session::cookies::CookieRules;
-use crate::session::payload;
-use crate::session::profile;
 use crate::session::profile::Profile;
 use crate::session::settings::Transfer;
 use crate::session::transport::Travel;
 use crate::session::verified::Verified;
+use crate::session::{SessionHandle, payload, profile};
 
 /// What scripts may read of the access token.
 const FRONT_TOKEN: HeaderName = HeaderName::from_static("front-token");

@@ -2,13 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::session::Error;
-use crate::session::access_token::Claims;
-use crate::session::access_token::PROTECTED_CLAIMS;
+use crate::session::access_token::{Claims, PROTECTED_CLAIMS};
 
 /// A token of this payload still fits into a cookie, twice: once signed, once for scripts (ASVS 3.3.5).
 const PAYLOAD_BYTES_MAX: usize = 2048;

@@ -7,11 +7,10 @@
 use actix_web::http::header::HeaderMap;
 use aws_lc_rs::digest;
 
-use crate::session::Version;
 use crate::session::access_token::Claims;
-use crate::session::cookies;
 use crate::session::cookies::Sent;
 use crate::session::identifiers::uuid_v4;
+use crate::session::{Version, cookies};
 
 /// The cookie by which old frontends know that there is a session.
 pub const ID_COOKIE: &str = "sIdRefreshToken";
@@ -83,8 +82,7 @@ fn newest(list: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderName;
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -4,18 +4,14 @@
 //! session and what it descends from, proves both, and holds no character that a cookie or a header would have to escape.
 //! SQL knows only the hash of its hash.
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::identifiers::hex;
-use crate::session::identifiers::sha256_hex;
-use crate::session::identifiers::uuid_v4;
+use crate::session::identifiers::{hex, sha256_hex, uuid_v4};
+use crate::session::{Lineage, SessionHandle};
 
 /// Tokens longer than this are not looked at.
 const TOKEN_BYTES_MAX: usize = 1024;

@@ -6,22 +6,14 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::session::Error;
-use crate::session::Lineage;
-use crate::session::NotMinted;
-use crate::session::Version;
 use crate::session::access_token::Parent;
 use crate::session::outbox::HandOut;
-use crate::session::payload;
 use crate::session::refresh_token::RefreshToken;
-use crate::session::rotation;
-use crate::session::rotation::Descent;
-use crate::session::rotation::Refresh;
-use crate::session::sessions::Sessions;
-use crate::session::sessions::Unsigned;
+use crate::session::rotation::{Descent, Refresh};
+use crate::session::sessions::{Sessions, Unsigned};
 use crate::session::settings::AntiCsrf;
-use crate::session::store::Promotion;
-use crate::session::store::Session;
+use crate::session::store::{Promotion, Session};
+use crate::session::{Error, Lineage, NotMinted, Version, payload, rotation};
 
 /// How often others may change the session under our hands before we give up.
 const ATTEMPTS: usize = 8;

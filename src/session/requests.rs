@@ -6,22 +6,16 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 
-use crate::session::Error;
-use crate::session::SignedIn;
 use crate::session::access_token::Unverified;
 use crate::session::claims::Validator;
-use crate::session::cookies;
-use crate::session::cookies::CookieRules;
-use crate::session::cookies::Sent;
-use crate::session::csrf;
+use crate::session::cookies::{CookieRules, Sent};
 use crate::session::outbox::Outbox;
-use crate::session::profile;
 use crate::session::profile::Profile;
 use crate::session::refreshing::RefreshAntiCsrf;
 use crate::session::sessions::Sessions;
 use crate::session::settings::Transfer;
-use crate::session::transport;
 use crate::session::transport::Travel;
+use crate::session::{Error, SignedIn, cookies, csrf, profile, transport};
 
 /// What a route asks for beyond a session.
 #[derive(Clone, Default)]

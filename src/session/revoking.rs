@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use crate::session::Error;
-use crate::session::SessionHandle;
-use crate::session::UserId;
 use crate::session::sessions::Sessions;
 use crate::session::signed_in::SignedIn;
+use crate::session::{Error, SessionHandle, UserId};
 
 /// When to try again to end what must be ended.
 const AGAIN: Duration = Duration::from_secs(5);

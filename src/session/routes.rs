@@ -2,31 +2,18 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Path;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-use crate::session::Error;
-use crate::session::Refused;
-use crate::session::Requirements;
-use crate::session::SessionHandle;
-use crate::session::SessionInfo;
-use crate::session::Sessions;
-use crate::session::SignedIn;
-use crate::session::SignedInNow;
-use crate::session::UserId;
-use crate::session::profile;
 use crate::session::profile::Profile;
 use crate::session::signing_keys::Jwk;
+use crate::session::{
+    Error, Refused, Requirements, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow, UserId, profile,
+};
 
 /// Under the base path of the recipes.
 ///

@@ -4,35 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::clock::Clock;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
-use crate::session::Birth;
-use crate::session::Companion;
-use crate::session::Error;
-use crate::session::Minted;
-use crate::session::SessionHandle;
-use crate::session::UserId;
-use crate::session::Version;
-use crate::session::access_token::Claims;
-use crate::session::access_token::Parent;
+use crate::session::access_token::{Claims, Parent};
 use crate::session::cookies::CookieRules;
-use crate::session::outbox::HandOut;
-use crate::session::outbox::HandOutRefresh;
-use crate::session::outbox::Manner;
+use crate::session::outbox::{HandOut, HandOutRefresh, Manner};
 use crate::session::refresh_token::RefreshToken;
 use crate::session::settings::Settings;
-use crate::session::signing_keys::Kind;
-use crate::session::signing_keys::Schedule;
-use crate::session::signing_keys::SigningKeys;
-use crate::session::store;
+use crate::session::signing_keys::{Kind, Schedule, SigningKeys};
 use crate::session::store::Store;
 use crate::session::transport::Travel;
-use crate::session::verified::Verified;
-use crate::session::verified::VerifiedTokens;
+use crate::session::verified::{Verified, VerifiedTokens};
+use crate::session::{Birth, Companion, Error, Minted, SessionHandle, UserId, Version, store};
 
 /// Expired sessions that are deleted at once: few enough not to hold the one writer for long.
 const SWEEP_ROWS: i64 = 20;

@@ -4,13 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::seal::SealRing;
-use crate::session::Error;
 use crate::session::access_token::PROTECTED_CLAIMS;
-use crate::session::answers::Answers;
-use crate::session::answers::DefaultAnswers;
-use crate::session::claims::Claim;
-use crate::session::claims::Validator;
-use crate::session::site;
+use crate::session::answers::{Answers, DefaultAnswers};
+use crate::session::claims::{Claim, Validator};
+use crate::session::{Error, site};
 
 /// What can be set about sessions.
 #[derive(Clone)]

@@ -2,24 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::session::Error;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::UserId;
 use crate::session::access_token::Claims;
-use crate::session::claims;
-use crate::session::claims::Claim;
-use crate::session::claims::Validator;
+use crate::session::claims::{Claim, Validator};
 use crate::session::outbox::Outbox;
 use crate::session::profile::Profile;
-use crate::session::sessions::SessionInfo;
-use crate::session::sessions::Sessions;
+use crate::session::sessions::{SessionInfo, Sessions};
 use crate::session::transport::Travel;
 use crate::session::verified::Verified;
+use crate::session::{Error, Lineage, SessionHandle, UserId, claims};
 
 /// The session of a request: proof that it comes from a signed-in person. Only this room can make one.
 #[derive(Clone)]

@@ -3,20 +3,15 @@
 //! One set for SQLite and PostgreSQL (design D16). What must not be lost is compared and swapped in single statements;
 //! a statement that finds its row changed says so and the caller decides again.
 
-use serde_json::Map;
-use serde_json::Value;
-use sqlx::Any;
-use sqlx::AnyConnection;
+use serde_json::{Map, Value};
 use sqlx::Row as _;
-use sqlx::Transaction;
 use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::clock::Timestamp;
 use crate::database::Database;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::UserId;
 use crate::session::rotation::Position;
+use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Sessions in SQL.
 #[derive(Clone, Debug)]

@@ -1,12 +1,10 @@
 //! How tokens travel: in cookies or in headers (session.md 3.5–3.7).
 
 use actix_web::http::header;
-use actix_web::http::header::HeaderMap;
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{HeaderMap, HeaderName};
 
 use crate::session::cookies;
-use crate::session::cookies::CookieRules;
-use crate::session::cookies::Sent;
+use crate::session::cookies::{CookieRules, Sent};
 use crate::session::profile::Profile;
 use crate::session::settings::Transfer;
 

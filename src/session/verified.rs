@@ -4,19 +4,15 @@
 //! is ended by this process; such a session's tokens are then refused here at once, although they are still well signed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
 use crate::clock::Timestamp;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::access_token::Claims;
-use crate::session::access_token::Parent;
+use crate::session::access_token::{Claims, Parent};
 use crate::session::rotation::Descent;
+use crate::session::{Lineage, SessionHandle};
 
 /// Ended sessions are looked through for old ones when there are this many.
 const ENDED_SESSIONS_SWEEP: usize = 1024;

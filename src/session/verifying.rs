@@ -2,23 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::session::Error;
-use crate::session::SessionHandle;
-use crate::session::access_token::Claims;
-use crate::session::access_token::Signer;
-use crate::session::access_token::Unverified;
+use crate::session::access_token::{Claims, Signer, Unverified};
 use crate::session::outbox::HandOut;
-use crate::session::rotation;
 use crate::session::rotation::Use;
 use crate::session::sessions::Sessions;
 use crate::session::signing_keys::SigningKey;
-use crate::session::store::Promotion;
-use crate::session::store::Session;
+use crate::session::store::{Promotion, Session};
 use crate::session::verified::Verified;
+use crate::session::{Error, SessionHandle, rotation};
 
 /// How often others may change the session under our hands before we take the token as it is.
 const ATTEMPTS: usize = 4;

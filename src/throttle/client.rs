@@ -4,15 +4,13 @@
 //! one. From anybody else that header is hearsay, and so are `Forwarded` and `X-Real-IP` always (security.md F6).
 
 use std::convert::Infallible;
-use std::future::Ready;
-use std::future::ready;
+use std::future::{Ready, ready};
 use std::net::IpAddr;
 
-use actix_web::FromRequest;
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
 
 use crate::throttle::Throttle;
 
@@ -88,8 +86,7 @@ fn sender(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[IpAddr]) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderName;
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

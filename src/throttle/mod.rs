@@ -14,8 +14,7 @@ mod store;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -24,7 +23,6 @@ use aws_lc_rs::digest;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::problem::Problem;
-
 use escalation::Rule;
 use store::Store;
 

@@ -5,11 +5,8 @@ use sqlx::Row as _;
 
 use crate::clock::Timestamp;
 use crate::database::Database;
-use crate::throttle::Counter;
-use crate::throttle::Error;
-use crate::throttle::Role;
-use crate::throttle::escalation::Count;
-use crate::throttle::escalation::Decision;
+use crate::throttle::escalation::{Count, Decision};
+use crate::throttle::{Counter, Error, Role};
 
 /// How many counters there are at most, besides those of known networks, whose number is that of real sign-ins (S-P-17).
 const COUNTERS_MAX: i64 = 100_000;

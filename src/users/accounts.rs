@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
+use fauna_client as fauna;
+use fauna_client::DocumentId;
+use fauna_client::fql::Expr;
 use secrecy::SecretString;
 
-use crate::fauna;
-use crate::fauna::DocumentId;
-use crate::fauna::fql::Expr;
-use crate::users::Email;
-use crate::users::Error;
-use crate::users::NewPassword;
-use crate::users::User;
-use crate::users::Users;
 use crate::users::hasher::Verdict;
-use crate::users::store;
 use crate::users::store::accounts;
+use crate::users::{Email, Error, NewPassword, User, Users, store};
 
 /// When to look whether what was not answered was done: no query is on its way for longer than all of this.
 const LATE: [Duration; 4] =

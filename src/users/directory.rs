@@ -2,19 +2,13 @@
 
 use std::mem;
 
-use serde_json::Map;
-use serde_json::Value;
+use fauna_client as fauna;
+use serde_json::{Map, Value};
 
-use crate::fauna;
-use crate::users::Email;
-use crate::users::Error;
-use crate::users::User;
-use crate::users::Users;
-use crate::users::store;
 use crate::users::store::directory;
+use crate::users::{Email, Error, User, Users, store};
 
-pub use directory::Cursor;
-pub use directory::Order;
+pub use directory::{Cursor, Order};
 
 /// Some users, and where the next ones begin.
 pub struct UserList {

@@ -1,26 +1,18 @@
 //! Where passwords are hashed: on threads of their own, one a core, each in memory of its own that is used again. More at once
 //! would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
 
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::SyncSender;
-use std::sync::mpsc::sync_channel;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use argon2::Block;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
-use crate::users::Error;
-use crate::users::NewPassword;
-use crate::users::stored_hash;
 use crate::users::stored_hash::StoredHash;
+use crate::users::{Error, NewPassword, stored_hash};
 
 /// How many may wait for a thread.
 const WAITING_MAX: usize = 256;

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
+use fauna_client as fauna;
+use fauna_client::{DocumentId, Time};
 use serde::de::IgnoredAny;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::fauna;
-use crate::fauna::DocumentId;
-use crate::fauna::Time;
-use crate::users::Email;
-use crate::users::Error;
-use crate::users::NewPassword;
-use crate::users::Users;
 use crate::users::links::LinkToken;
 use crate::users::store::import;
 use crate::users::store::import::Newcomer;
 use crate::users::stored_hash::StoredHash;
+use crate::users::{Email, Error, NewPassword, Users};
 
 /// How many addresses or ids are looked up at once.
 const LOOKUP_SIZE: usize = 1000;
@@ -124,7 +119,7 @@ impl Users {
         Ok(Newcomer {
             id: person.id.map_or_else(DocumentId::random, Ok)?,
             name: person.name.unwrap_or_else(|| person.email.local_part().to_owned()),
-            joined_at: Time::of(person.joined_at),
+            joined_at: Time::from_millis(person.joined_at.millis()),
             email: person.email.as_str().to_owned(),
             hash,
             is_verified: person.is_verified,

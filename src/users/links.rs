@@ -2,30 +2,18 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
-use aws_lc_rs::rand;
+use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fauna_client as fauna;
+use fauna_client::DocumentId;
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
-use crate::fauna;
-use crate::fauna::DocumentId;
-use crate::users::Email;
-use crate::users::Error;
-use crate::users::NewPassword;
-use crate::users::Newcomer;
-use crate::users::User;
-use crate::users::Users;
 use crate::users::hasher::Verdict;
-use crate::users::is_password_hash;
-use crate::users::store::Made;
-use crate::users::store::NewUser;
-use crate::users::store::links;
-use crate::users::store::links::Chosen;
-use crate::users::store::links::Consumed;
-use crate::users::store::links::NewLink;
-use crate::users::store::links::Offered;
+use crate::users::store::links::{Chosen, Consumed, NewLink, Offered};
+use crate::users::store::{Made, NewUser, links};
+use crate::users::{Email, Error, NewPassword, Newcomer, User, Users, is_password_hash};
 
 /// Length of a token: 32 bytes in base64url, no character of which a mail program or a form would change.
 const TOKEN_CHARS: usize = 43;

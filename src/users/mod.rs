@@ -16,37 +16,23 @@ mod schema;
 mod store;
 mod stored_hash;
 
+use fauna_client as fauna;
+use fauna_client::{AsApp, DocumentId};
 use secrecy::SecretString;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::fauna;
-use crate::fauna::AsApp;
-use crate::fauna::DocumentId;
+use crate::clock::{Clock, Timestamp};
 use crate::problem::Problem;
 
-pub use accounts::Farewell;
-pub use accounts::Proven;
-pub use directory::Cursor;
-pub use directory::Export;
-pub use directory::Order;
-pub use directory::UserList;
+pub use accounts::{Farewell, Proven};
+pub use directory::{Cursor, Export, Order, UserList};
 pub use email::Email;
 pub use hasher::Hasher;
-pub use import::Import;
-pub use import::Imported;
-pub use import::ImportedPassword;
-pub use links::ChangeOffer;
-pub use links::EmailChange;
-pub use links::SignUpEnd;
-pub use links::SignUpOffer;
-pub use links::Verification;
+pub use import::{Import, Imported, ImportedPassword};
+pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
 pub use password::NewPassword;
 pub use profile::is_storable;
 pub use schema::schema;
-
 pub use store::accounts::has_hash as is_password_hash;
 
 use hasher::Verdict;
@@ -220,8 +206,7 @@ impl Users {
     }
 }
 
-pub use store::Document;
-pub use store::own_document;
+pub use store::{Document, own_document};
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 //! What a new password must be like: the rule that SuperTokens' frontends state, in their words.
 
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Shortest password, UTF-16 code units as JavaScript counts them.
 const UNITS_MIN: usize = 8;

@@ -3,20 +3,14 @@
 //! A person reads their own document and nothing else here. The app's key makes users and secrets under ids of its choice,
 //! never with `credentials` (whoever has those can make tokens past every session) nor with a `ttl`.
 
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::fauna::schema as declare;
-use crate::fauna::schema::Declarations;
-use crate::fauna::schema::Definition;
-use crate::fauna::schema::Privilege;
-use crate::users::store::SECRETS;
+use fauna_client::fql::Expr;
+use fauna_client::schema::{Declarations, Definition, Privilege};
+use fauna_client::{fql, schema as declare};
+
 use crate::users::store::accounts::TOKENS_BY_USER;
-use crate::users::store::directory::newest_index;
-use crate::users::store::directory::oldest_index;
-use crate::users::store::email_index;
-use crate::users::store::links::LINKS;
-use crate::users::store::links::LINKS_BY_HASH;
-use crate::users::store::links::LINKS_BY_USER;
+use crate::users::store::directory::{newest_index, oldest_index};
+use crate::users::store::links::{LINKS, LINKS_BY_HASH, LINKS_BY_USER};
+use crate::users::store::{SECRETS, email_index};
 
 /// Collections, indexes and rights; `users` names the collection of users.
 pub fn schema(users: &str) -> Declarations {
@@ -85,7 +79,7 @@ fn lacks(field: &str) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_definitions_are_those_that_faunadb_has_taken() {
@@ -98,7 +92,7 @@ mod tests {
             ("create_index", "account_links_by_user"),
             ("create_index", "tokens_by_instance"),
         ] {
-            let query = declare::recorded::creation(vec![schema("users")], form, name).unwrap();
+            let query = declare::creation_query(vec![schema("users")], form, name).unwrap();
             let kind = form.trim_start_matches("create_");
             assert_eq!(query, recorded::query(&format!("schema: {kind} {name}")), "{name}");
         }

@@ -3,11 +3,7 @@
 //! Written is argon2id only. Read are argon2id, argon2i and argon2d in the PHC form and bcrypt. A hash says itself what
 //! checking it costs, so what would cost too much is not read: an import must not become a denial of service.
 
-use argon2::Algorithm;
-use argon2::Argon2;
-use argon2::Block;
-use argon2::Params;
-use argon2::Version;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;

@@ -2,18 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-use starter::session::Error;
-use starter::session::NewSession;
-use starter::session::SessionHandle;
-use starter::session::UserId;
+use serde_json::{Map, Value, json};
+use starter::session::{Error, NewSession, SessionHandle, UserId};
 
-use crate::world::SECOND;
-use crate::world::Visitor;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{SECOND, Visitor, World, claims};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 

@@ -1,26 +1,14 @@
 //! Claims of sessions: looked up, stored, asked for and refused (session.md 6.1), and refusals in words of one's own.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::HttpResponse;
 use async_trait::async_trait;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-use starter::session::Answers;
-use starter::session::ClaimFailure;
-use starter::session::Fetch;
-use starter::session::NewSession;
-use starter::session::PrimitiveClaim;
-use starter::session::SessionHandle;
-use starter::session::Unavailable;
-use starter::session::UserId;
+use serde_json::{Map, Value, json};
+use starter::session::{Answers, ClaimFailure, Fetch, NewSession, PrimitiveClaim, SessionHandle, Unavailable, UserId};
 
-use crate::world::SECOND;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{SECOND, World, claims};
 
 /// Everybody plays themselves; counts how often it was asked.
 #[derive(Clone, Default)]

@@ -1,31 +1,17 @@
 //! What we depend on fails: 503, no token changed, and all well afterwards (design D9; security.md 4.2, 4.3).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
-use starter::session::Birth;
-use starter::session::Companion;
-use starter::session::Error;
-use starter::session::Minted;
-use starter::session::NewSession;
-use starter::session::NotMinted;
-use starter::session::SessionHandle;
-use starter::session::Unavailable;
-use starter::session::UserId;
+use starter::session::{Birth, Companion, Error, Minted, NewSession, NotMinted, SessionHandle, Unavailable, UserId};
 use tokio::sync::Notify;
 
-use crate::world::Answer;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{Answer, World, claims};
 
 /// Remembers what it was told, and fails where it is told to.
 #[derive(Default)]

@@ -4,27 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-use aws_lc_rs::signature::EcdsaKeyPair;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::Validation;
 use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use starter::seal::SealRing;
-use starter::session::Error;
-use starter::session::NewSession;
-use starter::session::RefreshAntiCsrf;
-use starter::session::Requirements;
-use starter::session::UserId;
+use starter::session::{Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
 
-use crate::world::SECOND;
-use crate::world::Visitor;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{SECOND, Visitor, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 

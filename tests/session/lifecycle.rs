@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::SECOND;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{SECOND, World, claims};
 
 const ACCESS: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);

@@ -4,22 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::Config;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, TestRunner};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use starter::clock::Timestamp;
-use starter::session::Error;
-use starter::session::HandOut;
-use starter::session::NewSession;
-use starter::session::RefreshAntiCsrf;
-use starter::session::Requirements;
-use starter::session::SessionHandle;
-use starter::session::UserId;
+use starter::session::{Error, HandOut, NewSession, RefreshAntiCsrf, Requirements, SessionHandle, UserId};
 
-use crate::world::SECOND;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{SECOND, World, claims};
 
 /// Core's `SessionTest2`, theft "create, refresh, refresh new, refresh old": nobody has used an access token.
 #[tokio::test]

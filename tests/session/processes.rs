@@ -3,16 +3,13 @@
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Write as _;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::world::Visitor;
-use crate::world::World;
+use crate::world::{Visitor, World};
 
 /// Tells the binary to be a server on that database.
 const DATABASE: &str = "SESSION_TEST_PROCESS_DATABASE";

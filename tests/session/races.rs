@@ -6,10 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::world::Answer;
-use crate::world::Visitor;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{Answer, Visitor, World, claims};
 
 const REFRESH: &str = "/auth/session/refresh";
 

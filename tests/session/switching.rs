@@ -4,17 +4,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use starter::session::AntiCsrf;
-use starter::session::SessionHandle;
-use starter::session::Transfer;
+use starter::session::{AntiCsrf, SessionHandle, Transfer};
 
 use crate::by_handle::handle_of;
 use crate::tokens::of_version_two;
-use crate::world::Answer;
-use crate::world::SECOND;
-use crate::world::Visitor;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{Answer, SECOND, Visitor, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 

@@ -1,22 +1,12 @@
 //! Tokens that are not what they should be (security.md 3.1, 3.2, 3.3).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-use starter::session::AntiCsrf;
-use starter::session::NewSession;
-use starter::session::UserId;
-use starter::session::Version;
+use serde_json::{Map, Value, json};
+use starter::session::{AntiCsrf, NewSession, UserId, Version};
 
-use crate::world::Answer;
-use crate::world::SECOND;
-use crate::world::Visitor;
-use crate::world::World;
-use crate::world::claims;
+use crate::world::{Answer, SECOND, Visitor, World, claims};
 
 /// The same token with another part.
 fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {

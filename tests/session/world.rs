@@ -4,43 +4,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::App;
-use actix_web::HttpRequest;
-use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::web;
-use actix_web::web::Data;
-use actix_web::web::Json;
-use actix_web::web::Path;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{App, HttpRequest, HttpServer, web};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::Method;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session;
-use starter::session::Companion;
-use starter::session::Error;
-use starter::session::MaybeSignedIn;
-use starter::session::NewSession;
-use starter::session::NoCompanion;
-use starter::session::Refused;
-use starter::session::SessionHandle;
-use starter::session::Sessions;
-use starter::session::Settings;
-use starter::session::SignedIn;
-use starter::session::SignedInNow;
-use starter::session::Transfer;
-use starter::session::UserId;
+use starter::session::{
+    Companion, Error, MaybeSignedIn, NewSession, NoCompanion, Refused, SessionHandle, Sessions, Settings, SignedIn,
+    SignedInNow, Transfer, UserId,
+};
 use tempfile::TempDir;
 
 pub const SECOND: Duration = Duration::from_secs(1);

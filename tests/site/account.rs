@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::mailbox::kinds;
-use crate::mailbox::token_to;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::mailbox::{kinds, token_to};
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";

@@ -2,13 +2,9 @@
 
 use reqwest::Method;
 
-use crate::pages::browser;
-use crate::pages::credentials;
-use crate::pages::signed_up;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
+use crate::pages::{browser, credentials, signed_up};
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World};
 
 /// Path and query of the link in the newest mail.
 async fn mailed_link(visitor: &Visitor) -> String {

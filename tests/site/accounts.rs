@@ -1,13 +1,10 @@
 //! Signing up and in, as SuperTokens' frontends do it (the rows G of the transcripts of its backend SDK).
 
 use futures_util::future::join_all;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::visitor::Answer;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 async fn sign_up(world: &World, body: Value) -> Answer {
     world.visitor().post("/auth/signup", &body).await

@@ -1,12 +1,9 @@
 //! Administration over HTTP with the API key.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::World;
-use crate::world::credentials;
+use crate::visitor::{Answer, Visitor};
+use crate::world::{World, credentials};
 
 pub const KEY: &str = "an-admin-key-of-this-test";
 /// `testPass123`, as SuperTokens' core stores it.

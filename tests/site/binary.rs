@@ -4,16 +4,13 @@ use std::io::BufRead as _;
 use std::io::BufReader;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
 use crate::peer::Peer;
 use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::credentials;
+use crate::world::{PASSWORD, credentials};
 
 /// A process of the program, killed when dropped.
 pub struct Process {

@@ -7,9 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::visitor::Answer;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 /// What is read of a body, in bytes.
 const LIMIT: usize = 65_536;

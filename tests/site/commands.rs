@@ -5,18 +5,13 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::admin::ARGON2;
-use crate::admin::KEY;
-use crate::admin::entry;
-use crate::binary::Process;
-use crate::binary::program;
+use crate::admin::{ARGON2, KEY, entry};
+use crate::binary::{Process, program};
 use crate::imports::many;
 use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::credentials;
+use crate::world::{PASSWORD, credentials};
 
 fn users(directory: &Path, words: &[&str]) -> Output {
     program(directory).arg("users").args(words).output().unwrap()

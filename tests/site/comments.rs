@@ -1,8 +1,7 @@
 //! Comments and likes over HTTP, and what Fauna itself refuses to whoever holds a person's token.
 
 use futures_util::future::join_all;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::visitor::Visitor;
 use crate::world::World;

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::mailbox::kinds;
-use crate::mailbox::token_to;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
+use crate::mailbox::{kinds, token_to};
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World};
 
 async fn required() -> World {
     World::with(&[("EMAIL_VERIFICATION", "REQUIRED")]).await

@@ -2,13 +2,10 @@
 //! in `src/throttle/tests.rs`.
 
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::visitor::Answer;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 /// A sign-in that comes through a proxy which says where from.
 async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Answer {

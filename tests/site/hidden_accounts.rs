@@ -4,18 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::mailbox::kinds;
-use crate::mailbox::link_to;
-use crate::mailbox::token_to;
+use crate::mailbox::{kinds, link_to, token_to};
 use crate::pages;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World, credentials};
 
 /// Longer than a mailbox is left alone after a mail.
 const LATER: Duration = Duration::from_secs(61);

@@ -1,18 +1,9 @@
 //! Importing many users at once: everybody or nobody, whatever happens on the way.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::admin::ARGON2;
-use crate::admin::BCRYPT;
-use crate::admin::KEY;
-use crate::admin::admin;
-use crate::admin::count;
-use crate::admin::entry;
-use crate::admin::import;
-use crate::admin::world;
-use crate::proxy::Line;
-use crate::proxy::behind_a_line;
+use crate::admin::{ARGON2, BCRYPT, KEY, admin, count, entry, import, world};
+use crate::proxy::{Line, behind_a_line};
 use crate::visitor::Answer;
 use crate::world::credentials;
 

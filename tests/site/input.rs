@@ -1,10 +1,9 @@
 //! Requests that no well-meant client sends, byte by byte where clients would put them right.
 
+use reqwest::Method;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-
-use reqwest::Method;
 
 use crate::admin::KEY;
 use crate::world::World;

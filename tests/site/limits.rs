@@ -5,10 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::World;
-use crate::world::credentials;
+use crate::visitor::{Answer, Visitor};
+use crate::world::{World, credentials};
 
 /// A network and another one.
 const HERE: &str = "198.51.100.1";

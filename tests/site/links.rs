@@ -2,16 +2,11 @@
 //! that are about more than one kind of link.
 
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::mailbox::link_to;
-use crate::mailbox::token_to;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::mailbox::{link_to, token_to};
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World, credentials};
 
 /// A site that has every kind of link, and where tests may ask as often as they like.
 async fn world() -> World {

@@ -4,8 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::access::ROUTES;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{World, credentials};
 
 /// What a form of another site can be sent as, without asking first.
 const KINDS: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"];

@@ -6,16 +6,10 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::mailbox::kinds;
-use crate::mailbox::token_to;
-use crate::proxy::Line;
-use crate::proxy::Proxy;
-use crate::proxy::behind_a_line;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::mailbox::{kinds, token_to};
+use crate::proxy::{Line, Proxy, behind_a_line};
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World, credentials};
 
 /// What is answered to a request that gives the person another password, where the answer of Fauna to that is lost.
 async fn answer_of_a_lost_one(

@@ -1,12 +1,9 @@
 //! A site of one's own, as the example `one_domain` shows it, and sign-up fields that the configuration asks for.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pages;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 #[path = "../../examples/one_domain.rs"]
 mod one_domain;

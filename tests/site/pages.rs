@@ -5,10 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 
 use crate::access::ROUTES;
-use crate::visitor::Answer;
-use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
+use crate::visitor::{Answer, Visitor};
+use crate::world::{PASSWORD, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

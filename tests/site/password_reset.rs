@@ -4,18 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bodies::raw;
-use crate::mailbox::kinds;
-use crate::mailbox::link_to;
-use crate::mailbox::mails;
-use crate::mailbox::token_to;
+use crate::mailbox::{kinds, link_to, mails, token_to};
 use crate::visitor::Answer;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";

@@ -1,13 +1,11 @@
 //! Fauna itself, asked directly, with any secret: what a token may and may not do is Fauna's word, not the site's.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 use starter::app;
 use starter::config::Config;
 

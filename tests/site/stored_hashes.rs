@@ -1,16 +1,12 @@
 //! Passwords whose stored hash is not one of ours of today: imported, outdated, unreadable.
 
 use futures_util::future::join_all;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::admin;
-use crate::admin::ARGON2;
-use crate::admin::BCRYPT;
+use crate::admin::{ARGON2, BCRYPT};
 use crate::mailbox::token_to;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 async fn sign_in(world: &World, email: &str, password: &str) -> Value {
     let answer = world.visitor().post("/auth/signin", &credentials(email, password)).await;

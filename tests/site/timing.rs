@@ -6,14 +6,11 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::admin;
 use crate::admin::ARGON2;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 /// How many pairs.
 const PAIRS: usize = 25;

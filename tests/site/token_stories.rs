@@ -7,13 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::proxy::Line;
-use crate::proxy::Proxy;
-use crate::proxy::behind_a_line;
+use crate::proxy::{Line, Proxy, behind_a_line};
 use crate::visitor::Visitor;
-use crate::world::PASSWORD;
-use crate::world::World;
-use crate::world::credentials;
+use crate::world::{PASSWORD, World, credentials};
 
 /// How many things happen in a story.
 const STEPS: usize = 40;

@@ -10,8 +10,7 @@ use starter::clock::Clock;
 use starter::config::Config;
 use tempfile::TempDir;
 
-use crate::peer::Peer;
-use crate::peer::RealDatabase;
+use crate::peer::{Peer, RealDatabase};
 use crate::visitor::Visitor;
 
 /// What people in these tests use.

@@ -10,18 +10,12 @@ mod version_two;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
-use jsonwebtoken::EncodingKey;
-use jsonwebtoken::Validation;
-use serde::Deserialize;
-use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use jsonwebtoken::{Algorithm, EncodingKey, Validation};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::session::Lineage;
-use crate::session::SessionHandle;
-use crate::session::UserId;
+use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Tokens longer than this are not looked at.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;

@@ -1,9 +1,8 @@
 //! What is taken for a token of ours, and what is not.
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-use aws_lc_rs::signature::EcdsaKeyPair;
 use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::DecodingKey;
 use proptest::prelude::*;

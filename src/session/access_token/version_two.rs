@@ -5,21 +5,13 @@
 //! that signs everything else (design D3).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::EncodingKey;
-use serde::Deserialize;
-use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::session::SessionHandle;
-use crate::session::UserId;
-use crate::session::access_token::Claims;
-use crate::session::access_token::Parent;
-use crate::session::access_token::Version;
+use crate::session::access_token::{Claims, Parent, Version};
+use crate::session::{SessionHandle, UserId};
 
 /// `{"alg":"ES256","typ":"JWT","version":"2"}`.
 pub const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIyIn0=";

@@ -9,18 +9,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::session::Unavailable;
-use crate::session::UserId;
+use crate::session::{Unavailable, UserId};
 
-pub use primitive::ArrayClaim;
-pub use primitive::BooleanClaim;
-pub use primitive::Fetch;
-pub use primitive::PrimitiveClaim;
+pub use primitive::{ArrayClaim, BooleanClaim, Fetch, PrimitiveClaim};
 
 /// Something that is known about a session and can be looked up.
 #[async_trait]

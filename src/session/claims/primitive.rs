@@ -4,17 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::session::Unavailable;
-use crate::session::UserId;
-use crate::session::claims::Claim;
-use crate::session::claims::Validator;
-use crate::session::claims::fetched_at;
-use crate::session::claims::value_in;
+use crate::session::claims::{Claim, Validator, fetched_at, value_in};
+use crate::session::{Unavailable, UserId};
 
 /// Where the value of a claim comes from.
 #[async_trait]

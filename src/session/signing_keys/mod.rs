@@ -8,21 +8,16 @@
 mod schedule;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::RwLock;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-use aws_lc_rs::signature::EcdsaKeyPair;
 use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -31,8 +26,7 @@ use crate::seal::SealRing;
 use crate::session::Error;
 use crate::session::identifiers::uuid_v4;
 use crate::session::refresh_token::RefreshKey;
-use crate::session::store::KeyRow;
-use crate::session::store::Store;
+use crate::session::store::{KeyRow, Store};
 pub use schedule::Schedule;
 
 /// How often a token that names an unknown key may make us ask the database again.

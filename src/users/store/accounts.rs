@@ -1,14 +1,11 @@
 //! The queries that change or end an account.
 
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, fql};
 use serde::Deserialize;
 
-use crate::fauna::DocumentId;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
 use crate::users::Farewell;
-use crate::users::store::SECRETS;
-use crate::users::store::data_of;
-use crate::users::store::links;
+use crate::users::store::{SECRETS, data_of, links};
 
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
@@ -84,7 +81,7 @@ pub fn by_id(users: &str, id: &DocumentId) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {

@@ -4,19 +4,12 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fauna::DocumentId;
-use crate::fauna::Page;
-use crate::fauna::Ref;
-use crate::fauna::Time;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::users::store::Document;
-use crate::users::store::SECRETS;
-use crate::users::store::Secret;
-use crate::users::store::data_of;
+use crate::users::store::{Document, SECRETS, Secret, data_of};
 
 /// Stands in a cursor for a time that is missing.
 const NEVER: &str = "-";

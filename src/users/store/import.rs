@@ -6,19 +6,12 @@
 
 use std::time::Duration;
 
-use serde_json::Map;
-use serde_json::Value;
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, Time, fql};
+use serde_json::{Map, Value};
 
-use crate::fauna::DocumentId;
-use crate::fauna::Time;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::users::store::SECRETS;
-use crate::users::store::data_of;
-use crate::users::store::email_index;
-use crate::users::store::links;
 use crate::users::store::links::LINKS_BY_HASH;
-use crate::users::store::profile_of;
+use crate::users::store::{SECRETS, data_of, email_index, links, profile_of};
 
 /// What a mark is among the links, which it is none of: nobody is given what it is the hash of.
 const MARK: &str = "import";

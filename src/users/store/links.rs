@@ -6,16 +6,11 @@
 
 use std::time::Duration;
 
+use fauna_client::fql::Expr;
+use fauna_client::{DocumentId, fql};
 use serde::Deserialize;
 
-use crate::fauna::DocumentId;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::users::store::NewUser;
-use crate::users::store::SECRETS;
-use crate::users::store::email_exists;
-use crate::users::store::email_index;
-use crate::users::store::profile_of;
+use crate::users::store::{NewUser, SECRETS, email_exists, email_index, profile_of};
 
 /// All links.
 pub const LINKS: &str = "account_links";
@@ -302,7 +297,7 @@ fn email_of(user: &str) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn a_link_is_verified_as_faunadb_has_done_it() {

@@ -6,18 +6,13 @@ pub mod directory;
 pub mod import;
 pub mod links;
 
+use fauna_client::fql::Expr;
+use fauna_client::{Data, DocumentId, Time, fql};
 use serde::Deserialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::fauna::Data;
-use crate::fauna::DocumentId;
-use crate::fauna::Time;
-use crate::fauna::fql;
-use crate::fauna::fql::Expr;
-use crate::users::Email;
-use crate::users::Error;
-use crate::users::User;
+use crate::clock::Timestamp;
+use crate::users::{Email, Error, User};
 
 /// The collection of secrets: each has the id of its user.
 pub const SECRETS: &str = "user_secrets";
@@ -52,7 +47,7 @@ pub struct Made {
 impl Made {
     /// The new user.
     pub fn into_user(self, email: Email, name: &str) -> User {
-        let joined_at = self.joined_at.timestamp();
+        let joined_at = Timestamp::from_millis(self.joined_at.millis());
         User { id: self.id, name: name.to_owned(), email, joined_at, email_verified: false }
     }
 }
@@ -105,7 +100,13 @@ impl Document {
     /// The user whose document it is.
     pub fn into_user(self, id: DocumentId, email_verified: bool) -> Result<User, Error> {
         let email = Email::parse(&self.email).ok_or(Error::Unreadable("email"))?;
-        Ok(User { id, name: self.name, email, joined_at: self.joined_at.timestamp(), email_verified })
+        Ok(User {
+            id,
+            name: self.name,
+            email,
+            joined_at: Timestamp::from_millis(self.joined_at.millis()),
+            email_verified,
+        })
     }
 }
 
@@ -167,7 +168,7 @@ pub fn own_document() -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fauna::recorded;
+    use crate::recorded;
 
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {

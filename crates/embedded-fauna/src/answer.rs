@@ -1,0 +1,239 @@
+//! What a request is answered with: status and body, before any header.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::engine::Reply;
+use super::evaluator::{Caller, Context};
+use super::ir::{ApiVersion, Failure, Fault, FieldFailure, Halt, Outcome, Position, Ref, Set, Step, Value};
+use super::wire::{Names, Unreadable, Writer, escape};
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON.
+    pub body: String,
+    /// `x-txn-time`, in microseconds; none where no transaction was begun.
+    pub txn_time: Option<i64>,
+    /// The methods that are known, where another one was used.
+    pub allow: Option<&'static str>,
+}
+
+impl Answer {
+    /// An answer with a JSON body.
+    pub const fn new(status: u16, body: String, txn_time: Option<i64>) -> Self {
+        Self { status, body, txn_time, allow: None }
+    }
+
+    /// A failure that is none of a query: a code and a description.
+    pub fn protocol(status: u16, code: &str, description: &str, txn_time: Option<i64>) -> Self {
+        let mut body = "{\"errors\":[{\"code\":".to_owned();
+        escape(&mut body, code);
+        body.push_str(",\"description\":");
+        escape(&mut body, description);
+        body.push_str("}]}");
+        Self::new(status, body, txn_time)
+    }
+
+    /// Nobody knows the secret.
+    pub fn unauthorized(now: i64) -> Self {
+        Self::protocol(401, "unauthorized", "Unauthorized", Some(now))
+    }
+
+    /// The endpoint failed.
+    pub fn internal(description: &str) -> Self {
+        Self::protocol(500, "internal server error", description, None)
+    }
+
+    /// Another method was used than is known.
+    pub fn method_not_allowed(allow: &'static str, now: Option<i64>) -> Self {
+        let text = format!("Allowed methods are {allow}.");
+        Self { allow: Some(allow), ..Self::protocol(405, "method not allowed", &text, now) }
+    }
+
+    /// Whether something went wrong.
+    pub const fn is_failure(&self) -> bool {
+        self.status >= 400
+    }
+
+    /// What stopped a query.
+    pub fn of_halt(halt: &Halt, version: ApiVersion, now: i64) -> Self {
+        match halt {
+            Halt::Failures(failures) => {
+                let mut body = "{\"errors\":".to_owned();
+                write_failures(&mut body, failures, version);
+                body.push('}');
+                Self::new(Failure::status_of(failures), body, Some(now))
+            }
+            Halt::Fault(Fault::BadRequest(text)) => Self::protocol(400, "bad request", text, Some(now)),
+            Halt::Fault(Fault::TimedOut) => Self::protocol(503, "time out", "Query timed out", Some(now)),
+            Halt::Fault(Fault::Storage(text)) => {
+                tracing::error!(error = %text, "the storage of the embedded Fauna endpoint failed");
+                Self::protocol(500, "internal server error", "The storage failed", Some(now))
+            }
+            Halt::Fault(Fault::Internal(text)) => {
+                tracing::warn!(reason = %text, "a query that FaunaDB too answers with 500");
+                Self::protocol(500, "internal server error", "Internal server error", Some(now))
+            }
+        }
+    }
+}
+
+/// What is wrong with a body that cannot be read.
+pub fn unreadable(unreadable: Unreadable) -> Halt {
+    let text = match unreadable {
+        Unreadable::Empty => "No query provided.",
+        Unreadable::Malformed => "Request body is not valid JSON.",
+        Unreadable::TooDeep => "Request body JSON exceeds nesting limit.",
+    };
+    Failure::expression(Position::root(), text).into()
+}
+
+/// Names as the caller's database sees them.
+impl Names for Context<'_> {
+    fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
+        self.transaction().name(schema)
+    }
+
+    fn path(&self, database: i64) -> Outcome<Option<Vec<Arc<str>>>> {
+        let mut path = Vec::new();
+        let mut here = database;
+        while here != self.database() {
+            let Some(document) = self.transaction().database_document(here)? else { return Ok(None) };
+            let Some(name) = self.transaction().name(document)? else { return Ok(None) };
+            path.push(name);
+            here = document.database;
+        }
+        Ok(Some(path))
+    }
+}
+
+/// The answer to a query that succeeded.
+///
+/// # Errors
+/// Where the storage fails.
+pub fn success(context: &Context<'_>, value: &Value) -> Outcome<Answer> {
+    let transaction = context.transaction();
+    let now = if transaction.is_dirty() { transaction.commit_time() } else { transaction.snapshot() };
+    let resource = Writer::new(context, context.version, transaction.commit_time()).finish(value)?;
+    let status = if matches!(value, Value::Document(document) if document.is_new) { 201 } else { 200 };
+    Ok(Answer::new(status, format!("{{\"resource\":{resource}}}"), Some(now)))
+}
+
+/// The answer to a stream: what could be one is not offered.
+pub fn stream(context: &Context<'_>, value: &Value) -> Answer {
+    let now = context.transaction().snapshot();
+    let can_be = match value {
+        Value::Ref(reference) => reference.is_user_document(),
+        Value::Document(document) => document.reference.is_user_document(),
+        Value::Set(set) => matches!(**set, Set::Match { .. } | Set::Documents(_)),
+        _ => false,
+    };
+    let failure = if can_be {
+        Failure::new(
+            "feature not available",
+            Position::root(),
+            "Streams are not offered by the embedded Fauna endpoint.",
+        )
+    } else {
+        let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
+        Failure::argument(Position::root(), text)
+    };
+    Answer::of_halt(&failure.into(), context.version, now)
+}
+
+/// The answer to somebody who asks for no query.
+///
+/// # Errors
+/// Where the storage fails.
+pub fn reply(context: &Context<'_>, caller: &Caller, reply: Reply) -> Outcome<Answer> {
+    let now = Some(context.transaction().snapshot());
+    Ok(match reply {
+        Reply::Authorized => {
+            let global_id = super::documents::global_id(context.transaction().global_id(caller.database)?);
+            Answer::new(200, format!("{{\"account\":\"embedded\",\"global_id\":\"{global_id}\"}}"), now)
+        }
+        Reply::MethodNotAllowed(allow) => Answer::method_not_allowed(allow, now),
+    })
+}
+
+/// Appends failures as an array.
+fn write_failures(out: &mut String, failures: &[Failure], version: ApiVersion) {
+    out.push('[');
+    for (number, failure) in failures.iter().enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        write_failure(out, failure, version);
+    }
+    out.push(']');
+}
+
+/// Appends one failure.
+fn write_failure(out: &mut String, failure: &Failure, version: ApiVersion) {
+    out.push_str("{\"position\":[");
+    for (number, step) in failure.position.steps().into_iter().enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        match step {
+            Step::Name(name) => escape(out, name),
+            Step::Key(key) => escape(out, &key),
+            Step::Index(index) => {
+                let _infallible = write!(out, "{index}");
+            }
+        }
+    }
+    out.push_str("],\"code\":");
+    escape(out, failure.code);
+    out.push_str(",\"description\":");
+    escape(out, &description(failure, version));
+    if !failure.failures.is_empty() {
+        out.push_str(",\"failures\":[");
+        for (number, field) in failure.failures.iter().enumerate() {
+            if number > 0 {
+                out.push(',');
+            }
+            write_field(out, field);
+        }
+        out.push(']');
+    }
+    if !failure.cause.is_empty() {
+        out.push_str(",\"cause\":");
+        write_failures(out, &failure.cause, version);
+    }
+    out.push('}');
+}
+
+/// Appends one failing field.
+fn write_field(out: &mut String, field: &FieldFailure) {
+    out.push_str("{\"field\":[");
+    for (number, part) in field.field.iter().enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        escape(out, part);
+    }
+    out.push_str("],\"code\":");
+    escape(out, field.code);
+    out.push_str(",\"description\":");
+    escape(out, &field.description);
+    out.push('}');
+}
+
+/// The text of a failure; before version 2.7 collections were classes and documents instances.
+fn description(failure: &Failure, version: ApiVersion) -> String {
+    let renamed =
+        ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];
+    // A set literal with a reference to nothing is an invalid expression, in the words of an invalid reference.
+    let says_collection = ["Ref refers to undefined ", "Valid native collection name expected"];
+    let is_renamed = renamed.contains(&failure.code)
+        || says_collection.iter().any(|beginning| failure.description.starts_with(beginning));
+    if version >= ApiVersion::V27 || !is_renamed {
+        return failure.description.clone();
+    }
+    let words = [("Document", "Instance"), ("document", "instance"), ("Collection", "Class"), ("collection", "class")];
+    words.iter().fold(failure.description.clone(), |text, (new, old)| text.replacen(new, old, 1))
+}

@@ -1,0 +1,266 @@
+//! What an index takes from a document (spec 4.2, entry rules).
+//!
+//! A missing field counts as null; where all terms or all values are null there is no entry; an array gives one entry for each
+//! distinct element, several arrays every combination.
+
+use std::sync::Arc;
+
+use super::require_kept;
+use crate::evaluator::{Caller, Context, Limit, Permissions, Source};
+use crate::ir::{
+    ApiVersion, Document, Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, index_key, native, reversed,
+};
+use crate::storage::{Entry, encode};
+
+/// Where an index gets a term or a value from.
+#[derive(Clone, Debug)]
+pub struct TermOrValue {
+    /// The path of a field, or nothing where it is a binding.
+    path: Vec<Value>,
+    /// The name of a binding.
+    binding: Option<Arc<str>>,
+    /// Whether its order is inverted.
+    pub reverse: bool,
+    /// Whether strings are folded.
+    casefold: bool,
+}
+
+/// A binding: its name, and what computes it.
+type Binding = (Arc<str>, Arc<Lambda>);
+
+/// A source: a collection, any of users where `None`, and its bindings.
+type IndexSource = (Option<i64>, Vec<Binding>);
+
+/// An index as it is defined.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// The index.
+    pub reference: Ref,
+    /// What leads to an entry.
+    pub terms: Vec<TermOrValue>,
+    /// What an entry holds.
+    pub values: Vec<TermOrValue>,
+    /// Whether there may be only one entry with the same terms and values.
+    pub unique: bool,
+    /// Whether it can be read.
+    pub active: bool,
+    /// The sources.
+    sources: Vec<IndexSource>,
+}
+
+/// A definition of an index.
+///
+/// # Errors
+/// Where the storage fails.
+pub fn index(context: &Context<'_>, reference: Ref) -> Outcome<Option<Index>> {
+    let Some(stored) = context.transaction().get(reference)? else { return Ok(None) };
+    let fields = &stored.fields;
+    Ok(Some(Index {
+        reference,
+        terms: all(fields.get("terms")).filter_map(term_or_value).collect(),
+        values: all(fields.get("values")).filter_map(term_or_value).collect(),
+        unique: fields.get("unique") == Some(&Value::Bool(true)),
+        active: fields.get("active") == Some(&Value::Bool(true)),
+        sources: all(fields.get("source")).map(source).collect(),
+    }))
+}
+
+impl Index {
+    /// Refuses a time that lies before what its sources keep.
+    ///
+    /// # Errors
+    /// Where the time lies before; where the storage fails.
+    pub fn require_kept(&self, context: &Context<'_>, ts: i64) -> Outcome<()> {
+        let collections = self.sources.iter().filter_map(|(collection, _)| *collection);
+        for collection in collections {
+            require_kept(context, Ref::to_collection(self.reference.database, collection), ts)?;
+        }
+        Ok(())
+    }
+}
+
+/// One value or the elements of an array.
+fn all(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    match value {
+        None | Some(Value::Null) => [].iter(),
+        Some(Value::Array(elements)) => elements.iter(),
+        Some(one) => std::slice::from_ref(one).iter(),
+    }
+}
+
+/// A term or a value as defined.
+fn term_or_value(definition: &Value) -> Option<TermOrValue> {
+    let Value::Object(object) = definition else { return None };
+    Some(TermOrValue {
+        path: all(object.get("field")).cloned().collect(),
+        binding: object.get("binding").and_then(Value::as_str).map(Arc::from),
+        reverse: object.get("reverse") == Some(&Value::Bool(true)),
+        casefold: object.get("transform").and_then(Value::as_str) == Some("casefold"),
+    })
+}
+
+/// A source as defined.
+fn source(definition: &Value) -> IndexSource {
+    let collection = |value: &Value| match value {
+        Value::Ref(reference) => Some(reference.id),
+        _ => None,
+    };
+    match definition {
+        Value::Object(object) => {
+            let given = object.get("collection").or_else(|| object.get("class"));
+            let fields = match object.get("fields") {
+                Some(Value::Object(fields)) => fields.iter().filter_map(binding).collect(),
+                _ => Vec::new(),
+            };
+            (given.and_then(collection), fields)
+        }
+        other => (collection(other), Vec::new()),
+    }
+}
+
+/// A binding as defined.
+fn binding((name, value): &(Arc<str>, Value)) -> Option<Binding> {
+    match value {
+        Value::Lambda(lambda) => Some((Arc::clone(name), Arc::clone(lambda))),
+        _ => None,
+    }
+}
+
+/// The key of some terms: exact, because terms are looked up and not compared.
+pub fn term_key(terms: &[Value], now: i64) -> Vec<u8> {
+    terms.iter().flat_map(|term| encode(term, now)).collect()
+}
+
+/// The entries that a document has in an index.
+///
+/// # Errors
+/// Where the endpoint fails; a binding that fails counts as null.
+pub fn entries(
+    context: &Context<'_>,
+    index: &Index,
+    document: Ref,
+    ts: i64,
+    fields: &Arc<Object>,
+) -> Outcome<Vec<Entry>> {
+    let collection = document.collection;
+    let feeds = |source: &&IndexSource| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
+    let Some((_, bindings)) = index.sources.iter().find(feeds) else { return Ok(Vec::new()) };
+    let stamp = context.transaction().stamp(ts);
+    let document_value =
+        Document { reference: document, ts: stamp, deleted: false, fields: Arc::clone(fields), is_new: false };
+    let view = Value::Document(Arc::new(document_value));
+    let extract = |from: &TermOrValue| -> Outcome<Vec<Value>> {
+        let mut values = Vec::new();
+        match &from.binding {
+            None => collect(follow(&view, &from.path, ts), &mut values),
+            Some(name) => {
+                let binding = bindings.iter().find(|(known, _)| known == name);
+                let value = binding.map_or(Ok(Value::Null), |(_, lambda)| bound(context, lambda, &view))?;
+                collect(Some(value), &mut values);
+            }
+        }
+        if from.casefold {
+            for value in &mut values {
+                if let Value::String(text) = value {
+                    *value = Value::from(text.to_lowercase());
+                }
+            }
+        }
+        let mut distinct: Vec<Value> = Vec::new();
+        for value in values {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        Ok(if distinct.is_empty() { vec![Value::Null] } else { distinct })
+    };
+    let terms = index.terms.iter().map(extract).collect::<Outcome<Vec<_>>>()?;
+    let values = index.values.iter().map(extract).collect::<Outcome<Vec<_>>>()?;
+    let now = context.transaction().commit_time();
+    let mut entries = Vec::new();
+    for terms in combinations(&terms) {
+        for values in combinations(&values) {
+            let sort = sort_key(&index.values, &values, document);
+            entries.push(Entry { terms: term_key(&terms, now), sort, values, document });
+        }
+    }
+    Ok(entries)
+}
+
+/// The key that orders entries: the values, each inverted where the index says so, then the document.
+fn sort_key(definitions: &[TermOrValue], values: &[Value], document: Ref) -> Vec<u8> {
+    let key = |(definition, value): (&TermOrValue, &Value)| {
+        let key = index_key(value);
+        if definition.reverse { reversed(key) } else { key }
+    };
+    let mut sort: Vec<u8> = definitions.iter().zip(values).flat_map(key).collect();
+    sort.extend(index_key(&Value::Ref(document)));
+    sort
+}
+
+/// What a binding gives for a document.
+fn bound(context: &Context<'_>, lambda: &Lambda, document: &Value) -> Outcome<Value> {
+    let caller =
+        Caller { database: context.database(), source: Source::Root, identity: None, permissions: Permissions::Client };
+    let limit = Limit { effect: Effect::Pure, place: "index bindings" };
+    let inner = Context::new(context.run, Arc::new(caller), ApiVersion::V4, limit);
+    match inner.apply(lambda, document.clone(), &Position::root()) {
+        Ok(value) => Ok(value),
+        Err(Halt::Failures(_)) => Ok(Value::Null),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What a path leads to in a document.
+fn follow(document: &Value, path: &[Value], ts: i64) -> Option<Value> {
+    let mut here = document.clone();
+    for step in path {
+        here = match (&here, step) {
+            (Value::Document(document), Value::String(name)) => match &**name {
+                "ts" => Value::Integer(ts),
+                "class" | "collection" => Value::Ref(document.reference.parent()),
+                name => document.field(name)?,
+            },
+            (Value::Object(object), Value::String(name)) => object.get(name)?.clone(),
+            (Value::Array(elements), Value::Integer(index)) => elements.get(usize::try_from(*index).ok()?)?.clone(),
+            (Value::Array(elements), Value::String(_)) => {
+                let inner = elements.iter().filter_map(|element| follow(element, std::slice::from_ref(step), ts));
+                Value::array(inner.collect())
+            }
+            _ => return None,
+        };
+    }
+    Some(here)
+}
+
+/// Takes arrays apart; objects give nothing.
+fn collect(value: Option<Value>, into: &mut Vec<Value>) {
+    match value {
+        None | Some(Value::Object(_) | Value::Document(_) | Value::Lambda(_)) => {}
+        Some(Value::Array(elements)) => {
+            for element in elements.iter() {
+                collect(Some(element.clone()), into);
+            }
+        }
+        Some(one) => into.push(one),
+    }
+}
+
+/// Every combination of one element of each list, but not the one that is null throughout.
+fn combinations(lists: &[Vec<Value>]) -> Vec<Vec<Value>> {
+    let mut all: Vec<Vec<Value>> = vec![Vec::new()];
+    for list in lists {
+        all = all
+            .iter()
+            .flat_map(|head| {
+                list.iter().map(|value| {
+                    let mut longer = head.clone();
+                    longer.push(value.clone());
+                    longer
+                })
+            })
+            .collect();
+    }
+    all.retain(|combination| combination.is_empty() || combination.iter().any(|value| *value != Value::Null));
+    all
+}

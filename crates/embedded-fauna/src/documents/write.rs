@@ -1,0 +1,145 @@
+//! Writing documents and the entries they have in indexes.
+
+use std::sync::Arc;
+
+use super::{Index, entries, index};
+use crate::evaluator::Context;
+use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
+use crate::storage::{Entry, Past, Stored, expiry};
+
+/// Writes a version of a document.
+///
+/// # Errors
+/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Position) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    let ts = context.transaction().commit_time();
+    let new = Stored { ts, fields: Arc::clone(fields) };
+    move_entries(context, document, old.as_ref(), Some(&new), position)?;
+    context.transaction().put(document, fields)
+}
+
+/// Ends a document.
+///
+/// # Errors
+/// Where the endpoint fails.
+pub fn delete(context: &Context<'_>, document: Ref) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    move_entries(context, document, old.as_ref(), None, &Position::root())?;
+    context.transaction().remove(document)
+}
+
+/// Replaces the history of a document.
+///
+/// # Errors
+/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position: &Position) -> Outcome<()> {
+    let old = context.transaction().current(document)?;
+    let new = versions.last().and_then(|last| Some(Stored { ts: last.ts, fields: Arc::clone(last.fields.as_ref()?) }));
+    move_entries(context, document, old.as_ref(), new.as_ref(), position)?;
+    context.transaction().rewrite(document, versions)
+}
+
+/// Moves the entries of a document from those of its old version to those of its new one.
+fn move_entries(
+    context: &Context<'_>,
+    document: Ref,
+    old: Option<&Stored>,
+    new: Option<&Stored>,
+    position: &Position,
+) -> Outcome<()> {
+    for id in context.transaction().indexes_of(document.parent())?.iter() {
+        let reference = Ref::new(document.database, native::INDEXES, *id);
+        let Some(index) = index(context, reference)? else { continue };
+        let of = |version: Option<&Stored>| {
+            version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))
+        };
+        let before = of(old)?;
+        let after = of(new)?;
+        let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
+        for entry in before.iter().filter(|entry| !after.contains(entry)) {
+            context.transaction().remove_entry(reference, entry)?;
+        }
+        for entry in &after {
+            let is_new = !before.contains(entry);
+            if is_new {
+                require_unique(context, &index, entry, position)?;
+            }
+            if is_new || ttl(old) != ttl(new) {
+                context.transaction().add_entry(reference, entry, ttl(new))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an entry that another document has already.
+fn require_unique(context: &Context<'_>, index: &Index, entry: &Entry, position: &Position) -> Outcome<()> {
+    if !index.unique {
+        return Ok(());
+    }
+    let length = entry.sort.len().saturating_sub(SORTED_REF);
+    let values = entry.sort.get(..length).unwrap_or_default();
+    if context.transaction().is_taken(index.reference, &entry.terms, values, entry.document)? {
+        return Err(Failure::not_unique(position.clone()).into());
+    }
+    Ok(())
+}
+
+/// How many bytes of a sort key stand for the document: a tag, the id, the collection.
+const SORTED_REF: usize = 17;
+
+/// How many documents are read at once while an index is built.
+const BATCH: usize = 256;
+
+/// Fills a new index with the documents that exist and with what is kept of their histories. Nobody looks whether it is unique: a
+/// document that has its entry already keeps it.
+///
+/// # Errors
+/// Where the endpoint fails.
+pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outcome<()> {
+    let Some(index) = index(context, reference)? else { return Ok(()) };
+    for collection in collections {
+        let mut from = i64::MIN;
+        loop {
+            let ids = context.transaction().ids_ever(*collection, from, true, BATCH)?;
+            for id in &ids {
+                build_document(context, &index, Ref::new(collection.database, collection.id, *id))?;
+            }
+            match ids.last() {
+                Some(last) if ids.len() == BATCH => from = last.saturating_add(1),
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives an index the entries that the versions of a document have had.
+fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcome<()> {
+    let transaction = context.transaction();
+    let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();
+    for version in transaction.history(document)? {
+        let new = match &version.fields {
+            Some(fields) => entries(context, index, document, version.ts, fields)?,
+            None => Vec::new(),
+        };
+        for (came, ttl, entry) in open.iter().filter(|(_, _, entry)| !new.contains(entry)) {
+            transaction.put_past_entry(index.reference, entry, (*came, version.ts), *ttl)?;
+        }
+        open.retain(|(_, _, entry)| new.contains(entry));
+        let ttl = version.fields.as_deref().and_then(expiry);
+        for kept in &mut open {
+            kept.1 = ttl;
+        }
+        for entry in new {
+            if !open.iter().any(|(_, _, known)| *known == entry) {
+                open.push((version.ts, ttl, entry));
+            }
+        }
+    }
+    for (came, ttl, entry) in open {
+        transaction.put_entry(index.reference, &entry, came, ttl)?;
+    }
+    Ok(())
+}

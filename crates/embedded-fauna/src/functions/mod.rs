@@ -1,0 +1,72 @@
+//! The forms of the language, grouped as FaunaDB groups them.
+//!
+//! To add a form: write `fn it(context: &Context<'_>, call: &FormCall) -> Outcome<Value>` in the file of its group and a line in
+//! that file's `FORMS`: the keys (the naming one first, the optional ones with `Key::optional`, lambdas with `Key::lambda`), what
+//! it may do (`Form::pure`, `Form::read`, `Form::write`), and `.since(…)`/`.until(…)` where only some versions have it. Nothing else
+//! has to change. A new group is a file and a line in [`forms`].
+//!
+//! Arguments are evaluated by asking for them, by their place among the keys: `call.required(context, 0, cast::integer)?`,
+//! `call.optional(context, 1, cast::string)?`; ask in the order of the keys, so that of several failing ones the first is
+//! reported. A failing argument is reported at its key (`call.at(0)`), a failing call at `call.position`.
+
+mod arithmetic;
+mod arrays;
+mod auth;
+mod basic;
+mod calls;
+mod casing;
+mod comparison;
+mod conversions;
+mod format;
+mod merged;
+mod number_text;
+mod numbers;
+mod numeric;
+mod objects;
+mod occurrences;
+mod pattern;
+mod reads;
+mod reductions;
+mod refs;
+mod replacement;
+mod search;
+mod selection;
+mod sets;
+mod strings;
+mod time;
+mod type_checks;
+mod writes;
+
+use std::sync::LazyLock;
+
+use crate::evaluator::Forms;
+
+/// All forms.
+pub fn forms() -> &'static Forms {
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        Forms::new(&[
+            arithmetic::FORMS,
+            arrays::FORMS,
+            auth::FORMS,
+            basic::FORMS,
+            calls::FORMS,
+            casing::FORMS,
+            comparison::FORMS,
+            conversions::FORMS,
+            format::FORMS,
+            numbers::FORMS,
+            objects::FORMS,
+            reads::FORMS,
+            reductions::FORMS,
+            refs::FORMS,
+            search::FORMS,
+            selection::FORMS,
+            sets::FORMS,
+            strings::FORMS,
+            time::FORMS,
+            type_checks::FORMS,
+            writes::FORMS,
+        ])
+    });
+    &FORMS
+}

@@ -1,0 +1,57 @@
+//! Cursors and bounds: places in the order of a set.
+
+use super::Shape;
+use crate::ir::{Bound, Cursor, Edge, Failure, Fault, Outcome, Place, Position, Ref, Term, Value, compare};
+
+/// The parts of a cursor as it was given.
+pub fn parts(cursor: &Value) -> Vec<Value> {
+    match cursor {
+        Value::Array(parts) => parts.to_vec(),
+        Value::Cursor(inner) => match &**inner {
+            Cursor::Values(parts) => parts.clone(),
+            Cursor::Event(event) => vec![event.clone()],
+        },
+        one => vec![one.clone()],
+    }
+}
+
+/// The bound that a cursor is in a set. One that has only values lies before or after all documents with them.
+///
+/// # Errors
+/// Where the cursor refers to what does not exist.
+pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Outcome<Bound> {
+    if let Value::Unresolved(reference) = cursor {
+        return Err(Failure::unresolved(reference, at.clone()).into());
+    }
+    let mut given = parts(cursor);
+    // Nobody looks at what follows the values and the document.
+    let looked_at = if shape.is_unknown { given.len() } else { shape.values };
+    if given.iter().take(looked_at).any(Value::has_unresolved) {
+        return Err(Fault::Internal("a cursor that refers to what does not exist".to_owned()).into());
+    }
+    let mut rest = given.split_off(given.len().min(shape.values.saturating_sub(1)));
+    let document = if shape.is_unknown { rest.pop() } else { rest.first().cloned() };
+    let document = match document {
+        None => Edge::end(is_lower),
+        Some(document) => edge(&document),
+    };
+    let terms: Vec<Term> = if shape.is_unknown {
+        rest.into_iter().map(|value| Term::new(value, false)).collect()
+    } else {
+        given.iter().zip(&shape.reversed).map(|(value, reverse)| Term::new(value.clone(), *reverse)).collect()
+    };
+    let values = match document {
+        Edge::At(document) if terms.is_empty() => vec![Value::Ref(document)],
+        Edge::Least | Edge::Greatest if terms.is_empty() => vec![Value::Null],
+        _ => terms.iter().map(|term| term.value.clone()).collect(),
+    };
+    Ok(Bound { values, place: Place { terms, document } })
+}
+
+/// What stands in the place of the document: what is none lies before or after all of them.
+fn edge(document: &Value) -> Edge {
+    match document {
+        Value::Ref(document) => Edge::At(*document),
+        other => Edge::end(compare(other, &Value::Ref(Ref::new(0, 0, 0))).is_le()),
+    }
+}

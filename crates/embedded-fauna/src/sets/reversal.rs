@@ -1,0 +1,54 @@
+//! Sets the other way round.
+//!
+//! The source is read from its other end. A source without values has its documents as values then, because the order of documents
+//! cannot be inverted; so a place of one value that is a document, 0 or null is taken for a place among documents, whatever the source.
+
+use std::sync::Arc;
+
+use super::item::{Item, Items};
+use super::stream;
+use super::stream::Span;
+use crate::evaluator::Context;
+use crate::ir::{Edge, Outcome, Place, Set, Term, Value};
+
+/// The items of a reversed set.
+///
+/// # Errors
+/// Where reading fails.
+pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, source: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
+    let inner = Span {
+        from: turned(&span.from, span.descending),
+        to: turned(&span.to, !span.descending),
+        descending: !span.descending,
+    };
+    let own = Arc::clone(set);
+    let items = stream::items(context, source, &inner)?;
+    Ok(Box::new(items.map(move |item| item.map(|item| reversed(item, &own)))))
+}
+
+/// A place in the reversed set as a place in the source.
+fn turned(place: &Place, is_lower: bool) -> Place {
+    let document = match place.terms.as_slice() {
+        [Term { value: Value::Ref(document), .. }] => Some(Edge::At(*document)),
+        [Term { value: Value::Integer(0), .. }] => Some(Edge::Least),
+        [Term { value: Value::Null, .. }] => Some(Edge::Greatest),
+        _ => None,
+    };
+    if let Some(document) = document {
+        return Place { terms: Vec::new(), document };
+    }
+    let document = match place.document {
+        Edge::Least | Edge::Greatest => Edge::end(is_lower),
+        document @ Edge::At(_) => document,
+    };
+    Place { terms: place.terms.iter().map(Term::turned).collect(), document }
+}
+
+/// An item of the source as one of the reversed set.
+fn reversed(item: Item, set: &Arc<Set>) -> Item {
+    if item.values.is_empty() {
+        return Item::new(vec![Value::Ref(item.document)], &Arc::from([true]), item.document, set);
+    }
+    let flags: Arc<[bool]> = item.reversed.iter().map(|flag| !flag).collect();
+    Item::new(item.values, &flags, item.document, set)
+}

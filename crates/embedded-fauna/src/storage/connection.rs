@@ -1,0 +1,87 @@
+//! A thread's own connection to the file, and its transactions.
+
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{OpenFlags, TransactionBehavior};
+
+use super::known::Known;
+use super::{File, Transaction};
+use crate::ir::Outcome;
+
+/// How many statements stay prepared: all there are.
+const STATEMENTS: usize = 128;
+/// How much of the file each connection keeps in memory, in KiB (negative: that is how SQLite tells it from pages). The system
+/// keeps the rest at hand: more here made nothing faster, among a million documents neither.
+const CACHE: i32 = -2_048;
+
+/// A connection, with what it knows of the schema.
+pub struct Connection {
+    /// The connection itself.
+    inner: rusqlite::Connection,
+    /// What it knows of the schema.
+    known: Known,
+    /// The file.
+    file: File,
+}
+
+impl Connection {
+    /// Connects to a file.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub(super) fn open(file: File) -> Result<Self, rusqlite::Error> {
+        let inner = rusqlite::Connection::open_with_flags(&file.path, OpenFlags::default())?;
+        inner.busy_timeout(Duration::from_secs(30))?;
+        inner.pragma_update(None, "journal_mode", "wal")?;
+        inner.pragma_update(None, "synchronous", "full")?;
+        inner.pragma_update(None, "cache_size", CACHE)?;
+        inner.pragma_update(None, "temp_store", "memory")?;
+        // A plan does not depend on what is asked for; otherwise SQLite plans anew for every page, because it looks at its limit.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        inner.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { inner, known: Known::default(), file })
+    }
+
+    /// The connection itself, to set the file up.
+    pub(super) const fn inner(&self) -> &rusqlite::Connection {
+        &self.inner
+    }
+
+    /// Runs something that only reads.
+    ///
+    /// # Errors
+    /// Where the storage fails, or what runs.
+    pub fn read<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
+        let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        let (last_commit, schema) = counters(&guard)?;
+        self.known.keep_only(schema);
+        let snapshot = last_commit.max(self.file.clock.now_micros());
+        run(&Transaction::new(&guard, &self.known, snapshot))
+    }
+
+    /// Runs something that may write, alone; commits what it wrote if it says so.
+    ///
+    /// # Errors
+    /// Where the storage fails, or what runs: then nothing is written.
+    pub fn write<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
+        let guard = self.inner.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (last_commit, schema) = counters(&guard)?;
+        self.known.keep_only(schema);
+        let snapshot = last_commit.max(self.file.clock.now_micros());
+        let transaction = Transaction::new(&guard, &self.known, snapshot);
+        let (value, keep) = run(&transaction)?;
+        if keep && transaction.is_dirty() {
+            transaction.note_commit()?;
+            guard.commit()?;
+        }
+        Ok(value)
+    }
+}
+
+/// The time of the last transaction that wrote, and the version of the schema: that of the last which wrote schema.
+fn counters(connection: &rusqlite::Connection) -> Result<(i64, i64), rusqlite::Error> {
+    let sql = "select ifnull((select value from counters where name = 'last_commit'), 0),
+                      ifnull((select value from counters where name = 'schema'), 0)";
+    connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}

@@ -1,0 +1,87 @@
+//! The SQLite file: one writer, several readers, each with a snapshot of its own.
+
+use std::path::{Path, PathBuf};
+
+use super::Connection;
+use crate::clock::SharedClock;
+
+/// How the tables are made.
+const SCHEMA: &str = include_str!("schema.sql");
+/// How those of version 1 become those.
+const FROM_VERSION_1: &str = include_str!("from_version_1.sql");
+/// The version of the tables, kept in the file.
+const SCHEMA_VERSION: i64 = 2;
+
+/// The file, by path: every thread opens it for itself.
+#[derive(Clone)]
+pub struct File {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What time it is.
+    pub(super) clock: SharedClock,
+}
+
+impl File {
+    /// Opens the file, making it if it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or was made by another version.
+    pub fn open(path: &Path, clock: SharedClock) -> Result<Self, rusqlite::Error> {
+        let file = Self { path: path.to_owned(), clock };
+        let connection = file.connect()?;
+        let connection = connection.inner();
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let steps = match version {
+            0 => SCHEMA,
+            1 => FROM_VERSION_1,
+            SCHEMA_VERSION => return Ok(file),
+            _ => return Err(rusqlite::Error::InvalidQuery),
+        };
+        connection
+            .execute_batch(&format!("begin immediate; {steps} pragma user_version = {SCHEMA_VERSION}; commit"))?;
+        Ok(file)
+    }
+
+    /// A connection of its own for a thread.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn connect(&self) -> Result<Connection, rusqlite::Error> {
+        Connection::open(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_version_1_becomes_what_a_new_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| directory.path().join(name));
+        let layout = |path: &Path| -> Vec<String> {
+            let file = File::open(path, Arc::new(crate::SystemClock)).unwrap().connect().unwrap();
+            let sql = "select m.name || ' ' || c.name from sqlite_schema m, pragma_table_xinfo(m.name) c
+                       union select name from sqlite_schema order by 1";
+            let mut statement = file.inner().prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let wanted = layout(&new);
+        let connection = rusqlite::Connection::open(&old).unwrap();
+        let without = [
+            "create index documents_by_ttl on documents (ttl) where ttl is not null;",
+            "create index history_by_due on history (due);",
+            "create index entries_by_ttl on entries (ttl) where ttl is not null;",
+            "create index past_entries_by_due on past_entries (due);",
+            ", ended integer not null, due integer not null",
+            ", due integer not null",
+        ];
+        let version_1 = without.into_iter().fold(SCHEMA.to_owned(), |sql, part| sql.replace(part, ""));
+        assert!(!version_1.contains("due integer"));
+        connection.execute_batch(&format!("{version_1} pragma user_version = 1")).unwrap();
+        drop(connection);
+        assert_eq!(layout(&old), wanted);
+    }
+}

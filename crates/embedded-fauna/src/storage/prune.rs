@@ -1,0 +1,131 @@
+//! Taking away what can no longer be read: old versions, old entries, and what has expired.
+//!
+//! What came into the past carries the time when it is to be looked at, so that nothing has to be searched for. A version may go when
+//! no time that may still be read lies before its end; those before it go with it.
+
+use rusqlite::Row;
+
+use super::Transaction;
+use super::entries::decode_entry;
+use crate::ir::{Outcome, Ref, native};
+
+/// How long the past can be read where a collection does not keep it longer, in microseconds: FaunaDB's fifteen minutes.
+pub const ALWAYS_KEPT: i64 = 15 * 60 * 1_000_000;
+
+/// When something that comes into the past at `ended` is to be looked at.
+pub(super) const fn due(ended: i64) -> i64 {
+    ended.saturating_add(ALWAYS_KEPT)
+}
+
+/// The version of a document, or the entry of an index, that is to be looked at.
+struct Due {
+    /// The document, or the index.
+    place: Ref,
+    /// The keys of the terms and of the values of an entry.
+    keys: (Vec<u8>, Vec<u8>),
+    /// When it was written.
+    ts: i64,
+    /// When it came into the past.
+    ended: i64,
+    /// The collection of the document.
+    collection: Ref,
+}
+
+impl Transaction<'_> {
+    /// Looks at so many versions whose time has come, and forgets them, or looks again later where `kept_since` says that its collection
+    /// still keeps them. Whether there may be more.
+    ///
+    /// # Errors
+    /// Where the storage fails, or `kept_since`.
+    pub fn prune_history(&self, limit: usize, kept_since: impl Fn(Ref) -> Outcome<i64>) -> Outcome<bool> {
+        let sql = "select database, collection, id, ts, ended from history where due <= ?1 order by due limit ?2";
+        let due = self.due(sql, limit, |row| {
+            let place = Ref::new(row.get(0)?, row.get(1)?, row.get(2)?);
+            let (ts, ended) = (row.get(3)?, row.get(4)?);
+            Ok(Due { place, keys: Default::default(), ts, ended, collection: place.parent() })
+        })?;
+        for version in &due {
+            let key = (version.place.database, version.place.collection, version.place.id, version.ts);
+            let kept = kept_since(version.collection)?;
+            if version.ended <= kept {
+                let sql = "delete from history where database = ?1 and collection = ?2 and id = ?3 and ts <= ?4";
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            } else {
+                let sql = "update history set due = ?5 where database = ?1 and collection = ?2 and id = ?3 and ts = ?4";
+                let later = self.snapshot.saturating_add(version.ended - kept);
+                self.connection.prepare_cached(sql)?.execute((key.0, key.1, key.2, key.3, later))?;
+            }
+        }
+        Ok(due.len() == limit)
+    }
+
+    /// The same for entries of indexes.
+    ///
+    /// # Errors
+    /// Where the storage fails, or `kept_since`.
+    pub fn prune_entries(&self, limit: usize, kept_since: impl Fn(Ref) -> Outcome<i64>) -> Outcome<bool> {
+        let sql = "select database, index_id, terms, sort, ts, ended, entry from past_entries
+                   where due <= ?1 order by due limit ?2";
+        let due = self.due(sql, limit, |row| {
+            let place = Ref::new(row.get(0)?, native::INDEXES, row.get(1)?);
+            let (_, document) = decode_entry(row.get_ref(6)?.as_blob().unwrap_or_default(), place.database)?;
+            let (ts, ended) = (row.get(4)?, row.get(5)?);
+            Ok(Due { place, keys: (row.get(2)?, row.get(3)?), ts, ended, collection: document.parent() })
+        })?;
+        for entry in &due {
+            let (terms, sort) = &entry.keys;
+            let key = (entry.place.database, entry.place.id, terms, sort, entry.ts);
+            let kept = kept_since(entry.collection)?;
+            if entry.ended <= kept {
+                let sql = "delete from past_entries
+                           where database = ?1 and index_id = ?2 and terms = ?3 and sort = ?4 and ts = ?5";
+                self.connection.prepare_cached(sql)?.execute(key)?;
+            } else {
+                let sql = "update past_entries set due = ?6
+                           where database = ?1 and index_id = ?2 and terms = ?3 and sort = ?4 and ts = ?5";
+                let later = self.snapshot.saturating_add(entry.ended - kept);
+                self.connection.prepare_cached(sql)?.execute((key.0, key.1, key.2, key.3, key.4, later))?;
+            }
+        }
+        Ok(due.len() == limit)
+    }
+
+    /// What is to be looked at, at most so much of it.
+    fn due<T>(&self, sql: &str, limit: usize, read: impl Fn(&Row<'_>) -> Outcome<T>) -> Outcome<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query((self.snapshot, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+        let mut due = Vec::new();
+        while let Some(row) = rows.next()? {
+            due.push(read(row)?);
+        }
+        if !due.is_empty() {
+            self.wrote();
+        }
+        Ok(due)
+    }
+
+    /// Puts so many documents into the past that have been expired as long as the past is kept, and forgets their entries; nobody sees a
+    /// difference but that it takes less room. Whether there may be more.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn prune_expired(&self, limit: usize) -> Outcome<bool> {
+        let before = self.snapshot.saturating_sub(ALWAYS_KEPT);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "delete from entries where (database, index_id, terms, sort) in
+                   (select database, index_id, terms, sort from entries where ttl <= ?1 order by ttl limit ?2)";
+        let entries = self.connection.prepare_cached(sql)?.execute((before, limit))?;
+        let sql = "select database, collection, id from documents where ttl <= ?1 order by ttl limit ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let documents: Vec<Ref> = statement
+            .query_map((before, limit), |row| Ok(Ref::new(row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        for document in &documents {
+            self.retire(*document)?;
+            if document.collection == native::KEYS {
+                self.note_key(*document, false)?;
+            }
+        }
+        Ok([entries, documents.len()].into_iter().any(|count| i64::try_from(count) == Ok(limit)))
+    }
+}

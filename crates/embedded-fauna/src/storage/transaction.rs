@@ -1,0 +1,108 @@
+//! One request's view of the file.
+
+use std::cell::Cell;
+use std::hash::Hash;
+
+use rusqlite::Connection;
+
+use super::known::{Answers, Known};
+use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
+
+/// A snapshot of the file, and for a writer what it has written on top.
+pub struct Transaction<'c> {
+    /// The connection, inside a transaction.
+    pub(super) connection: &'c Connection,
+    /// What is known of the schema as it was when the transaction began.
+    known: &'c Known,
+    /// The time that reads see, in microseconds.
+    pub(super) snapshot: i64,
+    /// The time of what is written.
+    pub(super) commit: i64,
+    /// Whether anything has been written.
+    is_dirty: Cell<bool>,
+    /// Whether schema has been written, so that what is known of it does not hold.
+    is_schema_dirty: Cell<bool>,
+}
+
+impl<'c> Transaction<'c> {
+    /// Over a connection that has begun a transaction.
+    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64) -> Self {
+        let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
+        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty }
+    }
+
+    /// The time that reads see, in microseconds: what `now` says.
+    pub const fn snapshot(&self) -> i64 {
+        self.snapshot
+    }
+
+    /// The time of what is written, in microseconds.
+    pub const fn commit_time(&self) -> i64 {
+        self.commit
+    }
+
+    /// Whether anything has been written.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty.get()
+    }
+
+    /// A stored time as the language sees it.
+    pub const fn stamp(&self, ts: i64) -> Stamp {
+        if ts == self.commit { Stamp::Now } else { Stamp::At(ts) }
+    }
+
+    /// Notes that something has been written.
+    pub(super) fn wrote(&self) {
+        self.is_dirty.set(true);
+    }
+
+    /// Notes that schema has been written, or what hangs on it.
+    pub(super) fn wrote_schema(&self) {
+        self.is_dirty.set(true);
+        self.is_schema_dirty.set(true);
+    }
+
+    /// Notes that a document has been written.
+    pub(super) fn wrote_document(&self, document: Ref) {
+        if document.is_schema() { self.wrote_schema() } else { self.wrote() }
+    }
+
+    /// What is known of the schema, or what `find` finds of it.
+    pub(super) fn known<Q: Eq + Hash, A: Clone>(
+        &self,
+        answers: impl FnOnce(&Known) -> &Answers<Q, A>,
+        question: Q,
+        find: impl FnOnce(&Q) -> Outcome<A>,
+    ) -> Outcome<A> {
+        if self.is_schema_dirty.get() {
+            return find(&question);
+        }
+        let answers = answers(self.known);
+        if let Some(answer) = answers.get(&question) {
+            return Ok(answer);
+        }
+        let answer = find(&question)?;
+        answers.keep(question, answer.clone());
+        Ok(answer)
+    }
+
+    /// Writes down when this transaction commits, also as the version of the schema if that is what it has written.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub(super) fn note_commit(&self) -> Outcome<()> {
+        let sql = "insert into counters (name, value) values (?1, ?2) on conflict (name) do update set value = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.execute(("last_commit", self.commit))?;
+        if self.is_schema_dirty.get() {
+            statement.execute(("schema", self.commit))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<rusqlite::Error> for Halt {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Fault(Fault::Storage(error.to_string()))
+    }
+}

@@ -1,0 +1,215 @@
+//! Creating, changing and deleting documents of any collection.
+//!
+//! The order of checks is FaunaDB's, because it shows: a document that must exist is looked for before permission is asked for; a
+//! create asks for permission first (spec 3.2).
+
+use std::sync::Arc;
+
+use super::{effects, patched, rules};
+use crate::access::{Deed, require};
+use crate::documents;
+use crate::evaluator::Context;
+use crate::ir::{Action, Document, DocumentEvent, Failure, Object, Outcome, Position, Ref, Stamp, Time, Value, native};
+use crate::storage::{Past, version_at};
+
+/// How an existing document is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// What is given is merged into what is there.
+    Update,
+    /// What is given takes the place of what is there.
+    Replace,
+}
+
+impl Change {
+    /// Its name.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+/// What a request may not write, on creating and on changing.
+const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] {
+    match collection {
+        native::TOKENS => &["global_id"],
+        native::DATABASES => &["scope", "global_id"],
+        native::KEYS if !is_create => &["hashed_secret"],
+        native::ACCESS_PROVIDERS if !is_create => &["audience"],
+        _ => &[],
+    }
+}
+
+/// What of a request may be written.
+///
+/// # Errors
+/// Where there is a set in it that cannot be stored.
+fn writable(collection: i64, params: &Object, is_create: bool) -> Outcome<Object> {
+    let protected = protected(collection, is_create);
+    Ok(params.stored()?.into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect())
+}
+
+/// Creates a document, with an id of the caller's choice or a new one.
+///
+/// # Errors
+/// Where it may not be, or exists, or is not valid: at `position`.
+pub fn create(
+    context: &Context<'_>,
+    collection: Ref,
+    id: Option<i64>,
+    params: &Object,
+    position: &Position,
+) -> Outcome<Value> {
+    let patch = writable(collection.id, params, true)?;
+    let database = collection.database;
+    let document = Ref::new(
+        database,
+        collection.id,
+        match id {
+            Some(id) => id,
+            None => effects::new_id(context, collection)?,
+        },
+    );
+    require(context, &Deed::Create { document, with_id: id.is_some(), new: &patch }, position)?;
+    if id.is_some() && context.transaction().exists(document)? {
+        return Err(Failure::already_exists(collection.id, position.clone()).into());
+    }
+    let written = write(context, document, &effects::defaults(collection.id), &patch, (true, position))?;
+    Ok(Value::Document(Arc::new(Document { is_new: true, ..written })))
+}
+
+/// Changes a document.
+///
+/// # Errors
+/// Where it does not exist, may not be changed, or would not be valid.
+pub fn update(
+    context: &Context<'_>,
+    document: Ref,
+    change: Change,
+    params: &Object,
+    position: &Position,
+) -> Outcome<Value> {
+    if document.is_native_collection() {
+        let text = "Cannot update a schema meta collection.";
+        return Err(Failure::argument(position.at(change.name()), text).into());
+    }
+    let patch = writable(document.collection, params, false)?;
+    let Some(stored) = context.transaction().get(document)? else {
+        return Err(Failure::not_found(document.collection, position.at(change.name())).into());
+    };
+    let new = patched(&stored.fields, &patch);
+    require(context, &Deed::Write { document, old: &stored.fields, new: &new }, position)?;
+    let base = match change {
+        Change::Update => (*stored.fields).clone(),
+        Change::Replace => effects::kept_by_replace(document.collection, &stored.fields),
+    };
+    let written = write(context, document, &base, &patch, (false, position))?;
+    Ok(Value::Document(Arc::new(written)))
+}
+
+/// Writes what a patch makes of a version.
+fn write(
+    context: &Context<'_>,
+    document: Ref,
+    base: &Object,
+    patch: &Object,
+    (is_create, position): (bool, &Position),
+) -> Outcome<Document> {
+    if context.valid_time.is_some() {
+        return Err(
+            Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
+        );
+    }
+    let invalid = |failures| Failure::invalid(failures, position.clone());
+    let prepared = effects::prepare(context, document, base, patch)?.map_err(invalid)?;
+    let fields = rules::selected(document.collection, &patched(base, &prepared.patch));
+    let failures = rules::failures(context, document.collection, &fields)?;
+    if !failures.is_empty() {
+        return Err(invalid(failures).into());
+    }
+    if let Some(text) = rules::refused(document.collection, &fields) {
+        return Err(Failure::new("schema validation failed", position.clone(), text).into());
+    }
+    let shown = effects::store(context, document, fields, &prepared, (is_create, position))?;
+    Ok(Document { reference: document, ts: Stamp::Now, deleted: false, fields: shown, is_new: false })
+}
+
+/// Deletes a document and gives it as it was.
+///
+/// # Errors
+/// Where it does not exist or may not be deleted.
+pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outcome<Value> {
+    let Some(stored) = context.transaction().get(document)? else {
+        return Err(Failure::not_found(document.collection, position.clone()).into());
+    };
+    if context.valid_time.is_some() {
+        return Err(
+            Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
+        );
+    }
+    require(context, &Deed::Delete(document), position)?;
+    let was = documents::document(context, document, &stored)?;
+    effects::delete(context, document, &stored.fields)?;
+    Ok(Value::Document(Arc::new(was)))
+}
+
+/// Writes a version into the history of a document.
+///
+/// # Errors
+/// Where that may not be, or it is not valid.
+pub fn insert_version(
+    context: &Context<'_>,
+    document: Ref,
+    (ts, action): (Time, Action),
+    params: &Object,
+    position: &Position,
+) -> Outcome<Value> {
+    let patch = writable(document.collection, params, false)?;
+    require(context, &Deed::WriteHistory { document, ts, action, data: &patch }, position)?;
+    let fields = if action == Action::Delete {
+        None
+    } else {
+        let fields = rules::selected(document.collection, &patched(&Object::new(), &patch));
+        let failures = rules::failures(context, document.collection, &fields)?;
+        if !failures.is_empty() {
+            return Err(Failure::invalid(failures, position.clone()).into());
+        }
+        Some(Arc::new(effects::with_ttl(context, document, fields)?))
+    };
+    let mut history = context.transaction().history(document)?;
+    let micros = ts.micros();
+    history.retain(|version| version.ts != micros);
+    let before = version_at(&history, micros).is_some();
+    let data = fields.as_ref().and_then(|fields| fields.get("data").cloned());
+    history.push(Past { ts: micros, fields });
+    history.sort_by_key(|version| version.ts);
+    documents::rewrite(context, document, &history, position)?;
+    let action = match action {
+        Action::Delete => Action::Delete,
+        _ if before => Action::Update,
+        _ => Action::Create,
+    };
+    Ok(Value::DocumentEvent(Arc::new(DocumentEvent { ts: Stamp::At(micros), action, document, data })))
+}
+
+/// Takes a version out of the history of a document.
+///
+/// # Errors
+/// Where that may not be.
+pub fn remove_version(
+    context: &Context<'_>,
+    document: Ref,
+    (ts, action): (Time, Action),
+    position: &Position,
+) -> Outcome<Value> {
+    let mut history = context.transaction().history(document)?;
+    let micros = ts.micros();
+    let fields = history.iter().find(|version| version.ts == micros).and_then(|version| version.fields.clone());
+    let data = fields.unwrap_or_default();
+    require(context, &Deed::WriteHistory { document, ts, action, data: &data }, position)?;
+    history.retain(|version| version.ts != micros || version.fields.is_none() != (action == Action::Delete));
+    documents::rewrite(context, document, &history, position)?;
+    Ok(Value::Null)
+}

@@ -1,0 +1,128 @@
+//! What has been answered survives the death of the process, and nothing is ever half there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use embedded_fauna::SystemClock;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::endpoint::ROOT;
+
+/// The variable that tells the process to be killed where its files are.
+const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
+/// How many writes are begun.
+const WRITES: u32 = 1000;
+/// After how many answers the process is killed.
+const ENOUGH: usize = 400;
+
+/// Serves the file in a directory and notes the address there; returns only when it is killed.
+async fn serve(directory: &Path) -> embedded_fauna::Running {
+    let settings = embedded_fauna::Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        file: directory.join("fauna.sqlite"),
+        root_key: SecretString::from(ROOT),
+        clock: Arc::new(SystemClock),
+    };
+    embedded_fauna::start(settings).await.unwrap()
+}
+
+/// Not a test: what the process that is to be killed runs.
+#[test]
+#[ignore = "run by a_kill_loses_nothing_that_was_answered"]
+fn victim() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    actix_rt::System::new().block_on(async {
+        let running = serve(&directory).await;
+        std::fs::write(directory.join("address.new"), running.address().to_string()).unwrap();
+        std::fs::rename(directory.join("address.new"), directory.join("address")).unwrap();
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Starts the process that is to be killed and waits until it listens.
+fn start_victim(directory: &Path) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "durability::victim", "--ignored"])
+        .env(DIRECTORY, directory)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let noted = directory.join("address");
+    while !noted.exists() && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    match std::fs::read_to_string(noted) {
+        Ok(address) => (child, format!("http://{address}")),
+        Err(missing) => {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the process does not listen: {missing}");
+        }
+    }
+}
+
+/// Asks a query; `None` where there was no answer.
+async fn ask(client: &reqwest::Client, url: &str, query: &Value) -> Option<Value> {
+    let request = client.post(url).bearer_auth(ROOT).header("x-faunadb-api-version", "4").body(query.to_string());
+    let response = request.send().await.ok()?;
+    let text = response.text().await.ok()?;
+    serde_json::from_str::<Value>(&text).ok()?.get("resource").cloned()
+}
+
+/// Two documents in one transaction.
+fn pair(id: u32) -> Value {
+    let create = |collection: &str| json!({"create": {"ref": {"collection": collection}, "id": id}, "params": {"object": {"data": {"object": {"n": id}}}}});
+    json!({"do": [create("left"), create("right"), id]})
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut victim, url) = start_victim(directory.path());
+    actix_rt::System::new().block_on(async {
+        let client = reqwest::Client::new();
+        for name in ["left", "right"] {
+            ask(&client, &url, &json!({"create_collection": {"object": {"name": name}}})).await.unwrap();
+        }
+        let index = json!({"create_index": {"object": {"name": "by_n", "source": {"collection": "right"},
+            "terms": [{"object": {"field": ["data", "n"]}}]}}});
+        ask(&client, &url, &index).await.unwrap();
+        let mut answered = Vec::new();
+        for batch in (1..=WRITES).collect::<Vec<_>>().chunks(8) {
+            let asked = batch.iter().map(|id| {
+                let (client, url) = (client.clone(), url.clone());
+                let id = *id;
+                async move { ask(&client, &url, &pair(id)).await.map(|_| id) }
+            });
+            if answered.len() >= ENOUGH && victim.try_wait().unwrap().is_none() {
+                let running = futures_util::future::join_all(asked);
+                let (answers, ()) = futures_util::future::join(running, async { victim.kill().unwrap() }).await;
+                answered.extend(answers.into_iter().flatten());
+                break;
+            }
+            answered.extend(futures_util::future::join_all(asked).await.into_iter().flatten());
+        }
+        victim.wait().unwrap();
+        assert!(answered.len() >= ENOUGH && answered.len() < usize::try_from(WRITES).unwrap());
+        check(directory.path(), &answered).await;
+    });
+}
+
+/// Opens the file again: every answered pair is there, no pair is half there, the index knows exactly those that are.
+async fn check(directory: &Path, answered: &[u32]) {
+    let running = serve(directory).await;
+    let (client, url) = (reqwest::Client::new(), format!("http://{}", running.address()));
+    for id in 1..=WRITES {
+        let reference = |collection: &str| json!({"exists": {"ref": {"collection": collection}, "id": id}});
+        let query =
+            json!([reference("left"), reference("right"), {"exists": {"match": {"index": "by_n"}, "terms": id}}]);
+        let found = ask(&client, &url, &query).await.unwrap();
+        assert!(found == json!([true, true, true]) || found == json!([false, false, false]), "{id} is torn: {found}");
+        assert!(found == json!([true, true, true]) || !answered.contains(&id), "{id} was answered and is lost");
+    }
+    running.stop().await;
+}

@@ -1,0 +1,48 @@
+//! The embedded Fauna endpoint answers as FaunaDB does: exchanges recorded from a FaunaDB node, replayed.
+//!
+//! `recorded/` holds them, a topic a file, a step a line (`steps.rs` tells the format). Each file runs against an endpoint of its own,
+//! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod compare;
+mod durability;
+mod endpoint;
+mod fuzz;
+mod limits;
+mod past;
+mod secrets;
+mod steps;
+mod test_clock;
+
+/// A test that replays a file.
+macro_rules! replay {
+    ($($file:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $file() {
+                steps::replay(include_str!(concat!("recorded/", stringify!($file), ".jsonl")));
+            }
+        )+
+    };
+}
+
+replay!(
+    app,
+    cursors,
+    documents,
+    functions,
+    generated_data,
+    generated_values,
+    histories,
+    indexes,
+    roles,
+    schema,
+    schema_failures,
+    set_details,
+    sets,
+    tokens,
+    transport,
+    values,
+    versions,
+    what_is_stored
+);

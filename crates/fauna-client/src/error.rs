@@ -1,0 +1,168 @@
+//! What Fauna's refusals and silences mean.
+
+use serde::Deserialize;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The secret is unknown, deleted or expired, or its document is gone.
+    #[error("Fauna does not know the secret")]
+    Unauthorized,
+    /// The secret may not do this.
+    #[error("Fauna refuses: permission denied")]
+    PermissionDenied,
+    /// A document, set or value is not there.
+    #[error("Fauna found nothing there")]
+    NotFound,
+    /// A unique index holds the value already.
+    #[error("Fauna refuses: not unique")]
+    NotUnique,
+    /// The chosen id is taken.
+    #[error("Fauna refuses: the id is taken")]
+    AlreadyExists,
+    /// The query, or a stored function that it called, gave up with this text. Nothing was written.
+    #[error("aborted: {0}")]
+    Aborted(String),
+    /// More than a query may hold or a transaction may write. Nothing was written.
+    #[error("Fauna refuses: too much at once")]
+    TooLarge,
+    /// Any other refusal: the query or the schema is not what it should be.
+    #[error("Fauna refuses ({status}, {code}): {description}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Fauna's own name of the error.
+        code: String,
+        /// Fauna's explanation.
+        description: String,
+    },
+    /// Too many wrote to one document at once. Nothing was written.
+    #[error("Fauna is contended")]
+    Contended,
+    /// Fauna did not take the query. Nothing was written.
+    #[error("Fauna cannot be asked: {0}")]
+    Unavailable(String),
+    /// There was no proper answer: whether the query was run is unknown.
+    #[error("Fauna did not answer: {0}")]
+    Unanswered(String),
+    /// The endpoint says things that Fauna does not say.
+    #[error("not an answer of Fauna: {0}")]
+    Protocol(String),
+    /// Two rooms declare something of the same name. Nothing was installed.
+    #[error("two rooms declare {0}")]
+    DeclaredTwice(String),
+    /// The address of the endpoint makes no sense.
+    #[error("no address of a Fauna endpoint: {0}")]
+    Endpoint(String),
+}
+
+/// The body of a refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    /// One at least.
+    errors: Vec<Fault>,
+}
+
+/// One error of a refusal.
+#[derive(Deserialize)]
+struct Fault {
+    /// Fauna's name of it.
+    code: String,
+    /// For people.
+    #[serde(default)]
+    description: String,
+    /// What went wrong inside a stored function.
+    #[serde(default)]
+    cause: Vec<Fault>,
+}
+
+/// Reads a refusal by status and code: two kinds of "not found" have status 400, and a stored function wraps its errors.
+pub fn classify(status: u16, body: &[u8]) -> Error {
+    match status {
+        401 => return Error::Unauthorized,
+        409 => return Error::Contended,
+        410 | 429 => return Error::Unavailable(format!("status {status}")),
+        440 | 500.. => return Error::Unanswered(format!("status {status}")),
+        _ => {}
+    }
+    let Some(fault) =
+        serde_json::from_slice::<Refusal>(body).ok().and_then(|refusal| refusal.errors.into_iter().next())
+    else {
+        return Error::Protocol(format!("status {status} without a reason"));
+    };
+    by_code(status, innermost(fault))
+}
+
+/// The error that a stored function ran into, through however many calls.
+fn innermost(mut fault: Fault) -> Fault {
+    while fault.code == "call error" {
+        let Some(cause) = fault.cause.pop() else { break };
+        fault = cause;
+    }
+    fault
+}
+
+/// How FaunaDB begins what it says of a transaction that writes more than 16 MiB; it has no code of its own for that.
+const TRANSACTION_TOO_LARGE: &str = "Transaction exceeded limit";
+
+/// The meaning of Fauna's own code.
+fn by_code(status: u16, fault: Fault) -> Error {
+    match fault.code.as_str() {
+        "permission denied" => Error::PermissionDenied,
+        "instance not found" | "value not found" => Error::NotFound,
+        "instance not unique" => Error::NotUnique,
+        "instance already exists" => Error::AlreadyExists,
+        "transaction aborted" => Error::Aborted(fault.description),
+        "request too large" => Error::TooLarge,
+        "bad request" if fault.description.starts_with(TRANSACTION_TOO_LARGE) => Error::TooLarge,
+        _ => Error::Refused { status, code: fault.code, description: fault.description },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(code: &str) -> String {
+        format!(r#"{{"errors":[{{"position":[],"code":"{code}","description":"d"}}]}}"#)
+    }
+
+    #[test]
+    fn every_status_has_a_meaning() {
+        for (status, code, expected) in [
+            (400, "instance not unique", "Fauna refuses: not unique"),
+            (400, "instance already exists", "Fauna refuses: the id is taken"),
+            (400, "instance not found", "Fauna found nothing there"),
+            (400, "transaction aborted", "aborted: d"),
+            (400, "invalid ref", "Fauna refuses (400, invalid ref): d"),
+            (400, "validation failed", "Fauna refuses (400, validation failed): d"),
+            (401, "unauthorized", "Fauna does not know the secret"),
+            (403, "permission denied", "Fauna refuses: permission denied"),
+            (404, "instance not found", "Fauna found nothing there"),
+            (404, "value not found", "Fauna found nothing there"),
+            (404, "not found", "Fauna refuses (404, not found): d"),
+            (405, "method not allowed", "Fauna refuses (405, method not allowed): d"),
+            (409, "contended transaction", "Fauna is contended"),
+            (410, "permission denied", "Fauna cannot be asked: status 410"),
+            (413, "request too large", "Fauna refuses: too much at once"),
+            (429, "too many requests", "Fauna cannot be asked: status 429"),
+            (440, "processing time limit exceeded", "Fauna did not answer: status 440"),
+            (500, "internal server error", "Fauna did not answer: status 500"),
+            (503, "time out", "Fauna did not answer: status 503"),
+            (540, "operator error", "Fauna did not answer: status 540"),
+        ] {
+            assert_eq!(classify(status, body(code).as_bytes()).to_string(), expected, "{status} {code}");
+        }
+        for junk in ["", "<html>", "{}", r#"{"errors":[]}"#] {
+            assert!(matches!(classify(400, junk.as_bytes()), Error::Protocol(_)), "{junk}");
+            assert!(matches!(classify(302, junk.as_bytes()), Error::Protocol(_)), "{junk}");
+        }
+    }
+
+    #[test]
+    fn a_stored_function_hides_nothing() {
+        let wrapped = r#"{"errors":[{"position":[],"code":"call error","description":"Calling the function resulted in an error.",
+            "cause":[{"position":["expr","in","then"],"code":"transaction aborted","description":"comment not found"}]}]}"#;
+        assert!(matches!(classify(400, wrapped.as_bytes()), Error::Aborted(why) if why == "comment not found"));
+    }
+}

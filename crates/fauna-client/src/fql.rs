@@ -1,0 +1,395 @@
+//! FQL v4 expressions, built from typed values.
+//!
+//! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would run (`spec` of the wire:
+//! literal objects are wrapped in `{"object": …}` at every depth). So this file is the one encoder of the crate: what comes
+//! from outside enters as text, number or through [`data`], and always as a quoted value. There is no way to make an
+//! [`Expr`] of raw JSON.
+
+use serde_json::{Map, Value};
+
+use crate::Time;
+
+/// An expression, in the form in which it is sent. It has no `Debug`: it may carry secrets.
+#[derive(Clone)]
+pub struct Expr(Value);
+
+impl Expr {
+    /// What goes over the wire.
+    pub fn wire(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<&str> for Expr {
+    fn from(text: &str) -> Self {
+        Self(Value::from(text))
+    }
+}
+
+impl From<String> for Expr {
+    fn from(text: String) -> Self {
+        Self(Value::from(text))
+    }
+}
+
+impl From<&String> for Expr {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<i64> for Expr {
+    fn from(number: i64) -> Self {
+        Self(Value::from(number))
+    }
+}
+
+impl From<bool> for Expr {
+    fn from(flag: bool) -> Self {
+        Self(Value::from(flag))
+    }
+}
+
+impl From<Time> for Expr {
+    fn from(time: Time) -> Self {
+        form([("@ts", Self::from(time.text()))])
+    }
+}
+
+impl<const N: usize> From<[Expr; N]> for Expr {
+    fn from(items: [Expr; N]) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl FromIterator<Expr> for Expr {
+    fn from_iter<I: IntoIterator<Item = Expr>>(items: I) -> Self {
+        Self(items.into_iter().map(|item| item.0).collect())
+    }
+}
+
+/// A form of the language: its name and arguments, as keys.
+fn form<const N: usize>(keys: [(&str, Expr); N]) -> Expr {
+    Expr(keys.into_iter().map(|(key, value)| (key.to_owned(), value.0)).collect::<Map<_, _>>().into())
+}
+
+/// Nothing.
+pub fn null() -> Expr {
+    Expr(Value::Null)
+}
+
+/// A literal object; the values are expressions.
+pub fn object<const N: usize>(fields: [(&str, Expr); N]) -> Expr {
+    object_of(fields.into_iter().map(|(name, value)| (name.to_owned(), value)))
+}
+
+/// A literal object of any size.
+pub fn object_of(fields: impl IntoIterator<Item = (String, Expr)>) -> Expr {
+    let fields = fields.into_iter().map(|(name, value)| (name, value.0)).collect::<Map<_, _>>();
+    form([("object", Expr(fields.into()))])
+}
+
+/// Foreign JSON as a value that is only data, at every depth.
+pub fn data(json: &Value) -> Expr {
+    match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Expr(json.clone()),
+        Value::Array(items) => items.iter().map(data).collect(),
+        Value::Object(fields) => object_of(fields.iter().map(|(name, value)| (name.clone(), data(value)))),
+    }
+}
+
+/// A path into an object, such as `["data", "likes"]`.
+fn path(fields: &[&str]) -> Expr {
+    match fields {
+        [single] => Expr::from(*single),
+        several => several.iter().map(|field| Expr::from(*field)).collect(),
+    }
+}
+
+/// A bound name.
+pub fn var(name: &str) -> Expr {
+    form([("var", Expr::from(name))])
+}
+
+/// Binds names one after the other; later ones see earlier ones.
+pub fn let_in<const N: usize>(bindings: [(&str, Expr); N], body: Expr) -> Expr {
+    let bindings = bindings.into_iter().map(|(name, value)| form([(name, value)])).collect();
+    form([("let", bindings), ("in", body)])
+}
+
+/// One of two, by a boolean.
+pub fn if_else(condition: Expr, then: Expr, otherwise: Expr) -> Expr {
+    form([("if", condition), ("then", then), ("else", otherwise)])
+}
+
+/// All in order; the value is that of the last.
+pub fn do_all<const N: usize>(steps: [Expr; N]) -> Expr {
+    do_each(steps)
+}
+
+/// The same for any number of steps, one at least.
+pub fn do_each(steps: impl IntoIterator<Item = Expr>) -> Expr {
+    form([("do", steps.into_iter().collect())])
+}
+
+/// Ends the transaction; nothing of it is written.
+pub fn abort(reason: &str) -> Expr {
+    form([("abort", Expr::from(reason))])
+}
+
+/// A function of one argument.
+pub fn lambda(parameter: &str, body: Expr) -> Expr {
+    form([("lambda", Expr::from(parameter)), ("expr", body)])
+}
+
+/// A function that takes an array apart.
+pub fn lambda_of(parameters: &[&str], body: Expr) -> Expr {
+    form([("lambda", parameters.iter().map(|name| Expr::from(*name)).collect()), ("expr", body)])
+}
+
+/// A function as a value that can be stored.
+pub fn query(lambda: Expr) -> Expr {
+    form([("query", lambda)])
+}
+
+/// Calls a stored function.
+pub fn call(function_name: &str, argument: Expr) -> Expr {
+    form([("call", function(function_name)), ("arguments", argument)])
+}
+
+/// The collection of that name.
+pub fn collection(name: &str) -> Expr {
+    form([("collection", Expr::from(name))])
+}
+
+/// The index of that name.
+pub fn index(name: &str) -> Expr {
+    form([("index", Expr::from(name))])
+}
+
+/// The role of that name.
+pub fn role(name: &str) -> Expr {
+    form([("role", Expr::from(name))])
+}
+
+/// The stored function of that name.
+pub fn function(name: &str) -> Expr {
+    form([("function", Expr::from(name))])
+}
+
+/// The collection of all tokens.
+pub fn tokens() -> Expr {
+    form([("tokens", null())])
+}
+
+/// A document of a collection. The id is text because ids have 64 bits.
+pub fn document(collection_name: &str, id: impl Into<Expr>) -> Expr {
+    form([("ref", collection(collection_name)), ("id", id.into())])
+}
+
+/// A token, by the id of its document.
+pub fn token(id: impl Into<Expr>) -> Expr {
+    form([("ref", tokens()), ("id", id.into())])
+}
+
+/// The document whose token asks.
+pub fn current_identity() -> Expr {
+    form([("current_identity", null())])
+}
+
+/// Reads a document.
+pub fn get(reference: Expr) -> Expr {
+    form([("get", reference)])
+}
+
+/// Whether a document, or anything in a set, is there.
+pub fn exists(what: Expr) -> Expr {
+    form([("exists", what)])
+}
+
+/// Makes a document: in a collection, or with the id of a reference.
+pub fn create(place: Expr, params: Expr) -> Expr {
+    form([("create", place), ("params", params)])
+}
+
+/// Merges into a document.
+pub fn update(reference: Expr, params: Expr) -> Expr {
+    form([("update", reference), ("params", params)])
+}
+
+/// Removes a document.
+pub fn delete(reference: Expr) -> Expr {
+    form([("delete", reference)])
+}
+
+/// Makes a collection, index, role, function or key; `what` is the form's name, such as `create_role`.
+pub fn create_schema(what: &'static str, params: Expr) -> Expr {
+    form([(what, params)])
+}
+
+/// A field of a value; an error where it is missing.
+pub fn select(fields: &[&str], from: Expr) -> Expr {
+    form([("select", path(fields)), ("from", from)])
+}
+
+/// A field of a value, or `default` where it is missing.
+pub fn select_or(fields: &[&str], from: Expr, default: Expr) -> Expr {
+    form([("select", path(fields)), ("from", from), ("default", default)])
+}
+
+/// All of an index without terms.
+pub fn all_of(index_name: &str) -> Expr {
+    form([("match", index(index_name))])
+}
+
+/// What an index holds under these terms.
+pub fn matching<const N: usize>(index_name: &str, terms: [Expr; N]) -> Expr {
+    let mut terms = terms.into_iter();
+    let terms = match (terms.next(), terms.len()) {
+        (Some(only), 0) => only,
+        (first, _) => first.into_iter().chain(terms).collect(),
+    };
+    form([("match", index(index_name)), ("terms", terms)])
+}
+
+/// At most `size` members of a set, with the cursors of its neighbours.
+pub fn paginate(set: Expr, size: i64) -> Expr {
+    form([("paginate", set), ("size", Expr::from(size))])
+}
+
+/// The same, beginning at a cursor.
+pub fn paginate_after(set: Expr, size: i64, after: Expr) -> Expr {
+    form([("paginate", set), ("size", Expr::from(size)), ("after", after)])
+}
+
+/// Turns every element of an array or page into another.
+pub fn map(items: Expr, each: Expr) -> Expr {
+    form([("map", each), ("collection", items)])
+}
+
+/// Does something with every element of an array or page, and returns it unchanged.
+pub fn foreach(items: Expr, each: Expr) -> Expr {
+    form([("foreach", each), ("collection", items)])
+}
+
+/// The number of elements of an array.
+pub fn count(items: Expr) -> Expr {
+    form([("count", items)])
+}
+
+/// Whether both are the same value.
+pub fn equals(one: Expr, other: Expr) -> Expr {
+    form([("equals", Expr::from([one, other]))])
+}
+
+/// Whether all hold.
+pub fn all<const N: usize>(conditions: [Expr; N]) -> Expr {
+    form([("and", Expr::from(conditions))])
+}
+
+/// Whether it does not hold.
+pub fn not(condition: Expr) -> Expr {
+    form([("not", condition)])
+}
+
+/// Whether the first is less than the second, or equal.
+pub fn at_most(one: Expr, other: Expr) -> Expr {
+    form([("lte", Expr::from([one, other]))])
+}
+
+/// Whether the first is greater than the second.
+pub fn greater(one: Expr, other: Expr) -> Expr {
+    form([("gt", Expr::from([one, other]))])
+}
+
+/// A sum.
+pub fn add(one: Expr, other: Expr) -> Expr {
+    form([("add", Expr::from([one, other]))])
+}
+
+/// A difference.
+pub fn subtract(one: Expr, other: Expr) -> Expr {
+    form([("subtract", Expr::from([one, other]))])
+}
+
+/// The length of a text, in code points.
+pub fn length(text: Expr) -> Expr {
+    form([("length", text)])
+}
+
+/// Whether a value is text.
+pub fn is_string(value: Expr) -> Expr {
+    form([("is_string", value)])
+}
+
+/// Whether a value is a time.
+pub fn is_timestamp(value: Expr) -> Expr {
+    form([("is_timestamp", value)])
+}
+
+/// Whether an object has a field.
+pub fn contains_field(field: &str, value: Expr) -> Expr {
+    form([("contains_field", Expr::from(field)), ("in", value)])
+}
+
+/// The moment of the transaction, by Fauna's clock.
+pub fn now() -> Expr {
+    form([("now", null())])
+}
+
+/// A moment so many `unit`s after `time`.
+pub fn time_add(time: Expr, offset: i64, unit: &str) -> Expr {
+    form([("time_add", time), ("offset", Expr::from(offset)), ("unit", Expr::from(unit))])
+}
+
+/// All documents of a collection.
+pub fn documents(collection_name: &str) -> Expr {
+    form([("documents", collection(collection_name))])
+}
+
+/// Those elements of an array or page for which the lambda says `true`.
+pub fn filter(items: Expr, holds: Expr) -> Expr {
+    form([("filter", holds), ("collection", items)])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// JSON whose keys are, as often as not, words of the language.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),];
+        let key = prop_oneof!["object|delete|call|let|@ref|@mod|@ts|@obj|query|data", ".{0,6}"];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..4)
+                    .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    /// What Fauna makes of it; nothing where it would evaluate something.
+    fn read_by_fauna(wire: &Value) -> Option<Value> {
+        match wire {
+            Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),
+            Value::Object(form) => match form.iter().collect::<Vec<_>>().as_slice() {
+                [(name, Value::Object(fields))] if *name == "object" => {
+                    let fields = fields.iter().map(|(name, value)| Some((name.clone(), read_by_fauna(value)?)));
+                    fields.collect::<Option<Map<_, _>>>().map(Value::from)
+                }
+                _ => None,
+            },
+            scalar => Some(scalar.clone()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn s_i_33_what_comes_from_outside_is_data_at_every_depth(value in json()) {
+            prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
+        }
+    }
+}
