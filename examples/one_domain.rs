@@ -5,14 +5,14 @@
 use actix_web::web;
 use serde_json::Value;
 use starter::app;
-use starter::app::{Own, SignUpField};
+use starter::app::{SignUpField, SiteExtensions};
 use starter::clock::Clock;
 use starter::config::Config;
 
 /// What is different here.
-pub fn own() -> Own {
+pub fn own() -> SiteExtensions {
     let department = SignUpField { id: "department".to_owned(), is_optional: false, check: is_department };
-    Own { admits: only_our_domain, fields: vec![department], routes }
+    SiteExtensions { admits: only_our_domain, fields: vec![department], routes }
 }
 
 /// Who may sign up. The address is normalised: lower case, no blanks around it.

@@ -15,10 +15,8 @@ mod pages;
 // Accounts.
 mod account;
 mod admin;
-mod emailpassword;
-mod emailverification;
 mod mail;
-mod recipe;
+mod supertokens;
 mod throttle;
 mod users;
 
@@ -27,10 +25,8 @@ mod fauna_tokens;
 pub mod session;
 
 // What all of that stands on.
-mod body;
 pub mod database;
-mod origin;
-mod problem;
+mod http;
 #[cfg(test)]
 mod recorded;
 pub mod seal;

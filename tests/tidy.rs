@@ -7,44 +7,28 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Room → rooms it may use (`src/lib.rs` tells what they are). `app` and `main` wire everything and are not listed.
+/// Module → modules it may use. `app` and `main` wire everything and are not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("keyfile", &[]),
     ("seal", &[]),
-    ("problem", &[]),
-    ("body", &[]),
     ("database", &[]),
-    ("origin", &["problem"]),
-    ("throttle", &["problem", "clock", "database"]),
-    ("mail", &["problem", "clock", "database", "seal"]),
-    ("fauna", &["problem", "clock"]),
-    ("fauna_dev", &["clock", "fauna"]),
-    ("session", &["problem", "clock", "database", "seal"]),
-    ("fauna_tokens", &["problem", "clock", "database", "fauna", "seal", "session"]),
-    ("users", &["problem", "clock", "fauna"]),
-    ("comments", &["problem", "body", "clock", "fauna", "fauna_tokens", "session"]),
-    ("recipe", &["problem"]),
-    ("account", &["problem", "body", "fauna", "mail", "session", "throttle", "users"]),
-    ("emailpassword", &["recipe", "problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
-    ("emailverification", &["recipe", "problem", "clock", "account", "fauna", "mail", "session", "throttle", "users"]),
-    ("admin", &["problem", "clock", "emailpassword", "fauna", "session", "users"]),
+    ("recorded", &[]),
+    ("http", &["database"]),
+    ("throttle", &["http", "clock", "database"]),
+    ("mail", &["http", "clock", "database", "seal"]),
+    ("session", &["http", "clock", "database", "seal"]),
+    ("fauna_tokens", &["http", "clock", "database", "recorded", "seal", "session"]),
+    ("users", &["http", "clock", "recorded"]),
+    ("comments", &["http", "clock", "fauna_tokens", "recorded", "session"]),
+    ("account", &["http", "mail", "session", "throttle", "users"]),
+    ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("admin", &["http", "clock", "session", "supertokens", "users"]),
     (
         "pages",
-        &[
-            "problem",
-            "clock",
-            "account",
-            "comments",
-            "emailpassword",
-            "emailverification",
-            "fauna_tokens",
-            "session",
-            "throttle",
-            "users",
-        ],
+        &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"],
     ),
 ];
 
@@ -65,18 +49,18 @@ const CATALOGUE: &[(&str, &[RangeInclusive<u32>])] = &[
 ];
 
 #[test]
-fn rooms_use_only_the_rooms_they_may() {
+fn modules_use_only_the_modules_they_may() {
     let mut arrows = Vec::new();
     for file in files(Path::new("src"), &["rs"]) {
-        let room = room_of(&file);
-        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else {
-            assert!(matches!(room.as_str(), "app" | "lib" | "main"), "{room} is not listed in MAY_USE");
+        let module = module_of(&file);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            assert!(matches!(module.as_str(), "app" | "lib" | "main"), "{module} is not listed in MAY_USE");
             continue;
         };
         let text = fs::read_to_string(&file).unwrap();
         for other in uses(&text) {
-            if other != room && !allowed.contains(&other.as_str()) {
-                arrows.push(format!("{} uses {other}, which {room} may not", file.display()));
+            if other != module && !allowed.contains(&other.as_str()) {
+                arrows.push(format!("{} uses {other}, which {module} may not", file.display()));
             }
         }
     }
@@ -132,10 +116,9 @@ fn every_row_of_the_catalogue_is_held_or_explained() {
             all.flat_map(|place| if place.is_file() { vec![place.to_path_buf()] } else { files(place, endings) });
         found.map(|file| fs::read_to_string(file).unwrap()).collect()
     };
-    let lists = read(&["tests/session", "tests/site", "src/session", "src/origin.rs"], &["rs", "md"]);
-    let tests = read(&["tests/site", "tests/session", "src"], &["rs"]);
+    let lists = read(&["tests/session", "tests/site", "src"], &["rs", "md"]);
     for (kind, rows) in CATALOGUE {
-        let named = &rows_listed(&lists, kind) | &rows_tested(&tests, kind);
+        let named = rows_listed(&lists, kind);
         let missing: Vec<u32> = rows.iter().cloned().flatten().filter(|row| !named.contains(row)).collect();
         assert!(missing.is_empty(), "{kind}: nobody names {missing:?}");
     }
@@ -158,11 +141,9 @@ fn the_lists_of_tests_name_files_that_exist() {
 }
 
 #[test]
-fn rows_are_read_from_lists_and_from_names_of_tests() {
+fn rows_are_read_from_lists() {
     let rows = |found: BTreeSet<u32>| found.into_iter().collect::<Vec<_>>();
     assert_eq!(rows(rows_listed("S-X-01 … S-X-03, S-X-05 and S-Y-09; S-X-", "S-X-")), [1, 2, 3, 5]);
-    let names = "fn s_x_01_to_03_a() fn s_x_10_11_and_15_b_99() fn s_y_07_and_s_x_30_c() fn s_x_none()";
-    assert_eq!(rows(rows_tested(names, "S-X-")), [1, 2, 3, 10, 11, 15, 30]);
 }
 
 /// The numbers behind `S-X-`; `S-X-01 … S-X-03` names all between.
@@ -172,27 +153,6 @@ fn rows_listed(text: &str, kind: &str) -> BTreeSet<u32> {
         let Some(first) = rest.get(..2).and_then(|digits| digits.parse::<u32>().ok()) else { continue };
         let until = rest.get(2..).and_then(|rest| rest.strip_prefix(" … ")?.strip_prefix(kind)?.get(..2)?.parse().ok());
         named.extend(first..=until.unwrap_or(first));
-    }
-    named
-}
-
-/// The numbers in names of tests: `s_x_01_to_03_…`, `s_x_10_11_and_15_…`.
-fn rows_tested(code: &str, kind: &str) -> BTreeSet<u32> {
-    let start = kind.to_lowercase().replace('-', "_");
-    let mut named = BTreeSet::new();
-    for (_, rest) in code.match_indices(&start).map(|(at, _)| code.split_at(at + start.len())) {
-        let (mut last, mut is_range) = (0, false);
-        for word in rest.split(|c: char| !c.is_ascii_alphanumeric()) {
-            match (word, word.parse::<u32>()) {
-                (_, Ok(row)) => {
-                    named.extend(if is_range { last..=row } else { row..=row });
-                    (last, is_range) = (row, false);
-                }
-                ("and", _) => {}
-                ("to", _) => is_range = true,
-                _ => break,
-            }
-        }
     }
     named
 }
@@ -210,17 +170,48 @@ fn is_setting(name: &str) -> bool {
 }
 
 /// `src/session/store.rs` → `session`, `src/clock.rs` → `clock`.
-fn room_of(file: &Path) -> String {
+fn module_of(file: &Path) -> String {
     let first = file.iter().nth(1).unwrap().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The rooms that a file names with `crate::`.
+/// The modules that a file names with `crate::a` or `crate::{a, b::c}`.
 fn uses(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>())
-        .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
-        .collect()
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let first_word = |rest: &str| -> String {
+        rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let mut named = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            Some(group) => named.extend(members(group).iter().map(|member| first_word(member))),
+            None => _ = named.insert(first_word(rest)),
+        }
+    }
+    named.remove("");
+    named
+}
+
+/// The members of a group of imports whose text begins behind its `{`: split at commas outside inner braces.
+fn members(group: &str) -> Vec<String> {
+    let (mut depth, mut members) = (0, vec![String::new()]);
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                members.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    members
+}
+
+#[test]
+fn modules_are_read_from_single_and_grouped_imports() {
+    let text = "use crate::a::B;\nuse crate::{\n    c, d::{E, F}, g,\n};\n// crate::h\nlet x = crate::i::j();";
+    assert_eq!(uses(text).into_iter().collect::<Vec<_>>(), ["a", "c", "d", "g", "i"]);
 }
 
 /// All files below `root` with one of these endings.

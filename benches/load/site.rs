@@ -22,7 +22,9 @@ pub async fn start(data: &Path, routes: fn(&mut ServiceConfig)) -> app::Site {
         ("DATA_DIR", data.to_str().unwrap().to_owned()),
     ]);
     let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
-    app::start_with(config, Clock::system(), app::Own { routes, ..app::Own::default() }).await.unwrap()
+    app::start_with(config, Clock::system(), app::SiteExtensions { routes, ..app::SiteExtensions::default() })
+        .await
+        .unwrap()
 }
 
 /// Somebody with a session: the headers that began it.

@@ -27,7 +27,7 @@ use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session;
-use starter::session::{NoCompanion, Sessions, SignedIn, UserId};
+use starter::session::{NoTokenProvider, Sessions, SignedIn, UserId};
 
 use load::bare::Small;
 use load::site::{Person, credentials};
@@ -95,7 +95,7 @@ async fn serve_guard(directory: &Path) -> SocketAddr {
     let settings = session::Settings::new(&here, &here, SealRing::new([("bench".to_owned(), [7; 32])]));
     let url = format!("sqlite://{}", directory.join("guard.sqlite").display());
     let database = Database::open(&url).await.unwrap();
-    let sessions = Sessions::open(settings, database, Clock::system(), Arc::new(NoCompanion)).await.unwrap();
+    let sessions = Sessions::open(settings, database, Clock::system(), Arc::new(NoTokenProvider)).await.unwrap();
     let sessions = Data::new(sessions);
     let server = HttpServer::new(move || {
         App::new()

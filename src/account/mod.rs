@@ -14,8 +14,8 @@ use actix_web::web::Data;
 use fauna_client::DocumentId;
 use secrecy::SecretString;
 
+use crate::http::problem::Problem;
 use crate::mail::{Link, Occasion, Outbox};
-use crate::problem::Problem;
 use crate::session::{Sessions, SignedIn};
 use crate::throttle::{Action, Client, Throttle, Topic};
 use crate::users::{ChangeOffer, Email, EmailChange, NewPassword, Proven, User, Users};

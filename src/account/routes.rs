@@ -7,8 +7,8 @@ use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Accounts;
-use crate::body::Body;
-use crate::problem::Problem;
+use crate::http::json_body::Body;
+use crate::http::problem::Problem;
 use crate::session;
 use crate::session::{Requirements, Sessions, SignedIn};
 use crate::throttle::Client;
@@ -59,7 +59,7 @@ struct LinkToken {
 /// The end.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Farewell {
+struct DeleteAccount {
     /// The account's password.
     current_password: String,
 }
@@ -76,7 +76,7 @@ const DONE: Json<Done> = Json(Done { status: "OK" });
 
 /// Sets another password.
 async fn change_password(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
     Body(wish): Body<NewPassword>,
@@ -87,7 +87,7 @@ async fn change_password(
 
 /// Mails a link to another address.
 async fn ask_for_email(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
     Body(wish): Body<NewEmail>,
@@ -108,19 +108,19 @@ async fn confirm_email(
 
 /// Ends the account.
 async fn delete(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
-    Body(wish): Body<Farewell>,
+    Body(wish): Body<DeleteAccount>,
 ) -> Result<Json<Done>, Problem> {
     accounts.delete(owner, &client, wish.current_password.into()).await?;
     Ok(DONE)
 }
 
 /// Whoever is signed in at this moment, whatever their claims say.
-struct Owner(SignedIn);
+struct UserIgnoringClaims(SignedIn);
 
-impl FromRequest for Owner {
+impl FromRequest for UserIgnoringClaims {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 

@@ -17,7 +17,7 @@ use fauna_client::DocumentId;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::session::{Sessions, UserId};
 use crate::users::{Cursor, Email, Imported, Order, User, UserList, Users};
 use crate::{session, users};

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::admin::key::Administrator;
 use crate::admin::{Admin, Error};
-use crate::emailpassword::Dialect;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::supertokens::emailpassword::Dialect;
 use crate::users::{Cursor, Order, UserList};
 
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.

@@ -2,12 +2,11 @@
 //!
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
-mod accounts;
+mod account_state;
 mod commands;
-mod handles;
-mod health;
-mod opening;
-mod reach;
+mod fauna_backend;
+mod startup;
+mod state;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,16 +21,16 @@ use tracing_actix_web::TracingLogger;
 
 use crate::clock::Clock;
 use crate::config::{Config, EmailVerification};
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::http::same_origin;
+use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
-use crate::{
-    account, admin, comments, emailpassword, emailverification, fauna_tokens, mail, origin, pages, session, users,
-};
-use handles::Handles;
+use crate::{account, admin, comments, fauna_tokens, mail, pages, session, users};
+use state::AppState;
 
-pub use crate::emailpassword::{Admission, Check, SignUpField};
+pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
 pub use commands::{USERS_USAGE, UsersCommand, users};
-pub use reach::apply_schema;
+pub use fauna_backend::apply_schema;
 
 /// The head of a request must have arrived after this (ASVS 15.4; slow clients).
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -102,12 +101,12 @@ pub enum Error {
 /// # Errors
 /// A port is taken, a file cannot be written, a database or Fauna does not answer.
 pub async fn start(config: Config, clock: Clock) -> Result<Site, Error> {
-    start_with(config, clock, Own::default()).await
+    start_with(config, clock, SiteExtensions::default()).await
 }
 
 /// What a site of one's own does differently. The example `one_domain` shows how it is used.
 #[derive(Clone, Debug)]
-pub struct Own {
+pub struct SiteExtensions {
     /// Routes, mounted before all others: a path that is answered there is not answered by us.
     pub routes: fn(&mut web::ServiceConfig),
     /// Who may sign up, by their normalised address, and if not why not.
@@ -116,7 +115,7 @@ pub struct Own {
     pub fields: Vec<SignUpField>,
 }
 
-impl Default for Own {
+impl Default for SiteExtensions {
     fn default() -> Self {
         Self { routes: |_| {}, admits: emailpassword::anybody, fields: Vec::new() }
     }
@@ -126,31 +125,31 @@ impl Default for Own {
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_with(config: Config, clock: Clock, own: Own) -> Result<Site, Error> {
-    opening::data_directory(&config.data_dir)?;
-    let listener = opening::listener(config.listen)?;
+pub async fn start_with(config: Config, clock: Clock, own: SiteExtensions) -> Result<Site, Error> {
+    startup::data_directory(&config.data_dir)?;
+    let listener = startup::listener(config.listen)?;
     let address = listener.local_addr()?;
-    let database = opening::database(&config).await?;
-    let reached = reach::reach(&config, &clock).await?;
-    let handles = Handles::build((&config, &own), &clock, address, &reached, database).await?;
-    let collector = handles.fauna_tokens.collect_in_background();
-    let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
-    let sweeper = actix_rt::spawn(handles.sessions.get_ref().clone().sweep_forever());
-    let server = serve(&config, handles, own.routes, listener)?;
+    let database = startup::database(&config).await?;
+    let fauna = fauna_backend::connect(&config, &clock).await?;
+    let state = AppState::build((&config, &own), &clock, address, &fauna, database).await?;
+    let collector = state.fauna_tokens.collect_in_background();
+    let courier = actix_rt::spawn(state.accounts.outbox.deliver());
+    let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());
+    let server = serve(&config, state, own.routes, listener)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
         address,
-        fauna_endpoint: reached.endpoint,
+        fauna_endpoint: fauna.endpoint,
         server: server.handle(),
         served: actix_rt::spawn(server),
         collector,
         courier,
         sweeper,
         #[cfg(feature = "embedded-fauna")]
-        fauna: reached.running,
+        fauna: fauna.running,
     })
 }
 
@@ -197,21 +196,21 @@ impl Site {
 /// comes from, and the session's outbox.
 fn serve(
     config: &Config,
-    handles: Handles,
+    state: AppState,
     own: fn(&mut web::ServiceConfig),
     listener: TcpListener,
 ) -> Result<Server, io::Error> {
     let (base_path, verification) = (config.session.api_base_path.clone(), config.accounts.email_verification);
     let server = HttpServer::new(move || {
         App::new()
-            .configure(|site| handles.install(site))
+            .configure(|site| state.install(site))
             .configure(own)
             .configure(|site| routes(site, &base_path, verification))
             .default_service(web::to(not_found))
             .wrap(from_fn(session::attach))
-            .wrap(from_fn(origin::same_origin))
-            .wrap(from_fn(origin::dress))
-            .wrap(origin::cors(&handles.trusted))
+            .wrap(from_fn(same_origin::same_origin))
+            .wrap(from_fn(same_origin::finish_response))
+            .wrap(same_origin::cors(&state.trusted))
             .wrap(TracingLogger::<AccessLog>::new())
     });
     let server = match config.workers {
@@ -247,7 +246,7 @@ fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVer
     site.service(api)
         .service(web::resource("/sessioninfo").get(session::session_info))
         .configure(comments::seed_routes)
-        .configure(health::routes)
+        .configure(crate::http::health::routes)
         .configure(mail::routes)
         .configure(pages::routes)
         .service(web::scope(base_path).configure(recipes));

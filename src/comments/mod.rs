@@ -4,7 +4,7 @@
 //! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key. Copy this room
 //! to add a collection.
 
-mod farewell;
+mod on_user_deleted;
 mod routes;
 mod schema;
 mod store;
@@ -16,11 +16,11 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::session::SignedIn;
 
-pub use farewell::{keep_comments, remove_comments};
 pub use fauna_client::DocumentId as CommentId;
+pub use on_user_deleted::{keep_comments, remove_comments};
 pub use routes::{routes, seed_routes};
 pub use schema::schema;
 pub use store::Cursor;

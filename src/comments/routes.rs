@@ -6,9 +6,9 @@ use actix_web::web::{Data, Json, Path, Query};
 use fauna_client::DocumentId;
 use serde::{Deserialize, Serialize};
 
-use crate::body::Body;
 use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, Part};
-use crate::problem::Problem;
+use crate::http::json_body::Body;
+use crate::http::problem::Problem;
 use crate::session::{MaybeSignedIn, SignedIn};
 
 /// | method | path                  | who        |

@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 use crate::clock::Timestamp;
 use crate::database::Database;
 use crate::fauna_tokens::lifetime::{Session, Token};
-use crate::session::{Birth, Lineage, SessionHandle, UserId};
+use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
 
 /// How many rows one look at the ledger brings at most.
 pub const BATCH: i64 = 200;
@@ -110,7 +110,7 @@ impl Ledger {
     pub async fn announce(
         &self,
         id: &DocumentId,
-        birth: &Birth,
+        request: &TokenRequest,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<(), sqlx::Error> {
@@ -119,10 +119,10 @@ impl Ledger {
              values ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(id.as_str().to_owned())
-        .bind(birth.handle.as_str().to_owned())
-        .bind(birth.user.as_str().to_owned())
-        .bind(birth.lineage.as_str().to_owned())
-        .bind(birth.parent.as_ref().map(|parent| parent.as_str().to_owned()))
+        .bind(request.handle.as_str().to_owned())
+        .bind(request.user.as_str().to_owned())
+        .bind(request.lineage.as_str().to_owned())
+        .bind(request.parent.as_ref().map(|parent| parent.as_str().to_owned()))
         .bind(now.millis())
         .bind(end.millis())
         .execute(self.database.write())
@@ -250,7 +250,7 @@ impl Ledger {
     }
 
     /// After tokens were deleted in Fauna.
-    pub async fn strike(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
+    pub async fn delete_row(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
         // One order for all, so that two transactions never wait for each other.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());

@@ -26,9 +26,11 @@ use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::seal::SealRing;
-use crate::session::{Birth, Companion, Lineage, Minted, NotMinted, SessionHandle, SignedIn, Unavailable, UserId};
+use crate::session::{
+    IssueError, IssuedToken, Lineage, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest, Unavailable, UserId,
+};
 use crate::{seal, session};
 use ledger::Ledger;
 use lifetime::Descent;
@@ -167,24 +169,25 @@ impl FaunaTokens {
         let now = self.sweeper.clock.now();
         let found = self.ledger.find(session.handle(), session.lineage(), now).await?;
         let (row, sealed) = found.ok_or(Error::SessionOver)?;
-        let birth = birth(session);
-        let descent = Descent { lineage: birth.lineage.as_str(), parent: birth.parent.as_ref().map(Lineage::as_str) };
+        let request = request(session);
+        let descent =
+            Descent { lineage: request.lineage.as_str(), parent: request.parent.as_ref().map(Lineage::as_str) };
         if !lifetime::is_live(descent, Some(&row), self.settings.grace, now) {
             return Err(Error::Superseded);
         }
         if let Some((id, sealed)) = sealed {
-            match self.ring.open(&sealed, &place(&birth, &id)) {
+            match self.ring.open(&sealed, &place(&request, &id)) {
                 Ok(secret) => return Ok((id, AsUser::new(self.sweeper.fauna.client(), secret))),
                 Err(error) => tracing::warn!(%error, "a Fauna token is minted anew"),
             }
         }
-        self.mint_again(&birth).await
+        self.mint_again(&request).await
     }
 
     /// A new token instead of one that Fauna refuses.
     async fn replace(&self, session: &SignedIn, refused: DocumentId) -> Result<AsUser, Error> {
         tracing::warn!("Fauna refuses the token of a live session: it is minted anew");
-        let (_, person) = self.mint_again(&birth(session)).await?;
+        let (_, person) = self.mint_again(&request(session)).await?;
         if let Err(error) = self.sweeper.delete(&[refused]).await {
             tracing::warn!(%error, "the row of a refused Fauna token stays until its session ends");
         }
@@ -192,9 +195,9 @@ impl FaunaTokens {
     }
 
     /// Makes a token for a session in the middle of its life.
-    async fn mint_again(&self, birth: &Birth) -> Result<(DocumentId, AsUser), Error> {
-        let (id, secret) = self.make(birth).await?;
-        let sealed = self.ring.seal(secret.expose_secret(), &place(birth, &id))?;
+    async fn mint_again(&self, request: &TokenRequest) -> Result<(DocumentId, AsUser), Error> {
+        let (id, secret) = self.make(request).await?;
+        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
         if self.ledger.confirm_again(&id, &sealed, self.sweeper.clock.now()).await? {
             Ok((id, AsUser::new(self.sweeper.fauna.client(), secret)))
         } else {
@@ -204,47 +207,53 @@ impl FaunaTokens {
     }
 
     /// Writes the row, then makes the token.
-    async fn make(&self, birth: &Birth) -> Result<(DocumentId, SecretString), Error> {
+    async fn make(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
         let id = DocumentId::random()?;
         let now = self.sweeper.clock.now();
-        let life = now.until(birth.expires_at) + LIFE_MARGIN;
-        self.ledger.announce(&id, birth, now, now.after(life)).await?;
+        let life = now.until(request.expires_at) + LIFE_MARGIN;
+        self.ledger.announce(&id, request, now, now.after(life)).await?;
         let new = store::NewToken {
             users: &self.settings.users,
             id: &id,
-            user: birth.user.as_str(),
-            session: birth.handle.as_str(),
+            user: request.user.as_str(),
+            session: request.handle.as_str(),
             life,
         };
-        let proof = birth.proof.as_ref().map(|proof| (self.settings.holds)(birth.user.as_str(), proof.expose_secret()));
+        let proof =
+            request.proof.as_ref().map(|proof| (self.settings.holds)(request.user.as_str(), proof.expose_secret()));
         let secret: Option<String> = self.sweeper.fauna.query(&store::mint(&new, proof)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }
 
 #[async_trait]
-impl Companion for FaunaTokens {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
-        let (id, secret) = match self.make(birth).await {
-            Err(Error::NoUser) => return Err(NotMinted::Refused("its user is gone, or has another password")),
+impl SessionTokenProvider for FaunaTokens {
+    async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
+        let (id, secret) = match self.make(request).await {
+            Err(Error::NoUser) => return Err(IssueError::Refused("its user is gone, or has another password")),
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };
         let mut claims = Map::new();
         if self.settings.in_frontend {
             claims.insert(CLAIM.to_owned(), Value::from(secret.expose_secret()));
         }
-        Ok(Minted { id: id.as_str().to_owned(), secret: Some(secret), claims })
+        Ok(IssuedToken { id: id.as_str().to_owned(), secret: Some(secret), claims })
     }
 
-    async fn keep(&self, tx: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
+    async fn persist(
+        &self,
+        tx: &mut AnyConnection,
+        request: &TokenRequest,
+        minted: &IssuedToken,
+    ) -> Result<(), sqlx::Error> {
         let Some(secret) = &minted.secret else { return Err(sqlx::Error::RowNotFound) };
         let id = DocumentId::stored(minted.id.clone());
-        let sealed = self.ring.seal(secret.expose_secret(), &place(birth, &id));
+        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         self.ledger.confirm(tx, &id, &sealed).await
     }
 
-    async fn abandon(
+    async fn cancel_pending(
         &self,
         tx: &mut AnyConnection,
         user: &UserId,
@@ -253,8 +262,8 @@ impl Companion for FaunaTokens {
         self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
     }
 
-    async fn ended(&self, handles: &[SessionHandle]) {
-        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.ended(handles)).await {
+    async fn on_revoked(&self, handles: &[SessionHandle]) {
+        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.on_revoked(handles)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the collector will delete the Fauna tokens of ended sessions"),
             Err(_) => tracing::warn!("Fauna is slow: the collector will delete the tokens of ended sessions"),
@@ -267,8 +276,8 @@ impl Companion for FaunaTokens {
 }
 
 /// What the session room would say if it minted now.
-fn birth(session: &SignedIn) -> Birth {
-    Birth {
+fn request(session: &SignedIn) -> TokenRequest {
+    TokenRequest {
         handle: session.handle().clone(),
         user: session.user().clone(),
         lineage: session.lineage().clone(),
@@ -279,6 +288,6 @@ fn birth(session: &SignedIn) -> Birth {
 }
 
 /// Where a secret is kept: sealed for one row, it opens in no other.
-fn place(birth: &Birth, id: &DocumentId) -> String {
-    format!("fauna_token {} {} {}", birth.handle.as_str(), birth.lineage.as_str(), id.as_str())
+fn place(request: &TokenRequest, id: &DocumentId) -> String {
+    format!("fauna_token {} {} {}", request.handle.as_str(), request.lineage.as_str(), id.as_str())
 }

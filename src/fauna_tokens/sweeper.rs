@@ -51,7 +51,7 @@ impl Sweeper {
     }
 
     /// The same for the tokens of some sessions.
-    pub async fn ended(&self, handles: &[SessionHandle]) -> Result<(), Error> {
+    pub async fn on_revoked(&self, handles: &[SessionHandle]) -> Result<(), Error> {
         for handle in handles {
             let tokens = self.ledger.of_session(handle).await?;
             self.settle(tokens, self.clock.now()).await?;
@@ -72,7 +72,7 @@ impl Sweeper {
         }
         self.delete(&dead).await?;
         for token in &lost {
-            self.bury(token, now).await?;
+            self.block_id(token, now).await?;
         }
         Ok(dead.len() + lost.len())
     }
@@ -83,11 +83,11 @@ impl Sweeper {
             return Ok(());
         }
         let _same: IgnoredAny = self.fauna.query_idempotent(&store::collect(ids)).await?;
-        Ok(self.ledger.strike(ids).await?)
+        Ok(self.ledger.delete_row(ids).await?)
     }
 
     /// Sees to it that a token of which nobody has heard again does not exist and cannot come into being.
-    async fn bury(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+    async fn block_id(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
         if !self.ledger.give_up(&token.id, now).await? {
             return Ok(());
         }
@@ -98,8 +98,8 @@ impl Sweeper {
             session: &token.handle,
             life: self.patience,
         };
-        let _what: IgnoredAny = self.fauna.query_idempotent(&store::bury(&grave)).await?;
-        Ok(self.ledger.strike(std::slice::from_ref(&token.id)).await?)
+        let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&grave)).await?;
+        Ok(self.ledger.delete_row(std::slice::from_ref(&token.id)).await?)
     }
 
     /// Deletes tokens that carry our mark in Fauna and are in no ledger. Ages are compared by Fauna's own clock, and the

@@ -6,10 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Serialize;
 
+use crate::http::problem::Problem;
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
 use crate::mail::{Error, Outbox};
-use crate::problem::Problem;
 
 /// | method | path           | who                                                     |
 /// |--------|----------------|---------------------------------------------------------|

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::seal::SealRing;
-use crate::session::access_token::PROTECTED_CLAIMS;
-use crate::session::answers::{Answers, DefaultAnswers};
+use crate::session::Error;
 use crate::session::claims::{Claim, Validator};
-use crate::session::{Error, site};
+use crate::session::http::answers::{Answers, DefaultAnswers};
+use crate::session::http::site;
+use crate::session::tokens::access_token::PROTECTED_CLAIMS;
 
 /// What can be set about sessions.
 #[derive(Clone)]

@@ -96,8 +96,9 @@ async fn several_sessions_are_ended_at_once() {
 }
 
 /// S-J-13: whoever deletes a user ends the user's sessions; what looks into the database sees it at once.
+/// S-J-13 in `docs/threats.md`.
 #[tokio::test]
-async fn s_j_13_the_access_token_of_a_user_who_is_gone() {
+async fn the_access_token_of_a_user_who_is_gone() {
     let world = World::start().await;
     let sibling = world.sibling().await;
     let mut ann = world.sign_in("ann").await;

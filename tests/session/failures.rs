@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
-use starter::session::{Birth, Companion, Error, Minted, NewSession, NotMinted, SessionHandle, Unavailable, UserId};
+use starter::session::{
+    Error, IssueError, IssuedToken, NewSession, SessionHandle, SessionTokenProvider, TokenRequest, Unavailable, UserId,
+};
 use tokio::sync::Notify;
 
 use crate::world::{Answer, World, claims};
@@ -18,10 +20,10 @@ use crate::world::{Answer, World, claims};
 struct Fragile {
     mint_fails: AtomicBool,
     keep_fails: AtomicBool,
-    births: Mutex<Vec<Birth>>,
+    births: Mutex<Vec<TokenRequest>>,
     kept: Mutex<Vec<String>>,
     ended: Mutex<BTreeSet<String>>,
-    /// Where somebody waits in [`Companion::mint`] until they may go on.
+    /// Where somebody waits in [`SessionTokenProvider::issue`] until they may go on.
     holds_mints: AtomicBool,
     held: Notify,
     may_go_on: Notify,
@@ -29,8 +31,8 @@ struct Fragile {
 }
 
 #[async_trait]
-impl Companion for Fragile {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
+impl SessionTokenProvider for Fragile {
+    async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
         if self.mint_fails.load(Ordering::SeqCst) {
             return Err(Unavailable("down".into()).into());
         }
@@ -39,14 +41,19 @@ impl Companion for Fragile {
             self.may_go_on.notified().await;
         }
         let mut births = self.births.lock().unwrap();
-        births.push(birth.clone());
+        births.push(request.clone());
         let id = births.len().to_string();
         let claims = Map::from_iter([("secret".to_owned(), Value::from(format!("secret {id}")))]);
-        Ok(Minted { id, secret: None, claims })
+        Ok(IssuedToken { id, secret: None, claims })
     }
 
-    async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
-        if self.abandoned.lock().unwrap().contains(&birth.user) {
+    async fn persist(
+        &self,
+        transaction: &mut AnyConnection,
+        request: &TokenRequest,
+        minted: &IssuedToken,
+    ) -> Result<(), sqlx::Error> {
+        if self.abandoned.lock().unwrap().contains(&request.user) {
             return Err(sqlx::Error::RowNotFound);
         }
         let statement = if self.keep_fails.load(Ordering::SeqCst) { "select * from nowhere" } else { "select 1" };
@@ -55,7 +62,7 @@ impl Companion for Fragile {
         Ok(())
     }
 
-    async fn abandon(
+    async fn cancel_pending(
         &self,
         _: &mut AnyConnection,
         user: &UserId,
@@ -65,7 +72,7 @@ impl Companion for Fragile {
         Ok(())
     }
 
-    async fn ended(&self, handles: &[SessionHandle]) {
+    async fn on_revoked(&self, handles: &[SessionHandle]) {
         self.ended.lock().unwrap().extend(handles.iter().map(ToString::to_string));
     }
 
@@ -76,8 +83,8 @@ impl Companion for Fragile {
 
 async fn world() -> (World, Arc<Fragile>) {
     let fragile = Arc::new(Fragile::default());
-    let companion = Arc::clone(&fragile);
-    (World::with(|wishes| wishes.companion = companion).await, fragile)
+    let token_provider = Arc::clone(&fragile);
+    (World::with(|wishes| wishes.token_provider = token_provider).await, fragile)
 }
 
 fn assert_unavailable(answer: &Answer) {

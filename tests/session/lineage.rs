@@ -46,8 +46,9 @@ async fn the_access_token_of_a_grandparent() {
 }
 
 /// S-R-13: who has signed out is signed out however often they try; who comes late refreshes first.
+/// S-R-13 in `docs/threats.md`.
 #[tokio::test]
-async fn s_r_13_signing_out_twice_and_late() {
+async fn signing_out_twice_and_late() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let mut copy = ann.clone();
@@ -66,8 +67,9 @@ async fn s_r_13_signing_out_twice_and_late() {
 }
 
 /// S-R-16: whatever is no refresh token changes nothing in the database, however long it is.
+/// S-R-16 in `docs/threats.md`.
 #[tokio::test]
-async fn s_r_16_what_is_no_refresh_token_writes_nothing() {
+async fn what_is_no_refresh_token_writes_nothing() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let everything = async || {

@@ -21,8 +21,8 @@ use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session;
 use starter::session::{
-    Companion, Error, MaybeSignedIn, NewSession, NoCompanion, Refused, SessionHandle, Sessions, Settings, SignedIn,
-    SignedInNow, Transfer, UserId,
+    Error, MaybeSignedIn, NewSession, NoTokenProvider, Refused, SessionHandle, SessionTokenProvider, Sessions,
+    Settings, SignedIn, SignedInNow, Transfer, UserId,
 };
 use tempfile::TempDir;
 
@@ -42,14 +42,14 @@ pub struct World {
 /// What a test wants to be different.
 pub struct Wishes {
     pub settings: Settings,
-    pub companion: Arc<dyn Companion>,
+    pub token_provider: Arc<dyn SessionTokenProvider>,
 }
 
 impl Wishes {
     pub fn new() -> Self {
         let seal = SealRing::new([("test".to_owned(), [7; 32])]);
         let settings = Settings::new("http://localhost:3000", "http://localhost:3000", seal);
-        Self { settings, companion: Arc::new(NoCompanion) }
+        Self { settings, token_provider: Arc::new(NoTokenProvider) }
     }
 }
 
@@ -92,7 +92,7 @@ impl World {
     async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
         let database = Database::open(&url).await.unwrap();
         let sessions =
-            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.companion).await.unwrap();
+            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.token_provider).await.unwrap();
         let shared = Data::new(sessions.clone());
         let server = HttpServer::new(move || {
             App::new()

@@ -120,8 +120,9 @@ async fn a_body_that_is_too_large_is_413_and_the_session_lives_on() {
     assert_eq!(ann.get("/sessioninfo").await.status, 200);
 }
 
+/// S-I-02, S-I-03 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_02_and_03_a_body_that_is_not_what_it_should_be_is_refused_in_words() {
+async fn a_body_that_is_not_what_it_should_be_is_refused_in_words() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let json_type = ("content-type", "application/json");

@@ -66,8 +66,9 @@ async fn a_taken_address_is_refused_every_time() {
     }
 }
 
+/// S-P-22 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_22_the_current_password_cannot_be_guessed_here_either() {
+async fn the_current_password_cannot_be_guessed_here_either() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let guess = json!({"currentPassword": "not it 99", "newPassword": NEW});

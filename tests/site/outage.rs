@@ -238,8 +238,9 @@ async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     }
 }
 
+/// S-E-12 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_12_nobody_waits_for_a_mail_server_that_says_nothing() {
+async fn nobody_waits_for_a_mail_server_that_says_nothing() {
     // The system takes connections for it; nobody ever answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());

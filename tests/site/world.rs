@@ -27,7 +27,7 @@ pub struct World {
     /// What the site was configured with, besides the directory.
     settings: BTreeMap<String, String>,
     /// What it has of its own.
-    own: app::Own,
+    own: app::SiteExtensions,
     /// Its Fauna, where that is a real node and not embedded.
     real: Option<RealDatabase>,
 }
@@ -40,11 +40,11 @@ impl World {
 
     /// A site with these settings changed.
     pub async fn with(changed: &[(&str, &str)]) -> Self {
-        Self::of_ones_own(changed, app::Own::default()).await
+        Self::of_ones_own(changed, app::SiteExtensions::default()).await
     }
 
     /// The same with something that only it has.
-    pub async fn of_ones_own(changed: &[(&str, &str)], own: app::Own) -> Self {
+    pub async fn of_ones_own(changed: &[(&str, &str)], own: app::SiteExtensions) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = BTreeMap::from([
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
