@@ -29,12 +29,9 @@ pub async fn measure(few: SocketAddr, many: SocketAddr) {
     // Another document each time: a cache of the last one would hide what is measured.
     let reference = |count: usize, round: usize| json!({"ref": {"collection": "many"}, "id": round * 7919 % count});
     let read = |count: usize| move |round: usize| json!({"get": reference(count, round)});
-    let write = |count: usize| {
-        move |round: usize| {
-            json!({"update": reference(count, round), "params": {"object": {"data": {"object": {"written": round}}}}})
-        }
-    };
-    let page = |from: usize| move |_| json!({"paginate": {"match": {"index": "by_n"}}, "size": PAGE_SIZE, "after": [from]});
+    let write = |count: usize| move |round: usize| json!({"update": reference(count, round), "params": {"object": {"data": {"object": {"written": round}}}}});
+    let page =
+        |from: usize| move |_| json!({"paginate": {"match": {"index": "by_n"}}, "size": PAGE_SIZE, "after": [from]});
     let compare = async |what: &str, few_queries: Queries<'_>, many_queries: Queries<'_>| {
         let [of_few, of_many] = medians((few, few_queries), (many, many_queries)).await;
         eprintln!(
