@@ -45,7 +45,11 @@ fn main() {
         site.service(web::resource("/bench/guarded").get(guarded));
     };
     let (bare, guard) = runtime.block_on(async { (bare::serve(), serve_guard(directory.path()).await) });
-    let site = runtime.block_on(load::site::start(&directory.path().join("data"), own));
+    let data = directory.path().join("data");
+    let (first, site) = runtime.block_on(timed_start(&data, own));
+    runtime.block_on(site.stop());
+    let (again, site) = runtime.block_on(timed_start(&data, own));
+    eprintln!("start with an empty data directory       {first:.0} ms, with that directory again {again:.0} ms");
     let address = site.address();
     let generator = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -58,6 +62,13 @@ fn main() {
         site.stop().await;
     });
     generator.join().unwrap();
+}
+
+/// Starts the site; returns the milliseconds that took.
+async fn timed_start(data: &Path, routes: fn(&mut web::ServiceConfig)) -> (f64, starter::app::Site) {
+    let began = Instant::now();
+    let site = load::site::start(data, routes).await;
+    (began.elapsed().as_secs_f64() * 1000.0, site)
 }
 
 /// All figures, one after the other, or the one that an argument names.

@@ -11,14 +11,14 @@ use starter::database::Database;
 use starter::seal::SealRing;
 use starter::session::{NewSession, NoTokenProvider, RefreshAntiCsrf, Sessions, Settings, UserId};
 
-pub struct Crowd {
+pub struct Dataset {
     pub database: Database,
     sessions: Sessions,
 }
 
-impl Crowd {
+impl Dataset {
     /// Sessions of other people, all over the tree, as many as that.
-    pub async fn gather(directory: &Path, count: i64) -> Self {
+    pub async fn create(directory: &Path, count: i64) -> Self {
         let url = format!("sqlite://{}", directory.join(format!("{count}.sqlite")).display());
         let database = Database::open(&url).await.unwrap();
         let here = "http://localhost:3000";
@@ -39,7 +39,7 @@ impl Crowd {
     }
 
     /// Refresh tokens of that many sessions.
-    pub async fn members(&self, count: usize) -> Vec<String> {
+    pub async fn refresh_tokens(&self, count: usize) -> Vec<String> {
         let mut tokens = Vec::with_capacity(count);
         for number in 0..count {
             let user = UserId::parse(&format!("member{number}")).unwrap();
