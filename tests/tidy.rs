@@ -22,14 +22,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["http", "clock", "database", "seal"]),
     ("fauna_tokens", &["http", "clock", "database", "recorded", "seal", "session"]),
     ("users", &["http", "clock", "recorded"]),
-    ("comments", &["http", "clock", "fauna_tokens", "recorded", "session"]),
+    ("feature", &["http", "fauna_tokens"]),
+    ("comments", &["http", "clock", "fauna_tokens", "feature", "recorded", "session"]),
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users"]),
-    (
-        "pages",
-        &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"],
-    ),
+    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
 ];
 
 /// Longer files are two files.
