@@ -58,6 +58,10 @@ impl EndedSessions {
         Self { events, keeps_tokens, known: Mutex::default() }
     }
 
+    pub fn events(&self) -> &EventBus {
+        &self.events
+    }
+
     /// Remembers a session that a page is shown for, with its present token.
     pub async fn remember(&self, session: &SignedIn, tokens: &FaunaTokens) {
         let token = if self.keeps_tokens { tokens.user_client(session).await.ok() } else { None };
@@ -109,6 +113,11 @@ pub async fn probe(token: &AsUser) -> Probe {
 }
 
 impl Ended {
+    /// Whether the session was ended by its own sign-out.
+    pub fn was_asked_for(&self) -> bool {
+        self.reason == RevokeReason::SignedOut
+    }
+
     /// What happened, for a person: why, and what became of the token.
     pub fn sentence(&self) -> String {
         let why = reason(self.reason);

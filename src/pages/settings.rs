@@ -1,151 +1,182 @@
-//! `/account/settings`: another password, another address, the end of the account. Each form asks for the current password.
+//! `/account/settings`: change password or address, delete the account. Each form asks for the current password.
 
-use actix_web::HttpResponse;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::account::{Accounts, Error};
+use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::auth::in_plain_words;
+use crate::pages::auth::PASSWORD_RULE;
 use crate::pages::frame::{Frame, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
+use crate::users;
+use crate::users::{Document, Email, NewPassword};
 
-/// What the address of the page says.
 #[derive(Deserialize)]
-pub struct Asked {
-    /// What has just been done: `password`, `email`.
+pub struct SettingsQuery {
+    /// What was just done: `password` or `email`.
     #[serde(default)]
     done: String,
 }
 
-/// Another password.
 #[derive(Deserialize)]
-pub struct NewPassword {
-    /// The one until now.
+pub struct PasswordForm {
     current: String,
-    /// The one from now on.
     password: String,
 }
 
-/// Another address.
 #[derive(Deserialize)]
-pub struct NewEmail {
-    /// The account's password.
+pub struct EmailForm {
     current: String,
-    /// The address from now on.
     email: String,
 }
 
-/// The end.
 #[derive(Deserialize)]
 pub struct DeleteAccountForm {
-    /// The account's password.
     current: String,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "settings.html")]
-struct Settings {
-    /// Around it.
+struct SettingsPage {
     frame: Frame,
-    /// Something good to say.
+    /// Address of the account, for password managers; empty where Fauna does not answer.
+    account: String,
     notice: Option<&'static str>,
-    /// What is wrong with no field in particular.
+    /// A problem that belongs to no field.
     banner: Option<String>,
-    /// The form for another password.
     password: Mistakes,
-    /// The form for another address.
     email: Mistakes,
-    /// The address that was typed.
     typed_email: String,
-    /// The form for the end.
     delete: Mistakes,
 }
 
-/// What is wrong in a form.
+/// Mistakes of one form.
 #[derive(Default)]
 struct Mistakes {
-    /// With the current password.
-    current: Option<String>,
-    /// With what it is to be.
-    new: Option<String>,
+    /// In the current password.
+    current: Option<&'static str>,
+    /// In the new password or address.
+    new: Option<&'static str>,
 }
 
-/// The forms.
-pub async fn show(
-    person: PageUser,
+/// What the page is made from.
+#[derive(Clone)]
+pub struct Services {
     pages: Data<Pages>,
-    Query(asked): Query<Asked>,
+    tokens: Data<FaunaTokens>,
+    accounts: Data<Accounts>,
+}
+
+impl FromRequest for Services {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = (|| {
+            Some(Self {
+                pages: request.app_data::<Data<Pages>>()?.clone(),
+                tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
+                accounts: request.app_data::<Data<Accounts>>()?.clone(),
+            })
+        })();
+        ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
+    }
+}
+
+pub async fn show(
+    user: PageUser,
+    services: Services,
+    Query(query): Query<SettingsQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let notice = match asked.done.as_str() {
-        "password" => Some("The password is changed. All other sessions have ended."),
-        "email" => {
-            Some("A mail is on its way to the new address. The link in it makes the change, and works for a day.")
-        }
+    let notice = match query.done.as_str() {
+        "password" => Some("The password is changed. All other sessions have ended, and their Fauna tokens are deleted."),
+        "email" => Some("We have sent a message to the new address. The link in it makes the change and works for a day."),
         _ => None,
     };
-    page(StatusCode::OK, &Settings { notice, ..Settings::empty(&pages, person) })
+    page(StatusCode::OK, &SettingsPage { notice, ..services.empty_page(user).await })
 }
 
-/// Sets another password.
 pub async fn change_password(
-    person: PageUser,
+    user: PageUser,
     client: Client,
-    pages: Data<Pages>,
-    accounts: Data<Accounts>,
-    Form(wish): Form<NewPassword>,
+    services: Services,
+    Form(form): Form<PasswordForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let owner = person.0.clone();
-    let Err(error) = accounts.change_password(owner, &client, wish.current.into(), wish.password).await else {
+    let mistakes = Mistakes {
+        current: missing_password(&form.current),
+        new: NewPassword::parse(form.password.clone()).err().map(|_| PASSWORD_RULE),
+    };
+    if mistakes.any() {
+        return SettingsPage { password: mistakes, ..services.empty_page(user).await }.answer(None);
+    }
+    let session = user.0.clone();
+    let Err(error) = services.accounts.change_password(session, &client, form.current.into(), form.password).await else {
         return Ok(see_other("/account/settings?done=password"));
     };
-    let mut settings = Settings::empty(&pages, person);
+    let mut settings = services.empty_page(user).await;
     let problem = settings.password.take(error);
     settings.answer(problem)
 }
 
-/// Mails a link to another address.
+/// Mails a link that confirms the new address.
 pub async fn change_email(
-    person: PageUser,
+    user: PageUser,
     client: Client,
-    pages: Data<Pages>,
-    accounts: Data<Accounts>,
-    Form(wish): Form<NewEmail>,
+    services: Services,
+    Form(form): Form<EmailForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let Err(error) = accounts.ask_for_email(&person.0, &client, wish.current.into(), &wish.email).await else {
+    let current = missing_password(&form.current);
+    let mut settings = SettingsPage { typed_email: form.email.clone(), ..services.empty_page(PageUser(user.0.clone())).await };
+    if current.is_some() {
+        settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
+        return settings.answer(None);
+    }
+    let Err(error) = services.accounts.ask_for_email(&user.0, &client, form.current.into(), &form.email).await else {
         return Ok(see_other("/account/settings?done=email"));
     };
-    let mut settings = Settings { typed_email: wish.email, ..Settings::empty(&pages, person) };
     let problem = settings.email.take(error);
     settings.answer(problem)
 }
 
-/// Ends the account.
 pub async fn delete(
-    person: PageUser,
+    user: PageUser,
     client: Client,
-    pages: Data<Pages>,
-    accounts: Data<Accounts>,
-    Form(wish): Form<DeleteAccountForm>,
+    services: Services,
+    Form(form): Form<DeleteAccountForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let Err(error) = accounts.delete(person.0.clone(), &client, wish.current.into()).await else {
+    if let Some(mistake) = missing_password(&form.current) {
+        let delete = Mistakes { current: Some(mistake), new: None };
+        return SettingsPage { delete, ..services.empty_page(user).await }.answer(None);
+    }
+    let Err(error) = services.accounts.delete(user.0.clone(), &client, form.current.into()).await else {
         return Ok(see_other("/auth?done=account-deleted"));
     };
-    let mut settings = Settings::empty(&pages, person);
+    let mut settings = services.empty_page(user).await;
     let problem = settings.delete.take(error);
     settings.answer(problem)
 }
 
-impl Settings {
-    /// Nothing typed yet.
-    fn empty(pages: &Pages, person: PageUser) -> Self {
-        Self {
-            frame: pages.frame("/account/settings", &OptionalUser::from(person)),
+const BAD_EMAIL: &str = "Enter an e-mail address like name@example.com.";
+
+fn missing_password(typed: &str) -> Option<&'static str> {
+    typed.is_empty().then_some("Enter your current password.")
+}
+
+impl Services {
+    async fn empty_page(&self, user: PageUser) -> SettingsPage {
+        let document = self.tokens.query_idempotent::<Document>(&user.0, &users::own_document()).await;
+        SettingsPage {
+            frame: self.pages.frame("/account/settings", &OptionalUser::from(user)),
+            account: document.map(|document| document.email).unwrap_or_default(),
             notice: None,
             banner: None,
             password: Mistakes::default(),
@@ -154,30 +185,34 @@ impl Settings {
             delete: Mistakes::default(),
         }
     }
+}
 
-    /// The page with mistakes beside their fields, and with the rest above the forms.
+impl SettingsPage {
+    /// The page with mistakes beside their fields, and with `rest` above the forms.
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
         self.banner = Some(problem.message().to_owned());
         page_despite(&problem, &self)
     }
 
-    /// Whether anything is wrong.
     fn failed(&self) -> bool {
-        let forms = [&self.password, &self.email, &self.delete];
-        self.banner.is_some() || forms.iter().any(|form| form.current.is_some() || form.new.is_some())
+        self.banner.is_some() || [&self.password, &self.email, &self.delete].iter().any(|form| form.any())
     }
 }
 
 impl Mistakes {
-    /// Puts a mistake beside its field; gives back what belongs to none.
+    fn any(&self) -> bool {
+        self.current.is_some() || self.new.is_some()
+    }
+
+    /// Puts a mistake beside its field; returns what belongs to none.
     fn take(&mut self, error: Error) -> Option<Problem> {
         match error {
-            Error::WrongPassword => self.current = Some("This is not your password.".to_owned()),
-            Error::BadPassword(why) => self.new = Some(in_plain_words(why).to_owned()),
-            Error::BadEmail => self.new = Some("This is not an e-mail address.".to_owned()),
-            Error::SameEmail => self.new = Some("This is your address already.".to_owned()),
-            Error::EmailTaken => self.new = Some("This address belongs to another account.".to_owned()),
+            Error::WrongPassword => self.current = Some("This is not your current password."),
+            Error::BadPassword(_) => self.new = Some(PASSWORD_RULE),
+            Error::BadEmail => self.new = Some(BAD_EMAIL),
+            Error::SameEmail => self.new = Some("This is your address already."),
+            Error::EmailTaken => self.new = Some("This address belongs to another account."),
             other => return Some(other.into()),
         }
         None
