@@ -16,20 +16,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("seal", &[]),
     ("database", &[]),
     ("recorded", &[]),
+    ("events", &["clock"]),
     ("http", &["database"]),
     ("throttle", &["http", "clock", "database"]),
     ("mail", &["http", "clock", "database", "seal"]),
-    ("session", &["http", "clock", "database", "seal"]),
-    ("fauna_tokens", &["http", "clock", "database", "recorded", "seal", "session"]),
+    ("session", &["http", "clock", "database", "events", "seal"]),
+    ("fauna_tokens", &["http", "clock", "database", "events", "recorded", "seal", "session"]),
     ("users", &["http", "clock", "recorded"]),
     ("comments", &["http", "clock", "fauna_tokens", "recorded", "session"]),
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users"]),
-    (
-        "pages",
-        &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"],
-    ),
+    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
 ];
 
 /// Longer files are two files.

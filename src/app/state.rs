@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::comments::Comments;
 use crate::config::{Config, SealKey};
 use crate::database::Database;
+use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::http::same_origin;
@@ -53,6 +54,8 @@ pub struct AppState {
     comments: Data<Comments>,
     /// What they see.
     pages: Data<Pages>,
+    /// What happens to their sessions and tokens.
+    pub events: Data<EventBus>,
 }
 
 impl AppState {
@@ -68,6 +71,8 @@ impl AppState {
         let (collection, deletion_hooks) = (&config.users_collection, account_state::deletion_hooks(config));
         let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings(config, address)?;
+        let events = EventBus::starting_at(clock.now());
+        settings.events = events.clone();
         account_state::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
@@ -77,6 +82,7 @@ impl AppState {
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
             holds: users::is_password_hash,
+            events: events.clone(),
         };
         let ring = Arc::clone(&settings.seal);
         let fauna_tokens =
@@ -99,6 +105,7 @@ impl AppState {
             users: Data::new(users),
             comments: Data::new(Comments::new(app, fauna_tokens.clone())),
             pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
+            events: Data::new(events),
             fauna_tokens,
             sessions,
         })
@@ -115,6 +122,7 @@ impl AppState {
             .app_data(self.users.clone())
             .app_data(self.comments.clone())
             .app_data(self.pages.clone())
+            .app_data(self.events.clone())
             .app_data(web::PayloadConfig::new(same_origin::BODY_BYTES_MAX))
             .app_data(
                 web::JsonConfig::default()
