@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{PASSWORD, World};
+use crate::support::world::{PASSWORD, World};
 
 /// Method, path, and the status for a visitor who sends an empty JSON object.
 pub const ROUTES: &[(&str, &str, u16)] = &[

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::visitor::{Answer, Visitor};
-use crate::world::{World, credentials};
+use crate::support::client::{Response, TestClient};
+use crate::support::world::{World, credentials};
 
 /// A network and another one.
 const HERE: &str = "198.51.100.1";
@@ -17,13 +17,13 @@ async fn behind_a_proxy() -> World {
 }
 
 /// Somebody in that network.
-fn visitor_in(world: &World, network: &str) -> Visitor {
+fn visitor_in(world: &World, network: &str) -> TestClient {
     let mut visitor = world.visitor();
     visitor.headers.push(("x-forwarded-for".to_owned(), network.to_owned()));
     visitor
 }
 
-fn assert_waits(answer: &Answer, seconds: &str) {
+fn assert_waits(answer: &Response, seconds: &str) {
     assert_eq!((answer.status, answer.header("retry-after")), (429, seconds), "{}", answer.text);
 }
 
