@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";

@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 
+use crate::client::{Response, TestClient};
 use crate::pages::{browser, credentials, signed_up};
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World};
+use crate::world::{PASSWORD, World};
 
 /// Path and query of the link in the newest mail.
 async fn mailed_link(visitor: &TestClient) -> String {

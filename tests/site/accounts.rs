@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::client::Response;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::client::Response;
+use crate::world::{PASSWORD, World, credentials};
 
 async fn sign_up(world: &World, body: Value) -> Response {
     world.visitor().post("/auth/signup", &body).await

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{World, credentials};
+use crate::client::{Response, TestClient};
+use crate::world::{World, credentials};
 
 pub const KEY: &str = "an-admin-key-of-this-test";
 /// `testPass123`, as SuperTokens' core stores it.

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::client::TestClient;
-use crate::support::fauna::FaunaNode;
-use crate::support::world::{PASSWORD, credentials};
+use crate::client::TestClient;
+use crate::fauna::FaunaNode;
+use crate::world::{PASSWORD, credentials};
 
 /// A process of the program, killed when dropped.
 pub struct Process {
@@ -141,7 +141,7 @@ async fn whoever_stops_it_finds_closed_files_that_nobody_else_reads() {
 #[cfg(unix)]
 #[actix_rt::test]
 async fn it_stops_without_a_word_where_fauna_and_mail_are_elsewhere() {
-    let fauna = crate::support::world::World::start().await;
+    let fauna = crate::world::World::start().await;
     let (endpoint, key) = fauna.fauna_credentials();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
     }
     for email in refused {
         let visitor = TestClient::new(roomy.site.clone());
-        let status = |answer: crate::support::client::Response| answer.json()["status"].as_str().unwrap().to_owned();
+        let status = |answer: crate::client::Response| answer.json()["status"].as_str().unwrap().to_owned();
         let again = status(visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await);
         assert!(matches!(again.as_str(), "OK" | "FIELD_ERROR"), "{again}");
         assert_eq!(status(visitor.post("/auth/signin", &credentials(&email, PASSWORD)).await), "OK", "{email}");

@@ -6,8 +6,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::client::Response;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::client::Response;
+use crate::world::{PASSWORD, World, credentials};
 
 /// What is read of a body, in bytes.
 const LIMIT: usize = 65_536;

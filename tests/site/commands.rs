@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::admin::{ARGON2, KEY, entry};
 use crate::binary::{Process, program};
+use crate::client::TestClient;
 use crate::imports::many;
-use crate::support::client::TestClient;
-use crate::support::world::{PASSWORD, credentials};
+use crate::world::{PASSWORD, credentials};
 
 fn users(directory: &Path, words: &[&str]) -> Output {
     program(directory).arg("users").args(words).output().unwrap()

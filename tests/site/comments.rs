@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::client::TestClient;
-use crate::support::world::World;
+use crate::client::TestClient;
+use crate::world::World;
 
 /// A site that shows people their Fauna token.
 async fn open_world() -> World {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World};
+use crate::world::{PASSWORD, World};
 
 async fn required() -> World {
     World::with(&[("EMAIL_VERIFICATION", "REQUIRED")]).await

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::client::TestClient;
-use crate::support::world::World;
+use crate::client::TestClient;
+use crate::world::World;
 
 /// How long after the request that ends a session its token may still work.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -40,9 +40,8 @@ async fn the_token_is_its_owner_in_fauna() {
 async fn scripts_see_no_token_unless_told_so() {
     let world = World::start().await;
     let ann = world.visitor();
-    let answer = ann
-        .post("/auth/signup", &crate::support::world::credentials("ann@example.com", crate::support::world::PASSWORD))
-        .await;
+    let answer =
+        ann.post("/auth/signup", &crate::world::credentials("ann@example.com", crate::support::world::PASSWORD)).await;
     assert_eq!(ann.payload().get("faunadbToken"), None);
     assert!(!answer.text.contains("fnE") && !format!("{:?}", answer.headers).contains("fnE"));
     let seen = ann.get("/sessioninfo").await.text;

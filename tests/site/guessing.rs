@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::client::Response;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::client::Response;
+use crate::world::{PASSWORD, World, credentials};
 
 /// A sign-in that comes through a proxy which says where from.
 async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Response {

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, link_to, token_to};
 use crate::pages;
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// Longer than a mailbox is left alone after a mail.
 const LATER: Duration = Duration::from_secs(61);

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::admin::{ARGON2, BCRYPT, KEY, admin, count, entry, import, world};
+use crate::client::Response;
 use crate::proxy::{Line, behind_a_line};
-use crate::support::client::Response;
-use crate::support::world::credentials;
+use crate::world::credentials;
 
 /// So many people that they are far more than a line carries at once.
 pub fn many(count: usize) -> Vec<Value> {

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::admin::KEY;
-use crate::support::world::World;
+use crate::world::World;
 
 /// The status of the answer to a request with this line and no body.
 async fn status(world: &World, line: &str) -> u16 {

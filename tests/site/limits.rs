@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{World, credentials};
+use crate::client::{Response, TestClient};
+use crate::world::{World, credentials};
 
 /// A network and another one.
 const HERE: &str = "198.51.100.1";

@@ -4,9 +4,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{link_to, token_to};
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// A site that has every kind of link, and where tests may ask as often as they like.
 async fn world() -> World {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::world::World;
+use crate::world::World;
 
 /// All mail, newest first.
 pub async fn mails(world: &World) -> Vec<Value> {

@@ -32,3 +32,5 @@ mod token_stories;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::{client, fauna, world};

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::access::ROUTES;
-use crate::support::world::{World, credentials};
+use crate::world::{World, credentials};
 
 /// What a form of another site can be sent as, without asking first.
 const KINDS: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"];
@@ -44,7 +44,7 @@ async fn nor_do_anything_where_the_cookies_stayed_at_home() {
     let world = World::with(&[("TOKEN_TRANSFER_METHOD", "cookie")]).await;
     world.sign_up("ann@example.com").await;
     let visitor = world.visitor();
-    let credentials = credentials("ann@example.com", crate::support::world::PASSWORD).to_string();
+    let credentials = credentials("ann@example.com", crate::world::PASSWORD).to_string();
     for path in ["/auth/signin", "/auth/session/refresh", "/auth/session/refresh/continue", "/auth/signout"] {
         for kind in KINDS {
             let headers =

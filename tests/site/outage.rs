@@ -6,10 +6,10 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
 use crate::proxy::{Line, Proxy, behind_a_line};
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// What is answered to a request that gives the person another password, where the answer of Fauna to that is lost.
 async fn answer_of_a_lost_one(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::pages;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 #[path = "../../examples/one_domain.rs"]
 mod one_domain;

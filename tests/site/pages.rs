@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 
 use crate::access::ROUTES;
-use crate::support::client::{Response, TestClient};
-use crate::support::world::{PASSWORD, World};
+use crate::client::{Response, TestClient};
+use crate::world::{PASSWORD, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

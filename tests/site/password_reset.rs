@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bodies::raw;
+use crate::client::Response;
 use crate::mailbox::{kinds, link_to, mails, token_to};
-use crate::support::client::Response;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::world::World;
+use crate::world::World;
 
 /// What happens to connections.
 #[derive(Clone, Copy, PartialEq, Eq)]

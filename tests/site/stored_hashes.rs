@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::admin;
 use crate::admin::{ARGON2, BCRYPT};
 use crate::mailbox::token_to;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 async fn sign_in(world: &World, email: &str, password: &str) -> Value {
     let answer = world.visitor().post("/auth/signin", &credentials(email, password)).await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::admin;
 use crate::admin::ARGON2;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// How many pairs.
 const PAIRS: usize = 25;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::client::TestClient;
 use crate::proxy::{Line, Proxy, behind_a_line};
-use crate::support::client::TestClient;
-use crate::support::world::{PASSWORD, World, credentials};
+use crate::world::{PASSWORD, World, credentials};
 
 /// How many things happen in a story.
 const STEPS: usize = 40;

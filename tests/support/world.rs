@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 use starter::app;
 use starter::clock::Clock;
 use starter::config::Config;
+use starter::http::routes::Route;
 use tempfile::TempDir;
 
 use crate::support::client::TestClient;
@@ -91,6 +92,11 @@ impl World {
     /// `http://127.0.0.1:PORT` of the site.
     pub fn base(&self) -> String {
         format!("http://{}", self.site.as_ref().unwrap().address())
+    }
+
+    /// All routes that the site has registered.
+    pub fn routes(&self) -> &[Route] {
+        self.site.as_ref().unwrap().routes().routes()
     }
 
     pub fn fauna(&self) -> FaunaNode {
