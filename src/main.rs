@@ -106,7 +106,11 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!("{unknown}");
     }
     match command {
-        Command::Serve => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
+        Command::Serve => {
+            let site = app::start(config.clone(), Clock::system()).await?;
+            site.seed_demo(&config).await;
+            Ok(site.run_until_stopped().await?)
+        }
         Command::ApplySchema => {
             let key = app::apply_schema(&config).await?;
             say(&format!("The schema is installed. Run the application with\n\nFAUNA_SECRET={}", key.expose_secret()))

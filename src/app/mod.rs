@@ -4,6 +4,8 @@
 
 mod accounts;
 mod commands;
+#[cfg(feature = "embedded-fauna")]
+mod embedded;
 mod extensions;
 mod fauna_backend;
 mod features;
@@ -20,7 +22,7 @@ use fauna_client as fauna;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::RouteTable;
-use crate::{admin, fauna_tokens, mail, session, users};
+use crate::{admin, demo, fauna_tokens, mail, session, users};
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
@@ -48,7 +50,7 @@ pub struct Site {
     sweeper: actix_rt::task::JoinHandle<()>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
-    fauna: Option<embedded_fauna::Running>,
+    fauna: Option<embedded::EmbeddedFauna>,
 }
 
 /// Why a site did not start.
@@ -137,6 +139,16 @@ impl Site {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Makes the demo accounts and their comments, where the demo is mounted and they do not exist.
+    pub async fn seed_demo(&self, config: &Config) {
+        if !config.has_demo() {
+            return;
+        }
+        if let Err(why) = demo::seed(self.address, &config.session.api_base_path).await {
+            tracing::warn!("there are no demo accounts: {why}");
+        }
     }
 
     /// Where its Fauna is, `http://host:port`.

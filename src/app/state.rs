@@ -18,6 +18,7 @@ use crate::app::{Error, SiteExtensions, accounts, features};
 use crate::clock::Clock;
 use crate::config::{Config, SealKey};
 use crate::database::Database;
+use crate::demo::Demo;
 use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
@@ -28,7 +29,7 @@ use crate::pages::Pages;
 use crate::seal::SealRing;
 use crate::session::Sessions;
 use crate::users::{Hasher, Users};
-use crate::{config, fauna_tokens, keyfile, session, users};
+use crate::{config, demo, fauna_tokens, keyfile, pages, session, users};
 
 /// Where thousands of users arrive in one request.
 const IMPORT_PATH: &str = "/api/admin/users/import";
@@ -64,6 +65,8 @@ pub struct AppState {
     feature_context: FeatureContext,
     /// What they see.
     pages: Data<Pages>,
+    /// In development only.
+    demo: Option<Data<Demo>>,
     /// What happens to their sessions and tokens.
     pub events: Data<EventBus>,
 }
@@ -84,8 +87,9 @@ impl AppState {
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
-        let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
-        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
+        let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
+        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
+            .map_err(io::Error::other)?;
         let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
@@ -115,7 +119,8 @@ impl AppState {
             users: Data::new(users),
             feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
-            pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
+            pages: Data::new(Pages::new(page_settings(config, fauna_for_browsers), events.clone())),
+            demo: demo(config, clock, address, fauna)?,
             events: Data::new(events),
             fauna_tokens,
             sessions,
@@ -125,6 +130,9 @@ impl AppState {
     /// Registers them and what extractors answer to bad input, all in one place.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        if let Some(demo) = &self.demo {
+            site.app_data(demo.clone());
+        }
         for feature in self.features.iter() {
             (feature.services)(&self.feature_context, site);
         }
@@ -174,6 +182,36 @@ fn bad_form(status: StatusCode) -> actix_web::Error {
 /// A refusal in the words of [`same_origin::finish_response`].
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
+}
+
+fn page_settings(config: &Config, fauna_for_browsers: Option<&str>) -> pages::Settings {
+    pages::Settings {
+        api_base_path: config.session.api_base_path.clone(),
+        has_mailbox: has_mailbox(config),
+        has_demo: config.has_demo(),
+        fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
+        terms_url: None,
+        privacy_url: None,
+    }
+}
+
+fn demo(
+    config: &Config,
+    clock: &Clock,
+    address: SocketAddr,
+    fauna: &FaunaBackend,
+) -> Result<Option<Data<Demo>>, io::Error> {
+    if !config.has_demo() {
+        return Ok(None);
+    }
+    let site = demo::Site {
+        address,
+        api_base_path: config.session.api_base_path.clone(),
+        fauna_endpoint: fauna.endpoint.clone(),
+        clock: clock.clone(),
+        fauna: fauna.switch(),
+    };
+    Ok(Some(Data::new(Demo::new(site).map_err(io::Error::other)?)))
 }
 
 /// Whether mail stays here and may be looked at.

@@ -49,6 +49,8 @@ pub struct Config {
     pub seal_keys: Vec<SealKey>,
     /// Whether a page's scripts may read the Fauna token (payload key `faunadbToken`; design D17).
     pub fauna_token_in_frontend: bool,
+    /// Whether demo accounts and experiments are wanted; see [`Config::has_demo`].
+    pub demo: bool,
     /// Lifetimes and transport of sessions.
     pub session: Session,
     /// How the log looks.
@@ -147,6 +149,7 @@ impl Config {
             users_collection: users_collection(&mut read),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
+            demo: read.flag("DEMO", true),
             session: Session::read(&mut read),
             log: Log {
                 filter: log_filter(&mut read),
@@ -157,6 +160,11 @@ impl Config {
         };
         refuse_in_production(&config, &mut read);
         read.finish(config)
+    }
+
+    /// Whether the demo is mounted. Never in production, whatever `DEMO` says.
+    pub fn has_demo(&self) -> bool {
+        self.demo && self.environment == Environment::Development
     }
 
     /// What may be meant, but should be known to whoever runs this in production; for the log, at each start.

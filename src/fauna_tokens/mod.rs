@@ -185,6 +185,16 @@ impl FaunaTokens {
         Ok(Description { id, fingerprint, created_at, expires_at })
     }
 
+    /// A Fauna client with the present token of this session. It is not watched: it goes on to exist after the session has ended,
+    /// when Fauna refuses it.
+    pub async fn user_client(&self, session: &SignedIn) -> Result<AsUser, Error> {
+        Ok(self.token_of(session).await?.client)
+    }
+
+    pub fn users_collection(&self) -> &str {
+        &self.settings.users
+    }
+
     /// How long it takes until the tokens of ended sessions are deleted.
     pub fn revocation_delay(&self) -> RevocationDelay {
         self.sweeper.delays.summary(self.sweeper.clock.now())

@@ -42,6 +42,12 @@ pub enum Detour {
     Broken(ProblemPage),
 }
 
+impl From<Problem> for Detour {
+    fn from(problem: Problem) -> Self {
+        Self::Broken(problem.into())
+    }
+}
+
 impl From<ProblemPage> for Detour {
     fn from(problem: ProblemPage) -> Self {
         Self::Broken(problem)
@@ -120,7 +126,8 @@ async fn session_of(request: &HttpRequest, validators: Option<Vec<Arc<dyn Valida
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
-            let unchecked = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
+            let unchecked =
+                Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
             let known = sessions.get_session(request, &unchecked).await.ok().flatten();
             Ok(known.map_or(Found::Nobody, |session| Found::Ended(session.handle().to_string())))
         }

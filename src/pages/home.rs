@@ -16,7 +16,7 @@ use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, page_despite, redirect, see_other};
 use crate::pages::guards::{Detour, OptionalUser, VerifiedUser};
-use crate::pages::session_panel::SessionPanel;
+use crate::pages::panel::SessionPanel;
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
 
@@ -25,8 +25,7 @@ const PAGE_SIZE: i64 = 10;
 /// Shown where Fauna does not answer.
 const UNAVAILABLE: &str = "The database is not answering right now. Try again in a few seconds.";
 /// The same for a comment that could not be posted.
-const NOT_POSTED: &str =
-    "The database is not answering right now. Your text is kept; try again in a few seconds.";
+const NOT_POSTED: &str = "The database is not answering right now. Your text is kept; try again in a few seconds.";
 
 #[derive(Default, Deserialize)]
 pub struct HomeQuery {

@@ -4,26 +4,18 @@
 //! where it did what was asked, and otherwise with the page and what was typed. Forms are posted outside the base path of the
 //! API, where `/auth/<word>/signin` would name a tenant. An expired access token is renewed on the way ([`resume`]).
 
-mod account;
+mod accounts;
 mod assets;
-mod auth;
-mod complete;
 mod cookies;
 mod display_time;
 mod drafts;
-mod ended;
-mod event_stream;
 mod frame;
 mod guards;
 mod home;
-mod password;
+mod panel;
 mod resume;
 mod routes;
-mod session_panel;
-mod settings;
 mod site_path;
-mod timeline;
-mod verify;
 
 pub use frame::{page, see_other};
 pub use guards::PageUser;
@@ -33,9 +25,10 @@ use serde_json::Value;
 
 use crate::events::EventBus;
 use drafts::Drafts;
-use ended::EndedSessions;
+
 use frame::Frame;
 use guards::OptionalUser;
+use panel::ended::EndedSessions;
 
 /// What pages share. One per process.
 pub struct Pages {

@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 
 use crate::http::routes::{Access, Resource, Routes};
+use crate::pages::accounts::{account, auth, complete, password, settings, verify};
 use crate::pages::frame::see_other;
-use crate::pages::{
-    account, assets, auth, complete, cookies, event_stream, home, password, resume, session_panel, settings, verify,
-};
+use crate::pages::panel::event_stream;
+use crate::pages::{assets, cookies, home, panel, resume};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
@@ -54,7 +54,7 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/cookies").get(Access::Public, cookies::show))
         .add(Resource::at("/.well-known/change-password").get(Access::Public, change_password_address))
         .add(Resource::at("/account").get(Access::SignedInPage, account::show))
-        .add(Resource::at("/account/session").get(Access::SignedIn, session_panel::state))
+        .add(Resource::at("/account/session").get(Access::SignedIn, panel::state))
         .add(Resource::at("/account/settings").get(Access::SignedInPage, settings::show))
         .add(Resource::at("/account/password").post(Access::SignedInPage, settings::change_password))
         .add(Resource::at("/account/email").post(Access::SignedInPage, settings::change_email))

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::web::Data;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -41,6 +42,8 @@ use fields::Typed;
 const ENTRIES: u32 = 4;
 /// The fields of both forms.
 const FIELDS: usize = 2;
+/// Longer names of browsers are cut, in characters.
+const USER_AGENT_CHARS_MAX: usize = 300;
 
 /// Signs people up and in. Clones share everything.
 #[derive(Clone)]
@@ -229,7 +232,8 @@ impl EmailPassword {
         let replaced = self.sessions.get_session(request, &anything).await;
         // Who was shown to have an address counts only where that is asked (`spec/emailpassword.md` 1.5).
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
-        let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };
+        let (known, data) = ((self.settings.known)(&user), device_of(request));
+        let new = NewSession { known, data, transfer, proof, ..NewSession::of(id) };
         self.sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
             self.sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;
@@ -244,6 +248,13 @@ fn client(request: &HttpRequest) -> Client {
         Ok(client) => client,
         Err(never) => match never {},
     }
+}
+
+/// The browser that a session begins in, kept with the session for the list of devices.
+fn device_of(request: &HttpRequest) -> Map<String, Value> {
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|name| name.to_str().ok());
+    let name: Option<String> = user_agent.map(|name| name.chars().take(USER_AGENT_CHARS_MAX).collect());
+    name.map(|name| ("userAgent".to_owned(), Value::from(name))).into_iter().collect()
 }
 
 /// Who wants an account, and with which password; or everything that is wrong with the form, in the order of SuperTokens.

@@ -275,9 +275,7 @@ pub fn in_plain_words(field: &str, error: &'static str) -> &'static str {
             _ => "Fill in this field.",
         },
         "Email is invalid" => "Enter an e-mail address like name@example.com.",
-        "This email already exists. Please sign in instead." => {
-            "This address already has an account. Sign in instead."
-        }
+        "This email already exists. Please sign in instead." => "This address already has an account. Sign in instead.",
         error if error.starts_with("Password") => PASSWORD_RULE,
         other => other,
     }

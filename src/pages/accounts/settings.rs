@@ -13,7 +13,7 @@ use crate::account::{Accounts, Error};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::auth::PASSWORD_RULE;
+use crate::pages::accounts::auth::PASSWORD_RULE;
 use crate::pages::frame::{Frame, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
@@ -98,8 +98,12 @@ pub async fn show(
     Query(query): Query<SettingsQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let notice = match query.done.as_str() {
-        "password" => Some("The password is changed. All other sessions have ended, and their Fauna tokens are deleted."),
-        "email" => Some("We have sent a message to the new address. The link in it makes the change and works for a day."),
+        "password" => {
+            Some("The password is changed. All other sessions have ended, and their Fauna tokens are deleted.")
+        }
+        "email" => {
+            Some("We have sent a message to the new address. The link in it makes the change and works for a day.")
+        }
         _ => None,
     };
     page(StatusCode::OK, &SettingsPage { notice, ..services.empty_page(user).await })
@@ -119,7 +123,8 @@ pub async fn change_password(
         return SettingsPage { password: mistakes, ..services.empty_page(user).await }.answer(None);
     }
     let session = user.0.clone();
-    let Err(error) = services.accounts.change_password(session, &client, form.current.into(), form.password).await else {
+    let Err(error) = services.accounts.change_password(session, &client, form.current.into(), form.password).await
+    else {
         return Ok(see_other("/account/settings?done=password"));
     };
     let mut settings = services.empty_page(user).await;
@@ -135,7 +140,8 @@ pub async fn change_email(
     Form(form): Form<EmailForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let current = missing_password(&form.current);
-    let mut settings = SettingsPage { typed_email: form.email.clone(), ..services.empty_page(PageUser(user.0.clone())).await };
+    let mut settings =
+        SettingsPage { typed_email: form.email.clone(), ..services.empty_page(PageUser(user.0.clone())).await };
     if current.is_some() {
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
         return settings.answer(None);

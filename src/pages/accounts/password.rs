@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::auth::in_plain_words;
+use crate::pages::accounts::auth::in_plain_words;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;

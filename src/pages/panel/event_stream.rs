@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::events::{Event, EventBus, EventKind, Subscription};
 use crate::http::problem::Problem;
-use crate::pages::timeline::Entry;
+use crate::pages::panel::timeline::Entry;
 use crate::session::SignedInNow;
 
 /// A comment is sent after this much silence, so that proxies keep the connection and a lost one is noticed.

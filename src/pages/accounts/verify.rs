@@ -1,7 +1,7 @@
 //! `/auth/verify-email`: without a token the page offers to mail a link that confirms the user's address; the link leads back
 //! here with one, as do links that confirm a new address.
 //!
-//! Opening a link changes nothing, as in [`crate::pages::password`]. Where the browser is signed in, `static/site.js` presses
+//! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
 use actix_web::http::StatusCode;

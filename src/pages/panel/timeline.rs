@@ -125,7 +125,8 @@ impl Step {
             ),
             EventKind::TokenDeleted { fingerprint, delay_millis } => {
                 let name = fingerprint.as_deref().map_or_else(String::new, |fingerprint| format!(" {fingerprint}"));
-                let after = delay_millis.map_or_else(String::new, |delay| format!(", {delay} ms after the session ended"));
+                let after =
+                    delay_millis.map_or_else(String::new, |delay| format!(", {delay} ms after the session ended"));
                 Self::new(
                     format!("Fauna token{name} deleted in Fauna{after}"),
                     "dead",

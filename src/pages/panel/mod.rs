@@ -2,6 +2,10 @@
 //!
 //! Nothing here asks Fauna, so that the panel is shown while Fauna does not answer.
 
+pub mod ended;
+pub mod event_stream;
+pub mod timeline;
+
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
@@ -14,7 +18,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::Problem;
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::timeline::{Entry, short};
+use crate::pages::panel::timeline::{Entry, short};
 use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 
 /// Timeline entries in the page itself; scripts load the others.
@@ -59,7 +63,6 @@ pub struct Device {
     pub current: bool,
     pub created_at: DisplayTime,
     pub used_at: DisplayTime,
-    pub expires_at: DisplayTime,
 }
 
 /// Delays between the ends of sessions and the deletion of their tokens, as text.
@@ -112,7 +115,7 @@ impl SessionState {
             Err(fauna_tokens::Error::Fauna(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let now = sessions.time();
+        let now = sessions.now();
         let expires_at = session.access_token_expires_at();
         Ok(Self {
             handle: session.handle().to_string(),
@@ -147,7 +150,6 @@ impl Device {
             name: user_agent.map_or_else(|| "Unknown device".to_owned(), device_name),
             created_at: info.created_at.into(),
             used_at: info.refreshed_at.into(),
-            expires_at: info.expires_at.into(),
             handle: info.handle,
         }
     }
@@ -193,12 +195,7 @@ fn device_name(user_agent: &str) -> String {
 impl Delay {
     fn of(tokens: &FaunaTokens) -> Self {
         let delay = tokens.revocation_delay();
-        Self {
-            p50: millis(delay.p50),
-            p99: millis(delay.p99),
-            pending: delay.pending,
-            oldest: millis(delay.oldest),
-        }
+        Self { p50: millis(delay.p50), p99: millis(delay.p99), pending: delay.pending, oldest: millis(delay.oldest) }
     }
 }
 
@@ -225,7 +222,10 @@ mod tests {
                 "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1",
                 "Safari on iPhone",
             ),
-            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on macOS"),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on macOS",
+            ),
             ("Scripted device", "Scripted device"),
             ("nonsense", "Unknown device"),
         ] {

@@ -1,7 +1,7 @@
 //! `/auth/complete-sign-up`: with `HIDE_EXISTING_ACCOUNTS` the mailed link leads here. The password that was chosen at sign-up
 //! is asked for once more, so that a click does not complete a sign-up that a stranger began with the reader's address.
 //!
-//! Opening a link changes nothing, as in [`crate::pages::password`].
+//! Opening a link changes nothing, as in [`crate::pages::accounts::password`].
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::auth::{in_plain_words, signed_in};
+use crate::pages::accounts::auth::{in_plain_words, signed_in};
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
@@ -65,7 +65,9 @@ pub async fn complete(
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
-        Ok(Outcome::Refused(problems)) => form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error)),
+        Ok(Outcome::Refused(problems)) => {
+            form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error))
+        }
         Ok(Outcome::WrongCredentials) => form.mistake = Some(OTHER_PASSWORD),
         Ok(Outcome::InvalidLink) => {
             form = CompletePage {
