@@ -22,7 +22,7 @@ mod throttle;
 mod users;
 
 // Sessions, and the Fauna token of each.
-mod fauna_tokens;
+pub mod fauna_tokens;
 pub mod session;
 
 // What all of that stands on.

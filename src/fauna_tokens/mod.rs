@@ -141,6 +141,9 @@ impl FaunaTokens {
 
     /// Asks Fauna as the person of this session, at most once. A token that Fauna no longer knows is replaced: its owner may
     /// have ended it there, which does not end the session.
+    ///
+    /// # Errors
+    /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not answer.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         let (id, person) = self.token_of(session).await?;
         match person.query(query).await {
@@ -150,6 +153,9 @@ impl FaunaTokens {
     }
 
     /// The same for a query that may be run twice: one that only reads, or that leaves the same behind every time.
+    ///
+    /// # Errors
+    /// As [`FaunaTokens::query`].
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         let (id, person) = self.token_of(session).await?;
         match person.query_idempotent(query).await {
@@ -159,6 +165,9 @@ impl FaunaTokens {
     }
 
     /// What may be shown of the token of this session.
+    ///
+    /// # Errors
+    /// The session was revoked, or SQL does not answer.
     pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
         let (id, _) = self.token_of(session).await?;
         Ok(Description { id, expires_at: session.access_token_expires_at().after(LIFE_MARGIN) })

@@ -22,6 +22,7 @@ mod links;
 mod mailbox;
 mod origin;
 mod outage;
+mod own_feature;
 mod own_site;
 mod pages;
 mod password_reset;
