@@ -1,11 +1,12 @@
 //! The recipe over HTTP: SuperTokens' frontend interface.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Routes};
 use crate::supertokens::emailverification::{Asked, EmailVerification, Error};
 use crate::supertokens::fdi_request;
 use crate::supertokens::fdi_request::FdiRequest;
@@ -18,9 +19,11 @@ use crate::throttle::Client;
 /// | POST   | `/user/email/verify/token` | signed in          |
 /// | POST   | `/user/email/verify`       | who holds the link |
 /// | GET    | `/user/email/verify`       | signed in          |
-pub fn routes(auth: &mut web::ServiceConfig) {
-    fdi_request::path(auth, "/user/email/verify/token", || web::post().to(ask));
-    fdi_request::paths(auth, "/user/email/verify", || vec![web::get().to(is_verified), web::post().to(verify)]);
+pub fn routes(auth: &mut Routes<'_>) {
+    fdi_request::path(auth, "/user/email/verify/token", |path| path.post(Access::SignedIn, ask));
+    fdi_request::path(auth, "/user/email/verify", |path| {
+        path.get(Access::SignedIn, is_verified).post(Access::MailedLink, verify)
+    });
 }
 
 /// An answer of the interface.
