@@ -20,6 +20,7 @@ use crate::config::{Config, SealKey};
 use crate::database::Database;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
+use crate::http::metrics::Metrics;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
@@ -39,6 +40,8 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
+    /// For `/metrics`, where they are collected.
+    pub metrics: Option<Metrics>,
 }
 
 /// Everything that handlers use. Clones share it.
@@ -63,6 +66,7 @@ pub struct AppState {
     feature_context: FeatureContext,
     /// What they see.
     pages: Data<Pages>,
+    metrics: Option<Data<Metrics>>,
 }
 
 impl AppState {
@@ -72,7 +76,7 @@ impl AppState {
         extensions: &SiteExtensions,
         foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
-        let Foundations { clock, address, fauna, database } = foundations;
+        let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
@@ -112,12 +116,16 @@ impl AppState {
             pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
             fauna_tokens,
             sessions,
+            metrics: metrics.map(Data::new),
         })
     }
 
     /// Registers them and what extractors answer to bad input, all in one place.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        if let Some(metrics) = &self.metrics {
+            site.app_data(metrics.clone());
+        }
         for feature in self.features.iter() {
             (feature.services)(&self.feature_context, site);
         }

@@ -12,14 +12,16 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
 /// Requests answered, by `method`, `route` (the pattern, or `none`) and `status`.
 pub const REQUESTS: &str = "http_requests_total";
@@ -140,8 +142,8 @@ fn method_label(method: &str) -> &'static str {
 /// | method | path       | who                    | answers                      |
 /// |--------|------------|------------------------|------------------------------|
 /// | GET    | `/metrics` | bearer `METRICS_TOKEN` | 200 Prometheus text, 401, or 404 where metrics are off |
-pub fn routes(root: &mut web::ServiceConfig) {
-    root.service(web::resource(PATH).get(render));
+pub fn routes(root: &mut Routes<'_>) {
+    root.add(Resource::at(PATH).get(Access::MetricsToken, render));
 }
 
 /// A server for nothing but `/metrics`, for the address of `METRICS_LISTEN`.
@@ -149,7 +151,11 @@ pub fn routes(root: &mut web::ServiceConfig) {
 /// # Errors
 /// The server cannot be started on this listener.
 pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server> {
-    let server = HttpServer::new(move || App::new().app_data(Data::new(metrics.clone())).configure(routes));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::new(metrics.clone()))
+            .configure(|site| routes(&mut Routes::new(site, &mut RouteTable::default())))
+    });
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
@@ -180,7 +186,11 @@ fn describe() {
     describe_counter!(TOKENS_ISSUED, "Fauna tokens issued");
     describe_counter!(TOKENS_DELETED, "Fauna tokens deleted");
     describe_gauge!(TOKENS_PENDING, "Fauna tokens of ended sessions that are not deleted yet");
-    describe_histogram!(REVOCATION_DELAY, Unit::Seconds, "Time from the end of a session until its Fauna token is deleted");
+    describe_histogram!(
+        REVOCATION_DELAY,
+        Unit::Seconds,
+        "Time from the end of a session until its Fauna token is deleted"
+    );
     describe_gauge!(MAIL_QUEUE, "Mails that wait to be delivered");
     describe_gauge!(HASHING_QUEUE, "Requests that wait for a password to be hashed");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database by state");
