@@ -27,6 +27,7 @@ pub mod session;
 
 // What all of that stands on.
 pub mod database;
+pub mod events;
 pub mod http;
 #[cfg(test)]
 mod recorded;
