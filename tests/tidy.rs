@@ -26,10 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users"]),
-    (
-        "pages",
-        &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"],
-    ),
+    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
 ];
 
 /// Longer files are two files.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::admin::key::Administrator;
 use crate::admin::{Admin, Error};
 use crate::http::problem::Problem;
-use crate::supertokens::emailpassword::Dialect;
+use crate::supertokens::emailpassword::UserFormat;
 use crate::users::{Cursor, Order, UserList};
 
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.
@@ -37,11 +37,9 @@ pub fn routes(api: &mut web::ServiceConfig) {
         .service(web::resource("/admin/users/{id}").delete(delete));
 }
 
-/// Which part of the list is wanted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PartQuery {
-    /// How many users.
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
@@ -49,19 +47,16 @@ struct PartQuery {
     time_joined_order: Option<Value>,
 }
 
-/// Whose account is wanted.
 #[derive(Deserialize)]
 struct EmailQuery {
-    /// The address.
     email: String,
 }
 
-/// Some users.
 async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
     let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
     let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;
-    let users: Vec<Value> = users.iter().map(|user| Dialect::New.user(user)).collect();
+    let users: Vec<Value> = users.iter().map(|user| UserFormat::Current.user(user)).collect();
     let mut answer = json!({"status": "OK", "users": users});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
         answer.insert("nextPaginationToken".to_owned(), next.to_string().into());
@@ -69,29 +64,25 @@ async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery
     Ok(Json(answer))
 }
 
-/// How many users there are.
 async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"status": "OK", "count": admin.count().await?})))
 }
 
-/// The user of an address.
 async fn by_email(
     _: Administrator,
     admin: Data<Admin>,
     Query(asked): Query<EmailQuery>,
 ) -> Result<Json<Value>, Problem> {
     let found = admin.find(&asked.email).await?;
-    let users: Vec<Value> = found.iter().map(|user| Dialect::New.user(user)).collect();
+    let users: Vec<Value> = found.iter().map(|user| UserFormat::Current.user(user)).collect();
     Ok(Json(json!({"status": "OK", "users": users})))
 }
 
-/// Ends an account.
 async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Result<Json<Value>, Problem> {
     admin.delete(&id).await?;
     Ok(Json(json!({"status": "OK"})))
 }
 
-/// Imports users.
 async fn import(
     _: Administrator,
     admin: Data<Admin>,
@@ -109,11 +100,9 @@ async fn import(
     }
 }
 
-/// Where an export has got to.
 enum Progress {
     /// Begins at the first user, or goes on at another.
     At(Option<Cursor>),
-    /// Everything was sent.
     Done,
 }
 
@@ -126,7 +115,6 @@ async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Pr
     Ok(streamed(all))
 }
 
-/// The next lines of an export.
 async fn next_lines(
     (admin, at): (Data<Admin>, Progress),
 ) -> Result<Option<(Bytes, (Data<Admin>, Progress))>, actix_web::Error> {
@@ -135,12 +123,10 @@ async fn next_lines(
     Ok(Some((Bytes::from(lines), (admin, progress(next)))))
 }
 
-/// Whether there is more.
 fn progress(next: Option<Cursor>) -> Progress {
     next.map_or(Progress::Done, |next| Progress::At(Some(next)))
 }
 
-/// JSON lines.
 fn streamed(lines: impl Stream<Item = Result<Bytes, actix_web::Error>> + 'static) -> HttpResponse {
     HttpResponse::Ok().content_type("application/jsonl").streaming(lines)
 }

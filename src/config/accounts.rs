@@ -15,9 +15,17 @@ use super::Reader;
 /// The sender of mail unless another is set.
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
+/// Name of the application in pages and mails unless another is set.
+const APP_NAME: &str = "Fauna starter";
+
 /// Mail, accounts and administration.
 #[derive(Clone, Debug)]
 pub struct Accounts {
+    /// Name of the application in pages and mails.
+    pub app_name: String,
+    /// Linked from pages and mails where it is set; so is `privacy_url`.
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
     /// Whether addresses are verified by mail.
     pub email_verification: EmailVerification,
     /// `smtp://…` or `smtps://…`; absent: mail goes to a local outbox.
@@ -87,6 +95,9 @@ impl Accounts {
         }
         let comments = [("keep", false), ("delete", true)];
         Self {
+            app_name: read.text("APP_NAME", APP_NAME),
+            terms_url: web_address(read, "TERMS_URL"),
+            privacy_url: web_address(read, "PRIVACY_URL"),
             email_verification,
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),
@@ -99,6 +110,14 @@ impl Accounts {
             trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
         }
     }
+}
+
+fn web_address(read: &mut Reader<'_>, name: &str) -> Option<String> {
+    let url = read.optional(name)?;
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        read.refuse(name, "must be like https://example.com/terms");
+    }
+    Some(url)
 }
 
 /// A URL that a mail server could have; its password is not repeated.
