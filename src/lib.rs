@@ -10,6 +10,7 @@ pub mod app;
 
 // What a person sees, and the example feature.
 mod comments;
+pub mod feature;
 mod pages;
 
 // Accounts.
@@ -26,7 +27,7 @@ pub mod session;
 
 // What all of that stands on.
 pub mod database;
-mod http;
+pub mod http;
 #[cfg(test)]
 mod recorded;
 pub mod seal;

@@ -2,13 +2,14 @@
 
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Json};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Accounts;
 use crate::http::json_body::Body;
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 use crate::session;
 use crate::session::{Requirements, Sessions, SignedIn};
 use crate::throttle::Client;
@@ -21,11 +22,11 @@ use crate::throttle::Client;
 /// | POST   | `/user/email`         | signed in, with the current password |
 /// | POST   | `/user/email/confirm` | anyone with the mailed token         |
 /// | DELETE | `/user`               | signed in, with the current password |
-pub fn routes(api: &mut web::ServiceConfig) {
-    api.service(web::resource("/user/password").post(change_password))
-        .service(web::resource("/user/email").post(request_email_change))
-        .service(web::resource("/user/email/confirm").post(confirm_email))
-        .service(web::resource("/user").delete(delete));
+pub fn routes(api: &mut Routes<'_>) {
+    api.add(Resource::at("/user/password").post(Access::SignedIn, change_password))
+        .add(Resource::at("/user/email").post(Access::SignedIn, request_email_change))
+        .add(Resource::at("/user/email/confirm").post(Access::MailedLink, confirm_email))
+        .add(Resource::at("/user").delete(Access::SignedIn, delete));
 }
 
 #[derive(Deserialize)]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::admin;
 use crate::admin::{Admin, EntryProblem};
-use crate::app::state::AppState;
-use crate::app::{Error, SiteExtensions, fauna_backend, startup};
+use crate::app::state::{AppState, Foundations};
+use crate::app::{Error, SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::supertokens::emailpassword::UserFormat;
@@ -68,9 +68,11 @@ pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write)
     };
     startup::data_directory(&config.data_dir)?;
     let clock = Clock::system();
+    let extensions = SiteExtensions::default();
     let database = startup::database(config).await?;
-    let fauna = fauna_backend::connect_beside(config, &clock).await?;
-    let state = AppState::build((config, &SiteExtensions::default()), &clock, config.listen, &fauna, database).await?;
+    let fauna = fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await?;
+    let foundations = Foundations { clock: &clock, address: config.listen, fauna: &fauna, database };
+    let state = AppState::build(config, &extensions, foundations).await?;
     let done = run(&state.accounts.admin, command, &text, out).await;
     fauna.halt().await;
     done

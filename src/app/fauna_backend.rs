@@ -3,6 +3,7 @@
 //! Both are reached over HTTP with the same client and get the same schema. The application itself never holds more than
 //! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
-use crate::app::{Error, startup};
+use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
+use crate::feature::Feature;
 
 /// A query that takes longer is given up; the server is told to give up a little earlier.
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
@@ -35,8 +37,18 @@ pub struct FaunaBackend {
     pub running: Option<embedded_fauna::Running>,
 }
 
+/// What the embedded endpoint is started with.
+#[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "this build has no embedded endpoint"))]
+struct Embedded<'a> {
+    config: &'a Config,
+    clock: &'a Clock,
+    features: &'a [Feature],
+    listen: SocketAddr,
+    root_key: Option<SecretString>,
+}
+
 /// Reaches the Fauna that is configured, starting the embedded one if it is that.
-pub async fn connect(config: &Config, clock: &Clock) -> Result<FaunaBackend, Error> {
+pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     match &config.fauna {
         config::Fauna::Remote { endpoint, secret } => {
             let app = AsApp::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
@@ -47,13 +59,16 @@ pub async fn connect(config: &Config, clock: &Clock) -> Result<FaunaBackend, Err
                 running: None,
             })
         }
-        config::Fauna::Embedded { listen, root_key } => embedded(config, clock, *listen, root_key.clone()).await,
+        config::Fauna::Embedded { listen, root_key } => {
+            let listen = *listen;
+            embedded(Embedded { config, clock, features, listen, root_key: root_key.clone() }).await
+        }
     }
 }
 
 /// Reaches the Fauna that is configured beside a site that may be running: then its embedded endpoint is asked, not started
 /// a second time on the same file.
-pub async fn connect_beside(config: &Config, clock: &Clock) -> Result<FaunaBackend, Error> {
+pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     if let config::Fauna::Embedded { listen, .. } = &config.fauna
         && let Some(secret) = kept_app_key(&config.data_dir)?
     {
@@ -68,7 +83,7 @@ pub async fn connect_beside(config: &Config, clock: &Clock) -> Result<FaunaBacke
             });
         }
     }
-    connect(config, clock).await
+    connect(config, clock, features).await
 }
 
 impl FaunaBackend {
@@ -84,12 +99,8 @@ impl FaunaBackend {
 
 /// Starts the embedded endpoint, brings its schema up to date and finds or makes the application's key.
 #[cfg(feature = "embedded-fauna")]
-async fn embedded(
-    config: &Config,
-    clock: &Clock,
-    listen: std::net::SocketAddr,
-    root_key: Option<SecretString>,
-) -> Result<FaunaBackend, Error> {
+async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
+    let Embedded { config, clock, features, listen, root_key } = start;
     let root_key = match root_key {
         Some(key) => key,
         None => crate::keyfile::kept_or_generated(&config.data_dir, ROOT_KEY)
@@ -111,7 +122,7 @@ async fn embedded(
     tracing::info!(%endpoint, "embedded Fauna listens");
     let client = Client::new(&endpoint, QUERY_DEADLINE)?;
     let admin = AsAdmin::new(&client, root_key);
-    apply(&admin, config).await?;
+    apply(&admin, config, features).await?;
     let app = app_key(&client, &admin, &config.data_dir).await?;
     Ok(FaunaBackend { endpoint, app, running: Some(running) })
 }
@@ -119,12 +130,7 @@ async fn embedded(
 /// There is no embedded endpoint in this build.
 #[cfg(not(feature = "embedded-fauna"))]
 #[expect(clippy::unused_async, reason = "with the feature it waits")]
-async fn embedded(
-    _: &Config,
-    _: &Clock,
-    _: std::net::SocketAddr,
-    _: Option<SecretString>,
-) -> Result<FaunaBackend, Error> {
+async fn embedded(_: Embedded<'_>) -> Result<FaunaBackend, Error> {
     Err(Error::NoEmbeddedFauna)
 }
 
@@ -149,24 +155,30 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
     Ok(AsApp::new(client, secret))
 }
 
-/// Installs what the rooms declare.
-async fn apply(admin: &AsAdmin, config: &Config) -> Result<(), Error> {
+/// Installs the schema of users, features and Fauna tokens, in this order: a definition may only mention earlier ones.
+async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
-    let rooms = vec![
-        crate::users::schema(users),
-        crate::comments::schema(),
-        crate::fauna_tokens::schema(users, config.session.access_token_lifetime),
-    ];
-    Ok(fauna::schema::apply(admin, users, rooms).await?)
+    let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
+    let declared = [crate::users::schema(users)].into_iter().chain(features.iter().map(|feature| (feature.schema)()));
+    Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
 }
 
-/// `schema apply`: installs the schema with the admin key of `FAUNA_SECRET` and makes a key for the application.
+/// Installs the schema at the node of `FAUNA_ENDPOINT` with the admin key of `FAUNA_SECRET`, and creates a key for the
+/// application. May be repeated; each time creates another key.
 ///
 /// # Errors
-/// Fauna is not configured, does not answer, or refuses.
+/// `FAUNA_ENDPOINT` is not set, or Fauna does not answer or refuses.
 pub async fn apply_schema(config: &Config) -> Result<SecretString, Error> {
+    apply_schema_with(config, &SiteExtensions::default()).await
+}
+
+/// As [`apply_schema`], with the features of a site of your own.
+///
+/// # Errors
+/// As [`apply_schema`].
+pub async fn apply_schema_with(config: &Config, extensions: &SiteExtensions) -> Result<SecretString, Error> {
     let config::Fauna::Remote { endpoint, secret } = &config.fauna else { return Err(Error::NoEndpoint) };
     let admin = AsAdmin::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
-    apply(&admin, config).await?;
+    apply(&admin, config, &features::all(config, extensions)).await?;
     Ok(fauna::schema::app_key(&admin).await?)
 }

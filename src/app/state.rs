@@ -12,14 +12,14 @@ use actix_web::web::Data;
 use fauna_client::AsApp;
 use secrecy::ExposeSecret as _;
 
-use crate::app::account_state::AccountState;
+use crate::app::accounts::AccountState;
 use crate::app::fauna_backend::FaunaBackend;
-use crate::app::{Error, SiteExtensions, account_state};
+use crate::app::{Error, SiteExtensions, accounts, features};
 use crate::clock::Clock;
-use crate::comments::Comments;
 use crate::config::{Config, SealKey};
 use crate::database::Database;
 use crate::fauna_tokens::FaunaTokens;
+use crate::feature::{Feature, FeatureContext};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
@@ -31,6 +31,15 @@ use crate::{config, fauna_tokens, keyfile, session, users};
 
 /// Where thousands of users arrive in one request.
 const IMPORT_PATH: &str = "/api/admin/users/import";
+
+/// What the services are built on.
+pub struct Foundations<'a> {
+    pub clock: &'a Clock,
+    /// Address of the listener, which `API_DOMAIN` defaults to.
+    pub address: SocketAddr,
+    pub fauna: &'a FaunaBackend,
+    pub database: Database,
+}
 
 /// Everything that handlers use. Clones share it.
 #[derive(Clone)]
@@ -49,8 +58,9 @@ pub struct AppState {
     users: Data<Users>,
     /// What they can do about it.
     pub accounts: AccountState,
-    /// What they say.
-    comments: Data<Comments>,
+    /// Registers the services of all features.
+    features: Arc<[Feature]>,
+    feature_context: FeatureContext,
     /// What they see.
     pages: Data<Pages>,
 }
@@ -58,17 +68,17 @@ pub struct AppState {
 impl AppState {
     /// Builds them, each on those below it.
     pub async fn build(
-        (config, own): (&Config, &SiteExtensions),
-        clock: &Clock,
-        address: SocketAddr,
-        fauna: &FaunaBackend,
-        database: Database,
+        config: &Config,
+        extensions: &SiteExtensions,
+        foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
+        let Foundations { clock, address, fauna, database } = foundations;
         let app = fauna.app.clone();
-        let (collection, deletion_hooks) = (&config.users_collection, account_state::deletion_hooks(config));
+        let features: Arc<[Feature]> = features::all(config, extensions).into();
+        let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
         let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings(config, address)?;
-        account_state::add_claims(config.accounts.email_verification, &users, &mut settings);
+        accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
         let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
@@ -85,7 +95,7 @@ impl AppState {
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), token_provider).await?);
         let fauna_tokens = Data::from(fauna_tokens);
         let accounts = AccountState::build(
-            (config, own),
+            (config, extensions),
             clock,
             (&database, &ring),
             &trusted.website,
@@ -97,7 +107,8 @@ impl AppState {
             database: Data::new(database),
             fauna: Data::new(app.clone()),
             users: Data::new(users),
-            comments: Data::new(Comments::new(app, fauna_tokens.clone())),
+            feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
+            features,
             pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
             fauna_tokens,
             sessions,
@@ -107,13 +118,15 @@ impl AppState {
     /// Registers them and what extractors answer to bad input, all in one place.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        for feature in self.features.iter() {
+            (feature.services)(&self.feature_context, site);
+        }
         site.app_data(Data::new(self.trusted.clone()))
             .app_data(self.database.clone())
             .app_data(self.fauna.clone())
             .app_data(self.sessions.clone())
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
-            .app_data(self.comments.clone())
             .app_data(self.pages.clone())
             .app_data(web::PayloadConfig::new(same_origin::BODY_BYTES_MAX))
             .app_data(

@@ -1,19 +1,20 @@
 //! Whether the process runs, and whether what it depends on answers.
 
-use actix_web::web;
 use actix_web::web::{Data, Json};
 use fauna_client::AsApp;
 use serde::Serialize;
 
 use crate::database::Database;
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 
 /// | method | path      | who    | answers                                   |
 /// |--------|-----------|--------|-------------------------------------------|
 /// | GET    | `/health` | anyone | 200 while the process runs                |
 /// | GET    | `/ready`  | anyone | 200 while SQL and Fauna answer, 503 else  |
-pub fn routes(root: &mut web::ServiceConfig) {
-    root.service(web::resource("/health").get(health)).service(web::resource("/ready").get(ready));
+pub fn routes(root: &mut Routes<'_>) {
+    root.add(Resource::at("/health").get(Access::Public, health))
+        .add(Resource::at("/ready").get(Access::Public, ready));
 }
 
 /// The word of a service that is well.

@@ -3,4 +3,5 @@
 pub mod health;
 pub mod json_body;
 pub mod problem;
+pub mod routes;
 pub mod same_origin;

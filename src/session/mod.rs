@@ -48,7 +48,7 @@ pub use http::answers::{Answers, DefaultAnswers};
 pub use http::guard::{MaybeSignedIn, Refused, SignedInNow};
 pub use http::requests::Requirements;
 pub use http::response_tokens::{HandOut, HandOutRefresh, attach};
-pub use http::routes::{OpenId, api_routes, routes, session_info};
+pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::NewSession;

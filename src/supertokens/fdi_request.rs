@@ -4,27 +4,25 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, Route, web};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Resource, Routes};
 
 pub const NOT_JSON: &str = "API input error: Please make sure to pass a valid JSON input in the request body";
 
-/// A path of the interface with one method; see [`paths`].
-pub fn path(auth: &mut web::ServiceConfig, path: &str, route: fn() -> Route) {
-    paths(auth, path, || vec![route()]);
-}
-
-/// Registers a path of the interface: also below `/public`, the only tenant, and with a slash at its end. Other methods are
-/// answered 404, as SuperTokens does.
-pub fn paths(auth: &mut web::ServiceConfig, path: &str, methods: impl Fn() -> Vec<Route>) {
-    for prefix in ["", "/public"] {
-        for suffix in ["", "/"] {
-            let resource = web::resource(format!("{prefix}{path}{suffix}")).default_service(web::to(not_found));
-            auth.service(methods().into_iter().fold(resource, actix_web::Resource::route));
-        }
+/// Registers a path of the interface: also below `/public`, the one tenant, and with a trailing slash. Wrong methods are answered
+/// with 404, as by SuperTokens' backends.
+pub fn path(auth: &mut Routes<'_>, path: &str, methods: impl Fn(Resource) -> Resource) {
+    let resource = |prefix: &str, suffix: &str| {
+        let resource = Resource::at(&format!("{prefix}{path}{suffix}"));
+        methods(resource.default_service(web::to(not_found)))
+    };
+    auth.add(resource("", ""));
+    for (prefix, suffix) in [("", "/"), ("/public", ""), ("/public", "/")] {
+        auth.add_unlisted(resource(prefix, suffix));
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
+use starter::http::routes::unlisted;
 use starter::seal::SealRing;
 use starter::session;
 use starter::session::{
@@ -98,9 +99,9 @@ impl World {
             App::new()
                 .wrap(from_fn(session::attach))
                 .app_data(shared.clone())
-                .service(web::scope("/auth").configure(session::routes))
-                .service(web::scope("/api").configure(session::api_routes))
-                .service(web::resource("/sessioninfo").get(session::session_info))
+                .service(web::scope("/auth").configure(unlisted(session::routes)))
+                .service(web::scope("/api").configure(unlisted(session::api_routes)))
+                .configure(unlisted(session::session_info_route))
                 .service(web::resource("/login/{user}").post(login))
                 .service(web::resource("/login-apart/{user}").post(login_apart))
                 .service(web::resource("/me").get(me).post(me))

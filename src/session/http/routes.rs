@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 use crate::session::http::frontend_version;
 use crate::session::http::frontend_version::FrontendVersion;
 use crate::session::tokens::signing_keys::Jwk;
@@ -24,11 +25,11 @@ use crate::session::{
 /// | POST   | `/signout`                          | signed in                  |
 /// | GET    | `/jwt/jwks.json`                    | anyone                     |
 /// | GET    | `/.well-known/openid-configuration` | anyone                     |
-pub fn routes(auth: &mut web::ServiceConfig) {
-    auth.service(web::resource("/session/refresh").post(refresh))
-        .service(web::resource("/signout").post(sign_out))
-        .service(web::resource("/jwt/jwks.json").get(jwks))
-        .service(web::resource("/.well-known/openid-configuration").get(open_id_configuration));
+pub fn routes(auth: &mut Routes<'_>) {
+    auth.add(Resource::at("/session/refresh").post(Access::RefreshToken, refresh))
+        .add(Resource::at("/signout").post(Access::SignedIn, sign_out))
+        .add(Resource::at("/jwt/jwks.json").get(Access::Public, jwks))
+        .add(Resource::at("/.well-known/openid-configuration").get(Access::Public, open_id_configuration));
 }
 
 /// Under `/api`.
@@ -38,10 +39,17 @@ pub fn routes(auth: &mut web::ServiceConfig) {
 /// | GET    | `/sessions`               | signed in |
 /// | POST   | `/sessions/revoke-others` | signed in |
 /// | DELETE | `/sessions/{handle}`      | its owner |
-pub fn api_routes(api: &mut web::ServiceConfig) {
-    api.service(web::resource("/sessions").get(list))
-        .service(web::resource("/sessions/revoke-others").post(revoke_others))
-        .service(web::resource("/sessions/{handle}").delete(revoke));
+pub fn api_routes(api: &mut Routes<'_>) {
+    api.add(Resource::at("/sessions").get(Access::SignedIn, list))
+        .add(Resource::at("/sessions/revoke-others").post(Access::SignedIn, revoke_others))
+        .add(Resource::at("/sessions/{handle}").delete(Access::SignedIn, revoke));
+}
+
+/// | method | path           | who       |
+/// |--------|----------------|-----------|
+/// | GET    | `/sessioninfo` | signed in |
+pub fn session_info_route(root: &mut Routes<'_>) {
+    root.add(Resource::at("/sessioninfo").get(Access::SignedIn, session_info));
 }
 
 /// Renews the session: `{}` and new tokens.

@@ -1,11 +1,12 @@
 //! HTTP routes of the e-mail + password recipe.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Query};
-use actix_web::{HttpRequest, web};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Routes};
 use crate::supertokens::emailpassword::{EmailPassword, FIELDS, FieldProblem, Form, Outcome, Reset, UserFormat};
 use crate::supertokens::fdi_request;
 use crate::supertokens::fdi_request::FdiRequest;
@@ -22,15 +23,15 @@ use crate::supertokens::fdi_request::FdiRequest;
 /// | POST   | `/user/password/reset/token`   | anyone                               |
 /// | POST   | `/user/password/reset`         | anyone with a mailed token           |
 /// | GET    | `/loginmethods`                | anyone                               |
-pub fn routes(auth: &mut web::ServiceConfig) {
-    fdi_request::path(auth, "/signup", || web::post().to(sign_up));
-    fdi_request::path(auth, "/signup/complete", || web::post().to(complete_sign_up));
-    fdi_request::path(auth, "/signin", || web::post().to(sign_in));
-    fdi_request::path(auth, "/emailpassword/email/exists", || web::get().to(email_exists));
-    fdi_request::path(auth, "/signup/email/exists", || web::get().to(email_exists));
-    fdi_request::path(auth, "/user/password/reset/token", || web::post().to(request_reset));
-    fdi_request::path(auth, "/user/password/reset", || web::post().to(reset));
-    fdi_request::path(auth, "/loginmethods", || web::get().to(login_methods));
+pub fn routes(auth: &mut Routes<'_>) {
+    fdi_request::path(auth, "/signup", |path| path.post(Access::Public, sign_up));
+    fdi_request::path(auth, "/signup/complete", |path| path.post(Access::MailedLink, complete_sign_up));
+    fdi_request::path(auth, "/signin", |path| path.post(Access::Public, sign_in));
+    fdi_request::path(auth, "/emailpassword/email/exists", |path| path.get(Access::Public, email_exists));
+    fdi_request::path(auth, "/signup/email/exists", |path| path.get(Access::Public, email_exists));
+    fdi_request::path(auth, "/user/password/reset/token", |path| path.post(Access::Public, request_reset));
+    fdi_request::path(auth, "/user/password/reset", |path| path.post(Access::MailedLink, reset));
+    fdi_request::path(auth, "/loginmethods", |path| path.get(Access::Public, login_methods));
 }
 
 #[derive(Serialize)]

@@ -1,10 +1,11 @@
 //! HTTP routes of the e-mail verification recipe.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, web};
 use serde::Serialize;
 
 use crate::http::problem::Problem;
+use crate::http::routes::{Access, Routes};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::supertokens::fdi_request;
 use crate::supertokens::fdi_request::FdiRequest;
@@ -17,9 +18,11 @@ use crate::throttle::Client;
 /// | POST   | `/user/email/verify/token` | signed in          |
 /// | POST   | `/user/email/verify`       | anyone with a mailed token |
 /// | GET    | `/user/email/verify`       | signed in          |
-pub fn routes(auth: &mut web::ServiceConfig) {
-    fdi_request::path(auth, "/user/email/verify/token", || web::post().to(request_link));
-    fdi_request::paths(auth, "/user/email/verify", || vec![web::get().to(is_verified), web::post().to(verify)]);
+pub fn routes(auth: &mut Routes<'_>) {
+    fdi_request::path(auth, "/user/email/verify/token", |path| path.post(Access::SignedIn, request_link));
+    fdi_request::path(auth, "/user/email/verify", |path| {
+        path.get(Access::SignedIn, is_verified).post(Access::MailedLink, verify)
+    });
 }
 
 #[derive(Serialize)]

@@ -19,8 +19,8 @@ use crate::supertokens::emailpassword::{EmailPassword, SignUpField};
 use crate::supertokens::emailverification::{EmailVerification, Verified};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::throttle::Throttle;
-use crate::users::{AccountDeletionHook, Users};
-use crate::{comments, mail, session, throttle};
+use crate::users::Users;
+use crate::{mail, session, throttle};
 
 /// What people can do about their accounts. Clones share it.
 #[derive(Clone)]
@@ -139,9 +139,4 @@ pub fn add_claims(mode: Mode, users: &Users, settings: &mut session::Settings) {
             settings.validators.push(claim.validator());
         }
     }
-}
-
-/// What happens to other rooms' documents of an account that is deleted.
-pub fn deletion_hooks(config: &Config) -> Vec<AccountDeletionHook> {
-    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
 }
