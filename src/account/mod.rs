@@ -12,7 +12,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::mail::Occasion;
-use crate::session::SignedIn;
+use crate::session::{RevokeReason, SignedIn};
 use crate::throttle::{Action, Client, Topic};
 use crate::users::{AuthenticatedUser, ChangeOffer, Email, EmailChange, NewPassword, User};
 use crate::{session, users};
@@ -50,9 +50,9 @@ impl Accounts {
         let this = self.clone();
         let changing = async move {
             let AccountServices { users, sessions, .. } = &this.services;
-            sessions.revoke_others(&session).await?;
+            sessions.revoke_others(&session, RevokeReason::PasswordChanged).await?;
             let changed = users.change_password(&authenticated, new).await;
-            sessions.revoke_at_last(session.user(), Some(session.handle())).await;
+            sessions.revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged).await;
             match changed {
                 Ok(true) => this.services.notify(&authenticated.user.email, &Occasion::PasswordChanged).await,
                 Ok(false) => return Err(Error::ChangedMeanwhile),
@@ -71,7 +71,10 @@ impl Accounts {
     /// Revokes sessions and notifies the user once a password change whose answer was lost turns out to have been made.
     async fn await_password_change(self, session: SignedIn, user: User, hash: String) {
         if let Some(email) = self.services.users.settles(&user.id, &hash).await {
-            self.services.sessions.revoke_at_last(session.user(), Some(session.handle())).await;
+            self.services
+                .sessions
+                .revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged)
+                .await;
             self.services.notify(&email, &Occasion::PasswordChanged).await;
         }
     }
@@ -146,9 +149,9 @@ impl Accounts {
         let authenticated = self.authenticate(&session, client, &current).await?;
         let services = self.services.clone();
         let deleting = async move {
-            services.sessions.revoke_all(session.user()).await?;
+            services.sessions.revoke_all(session.user(), RevokeReason::AccountDeleted).await?;
             let deleted = services.users.delete(&authenticated.user.id).await;
-            services.sessions.revoke_all(session.user()).await?;
+            services.sessions.revoke_all(session.user(), RevokeReason::AccountDeleted).await?;
             deleted?;
             session.revoke().await?;
             services.notify(&authenticated.user.email, &Occasion::AccountDeleted).await;

@@ -18,6 +18,7 @@ use crate::app::{Error, SiteExtensions, accounts, features};
 use crate::clock::Clock;
 use crate::config::{Config, SealKey};
 use crate::database::Database;
+use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
 use crate::http::problem::{Problem, ProblemPage};
@@ -63,6 +64,8 @@ pub struct AppState {
     feature_context: FeatureContext,
     /// What they see.
     pages: Data<Pages>,
+    /// What happens to their sessions and tokens.
+    pub events: Data<EventBus>,
 }
 
 impl AppState {
@@ -78,6 +81,8 @@ impl AppState {
         let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
         let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings(config, address)?;
+        let events = EventBus::starting_at(clock.now());
+        settings.events = events.clone();
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
@@ -87,6 +92,7 @@ impl AppState {
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
             holds: users::is_password_hash,
+            events: events.clone(),
         };
         let ring = Arc::clone(&settings.seal);
         let fauna_tokens =
@@ -110,6 +116,7 @@ impl AppState {
             feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
             pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
+            events: Data::new(events),
             fauna_tokens,
             sessions,
         })
@@ -128,6 +135,7 @@ impl AppState {
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
             .app_data(self.pages.clone())
+            .app_data(self.events.clone())
             .app_data(web::PayloadConfig::new(same_origin::BODY_BYTES_MAX))
             .app_data(
                 web::JsonConfig::default()

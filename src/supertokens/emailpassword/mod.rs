@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::account::AccountServices;
-use crate::session::{NewSession, Requirements, Transfer, UserId};
+use crate::session::{NewSession, Requirements, RevokeReason, Transfer, UserId};
 use crate::throttle::{Action, Client};
 use crate::users::{Email, NewAccount, NewPassword, SignUp, User};
 use crate::{session, users};
@@ -176,7 +176,7 @@ impl EmailPassword {
         let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
-            sessions.revoke(replaced.handle()).await?;
+            sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;
         }
         Ok(Outcome::SignedIn(user))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 
 use crate::mail::Occasion;
-use crate::session::UserId;
+use crate::session::{RevokeReason, UserId};
 use crate::supertokens::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
 use crate::throttle::{Action, Topic};
 use crate::users;
@@ -61,14 +61,14 @@ impl EmailPassword {
         // A task of its own: a client that disconnects must not stop this halfway.
         let resetting = async move {
             // Before the change and after it, whatever became of it: nobody stays signed in by the old password.
-            services.sessions.revoke_all(&user).await?;
+            services.sessions.revoke_all(&user, RevokeReason::PasswordChanged).await?;
             let used = services.users.reset_password(&token, &id, password).await;
-            services.sessions.revoke_at_last(&user, None).await;
+            services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
             if let Err(users::Error::Unsettled { hash, .. }) = &used {
                 let (services, hash) = (services.clone(), hash.clone());
                 tokio::spawn(async move {
                     if let Some(email) = services.users.settles(&id, &hash).await {
-                        services.sessions.revoke_at_last(&user, None).await;
+                        services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
                         services.notify(&email, &Occasion::PasswordChanged).await;
                     }
                 });
