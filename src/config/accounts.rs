@@ -93,11 +93,17 @@ impl Accounts {
         if hide_existing_accounts && email_verification == EmailVerification::Off {
             read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
         }
+        let (terms_url, privacy_url) = (read.optional("TERMS_URL"), read.optional("PRIVACY_URL"));
+        for (name, url) in [("TERMS_URL", &terms_url), ("PRIVACY_URL", &privacy_url)] {
+            if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+                read.refuse(name, "must be like https://example.com/terms");
+            }
+        }
         let comments = [("keep", false), ("delete", true)];
         Self {
             app_name: read.text("APP_NAME", APP_NAME),
-            terms_url: web_address(read, "TERMS_URL"),
-            privacy_url: web_address(read, "PRIVACY_URL"),
+            terms_url,
+            privacy_url,
             email_verification,
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),
@@ -110,14 +116,6 @@ impl Accounts {
             trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
         }
     }
-}
-
-fn web_address(read: &mut Reader<'_>, name: &str) -> Option<String> {
-    let url = read.optional(name)?;
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        read.refuse(name, "must be like https://example.com/terms");
-    }
-    Some(url)
 }
 
 /// A URL that a mail server could have; its password is not repeated.
