@@ -21,6 +21,7 @@ use crate::database::Database;
 use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
+use crate::http::metrics::Metrics;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
@@ -40,6 +41,8 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
+    /// For `/metrics`, where they are collected.
+    pub metrics: Option<Metrics>,
 }
 
 /// Everything that handlers use. Clones share it.
@@ -64,6 +67,7 @@ pub struct AppState {
     feature_context: FeatureContext,
     /// What they see.
     pages: Data<Pages>,
+    metrics: Option<Data<Metrics>>,
     /// What happens to their sessions and tokens.
     pub events: Data<EventBus>,
 }
@@ -75,7 +79,7 @@ impl AppState {
         extensions: &SiteExtensions,
         foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
-        let Foundations { clock, address, fauna, database } = foundations;
+        let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
@@ -119,12 +123,16 @@ impl AppState {
             events: Data::new(events),
             fauna_tokens,
             sessions,
+            metrics: metrics.map(Data::new),
         })
     }
 
     /// Registers them and what extractors answer to bad input, all in one place.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        if let Some(metrics) = &self.metrics {
+            site.app_data(metrics.clone());
+        }
         for feature in self.features.iter() {
             (feature.services)(&self.feature_context, site);
         }

@@ -20,6 +20,7 @@ mod input;
 mod limits;
 mod links;
 mod mailbox;
+mod metrics;
 mod origin;
 mod outage;
 mod own_site;
