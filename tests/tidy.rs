@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["http"]),
     ("keyfile", &[]),
     ("seal", &[]),
     ("database", &[]),

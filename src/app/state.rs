@@ -22,6 +22,7 @@ use crate::demo::Demo;
 use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
+use crate::http::metrics::Metrics;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
@@ -41,6 +42,8 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
+    /// For `/metrics`, where they are collected.
+    pub metrics: Option<Metrics>,
 }
 
 /// Everything that handlers use. Clones share it.
@@ -67,6 +70,7 @@ pub struct AppState {
     pages: Data<Pages>,
     /// In development only.
     demo: Option<Data<Demo>>,
+    metrics: Option<Data<Metrics>>,
     /// What happens to their sessions and tokens.
     pub events: Data<EventBus>,
 }
@@ -78,7 +82,7 @@ impl AppState {
         extensions: &SiteExtensions,
         foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
-        let Foundations { clock, address, fauna, database } = foundations;
+        let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
@@ -124,6 +128,7 @@ impl AppState {
             events: Data::new(events),
             fauna_tokens,
             sessions,
+            metrics: metrics.map(Data::new),
         })
     }
 
@@ -132,6 +137,9 @@ impl AppState {
         self.accounts.install(site);
         if let Some(demo) = &self.demo {
             site.app_data(demo.clone());
+        }
+        if let Some(metrics) = &self.metrics {
+            site.app_data(metrics.clone());
         }
         for feature in self.features.iter() {
             (feature.services)(&self.feature_context, site);

@@ -15,9 +15,17 @@ use super::Reader;
 /// The sender of mail unless another is set.
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
+/// Name of the application in pages and mails unless another is set.
+const APP_NAME: &str = "Fauna starter";
+
 /// Mail, accounts and administration.
 #[derive(Clone, Debug)]
 pub struct Accounts {
+    /// Name of the application in pages and mails.
+    pub app_name: String,
+    /// Linked from pages and mails where it is set; so is `privacy_url`.
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
     /// Whether addresses are verified by mail.
     pub email_verification: EmailVerification,
     /// `smtp://…` or `smtps://…`; absent: mail goes to a local outbox.
@@ -85,8 +93,17 @@ impl Accounts {
         if hide_existing_accounts && email_verification == EmailVerification::Off {
             read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
         }
+        let (terms_url, privacy_url) = (read.optional("TERMS_URL"), read.optional("PRIVACY_URL"));
+        for (name, url) in [("TERMS_URL", &terms_url), ("PRIVACY_URL", &privacy_url)] {
+            if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+                read.refuse(name, "must be like https://example.com/terms");
+            }
+        }
         let comments = [("keep", false), ("delete", true)];
         Self {
+            app_name: read.text("APP_NAME", APP_NAME),
+            terms_url,
+            privacy_url,
             email_verification,
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod env_file;
+mod metrics;
 mod reader;
 mod session;
 
@@ -22,6 +23,7 @@ use tracing_subscriber::EnvFilter;
 use reader::Reader;
 
 pub use accounts::{Accounts, EmailVerification, SignUpField};
+pub use metrics::Metrics;
 pub use reader::Invalid;
 pub use session::{AntiCsrf, SameSite, Session, Transfer};
 
@@ -57,6 +59,7 @@ pub struct Config {
     pub log: Log,
     /// Mail, accounts and administration.
     pub accounts: Accounts,
+    pub metrics: Metrics,
     /// What was found in `.env` and is no setting, in words for the log.
     pub unknown: Vec<String>,
 }
@@ -156,6 +159,7 @@ impl Config {
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
             },
             accounts: Accounts::read(&mut read),
+            metrics: Metrics::read(&mut read),
             unknown: Vec::new(),
         };
         refuse_in_production(&config, &mut read);

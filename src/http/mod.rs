@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod json_body;
+pub mod metrics;
 pub mod problem;
 pub mod routes;
 pub mod same_origin;

@@ -82,7 +82,7 @@ pub async fn ask(
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("email", email.as_str())]);
     let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &OptionalUser::default())) };
-    match recipe.ask_for_reset(&request, &fields).await {
+    match recipe.request_reset(&request, &fields).await {
         Ok(Ok(())) => {
             let key = pages.drafts.keep(&form.email).map_err(Problem::internal)?;
             Ok(see_other(&format!("/auth/reset-password?sent={key}")))

@@ -146,7 +146,8 @@ pub async fn change_email(
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
         return settings.answer(None);
     }
-    let Err(error) = services.accounts.ask_for_email(&user.0, &client, form.current.into(), &form.email).await else {
+    let Err(error) = services.accounts.request_email_change(&user.0, &client, form.current.into(), &form.email).await
+    else {
         return Ok(see_other("/account/settings?done=email"));
     };
     let problem = settings.email.take(error);
