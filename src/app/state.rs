@@ -194,12 +194,13 @@ fn refuse(status: StatusCode) -> actix_web::Error {
 
 fn page_settings(config: &Config, fauna_for_browsers: Option<&str>) -> pages::Settings {
     pages::Settings {
+        app_name: config.accounts.app_name.clone(),
         api_base_path: config.session.api_base_path.clone(),
         has_mailbox: has_mailbox(config),
         has_demo: config.has_demo(),
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
-        terms_url: None,
-        privacy_url: None,
+        terms_url: config.accounts.terms_url.clone(),
+        privacy_url: config.accounts.privacy_url.clone(),
     }
 }
 

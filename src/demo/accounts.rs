@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use actix_web::web;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::rand;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::demo::client::{self, Client};
@@ -43,8 +45,16 @@ pub fn is_demo_account(email: &str) -> bool {
     ACCOUNTS.contains(&email) || email.starts_with(FRESH)
 }
 
+/// Body of a form that is only a button.
+#[derive(Deserialize)]
+pub struct NoFields {}
+
 /// Signs in with a fresh account, or with the first of [`ACCOUNTS`] where the site's sign-up needs more than a click.
-pub async fn try_it(request: HttpRequest, recipe: Data<EmailPassword>) -> Result<HttpResponse, ProblemPage> {
+pub async fn try_it(
+    request: HttpRequest,
+    recipe: Data<EmailPassword>,
+    _: web::Form<NoFields>,
+) -> Result<HttpResponse, ProblemPage> {
     let email = fresh_address().map_err(Problem::internal)?;
     let fields = recipe.fields().iter().map(|field| (field.id.as_str(), "demo"));
     let form = Form::of([("email", email.as_str()), ("password", PASSWORD)].into_iter().chain(fields));

@@ -12,6 +12,7 @@ pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new 
 /// What `templates/frame.html` needs.
 #[derive(Debug)]
 pub struct Frame {
+    pub app_name: String,
     /// Handle of the visitor's session; empty where there is none. Tabs compare it to notice a sign-in or sign-out.
     pub session: String,
     /// The anti-CSRF token that scripts send, where the site asks for one; else empty.

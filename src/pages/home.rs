@@ -15,7 +15,7 @@ use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, page_despite, redirect, see_other};
-use crate::pages::guards::{Detour, OptionalUser, VerifiedUser};
+use crate::pages::guards::{OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
@@ -121,12 +121,15 @@ pub async fn add(
     request: HttpRequest,
     services: HomeServices,
     visitor: OptionalUser,
-    Form(form): Form<CommentForm>,
-) -> Result<HttpResponse, Detour> {
-    if visitor.session().is_none() {
-        return Ok(sign_in_with_draft(&services.pages, &form).map_err(ProblemPage::from)?);
+    form: Result<Form<CommentForm>, actix_web::Error>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if visitor.session().is_none()
+        && let Ok(Form(form)) = &form
+    {
+        return Ok(sign_in_with_draft(&services.pages, form)?);
     }
     let author = VerifiedUser::of(&request).await?;
+    let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
         Ok(text) => match services.comments.add(&author.0, &text).await {
             Ok(_) => return Ok(see_other("/")),

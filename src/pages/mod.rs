@@ -40,6 +40,7 @@ pub struct Pages {
 /// What pages are told of the configuration.
 #[derive(Debug)]
 pub struct Settings {
+    pub app_name: String,
     /// Base path of the API; sessions are refreshed below it.
     pub api_base_path: String,
     /// Whether mail that is not sent can be read at `/dev/mailbox`.
@@ -68,6 +69,7 @@ impl Pages {
     fn frame(&self, here: &'static str, visitor: &OptionalUser) -> Frame {
         let text = |url: &Option<String>| url.clone().unwrap_or_default();
         let mut frame = Frame {
+            app_name: self.settings.app_name.clone(),
             session: String::new(),
             anti_csrf: String::new(),
             refresh_path: self.refresh_path(),

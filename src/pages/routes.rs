@@ -1,10 +1,11 @@
 //! Routes of the pages.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 
 use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::accounts::{account, auth, complete, password, settings, verify};
-use crate::pages::frame::see_other;
+use crate::pages::frame::redirect;
 use crate::pages::panel::event_stream;
 use crate::pages::{assets, cookies, home, panel, resume};
 
@@ -75,7 +76,7 @@ pub fn api_routes(api: &mut Routes<'_>) {
 
 /// Where password managers look for the form that changes a password (W3C, A Well-Known URL for Changing Passwords).
 async fn change_password_address() -> HttpResponse {
-    see_other("/account/settings#password-title")
+    redirect(StatusCode::FOUND, "/account/settings#password-title")
 }
 
 /// Under the base path of the recipes, where the refresh cookie is sent.
