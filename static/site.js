@@ -113,7 +113,7 @@ function offerThemes() {
 
 /** Passwords can be shown, and say while they are typed which rules they meet. */
 function helpWithPasswords() {
-  for (const input of document.querySelectorAll(".secret input")) {
+  for (const input of document.querySelectorAll(".reveal input")) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show" });
     const label = document.querySelector(`label[for="${input.id}"]`)?.textContent ?? "password";
     button.append(Object.assign(document.createElement("span"), { className: "hush", textContent: ` ${label.toLowerCase()}` }));
