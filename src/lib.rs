@@ -22,11 +22,12 @@ mod throttle;
 mod users;
 
 // Sessions, and the Fauna token of each.
-mod fauna_tokens;
+pub mod fauna_tokens;
 pub mod session;
 
 // What all of that stands on.
 pub mod database;
+pub mod events;
 pub mod http;
 #[cfg(test)]
 mod recorded;

@@ -6,6 +6,7 @@ mod accounts;
 mod extensions;
 mod fauna_backend;
 mod features;
+mod monitoring;
 mod server;
 mod session_settings;
 mod startup;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::RouteTable;
 use crate::{admin, fauna_tokens, mail, session, users};
+use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
@@ -47,6 +49,7 @@ pub struct Site {
     courier: actix_rt::task::JoinHandle<()>,
     /// Deletes expired sessions in the background.
     sweeper: actix_rt::task::JoinHandle<()>,
+    monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<embedded_fauna::Running>,
@@ -108,7 +111,9 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let address = listener.local_addr()?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
-    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database };
+    let monitoring = Monitoring::start(&config.metrics, &database)?;
+    let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
@@ -129,6 +134,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         collector,
         courier,
         sweeper,
+        monitoring,
         #[cfg(feature = "embedded-fauna")]
         fauna: fauna.running,
     })
@@ -157,6 +163,9 @@ impl Site {
     pub async fn run_until_stopped(self) -> Result<(), io::Error> {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
+        if let Some(monitoring) = self.monitoring {
+            monitoring.stop().await;
+        }
         for task in [self.courier, self.sweeper] {
             task.abort();
             // What it holds must be let go while there is a runtime: connections to a mail server end on one.

@@ -14,9 +14,11 @@ use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::database::Database;
+use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
 use crate::http::extractor_errors;
+use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
@@ -33,6 +35,8 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
+    /// For `/metrics`, where they are collected.
+    pub metrics: Option<Metrics>,
 }
 
 /// All services. Clones share them.
@@ -48,6 +52,9 @@ pub struct AppState {
     features: Arc<[Feature]>,
     feature_context: FeatureContext,
     pages: Data<Pages>,
+    metrics: Option<Data<Metrics>>,
+    /// What happens to their sessions and tokens.
+    pub events: Data<EventBus>,
 }
 
 impl AppState {
@@ -56,12 +63,14 @@ impl AppState {
         extensions: &SiteExtensions,
         foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
-        let Foundations { clock, address, fauna, database } = foundations;
+        let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
         let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings::from_config(config, address)?;
+        let events = EventBus::starting_at(clock.now());
+        settings.events = events.clone();
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
@@ -71,6 +80,7 @@ impl AppState {
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
             holds: users::is_password_hash,
+            events: events.clone(),
         };
         let ring = Arc::clone(&settings.seal);
         let fauna_tokens =
@@ -94,14 +104,19 @@ impl AppState {
             feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
             pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
+            events: Data::new(events),
             fauna_tokens,
             sessions,
+            metrics: metrics.map(Data::new),
         })
     }
 
     /// Registers the services with a worker's application.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        if let Some(metrics) = &self.metrics {
+            site.app_data(metrics.clone());
+        }
         for feature in self.features.iter() {
             (feature.services)(&self.feature_context, site);
         }
@@ -111,7 +126,8 @@ impl AppState {
             .app_data(self.sessions.clone())
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
-            .app_data(self.pages.clone());
+            .app_data(self.pages.clone())
+            .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
 }

@@ -56,7 +56,7 @@ pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write)
     let extensions = SiteExtensions::default();
     let database = startup::database(config).await?;
     let fauna = fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await?;
-    let foundations = Foundations { clock: &clock, address: config.listen, fauna: &fauna, database };
+    let foundations = Foundations { metrics: None, clock: &clock, address: config.listen, fauna: &fauna, database };
     let state = AppState::build(config, &extensions, foundations).await?;
     let done = run(&state.accounts.admin, command, &text, out).await;
     fauna.halt().await;

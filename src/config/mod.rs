@@ -5,6 +5,7 @@
 
 mod accounts;
 mod env_file;
+mod metrics;
 mod production;
 mod reader;
 mod session;
@@ -22,6 +23,7 @@ use tracing_subscriber::EnvFilter;
 use reader::Reader;
 
 pub use accounts::{Accounts, EmailVerification, SignUpField};
+pub use metrics::Metrics;
 pub use reader::Invalid;
 pub use session::Session;
 pub use website::{Theme, Website};
@@ -50,6 +52,7 @@ pub struct Config {
     pub website: Website,
     pub log: Log,
     pub accounts: Accounts,
+    pub metrics: Metrics,
     /// Warnings about variables that are not settings, for the log.
     pub unknown: Vec<String>,
 }
@@ -147,6 +150,7 @@ impl Config {
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
             },
             accounts: Accounts::read(&mut read),
+            metrics: Metrics::read(&mut read),
             unknown: Vec::new(),
         };
         production::refuse(&config, &mut read);

@@ -3,6 +3,7 @@
 pub mod extractor_errors;
 pub mod health;
 pub mod json_body;
+pub mod metrics;
 pub mod origins;
 pub mod problem;
 pub mod routes;

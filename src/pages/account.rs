@@ -15,7 +15,7 @@ use crate::pages::auth::label;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, see_other};
 use crate::pages::guards::PageUser;
-use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
+use crate::session::{RevokeReason, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 use crate::users;
 use crate::users::Document;
 
@@ -114,7 +114,7 @@ pub async fn end(
 
 /// Ends all of one's other sessions.
 pub async fn end_others(PageUser(owner): PageUser, sessions: Data<Sessions>) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_others(&owner).await?;
+    sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?;
     Ok(see_other("/account"))
 }
 

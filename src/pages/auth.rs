@@ -13,7 +13,7 @@ use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::site_path::SitePath;
-use crate::session::{Sessions, Transfer};
+use crate::session::{RevokeReason, Sessions, Transfer};
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
 
@@ -158,7 +158,7 @@ pub async fn sign_out_everywhere(
     PageUser(session): PageUser,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_all(session.user()).await?;
+    sessions.revoke_all(session.user(), RevokeReason::SignedOut).await?;
     session.revoke().await?;
     Ok(signed_out())
 }

@@ -42,6 +42,7 @@ mod store;
 mod token_provider;
 mod tokens;
 
+pub use crate::events::RevokeReason;
 pub use claims::{ArrayClaim, BooleanClaim, Claim, ClaimFailure, Fetch, PrimitiveClaim, Validator};
 pub use error::Error;
 pub use http::answers::{Answers, DefaultAnswers};

@@ -32,6 +32,9 @@ pub trait SessionTokenProvider: Send + Sync {
         minted: &IssuedToken,
     ) -> Result<(), sqlx::Error>;
 
+    /// After the transaction of [`SessionTokenProvider::persist`] was committed.
+    fn on_persisted(&self, _request: &TokenRequest, _issued: &IssuedToken) {}
+
     /// In the transaction that ends all sessions of a user, but one where one is to be kept: nothing that was minted until now
     /// can be kept for a session whose row is not there yet.
     ///
@@ -46,8 +49,12 @@ pub trait SessionTokenProvider: Send + Sync {
         Ok(())
     }
 
-    /// After these sessions' rows were deleted, or after a promotion made older lineages of theirs dead.
+    /// After these sessions' rows were deleted.
     async fn on_revoked(&self, handles: &[SessionHandle]);
+
+    /// After the first use of a session's newest tokens: those before are accepted until `grace_until`, still older ones are not
+    /// accepted any more.
+    async fn on_promoted(&self, _handle: &SessionHandle, _grace_until: Timestamp) {}
 
     /// Names of the claims that [`IssuedToken::claims`] may hold; no application can write them.
     fn reserved_claims(&self) -> &'static [&'static str] {

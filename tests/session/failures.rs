@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
 use starter::session::{
-    Error, IssueError, IssuedToken, NewSession, SessionHandle, SessionTokenProvider, TokenRequest, Unavailable, UserId,
+    Error, IssueError, IssuedToken, NewSession, RevokeReason, SessionHandle, SessionTokenProvider, TokenRequest,
+    Unavailable, UserId,
 };
 use tokio::sync::Notify;
 
@@ -118,7 +119,7 @@ async fn a_session_that_begins_while_all_are_ended_does_not_begin() {
     let (begun, ended) =
         tokio::join!(world.sessions.issue(NewSession::of(UserId::parse("ann").unwrap()), false), async {
             fragile.held.notified().await;
-            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap()).await;
+            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap(), RevokeReason::Administrator).await;
             fragile.may_go_on.notify_one();
             ended
         });
@@ -132,7 +133,7 @@ async fn what_must_be_ended_is_ended_as_soon_as_the_database_answers() {
     let (world, _) = world().await;
     let mut ann = world.sign_in("ann").await;
     world.sql("alter table session rename to gone").await;
-    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None).await;
+    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None, RevokeReason::Administrator).await;
     world.sql("alter table gone rename to session").await;
     assert_eq!(world.count("select count(*) from session").await, 1);
     while world.count("select count(*) from session").await > 0 {

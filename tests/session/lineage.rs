@@ -8,7 +8,9 @@ use proptest::test_runner::{Config, TestRunner};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use starter::clock::Timestamp;
-use starter::session::{Error, HandOut, NewSession, RefreshAntiCsrf, Requirements, SessionHandle, UserId};
+use starter::session::{
+    Error, HandOut, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionHandle, UserId,
+};
 
 use crate::world::{SECOND, World, claims};
 
@@ -266,7 +268,11 @@ async fn live(world: &World, steps: &[Step]) {
             Step::Pass(seconds) => world.clock.advance(Duration::from_secs(seconds)),
             Step::Copy(from, to) => holders[to] = holders[from].clone(),
             Step::Revoke => {
-                assert_eq!(sessions.revoke(&handle).await.unwrap(), !model.ended, "{step:?} of {steps:?}");
+                assert_eq!(
+                    sessions.revoke(&handle, RevokeReason::Administrator).await.unwrap(),
+                    !model.ended,
+                    "{step:?} of {steps:?}"
+                );
                 model.ended = true;
             }
             Step::Refresh(who, lost) => {

@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
-async fn sign_up(world: &World, body: Value) -> Answer {
+async fn sign_up(world: &World, body: Value) -> Response {
     world.visitor().post("/auth/signup", &body).await
 }
 
@@ -16,7 +16,7 @@ fn fields(pairs: &[(&str, Value)]) -> Value {
 }
 
 /// `[id, error]` of each refused field.
-fn refused(answer: &Answer) -> Vec<(String, String)> {
+fn refused(answer: &Response) -> Vec<(String, String)> {
     assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
     let json = answer.json();
     assert_eq!(json["status"], "FIELD_ERROR", "{json}");

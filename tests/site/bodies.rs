@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
 /// What is read of a body, in bytes.
@@ -22,7 +22,7 @@ pub async fn raw(world: &World, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn sign_in(world: &World, body: impl Into<reqwest::Body>) -> Answer {
+async fn sign_in(world: &World, body: impl Into<reqwest::Body>) -> Response {
     world.visitor().send(Method::POST, "/auth/signin", &[("content-type", "application/json")], Some(body.into())).await
 }
 

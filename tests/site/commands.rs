@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::admin::{ARGON2, KEY, entry};
 use crate::binary::{Process, program};
+use crate::client::TestClient;
 use crate::imports::many;
-use crate::visitor::Visitor;
 use crate::world::{PASSWORD, credentials};
 
 fn users(directory: &Path, words: &[&str]) -> Output {
@@ -103,7 +103,8 @@ fn a_file_that_cannot_be_imported_is_named_and_nothing_is_made() {
     let file = |name: &str, bytes: &[u8]| std::fs::write(directory.path().join(name), bytes).unwrap();
     std::fs::create_dir(directory.path().join("folder")).unwrap();
     file("latin.json", b"{\"users\": [\"J\xf6rg\"]}");
-    for (name, why) in [("no-such-file", "No such file"), ("folder", "directory"), ("latin.json", "UTF-8, at byte 13")] {
+    for (name, why) in [("no-such-file", "No such file"), ("folder", "directory"), ("latin.json", "UTF-8, at byte 13")]
+    {
         let output = program(directory.path()).env("DATA_DIR", &data).args(["users", "import", name]).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && text.starts_with(&format!("{name}: ")) && text.contains(why), "{text}");
@@ -206,7 +207,7 @@ async fn a_site_that_runs_is_asked_and_left_alone() {
         command
     };
     let site = Process::of(with_port());
-    let ann = Visitor::new(site.site.clone());
+    let ann = TestClient::new(site.site.clone());
     assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
     let id = ann.get("/sessioninfo").await.json()["userId"].as_str().unwrap().to_owned();
     let told =

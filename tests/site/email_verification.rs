@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World};
 
 async fn required() -> World {
     World::with(&[("EMAIL_VERIFICATION", "REQUIRED")]).await
 }
 
-async fn ask(person: &Visitor) -> Answer {
+async fn ask(person: &TestClient) -> Response {
     person.post("/auth/user/email/verify/token", &json!({})).await
 }
 
-async fn verify(person: &Visitor, token: &str) -> Value {
+async fn verify(person: &TestClient, token: &str) -> Value {
     let answer = person.post("/auth/user/email/verify", &json!({"method": "token", "token": token})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["status"].clone()
 }
 
-async fn is_verified(person: &Visitor) -> Value {
+async fn is_verified(person: &TestClient) -> Value {
     let answer = person.get("/auth/user/email/verify").await;
     assert_eq!((answer.status, answer.header("front-token").is_empty()), (200, false), "{}", answer.text);
     assert_eq!(person.payload()["st-ev"]["v"], answer.json()["isVerified"]);

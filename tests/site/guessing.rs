@@ -4,11 +4,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
 /// A sign-in that comes through a proxy which says where from.
-async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Answer {
+async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Response {
     let headers = [("content-type", "application/json"), ("x-forwarded-for", client)];
     let body = credentials(email, password).to_string();
     world.visitor().send(Method::POST, "/auth/signin", &headers, Some(body.into())).await
@@ -21,7 +21,7 @@ async fn behind_a_proxy() -> World {
     world
 }
 
-fn status(answer: &Answer) -> Value {
+fn status(answer: &Response) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["status"].clone()
 }
@@ -90,7 +90,7 @@ async fn an_unknown_address_and_a_wrong_password_look_the_same_verified_or_not()
     assert_eq!(bob.payload()["st-ev"]["v"], true);
     let visitor = world.visitor();
     let guess = async |email: &str| visitor.post("/auth/signin", &credentials(email, "not it 99")).await;
-    let names = |answer: &Answer| {
+    let names = |answer: &Response| {
         let mut names: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names

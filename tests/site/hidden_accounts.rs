@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, link_to, token_to};
 use crate::pages;
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// Longer than a mailbox is left alone after a mail.
@@ -18,7 +18,7 @@ async fn world() -> World {
     World::with(&[("HIDE_EXISTING_ACCOUNTS", "true")]).await
 }
 
-async fn sign_up(world: &World, email: &str, password: &str) -> Answer {
+async fn sign_up(world: &World, email: &str, password: &str) -> Response {
     world.visitor().post("/auth/signup", &credentials(email, password)).await
 }
 
@@ -27,7 +27,7 @@ async fn sign_in(world: &World, email: &str, password: &str) -> Value {
 }
 
 /// Uses a mailed link as whoever chose that password.
-async fn complete(visitor: &Visitor, token: &str, password: &str) -> Answer {
+async fn complete(visitor: &TestClient, token: &str, password: &str) -> Response {
     let fields = [json!({"id": "password", "value": password})];
     visitor.post("/auth/signup/complete", &json!({"token": token, "formFields": fields})).await
 }
@@ -39,7 +39,7 @@ async fn completed(world: &World, token: &str, password: &str) -> Value {
 const INVALID: &str = "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR";
 
 /// Somebody who has an account by the mailed link.
-async fn member(world: &World, email: &str) -> Visitor {
+async fn member(world: &World, email: &str) -> TestClient {
     sign_up(world, email, PASSWORD).await;
     let (visitor, token) = (world.visitor(), token_to(world, email).await);
     assert_eq!(complete(&visitor, &token, PASSWORD).await.json()["status"], "OK");
@@ -86,7 +86,7 @@ async fn sign_up_answers_the_same_for_every_address_and_the_mail_does_the_rest()
     world.clock.advance(LATER);
     let taken = sign_up(&world, "ann@example.com", "another horse 2").await;
     assert_eq!((taken.status, &taken.text, taken.set_cookies()), (new.status, &new.text, new.set_cookies()));
-    let names = |answer: &Answer| {
+    let names = |answer: &Response| {
         let mut names: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::visitor::{Answer, Visitor};
+use crate::client::{Response, TestClient};
 use crate::world::{World, credentials};
 
 /// A network and another one.
@@ -17,13 +17,13 @@ async fn behind_a_proxy() -> World {
 }
 
 /// Somebody in that network.
-fn visitor_in(world: &World, network: &str) -> Visitor {
+fn visitor_in(world: &World, network: &str) -> TestClient {
     let mut visitor = world.visitor();
     visitor.headers.push(("x-forwarded-for".to_owned(), network.to_owned()));
     visitor
 }
 
-fn assert_waits(answer: &Answer, seconds: &str) {
+fn assert_waits(answer: &Response, seconds: &str) {
     assert_eq!((answer.status, answer.header("retry-after")), (429, seconds), "{}", answer.text);
 }
 

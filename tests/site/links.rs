@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{link_to, token_to};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// A site that has every kind of link, and where tests may ask as often as they like.
@@ -34,12 +34,12 @@ async fn ask_to_reset(world: &World, email: &str) -> String {
     token_to(world, email).await
 }
 
-async fn ask_to_verify(world: &World, person: &Visitor, email: &str) -> String {
+async fn ask_to_verify(world: &World, person: &TestClient, email: &str) -> String {
     assert_eq!(person.post("/auth/user/email/verify/token", &json!({})).await.json(), json!({"status": "OK"}));
     token_to(world, email).await
 }
 
-async fn ask_to_change(world: &World, person: &Visitor, email: &str) -> String {
+async fn ask_to_change(world: &World, person: &TestClient, email: &str) -> String {
     let wish = json!({"currentPassword": PASSWORD, "email": email});
     assert_eq!(person.post("/api/user/email", &wish).await.json(), json!({"status": "OK"}));
     token_to(world, email).await
@@ -56,7 +56,7 @@ const VERIFY: &str = "/auth/user/email/verify";
 const CONFIRM: &str = "/api/user/email/confirm";
 const SIGN_UP: &str = "/auth/signup/complete";
 
-async fn try_at(world: &World, path: &str, token: &str) -> Answer {
+async fn try_at(world: &World, path: &str, token: &str) -> Response {
     let fields = [json!({"id": "password", "value": PASSWORD})];
     let body = match path {
         RESET | SIGN_UP => json!({"token": token, "formFields": fields}),
@@ -78,7 +78,7 @@ async fn works_at(world: &World, path: &str, token: &str) -> bool {
 }
 
 /// Somebody with an account whose address is not verified, as those have who signed up before accounts were hidden.
-async fn member(world: &World, email: &str) -> Visitor {
+async fn member(world: &World, email: &str) -> TestClient {
     let token = ask_to_sign_up(world, email).await;
     assert!(works_at(world, SIGN_UP, &token).await);
     let member = world.sign_in(email).await;

@@ -7,19 +7,19 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bodies::raw;
+use crate::client::Response;
 use crate::mailbox::{kinds, link_to, mails, token_to};
-use crate::visitor::Answer;
 use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";
 
-async fn ask(world: &World, email: &str) -> Answer {
+async fn ask(world: &World, email: &str) -> Response {
     let body = json!({"formFields": [{"id": "email", "value": email}]});
     world.visitor().post("/auth/user/password/reset/token", &body).await
 }
 
-async fn reset(world: &World, token: &str, password: &str) -> Answer {
+async fn reset(world: &World, token: &str, password: &str) -> Response {
     let fields = [json!({"id": "password", "value": password})];
     let body = json!({"method": "token", "token": token, "formFields": fields});
     world.visitor().post("/auth/user/password/reset", &body).await
@@ -34,7 +34,7 @@ async fn with_token() -> (World, String) {
     (world, token)
 }
 
-fn status(answer: &Answer) -> Value {
+fn status(answer: &Response) -> Value {
     assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
     answer.json()["status"].clone()
 }

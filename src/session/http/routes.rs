@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::events::RevokeReason;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::session::http::frontend_version;
@@ -117,7 +118,7 @@ async fn revoke(
 /// Ends all of one's sessions but this one.
 async fn revoke_others(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Revoked>, Problem> {
     let SignedInNow(owner) = owner;
-    let revoked = sessions.revoke_others(&owner).await?.len();
+    let revoked = sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?.len();
     Ok(Json(Revoked { status: "OK", revoked }))
 }
 

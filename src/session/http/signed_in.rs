@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::events::RevokeReason;
 use crate::session::claims::{Claim, Validator};
 use crate::session::http::frontend_version::FrontendVersion;
 use crate::session::http::response_tokens::ResponseTokens;
@@ -95,7 +96,7 @@ impl SignedIn {
     /// # Errors
     /// The database fails: nothing happened.
     pub async fn revoke(&self) -> Result<(), Error> {
-        self.sessions.revoke(self.handle()).await?;
+        self.sessions.revoke(self.handle(), RevokeReason::SignedOut).await?;
         self.response_tokens.clear(self.sessions.cookies(), self.travel.transfer);
         self.clear_id();
         Ok(())

@@ -10,6 +10,7 @@ use aws_lc_rs::rand;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::events::EventKind;
 use crate::session::http::frontend_version::FrontendVersion;
 use crate::session::http::response_tokens::{HandOut, ResponseTokens};
 use crate::session::http::signed_in::SignedIn;
@@ -134,6 +135,9 @@ impl Sessions {
             kept => kept?,
         }
         transaction.commit().await?;
+        let kind = EventKind::SessionCreated { expires_at: session.position.expires_at };
+        self.publish(&session.user, &session.handle, kind);
+        self.token_provider().on_persisted(&pair.request, &pair.minted);
         Ok(issued)
     }
 

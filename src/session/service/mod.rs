@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
+use crate::events::{EventKind, RevokeReason};
 use crate::session::http::cookies::CookieRules;
 use crate::session::http::response_tokens::{HandOut, HandOutRefresh, Manner};
 use crate::session::http::transport::Travel;
@@ -140,7 +141,11 @@ impl Sessions {
     /// The database fails.
     pub async fn sweep(&self) -> Result<bool, Error> {
         let now = self.now();
-        let handles = self.store().delete_expired(now, SWEEP_ROWS).await?;
+        let expired = self.store().delete_expired(now, SWEEP_ROWS).await?;
+        for (handle, user) in &expired {
+            self.publish(user, handle, EventKind::SessionEnded { reason: RevokeReason::Expired });
+        }
+        let handles: Vec<SessionHandle> = expired.into_iter().map(|(handle, _)| handle).collect();
         if !handles.is_empty() {
             self.token_provider().on_revoked(&handles).await;
         }
@@ -179,6 +184,11 @@ impl Sessions {
     /// As set.
     pub(in crate::session) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Tells the user's pages what happened.
+    pub(in crate::session) fn publish(&self, user: &UserId, handle: &SessionHandle, kind: EventKind) {
+        self.settings().events.publish(user.as_str(), handle.as_str(), self.now(), kind);
     }
 
     /// To wait by.

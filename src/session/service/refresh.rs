@@ -6,6 +6,7 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use crate::events::{EventKind, RevokeReason};
 use crate::session::http::response_tokens::HandOut;
 use crate::session::rotation::{Descent, Refresh};
 use crate::session::service::{Sessions, Unsigned};
@@ -133,7 +134,7 @@ impl Sessions {
         let request = self.request(session, &refresh, self.now());
         let minted = match self.token_provider().issue(&request).await {
             Err(IssueError::Refused(why)) => {
-                self.revoke(&session.handle).await?;
+                self.revoke(&session.handle, RevokeReason::AccountDeleted).await?;
                 return Err(Error::Ended(why));
             }
             minted => minted?,
@@ -167,8 +168,10 @@ impl Sessions {
         self.token_provider().persist(&mut transaction, &child.request, &child.minted).await?;
         transaction.commit().await?;
         if decided == Refresh::Promote {
-            self.announce_promotion(&session.handle);
+            self.announce_promotion(session, now);
         }
+        self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
+        self.token_provider().on_persisted(&child.request, &child.minted);
         Ok(Some(issued))
     }
 
@@ -177,7 +180,8 @@ impl Sessions {
         let ended = self.store().delete_if(&session.handle, &session.position.current).await?;
         if ended {
             tracing::warn!(session = %session.handle, user = %session.user, "refresh token used twice, session ended");
-            self.has_ended(std::slice::from_ref(&session.handle)).await;
+            let ended = [(session.handle.clone(), session.user.clone())];
+            self.has_ended(&ended, RevokeReason::StolenRefreshToken).await;
         }
         Ok(ended)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::events::EventKind;
 use crate::session::http::response_tokens::HandOut;
 use crate::session::rotation::Use;
 use crate::session::service::Sessions;
@@ -12,7 +13,7 @@ use crate::session::store::{Promotion, Session};
 use crate::session::tokens::access_token::{Claims, Signer, Unverified};
 use crate::session::tokens::signing_keys::SigningKey;
 use crate::session::tokens::verified_cache::Verified;
-use crate::session::{Error, SessionHandle, rotation};
+use crate::session::{Error, rotation};
 
 /// How often others may change the session under our hands before we take the token as it is.
 const ATTEMPTS: usize = 4;
@@ -119,7 +120,7 @@ impl Sessions {
                     if !self.store().promote(change).await? {
                         continue;
                     }
-                    self.announce_promotion(&session.handle);
+                    self.announce_promotion(&session, now);
                 }
             }
             return self.replace(&token.claims, &session).await;
@@ -152,9 +153,11 @@ impl Sessions {
         payload
     }
 
-    /// Tells the companion that older lineages are dead; nobody waits for it.
-    pub(in crate::session) fn announce_promotion(&self, handle: &SessionHandle) {
-        let (token_provider, handle) = (Arc::clone(self.token_provider()), handle.clone());
-        tokio::spawn(async move { token_provider.on_revoked(std::slice::from_ref(&handle)).await });
+    /// Tells the token provider that older lineages are superseded, without waiting for it.
+    pub(in crate::session) fn announce_promotion(&self, session: &Session, at: Timestamp) {
+        let grace_until = at.after(self.settings().grace);
+        self.publish(&session.user, &session.handle, EventKind::SessionPromoted { grace_until });
+        let (token_provider, handle) = (Arc::clone(self.token_provider()), session.handle.clone());
+        tokio::spawn(async move { token_provider.on_promoted(&handle, grace_until).await });
     }
 }

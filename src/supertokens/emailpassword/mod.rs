@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
 use crate::mail::Outbox;
-use crate::session::{NewSession, Requirements, Sessions, Transfer, UserId};
+use crate::session::{NewSession, Requirements, RevokeReason, Sessions, Transfer, UserId};
 use crate::throttle::{Action, Client, Throttle};
 use crate::users::{Email, NewPassword, Newcomer, SignUp, User, Users};
 use crate::{mail, session, throttle, users};
@@ -232,7 +232,7 @@ impl EmailPassword {
         let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };
         self.sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
-            self.sessions.revoke(replaced.handle()).await?;
+            self.sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;
         }
         Ok(Outcome::SignedIn(user))
     }

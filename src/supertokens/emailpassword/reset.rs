@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use secrecy::SecretString;
 
 use crate::mail::{Link, Occasion};
-use crate::session::UserId;
+use crate::session::{RevokeReason, UserId};
 use crate::supertokens::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
 use crate::throttle::{Action, Topic};
 use crate::users;
@@ -62,14 +62,14 @@ impl EmailPassword {
         // A client that goes away must not stop this halfway (security.md F7).
         let resetting = async move {
             // Before the change as well as after it, whatever became of it: nobody stays signed in by the old password.
-            this.sessions.revoke_all(&owner).await?;
+            this.sessions.revoke_all(&owner, RevokeReason::PasswordChanged).await?;
             let used = this.users.reset_password(&token, &id, password).await;
-            this.sessions.revoke_at_last(&owner, None).await;
+            this.sessions.revoke_at_last(&owner, None, RevokeReason::PasswordChanged).await;
             if let Err(users::Error::Unsettled { hash, .. }) = &used {
                 let (this, hash) = (this.clone(), hash.clone());
                 tokio::spawn(async move {
                     if let Some(email) = this.users.settles(&id, &hash).await {
-                        this.sessions.revoke_at_last(&owner, None).await;
+                        this.sessions.revoke_at_last(&owner, None, RevokeReason::PasswordChanged).await;
                         this.tell(&email).await;
                     }
                 });

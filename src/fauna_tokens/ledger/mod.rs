@@ -16,8 +16,8 @@ pub const BATCH: i64 = 200;
 /// Tokens, each with its session where there is one, as [`Row`] reads them.
 macro_rules! rows {
     () => {
-        "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.created_at, \
-         t.expires_at as token_ends, s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
+        "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.fingerprint, \
+         t.created_at, t.expires_at as token_ends, s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
          from fauna_token t left join session s on s.handle = t.session_handle"
     };
 }
@@ -44,6 +44,7 @@ struct Row {
     parent_lineage: Option<String>,
     /// `fauna_token.sealed_secret`.
     sealed_secret: Option<String>,
+    fingerprint: Option<String>,
     /// `fauna_token.created_at`.
     created_at: i64,
     /// `fauna_token.expires_at`.
@@ -73,6 +74,7 @@ impl Row {
             lineage: self.lineage,
             parent: self.parent_lineage,
             confirmed: self.sealed_secret.is_some(),
+            fingerprint: self.fingerprint,
             created_at: Timestamp::from_millis(self.created_at),
             expires_at: Timestamp::from_millis(self.token_ends),
         };
@@ -87,6 +89,7 @@ struct Found {
     id: Option<String>,
     /// `fauna_token.sealed_secret`.
     sealed_secret: Option<String>,
+    token_made: Option<i64>,
     /// `session.current_lineage`.
     current_lineage: String,
     /// `session.previous_lineage`.
@@ -97,8 +100,13 @@ struct Found {
     session_ends: i64,
 }
 
-/// A token's id and its sealed secret.
-pub type Sealed = (DocumentId, String);
+/// A confirmed token.
+pub struct StoredSecret {
+    pub id: DocumentId,
+    /// By the seal ring, for this row.
+    pub sealed: String,
+    pub created_at: Timestamp,
+}
 
 impl Ledger {
     /// The ledger in that database.
@@ -131,12 +139,21 @@ impl Ledger {
     }
 
     /// In the session's transaction: the token is confirmed. Refused where somebody has begun to bury it.
-    pub async fn confirm(&self, tx: &mut AnyConnection, id: &DocumentId, sealed: &str) -> Result<(), sqlx::Error> {
-        let done = sqlx::query("update fauna_token set sealed_secret = $1 where id = $2 and buried_at is null")
-            .bind(sealed.to_owned())
-            .bind(id.as_str().to_owned())
-            .execute(tx)
-            .await?;
+    pub async fn confirm(
+        &self,
+        tx: &mut AnyConnection,
+        id: &DocumentId,
+        sealed: &str,
+        fingerprint: &str,
+    ) -> Result<(), sqlx::Error> {
+        let done = sqlx::query(
+            "update fauna_token set sealed_secret = $1, fingerprint = $2 where id = $3 and buried_at is null",
+        )
+        .bind(sealed.to_owned())
+        .bind(fingerprint.to_owned())
+        .bind(id.as_str().to_owned())
+        .execute(tx)
+        .await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
     }
 
@@ -162,14 +179,21 @@ impl Ledger {
     }
 
     /// Confirms a token that was made for a session in the middle of its life; false where that is over.
-    pub async fn confirm_again(&self, id: &DocumentId, sealed: &str, now: Timestamp) -> Result<bool, sqlx::Error> {
+    pub async fn confirm_again(
+        &self,
+        id: &DocumentId,
+        sealed: &str,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
         let done = sqlx::query(
-            "update fauna_token set sealed_secret = $1 where id = $2 and buried_at is null and exists \
+            "update fauna_token set sealed_secret = $1, fingerprint = $4 where id = $2 and buried_at is null and exists \
              (select 1 from session s where s.handle = fauna_token.session_handle and s.expires_at > $3)",
         )
         .bind(sealed.to_owned())
         .bind(id.as_str().to_owned())
         .bind(now.millis())
+        .bind(fingerprint.to_owned())
         .execute(self.database.write())
         .await?;
         Ok(done.rows_affected() == 1)
@@ -181,9 +205,9 @@ impl Ledger {
         handle: &SessionHandle,
         lineage: &Lineage,
         now: Timestamp,
-    ) -> Result<Option<(Session, Option<Sealed>)>, sqlx::Error> {
+    ) -> Result<Option<(Session, Option<StoredSecret>)>, sqlx::Error> {
         let row: Option<Found> = sqlx::query_as(
-            "select t.id, t.sealed_secret, s.current_lineage, s.previous_lineage, s.rotated_at, \
+            "select t.id, t.sealed_secret, t.created_at as token_made, s.current_lineage, s.previous_lineage, s.rotated_at, \
              s.expires_at as session_ends from session s \
              left join fauna_token t on t.session_handle = s.handle and t.lineage = $2 and t.sealed_secret is not null \
              where s.handle = $1 and s.expires_at > $3 order by t.created_at desc limit 1",
@@ -199,7 +223,12 @@ impl Ledger {
                 previous: row.previous_lineage.zip(row.rotated_at.map(Timestamp::from_millis)),
                 expires_at: Timestamp::from_millis(row.session_ends),
             };
-            (session, row.id.map(DocumentId::stored).zip(row.sealed_secret))
+            let stored = row.id.zip(row.sealed_secret).zip(row.token_made).map(|((id, sealed), made)| StoredSecret {
+                id: DocumentId::stored(id),
+                sealed,
+                created_at: Timestamp::from_millis(made),
+            });
+            (session, stored)
         }))
     }
 
@@ -275,121 +304,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fauna_tokens::lifetime;
-    use crate::fauna_tokens::lifetime::Fate;
-
-    const GRACE: Duration = Duration::from_secs(30);
-    const PATIENCE: Duration = Duration::from_secs(10);
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-
-    async fn add_session(database: &Database, handle: &str, current: &str, previous: Option<(&str, i64)>, ends: i64) {
-        sqlx::query(
-            "insert into session (handle, user_id, current_lineage, previous_lineage, rotated_at, created_at, \
-             refreshed_at, expires_at, ends_at, payload, data) values ($1, '1', $2, $3, $4, 0, 0, $5, $5, '{}', '{}')",
-        )
-        .bind(handle.to_owned())
-        .bind(current.to_owned())
-        .bind(previous.map(|(lineage, _)| lineage.to_owned()))
-        .bind(previous.map(|(_, rotated_at)| rotated_at))
-        .bind(ends)
-        .execute(database.write())
-        .await
-        .unwrap();
-    }
-
-    async fn add_token(
-        database: &Database,
-        id: &str,
-        handle: &str,
-        line: (&str, Option<&str>),
-        minted: (bool, i64, i64),
-    ) {
-        sqlx::query(
-            "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, sealed_secret, created_at, \
-             expires_at) values ($1, $2, '1', $3, $4, $5, $6, $7)",
-        )
-        .bind(id.to_owned())
-        .bind(handle.to_owned())
-        .bind(line.0.to_owned())
-        .bind(line.1.map(str::to_owned))
-        .bind(minted.0.then(|| "sealed".to_owned()))
-        .bind(minted.1)
-        .bind(minted.2)
-        .execute(database.write())
-        .await
-        .unwrap();
-    }
-
-    async fn open(directory: &tempfile::TempDir) -> (Database, Ledger) {
-        let url = format!("sqlite://{}", directory.path().join("ledger.sqlite").display());
-        let database = Database::open(&url).await.unwrap();
-        (database.clone(), Ledger::new(database))
-    }
-
-    #[tokio::test]
-    async fn what_is_abandoned_cannot_be_confirmed() {
-        let directory = tempfile::tempdir().unwrap();
-        let (database, ledger) = open(&directory).await;
-        for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
-            add_token(&database, id, handle, ("a", None), (is_confirmed, 0, 2_000_000)).await;
-        }
-        let id = |id: &str| DocumentId::stored(id.to_owned());
-        let own = SessionHandle::parse("own").unwrap();
-        let mut transaction = database.begin().await.unwrap();
-        ledger.abandon(&mut transaction, &UserId::parse("2").unwrap(), None, NOW).await.unwrap();
-        ledger.abandon(&mut transaction, &UserId::parse("1").unwrap(), Some(&own), NOW).await.unwrap();
-        let refused = ledger.confirm(&mut transaction, &id("1"), "sealed").await;
-        assert!(matches!(refused, Err(sqlx::Error::RowNotFound)));
-        for spared in ["2", "3"] {
-            ledger.confirm(&mut transaction, &id(spared), "sealed").await.unwrap();
-        }
-    }
-
-    /// What SQL suspects is exactly what the pure rule condemns, over every combination of rows that differs.
-    #[tokio::test]
-    async fn the_statement_and_the_rule_agree() {
-        let directory = tempfile::tempdir().unwrap();
-        let (database, ledger) = open(&directory).await;
-        let mut seen = (0, 0);
-        for (current, previous, ends) in [
-            ("", None, 0),
-            ("a", None, 2_000_000),
-            ("a", None, 1_000_000),
-            ("b", Some(("a", 970_001)), 2_000_000),
-            ("b", Some(("a", 970_000)), 2_000_000),
-            ("b", Some(("a", 999_999)), 999_999),
-        ] {
-            let handle = format!("{current}{previous:?}{ends}");
-            if !current.is_empty() {
-                add_session(&database, &handle, current, previous, ends).await;
-            }
-            for lineage in ["a", "b", "c"] {
-                for parent in [None, Some("a"), Some("b"), Some("z")] {
-                    for minted in [
-                        (true, 0, 1_000_001),
-                        (true, 0, 1_000_000),
-                        (false, 990_000, 2_000_000),
-                        (false, 990_001, 1_000_000),
-                    ] {
-                        seen.0 += 1;
-                        add_token(&database, &seen.0.to_string(), &handle, (lineage, parent), minted).await;
-                    }
-                }
-            }
-            let suspects = ledger.suspects(NOW, GRACE, NOW.before(PATIENCE)).await.unwrap();
-            assert!(suspects.len() < usize::try_from(BATCH).unwrap());
-            let suspected: Vec<String> = suspects.iter().map(|(token, _)| token.id.as_str().to_owned()).collect();
-            let rows: Vec<Row> = sqlx::query_as(rows!()).fetch_all(database.read()).await.unwrap();
-            for (token, session) in rows.into_iter().map(Row::read) {
-                let live = lifetime::is_live(token.descent(), session.as_ref(), GRACE, NOW);
-                let condemned = lifetime::fate(&token, live, PATIENCE, NOW) != Fate::Keep;
-                let id = token.id.as_str().to_owned();
-                assert_eq!(suspected.contains(&id), condemned, "{token:?} {session:?}");
-                seen.1 += 1;
-            }
-        }
-        assert!(seen.1 > 700);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! A running site of one's own: free port, own directory, own Fauna, a clock that moves.
+//! A running site for one test: free port, a directory, a Fauna and a clock of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,26 +11,24 @@ use starter::config::Config;
 use starter::http::routes::Route;
 use tempfile::TempDir;
 
-use crate::peer::{Peer, RealDatabase};
-use crate::visitor::Visitor;
+use crate::support::client::TestClient;
+use crate::support::fauna::{FaunaNode, NodeDatabase};
 
-/// What people in these tests use.
+/// The password of every user in these tests.
 pub const PASSWORD: &str = "correct horse 1";
 
-/// A site and the world around it.
+/// A site with everything it stands on.
 pub struct World {
-    /// Moves the time of the site and of its embedded Fauna.
+    /// The clock of the site and of its embedded Fauna.
     pub clock: Clock,
-    /// Where the site keeps its files; gone with the world.
+    /// `DATA_DIR`; removed with the world.
     pub directory: TempDir,
     /// The site; `None` while it is stopped.
     site: Option<app::Site>,
-    /// What the site was configured with, besides the directory.
     settings: BTreeMap<String, String>,
-    /// What it has of its own.
     own: app::SiteExtensions,
-    /// Its Fauna, where that is a real node and not embedded.
-    real: Option<RealDatabase>,
+    /// Its database on a FaunaDB node, where the tests run against one.
+    real: Option<NodeDatabase>,
 }
 
 impl World {
@@ -41,11 +39,11 @@ impl World {
 
     /// A site with these settings changed.
     pub async fn with(changed: &[(&str, &str)]) -> Self {
-        Self::of_ones_own(changed, app::SiteExtensions::default()).await
+        Self::with_extensions(changed, app::SiteExtensions::default()).await
     }
 
-    /// The same with something that only it has.
-    pub async fn of_ones_own(changed: &[(&str, &str)], own: app::SiteExtensions) -> Self {
+    /// The same with extensions.
+    pub async fn with_extensions(changed: &[(&str, &str)], own: app::SiteExtensions) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = BTreeMap::from([
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -54,30 +52,28 @@ impl World {
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
-        let real = RealDatabase::make().await;
-        settings.extend(real.iter().flat_map(RealDatabase::settings));
+        let real = NodeDatabase::make().await;
+        settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut world = Self { clock: Clock::system(), directory, site: None, settings, own, real };
         world.resume().await;
         world
     }
 
-    /// The configuration that the site runs with.
     pub fn config(&self) -> Config {
         Config::from_lookup(&|name| self.settings.get(name).cloned()).unwrap()
     }
 
-    /// Starts the stopped site again, with what it left behind.
+    /// Starts the stopped site again, on the files it left behind.
     pub async fn resume(&mut self) {
         self.site = Some(app::start_with(self.config(), self.clock.clone(), self.own.clone()).await.unwrap());
     }
 
-    /// Stops the site.
     pub async fn stop(&mut self) {
         self.site.take().unwrap().stop().await;
     }
 
-    /// Lets time pass for the site and for what ends by itself in its Fauna.
+    /// Lets time pass for the site, and for everything in its Fauna that has a `ttl`.
     pub async fn pass(&self, span: Duration) {
         self.clock.advance(span);
         if let Some(real) = &self.real {
@@ -85,7 +81,7 @@ impl World {
         }
     }
 
-    /// Lets everything in Fauna become so old. A real node counts by a clock that nobody can move.
+    /// Lets all documents in Fauna become this old. A FaunaDB node has a clock that cannot be moved, so there this waits.
     pub async fn ripen(&self, age: Duration) {
         self.clock.advance(age);
         if self.real.is_some() {
@@ -103,12 +99,11 @@ impl World {
         self.site.as_ref().unwrap().routes().routes()
     }
 
-    /// The Fauna of this site.
-    pub fn fauna(&self) -> Peer {
-        Peer::at(self.site.as_ref().unwrap().fauna_endpoint())
+    pub fn fauna(&self) -> FaunaNode {
+        FaunaNode::at(self.site.as_ref().unwrap().fauna_endpoint())
     }
 
-    /// Endpoint and the application's key of this site's Fauna.
+    /// Endpoint of this site's Fauna, and the application's key.
     pub fn fauna_credentials(&self) -> (String, String) {
         let endpoint = self.site.as_ref().unwrap().fauna_endpoint().to_owned();
         let secret = match self.settings.get("FAUNA_SECRET") {
@@ -118,7 +113,7 @@ impl World {
         (endpoint, secret)
     }
 
-    /// How many tokens there are in this site's Fauna, as the application's key counts them.
+    /// How many tokens of sessions exist in this site's Fauna.
     pub async fn count_tokens(&self) -> u64 {
         let (_, secret) = self.fauna_credentials();
         let query =
@@ -135,29 +130,29 @@ impl World {
         sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap()
     }
 
-    /// Somebody without a session, in a browser that keeps cookies.
-    pub fn visitor(&self) -> Visitor {
-        Visitor::new(self.base())
+    /// A browser without a session.
+    pub fn visitor(&self) -> TestClient {
+        TestClient::new(self.base())
     }
 
-    /// Somebody who has just signed up with this address.
-    pub async fn sign_up(&self, email: &str) -> Visitor {
+    /// A browser whose user has just signed up with this address.
+    pub async fn sign_up(&self, email: &str) -> TestClient {
         self.enter("/auth/signup", email).await
     }
 
-    /// Somebody with an account, on another device.
-    pub async fn sign_in(&self, email: &str) -> Visitor {
+    /// Another browser whose user has just signed in.
+    pub async fn sign_in(&self, email: &str) -> TestClient {
         self.enter("/auth/signin", email).await
     }
 
-    async fn enter(&self, path: &str, email: &str) -> Visitor {
+    async fn enter(&self, path: &str, email: &str) -> TestClient {
         let visitor = self.visitor();
         let answer = visitor.post(path, &credentials(email, PASSWORD)).await;
         assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("OK")), "{}", answer.text);
         visitor
     }
 
-    /// Asks until `true`, for at most `span` of real time: for what a background task does.
+    /// Asks until the answer is `true`, for at most `span` of real time: for the work of background tasks.
     pub async fn eventually(&self, span: Duration, mut ask: impl AsyncFnMut() -> bool) -> bool {
         let deadline = std::time::Instant::now() + span;
         while std::time::Instant::now() < deadline {

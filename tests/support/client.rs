@@ -1,4 +1,4 @@
-//! Somebody who talks to the site: a browser's cookie jar, or the headers of a client without cookies.
+//! An HTTP client that keeps cookies as a browser does.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::Value;
 
-/// One person in front of one client.
-pub struct Visitor {
+/// One browser, or one client that sends its tokens in headers.
+pub struct TestClient {
     http: reqwest::Client,
     base: String,
     /// Cookies by name and path.
@@ -20,95 +20,94 @@ pub struct Visitor {
     front: Mutex<Option<Value>>,
 }
 
-/// What the site answered.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub text: String,
 }
 
-impl Answer {
-    /// The body as JSON.
+impl Response {
+    /// The body as JSON; a test whose response is not JSON has failed.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 
-    /// A header as text; empty where it is missing.
+    /// A header as text; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The cookies that this answer sets, with their attributes.
+    /// The `Set-Cookie` headers.
     pub fn set_cookies(&self) -> Vec<String> {
         self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 }
 
-/// A client without TLS: reading the system's roots takes longer than most tests.
+/// A client without TLS: reading the system's root certificates takes longer than most tests.
 pub fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder().tls_certs_only([])
 }
 
-impl Visitor {
-    /// A browser without cookies that prefers cookies for its session.
+impl TestClient {
+    /// A browser with an empty cookie jar that asks for its session in cookies.
     pub fn new(base: String) -> Self {
         let http = http().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let headers = vec![("st-auth-mode".to_owned(), "cookie".to_owned())];
         Self { http, base, jar: Mutex::default(), headers, front: Mutex::default() }
     }
 
-    /// Somebody else who has got hold of this visitor's cookies.
+    /// Another browser with a copy of this one's cookies: a thief.
     pub fn with_copied_cookies(&self) -> Self {
         let thief = Self::new(self.base.clone());
         thief.jar.lock().unwrap().clone_from(&self.jar.lock().unwrap());
         thief
     }
 
-    /// The same browser, after the site has moved to another port.
+    /// The same browser, after the site was restarted on another port.
     pub fn moved_to(mut self, base: &str) -> Self {
         base.clone_into(&mut self.base);
         self
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, &[], None).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.send(Method::POST, path, &[("content-type", "application/json")], Some(body.to_string().into())).await
     }
 
-    pub async fn put(&self, path: &str) -> Answer {
+    pub async fn put(&self, path: &str) -> Response {
         self.send(Method::PUT, path, &[], None).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Response {
         self.send(Method::DELETE, path, &[], None).await
     }
 
-    /// `POST` of a form, as a page without JavaScript sends it.
-    pub async fn submit(&self, path: &str, form: &str) -> Answer {
+    /// Posts a form, as a page without JavaScript does.
+    pub async fn submit(&self, path: &str, form: &str) -> Response {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         self.send(Method::POST, path, &kind, Some(form.to_owned().into())).await
     }
 
     /// `POST {base}/session/refresh`.
-    pub async fn refresh(&self) -> Answer {
+    pub async fn refresh(&self) -> Response {
         self.send(Method::POST, "/auth/session/refresh", &[("rid", "session")], None).await
     }
 
-    pub async fn sign_out(&self) -> Answer {
+    pub async fn sign_out(&self) -> Response {
         self.send(Method::POST, "/auth/signout", &[("rid", "session")], None).await
     }
 
-    /// Any request; `headers` come after the visitor's own.
+    /// Any request; `headers` are added to the client's own.
     pub async fn send(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<reqwest::Body>,
-    ) -> Answer {
+    ) -> Response {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -123,11 +122,11 @@ impl Visitor {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let answer = Answer { status, headers, text: response.text().await.unwrap() };
-        self.keep(&answer);
-        answer
+        let received = request.send().await.unwrap();
+        let (status, headers) = (received.status().as_u16(), received.headers().clone());
+        let response = Response { status, headers, text: received.text().await.unwrap() };
+        self.keep(&response);
+        response
     }
 
     /// The value of a cookie, whatever its path.
@@ -136,12 +135,12 @@ impl Visitor {
         jar.iter().find(|((known, _), _)| known == name).map(|(_, value)| value.clone())
     }
 
-    /// The payload (`up`) of the front token, as a page's scripts see it.
+    /// The payload (`up`) of the front token, as scripts of the page see it.
     pub fn payload(&self) -> Value {
         self.front.lock().unwrap().clone().unwrap()["up"].clone()
     }
 
-    /// The Fauna token that the page may read, where that is allowed.
+    /// The Fauna token, if the site shows it to scripts.
     pub fn fauna_token(&self) -> String {
         self.payload()["faunadbToken"].as_str().unwrap().to_owned()
     }
@@ -156,10 +155,10 @@ impl Visitor {
         pairs.join("; ")
     }
 
-    /// Keeps what a browser would keep: cookies and the front token.
-    fn keep(&self, answer: &Answer) {
+    /// Stores what a browser would store: cookies and the front token.
+    fn keep(&self, response: &Response) {
         let mut jar = self.jar.lock().unwrap();
-        for line in answer.set_cookies() {
+        for line in response.set_cookies() {
             let cookie = cookie::Cookie::parse(line).unwrap();
             let key = (cookie.name().to_owned(), cookie.path().unwrap_or("/").to_owned());
             if cookie.value().is_empty() {
@@ -168,7 +167,7 @@ impl Visitor {
                 jar.insert(key, cookie.value().to_owned());
             }
         }
-        match answer.header("front-token") {
+        match response.header("front-token") {
             "" => {}
             "remove" => *self.front.lock().unwrap() = None,
             token => {

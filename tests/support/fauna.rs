@@ -1,4 +1,4 @@
-//! Fauna itself, asked directly, with any secret: what a token may and may not do is Fauna's word, not the site's.
+//! Fauna asked directly, past the site, with any secret: what a token may do is decided by Fauna.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use starter::app;
 use starter::config::Config;
 
-use crate::visitor;
+use crate::support::client;
 
 /// A Fauna endpoint.
-pub struct Peer {
+pub struct FaunaNode {
     endpoint: String,
     http: reqwest::Client,
 }
 
-impl Peer {
+impl FaunaNode {
     /// The Fauna at this endpoint.
     pub fn at(endpoint: &str) -> Self {
-        let http = if endpoint.starts_with("https:") { reqwest::Client::builder() } else { visitor::http() };
+        let http = if endpoint.starts_with("https:") { reqwest::Client::builder() } else { client::http() };
         Self { endpoint: endpoint.to_owned(), http: http.build().unwrap() }
     }
 
@@ -46,8 +46,7 @@ impl Peer {
         status == 200
     }
 
-    /// Takes so much from the lives of everything in this collection that has one, as an administrator: a real node's clock
-    /// cannot be moved.
+    /// Subtracts `span` from the `ttl` of every document, because the clock of a FaunaDB node cannot be moved.
     async fn shorten_lives(&self, admin: &str, documents: Value, span: Duration) {
         let life = json!({"select": "ttl", "from": {"get": {"var": "ref"}}});
         let shorter = json!({"time_subtract": life, "offset": span.as_secs(), "unit": "seconds"});
@@ -59,23 +58,22 @@ impl Peer {
     }
 }
 
-/// A database of a test's own on a real node.
-pub struct RealDatabase {
-    /// Where the node is.
+/// A database on a FaunaDB node, for one test.
+pub struct NodeDatabase {
     endpoint: String,
-    /// A key that may do everything in that database.
+    /// An admin key of that database.
     admin: String,
-    /// The application's key, which `schema apply` has made.
+    /// The key that `schema apply` printed.
     app: String,
 }
 
-impl RealDatabase {
-    /// A new one with the schema applied, where `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a node.
+impl NodeDatabase {
+    /// A new database with the schema applied, if `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a node.
     pub async fn make() -> Option<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let endpoint = std::env::var("FAUNA_TEST_ENDPOINT").ok()?;
         let secret = std::env::var("FAUNA_TEST_SECRET").unwrap();
-        let peer = Peer::at(&endpoint);
+        let peer = FaunaNode::at(&endpoint);
         let name = format!("site-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let made = peer.ask(&secret, &json!({"create_database": {"object": {"name": name}}})).await;
         assert_eq!(made.0, 201, "{}", made.1);
@@ -88,15 +86,15 @@ impl RealDatabase {
         Some(database)
     }
 
-    /// What a site needs to use it.
+    /// The settings of a site that uses it.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let settings = [("FAUNA_ENDPOINT", &self.endpoint), ("FAUNA_SECRET", &self.app)];
         settings.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 
-    /// Lets so much of the lives of links and tokens pass.
+    /// Lets `span` of the lives of links and tokens pass.
     pub async fn age(&self, span: Duration) {
-        let peer = Peer::at(&self.endpoint);
+        let peer = FaunaNode::at(&self.endpoint);
         for documents in [json!({"tokens": null}), json!({"collection": "account_links"})] {
             peer.shorten_lives(&self.admin, documents, span).await;
         }
