@@ -9,7 +9,7 @@ use crate::app::state::{AppState, Foundations};
 use crate::app::{Error, SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::supertokens::emailpassword::Dialect;
+use crate::supertokens::emailpassword::UserFormat;
 use crate::users::Order;
 
 /// A command about users.
@@ -69,7 +69,7 @@ async fn run(admin: &Admin, command: &UsersCommand, text: &str, out: &mut dyn Wr
         UsersCommand::Count => Ok(writeln!(out, "{}", admin.count().await?)?),
         UsersCommand::Find { email } => {
             let user = admin.find(email).await?.ok_or(admin::Error::NoUser)?;
-            Ok(writeln!(out, "{}", Dialect::New.user(&user))?)
+            Ok(writeln!(out, "{}", UserFormat::Current.user(&user))?)
         }
         UsersCommand::Delete { id } => {
             admin.delete(id).await?;
@@ -85,7 +85,7 @@ async fn list(admin: &Admin, order: Order, out: &mut dyn Write) -> Result<(), Er
     loop {
         let page = admin.list(order, None, after.as_deref()).await?;
         for user in &page.users {
-            writeln!(out, "{}", Dialect::New.user(user))?;
+            writeln!(out, "{}", UserFormat::Current.user(user))?;
         }
         let Some(next) = page.next else { return Ok(()) };
         after = Some(next.to_string());

@@ -13,8 +13,16 @@ use super::Reader;
 
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
+/// Name of the application in pages and mails unless another is set.
+const APP_NAME: &str = "Fauna starter";
+
 #[derive(Clone, Debug)]
 pub struct Accounts {
+    /// Name of the application in pages and mails.
+    pub app_name: String,
+    /// Linked from pages and mails if set, like `privacy_url`.
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
     pub email_verification: EmailVerification,
     /// `smtp://…` or `smtps://…`; `None`: mail is only kept in the local outbox.
     pub smtp_url: Option<SecretString>,
@@ -81,6 +89,9 @@ impl Accounts {
         }
         let comments = [("keep", false), ("delete", true)];
         Self {
+            app_name: read.text("APP_NAME", APP_NAME),
+            terms_url: read.url("TERMS_URL"),
+            privacy_url: read.url("PRIVACY_URL"),
             email_verification,
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),

@@ -12,10 +12,6 @@ pub struct Website {
     pub base_path: String,
     /// Origins besides `API_DOMAIN` and `WEBSITE_DOMAIN` that may call the API with credentials.
     pub allowed_origins: Vec<OriginPattern>,
-    /// Shown in pages and mails.
-    pub app_name: String,
-    pub terms_url: Option<String>,
-    pub privacy_url: Option<String>,
     pub theme: Theme,
     /// Files here replace those of the same name below `/static/`, and are added to them.
     pub static_dir: Option<PathBuf>,
@@ -40,9 +36,6 @@ impl Website {
         Self {
             base_path: read.path("WEBSITE_BASE_PATH", "/auth"),
             allowed_origins: read.list("ALLOWED_ORIGINS", form),
-            app_name: read.text("APP_NAME", "Fauna Starter"),
-            terms_url: read.url("TERMS_URL"),
-            privacy_url: read.url("PRIVACY_URL"),
             theme: read.choice("THEME", &themes, Theme::Choice),
             static_dir: read.folder("STATIC_DIR"),
         }

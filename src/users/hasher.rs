@@ -14,9 +14,7 @@ use tokio::sync::oneshot;
 use crate::users::stored_hash::StoredHash;
 use crate::users::{Error, NewPassword, stored_hash};
 
-/// How many may wait for a thread.
 const WAITING_MAX: usize = 256;
-/// How long they wait at most until they have their answer.
 const WAIT_MAX: Duration = Duration::from_secs(12);
 /// How much the threads give way to everybody else, as `nice` counts: a request that hashes nothing is answered at once.
 #[cfg(target_os = "linux")]
@@ -28,16 +26,12 @@ type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 /// Hashes and checks passwords. Clones share the threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
-    /// Where jobs are put in.
     jobs: SyncSender<Job>,
 }
 
-/// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not the password.
     Wrong,
-    /// The password.
     Right,
     /// The password, and it should be hashed anew.
     RightButOutdated,
@@ -57,7 +51,6 @@ impl Hasher {
         Ok(Self { jobs })
     }
 
-    /// Hashes a new password.
     pub async fn hash(&self, password: NewPassword) -> Result<String, Error> {
         self.run(move |memory| stored_hash::hash(password.expose(), memory)).await?.ok_or(Error::Hashing)
     }
@@ -93,7 +86,6 @@ impl Hasher {
         .await
     }
 
-    /// Does it on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
@@ -111,7 +103,6 @@ impl Hasher {
     }
 }
 
-/// What a thread does: one job after the other.
 fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
     give_way();
     let mut memory = Vec::new();
