@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::app::accounts::AccountState;
 use crate::app::fauna_backend::FaunaBackend;
+use crate::app::monitoring::Sources;
 use crate::app::{Error, SiteExtensions, accounts, features};
 use crate::clock::Clock;
 use crate::config::{Config, SealKey};
@@ -125,6 +126,17 @@ impl AppState {
             sessions,
             metrics: metrics.map(Data::new),
         })
+    }
+
+    /// What metrics are sampled from.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            database: self.database.get_ref().clone(),
+            sessions: self.sessions.clone(),
+            fauna_tokens: self.fauna_tokens.clone(),
+            outbox: self.accounts.outbox.clone(),
+            hasher: self.users.hasher().clone(),
+        }
     }
 
     /// Registers them and what extractors answer to bad input, all in one place.
