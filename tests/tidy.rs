@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("seal", &[]),
     ("database", &[]),
     ("recorded", &[]),
-    ("events", &["clock"]),
+    ("events", &["http", "clock"]),
     ("http", &["database"]),
     ("throttle", &["http", "clock", "database"]),
     ("mail", &["http", "clock", "database", "seal"]),

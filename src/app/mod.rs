@@ -111,10 +111,13 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let address = listener.local_addr()?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
-    let monitoring = Monitoring::start(&config.metrics, &database)?;
+    let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
     let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
+    if let Some(monitoring) = &mut monitoring {
+        monitoring.sample(state.sources());
+    }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let collector = state.fauna_tokens.collect_in_background();

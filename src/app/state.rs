@@ -10,6 +10,7 @@ use fauna_client::AsApp;
 
 use crate::app::accounts::AccountState;
 use crate::app::fauna_backend::FaunaBackend;
+use crate::app::monitoring::Sources;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -109,6 +110,17 @@ impl AppState {
             sessions,
             metrics: metrics.map(Data::new),
         })
+    }
+
+    /// What metrics are sampled from.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            database: self.database.get_ref().clone(),
+            sessions: self.sessions.clone(),
+            fauna_tokens: self.fauna_tokens.clone(),
+            outbox: self.accounts.outbox.clone(),
+            hasher: self.users.hasher().clone(),
+        }
     }
 
     /// Registers the services with a worker's application.
