@@ -13,6 +13,7 @@ mod revocation_delay;
 mod schema;
 mod store;
 mod sweeper;
+mod user_client;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,16 +183,6 @@ impl FaunaTokens {
         let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
         let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);
         Ok(Description { id, fingerprint, created_at, expires_at })
-    }
-
-    /// A Fauna client with the present token of this session. It is not watched: it goes on to exist after the session has ended,
-    /// when Fauna refuses it.
-    pub async fn user_client(&self, session: &SignedIn) -> Result<AsUser, Error> {
-        Ok(self.token_of(session).await?.client)
-    }
-
-    pub fn users_collection(&self) -> &str {
-        &self.settings.users
     }
 
     /// How long it takes until the tokens of ended sessions are deleted.
