@@ -11,6 +11,7 @@ mod binary;
 mod bodies;
 mod commands;
 mod comments;
+mod demo;
 mod email_verification;
 mod fauna_tokens;
 mod guessing;
