@@ -42,10 +42,13 @@ enum SchemaCommand {
 
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    match actix_rt::System::new().block_on(run(command)) {
+    let done = actix_rt::System::new().block_on(run(command));
+    telemetry::flush();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // Standard error may be closed, and `eprintln!` would panic.
+            let _closed = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
