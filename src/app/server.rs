@@ -15,10 +15,10 @@ use crate::app::features;
 use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
+use crate::http::connections::ConnectionLimit;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::connections::ConnectionLimit;
-use crate::http::{connections, health, metrics, same_origin};
+use crate::http::{connections, finish_response, health, metrics, same_origin};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, mail, pages, session};
@@ -109,7 +109,7 @@ pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpLis
             .default_service(web::to(not_found))
             .wrap(from_fn(session::attach))
             .wrap(from_fn(same_origin::same_origin))
-            .wrap(from_fn(same_origin::finish_response))
+            .wrap(from_fn(finish_response::finish_response))
             .wrap(same_origin::cors(&state.trusted))
             .wrap(TracingLogger::<AccessLog>::new())
     });

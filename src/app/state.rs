@@ -74,7 +74,7 @@ impl AppState {
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
-        let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
+        let trusted = Trusted { slow_path: IMPORT_PATH, others: config.website.allowed_origins.clone(), ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,

@@ -56,7 +56,11 @@ struct Place {
 impl ConnectionLimit {
     /// One network may have half of all connections.
     pub fn new(connections_max: usize, trusted_proxies: &[IpAddr]) -> Self {
-        Self { per_network: connections_max.div_ceil(2), trusted_proxies: trusted_proxies.into(), counts: Arc::default() }
+        Self {
+            per_network: connections_max.div_ceil(2),
+            trusted_proxies: trusted_proxies.into(),
+            counts: Arc::default(),
+        }
     }
 
     /// For `HttpServer::on_connect`.

@@ -2,6 +2,7 @@
 
 pub mod connections;
 pub mod extractor_errors;
+pub mod finish_response;
 pub mod health;
 pub mod json_body;
 pub mod metrics;

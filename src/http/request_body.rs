@@ -1,15 +1,17 @@
 //! What is left of a request's body when the response is ready.
 //!
 //! actix-web closes a connection whose request body was not read, but not if the body is chunked and nobody holds it any more:
-//! it then waits for the rest of the body, for ever. So a chunked body is held until the response has been handed over; one
-//! that was not read to its end then closes the connection.
+//! it then waits for the rest of the body, for ever. So a chunked body is held until the response has been sent; one that was
+//! not read to its end then closes the connection.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_web::HttpResponse;
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::error::PayloadError;
 use actix_web::http::header;
@@ -31,9 +33,27 @@ impl HeldBody {
         Some(held)
     }
 
-    /// Holds the body as long as the response exists.
-    pub fn attach_to<B>(self, response: &mut HttpResponse<B>) {
-        response.extensions_mut().insert(self);
+    /// Holds the request's body as long as that of the response.
+    pub fn held_by(self, body: BoxBody) -> BoxBody {
+        BoxBody::new(Holding { body, _held: self })
+    }
+}
+
+/// The body of a response, and the body of its request.
+struct Holding {
+    body: BoxBody,
+    _held: HeldBody,
+}
+
+impl MessageBody for Holding {
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
     }
 }
 
