@@ -28,7 +28,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users"]),
-    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
+    (
+        "pages",
+        &[
+            "http",
+            "clock",
+            "account",
+            "comments",
+            "events",
+            "fauna_tokens",
+            "session",
+            "supertokens",
+            "throttle",
+            "users",
+        ],
+    ),
+    ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
 ];
 
 /// Where code and its tests are.
