@@ -165,6 +165,7 @@ fn copy_tree(to: &Path) {
         let original = file.strip_prefix(to).unwrap();
         if !original.exists() {
             fs::remove_file(&file).unwrap();
+            let _not_empty = fs::remove_dir(file.parent().unwrap());
         }
     }
 }
