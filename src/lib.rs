@@ -15,6 +15,7 @@ pub mod app;
 
 // Pages, and the example feature.
 mod comments;
+mod demo;
 pub mod feature;
 mod pages;
 

@@ -100,7 +100,9 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     match command {
         None => {
             end_in_time()?;
-            Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?)
+            let site = app::start(config.clone(), Clock::system()).await?;
+            site.seed_demo(&config).await;
+            Ok(site.run_until_stopped().await?)
         }
         Some(Command::Schema(SchemaCommand::Apply)) => {
             let key = app::apply_schema(&config).await?;

@@ -3,6 +3,8 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
+#[cfg(feature = "embedded-fauna")]
+mod embedded;
 mod extensions;
 mod fauna_backend;
 mod features;
@@ -22,7 +24,7 @@ use fauna_client as fauna;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::RouteTable;
-use crate::{admin, fauna_tokens, mail, session, users};
+use crate::{admin, demo, fauna_tokens, mail, session, users};
 use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
@@ -52,7 +54,7 @@ pub struct Site {
     monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
-    fauna: Option<embedded_fauna::Running>,
+    fauna: Option<embedded::EmbeddedFauna>,
 }
 
 /// Why a site did not start.
@@ -111,10 +113,13 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let address = listener.local_addr()?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
-    let monitoring = Monitoring::start(&config.metrics, &database)?;
+    let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
     let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
+    if let Some(monitoring) = &mut monitoring {
+        monitoring.sample(state.sources());
+    }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let collector = state.fauna_tokens.collect_in_background();
@@ -144,6 +149,16 @@ impl Site {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Makes the demo accounts and their comments, where the demo is mounted and they do not exist.
+    pub async fn seed_demo(&self, config: &Config) {
+        if !config.has_demo() {
+            return;
+        }
+        if let Err(why) = demo::seed(self.address, &config.session.api_base_path).await {
+            tracing::warn!("there are no demo accounts: {why}");
+        }
     }
 
     /// Where its Fauna is, `http://host:port`.

@@ -120,6 +120,10 @@ impl Sessions {
     ///
     /// # Errors
     /// The database fails.
+    pub async fn count(&self) -> Result<i64, Error> {
+        Ok(self.store().count(self.now()).await?)
+    }
+
     pub async fn list(&self, user: &UserId) -> Result<Vec<SessionInfo>, Error> {
         let sessions = self.store().of_user(user, self.now()).await?;
         Ok(sessions.into_iter().map(SessionInfo::from).collect())
@@ -173,6 +177,11 @@ impl Sessions {
         self.settings().access_token_lifetime
     }
 
+    /// How long a superseded refresh token is still answered.
+    pub fn grace(&self) -> Duration {
+        self.settings().grace
+    }
+
     /// How long a session lives that is not used.
     pub fn refresh_token_lifetime(&self) -> Duration {
         self.settings().refresh_token_lifetime
@@ -196,8 +205,8 @@ impl Sessions {
         &self.0.clock
     }
 
-    /// What time it is.
-    pub(in crate::session) fn now(&self) -> Timestamp {
+    /// The time that sessions are judged by.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
