@@ -64,19 +64,20 @@ const LISTS: &[&str] = &[
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
 /// What refers to something that is not in the repository.
-const OUTSIDE: &[&str] = &[
-    "design D",
-    "design section",
-    "security.md",
-    "session.md",
-    "emailpassword.md",
-    "measured.md",
-    "the catalogue",
-    "trap ",
-];
+const OUTSIDE: &[&str] =
+    &["design D", "design section", "security.md", "session.md", "emailpassword.md", "measured.md", "the catalogue"];
 
 /// Files that still do. Empty this list.
-const OUTSIDE_LEFT: &[&str] = &["src", "crates", "tests"];
+const OUTSIDE_LEFT: &[&str] = &[
+    "crates/fauna-client",
+    "src/comments",
+    "src/fauna_tokens",
+    "src/http",
+    "src/pages",
+    "src/session",
+    "src/telemetry.rs",
+    "tests/session",
+];
 
 #[test]
 fn modules_use_only_the_modules_they_may() {
