@@ -7,12 +7,12 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use starter::app::UsersCommand;
 use starter::clock::Clock;
-use starter::config::Config;
+use starter::config::{Config, Environment};
 use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
     "Commands about users: users list [newest|oldest], users count, users find EMAIL, users delete ID,
-users import FILE, users export. About Fauna: schema apply.
+users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
@@ -31,9 +31,18 @@ enum Command {
     /// Manage users, whether the site is running or not
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Manage what the demo stores
+    #[command(subcommand)]
+    Demo(DemoCommand),
     /// Manage the schema in Fauna
     #[command(subcommand)]
     Schema(SchemaCommand),
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Delete all users, sessions and comments in DATA_DIR, and create the demo accounts and comments again
+    Reset,
 }
 
 #[derive(Subcommand)]
@@ -91,7 +100,7 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
     match command {
-        None => telemetry::start(filter("info"), config.log.json)?,
+        None => telemetry::start(filter("info,actix_server=warn"), config.log.json)?,
         Some(_) => telemetry::start_for_command(filter("warn"), config.log.json)?,
     }
     for warning in &config.unknown {
@@ -102,7 +111,15 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
             end_in_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
+            if config.environment == Environment::Development && !config.log.json {
+                // A closed standard output is no reason not to serve.
+                let _closed = std::io::stdout().write_all(app::welcome(&site, &config).as_bytes());
+            }
             Ok(site.run_until_stopped().await?)
+        }
+        Some(Command::Demo(DemoCommand::Reset)) => {
+            app::reset_demo(&config).await?;
+            Ok(writeln!(std::io::stdout(), "The demo starts over.")?)
         }
         Some(Command::Schema(SchemaCommand::Apply)) => {
             let key = app::apply_schema(&config).await?;

@@ -3,6 +3,7 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
+mod demo_command;
 #[cfg(feature = "embedded-fauna")]
 mod embedded;
 mod extensions;
@@ -30,6 +31,7 @@ use server::RoutePlan;
 use state::{AppState, Foundations};
 
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
+pub use demo_command::{reset_demo, welcome};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
 pub use users_command::{UsersCommand, users};

@@ -21,7 +21,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::clock::Clock;
 use client::Client;
 
-pub use accounts::seed;
+pub use accounts::{ACCOUNTS, PASSWORD, seed};
 pub use fauna_switch::{Command, FaunaSwitch};
 pub use routes::{auth_routes, routes};
 

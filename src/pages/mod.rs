@@ -41,6 +41,8 @@ pub struct Pages {
 #[derive(Debug)]
 pub struct Settings {
     pub app_name: String,
+    /// Origin that mailed links lead to.
+    pub website: String,
     /// Base path of the API; sessions are refreshed below it.
     pub api_base_path: String,
     /// Whether mail that is not sent can be read at `/dev/mailbox`.
