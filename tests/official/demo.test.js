@@ -63,7 +63,7 @@ test("the timeline tells sign-in, like, refresh and sign-out as they happen, and
     await liked.click();
     await page.locator("[data-timeline] li[data-id] details[open]").getByText('Call(Function("like")').waitFor();
     const token = await page.locator("[data-token]").innerText();
-    await page.getByRole("button", { name: "Refresh", exact: true }).click();
+    await page.getByRole("button", { name: "Refresh now" }).click();
     await entry(page, "Refreshed").waitFor();
     await page.locator("[data-token]").filter({ hasNotText: token }).waitFor();
     await page.locator("[data-devices]").getByRole("button", { name: "Sign out", exact: true }).click();

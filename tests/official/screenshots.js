@@ -33,7 +33,7 @@ try {
         await page.getByRole("button", { name: "Try it as a demo user" }).click();
         await page.getByText("live", { exact: true }).waitFor();
         await page.getByRole("button", { name: /Like the comment/ }).first().click();
-        await page.getByRole("button", { name: "Refresh", exact: true }).click();
+        await page.getByRole("button", { name: "Refresh now" }).click();
         await page.locator("[data-timeline] summary").filter({ hasText: "Refreshed" }).waitFor();
         await page.getByRole("button", { name: /Like the comment/ }).nth(1).click();
         await page.locator("[data-timeline] summary").filter({ hasText: "in grace" }).waitFor();
