@@ -1,8 +1,8 @@
-// Makes the pictures of the README, docs/img/*.jpg, in both themes: the first screen and the app beside its session.
+// Makes the pictures of the README, docs/img/*.webp, in both themes: the first screen and the app beside its session.
 //
 //   tests/official/run screenshots.js
 
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inBrowser } from "./browser.js";
@@ -16,10 +16,12 @@ let bytes = 0;
 
 /** A visible part of the page: what somebody sees first. */
 async function picture(page, name) {
-  const path = join(FOLDER, `${name}.jpg`);
   await page.mouse.move(0, 0);
-  await page.screenshot({ path, type: "jpeg", quality: 72 });
-  bytes += statSync(path).size;
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 78 });
+  const image = Buffer.from(data, "base64");
+  writeFileSync(join(FOLDER, `${name}.webp`), image);
+  bytes += image.length;
 }
 
 try {
