@@ -69,6 +69,26 @@ async fn in_production_or_switched_off_there_is_no_demo() {
     }
 }
 
+/// What `cargo run -- demo reset` does, in a directory of its own.
+#[actix_rt::test]
+async fn a_reset_deletes_everybody_and_makes_the_demo_accounts_again() {
+    let mut world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    let config = world.config();
+    world.stop().await;
+    starter::app::reset_demo(&config).await.unwrap();
+    world.resume().await;
+    let sign_in = async |email: &str, password: &str| {
+        let form = crate::pages::credentials(email, password);
+        browser(&world).submit("/sign-in", &form).await.status
+    };
+    assert_eq!(sign_in("ada@example.com", "demo-password-1").await, 303);
+    assert_eq!(sign_in("ann@example.com", crate::world::PASSWORD).await, 422);
+    let page = browser(&world).get("/").await.text;
+    assert_eq!(page.matches("class=\"comment\"").count(), 4, "{page}");
+    assert!(page.contains("2 likes"), "{page}");
+}
+
 #[actix_rt::test]
 async fn a_second_device_is_signed_out_from_here_and_gets_no_query_through() {
     let world = World::start().await;
