@@ -28,7 +28,7 @@ use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::seal::SealRing;
 use crate::session::Sessions;
-use crate::users::{Hasher, Users};
+use crate::users::{Hasher, UserLayout, Users};
 use crate::{config, fauna_tokens, keyfile, session, users};
 
 /// Where thousands of users arrive in one request.
@@ -82,8 +82,8 @@ impl AppState {
         let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
-        let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
-        let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
+        let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
+        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings(config, address)?;
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
@@ -182,6 +182,20 @@ fn bad_form(status: StatusCode) -> actix_web::Error {
 /// A refusal in the words of [`same_origin::finish_response`].
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
+}
+
+/// Where users are in Fauna.
+///
+/// # Errors
+/// `USERS_EMAIL_FIELD` cannot be a field.
+pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
+    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
+    layout.ok_or_else(|| {
+        Error::Setting(
+            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
+                .to_owned(),
+        )
+    })
 }
 
 /// Whether mail stays here and may be looked at.

@@ -47,6 +47,8 @@ pub struct Config {
     pub fauna: Fauna,
     /// Name of the collection of users, in Fauna.
     pub users_collection: String,
+    /// Field of a user's document that holds the e-mail address, or a path such as `contact.email`.
+    pub users_email_field: String,
     /// Keys that seal secrets in SQL; the first seals, all open. Empty: one is generated and kept in the data directory.
     pub seal_keys: Vec<SealKey>,
     /// Whether a page's scripts may read the Fauna token (payload key `faunadbToken`; design D17).
@@ -148,6 +150,7 @@ impl Config {
             database_url: database_url(&mut read),
             fauna: fauna(&mut read),
             users_collection: users_collection(&mut read),
+            users_email_field: read.text("USERS_EMAIL_FIELD", "email"),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             session: Session::read(&mut read),

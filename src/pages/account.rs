@@ -16,8 +16,7 @@ use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, see_other};
 use crate::pages::guards::PageUser;
 use crate::session::{RevokeReason, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
-use crate::users;
-use crate::users::Document;
+use crate::users::{Document, Users};
 
 /// The page.
 #[derive(Template)]
@@ -30,7 +29,7 @@ struct Account {
     /// What else is kept of them: what it is called, and what it is.
     kept: Vec<(String, String)>,
     /// When they signed up.
-    joined_at: DisplayTime,
+    joined_at: Option<DisplayTime>,
     /// Whether they have shown that the address is theirs; absent where nobody is asked to.
     verified: Option<bool>,
     /// This session.
@@ -71,19 +70,25 @@ struct Entry {
 pub async fn show(
     person: PageUser,
     pages: Data<Pages>,
+    users: Data<Users>,
     tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let PageUser(session) = &person;
-    let user: Document = tokens.query_idempotent(session, &users::own_document()).await?;
+    let user: Document = tokens.query_idempotent(session, &users.own_document()).await?;
     let listed = sessions.list(session.user()).await?;
     let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
     let state = state_of(session, &tokens).await?;
     let verified = session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool);
     let account = Account {
         verified,
-        joined_at: Timestamp::from_millis(user.joined_at.millis()).into(),
-        kept: user.profile.0.iter().map(|(field, value)| (label(field), said(value))).collect(),
+        joined_at: user.joined_at.map(|time| Timestamp::from_millis(time.millis()).into()),
+        kept: user
+            .profile
+            .iter()
+            .flat_map(|profile| &profile.0)
+            .map(|(field, value)| (label(field), said(value)))
+            .collect(),
         user,
         state,
         sessions: entries,
