@@ -37,7 +37,7 @@ pub fn start(filter: &str, json: bool) -> Result<(), ParseError> {
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_beside_output(filter: &str, json: bool) -> Result<(), ParseError> {
+pub fn start_for_command(filter: &str, json: bool) -> Result<(), ParseError> {
     subscribe(filter, json, io::stderr, io::stderr().is_terminal())
 }
 

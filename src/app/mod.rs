@@ -3,14 +3,15 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
-mod commands;
 mod extensions;
 mod fauna_backend;
 mod features;
 mod monitoring;
 mod server;
+mod session_settings;
 mod startup;
 mod state;
+mod users_command;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,9 +28,9 @@ use server::RoutePlan;
 use state::{AppState, Foundations};
 
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
-pub use commands::{USERS_USAGE, UsersCommand, users};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
+pub use users_command::{UsersCommand, users};
 
 /// A site that runs.
 pub struct Site {
@@ -79,7 +80,7 @@ pub enum Error {
     #[error("users: {0}")]
     Users(#[from] users::Error),
     /// Entries of an import are not as they must be.
-    #[error("{}", commands::listed(.0))]
+    #[error("{}", users_command::entry_problems(.0))]
     Import(Vec<admin::EntryProblem>),
     /// Administration.
     #[error("{0}")]
@@ -110,10 +111,13 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let address = listener.local_addr()?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
-    let monitoring = Monitoring::start(&config.metrics, &database)?;
+    let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
     let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
+    if let Some(monitoring) = &mut monitoring {
+        monitoring.sample(state.sources());
+    }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let collector = state.fauna_tokens.collect_in_background();

@@ -35,7 +35,7 @@ pub const REFRESHES: &str = "refreshes_total";
 pub const THEFTS: &str = "refresh_token_thefts_total";
 /// Sessions that have not expired.
 pub const LIVE_SESSIONS: &str = "sessions_live";
-/// Queries to Fauna by `outcome`: `ok`, `refused`, `contended`, `unavailable`, `unanswered`.
+/// Queries to Fauna with a user's own token, by `outcome`: `ok`, `refused`, `contended`, `unavailable`, `unanswered`.
 pub const FAUNA_QUERIES: &str = "fauna_queries_total";
 /// Duration of queries to Fauna, retries included, in seconds.
 pub const FAUNA_QUERY_DURATION: &str = "fauna_query_duration_seconds";
@@ -181,7 +181,7 @@ fn describe() {
     describe_counter!(REFRESHES, "Refreshes by outcome");
     describe_counter!(THEFTS, "Refresh tokens used after they were replaced; each ended a session");
     describe_gauge!(LIVE_SESSIONS, "Sessions that have not expired");
-    describe_counter!(FAUNA_QUERIES, "Queries to Fauna by outcome");
+    describe_counter!(FAUNA_QUERIES, "Queries to Fauna with a user's own token, by outcome");
     describe_histogram!(FAUNA_QUERY_DURATION, Unit::Seconds, "Duration of queries to Fauna, retries included");
     describe_counter!(TOKENS_ISSUED, "Fauna tokens issued");
     describe_counter!(TOKENS_DELETED, "Fauna tokens deleted");

@@ -153,6 +153,11 @@ impl Outbox {
         })
     }
 
+    /// How many mails wait to be sent.
+    pub async fn waiting(&self) -> Result<i64, Error> {
+        Ok(self.store.count_waiting(self.clock.now()).await?)
+    }
+
     /// Puts a mail to that address into the outbox.
     pub async fn put(&self, to: &str, occasion: &Occasion) -> Result<(), Error> {
         let mail = Mail::write(&self.templates, &self.sender, to, occasion)?;

@@ -55,6 +55,12 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
+    /// Mails that wait to be sent.
+    pub async fn count_waiting(&self, now: Timestamp) -> Result<i64, sqlx::Error> {
+        let count = sqlx::query_scalar("select count(*) from mail where kept = 0 and expires_at > $1");
+        count.bind(now.millis()).fetch_one(self.database.read()).await
+    }
+
     /// Mails that stay here, newest first.
     pub async fn kept(&self, now: Timestamp, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
         let rows = sqlx::query(

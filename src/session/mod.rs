@@ -51,6 +51,7 @@ pub use http::requests::Requirements;
 pub use http::response_tokens::{HandOut, HandOutRefresh, attach};
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
+pub use http::site::cookie_domain;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::NewSession;
 pub use service::refresh::RefreshAntiCsrf;

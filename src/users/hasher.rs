@@ -2,6 +2,7 @@
 //! would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -27,6 +28,8 @@ type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 #[derive(Clone)]
 pub struct Hasher {
     jobs: SyncSender<Job>,
+    /// Jobs that no thread has begun.
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,12 @@ impl Hasher {
             let thread = thread::Builder::new().name("password-hash".to_owned());
             thread.spawn(move || work_until_closed(&waiting)).map_err(|_no_thread| Error::Hashing)?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, waiting: Arc::default() })
+    }
+
+    /// How many passwords wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     pub async fn hash(&self, password: NewPassword) -> Result<String, Error> {
@@ -91,13 +99,19 @@ impl Hasher {
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
         let job = move |memory: &mut Vec<Block>| {
+            waiting.fetch_sub(1, Ordering::Relaxed);
             // Nobody works for those who went away while they waited.
             if !reply.is_closed() {
                 let _gone_meanwhile = reply.send(work(memory));
             }
         };
-        self.jobs.try_send(Box::new(job)).map_err(|_full| Error::Busy)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.try_send(Box::new(job)).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::Busy);
+        }
         let answer = tokio::time::timeout(WAIT_MAX, answer).await.map_err(|_late| Error::Busy)?;
         answer.map_err(|_panicked| Error::Hashing)
     }

@@ -114,6 +114,11 @@ impl From<Error> for Problem {
 }
 
 impl Users {
+    /// The threads that hash passwords.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
     /// The users of that collection.
     pub fn new(
         fauna: AsApp,

@@ -110,7 +110,7 @@ async fn a_session_can_be_created_for_any_document() {
         assert_eq!(world.count_tokens().await, 4, "each session has a Fauna token");
         let unknown = world.visitor().post("/enter/9999", &json!({})).await;
         assert_eq!((unknown.status, unknown.set_cookies().len()), (404, 0), "{}", unknown.text);
-        assert!(unknown.text.contains("no user"), "{}", unknown.text);
+        assert!(unknown.text.contains("no user has this id"), "{}", unknown.text);
     }
 }
 

@@ -24,6 +24,7 @@ mod mailbox;
 mod metrics;
 mod origin;
 mod outage;
+mod own_feature;
 mod own_site;
 mod pages;
 mod password_reset;

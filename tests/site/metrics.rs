@@ -1,6 +1,6 @@
 //! Metrics for Prometheus: who may read them, and what they say.
 
-use crate::world::World;
+use crate::world::{World, credentials};
 
 const TOKEN: &str = "token-of-the-scraper";
 
@@ -43,4 +43,27 @@ async fn requests_are_counted_by_route_pattern_never_by_path() {
         assert!(text.contains(line), "no {line} in {text}");
     }
     assert!(!text.contains("4711"), "a path is in {text}");
+}
+
+#[actix_rt::test]
+async fn sign_ins_refreshes_and_tokens_are_counted_by_outcome() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let user = world.sign_up("ann@example.com").await;
+    world.visitor().post("/auth/signin", &credentials("ann@example.com", "wrong password 1")).await;
+    user.refresh().await;
+    user.sign_out().await;
+    let (_, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
+    for line in [
+        r#"sign_ins_total{outcome="wrong_credentials"}"#,
+        r#"refreshes_total{outcome="ok"}"#,
+        "fauna_tokens_issued_total",
+        "fauna_tokens_deleted_total",
+        "fauna_token_revocation_delay_seconds_count",
+        "sessions_live",
+        "mail_queue_length",
+        "password_hashing_queue_length",
+        "fauna_tokens_pending_deletion",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
 }

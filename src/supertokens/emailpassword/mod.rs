@@ -22,10 +22,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::account::AccountServices;
+use crate::http::metrics::SIGN_INS;
 use crate::session::{NewSession, Requirements, RevokeReason, Transfer, UserId};
 use crate::throttle::{Action, Client};
 use crate::users::{Email, NewAccount, NewPassword, SignUp, User};
-use crate::{session, users};
+use crate::{session, throttle, users};
 
 pub use crate::account::Error;
 pub use fields::{Admission, Check, SignUpField, anybody};
@@ -112,6 +113,26 @@ impl EmailPassword {
 
     /// Signs a user in. `transfer` as in [`EmailPassword::sign_up`].
     pub async fn sign_in(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
+        let outcome = self.try_sign_in(request, form, transfer).await;
+        let label = match &outcome {
+            Ok(Outcome::SignedIn(_)) => Some("ok"),
+            Ok(Outcome::WrongCredentials) => Some("wrong_credentials"),
+            Ok(Outcome::Mailed | Outcome::Refused(_) | Outcome::InvalidLink) => None,
+            Err(Error::Throttle(throttle::Error::TooMany { .. })) => Some("throttled"),
+            Err(_) => Some("failed"),
+        };
+        if let Some(label) = label {
+            metrics::counter!(SIGN_INS, "outcome" => label).increment(1);
+        }
+        outcome
+    }
+
+    async fn try_sign_in(
         &self,
         request: &HttpRequest,
         form: &Form,
