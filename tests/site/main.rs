@@ -13,6 +13,7 @@ mod commands;
 mod comments;
 mod email_verification;
 mod fauna_tokens;
+mod from_supertokens;
 mod guessing;
 mod hidden_accounts;
 mod imports;
