@@ -95,7 +95,13 @@ async fn import(
 ) -> Result<(Json<Value>, StatusCode), Problem> {
     let body = body.map_err(|_unread| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))?;
     match admin.import_body(&body).await {
-        Ok(count) => Ok((Json(json!({"status": "OK", "imported": count})), StatusCode::OK)),
+        Ok(report) => {
+            let mut answer = json!({"status": "OK", "imported": report.imported});
+            if let (false, Some(answer)) = (report.adopted.is_empty(), answer.as_object_mut()) {
+                answer.insert("adopted".to_owned(), report.adopted.into());
+            }
+            Ok((Json(answer), StatusCode::OK))
+        }
         Err(Error::Import(problems)) => {
             let message = Error::Import(Vec::new()).to_string();
             let answer = json!({"message": message, "error": message, "users": problems});
