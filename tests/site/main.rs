@@ -12,6 +12,7 @@ mod bodies;
 mod commands;
 mod comments;
 mod email_verification;
+mod existing_users;
 mod fauna_tokens;
 mod from_supertokens;
 mod guessing;
