@@ -42,6 +42,7 @@ pub fn routes(api: &mut Routes<'_>) {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct PartQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
@@ -51,6 +52,7 @@ struct PartQuery {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EmailQuery {
     email: String,
 }

@@ -79,7 +79,12 @@ impl AppState {
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
             .map_err(io::Error::other)?;
-        let trusted = Trusted { slow_path: IMPORT_PATH, others: config.website.allowed_origins.clone(), ..trusted };
+        let trusted = Trusted {
+            others: config.website.allowed_origins.clone(),
+            supertokens_path: config.session.api_base_path.clone(),
+            slow_path: IMPORT_PATH,
+            ..trusted
+        };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
