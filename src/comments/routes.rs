@@ -35,6 +35,7 @@ pub fn seed_routes(root: &mut Routes<'_>) {
 
 /// Query of `GET /api/comments`.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PartQuery {
     limit: Option<i64>,
     /// `next` of the previous page.

@@ -54,7 +54,8 @@ pub fn answer(answers: &dyn Answers, error: Error) -> HttpResponse {
         Error::Theft { .. } => answers.theft(),
         Error::InvalidClaims(failures) => answers.invalid_claims(&failures),
         Error::DuplicateCookiesCleared => answers.duplicate_cookies_cleared(),
-        other @ (Error::Settings(_)
+        other @ (Error::UnknownUser
+        | Error::Settings(_)
         | Error::DuplicateCookies
         | Error::PayloadTooLarge
         | Error::Abandoned

@@ -20,7 +20,7 @@ use crate::session::rotation::Position;
 use crate::session::service::{Sessions, Unsigned};
 use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::tokens::payload;
-use crate::session::{Error, SessionHandle, TokenRequest, UserId, Version, claims, store};
+use crate::session::{Error, IssueError, SessionHandle, TokenRequest, UserId, Version, claims, store};
 
 /// A session to be made.
 pub struct NewSession {
@@ -51,7 +51,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The database or the companion fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
-    /// of the user were ended before this one had begun. [`Error::Ended`]: what is to be proven does not hold any more.
+    /// of the user were ended before this one had begun. [`Error::UnknownUser`]: there is no user of that id. [`Error::Ended`]: what is to be proven does not hold any more.
     pub async fn create(
         &self,
         request: &HttpRequest,
@@ -125,7 +125,11 @@ impl Sessions {
         };
 
         let request = TokenRequest { proof: new.proof, ..self.request(&session, &refresh, now) };
-        let minted = self.token_provider().issue(&request).await?;
+        let minted = match self.token_provider().issue(&request).await {
+            // Without a proof there is no other reason to refuse a new session.
+            Err(IssueError::Refused(_)) if request.proof.is_none() => return Err(Error::UnknownUser),
+            issued => issued?,
+        };
         let pair = Unsigned { refresh, parent: None, request, minted, version };
         let issued = self.sign_pair(&session, &pair).await?;
         let mut transaction = self.store().begin().await?;
