@@ -1,4 +1,4 @@
-//! How long a Fauna token lives: exactly as long as the access token it was minted with can be used (design section 5).
+//! How long a Fauna token lives: exactly as long as the access token it was issued with can be used (design section 5).
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// Which refresh tokens an access token, and the Fauna token minted with it, descend from.
+/// Which refresh tokens an access token, and the Fauna token issued with it, descend from.
 #[derive(Clone, Copy, Debug)]
 pub struct Descent<'a> {
     /// Lineage of the refresh token that was handed out with it.
@@ -67,7 +67,7 @@ pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, n
 
 /// What is to be done with a token now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Action {
     /// Nothing.
     Keep,
     /// It is deleted in Fauna.
@@ -76,14 +76,14 @@ pub enum Fate {
     Bury,
 }
 
-/// What is to be done with a token. `patience` is how long a request that mints may take.
-pub fn fate(token: &Token, live: bool, patience: Duration, now: Timestamp) -> Fate {
+/// What is to be done with a token. `issue_timeout` is how long a request that mints may take.
+pub fn action(token: &Token, live: bool, issue_timeout: Duration, now: Timestamp) -> Action {
     match (token.confirmed, live) {
-        (true, false) => Fate::Collect,
+        (true, false) => Action::Delete,
         // Its access token has ended: it is of no use, and Fauna has let it end.
-        (true, true) if token.expires_at <= now => Fate::Collect,
-        (false, _) if token.created_at.after(patience) <= now => Fate::Bury,
-        (true, true) | (false, _) => Fate::Keep,
+        (true, true) if token.expires_at <= now => Action::Delete,
+        (false, _) if token.created_at.after(issue_timeout) <= now => Action::BlockId,
+        (true, true) | (false, _) => Action::Keep,
     }
 }
 
@@ -144,19 +144,19 @@ mod tests {
 
     #[test]
     fn what_was_not_confirmed_in_time_is_buried() {
-        let patience = Duration::from_secs(10);
+        let issue_timeout = Duration::from_secs(10);
         let unconfirmed = Token { confirmed: false, ..token("a", "") };
         for (what, token, live, now, expected) in [
-            ("in use", &token("a", ""), true, 50, Fate::Keep),
-            ("dead", &token("a", ""), false, 1, Fate::Collect),
-            ("in use for the last time", &token("a", ""), true, 499, Fate::Keep),
-            ("expired, though its session goes on", &token("a", ""), true, 500, Fate::Collect),
-            ("being minted for a session not yet there", &unconfirmed, false, 9, Fate::Keep),
-            ("being minted for a refresh", &unconfirmed, true, 9, Fate::Keep),
-            ("never confirmed", &unconfirmed, false, 10, Fate::Bury),
-            ("never confirmed, though its parent is effective", &unconfirmed, true, 10, Fate::Bury),
+            ("in use", &token("a", ""), true, 50, Action::Keep),
+            ("dead", &token("a", ""), false, 1, Action::Delete),
+            ("in use for the last time", &token("a", ""), true, 499, Action::Keep),
+            ("expired, though its session goes on", &token("a", ""), true, 500, Action::Delete),
+            ("being issued for a session not yet there", &unconfirmed, false, 9, Action::Keep),
+            ("being issued for a refresh", &unconfirmed, true, 9, Action::Keep),
+            ("never confirmed", &unconfirmed, false, 10, Action::BlockId),
+            ("never confirmed, though its parent is effective", &unconfirmed, true, 10, Action::BlockId),
         ] {
-            assert_eq!(fate(token, live, patience, at(now)), expected, "{what}");
+            assert_eq!(action(token, live, issue_timeout, at(now)), expected, "{what}");
         }
     }
 }

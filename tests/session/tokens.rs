@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use starter::session::{AntiCsrf, NewSession, UserId, Version};
 
-use crate::world::{Answer, SECOND, Visitor, World, claims};
+use crate::world::{Response, SECOND, TestClient, World, claims};
 
 /// The same token with another part.
 fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
@@ -80,7 +80,7 @@ async fn cookies_that_come_twice() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let bob = world.sign_in("bob").await;
-    let twice = |visitor: &Visitor, name: &str, value: &str| {
+    let twice = |visitor: &TestClient, name: &str, value: &str| {
         let mut visitor = visitor.clone();
         let (mut own, path) = visitor.jar.remove(name).unwrap();
         own = format!("{own}; {name}={value}");
@@ -108,7 +108,7 @@ async fn cookies_that_come_twice() {
 
 #[tokio::test]
 async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
-    let world = World::with(|wishes| wishes.settings.refuse_duplicate_cookies = true).await;
+    let world = World::with(|options| options.settings.refuse_duplicate_cookies = true).await;
     let mut ann = world.sign_in("ann").await;
     let twice = format!("{}; sAccessToken=x", ann.access_token());
     ann.set_cookie("sAccessToken", &twice);
@@ -119,9 +119,9 @@ async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
 
 #[tokio::test]
 async fn cookies_of_an_older_domain_are_removed() {
-    let world = World::with(|wishes| {
-        wishes.settings.cookie_domain = Some("example.com".to_owned());
-        wishes.settings.older_cookie_domain = Some(String::new());
+    let world = World::with(|options| {
+        options.settings.cookie_domain = Some("example.com".to_owned());
+        options.settings.older_cookie_domain = Some(String::new());
     })
     .await;
     let mut ann = world.sign_in("ann").await;
@@ -168,7 +168,7 @@ async fn a_header_counts_more_than_a_cookie() {
 
 #[tokio::test]
 async fn a_way_that_is_not_allowed_counts_as_absent() {
-    let world = World::with(|wishes| wishes.settings.transfer = Some(starter::session::Transfer::Header)).await;
+    let world = World::with(|options| options.settings.transfer = Some(starter::session::Transfer::Header)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     assert!(ann.jar.is_empty());
@@ -184,7 +184,7 @@ async fn a_way_that_is_not_allowed_counts_as_absent() {
 /// S-C-20; session.md 1.5.
 #[tokio::test]
 async fn anti_csrf_by_token() {
-    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     let token = answer.header("anti-csrf").unwrap().to_owned();
@@ -207,7 +207,7 @@ async fn anti_csrf_by_token() {
 
 #[tokio::test]
 async fn anti_csrf_by_header() {
-    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
+    let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
     let mut ann = world.sign_in("ann").await;
     assert!(ann.post("/me").await.is_try_refresh());
     let answer = ann.clone().refresh().await;
@@ -219,7 +219,7 @@ async fn anti_csrf_by_header() {
 
 #[tokio::test]
 async fn scripts_may_read_the_access_token_only_where_that_is_set() {
-    let world = World::with(|wishes| wishes.settings.expose_access_token = true).await;
+    let world = World::with(|options| options.settings.expose_access_token = true).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     assert_eq!(answer.header("st-access-token"), ann.cookie("sAccessToken"));
@@ -329,13 +329,13 @@ async fn an_access_token_of_version_two_in_a_header() {
 }
 
 /// What an access token of version 2 says.
-pub fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
+pub fn of_version_two(visitor: &TestClient) -> Map<String, Value> {
     let payload = visitor.access_token().split('.').nth(1).unwrap();
     serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
 }
 
 /// When a cookie of an answer ends, in seconds.
-fn until_of(answer: &Answer, name: &str) -> i64 {
+fn until_of(answer: &Response, name: &str) -> i64 {
     let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let line = lines.into_iter().find(|line| line.starts_with(name)).unwrap();
     let date = line.split("; ").find_map(|part| part.strip_prefix("Expires=")).unwrap().replace("GMT", "+0000");

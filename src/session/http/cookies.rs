@@ -11,7 +11,7 @@ use cookie::{Cookie, CookieBuilder};
 use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
-use crate::session::http::frontend_version::ID_COOKIE;
+use crate::session::compat::ID_COOKIE;
 use crate::session::settings::{SameSite, Settings};
 
 /// The end of the year 9999: what is to last longer lasts until then.

@@ -20,9 +20,9 @@ use secrecy::SecretString;
 use crate::clock::Timestamp;
 use crate::session::SessionHandle;
 use crate::session::http::cookies::CookieRules;
-use crate::session::http::frontend_version;
-use crate::session::http::frontend_version::FrontendVersion;
-use crate::session::http::transport::Travel;
+use crate::session::compat;
+use crate::session::compat::FrontendVersion;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Transfer;
 use crate::session::tokens::payload;
 use crate::session::tokens::verified_cache::Verified;
@@ -45,17 +45,17 @@ const ACCESS_COOKIE_LIFE: Duration = Duration::from_hours(365 * 24);
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 
 /// Tokens to hand out.
-pub struct HandOut {
+pub struct SessionTokens {
     /// The access token.
     pub access: SecretString,
     /// What it says.
     pub token: Arc<Verified>,
     /// Present where a new refresh token goes along.
-    pub refresh: Option<HandOutRefresh>,
+    pub refresh: Option<NewRefreshToken>,
 }
 
 /// A refresh token to hand out.
-pub struct HandOutRefresh {
+pub struct NewRefreshToken {
     /// The token.
     pub token: SecretString,
     /// When its cookie ends.
@@ -64,7 +64,7 @@ pub struct HandOutRefresh {
     pub anti_csrf: Option<String>,
 }
 
-impl HandOut {
+impl SessionTokens {
     /// The session that they belong to.
     pub fn handle(&self) -> &SessionHandle {
         &self.token.claims.handle
@@ -77,11 +77,11 @@ impl HandOut {
 }
 
 /// How tokens are handed out to a client.
-pub struct Manner {
+pub struct DeliveryContext {
     /// How cookies are written.
     pub rules: Arc<CookieRules>,
     /// In cookies or headers, and for which frontend.
-    pub travel: Travel,
+    pub travel: TokenDelivery,
     /// Whether scripts may read an access token that travels in a cookie.
     pub expose: bool,
     /// Now.
@@ -130,16 +130,16 @@ impl ResponseTokens {
     }
 
     /// Notes tokens for the client.
-    pub fn hand_out(&self, manner: &Manner, tokens: HandOut) {
-        let mut notes = self.notes(&manner.rules);
-        let is_legacy = manner.travel.profile == FrontendVersion::Legacy;
+    pub fn set(&self, delivery_context: &DeliveryContext, tokens: SessionTokens) {
+        let mut notes = self.notes(&delivery_context.rules);
+        let is_legacy = delivery_context.delivery.frontend == FrontendVersion::Legacy;
         let claims = &tokens.token.claims;
         let access = tokens.access.expose_secret().to_owned();
         notes.front = Some(payload::front_token(claims));
-        match manner.travel.transfer {
+        match delivery_context.delivery.transfer {
             Transfer::Cookie => {
-                let ends = if is_legacy { claims.expiry() } else { manner.now.after(ACCESS_COOKIE_LIFE) };
-                if manner.expose {
+                let ends = if is_legacy { claims.expiry() } else { delivery_context.now.after(ACCESS_COOKIE_LIFE) };
+                if delivery_context.expose {
                     notes.access_header = Some(access.clone());
                 }
                 notes.access_cookie = Some((access, ends));
@@ -148,7 +148,7 @@ impl ResponseTokens {
         }
         let Some(refresh) = tokens.refresh else { return };
         let token = refresh.token.expose_secret().to_owned();
-        match manner.travel.transfer {
+        match delivery_context.delivery.transfer {
             Transfer::Cookie => {
                 notes.refresh_cookie = Some((token, refresh.expires_at));
                 notes.anti_csrf = refresh.anti_csrf;
@@ -156,7 +156,7 @@ impl ResponseTokens {
             Transfer::Header => notes.refresh_header = Some(token),
         }
         if is_legacy {
-            let id = frontend_version::id(&claims.hash1);
+            let id = compat::id(&claims.hash1);
             notes.id_header = Some(format!("{id};{}", refresh.expires_at.millis()));
             notes.id_cookie = Some((id, refresh.expires_at));
         }

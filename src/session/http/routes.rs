@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::events::RevokeReason;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
-use crate::session::http::frontend_version;
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::compat;
+use crate::session::compat::FrontendVersion;
 use crate::session::tokens::signing_keys::Jwk;
 use crate::session::{
     Error, Refused, Requirements, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow, UserId,
@@ -66,7 +66,7 @@ async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json
     let found = sessions.get_session(&request, &requirements).await;
     let signed_in = match found.and_then(|found| found.ok_or(Error::Missing)) {
         Err(Error::Missing | Error::Ended(_))
-            if frontend_version::of_request(request.headers()) == FrontendVersion::Legacy =>
+            if compat::of_request(request.headers()) == FrontendVersion::Legacy =>
         {
             return Ok(Json(Done::OK));
         }

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 use crate::session::http::cookies;
 use crate::session::http::cookies::{CookieRules, Sent};
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::compat::FrontendVersion;
 use crate::session::settings::Transfer;
 
 /// How the client wants its tokens.
@@ -16,11 +16,11 @@ const SCHEME: &[u8] = b"bearer ";
 
 /// How tokens reach this client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Travel {
+pub struct TokenDelivery {
     /// In cookies or headers.
     pub transfer: Transfer,
     /// For which generation of frontends.
-    pub profile: FrontendVersion,
+    pub frontend: FrontendVersion,
 }
 
 /// The token in `Authorization: Bearer …`.

@@ -11,13 +11,13 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::events::EventKind;
-use crate::session::http::frontend_version::FrontendVersion;
-use crate::session::http::response_tokens::{HandOut, ResponseTokens};
+use crate::session::compat::FrontendVersion;
+use crate::session::http::response_tokens::{SessionTokens, ResponseTokens};
 use crate::session::http::signed_in::SignedIn;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::http::{frontend_version, transport};
-use crate::session::rotation::Position;
-use crate::session::service::{Sessions, Unsigned};
+use crate::session::rotation::RotationState;
+use crate::session::service::{Sessions, UnsignedTokens};
 use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::tokens::payload;
 use crate::session::{Error, SessionHandle, TokenRequest, UserId, Version, claims, store};
@@ -68,34 +68,34 @@ impl Sessions {
     /// As [`Sessions::create`].
     pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
         let (headers, set) = (request.headers(), new.transfer.or(self.settings().transfer));
-        let (transfer, profile) = match frontend_version::of_request(headers) {
+        let (transfer, frontend) = match compat::of_request(headers) {
             // Frontends of old know nothing of headers.
             FrontendVersion::Legacy if set != Some(Transfer::Header) => (Transfer::Cookie, FrontendVersion::Legacy),
             FrontendVersion::Legacy | FrontendVersion::Modern => {
                 (transport::for_create(headers, set), FrontendVersion::Modern)
             }
         };
-        let travel = Travel { transfer, profile };
+        let travel = TokenDelivery { transfer, frontend };
         let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
         let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let sessions = self.clone();
         // A client that goes away must not stop this halfway (security.md F7).
-        let version = profile.version();
+        let version = frontend.version();
         let issued = tokio::spawn(async move { sessions.issue_as(new, with_anti_csrf, version).await }).await??;
         let response_tokens = ResponseTokens::of(request);
         if transport::carries_access(headers, self.cookies(), other) {
             response_tokens.clear(self.cookies(), other);
         }
         let token = Arc::clone(&issued.token);
-        response_tokens.hand_out(&self.manner(travel), issued);
-        Ok(SignedIn::new(self.clone(), token, travel, response_tokens))
+        response_tokens.set(&self.delivery_context(delivery), issued);
+        Ok(SignedIn::new(self.clone(), token, delivery, response_tokens))
     }
 
     /// Creates a session without a request; the caller hands out the tokens.
     ///
     /// # Errors
     /// As [`Sessions::create`].
-    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
+    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<SessionTokens, Error> {
         self.issue_as(new, with_anti_csrf, Version::Five).await
     }
 
@@ -103,20 +103,20 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`Sessions::create`].
-    pub async fn issue_as(&self, new: NewSession, with_anti_csrf: bool, version: Version) -> Result<HandOut, Error> {
+    pub async fn issue_as(&self, new: NewSession, with_anti_csrf: bool, version: Version) -> Result<SessionTokens, Error> {
         let now = self.now();
         let payload = self.first_payload(&new.user, new.payload, &new.known, version).await?;
         let mut bits = [0; 16];
         rand::fill(&mut bits)?;
         let handle = SessionHandle::random(bits);
-        let refresh = self.mint_refresh(&handle, None, with_anti_csrf)?;
+        let refresh = self.issue_refresh_token(&handle, None, with_anti_csrf)?;
         let ends_at = now.after(self.settings().absolute_lifetime);
         let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
-        let position = Position { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
+        let rotation = RotationState { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
         let session = store::Session {
             handle,
             user: new.user,
-            position,
+            rotation,
             created_at: now,
             refreshed_at: now,
             ends_at,
@@ -126,7 +126,7 @@ impl Sessions {
 
         let request = TokenRequest { proof: new.proof, ..self.request(&session, &refresh, now) };
         let minted = self.token_provider().issue(&request).await?;
-        let pair = Unsigned { refresh, parent: None, request, minted, version };
+        let pair = UnsignedTokens { refresh, parent: None, request, minted, version };
         let issued = self.sign_pair(&session, &pair).await?;
         let mut transaction = self.store().begin().await?;
         self.store().insert(&mut transaction, &session).await?;
@@ -135,7 +135,7 @@ impl Sessions {
             kept => kept?,
         }
         transaction.commit().await?;
-        let kind = EventKind::SessionCreated { expires_at: session.position.expires_at };
+        let kind = EventKind::SessionCreated { expires_at: session.rotation.expires_at };
         self.publish(&session.user, &session.handle, kind);
         self.token_provider().on_persisted(&pair.request, &pair.minted);
         Ok(issued)

@@ -17,8 +17,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
 use crate::events::{EventKind, RevokeReason};
 use crate::session::http::cookies::CookieRules;
-use crate::session::http::response_tokens::{HandOut, HandOutRefresh, Manner};
-use crate::session::http::transport::Travel;
+use crate::session::http::response_tokens::{SessionTokens, NewRefreshToken, DeliveryContext};
+use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Settings;
 use crate::session::store::Store;
 use crate::session::tokens::access_token::{Claims, Parent};
@@ -56,7 +56,7 @@ struct Inner {
 }
 
 /// The tokens of a session, about to be signed.
-pub struct Unsigned {
+pub struct UnsignedTokens {
     /// The refresh token.
     pub refresh: RefreshToken,
     /// What the access token says of where it comes from.
@@ -132,7 +132,7 @@ impl Sessions {
     pub async fn info(&self, handle: &SessionHandle) -> Result<Option<SessionInfo>, Error> {
         let session = self.store().find(handle).await?;
         let now = self.now();
-        Ok(session.filter(|session| session.position.expires_at > now).map(SessionInfo::from))
+        Ok(session.filter(|session| session.rotation.expires_at > now).map(SessionInfo::from))
     }
 
     /// Deletes some expired sessions and keys. True: there may be more.
@@ -227,7 +227,7 @@ impl Sessions {
     }
 
     /// A refresh token for a session.
-    pub(in crate::session) fn mint_refresh(
+    pub(in crate::session) fn issue_refresh_token(
         &self,
         handle: &SessionHandle,
         parent: Option<&crate::session::Lineage>,
@@ -235,7 +235,7 @@ impl Sessions {
     ) -> Result<RefreshToken, Error> {
         self.keys().with_refresh_keys(|keys| {
             let key = keys.first().ok_or(Error::NoKey)?;
-            Ok(RefreshToken::mint(key, handle, parent, with_anti_csrf)?)
+            Ok(RefreshToken::issue(key, handle, parent, with_anti_csrf)?)
         })
     }
 
@@ -261,8 +261,8 @@ impl Sessions {
     pub(in crate::session) async fn sign_pair(
         &self,
         session: &store::Session,
-        pair: &Unsigned,
-    ) -> Result<HandOut, Error> {
+        pair: &UnsignedTokens,
+    ) -> Result<SessionTokens, Error> {
         let now = self.now();
         let mut payload = session.payload.clone();
         payload.extend(pair.minted.claims.clone());
@@ -278,28 +278,28 @@ impl Sessions {
             anti_csrf: refresh.anti_csrf.clone(),
             payload,
         };
-        let mut hand_out = self.sign(claims).await?;
-        hand_out.refresh = Some(HandOutRefresh {
+        let mut tokens = self.sign(claims).await?;
+        tokens.refresh = Some(NewRefreshToken {
             token: refresh.expose().into(),
             expires_at: now.after(self.settings().refresh_token_lifetime).min(session.ends_at),
             anti_csrf: refresh.anti_csrf.clone(),
         });
-        Ok(hand_out)
+        Ok(tokens)
     }
 
     /// Signs claims; the token needs no verification any more.
-    pub(in crate::session) async fn sign(&self, claims: Claims) -> Result<HandOut, Error> {
+    pub(in crate::session) async fn sign(&self, claims: Claims) -> Result<SessionTokens, Error> {
         let key = self.keys().signing(self.now()).await?;
         let access = claims.sign(&key.kid, &key.encoding)?;
         let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
         self.verified().insert(access.clone(), Arc::clone(&token));
-        Ok(HandOut { access: access.into(), token, refresh: None })
+        Ok(SessionTokens { access: access.into(), token, refresh: None })
     }
 
     /// How tokens are handed out to a client.
-    pub(in crate::session) fn manner(&self, travel: Travel) -> Manner {
+    pub(in crate::session) fn delivery_context(&self, delivery: TokenDelivery) -> DeliveryContext {
         let rules = Arc::clone(self.cookies());
-        Manner { rules, travel, expose: self.settings().expose_access_token, now: self.now() }
+        DeliveryContext { rules, delivery, expose: self.settings().expose_access_token, now: self.now() }
     }
 }
 
@@ -310,7 +310,7 @@ impl From<store::Session> for SessionInfo {
             user_id: session.user,
             created_at: session.created_at,
             refreshed_at: session.refreshed_at,
-            expires_at: session.position.expires_at,
+            expires_at: session.rotation.expires_at,
             payload: session.payload,
             data: session.data,
         }

@@ -7,9 +7,9 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::events::{EventKind, RevokeReason};
-use crate::session::http::response_tokens::HandOut;
-use crate::session::rotation::{Descent, Refresh};
-use crate::session::service::{Sessions, Unsigned};
+use crate::session::http::response_tokens::SessionTokens;
+use crate::session::rotation::{Descent, RefreshDecision};
+use crate::session::service::{Sessions, UnsignedTokens};
 use crate::session::settings::AntiCsrf;
 use crate::session::store::{Promotion, Session};
 use crate::session::tokens::access_token::Parent;
@@ -37,7 +37,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Ended`], [`Error::Theft`] (the session has been ended), or what keeps us from answering; then nothing
     /// happened.
-    pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<HandOut, Error> {
+    pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<SessionTokens, Error> {
         self.refresh_as(text, anti_csrf, Version::Five).await
     }
 
@@ -47,7 +47,7 @@ impl Sessions {
         text: &str,
         anti_csrf: RefreshAntiCsrf,
         version: Version,
-    ) -> Result<HandOut, Error> {
+    ) -> Result<SessionTokens, Error> {
         let presented = self.read_refresh(text).await?;
         let is_via_token = self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let with_anti_csrf = is_via_token && anti_csrf != RefreshAntiCsrf::Unneeded;
@@ -58,7 +58,7 @@ impl Sessions {
             return Err(Error::Ended("the anti-CSRF token does not belong to the refresh token"));
         }
         let descent = Descent { lineage: presented.lineage(), parent: presented.parent.clone() };
-        let mut child: Option<Unsigned> = None;
+        let mut child: Option<UnsignedTokens> = None;
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let Some(session) = self.store().find(&presented.handle).await? else {
@@ -68,15 +68,15 @@ impl Sessions {
             if version == Version::Five && payload::is_protected(&session.payload) {
                 return Err(Error::Ended("its payload holds a claim of the session's own"));
             }
-            let decided = rotation::refresh(&descent, &session.position, self.settings().grace, now);
+            let decided = rotation::refresh(&descent, &session.rotation, self.settings().grace, now);
             let parent = match decided {
-                Refresh::Mint | Refresh::Promote => Parent::Hash1(presented.hash1()),
-                Refresh::Regrant => Parent::Lineage(session.position.current.clone()),
-                Refresh::Expired => return Err(Error::Ended("the session has expired")),
-                Refresh::Theft if self.end_for_theft(&session).await? => {
+                RefreshDecision::IssueChild | RefreshDecision::Promote => Parent::Hash1(presented.hash1()),
+                RefreshDecision::IssueSibling => Parent::Lineage(session.rotation.current.clone()),
+                RefreshDecision::Expired => return Err(Error::Ended("the session has expired")),
+                RefreshDecision::Theft if self.end_for_theft(&session).await? => {
                     return Err(Error::Theft { handle: session.handle, user: session.user });
                 }
-                Refresh::Theft => continue,
+                RefreshDecision::Theft => continue,
             };
             let ready = match child.take() {
                 Some(child) if child.parent.as_ref() == Some(&parent) => child,
@@ -108,7 +108,7 @@ impl Sessions {
         let (grace, now) = (self.settings().grace, self.now());
         let serves = |token: &&RefreshToken| {
             let descent = Descent { lineage: token.lineage(), parent: token.parent.clone() };
-            rotation::refresh(&descent, &session.position, grace, now) != Refresh::Theft
+            rotation::refresh(&descent, &session.rotation, grace, now) != RefreshDecision::Theft
         };
         Ok(ours.iter().find(serves).unwrap_or(first).expose().to_owned())
     }
@@ -129,8 +129,8 @@ impl Sessions {
         session: &Session,
         parent: Parent,
         (with_anti_csrf, version): (bool, Version),
-    ) -> Result<Unsigned, Error> {
-        let refresh = self.mint_refresh(&session.handle, Some(&parent.lineage()), with_anti_csrf)?;
+    ) -> Result<UnsignedTokens, Error> {
+        let refresh = self.issue_refresh_token(&session.handle, Some(&parent.lineage()), with_anti_csrf)?;
         let request = self.request(session, &refresh, self.now());
         let minted = match self.token_provider().issue(&request).await {
             Err(IssueError::Refused(why)) => {
@@ -139,7 +139,7 @@ impl Sessions {
             }
             minted => minted?,
         };
-        Ok(Unsigned { refresh, parent: Some(parent), request, minted, version })
+        Ok(UnsignedTokens { refresh, parent: Some(parent), request, minted, version })
     }
 
     /// Makes the child good, if the session still stands where it was judged; nothing where it does not.
@@ -147,14 +147,14 @@ impl Sessions {
         &self,
         session: &Session,
         presented: &Lineage,
-        decided: Refresh,
-        child: &Unsigned,
-    ) -> Result<Option<HandOut>, Error> {
+        decided: RefreshDecision,
+        child: &UnsignedTokens,
+    ) -> Result<Option<SessionTokens>, Error> {
         let issued = self.sign_pair(session, child).await?;
-        let current = &session.position.current;
+        let current = &session.rotation.current;
         let now = self.now();
         let mut transaction = self.store().begin().await?;
-        let stands = if decided == Refresh::Promote {
+        let stands = if decided == RefreshDecision::Promote {
             let expires_at = now.after(self.settings().refresh_token_lifetime);
             let change = Promotion { handle: &session.handle, from: current, to: presented, at: now, expires_at };
             self.store().promote_in(&mut transaction, change).await?
@@ -167,7 +167,7 @@ impl Sessions {
         }
         self.token_provider().persist(&mut transaction, &child.request, &child.minted).await?;
         transaction.commit().await?;
-        if decided == Refresh::Promote {
+        if decided == RefreshDecision::Promote {
             self.announce_promotion(session, now);
         }
         self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
@@ -177,7 +177,7 @@ impl Sessions {
 
     /// Ends a session because a token of it was used twice. False: it has moved on meanwhile; judge again.
     async fn end_for_theft(&self, session: &Session) -> Result<bool, Error> {
-        let ended = self.store().delete_if(&session.handle, &session.position.current).await?;
+        let ended = self.store().delete_if(&session.handle, &session.rotation.current).await?;
         if ended {
             tracing::warn!(session = %session.handle, user = %session.user, "refresh token used twice, session ended");
             let ended = [(session.handle.clone(), session.user.clone())];

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::events::EventKind;
-use crate::session::http::response_tokens::HandOut;
-use crate::session::rotation::Use;
+use crate::session::http::response_tokens::SessionTokens;
+use crate::session::rotation::AccessDecision;
 use crate::session::service::Sessions;
 use crate::session::store::{Promotion, Session};
 use crate::session::tokens::access_token::{Claims, Signer, Unverified};
@@ -23,7 +23,7 @@ pub struct Accepted {
     /// What the token says, or the one that replaces it.
     pub token: Arc<Verified>,
     /// For the client, where the token is replaced.
-    pub renewed: Option<HandOut>,
+    pub renewed: Option<SessionTokens>,
 }
 
 impl Sessions {
@@ -104,18 +104,18 @@ impl Sessions {
             let Some(session) = self.store().find(&token.claims.handle).await? else {
                 return Err(Error::Ended("there is no such session"));
             };
-            if session.position.expires_at < now {
+            if session.rotation.expires_at < now {
                 return Err(Error::Ended("the session has expired"));
             }
             let has_changed = check_database && self.application_payload(&token.claims) != session.payload;
-            let is_effective = token.descent.lineage == session.position.current;
-            match rotation::access(&token.descent, &session.position) {
-                Use::Keep if has_changed && is_effective => {}
-                Use::Keep => return Ok(Accepted { token, renewed: None }),
-                Use::Renew => {}
-                Use::Promote => {
+            let is_effective = token.descent.lineage == session.rotation.current;
+            match rotation::access(&token.descent, &session.rotation) {
+                AccessDecision::Accept if has_changed && is_effective => {}
+                AccessDecision::Accept => return Ok(Accepted { token, renewed: None }),
+                AccessDecision::Replace => {}
+                AccessDecision::Promote => {
                     let expires_at = now.after(self.settings().refresh_token_lifetime);
-                    let (from, to) = (&session.position.current, &token.descent.lineage);
+                    let (from, to) = (&session.rotation.current, &token.descent.lineage);
                     let change = Promotion { handle: &session.handle, from, to, at: now, expires_at };
                     if !self.store().promote(change).await? {
                         continue;
@@ -131,7 +131,7 @@ impl Sessions {
     /// The same token without a parent, with what the session says now, and with the same end (design D2).
     async fn replace(&self, claims: &Claims, session: &Session) -> Result<Accepted, Error> {
         let mut payload = session.payload.clone();
-        payload.extend(self.companions_claims(claims));
+        payload.extend(self.provider_claims(claims));
         let claims = Claims { issued_at: self.now().seconds(), parent: None, payload, ..claims.clone() };
         let renewed = self.sign(claims).await?;
         Ok(Accepted { token: Arc::clone(&renewed.token), renewed: Some(renewed) })
@@ -146,7 +146,7 @@ impl Sessions {
     }
 
     /// What the companion put into a token.
-    pub(in crate::session) fn companions_claims(&self, claims: &Claims) -> Map<String, Value> {
+    pub(in crate::session) fn provider_claims(&self, claims: &Claims) -> Map<String, Value> {
         let reserved = self.token_provider().reserved_claims();
         let mut payload = claims.payload.clone();
         payload.retain(|name, _| reserved.contains(&name.as_str()));

@@ -6,15 +6,15 @@ use actix_web::HttpRequest;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 
-use crate::session::http::csrf;
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::http::anti_csrf;
+use crate::session::compat::FrontendVersion;
 use crate::session::http::response_tokens::ResponseTokens;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::service::Sessions;
 use crate::session::settings::Transfer;
 use crate::session::tokens::access_token::Unverified;
 use crate::session::tokens::signing_keys::Kind;
-use crate::session::{Error, HandOut, Requirements, SignedIn};
+use crate::session::{Error, SessionTokens, Requirements, SignedIn};
 
 impl Sessions {
     /// The session of an access token that came by some other way, and the token to replace it with where that is due; the
@@ -28,23 +28,23 @@ impl Sessions {
         access_token: &str,
         anti_csrf: Option<&str>,
         requirements: &Requirements,
-    ) -> Result<(SignedIn, Option<HandOut>), Error> {
+    ) -> Result<(SignedIn, Option<SessionTokens>), Error> {
         let token = self.verify(Unverified::parse(access_token).ok_or(Error::Missing)?).await?;
         if requirements.anti_csrf.unwrap_or(false) {
-            csrf::compare(token.claims.anti_csrf.as_deref(), anti_csrf)?;
+            anti_csrf::compare(token.claims.anti_csrf.as_deref(), anti_csrf)?;
         }
         let accepted = self.settle(token, requirements.check_database).await?;
-        let travel = Travel { transfer: Transfer::Header, profile: FrontendVersion::Modern };
-        let mut signed_in = SignedIn::new(self.clone(), accepted.token, travel, ResponseTokens::default());
+        let travel = TokenDelivery { transfer: Transfer::Header, frontend: FrontendVersion::Modern };
+        let mut signed_in = SignedIn::new(self.clone(), accepted.token, delivery, ResponseTokens::default());
         let validators = requirements.validators.as_deref().unwrap_or(&self.settings().validators);
         signed_in.assert_claims(validators).await?;
         Ok((signed_in, accepted.renewed))
     }
 
     /// Queues tokens that were made without a request for the response to this one.
-    pub fn attach(&self, request: &HttpRequest, tokens: HandOut, transfer: Transfer) {
-        let travel = Travel { transfer, profile: FrontendVersion::Modern };
-        ResponseTokens::of(request).hand_out(&self.manner(travel), tokens);
+    pub fn attach(&self, request: &HttpRequest, tokens: SessionTokens, transfer: Transfer) {
+        let travel = TokenDelivery { transfer, frontend: FrontendVersion::Modern };
+        ResponseTokens::of(request).set(&self.delivery_context(delivery), tokens);
     }
 
     /// A statement of ours for whoever reads our JWKS, signed with the key that is never replaced or with the one that signs

@@ -13,7 +13,7 @@ use crate::session::Error;
 use crate::session::claims::ClaimFailure;
 
 /// How refusals are answered. Implement what shall be different.
-pub trait Answers: Send + Sync {
+pub trait ErrorResponses: Send + Sync {
     /// The client is to refresh and come again. Must have the status that frontends take for an expired session.
     fn try_refresh(&self) -> HttpResponse {
         told(StatusCode::UNAUTHORIZED, "try refresh token")
@@ -42,12 +42,12 @@ pub trait Answers: Send + Sync {
 }
 
 /// The answers of SuperTokens' own backends.
-pub struct DefaultAnswers;
+pub struct DefaultErrorResponses;
 
-impl Answers for DefaultAnswers {}
+impl ErrorResponses for DefaultErrorResponses {}
 
 /// The answer to an error.
-pub fn answer(answers: &dyn Answers, error: Error) -> HttpResponse {
+pub fn answer(answers: &dyn ErrorResponses, error: Error) -> HttpResponse {
     match error {
         Error::TryRefresh(_) => answers.try_refresh(),
         Error::Missing | Error::Ended(_) => answers.unauthorised(),

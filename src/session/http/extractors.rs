@@ -12,13 +12,13 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::session::Error;
-use crate::session::http::answers::answer;
+use crate::session::http::error_responses::answer;
 use crate::session::http::cookies::Sent;
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::compat::FrontendVersion;
 use crate::session::http::requests::Requirements;
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::signed_in::SignedIn;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::http::{cookies, frontend_version, transport};
 use crate::session::service::Sessions;
 use crate::session::settings::{AntiCsrf, Transfer};
@@ -39,9 +39,9 @@ pub struct Refused {
 }
 
 impl Sessions {
-    /// Answers an error as the settings have it.
+    /// ErrorResponses an error as the settings have it.
     pub fn refuse(&self, error: Error) -> Refused {
-        let answer = answer(self.settings().answers.as_ref(), error);
+        let answer = answer(self.settings().error_responses.as_ref(), error);
         Refused { status: answer.status(), answer: Mutex::new(Some(answer)) }
     }
 }
@@ -50,7 +50,7 @@ impl Sessions {
 fn recall(sessions: &Sessions, request: &HttpRequest) -> Option<(Arc<Verified>, Transfer)> {
     let settings = sessions.settings();
     let headers = request.headers();
-    if !settings.validators.is_empty() || frontend_version::has_id_cookie(headers) {
+    if !settings.validators.is_empty() || compat::has_id_cookie(headers) {
         return None;
     }
     if transport::is_allowed(Transfer::Header, settings.transfer)
@@ -99,8 +99,8 @@ impl FromRequest for SignedIn {
         if let Some(sessions) = request.app_data::<Data<Sessions>>()
             && let Some((token, transfer)) = recall(sessions, request)
         {
-            let travel = Travel { transfer, profile: FrontendVersion::Modern };
-            let signed_in = Self::new(sessions.as_ref().clone(), token, travel, ResponseTokens::of(request));
+            let travel = TokenDelivery { transfer, frontend: FrontendVersion::Modern };
+            let signed_in = Self::new(sessions.as_ref().clone(), token, delivery, ResponseTokens::of(request));
             return Either::Left(ready(Ok(signed_in)));
         }
         Either::Right(Box::pin(required(request.clone(), Requirements::default())))
