@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::{ErrorResponses, AntiCsrf, NoTokenProvider, Sessions, Settings};
+use starter::session::{AntiCsrf, ErrorResponses, NoTokenProvider, Sessions, Settings};
 use tempfile::TempDir;
 
 /// Where pages come from, and an API of the same origin.

@@ -198,20 +198,9 @@ fn session_settings(config: &Config, address: SocketAddr) -> Result<session::Set
         api_gateway_path: wanted.api_gateway_path.clone(),
         cookie_domain: wanted.cookie_domain.clone(),
         older_cookie_domain: wanted.older_cookie_domain.clone(),
-        same_site: wanted.same_site.map(|same_site| match same_site {
-            config::SameSite::Lax => session::SameSite::Lax,
-            config::SameSite::Strict => session::SameSite::Strict,
-            config::SameSite::None => session::SameSite::None,
-        }),
-        anti_csrf: wanted.anti_csrf.map(|mode| match mode {
-            config::AntiCsrf::None => session::AntiCsrf::None,
-            config::AntiCsrf::ViaToken => session::AntiCsrf::ViaToken,
-            config::AntiCsrf::ViaCustomHeader => session::AntiCsrf::ViaCustomHeader,
-        }),
-        transfer: wanted.transfer.map(|transfer| match transfer {
-            config::Transfer::Cookie => session::Transfer::Cookie,
-            config::Transfer::Header => session::Transfer::Header,
-        }),
+        same_site: wanted.same_site,
+        anti_csrf: wanted.anti_csrf,
+        transfer: wanted.transfer,
         expose_access_token: wanted.expose_access_token,
         ..session::Settings::new(&api, &website, seal_ring(config)?)
     })

@@ -23,7 +23,7 @@ use reader::Reader;
 
 pub use accounts::{Accounts, EmailVerification, SignUpField};
 pub use reader::Invalid;
-pub use session::{AntiCsrf, SameSite, Session, Transfer};
+pub use session::Session;
 
 /// A shorter key is not taken for safe.
 const KEY_SAFE: usize = 16;

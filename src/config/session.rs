@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Reader;
+use crate::session::{AntiCsrf, SameSite, Transfer};
 
 /// Lifetimes and transport of sessions.
 #[derive(Clone, Debug)]
@@ -40,37 +41,6 @@ pub struct Session {
     pub transfer: Option<Transfer>,
     /// Whether scripts may read an access token that travels in a cookie.
     pub expose_access_token: bool,
-}
-
-/// SuperTokens' modes of protection against cross-site request forgery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AntiCsrf {
-    /// Same-site cookies suffice.
-    None,
-    /// A token in the header `anti-csrf`.
-    ViaToken,
-    /// Any header `rid`.
-    ViaCustomHeader,
-}
-
-/// When a browser sends the session cookies along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SameSite {
-    /// Also on links from other sites.
-    Lax,
-    /// Only from our own site.
-    Strict,
-    /// Always; wants https.
-    None,
-}
-
-/// How tokens travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transfer {
-    /// In cookies that scripts cannot read.
-    Cookie,
-    /// In headers; the client keeps them.
-    Header,
 }
 
 impl Session {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::session::{AntiCsrf, SameSite, Transfer};
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, Invalid> {
     let map: BTreeMap<&str, &str> = variables.iter().copied().collect();

@@ -6,20 +6,19 @@ use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
 
-/// What the ledger says about a token.
+/// A row of the ledger.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// Its document in Fauna.
+    /// Id of its document in Fauna.
     pub id: DocumentId,
-    /// Its session.
+    /// Handle of its session.
     pub handle: String,
-    /// Whose it is.
     pub user: String,
-    /// Lineage of the refresh token that was handed out with it.
+    /// Lineage of the refresh token that was issued with it.
     pub lineage: String,
-    /// Lineage of the refresh token that was effective then; none for the first one of a session.
+    /// Lineage of the refresh token that was effective then; none for the first token of a session.
     pub parent: Option<String>,
-    /// Whether the session's transaction has confirmed it.
+    /// Whether the transaction that stored the session's new tokens has committed.
     pub confirmed: bool,
     /// See [`crate::events::fingerprint`]; none where it is not confirmed, or was confirmed by an older version.
     pub fingerprint: Option<String>,
@@ -29,12 +28,12 @@ pub struct Token {
     pub expires_at: Timestamp,
 }
 
-/// What the session's row says.
+/// The rotation state of a session.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Lineage of the effective refresh token.
     pub current: String,
-    /// Of the one before, and when it stopped being effective.
+    /// Lineage of the one before, and when that stopped being effective.
     pub previous: Option<(String, Timestamp)>,
     /// When the session ends by itself.
     pub expires_at: Timestamp,
@@ -56,7 +55,7 @@ impl Token {
     }
 }
 
-/// Whether a token of that descent may still be used. Pure; once it says no it never says yes again.
+/// Whether a token of that descent may still be used. Once it is false it stays false.
 pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, now: Timestamp) -> bool {
     let Some(session) = session.filter(|session| now < session.expires_at) else { return false };
     let belongs_to = |lineage: &str| token.lineage == lineage || token.parent == Some(lineage);
@@ -65,18 +64,17 @@ pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, n
         || session.previous.as_ref().is_some_and(|(lineage, stopped)| now < stopped.after(grace) && belongs_to(lineage))
 }
 
-/// What is to be done with a token now.
+/// What the sweeper does with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing.
     Keep,
-    /// It is deleted in Fauna.
-    Collect,
-    /// Nobody has confirmed it and nobody will, but it may exist, or still come into being.
-    Bury,
+    /// Delete it in Fauna, then its row.
+    Delete,
+    /// It was never confirmed, but it may exist in Fauna or still be created by a late request: delete it, and occupy its id.
+    BlockId,
 }
 
-/// What is to be done with a token. `issue_timeout` is how long a request that mints may take.
+/// `issue_timeout` is how long a request that issues a token may take.
 pub fn action(token: &Token, live: bool, issue_timeout: Duration, now: Timestamp) -> Action {
     match (token.confirmed, live) {
         (true, false) => Action::Delete,

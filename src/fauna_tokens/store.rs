@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {
         for (step, query) in [
-            ("sign in: mint for Bob", mint(&token(&id("7002"), "s-2"), None)),
-            ("refresh: the older one is collected", collect(&[id("7001"), id("6999")])),
+            ("sign in: mint for Bob", create(&token(&id("7002"), "s-2"), None)),
+            ("refresh: the older one is collected", delete(&[id("7001"), id("6999")])),
         ] {
             assert_eq!(*query.wire(), recorded::query(step), "{step}");
         }

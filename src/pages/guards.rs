@@ -2,7 +2,6 @@
 //! led through a refresh and back, forms included.
 
 use std::fmt;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -15,7 +14,7 @@ use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::pages::{Pages, resume};
 use crate::session;
-use crate::session::{Requirements, Sessions, SignedIn, Validator};
+use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn};
 
 /// Somebody, signed in or not.
 #[derive(Default)]
@@ -62,15 +61,12 @@ impl From<VerifiedUser> for OptionalUser {
 
 /// The session of the request, checked in SQL: a page must not greet somebody who was signed out from elsewhere. Headers
 /// against cross-site requests are not asked for, because forms cannot send them: `origin` refuses forms of other sites.
-async fn session_of(
-    request: &HttpRequest,
-    validators: Option<Vec<Arc<dyn Validator>>>,
-) -> Result<Option<SignedIn>, Detour> {
+async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Option<SignedIn>, Detour> {
     let (Some(sessions), Some(pages)) = (request.app_data::<Data<Sessions>>(), request.app_data::<Data<Pages>>())
     else {
         return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
-    let requirements = Requirements { check_database: true, anti_csrf: Some(false), validators };
+    let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session),
         Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
@@ -97,7 +93,7 @@ impl FromRequest for OptionalUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { session_of(&request, Some(Vec::new())).await.map(Self) })
+        Box::pin(async move { session_of(&request, ClaimCheck::Skip).await.map(Self) })
     }
 }
 
@@ -108,7 +104,7 @@ impl FromRequest for PageUser {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let session = session_of(&request, Some(Vec::new())).await?;
+            let session = session_of(&request, ClaimCheck::Skip).await?;
             session.map(Self).ok_or_else(|| to_sign_in(&request))
         })
     }
@@ -121,7 +117,7 @@ impl FromRequest for VerifiedUser {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let session = session_of(&request, None).await?;
+            let session = session_of(&request, ClaimCheck::Configured).await?;
             session.map(Self).ok_or_else(|| to_sign_in(&request))
         })
     }

@@ -32,6 +32,7 @@
 //! | `override.functions`, `override.apis` | [`SessionTokenProvider`]; a route of one's own before ours |
 
 mod claims;
+mod compat;
 mod error;
 mod http;
 mod identifiers;
@@ -45,16 +46,16 @@ mod tokens;
 pub use crate::events::RevokeReason;
 pub use claims::{ArrayClaim, BooleanClaim, Claim, ClaimFailure, Fetch, PrimitiveClaim, Validator};
 pub use error::Error;
-pub use http::error_responses::{ErrorResponses, DefaultErrorResponses};
+pub use http::error_responses::{DefaultErrorResponses, ErrorResponses};
 pub use http::extractors::{MaybeSignedIn, Refused, SignedInNow};
-pub use http::requests::Requirements;
-pub use http::response_tokens::{SessionTokens, NewRefreshToken, attach};
+pub use http::requirements::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck};
+pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach};
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::NewSession;
 pub use service::refresh::RefreshAntiCsrf;
-pub use service::{SessionInfo, Sessions};
+pub use service::{SessionInfo, Sessions, TokenFormat};
 pub use settings::{AntiCsrf, SameSite, Settings, Transfer};
 pub use token_provider::{IssueError, IssuedToken, NoTokenProvider, SessionTokenProvider, TokenRequest, Unavailable};
 pub use tokens::access_token::Version;

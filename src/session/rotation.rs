@@ -1,64 +1,62 @@
-//! When a refresh token is taken, and what that makes of the session (design D1, session.md 2.3–2.7).
+//! Rotation of refresh tokens: pure decisions about a presented token and the state of its session.
 //!
-//! A refresh with the effective token only mints a child. The child becomes effective when it is first used: as an access
-//! token that is verified, or as a refresh token that is presented. So a lost answer costs nothing, and of two branches that
-//! both go on, the second one to be refreshed is theft. A token that stopped being effective a moment ago is answered with
-//! a child of the current one, because two tabs whose answers crossed look just like that. Pure: no clock, no database.
+//! A refresh with the effective token only issues a child. The child becomes effective by its first use: when its access token is
+//! verified, or when it is presented itself. So a lost response costs nothing, and of two branches that both go on, the second one
+//! to be refreshed is theft. A token that stopped being effective within the grace period is answered with a child of the current
+//! one, because two tabs whose responses crossed look just like that. `docs/decisions.md` has the reasons.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::session::Lineage;
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationState {
-    /// Lineage of the refresh token that is effective.
+    /// Lineage of the effective refresh token.
     pub current: Lineage,
-    /// Of the one before it.
+    /// Lineage of the one that was effective before.
     pub previous: Option<Lineage>,
-    /// When it took over.
+    /// When `current` became effective; none for the first token of a session.
     pub rotated_at: Option<Timestamp>,
     /// When the session ends unless it is used.
     pub expires_at: Timestamp,
 }
 
-/// Where a token stands.
+/// The origin of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descent {
-    /// Of the refresh token itself, or of the one that an access token was handed out with.
+    /// Lineage of the refresh token itself, or of the one that an access token was issued with.
     pub lineage: Lineage,
-    /// Of the token that was effective when it was minted.
+    /// Lineage of the refresh token that was effective when this one was issued; none for the first token of a session.
     pub parent: Option<Lineage>,
 }
 
-/// What becomes of a presented refresh token.
+/// The consequence of a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshDecision {
-    /// It is the effective one: mint a child of it.
-    Mint,
-    /// It is an unused child of the effective one: make it effective, and mint a child of it.
+    /// It is the effective one: issue a child of it.
+    IssueChild,
+    /// It is an unused child of the effective one: make it effective, and issue a child of it.
     Promote,
-    /// It stopped being effective within the grace period: mint a child of the effective one.
-    Regrant,
-    /// The session has ended by itself.
+    /// It stopped being effective within the grace period: issue a child of the effective one.
+    IssueSibling,
+    /// The session has expired.
     Expired,
     /// It comes back after its successor was used: two parties hold it. End the session.
     Theft,
 }
 
-/// What becomes of a presented access token that has not ended.
+/// The consequence of a presented access token that has not expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessDecision {
-    /// Accept it as it is.
-    Keep,
-    /// Make its refresh token effective, and replace it by one without a parent.
+    Accept,
+    /// Make its refresh token effective, and replace it by an access token without a parent.
     Promote,
-    /// Another request has promoted it already: replace it by one without a parent.
-    Renew,
+    /// Another request has promoted it already: replace it by an access token without a parent.
+    Replace,
 }
 
-/// Decides about a refresh token.
 pub fn refresh(presented: &Descent, session: &RotationState, grace: Duration, now: Timestamp) -> RefreshDecision {
     let is = |lineage: &Option<Lineage>, other: &Lineage| lineage.as_ref() == Some(other);
     let of_previous = is(&session.previous, &presented.lineage)
@@ -77,7 +75,7 @@ pub fn refresh(presented: &Descent, session: &RotationState, grace: Duration, no
     }
 }
 
-/// Decides about an access token. One of an outdated branch is no theft: only refreshing it is.
+/// An access token of an outdated branch is accepted until it expires: only refreshing that branch is theft.
 pub fn access(presented: &Descent, session: &RotationState) -> AccessDecision {
     match &presented.parent {
         Some(parent) if *parent == session.current => AccessDecision::Promote,
@@ -137,7 +135,8 @@ mod tests {
             if decided == RefreshDecision::Promote {
                 self.promote(&presented.lineage);
             }
-            if matches!(decided, RefreshDecision::IssueChild | RefreshDecision::Promote | RefreshDecision::IssueSibling) {
+            if matches!(decided, RefreshDecision::IssueChild | RefreshDecision::Promote | RefreshDecision::IssueSibling)
+            {
                 let parent = Some(self.session.current.clone());
                 self.tokens.insert(child.to_owned(), Descent { lineage: lineage(child), parent });
             }
@@ -179,7 +178,10 @@ mod tests {
     #[test]
     fn the_outcome_matrix_holds() {
         let none = Duration::ZERO;
-        let lost_answer = [Refreshes("P", "C", RefreshDecision::IssueChild, "P"), Refreshes("P", "D", RefreshDecision::IssueChild, "P")];
+        let lost_answer = [
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("P", "D", RefreshDecision::IssueChild, "P"),
+        ];
         Story::tell(&lost_answer, none);
         let reuse_after_use = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),

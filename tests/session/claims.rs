@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use starter::session::{
-    ErrorResponses, ClaimFailure, Fetch, NewSession, PrimitiveClaim, RevokeReason, SessionHandle, Unavailable, UserId,
+    ClaimFailure, ErrorResponses, Fetch, NewSession, PrimitiveClaim, RevokeReason, SessionHandle, Unavailable, UserId,
 };
 
 use crate::world::{SECOND, World, claims};

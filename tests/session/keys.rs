@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use starter::seal::SealRing;
-use starter::session::{Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
+use starter::session::{AntiCsrfCheck, Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
 
 use crate::world::{SECOND, TestClient, World, claims};
 
@@ -88,7 +88,7 @@ async fn a_session_without_a_request() {
     let renewed = renewed.unwrap();
     let again = world.sessions.session_of(renewed.access.expose_secret(), None, &Requirements::default()).await;
     assert!(again.unwrap().1.is_none());
-    let strict = Requirements { anti_csrf: Some(true), ..Requirements::default() };
+    let strict = Requirements { anti_csrf: AntiCsrfCheck::Always, ..Requirements::default() };
     let with = |token: Option<&'static str>| world.sessions.session_of(issued.access.expose_secret(), token, &strict);
     assert!(matches!(with(None).await, Err(Error::TryRefresh(_))));
     assert!(matches!(with(Some("other")).await, Err(Error::TryRefresh(_))));

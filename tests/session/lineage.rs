@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use starter::clock::Timestamp;
 use starter::session::{
-    Error, SessionTokens, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionHandle, UserId,
+    Error, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionCheck, SessionHandle, SessionTokens, UserId,
 };
 
 use crate::world::{SECOND, World, claims};
@@ -290,7 +290,8 @@ async fn live(world: &World, steps: &[Step]) {
             }
             Step::Use(who, check_database) => {
                 let token = holders[who].access.clone();
-                let requirements = Requirements { check_database, ..Requirements::default() };
+                let session = if check_database { SessionCheck::Database } else { SessionCheck::AccessToken };
+                let requirements = Requirements { session, ..Requirements::default() };
                 let done = sessions.session_of(&token, None, &requirements).await;
                 let told = done.as_ref().map(|(_, renewed)| renewed.is_some()).map_err(refusal);
                 assert_eq!(told, model.access(&token, check_database, at), "{step:?} of {steps:?}");

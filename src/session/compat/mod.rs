@@ -59,7 +59,9 @@ pub fn frontend_of_request(headers: &HeaderMap) -> FrontendVersion {
 pub fn frontend_of_token(headers: &HeaderMap, claims: &Claims) -> Option<FrontendVersion> {
     match cookies::find(headers, ID_COOKIE) {
         Sent::Never => Some(FrontendVersion::Modern),
-        Sent::Once(sent) if claims.version == Version::Two && sent == id(&claims.hash1) => Some(FrontendVersion::Legacy),
+        Sent::Once(sent) if claims.version == Version::Two && sent == id(&claims.hash1) => {
+            Some(FrontendVersion::Legacy)
+        }
         Sent::Once(_) | Sent::Twice => None,
     }
 }

@@ -132,6 +132,11 @@ impl CookieRules {
         [Some(PLAIN_NAMES), has_prefixes.then_some(PREFIXED_NAMES)].into_iter().flatten().flat_map(remove).collect()
     }
 
+    /// Whether the cookies are those of a whole domain.
+    pub fn has_domain(&self) -> bool {
+        self.domain.is_some()
+    }
+
     /// Whether cookies of another domain can have the names of ours.
     pub fn can_come_twice(&self) -> bool {
         self.access_name == PLAIN_NAMES.0

@@ -1,7 +1,7 @@
-//! What a refused client is told: the one place to change it.
+//! Responses to refused requests: the one place to change them.
 //!
-//! The bodies and statuses are those that SuperTokens' frontends know (session.md 3.2). By the time an answer is made, what
-//! had to be ended has been ended and cookies that had to be cleared are being cleared; an answer decides nothing.
+//! Bodies and statuses are those that SuperTokens' frontends expect. A response decides nothing: sessions have been ended and
+//! cookies are being cleared by the time it is made.
 
 use actix_web::HttpResponse;
 use actix_web::ResponseError as _;
@@ -12,48 +12,45 @@ use crate::http::problem::Problem;
 use crate::session::Error;
 use crate::session::claims::ClaimFailure;
 
-/// How refusals are answered. Implement what shall be different.
+/// Responses to refused requests. Implement those that should differ from SuperTokens'.
 pub trait ErrorResponses: Send + Sync {
-    /// The client is to refresh and come again. Must have the status that frontends take for an expired session.
+    /// The client should refresh and repeat the request. Frontends recognise this by its status, 401.
     fn try_refresh(&self) -> HttpResponse {
-        told(StatusCode::UNAUTHORIZED, "try refresh token")
+        message(StatusCode::UNAUTHORIZED, "try refresh token")
     }
 
-    /// There is no session.
     fn unauthorised(&self) -> HttpResponse {
-        told(StatusCode::UNAUTHORIZED, "unauthorised")
+        message(StatusCode::UNAUTHORIZED, "unauthorised")
     }
 
-    /// A refresh token was used twice; the session has been ended.
+    /// A refresh token was used twice, and the session has been ended.
     fn theft(&self) -> HttpResponse {
-        told(StatusCode::UNAUTHORIZED, "token theft detected")
+        message(StatusCode::UNAUTHORIZED, "token theft detected")
     }
 
-    /// The session does not say what the route asks for.
     fn invalid_claims(&self, failures: &[ClaimFailure]) -> HttpResponse {
         let body = InvalidClaims { message: "invalid claim", claim_validation_errors: failures };
         HttpResponse::Forbidden().json(body)
     }
 
-    /// Cookies of an older domain were removed. Not 200, which frontends would take for a refresh without tokens.
+    /// Cookies of an older domain are being removed. Not 200, which frontends would take for a refresh without tokens.
     fn duplicate_cookies_cleared(&self) -> HttpResponse {
         HttpResponse::NoContent().finish()
     }
 }
 
-/// The answers of SuperTokens' own backends.
+/// The responses of SuperTokens' own backends.
 pub struct DefaultErrorResponses;
 
 impl ErrorResponses for DefaultErrorResponses {}
 
-/// The answer to an error.
-pub fn answer(answers: &dyn ErrorResponses, error: Error) -> HttpResponse {
+pub fn response(responses: &dyn ErrorResponses, error: Error) -> HttpResponse {
     match error {
-        Error::TryRefresh(_) => answers.try_refresh(),
-        Error::Missing | Error::Ended(_) => answers.unauthorised(),
-        Error::Theft { .. } => answers.theft(),
-        Error::InvalidClaims(failures) => answers.invalid_claims(&failures),
-        Error::DuplicateCookiesCleared => answers.duplicate_cookies_cleared(),
+        Error::TryRefresh(_) => responses.try_refresh(),
+        Error::Missing | Error::Ended(_) => responses.unauthorised(),
+        Error::Theft { .. } => responses.theft(),
+        Error::InvalidClaims(failures) => responses.invalid_claims(&failures),
+        Error::DuplicateCookiesCleared => responses.duplicate_cookies_cleared(),
         other @ (Error::Settings(_)
         | Error::DuplicateCookies
         | Error::PayloadTooLarge
@@ -69,17 +66,14 @@ pub fn answer(answers: &dyn ErrorResponses, error: Error) -> HttpResponse {
     }
 }
 
-/// `{"message": …}`.
-fn told(status: StatusCode, message: &'static str) -> HttpResponse {
-    Problem::new(status, message).error_response()
+fn message(status: StatusCode, text: &'static str) -> HttpResponse {
+    Problem::new(status, text).error_response()
 }
 
 /// The body of a 403 about claims.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InvalidClaims<'a> {
-    /// Always `invalid claim`.
     message: &'static str,
-    /// Each validator that refused.
     claim_validation_errors: &'a [ClaimFailure],
 }

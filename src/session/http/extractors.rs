@@ -1,8 +1,8 @@
-//! Who may pass: the extractors. A handler that takes one of them is closed to everybody else.
+//! Extractors: a handler that takes one of them is closed to everybody else.
 
 use std::fmt;
 use std::future::{Ready, ready};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::HttpMessage as _;
 use actix_web::dev::Payload;
@@ -12,67 +12,37 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::session::Error;
-use crate::session::http::error_responses::answer;
-use crate::session::http::cookies::Sent;
-use crate::session::compat::FrontendVersion;
-use crate::session::http::requests::Requirements;
-use crate::session::http::response_tokens::ResponseTokens;
+use crate::session::http::error_responses::response;
+use crate::session::http::requirements::{Requirements, SessionCheck};
 use crate::session::http::signed_in::SignedIn;
-use crate::session::http::transport::TokenDelivery;
-use crate::session::http::{cookies, frontend_version, transport};
 use crate::session::service::Sessions;
-use crate::session::settings::{AntiCsrf, Transfer};
-use crate::session::tokens::verified_cache::Verified;
 
-/// Somebody signed in, or nobody; a bad token is refused all the same.
+/// The session of the request, if it has one; an invalid token is refused nevertheless.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
-/// Somebody signed in whose session exists in SQL at this moment, not only when its access token was made.
+/// A session that exists in SQL at this moment, not only when its access token was issued ([`SessionCheck::Database`]).
 pub struct SignedInNow(pub SignedIn);
 
-/// A refusal, ready to be answered.
+/// The response to a request that is refused. Made by [`Sessions::refuse`].
 pub struct Refused {
-    /// The status of the answer.
     status: StatusCode,
-    /// The answer itself; given away once.
-    answer: Mutex<Option<HttpResponse>>,
+    /// Taken once, by [`ResponseError::error_response`].
+    response: Mutex<Option<HttpResponse>>,
 }
 
 impl Sessions {
-    /// ErrorResponses an error as the settings have it.
+    /// The response to an error, as [`Settings::error_responses`](crate::session::Settings::error_responses) has it.
     pub fn refuse(&self, error: Error) -> Refused {
-        let answer = answer(self.settings().error_responses.as_ref(), error);
-        Refused { status: answer.status(), answer: Mutex::new(Some(answer)) }
+        let response = response(self.settings().error_responses.as_ref(), error);
+        Refused { status: response.status(), response: Mutex::new(Some(response)) }
     }
 }
 
-/// What most requests come with: a cookie or header with a token that is known, and nothing else to ask.
-fn recall(sessions: &Sessions, request: &HttpRequest) -> Option<(Arc<Verified>, Transfer)> {
-    let settings = sessions.settings();
-    let headers = request.headers();
-    if !settings.validators.is_empty() || compat::has_id_cookie(headers) {
-        return None;
-    }
-    if transport::is_allowed(Transfer::Header, settings.transfer)
-        && let Some(token) = transport::bearer(headers)
-    {
-        return Some((sessions.recall(token)?, Transfer::Header));
-    }
-    let is_free = request.method() == "GET" || settings.anti_csrf() == AntiCsrf::None;
-    match cookies::find(headers, sessions.cookies().access_name) {
-        Sent::Once(text) if is_free && transport::is_allowed(Transfer::Cookie, settings.transfer) => {
-            Some((sessions.recall(text)?, Transfer::Cookie))
-        }
-        _ => None,
-    }
-}
-
-/// The sessions of the application that serves this request.
 fn sessions(request: &HttpRequest) -> Option<Data<Sessions>> {
     request.app_data::<Data<Sessions>>().cloned()
 }
 
-/// The session of a request, found once however often it is asked for.
+/// Verifies once per request: further extractors find the result in its extensions.
 async fn found(request: HttpRequest, requirements: Requirements) -> Result<Option<SignedIn>, Refused> {
     let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
     let signed_in = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
@@ -82,7 +52,6 @@ async fn found(request: HttpRequest, requirements: Requirements) -> Result<Optio
     Ok(signed_in)
 }
 
-/// The same, where nobody is not enough.
 async fn required(request: HttpRequest, requirements: Requirements) -> Result<SignedIn, Refused> {
     let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
     found(request, requirements).await?.ok_or_else(|| sessions.refuse(Error::Missing))
@@ -96,14 +65,12 @@ impl FromRequest for SignedIn {
         if let Some(known) = request.extensions().get::<Self>() {
             return Either::Left(ready(Ok(known.clone())));
         }
-        if let Some(sessions) = request.app_data::<Data<Sessions>>()
-            && let Some((token, transfer)) = recall(sessions, request)
-        {
-            let travel = TokenDelivery { transfer, frontend: FrontendVersion::Modern };
-            let signed_in = Self::new(sessions.as_ref().clone(), token, delivery, ResponseTokens::of(request));
-            return Either::Left(ready(Ok(signed_in)));
+        let requirements = Requirements::default();
+        let sessions = request.app_data::<Data<Sessions>>();
+        match sessions.and_then(|sessions| sessions.get_session_at_once(request, &requirements)) {
+            Some(signed_in) => Either::Left(ready(Ok(signed_in))),
+            None => Either::Right(Box::pin(required(request.clone(), requirements))),
         }
-        Either::Right(Box::pin(required(request.clone(), Requirements::default())))
     }
 }
 
@@ -123,16 +90,16 @@ impl FromRequest for SignedInNow {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        let requirements = Requirements { check_database: true, ..Requirements::default() };
+        let requirements = Requirements { session: SessionCheck::Database, ..Requirements::default() };
         Box::pin(async move { required(request, requirements).await.map(Self) })
     }
 }
 
 impl Refused {
-    /// The application has no sessions: a mistake in its wiring.
+    /// `Data<Sessions>` is not registered with the application.
     fn unconfigured() -> Self {
-        let answer = HttpResponse::InternalServerError().finish();
-        Self { status: answer.status(), answer: Mutex::new(Some(answer)) }
+        let response = HttpResponse::InternalServerError().finish();
+        Self { status: response.status(), response: Mutex::new(Some(response)) }
     }
 }
 
@@ -142,8 +109,8 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        answer.take().unwrap_or_else(|| HttpResponse::new(self.status))
+        let mut response = self.response.lock().unwrap_or_else(PoisonError::into_inner);
+        response.take().unwrap_or_else(|| HttpResponse::new(self.status))
     }
 }
 

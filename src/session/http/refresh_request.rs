@@ -10,8 +10,8 @@ use crate::session::http::cookies::Sent;
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::http::{anti_csrf, cookies, transport};
+use crate::session::service::Sessions;
 use crate::session::service::refresh::RefreshAntiCsrf;
-use crate::session::service::{Sessions, TokenFormat};
 use crate::session::settings::Transfer;
 use crate::session::{Error, SignedIn, compat};
 
@@ -56,7 +56,7 @@ impl Sessions {
         let (headers, rules) = (request.headers(), self.cookies());
         let response_tokens = ResponseTokens::of(request);
         let in_cookies = cookies::all(headers, rules.refresh_name);
-        self.meet_cookies_of_other_domains(headers, in_cookies.len(), &response_tokens)?;
+        let is_double = self.meet_cookies_of_other_domains(headers, in_cookies.len(), &response_tokens)?;
         let (transfer, text) = self.refresh_token_of(headers, &in_cookies).await?;
         if transfer == Transfer::Cookie && proof == Proof::Required {
             anti_csrf::check_refresh(self.settings().anti_csrf(), headers)?;
@@ -82,6 +82,9 @@ impl Sessions {
             Transfer::Cookie if transport::bearer(headers).is_some() => response_tokens.clear(rules, Transfer::Header),
             Transfer::Header | Transfer::Cookie => {}
         }
+        if is_double && transfer == Transfer::Cookie {
+            response_tokens.remove_cookies_of_host(rules);
+        }
         if frontend == FrontendVersion::Modern && compat::has_id_cookie(headers) {
             response_tokens.remove_id_cookie(rules);
         }
@@ -103,7 +106,7 @@ impl Sessions {
         }
     }
 
-    /// Has cookies removed that another `Domain` left behind.
+    /// Has cookies removed that `OLDER_COOKIE_DOMAIN` left behind. Returns whether session cookies came twice.
     ///
     /// # Errors
     /// [`Error::DuplicateCookiesCleared`], or [`Error::DuplicateCookies`] where SuperTokens' behaviour is asked for.
@@ -112,7 +115,7 @@ impl Sessions {
         headers: &HeaderMap,
         refresh_cookies: usize,
         response_tokens: &ResponseTokens,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let (rules, settings) = (self.cookies(), self.settings());
         let older = settings.older_cookie_domain.as_deref();
         if let Some(older) = older.filter(|_| rules.of_other_names(headers)) {
@@ -121,7 +124,7 @@ impl Sessions {
         }
         let is_double = refresh_cookies > 1 || cookies::find(headers, rules.access_name) == Sent::Twice;
         if !is_double || !transport::is_allowed(Transfer::Cookie, settings.transfer) {
-            return Ok(());
+            return Ok(false);
         }
         match older {
             Some(older) if rules.can_come_twice() => {
@@ -130,8 +133,8 @@ impl Sessions {
             }
             _ if settings.refuse_duplicate_cookies => Err(Error::DuplicateCookies),
             _ => {
-                self.remove_stale_cookies(response_tokens);
-                Ok(())
+                self.warn_of_duplicate_cookies();
+                Ok(true)
             }
         }
     }

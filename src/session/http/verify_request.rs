@@ -75,7 +75,7 @@ impl Sessions {
             None => return Ok(None),
             Some(Presented::One(transfer, token)) => (transfer, self.verify(token).await?),
             Some(Presented::Several(tokens)) => {
-                self.remove_stale_cookies(&response_tokens);
+                self.warn_of_duplicate_cookies();
                 (Transfer::Cookie, self.verify_one_of(tokens).await?)
             }
         };
@@ -109,7 +109,9 @@ impl Sessions {
                 Sent::Once(text) => self.read_access_token(text).map(|token| Presented::One(Transfer::Cookie, token)),
                 Sent::Twice => {
                     let texts = cookies::all(headers, name);
-                    Some(Presented::Several(texts.into_iter().filter_map(|text| self.read_access_token(text)).collect()))
+                    Some(Presented::Several(
+                        texts.into_iter().filter_map(|text| self.read_access_token(text)).collect(),
+                    ))
                 }
             };
         }
@@ -150,18 +152,6 @@ impl Sessions {
         response_tokens.clear_all(self.cookies());
         if compat::has_id_cookie(request.headers()) {
             response_tokens.clear_id(self.cookies());
-        }
-    }
-
-    /// Removes the cookies of this host alone where the session's cookies are those of a whole domain: left over from before
-    /// `COOKIE_DOMAIN` was set, they would be sent beside them for a year.
-    pub(in crate::session) fn remove_stale_cookies(&self, response_tokens: &ResponseTokens) {
-        let settings = self.settings();
-        if settings.cookie_domain.is_some() && settings.older_cookie_domain.is_none() {
-            response_tokens.remove_of_domain(self.cookies(), "");
-        }
-        if settings.older_cookie_domain.is_none() {
-            self.warn_of_duplicate_cookies();
         }
     }
 }

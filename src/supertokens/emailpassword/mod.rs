@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
 use crate::mail::Outbox;
-use crate::session::{NewSession, Requirements, RevokeReason, Sessions, Transfer, UserId};
+use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, Sessions, Transfer, UserId};
 use crate::throttle::{Action, Client, Throttle};
 use crate::users::{Email, NewPassword, Newcomer, SignUp, User, Users};
 use crate::{mail, session, throttle, users};
@@ -211,7 +211,7 @@ impl EmailPassword {
     /// Refuses whoever is not signed in.
     async fn demand_session(&self, request: &HttpRequest) -> Result<(), Error> {
         // Whatever its claims say: an account that is not verified yet could not be linked either.
-        let requirements = Requirements { validators: Some(Vec::new()), ..Requirements::default() };
+        let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
         let person = self.sessions.get_session(request, &requirements).await?;
         person.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
     }
@@ -225,8 +225,7 @@ impl EmailPassword {
         proof: Option<SecretString>,
     ) -> Result<Outcome, Error> {
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
-        let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
-        let replaced = self.sessions.get_session(request, &anything).await;
+        let replaced = self.sessions.get_session(request, &Requirements::ANY_SESSION).await;
         // Who was shown to have an address counts only where that is asked (`spec/emailpassword.md` 1.5).
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
         let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };

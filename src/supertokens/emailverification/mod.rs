@@ -171,8 +171,7 @@ impl EmailVerification {
     /// The session of a request, whatever its claims say. No header against cross-site requests is asked for, because forms
     /// cannot send one: a link is secret in itself, and another site's wish for one at most sends its owner a mail.
     async fn signed_in(&self, request: &HttpRequest) -> Result<Option<SignedIn>, Error> {
-        let requirements = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
-        Ok(self.sessions.get_session(request, &requirements).await?)
+        Ok(self.sessions.get_session(request, &Requirements::ANY_SESSION).await?)
     }
 
     /// The answer to somebody to whom a link was mailed a moment ago.
