@@ -1,22 +1,21 @@
-//! A site of one's own: only addresses of one domain may sign up, and the form asks for a department.
+//! A site of your own: only addresses of one domain may sign up, and the form asks for a department.
 //!
 //! `cargo run --example one_domain`
 
 use actix_web::web::Json;
 use serde_json::Value;
-use starter::app;
 use starter::app::{SignUpField, SiteExtensions};
 use starter::clock::Clock;
 use starter::config::Config;
 use starter::http::routes::{Access, Resource, Routes};
+use starter::{app, telemetry};
 
-/// What is different here.
 pub fn own() -> SiteExtensions {
     let department = SignUpField { id: "department".to_owned(), is_optional: false, check: is_department };
     SiteExtensions { admits: only_our_domain, fields: vec![department], routes, ..SiteExtensions::default() }
 }
 
-/// Who may sign up. The address is normalised: lower case, no blanks around it.
+/// The address is normalised: lower case, no spaces around it.
 fn only_our_domain(address: &str) -> Result<(), &'static str> {
     if address.ends_with("@example.com") { Ok(()) } else { Err("Only addresses of example.com can sign up here") }
 }
@@ -27,7 +26,6 @@ fn is_department(value: &Value) -> Result<(), &'static str> {
     if is_known { Ok(()) } else { Err("A department is three capital letters") }
 }
 
-/// Routes of our own.
 fn routes(site: &mut Routes<'_>) {
     site.add(Resource::at("/departments").get(Access::Public, async || Json(["DEV", "OPS"])));
 }
@@ -35,5 +33,6 @@ fn routes(site: &mut Routes<'_>) {
 #[actix_rt::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
+    telemetry::start(config.log.filter.as_deref().unwrap_or("info"), config.log.json)?;
     Ok(app::start_with(config, Clock::system(), own()).await?.run_until_stopped().await?)
 }

@@ -76,6 +76,18 @@ impl Database {
         Ok(())
     }
 
+    /// How many connections are in use, and how many are open but idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let mut pools = vec![&self.write];
+        if self.begin == "begin immediate" {
+            pools.push(&self.read);
+        }
+        let open: u32 = pools.iter().map(|pool| pool.size()).sum();
+        let idle: usize = pools.iter().map(|pool| pool.num_idle()).sum();
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        (open.saturating_sub(idle), idle)
+    }
+
     /// One writer and a few readers on a file.
     async fn sqlite(url: &str) -> Result<Self, sqlx::Error> {
         let separator = if url.contains('?') { '&' } else { '?' };

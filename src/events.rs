@@ -5,12 +5,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::clock::Timestamp;
+use crate::http::metrics as names;
 
 /// Events kept per user; older ones are forgotten.
 const HISTORY_MAX: usize = 60;
@@ -136,6 +138,7 @@ impl EventBus {
 
     /// Keeps an event and sends it to the user's subscribers. Never waits for one.
     pub fn publish(&self, user: &str, session: &str, at: Timestamp, kind: EventKind) {
+        count(&kind);
         let mut inner = self.lock();
         inner.last_id += 1;
         let user = inner.histories.get_key_value(user).map_or_else(|| Arc::from(user), |(user, _)| Arc::clone(user));
@@ -190,6 +193,41 @@ impl EventBus {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Events are what metrics of sessions and tokens count.
+fn count(kind: &EventKind) {
+    match kind {
+        EventKind::SessionRefreshed => metrics::counter!(names::REFRESHES, "outcome" => "ok").increment(1),
+        EventKind::SessionEnded { reason: RevokeReason::StolenRefreshToken } => {
+            metrics::counter!(names::REFRESHES, "outcome" => "theft").increment(1);
+            metrics::counter!(names::THEFTS).increment(1);
+        }
+        EventKind::TokenIssued { .. } => metrics::counter!(names::TOKENS_ISSUED).increment(1),
+        EventKind::TokenDeleted { delay_millis, .. } => {
+            metrics::counter!(names::TOKENS_DELETED).increment(1);
+            if let Some(delay) = delay_millis {
+                metrics::histogram!(names::REVOCATION_DELAY).record(Duration::from_millis(*delay).as_secs_f64());
+            }
+        }
+        EventKind::TokenUsed { status, duration_micros, .. } => {
+            let outcome = match status {
+                Some(200..300) => "ok",
+                Some(409) => "contended",
+                Some(400..500) => "refused",
+                Some(_) => "unavailable",
+                None => "unanswered",
+            };
+            metrics::counter!(names::FAUNA_QUERIES, "outcome" => outcome).increment(1);
+            let duration = Duration::from_micros(*duration_micros).as_secs_f64();
+            metrics::histogram!(names::FAUNA_QUERY_DURATION).record(duration);
+        }
+        EventKind::SessionCreated { .. }
+        | EventKind::SessionPromoted { .. }
+        | EventKind::SessionEnded { .. }
+        | EventKind::TokenInGrace { .. }
+        | EventKind::TokenRefused { .. } => {}
     }
 }
 
@@ -249,7 +287,7 @@ mod tests {
             publish(&bus, "ann");
             bus.history("ann", 0)[0].id
         };
-        let (first, second) = (ids(AT), ids(AT.after(std::time::Duration::from_secs(1))));
+        let (first, second) = (ids(AT), ids(AT.after(Duration::from_secs(1))));
         assert!(first < second && second < 1 << 53);
     }
 

@@ -20,6 +20,8 @@ use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, MakeWriter, format};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::http::metrics;
+
 /// The target of the line that ends a request.
 const ACCESS: &str = "access";
 
@@ -35,7 +37,7 @@ pub fn start(filter: &str, json: bool) -> Result<(), ParseError> {
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_beside_output(filter: &str, json: bool) -> Result<(), ParseError> {
+pub fn start_for_command(filter: &str, json: bool) -> Result<(), ParseError> {
     subscribe(filter, json, io::stderr, io::stderr().is_terminal())
 }
 
@@ -114,6 +116,14 @@ impl RootSpanBuilder for AccessLog {
                 let route = route.as_deref().unwrap_or("-");
                 let status = response.status().as_u16();
                 let id = extensions.get::<RequestId>().map(tracing::field::display);
+                if let Some(arrived) = arrived {
+                    metrics::request_ended(
+                        method,
+                        request.match_pattern().as_deref(),
+                        response.status(),
+                        arrived.0.elapsed(),
+                    );
+                }
                 tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
             }
             Err(error) => tracing::error!(%error, "failed outside of every handler"),

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 /// Module → modules it may use. `app` and `main` know every module and are not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
-    ("config", &["session"]),
-    ("telemetry", &[]),
+    ("config", &["http", "session"]),
+    ("telemetry", &["http"]),
     ("keyfile", &[]),
     ("seal", &[]),
     ("database", &[]),
     ("recorded", &[]),
-    ("events", &["clock"]),
+    ("events", &["http", "clock"]),
     ("http", &["database"]),
     ("throttle", &["http", "clock", "database"]),
     ("mail", &["http", "clock", "database", "seal"]),

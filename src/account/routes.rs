@@ -1,4 +1,4 @@
-//! One's own account over HTTP.
+//! The user's own account over HTTP.
 
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Json};
@@ -14,90 +14,74 @@ use crate::session;
 use crate::session::{ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn};
 use crate::throttle::Client;
 
-/// Under `/api`. Claims are not asked for: whoever has not shown that an address is theirs may correct it, or leave.
+/// Below `/api`. Claims are not checked: a user whose address is not verified yet may correct it or delete the account.
 ///
 /// | method | path                  | who                                  |
 /// |--------|-----------------------|--------------------------------------|
 /// | POST   | `/user/password`      | signed in, with the current password |
 /// | POST   | `/user/email`         | signed in, with the current password |
-/// | POST   | `/user/email/confirm` | who holds the link                   |
+/// | POST   | `/user/email/confirm` | anyone with the mailed token         |
 /// | DELETE | `/user`               | signed in, with the current password |
 pub fn routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/user/password").post(Access::SignedIn, change_password))
-        .add(Resource::at("/user/email").post(Access::SignedIn, ask_for_email))
+        .add(Resource::at("/user/email").post(Access::SignedIn, request_email_change))
         .add(Resource::at("/user/email/confirm").post(Access::MailedLink, confirm_email))
         .add(Resource::at("/user").delete(Access::SignedIn, delete));
 }
 
-/// Another password.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPassword {
-    /// The one until now.
     current_password: String,
-    /// The one from now on.
     new_password: String,
 }
 
-/// Another address.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewEmail {
-    /// The account's password.
     current_password: String,
-    /// The address from now on.
     email: String,
 }
 
-/// What a link carried.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LinkToken {
-    /// The token.
     token: String,
 }
 
-/// The end.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DeleteAccount {
-    /// The account's password.
     current_password: String,
 }
 
-/// `{"status":"OK"}`.
 #[derive(Serialize)]
 struct Done {
-    /// Always `OK`.
     status: &'static str,
 }
 
-/// The only one.
 const DONE: Json<Done> = Json(Done { status: "OK" });
 
-/// Sets another password.
 async fn change_password(
-    UserIgnoringClaims(owner): UserIgnoringClaims,
+    UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
-    Body(wish): Body<NewPassword>,
+    Body(body): Body<NewPassword>,
 ) -> Result<Json<Done>, Problem> {
-    accounts.change_password(owner, &client, wish.current_password.into(), wish.new_password).await?;
+    accounts.change_password(session, &client, body.current_password.into(), body.new_password).await?;
     Ok(DONE)
 }
 
-/// Mails a link to another address.
-async fn ask_for_email(
-    UserIgnoringClaims(owner): UserIgnoringClaims,
+async fn request_email_change(
+    UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
-    Body(wish): Body<NewEmail>,
+    Body(body): Body<NewEmail>,
 ) -> Result<Json<Done>, Problem> {
-    accounts.ask_for_email(&owner, &client, wish.current_password.into(), &wish.email).await?;
+    accounts.request_email_change(&session, &client, body.current_password.into(), &body.email).await?;
     Ok(DONE)
 }
 
-/// Makes another address the account's.
 async fn confirm_email(
     client: Client,
     accounts: Data<Accounts>,
@@ -107,14 +91,13 @@ async fn confirm_email(
     Ok(DONE)
 }
 
-/// Ends the account.
 async fn delete(
-    UserIgnoringClaims(owner): UserIgnoringClaims,
+    UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
-    Body(wish): Body<DeleteAccount>,
+    Body(body): Body<DeleteAccount>,
 ) -> Result<Json<Done>, Problem> {
-    accounts.delete(owner, &client, wish.current_password.into()).await?;
+    accounts.delete(session, &client, body.current_password.into()).await?;
     Ok(DONE)
 }
 
@@ -128,10 +111,13 @@ impl FromRequest for UserIgnoringClaims {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
         Box::pin(async move {
-            let now =
-                Requirements { session: SessionCheck::Database, claims: ClaimCheck::Skip, ..Requirements::default() };
+            let requirements = Requirements {
+                session: SessionCheck::Database,
+                claims: ClaimCheck::Skip,
+                ..Requirements::default()
+            };
             let sessions = sessions.ok_or(session::Error::Missing)?;
-            Ok(Self(sessions.get_session(&request, &now).await?.ok_or(session::Error::Missing)?))
+            Ok(Self(sessions.get_session(&request, &requirements).await?.ok_or(session::Error::Missing)?))
         })
     }
 }

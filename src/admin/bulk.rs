@@ -11,17 +11,13 @@ use crate::admin::{Error, entry};
 use crate::clock::Timestamp;
 use crate::users::{Import, ImportedPassword};
 
-/// How many users one import may bring.
 const ENTRIES_MAX: usize = 10_000;
 /// How many of them may bring a password instead of a hash: each costs as much as a sign-up.
 const PLAIN_MAX: usize = 200;
 
-/// What is wrong with an entry.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct EntryProblem {
-    /// Which one, counted from 0.
     pub index: usize,
-    /// Everything that is wrong with it.
     pub errors: Vec<String>,
 }
 
@@ -59,7 +55,6 @@ fn of_lines(text: &str) -> Option<Vec<Entry>> {
     (!is_cut || whole.saturating_mul(2) >= entries.len()).then_some(entries)
 }
 
-/// The entries of SuperTokens' form.
 fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
     match json.get_mut("users").map(Value::take) {
         Some(Value::Array(entries)) => Ok(entries.into_iter().map(Some).collect()),
@@ -71,12 +66,10 @@ fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
 pub struct Judged {
     /// Those with which nothing is wrong so far, and which they are, counted from 0.
     people: Vec<(usize, Import)>,
-    /// What is wrong with others.
     problems: BTreeMap<usize, Vec<String>>,
 }
 
 impl Judged {
-    /// Judges every entry.
     pub fn new(entries: Vec<Entry>, now: Timestamp) -> Result<Self, Error> {
         if entries.is_empty() {
             return Err(Error::Malformed("You need to add at least one user."));
@@ -140,14 +133,10 @@ impl Judged {
     }
 }
 
-/// What entries have that only one may have.
 #[derive(Default)]
 struct Seen {
-    /// Addresses.
     emails: HashSet<String>,
-    /// Ids.
     ids: HashSet<String>,
-    /// How many passwords that are no hashes.
     plain: usize,
 }
 

@@ -17,7 +17,6 @@ const NAME_CHARS_MAX: usize = 100;
 const NO_ROLES: &str = "Roles are not supported here: leave userRoles out.";
 /// The same about second factors.
 const NO_TOTP: &str = "Second factors are not supported here: leave totpDevices out.";
-/// The same about tenants.
 const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, or public in it alone.";
 
 /// One entry; what is wrong with it is added to `errors`.
@@ -91,7 +90,6 @@ fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
     }
 }
 
-/// What an entry says of somebody besides.
 fn metadata(entry: &Value, errors: &mut Vec<String>) -> Map<String, Value> {
     match entry.get("userMetadata") {
         None | Some(Value::Null) => Map::new(),
@@ -110,7 +108,6 @@ fn metadata(entry: &Value, errors: &mut Vec<String>) -> Map<String, Value> {
     }
 }
 
-/// The id that somebody has elsewhere.
 fn external_id<'e>(entry: &'e Value, errors: &mut Vec<String>) -> Option<&'e str> {
     let id = match entry.get("externalUserId") {
         None | Some(Value::Null) => return None,
@@ -122,7 +119,6 @@ fn external_id<'e>(entry: &'e Value, errors: &mut Vec<String>) -> Option<&'e str
     id
 }
 
-/// What somebody signs in with.
 fn password(method: &Value) -> Result<ImportedPassword, String> {
     let text = |name| method.get(name).and_then(Value::as_str);
     match (text("passwordHash"), text("plainTextPassword")) {

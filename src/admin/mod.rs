@@ -26,25 +26,17 @@ use bulk::Judged;
 pub use bulk::EntryProblem;
 pub use routes::routes;
 
-/// How many users a page has, unless it is said.
 const PAGE_SIZE: i64 = 100;
-/// How many it can have.
 const PAGE_SIZE_MAX: i64 = 500;
-/// When to ask again where Fauna fell silent during an import.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How many users an export reads at once.
 const EXPORT_SIZE: i64 = 500;
 
 /// Administers users. Clones share everything.
 #[derive(Clone)]
 pub struct Admin {
-    /// Whom.
     users: Users,
-    /// Their sessions.
     sessions: Data<Sessions>,
-    /// Who may; none: nobody.
     key: Option<SecretString>,
-    /// What time it is.
     clock: Clock,
 }
 
@@ -63,7 +55,6 @@ pub enum Error {
     /// That is no place in the list.
     #[error("invalid pagination token")]
     Cursor,
-    /// What is to be imported is not as it must be.
     #[error("Data has missing or invalid fields. Please check the users field for more details.")]
     Import(Vec<EntryProblem>),
     /// The import is no import at all.
@@ -78,13 +69,11 @@ pub enum Error {
     /// One transaction does not take so much.
     #[error("this is more than one transaction of Fauna takes; nothing was imported, import it in parts")]
     TooLarge,
-    /// Fauna fell silent.
     #[error("Fauna does not answer: either everybody was imported or nobody; importing again will tell")]
     Unknown,
     /// Users cannot be looked at or changed.
     #[error(transparent)]
     Users(#[from] users::Error),
-    /// Sessions cannot be ended.
     #[error(transparent)]
     Session(#[from] session::Error),
 }
@@ -124,7 +113,6 @@ impl Admin {
         Ok(self.users.list(order, size, after.as_ref()).await?)
     }
 
-    /// How many users there are.
     pub async fn count(&self) -> Result<i64, Error> {
         Ok(self.users.count().await?)
     }
@@ -156,7 +144,6 @@ impl Admin {
         self.import(bulk::of_body(body)?).await
     }
 
-    /// The same with a file, which may also be an export.
     pub async fn import_file(&self, text: &str) -> Result<usize, Error> {
         self.import(bulk::of_file(text)?).await
     }

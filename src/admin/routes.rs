@@ -12,7 +12,7 @@ use crate::admin::key::Administrator;
 use crate::admin::{Admin, Error};
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
-use crate::supertokens::emailpassword::Dialect;
+use crate::supertokens::emailpassword::UserFormat;
 use crate::users::{Cursor, Order, UserList};
 
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.
@@ -40,11 +40,9 @@ pub fn routes(api: &mut Routes<'_>) {
         .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete));
 }
 
-/// Which part of the list is wanted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PartQuery {
-    /// How many users.
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
@@ -52,19 +50,16 @@ struct PartQuery {
     time_joined_order: Option<Value>,
 }
 
-/// Whose account is wanted.
 #[derive(Deserialize)]
 struct EmailQuery {
-    /// The address.
     email: String,
 }
 
-/// Some users.
 async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
     let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
     let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;
-    let users: Vec<Value> = users.iter().map(|user| Dialect::New.user(user)).collect();
+    let users: Vec<Value> = users.iter().map(|user| UserFormat::Current.user(user)).collect();
     let mut answer = json!({"status": "OK", "users": users});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
         answer.insert("nextPaginationToken".to_owned(), next.to_string().into());
@@ -72,29 +67,25 @@ async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery
     Ok(Json(answer))
 }
 
-/// How many users there are.
 async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"status": "OK", "count": admin.count().await?})))
 }
 
-/// The user of an address.
 async fn by_email(
     _: Administrator,
     admin: Data<Admin>,
     Query(asked): Query<EmailQuery>,
 ) -> Result<Json<Value>, Problem> {
     let found = admin.find(&asked.email).await?;
-    let users: Vec<Value> = found.iter().map(|user| Dialect::New.user(user)).collect();
+    let users: Vec<Value> = found.iter().map(|user| UserFormat::Current.user(user)).collect();
     Ok(Json(json!({"status": "OK", "users": users})))
 }
 
-/// Ends an account.
 async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Result<Json<Value>, Problem> {
     admin.delete(&id).await?;
     Ok(Json(json!({"status": "OK"})))
 }
 
-/// Imports users.
 async fn import(
     _: Administrator,
     admin: Data<Admin>,
@@ -112,11 +103,9 @@ async fn import(
     }
 }
 
-/// Where an export has got to.
 enum Progress {
     /// Begins at the first user, or goes on at another.
     At(Option<Cursor>),
-    /// Everything was sent.
     Done,
 }
 
@@ -129,7 +118,6 @@ async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Pr
     Ok(streamed(all))
 }
 
-/// The next lines of an export.
 async fn next_lines(
     (admin, at): (Data<Admin>, Progress),
 ) -> Result<Option<(Bytes, (Data<Admin>, Progress))>, actix_web::Error> {
@@ -138,12 +126,10 @@ async fn next_lines(
     Ok(Some((Bytes::from(lines), (admin, progress(next)))))
 }
 
-/// Whether there is more.
 fn progress(next: Option<Cursor>) -> Progress {
     next.map_or(Progress::Done, |next| Progress::At(Some(next)))
 }
 
-/// JSON lines.
 fn streamed(lines: impl Stream<Item = Result<Bytes, actix_web::Error>> + 'static) -> HttpResponse {
     HttpResponse::Ok().content_type("application/jsonl").streaming(lines)
 }

@@ -6,7 +6,7 @@ use actix_web::web;
 use actix_web::web::Data;
 use serde_json::Map;
 
-use crate::account::Accounts;
+use crate::account::{AccountServices, Accounts};
 use crate::admin::Admin;
 use crate::app::{Error, SiteExtensions};
 use crate::clock::Clock;
@@ -20,7 +20,7 @@ use crate::supertokens::emailverification::{EmailVerification, Verified};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::throttle::Throttle;
 use crate::users::Users;
-use crate::{account, mail, session, throttle};
+use crate::{mail, session, throttle};
 
 /// What people can do about their accounts. Clones share it.
 #[derive(Clone)]
@@ -56,8 +56,6 @@ impl AccountState {
         let throttle = Throttle::new(database.clone(), clock.clone(), &settings);
         let pages = format!("{website}/auth");
         let recipe = emailpassword::Settings {
-            pages: pages.clone(),
-            hide_existing_accounts: config.accounts.hide_existing_accounts,
             fields: sign_up_fields(config, own),
             admits: own.admits,
             verifies: config.accounts.email_verification != Mode::Off,
@@ -66,21 +64,17 @@ impl AccountState {
                 Mode::Optional | Mode::Required => emailverification::known,
             },
         };
-        let shared = || (users.clone(), sessions.clone(), outbox.clone(), throttle.clone());
-        let emailpassword = {
-            let (users, sessions, outbox, throttle) = shared();
-            EmailPassword::new(users, sessions, outbox, throttle, recipe)
+        let services = AccountServices {
+            users: users.clone(),
+            sessions: sessions.clone(),
+            outbox: outbox.clone(),
+            throttle: throttle.clone(),
+            pages,
+            hide_existing_accounts: config.accounts.hide_existing_accounts,
         };
-        let accounts = {
-            let (users, sessions, outbox, throttle) = shared();
-            let hide_existing_accounts = config.accounts.hide_existing_accounts;
-            let settings = account::Settings { pages: pages.clone(), hide_existing_accounts };
-            Accounts::new(users, sessions, outbox, throttle, settings)
-        };
-        let emailverification = {
-            let (users, sessions, outbox, throttle) = shared();
-            EmailVerification::new((users, accounts.clone()), sessions, outbox, throttle, pages)
-        };
+        let accounts = Accounts::new(services.clone());
+        let emailpassword = EmailPassword::new(services.clone(), recipe);
+        let emailverification = EmailVerification::new(services, accounts.clone());
         let key = config.accounts.admin_api_key.clone();
         let admin = Admin::new(users.clone(), sessions.clone(), key, clock.clone());
         Ok(Self {
@@ -122,7 +116,13 @@ fn outbox(
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),
         templates: config.accounts.mail_templates.clone(),
-        site: website.to_owned(),
+        sender: mail::Sender {
+            app_name: config.accounts.app_name.clone(),
+            site: website.to_owned(),
+            pages: format!("{website}/auth"),
+            terms_url: config.accounts.terms_url.clone(),
+            privacy_url: config.accounts.privacy_url.clone(),
+        },
         shown: config.environment == Environment::Development,
     };
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)

@@ -3,13 +3,15 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
-mod commands;
 mod extensions;
 mod fauna_backend;
 mod features;
+mod monitoring;
 mod server;
+mod session_settings;
 mod startup;
 mod state;
+mod users_command;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,13 +23,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::RouteTable;
 use crate::{admin, fauna_tokens, mail, session, users};
+use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
-pub use commands::{USERS_USAGE, UsersCommand, users};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
+pub use users_command::{UsersCommand, users};
 
 /// A site that runs.
 pub struct Site {
@@ -46,6 +49,7 @@ pub struct Site {
     courier: actix_rt::task::JoinHandle<()>,
     /// Deletes expired sessions in the background.
     sweeper: actix_rt::task::JoinHandle<()>,
+    monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<embedded_fauna::Running>,
@@ -76,7 +80,7 @@ pub enum Error {
     #[error("users: {0}")]
     Users(#[from] users::Error),
     /// Entries of an import are not as they must be.
-    #[error("{}", commands::listed(.0))]
+    #[error("{}", users_command::entry_problems(.0))]
     Import(Vec<admin::EntryProblem>),
     /// Administration.
     #[error("{0}")]
@@ -107,8 +111,13 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let address = listener.local_addr()?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
-    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database };
+    let mut monitoring = Monitoring::start(&config.metrics)?;
+    let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
+    if let Some(monitoring) = &mut monitoring {
+        monitoring.sample(state.sources());
+    }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let collector = state.fauna_tokens.collect_in_background();
@@ -128,6 +137,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         collector,
         courier,
         sweeper,
+        monitoring,
         #[cfg(feature = "embedded-fauna")]
         fauna: fauna.running,
     })
@@ -156,6 +166,9 @@ impl Site {
     pub async fn run_until_stopped(self) -> Result<(), io::Error> {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
+        if let Some(monitoring) = self.monitoring {
+            monitoring.stop().await;
+        }
         for task in [self.courier, self.sweeper] {
             task.abort();
             // What it holds must be let go while there is a runtime: connections to a mail server end on one.

@@ -16,7 +16,7 @@ use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::{health, same_origin};
+use crate::http::{health, metrics, same_origin};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, mail, pages, session};
@@ -71,6 +71,7 @@ impl RoutePlan {
             })
             .configure(session::session_info_route)
             .configure(health::routes)
+            .configure(metrics::routes)
             .configure(mail::routes)
             .configure(pages::routes);
         for feature in &self.features {

@@ -1,4 +1,4 @@
-//! Mail, accounts and administration.
+//! Accounts, mail and administration.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -7,49 +7,50 @@ use std::str::FromStr;
 
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Reader;
 
-/// The sender of mail unless another is set.
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
-/// Mail, accounts and administration.
+/// Name of the application in pages and mails unless another is set.
+const APP_NAME: &str = "Fauna starter";
+
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// Whether addresses are verified by mail.
+    /// Name of the application in pages and mails.
+    pub app_name: String,
+    /// Linked from pages and mails if set, like `privacy_url`.
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
     pub email_verification: EmailVerification,
-    /// `smtp://…` or `smtps://…`; absent: mail goes to a local outbox.
+    /// `smtp://…` or `smtps://…`; `None`: mail is only kept in the local outbox.
     pub smtp_url: Option<SecretString>,
-    /// Who mail comes from.
+    /// Sender of all mail.
     pub mail_from: String,
-    /// A folder whose mail templates take the place of ours.
+    /// Directory of mail templates that replace the built-in ones of the same name.
     pub mail_templates: Option<PathBuf>,
-    /// The bearer token of `/api/admin`; absent: there is no administration over HTTP.
+    /// Key of `/api/admin`; `None`: no administration over HTTP.
     pub admin_api_key: Option<SecretString>,
-    /// Comments of a deleted account are removed instead of kept without author.
+    /// Whether the comments of a deleted user are deleted, too, instead of kept without author.
     pub delete_comments_with_account: bool,
-    /// Nobody is told that an address has an account; an account is made by a mailed link then (design D10).
+    /// Whether sign-up answers the same for every address, and a mailed link creates the account.
     pub hide_existing_accounts: bool,
-    /// Whether guessing is slowed down; off only for measuring.
+    /// Whether repeated attempts are slowed down; off only for load tests.
     pub throttle: bool,
-    /// What the sign-up form asks for besides address and password.
+    /// Sign-up fields besides e-mail and password.
     pub sign_up_fields: Vec<SignUpField>,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpAddr>,
 }
 
-/// A field of the sign-up form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignUpField {
-    /// Its id, as frontends send it.
     pub id: String,
-    /// Whether it may be left empty.
     pub is_optional: bool,
 }
 
-/// `city`, or `city?` where it may be left empty.
+/// Parses `city`, or `city?` for an optional field.
 impl FromStr for SignUpField {
     type Err = ();
 
@@ -61,19 +62,17 @@ impl FromStr for SignUpField {
     }
 }
 
-/// Whether addresses are verified by mail.
+/// Verification of e-mail addresses by a mailed link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmailVerification {
-    /// Not at all.
     Off,
-    /// A link is offered; nothing depends on it.
+    /// Users can verify their address; nothing depends on it.
     Optional,
-    /// Signed-in handlers refuse people who have not followed the link.
+    /// Handlers for signed-in users refuse users who have not verified theirs.
     Required,
 }
 
 impl Accounts {
-    /// Reads the variables.
     pub(super) fn read(read: &mut Reader<'_>) -> Self {
         let modes = [
             ("OFF", EmailVerification::Off),
@@ -83,25 +82,31 @@ impl Accounts {
         let email_verification = read.choice("EMAIL_VERIFICATION", &modes, EmailVerification::Optional);
         let hide_existing_accounts = read.flag("HIDE_EXISTING_ACCOUNTS", false);
         if hide_existing_accounts && email_verification == EmailVerification::Off {
-            read.refuse("HIDE_EXISTING_ACCOUNTS", "needs EMAIL_VERIFICATION: accounts are made by a mailed link then");
+            read.refuse(
+                "HIDE_EXISTING_ACCOUNTS",
+                "requires EMAIL_VERIFICATION, because accounts are then created by a mailed link",
+            );
         }
         let comments = [("keep", false), ("delete", true)];
         Self {
+            app_name: read.text("APP_NAME", APP_NAME),
+            terms_url: read.url("TERMS_URL"),
+            privacy_url: read.url("PRIVACY_URL"),
             email_verification,
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),
-            mail_templates: mail_templates(read),
+            mail_templates: read.folder("MAIL_TEMPLATES"),
             admin_api_key: read.secret("ADMIN_API_KEY"),
             delete_comments_with_account: read.choice("DELETED_ACCOUNT_COMMENTS", &comments, false),
             hide_existing_accounts,
             throttle: !read.flag("INSECURE_NO_THROTTLE", false),
             sign_up_fields: sign_up_fields(read),
-            trusted_proxies: read.list("TRUSTED_PROXIES", "addresses separated by commas"),
+            trusted_proxies: read.list("TRUSTED_PROXIES", "IP addresses separated by commas"),
         }
     }
 }
 
-/// A URL that a mail server could have; its password is not repeated.
+/// The message does not repeat the URL, which may contain a password.
 fn smtp_url(read: &mut Reader<'_>) -> Option<SecretString> {
     let url = read.secret("SMTP_URL")?;
     if AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).is_err() {
@@ -110,29 +115,21 @@ fn smtp_url(read: &mut Reader<'_>) -> Option<SecretString> {
     Some(url)
 }
 
-/// An address, with or without a name.
 fn mail_from(read: &mut Reader<'_>) -> String {
     let from = read.text("MAIL_FROM", MAIL_FROM);
     if from.parse::<Mailbox>().is_err() {
-        read.refuse("MAIL_FROM", "must be an address, like no-reply@example.com or Example <no-reply@example.com>");
+        read.refuse(
+            "MAIL_FROM",
+            "must be an e-mail address, like no-reply@example.com or Example <no-reply@example.com>",
+        );
     }
     from
 }
 
-/// A folder that is there; what is in it is read at the start.
-fn mail_templates(read: &mut Reader<'_>) -> Option<PathBuf> {
-    let folder = PathBuf::from(read.optional("MAIL_TEMPLATES")?);
-    if !folder.is_dir() {
-        read.refuse("MAIL_TEMPLATES", &format!("{} is not a folder", folder.display()));
-    }
-    Some(folder)
-}
-
-/// Fields of different names.
 fn sign_up_fields(read: &mut Reader<'_>) -> Vec<SignUpField> {
     let fields: Vec<SignUpField> = read.list(
         "SIGN_UP_FIELDS",
-        "words separated by commas, optional ones with a ? behind; email and password are there anyway",
+        "words separated by commas, optional ones followed by a question mark, without email and password",
     );
     let mut seen = HashSet::new();
     if let Some(twin) = fields.iter().find(|field| !seen.insert(field.id.as_str())) {

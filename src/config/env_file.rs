@@ -1,110 +1,193 @@
-//! The file `.env`, here or in a folder above.
+//! Reads the file `.env` of the working directory or of the nearest folder above it.
 //!
-//! It holds secrets, so that nothing of a value is ever repeated: what is wrong is told by its line, what is unknown by its
-//! name.
+//! The file holds secrets, so messages name lines and settings, never values. Nothing is substituted: a dollar sign is a dollar
+//! sign. That is why no library reads it: those that are common replace `$NAME`, and a password with a dollar sign silently
+//! becomes a shorter one.
+//!
+//! A line is `NAME=value`, optionally after `export`. A value ends at the end of the line or at a blank followed by `#`. One that
+//! contains blanks or quotes must itself be in quotes, and may then span lines: in single quotes everything is literal, in double
+//! quotes `\n`, `\"` and `\\` are escapes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// How the file is called.
 const NAME: &str = ".env";
-/// How many letters may be wrong in a name for which another is proposed.
-const WRONG_MAX: usize = 2;
 
-/// Puts what the file sets into the environment, where it is not set there already. The names that it sets, or what is wrong
-/// with it.
-pub fn load() -> Result<Vec<String>, String> {
-    let Some(path) = path() else { return Ok(Vec::new()) };
+/// First words of settings that other programs use in the environment, too: names that begin with these are not warned about.
+const GENERIC_FIRST_WORDS: &[&str] =
+    &["ACCESS", "API", "APP", "DATA", "DATABASE", "LOG", "SESSION", "STATIC", "TOKEN", "USERS", "WEBSITE"];
+
+/// Names and values of the file.
+pub type Variables = BTreeMap<String, String>;
+
+/// Reads the file; empty if there is none.
+///
+/// # Errors
+/// The path of the file, and which line cannot be read or why the file cannot.
+pub fn load() -> Result<Variables, String> {
+    let Some(path) = path() else { return Ok(Variables::new()) };
     let refused = |why: String| format!("{}: {why}", path.display());
     let text = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
-    let names = names(&text).map_err(|line| {
+    parse(&text).map_err(|line| {
         refused(format!("line {line} is not NAME=value; a value with spaces or quotes in it needs quotes around it"))
-    })?;
-    dotenvy::from_path(&path).map_err(|_with_value| refused("cannot be read".to_owned()))?;
-    Ok(names)
+    })
 }
 
-/// What is said of every name that is no setting, with the setting that may be meant.
-pub fn unknown(names: &[String], settings: &BTreeSet<String>) -> Vec<String> {
-    let strangers = names.iter().filter(|name| !settings.contains(*name));
-    let told = strangers.map(|name| match settings.iter().find(|setting| is_alike(name, setting)) {
-        Some(setting) => format!("{NAME}: {name} is no setting; is {setting} meant?"),
-        None => format!("{NAME}: {name} is no setting"),
-    });
-    told.collect()
+/// A warning for each name that is not a setting: of all names in the file, and of those names in the environment that begin
+/// with the first word of a setting.
+pub fn unknown<'a>(
+    file: &Variables,
+    environment: impl Iterator<Item = &'a str>,
+    settings: &BTreeSet<String>,
+) -> Vec<String> {
+    let is_setting = |name: &str| settings.contains(name);
+    let in_file = file.keys().filter(|name| !is_setting(name)).map(|name| format!("{NAME}: {name} is not a setting"));
+    let first_word = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
+    let ours: BTreeSet<String> = settings.iter().map(|name| first_word(name)).collect();
+    let looks_like_ours = |name: &str| {
+        let word = first_word(name);
+        word.len() < name.len() && ours.contains(&word) && !GENERIC_FIRST_WORDS.contains(&word.as_str())
+    };
+    let in_environment = environment
+        .filter(|name| looks_like_ours(name) && !is_setting(name) && !file.contains_key(*name))
+        .map(|name| format!("environment: {name} is not a setting"));
+    in_file.chain(in_environment).collect()
 }
 
-/// Where the file is, if there is one.
 fn path() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;
     here.ancestors().map(|folder| folder.join(NAME)).find(|path| path.is_file())
 }
 
-/// The names that a text sets, or the number of the first line that cannot be read.
-fn names(text: &str) -> Result<Vec<String>, usize> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    read(text).ok_or_else(|| {
-        // The reader tells a piece of the line, which may be a piece of a secret, and not its number: so it is asked how many
-        // lines it takes.
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        let taken = (0..lines.len())
-            .rev()
-            .find(|count| read(&lines.iter().copied().take(*count).collect::<String>()).is_some());
-        taken.map_or(1, |count| count.saturating_add(1))
-    })
+/// Names and values, or the number of the first line that cannot be read.
+fn parse(text: &str) -> Result<Variables, usize> {
+    let mut variables = Variables::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1_usize;
+    while !rest.is_empty() {
+        let (variable, after) = entry(rest).ok_or(line)?;
+        variables.extend(variable);
+        let read = rest.len().saturating_sub(after.len());
+        line = line.saturating_add(rest.bytes().take(read).filter(|byte| *byte == b'\n').count());
+        rest = after;
+    }
+    Ok(variables)
 }
 
-/// The names that a text sets; nothing where something in it cannot be read.
-fn read(text: &str) -> Option<Vec<String>> {
-    dotenvy::from_read_iter(text.as_bytes()).map(|line| line.map(|(name, _)| name).ok()).collect()
+type Variable = (String, String);
+
+/// The first entry of a text, if its first line is not empty or a comment, and the text behind its last line.
+fn entry(text: &str) -> Option<(Option<Variable>, &str)> {
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Some((None, after));
+    }
+    let (name, value) = text.split_once('=')?;
+    let name = name.trim();
+    let name = name.strip_prefix("export ").map_or(name, str::trim_start);
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name {
+        return None;
+    }
+    let (value, after) = value_of(value)?;
+    let (rest_of_line, after) = after.split_once('\n').unwrap_or((after, ""));
+    let is_comment = |rest: &str| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+    (rest_of_line.trim().is_empty() || is_comment(rest_of_line)).then(|| (Some((name.to_owned(), value)), after))
 }
 
-/// Whether two names are the same but for a few letters in one place. That underscores are left out or put in elsewhere, or
-/// letters are small, is no difference.
-fn is_alike(one: &str, other: &str) -> bool {
-    let letters = |name: &str| name.to_ascii_uppercase().replace('_', "").into_bytes();
-    let (one, other) = (letters(one), letters(other));
-    let equal = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(one, other)| one == other).count();
-    let before = equal(&mut one.iter().zip(&other));
-    let behind = equal(&mut one.iter().rev().zip(other.iter().rev()));
-    let longest = one.len().max(other.len());
-    longest.saturating_sub(before.saturating_add(behind)) <= WRONG_MAX
+/// The value at the beginning of a text, and the text behind it.
+fn value_of(text: &str) -> Option<(String, &str)> {
+    let trimmed = text.trim_start_matches([' ', '\t']);
+    if trimmed.len() < text.len() && trimmed.starts_with('#') {
+        return Some((String::new(), text));
+    }
+    let text = trimmed;
+    if let Some(quoted) = text.strip_prefix('\'') {
+        return quoted.split_once('\'').map(|(value, after)| (value.to_owned(), after));
+    }
+    if let Some(quoted) = text.strip_prefix('"') {
+        return double_quoted(quoted);
+    }
+    let end = text.find(|c: char| c.is_whitespace()).unwrap_or(text.len());
+    let (value, after) = text.split_at_checked(end)?;
+    (!value.contains(['\'', '"'])).then(|| (value.to_owned(), after))
+}
+
+fn double_quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some((value, chars.as_str())),
+            '\\' => value.push(match chars.next()? {
+                'n' => '\n',
+                c @ ('"' | '\\' | '$') => c,
+                _ => return None,
+            }),
+            c => value.push(c),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
     #[test]
-    fn a_line_that_is_no_setting_is_told_by_its_number() {
+    fn a_line_that_cannot_be_read_is_named_by_its_number() {
         for (text, expected) in [
-            ("A=1\n# B C\n\nexport D='x y'\n", Ok(vec!["A".to_owned(), "D".to_owned()])),
-            ("\u{feff}A=1\r\nB=\"two\nlines\"\r\n", Ok(vec!["A".to_owned(), "B".to_owned()])),
+            ("A=1\n# B C\n\nexport D='x y'\n", Ok(vec![("A", "1"), ("D", "x y")])),
+            ("\u{feff}A=1\r\nB=\"two\nlines\"\r\n", Ok(vec![("A", "1"), ("B", "two\nlines")])),
             ("A=1\n\n  B=x y\n", Err(3)),
             ("A=\"two\nlines\"\nB\nC=1", Err(3)),
             ("A=1\nB=\"never closed\nC=1\n", Err(2)),
             ("A=1\r\nB=Ann <ann@example.com>\r\n", Err(2)),
+            ("A=it's\n", Err(1)),
+            ("A B=1\n", Err(1)),
+            ("=1\n", Err(1)),
+            ("A='x'y\n", Err(1)),
+            ("A=\"\\q\"\n", Err(1)),
         ] {
-            assert_eq!(names(text), expected, "{text:?}");
+            assert_eq!(parse(text), expected.map(|pairs| variables(&pairs)), "{text:?}");
         }
     }
 
     #[test]
-    fn a_name_that_was_mistyped_is_told_with_the_one_that_may_be_meant() {
-        let settings = ["ADMIN_API_KEY", "DATABASE_URL", "DATA_DIR", "LOG"].map(str::to_owned).into();
-        for (name, meant) in [
-            ("ADMIN_APIKEY", Some("ADMIN_API_KEY")),
-            ("ADMIN_API_KEYS", Some("ADMIN_API_KEY")),
-            ("DATBASE_URL", Some("DATABASE_URL")),
-            ("DATABSAE_URL", Some("DATABASE_URL")),
-            ("data_dir", Some("DATA_DIR")),
-            ("SOMETHING_ELSE", None),
+    fn values_are_taken_as_they_stand() {
+        for (text, value) in [
+            ("A=aaaa$bbbb", "aaaa$bbbb"),
+            ("A=\"aaaa$bbbb ${C}\"", "aaaa$bbbb ${C}"),
+            ("A='$b \\n # c'", "$b \\n # c"),
+            ("A=127.0.0.1:3000  # don't", "127.0.0.1:3000"),
+            ("A='x' # \"y", "x"),
+            ("A=x#y", "x#y"),
+            ("A= x", "x"),
+            ("A=", ""),
+            ("A= # nothing", ""),
+            ("A=\"a\\nb\\\"c\\\\d\"", "a\nb\"c\\d"),
+            ("A=b=c", "b=c"),
         ] {
-            let told = unknown(&["LOG".to_owned(), name.to_owned()], &settings);
-            let [told] = told.as_slice() else { panic!("{told:?}") };
-            assert!(told.contains(name) && meant.is_none_or(|meant| told.contains(meant)), "{told}");
-            assert_eq!(told.contains("meant?"), meant.is_some(), "{told}");
+            assert_eq!(parse(text), Ok(variables(&[("A", value)])), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_that_are_not_settings_are_warned_about() {
+        let settings = ["ADMIN_API_KEY", "FAUNA_SECRET", "LOG", "APP_NAME"].map(str::to_owned).into();
+        let file = variables(&[("LOG", "info"), ("ADMIN_APIKEY", "hunter2"), ("SOMETHING", "x")]);
+        let environment = ["FAUNA_SECRT", "FAUNA_SECRET", "PATH", "LOGNAME", "APP_HOME", "ADMIN_APIKEY", "FAUNA"];
+        let warnings = unknown(&file, environment.into_iter(), &settings);
+        let expected = [
+            ".env: ADMIN_APIKEY is not a setting",
+            ".env: SOMETHING is not a setting",
+            "environment: FAUNA_SECRT is not a setting",
+        ];
+        assert_eq!(warnings, expected);
     }
 }

@@ -1,50 +1,50 @@
-//! Lifetimes and transport of sessions: what SuperTokens lets its backends choose, under names of our own.
+//! Sessions: what SuperTokens' backends let one choose.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Reader;
+use crate::http::origins::is_public_suffix;
 use crate::session::{AntiCsrf, SameSite, Transfer};
 
-/// Lifetimes and transport of sessions.
+use super::Reader;
+
+/// Lifetimes of sessions, and how their tokens travel.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Life of an access token.
     pub access_token_lifetime: Duration,
-    /// Life of a session that is not used (slides with use).
+    /// Life of a session that is not used; each refresh starts it again.
     pub refresh_token_lifetime: Duration,
     /// Life of a session however much it is used.
     pub absolute_lifetime: Duration,
-    /// How long a superseded refresh token is answered instead of taken for theft (design D1).
+    /// How long a superseded refresh token is answered with new tokens instead of being treated as stolen.
     pub grace: Duration,
-    /// How long a key signs access tokens before another takes over.
+    /// How long a key signs access tokens before the next one takes over.
     pub signing_key_interval: Duration,
-    /// Whether access tokens are signed with keys that are replaced.
+    /// Whether signing keys are rotated.
     pub dynamic_signing_key: bool,
-    /// Where browsers reach the API, scheme and host; absent: `http://localhost:PORT`.
+    /// Origin at which browsers reach the API; `None`: `http://localhost:PORT`.
     pub api_domain: Option<String>,
-    /// Where the pages live that use it; absent: the same.
+    /// Origin of the pages, to which mailed links lead; `None`: the same as the API.
     pub website_domain: Option<String>,
-    /// Under which path the recipes answer.
+    /// Path below which the SuperTokens interface answers.
     pub api_base_path: String,
-    /// What a gateway takes off the front of paths before they reach us; empty: nothing.
+    /// Prefix that a gateway removes from every path; empty: none.
     pub api_gateway_path: String,
-    /// `Domain` of the session cookies; absent: this host only.
+    /// `Domain` of the session cookies; `None`: this host only.
     pub cookie_domain: Option<String>,
     /// A `Domain` used formerly, whose cookies are to be removed; the empty string means this host only.
     pub older_cookie_domain: Option<String>,
-    /// When browsers send the cookies along; absent: chosen by the two domains as SuperTokens does.
+    /// `None`: chosen by the two domains, as SuperTokens does.
     pub same_site: Option<SameSite>,
-    /// `NONE`, `VIA_TOKEN`, `VIA_CUSTOM_HEADER`; absent: chosen by SameSite as SuperTokens does.
+    /// `None`: chosen by [`Session::same_site`], as SuperTokens does.
     pub anti_csrf: Option<AntiCsrf>,
-    /// How tokens may travel; absent: as the client asks for.
+    /// `None`: as each client asks for.
     pub transfer: Option<Transfer>,
     /// Whether scripts may read an access token that travels in a cookie.
     pub expose_access_token: bool,
 }
 
 impl Session {
-    /// Reads the variables.
     pub(super) fn read(read: &mut Reader<'_>) -> Self {
         let session = Self {
             access_token_lifetime: read.seconds("ACCESS_TOKEN_LIFETIME_S", 900, 1..=86_400),
@@ -55,7 +55,7 @@ impl Session {
             dynamic_signing_key: read.flag("DYNAMIC_SIGNING_KEY", true),
             api_domain: read.origin("API_DOMAIN"),
             website_domain: read.origin("WEBSITE_DOMAIN"),
-            api_base_path: api_base_path(read),
+            api_base_path: read.path("API_BASE_PATH", "/auth"),
             api_gateway_path: api_gateway_path(read),
             cookie_domain: read.optional("COOKIE_DOMAIN"),
             older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN"),
@@ -70,18 +70,55 @@ impl Session {
         if session.absolute_lifetime < session.access_token_lifetime {
             read.refuse("SESSION_LIFETIME_S", "must not be shorter than ACCESS_TOKEN_LIFETIME_S");
         }
+        session.check_cookie_domain(read);
         session
+    }
+
+    /// A browser takes cookies for its host's own domain or one above it, unless strangers share that.
+    fn check_cookie_domain(&self, read: &mut Reader<'_>) {
+        let named = self.cookie_domain.as_deref().and_then(crate::session::cookie_domain);
+        let Some(domain) = named.as_deref().map(|domain| domain.trim_start_matches('.')).filter(|d| !d.is_empty())
+        else {
+            return;
+        };
+        let Some(api_domain) = &self.api_domain else {
+            read.refuse(
+                "API_DOMAIN",
+                &format!("must be set, and be {domain} or below it, because COOKIE_DOMAIN is set"),
+            );
+            return;
+        };
+        let host = host_of(api_domain);
+        if host != domain && !host.ends_with(&format!(".{domain}")) {
+            read.refuse(
+                "COOKIE_DOMAIN",
+                &format!("must contain the host of API_DOMAIN: {host} is not {domain} or below it, so browsers drop the cookies"),
+            );
+        } else if host != domain && is_public_suffix(domain) {
+            read.refuse(
+                "COOKIE_DOMAIN",
+                &format!("must be a domain of yours: strangers own names below {domain}, so browsers drop the cookies"),
+            );
+        }
+    }
+
+    /// Whether one of the two domains is `localhost` and the other a loopback address: one machine, but two sites to a browser.
+    pub(super) fn mixes_names_of_this_machine(&self) -> bool {
+        let Some(website) = &self.website_domain else { return false };
+        let is_address =
+            |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_name = |host: &str| host == "localhost" || host.ends_with(".localhost");
+        let (api, website) = (self.api_domain.as_deref().map_or("localhost", host_of), host_of(website));
+        (is_name(api) && is_address(website)) || (is_address(api) && is_name(website))
     }
 }
 
-/// `LAX`, `STRICT` or `NONE`.
 fn same_site(read: &mut Reader<'_>) -> Option<SameSite> {
     let choices =
         [("", None), ("LAX", Some(SameSite::Lax)), ("STRICT", Some(SameSite::Strict)), ("NONE", Some(SameSite::None))];
     read.choice("COOKIE_SAME_SITE", &choices, None)
 }
 
-/// `NONE`, `VIA_TOKEN` or `VIA_CUSTOM_HEADER`.
 fn anti_csrf(read: &mut Reader<'_>) -> Option<AntiCsrf> {
     let choices = [
         ("", None),
@@ -92,44 +129,33 @@ fn anti_csrf(read: &mut Reader<'_>) -> Option<AntiCsrf> {
     read.choice("ANTI_CSRF", &choices, None)
 }
 
-/// `any`, `cookie` or `header`.
 fn transfer(read: &mut Reader<'_>) -> Option<Transfer> {
     let choices = [("any", None), ("cookie", Some(Transfer::Cookie)), ("header", Some(Transfer::Header))];
     read.choice("TOKEN_TRANSFER_METHOD", &choices, None)
 }
 
-/// `/auth`, normalised to one leading and no trailing slash.
-fn api_base_path(read: &mut Reader<'_>) -> String {
-    let text = read.text("API_BASE_PATH", "/auth");
-    let inner = text.trim_matches('/');
-    if inner.is_empty() || !is_path(inner) {
-        read.refuse("API_BASE_PATH", "must be a path like /auth");
-    }
-    format!("/{inner}")
-}
-
-/// The same, or nothing.
 fn api_gateway_path(read: &mut Reader<'_>) -> String {
-    let text = read.text("API_GATEWAY_PATH", "");
-    let inner = text.trim_matches('/');
-    if !is_path(inner) {
-        read.refuse("API_GATEWAY_PATH", "must be a path like /gateway");
+    if read.optional("API_GATEWAY_PATH").is_some_and(|path| path.trim_matches('/').is_empty()) {
+        return String::new();
     }
-    if inner.is_empty() { String::new() } else { format!("/{inner}") }
+    read.path("API_GATEWAY_PATH", "")
 }
 
-/// Whether what is sent to that origin can be read on its way: it has no TLS, and is not this machine.
+/// Whether what is sent to an origin is not encrypted and leaves this machine.
 pub(super) fn is_in_clear(origin: &str) -> bool {
-    let Some(host) = origin.strip_prefix("http://") else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
+    if !origin.starts_with("http://") {
+        return false;
+    }
+    let name = host_of(origin);
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
     !(name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback()))
 }
 
-/// Whether it can stand in a path, and in the `Path` of a cookie, as it is.
-fn is_path(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c))
+/// The host of an origin, without its port; an IPv6 address keeps its brackets.
+fn host_of(origin: &str) -> &str {
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => authority,
+    }
 }

@@ -33,6 +33,10 @@ fn all_mistakes_are_told_at_once_with_their_names() {
         ("DATABASE_URL", "mysql://user:hunter2@host/app"),
         ("MAIL_TEMPLATES", "/no/such/folder"),
         ("LOG", "info=debug=warn"),
+        ("ALLOWED_ORIGINS", "https://*.com"),
+        ("WEBSITE_BASE_PATH", "/a/../b"),
+        ("TERMS_URL", "javascript:alert(1)"),
+        ("STATIC_DIR", "/no/such/folder"),
     ];
     let text = mistakes(&wrong);
     for (name, _) in wrong {
@@ -123,6 +127,49 @@ fn accounts_are_hidden_only_where_mail_can_complete_a_sign_up() {
     let hidden = |mode| [("HIDE_EXISTING_ACCOUNTS", "true"), ("EMAIL_VERIFICATION", mode)];
     assert!(mistakes(&hidden("OFF")).contains("HIDE_EXISTING_ACCOUNTS"));
     assert!(read(&hidden("OPTIONAL")).is_ok());
+}
+
+#[test]
+fn a_cookie_domain_that_browsers_would_refuse_is_refused_at_start() {
+    let with = |api: &'static str, domain: &'static str| [("API_DOMAIN", api), ("COOKIE_DOMAIN", domain)];
+    for (api, domain) in [
+        ("https://api.example.com", ".other.example"),
+        ("https://api.example.com", "app.example.com"),
+        ("https://api.example.com", "ple.com"),
+        ("https://api.example.com", ".com"),
+        ("https://api.example.co.uk", ".co.uk"),
+        ("https://one.github.io", "github.io"),
+        ("https://one.vercel.app", ".vercel.app"),
+    ] {
+        assert!(mistakes(&with(api, domain)).contains("COOKIE_DOMAIN: must "), "{api} {domain}");
+    }
+    for (api, domain) in [
+        ("https://api.example.com", ".example.com"),
+        ("https://api.example.com:8443", "api.example.com"),
+        ("http://api.example.test:3000", ".example.test"),
+        ("https://one.github.io", "one.github.io"),
+        ("https://intranet", "intranet"),
+        ("http://localhost:3000", "localhost"),
+    ] {
+        assert!(read(&with(api, domain)).is_ok(), "{api} {domain}");
+    }
+    assert!(mistakes(&[("COOKIE_DOMAIN", ".example.com")]).contains("API_DOMAIN: must be set"));
+}
+
+#[test]
+fn localhost_and_its_address_are_two_sites() {
+    for (api, website, warned) in [
+        ("http://localhost:3000", "http://127.0.0.1:8080", true),
+        ("http://127.0.0.1:3000", "http://localhost:8080", true),
+        ("http://[::1]:3000", "http://app.localhost", true),
+        ("http://localhost:3000", "http://localhost:8080", false),
+        ("http://127.0.0.1:3000", "http://127.0.0.1", false),
+        ("http://localhost:3000", "https://example.com", false),
+    ] {
+        let warnings = read(&[("API_DOMAIN", api), ("WEBSITE_DOMAIN", website)]).unwrap().warnings();
+        assert_eq!(!warnings.is_empty(), warned, "{api} {website} {warnings:?}");
+    }
+    assert!(!read(&[("WEBSITE_DOMAIN", "http://127.0.0.1:8080")]).unwrap().warnings().is_empty());
 }
 
 #[test]

@@ -55,20 +55,15 @@ const CLAIM: &str = "faunadbToken";
 
 /// The Fauna tokens of all sessions.
 pub struct FaunaTokens {
-    /// What there is.
     ledger: Ledger,
-    /// What ends it.
     sweeper: Sweeper,
-    /// What keeps it secret.
     ring: Arc<SealRing>,
-    /// How it is done here.
     settings: Settings,
 }
 
 /// What can be set about tokens.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Collection of users.
     pub users: String,
     /// How long a superseded refresh token is answered.
     pub grace: Duration,
@@ -88,7 +83,6 @@ pub struct Description {
     pub id: DocumentId,
     /// See [`events::fingerprint`].
     pub fingerprint: String,
-    /// When it was issued.
     pub created_at: Timestamp,
     /// When Fauna ends it by itself.
     pub expires_at: Timestamp,
@@ -112,7 +106,6 @@ enum Repeat {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The session was ended meanwhile.
     #[error("the session is over")]
     SessionOver,
     /// The access token is of a generation whose time is over; a refresh brings a new one.
@@ -121,13 +114,10 @@ pub enum Error {
     /// The user is gone, or what they were let in for does not hold any more.
     #[error("the user of the session does not exist")]
     NoUser,
-    /// Fauna did not do its part.
     #[error(transparent)]
     Fauna(#[from] fauna::Error),
-    /// SQL did not do its part.
     #[error("the ledger of Fauna tokens cannot be used")]
     Sql(#[from] sqlx::Error),
-    /// There are no keys to seal with.
     #[error(transparent)]
     Seal(#[from] seal::CannotSeal),
 }
@@ -169,16 +159,25 @@ impl FaunaTokens {
 
     /// Asks Fauna as the person of this session, at most once. A token that Fauna no longer knows is replaced: its owner may
     /// have ended it there, which does not end the session.
+    ///
+    /// # Errors
+    /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not answer.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         self.ask(session, query, Repeat::Never).await
     }
 
     /// The same for a query that may be run twice: one that only reads, or that leaves the same behind every time.
+    ///
+    /// # Errors
+    /// As [`FaunaTokens::query`].
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         self.ask(session, query, Repeat::Safe).await
     }
 
     /// What may be shown of the token of this session.
+    ///
+    /// # Errors
+    /// The session was revoked, or SQL does not answer.
     pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
         let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
         let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);

@@ -1,7 +1,10 @@
 //! What every route shares: problem responses, JSON bodies, the same-origin check with the security headers, health checks.
 
+pub mod extractor_errors;
 pub mod health;
 pub mod json_body;
+pub mod metrics;
+pub mod origins;
 pub mod problem;
 pub mod routes;
 pub mod same_origin;

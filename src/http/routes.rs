@@ -25,6 +25,8 @@ pub enum Access {
     SignedInPage,
     /// Whoever sends an administration key.
     AdminKey,
+    /// Whoever sends `METRICS_TOKEN`; 404 for everybody where that is not set.
+    MetricsToken,
 }
 
 /// A registered route.

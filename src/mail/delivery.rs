@@ -1,8 +1,8 @@
-//! Takes mail to the mail server, in the background, until it is taken there.
+//! Delivers mail to the mail server in the background.
 //!
-//! Whoever tries a mail first moves its next attempt ahead in SQL, so several processes share one queue; a process that dies
-//! meanwhile leaves a mail that is tried again. A mail can arrive twice (its Message-ID is the same), never not at all
-//! unless the server refuses it until it is of no use. Logs name kinds and codes, no addresses.
+//! Before an attempt, its retry time is moved ahead in SQL: several processes can share one queue, and a mail is tried again
+//! if the process dies. A mail can arrive twice (with the same Message-ID), but is only lost if the server refuses it until
+//! it expires. Logs name kinds and codes, never addresses.
 
 use std::time::Duration;
 
@@ -25,25 +25,19 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const CLAIM: Duration = Duration::from_mins(2);
 /// The pause after the first failure; each further one is three times as long.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The longest.
 const PAUSE_MAX: Duration = Duration::from_hours(1);
 /// How often the queue is looked at when nobody wakes us: other processes fill it too.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How many mails are read at once.
 const BATCH: i64 = 32;
-/// How many are on their way at once.
 const AT_ONCE: usize = 4;
 
 /// Speaks to a mail server.
-pub struct Courier {
-    /// Connections to it.
+pub struct SmtpClient {
     server: AsyncSmtpTransport<Tokio1Executor>,
-    /// The sender.
     from: Mailbox,
 }
 
-impl Courier {
-    /// For the server of that URL. Connects to nothing yet.
+impl SmtpClient {
     pub fn new(url: &SecretString, from: &str) -> Result<Self, Error> {
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
             .map_err(|_with_password| {
@@ -66,9 +60,7 @@ impl Courier {
     }
 }
 
-/// Why a mail was not taken.
 enum Failure {
-    /// No server would take it, ever.
     Unsendable(String),
     /// This server did not take it, this time.
     Refused(String),
@@ -85,7 +77,6 @@ fn described(error: &lettre::transport::smtp::Error) -> String {
     }
 }
 
-/// How long to wait after so many attempts.
 fn pause_after(attempts: i64) -> Duration {
     let exponent = u32::try_from(attempts.saturating_sub(1).clamp(0, 10)).unwrap_or(0);
     PAUSE.saturating_mul(3_u32.saturating_pow(exponent)).min(PAUSE_MAX)
@@ -116,11 +107,11 @@ impl Outbox {
                 tracing::error!(kind, "a mail could not be sent in time and is given up");
             }
         }
-        let Some(courier) = &self.courier else { return Ok(()) };
+        let Some(smtp) = &self.smtp else { return Ok(()) };
         loop {
             let rows = self.store.due(self.clock.now(), BATCH).await?;
             let full = i64::try_from(rows.len()).is_ok_and(|count| count >= BATCH);
-            let tried = stream::iter(rows).map(|row| self.attempt(courier, row)).buffer_unordered(AT_ONCE);
+            let tried = stream::iter(rows).map(|row| self.attempt(smtp, row)).buffer_unordered(AT_ONCE);
             tried.collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
             if !full {
                 return Ok(());
@@ -128,8 +119,7 @@ impl Outbox {
         }
     }
 
-    /// Tries one mail.
-    async fn attempt(&self, courier: &Courier, row: Row) -> Result<(), Error> {
+    async fn attempt(&self, smtp: &SmtpClient, row: Row) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.store.claim(&row, now.after(CLAIM)).await? {
             return Ok(());
@@ -138,7 +128,7 @@ impl Outbox {
             tracing::error!(kind = row.kind, "a mail was sealed with a key that is gone; it is given up");
             return Ok(self.store.delete(&row.id).await?);
         };
-        match courier.hand_over(mail, &row).await {
+        match smtp.hand_over(mail, &row).await {
             Ok(()) => Ok(self.store.delete(&row.id).await?),
             Err(Failure::Unsendable(why)) => {
                 tracing::error!(kind = row.kind, why, "a mail cannot be sent to anybody; it is given up");
@@ -148,7 +138,6 @@ impl Outbox {
         }
     }
 
-    /// After a failure.
     async fn try_later(&self, row: &Row, why: String) -> Result<(), Error> {
         let attempts = row.attempts.saturating_add(1);
         tracing::warn!(kind = row.kind, why, attempts, "a mail was not taken; it will be tried again");
@@ -170,7 +159,7 @@ mod tests {
 
     #[test]
     fn settings_are_checked_and_a_password_is_not_repeated() {
-        let open = |url: &str, from: &str| Courier::new(&url.to_owned().into(), from).err().map(|e| e.to_string());
+        let open = |url: &str, from: &str| SmtpClient::new(&url.to_owned().into(), from).err().map(|e| e.to_string());
         let wrong = open("http://user:hunter2@host", "a@b.example").unwrap();
         assert!(wrong.contains("SMTP_URL") && !wrong.contains("hunter2"), "{wrong}");
     }

@@ -6,45 +6,57 @@ use lettre::message::{Mailbox, MultiPart};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::mail::Occasion;
 use crate::mail::store::Row;
-use crate::mail::template::Values;
-use crate::mail::templates::Templates;
+use crate::mail::templates::{Templates, Values};
+use crate::mail::{Error, Occasion};
 use crate::seal::{CannotSeal, SealRing};
 
-/// What somebody will read.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Mail {
-    /// Whose mailbox.
     pub to: String,
-    /// One line.
     pub subject: String,
-    /// For programs and people who want no HTML.
     pub text: String,
-    /// For the others.
     pub html: String,
     /// The link in it, if there is one.
     pub link: Option<String>,
 }
 
+/// How a site appears in its mails.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Name of the application.
+    pub app_name: String,
+    /// Origin of the pages, like `https://example.com`.
+    pub site: String,
+    /// URL of the sign-in page; links in mails begin with it.
+    pub pages: String,
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
+}
+
 impl Mail {
     /// Fills in the template of an occasion.
-    pub fn write(templates: &Templates, site: &str, to: &str, occasion: &Occasion) -> Self {
+    pub fn write(templates: &Templates, sender: &Sender, to: &str, occasion: &Occasion) -> Result<Self, Error> {
         let link = occasion.link();
+        let life = link.map(|link| in_words(link.life.as_secs()));
         let values = Values {
-            site,
+            app_name: &sender.app_name,
+            terms_url: sender.terms_url.as_deref().unwrap_or_default(),
+            privacy_url: sender.privacy_url.as_deref().unwrap_or_default(),
+            site: &sender.site,
+            pages: &sender.pages,
             address: to,
-            link: link.map_or("", |link| link.url.expose_secret()),
-            life: &link.map(|link| in_words(link.life.as_secs())).unwrap_or_default(),
+            link: link.map(|link| link.url.expose_secret()),
+            life: life.as_deref(),
         };
-        let texts = templates.of(occasion);
-        Self {
+        let texts = templates.render(occasion, &values)?;
+        Ok(Self {
             to: to.to_owned(),
-            subject: texts.subject.as_text(&values).replace(char::is_control, " "),
-            text: texts.text.as_text(&values),
-            html: texts.html.as_html(&values),
+            subject: texts.subject.replace(char::is_control, " "),
+            text: texts.text,
+            html: texts.html,
             link: link.map(|link| link.url.expose_secret().to_owned()),
-        }
+        })
     }
 
     /// Sealed for the row of that id.
@@ -73,19 +85,18 @@ impl Mail {
     }
 }
 
-/// What a mail's seal is bound to.
 fn place(id: &str) -> String {
     format!("mail {id}")
 }
 
-/// 128 random bits in hexadecimal; nothing where the system has none.
+/// 128 random bits in hexadecimal; `None` where the system has no randomness.
 pub fn random_id() -> Option<String> {
     let mut bits = [0_u8; 16];
     rand::fill(&mut bits).ok()?;
-    Some(format!("{:032x}", u128::from_be_bytes(bits)))
+    Some(hex::encode(bits))
 }
 
-/// A span as people say it: `30 minutes`, `1 hour`, `24 hours`.
+/// `30 minutes`, `1 hour`, `24 hours`.
 fn in_words(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..3600 => (seconds.div_ceil(60), "minute"),
@@ -105,7 +116,14 @@ mod tests {
     fn mail(to: &str) -> Mail {
         let url = "https://site.example/auth/reset-password?token=abc&tenantId=public".to_owned().into();
         let occasion = Occasion::ResetPassword(Link { url, life: Duration::from_secs(3600) });
-        Mail::write(&Templates::load(None).unwrap(), "https://site.example", to, &occasion)
+        let sender = Sender {
+            app_name: "Notes".to_owned(),
+            site: "https://site.example".to_owned(),
+            pages: "https://site.example/auth".to_owned(),
+            terms_url: None,
+            privacy_url: None,
+        };
+        Mail::write(&Templates::load(None).unwrap(), &sender, to, &occasion).unwrap()
     }
 
     fn row() -> Row {
@@ -123,7 +141,8 @@ mod tests {
     #[test]
     fn a_mail_says_what_it_is_about_in_text_and_html() {
         let mail = mail("ann@example.com");
-        assert!(mail.subject.contains("https://site.example"), "{}", mail.subject);
+        assert_eq!(mail.subject, "Reset your Notes password");
+        assert!(mail.text.contains("https://site.example"), "{}", mail.text);
         assert!(mail.text.contains("?token=abc&tenantId=public"), "{}", mail.text);
         assert!(mail.html.contains("?token=abc&amp;tenantId=public"), "{}", mail.html);
         assert!(mail.text.contains("1 hour"), "{}", mail.text);
@@ -138,7 +157,7 @@ mod tests {
         assert!(message.contains("Message-ID: <0a@site.example>\r\n"), "{message}");
         assert!(message.contains("Date: Tue, 01 Jan 2030 00:00:00 +0000\r\n"), "{message}");
         for odd in ["ann@example.com\r\nBcc: eve@example.com", "ann@example.com, eve@example.com", "", "ann"] {
-            assert!(mail(odd).message(&from, &row()).is_err(), "S-EMAIL {odd:?}");
+            assert!(mail(odd).message(&from, &row()).is_err(), "{odd:?}");
         }
     }
 

@@ -1,18 +1,17 @@
-//! Mail: what is sent to people, and how.
+//! Mail to users.
 //!
-//! A mail is written to SQL, sealed, before the request that wants it is answered. A task in the background hands it to the
-//! mail server and tries again, with growing pauses and across restarts, until it is taken or of no use any more. So no
-//! request waits for a mail server, fails because of one, or takes longer where there is somebody to write to.
-//! Without a mail server mail stays here and is shown at `/dev/mailbox`, in development only.
+//! A mail is written to SQL, sealed, before the request that causes it is answered. A background task hands it to the mail
+//! server and tries again, with growing pauses and across restarts, until it is accepted or no longer of use. So no request
+//! waits for a mail server, fails because of one, or takes longer where the recipient exists. Without a mail server, mails
+//! stay in SQL and are shown at `/dev/mailbox`, in development only.
 //!
-//! What mails say is in `templates/mail`; `MAIL_TEMPLATES` names a folder whose files take their place. This room decides
-//! neither who is written to nor what a link does.
+//! Texts are in `templates/mail`; `MAIL_TEMPLATES` names a directory whose files replace them. This module decides neither
+//! who is written to nor what a link does.
 
 mod delivery;
 mod envelope;
 mod routes;
 mod store;
-mod template;
 mod templates;
 
 use std::path::PathBuf;
@@ -27,64 +26,49 @@ use crate::database::Database;
 use crate::http::problem::Problem;
 use crate::seal;
 use crate::seal::SealRing;
-use delivery::Courier;
+use delivery::SmtpClient;
 use envelope::Mail;
 use store::{Row, Store};
 use templates::Templates;
 
+pub use envelope::Sender;
 pub use routes::routes;
 
 /// How long a mail without a link is worth trying (ASVS 6.3.7 wants notices to arrive, not to arrive next week).
 const NOTICE_LIFE: Duration = Duration::from_hours(24);
 /// How long a mail is kept to be looked at, where it is not sent.
 const KEPT_LIFE: Duration = Duration::from_hours(7 * 24);
-/// How many mails the mailbox shows.
 const SHOWN_MAX: i64 = 100;
 
-/// Where mail is put to be sent. Clones share everything.
 #[derive(Clone)]
 pub struct Outbox {
-    /// What waits.
     store: Store,
-    /// Seals it.
     ring: Arc<SealRing>,
-    /// What mails say.
     templates: Arc<Templates>,
-    /// The site as mails name it.
-    site: Arc<str>,
-    /// Now.
+    sender: Arc<Sender>,
     clock: Clock,
-    /// Takes it away; absent: it stays.
-    courier: Option<Arc<Courier>>,
-    /// Whether it may be looked at.
+    smtp: Option<Arc<SmtpClient>>,
     shown: bool,
-    /// Wakes whoever delivers.
     wake: Arc<Notify>,
 }
 
-/// What can be set about mail.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `smtp://…` or `smtps://…`; absent: mail stays here.
     pub smtp_url: Option<SecretString>,
-    /// The sender.
     pub from: String,
     /// A folder of templates that take the place of ours.
     pub templates: Option<PathBuf>,
-    /// Origin of the pages, as mails name it.
-    pub site: String,
+    pub sender: Sender,
     /// Whether mail that stays here may be looked at: in development.
     pub shown: bool,
 }
 
-/// What a mail is about.
 #[derive(Clone, Debug)]
 pub enum Occasion {
-    /// Somebody asked for a new password.
     ResetPassword(Link),
     /// An account has an address that nobody has shown to be theirs.
     VerifyEmail(Link),
-    /// An account is to have this address.
     ConfirmEmail(Link),
     /// Somebody wants an account with this address, which has none.
     SignUp(Link),
@@ -92,18 +76,14 @@ pub enum Occasion {
     AccountExists,
     /// An account does not have this address any more.
     EmailChanged,
-    /// An account has another password.
     PasswordChanged,
-    /// An account is gone.
     AccountDeleted,
 }
 
 /// A link that does something once.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// The address to open: secret.
     pub url: SecretString,
-    /// How long it does it.
     pub life: Duration,
 }
 
@@ -131,7 +111,6 @@ impl From<Error> for Problem {
 }
 
 impl Occasion {
-    /// Names it in logs and among files.
     fn name(&self) -> &'static str {
         match self {
             Self::ResetPassword(_) => "reset-password",
@@ -145,7 +124,6 @@ impl Occasion {
         }
     }
 
-    /// The link it brings.
     fn link(&self) -> Option<&Link> {
         match self {
             Self::ResetPassword(link) | Self::VerifyEmail(link) | Self::ConfirmEmail(link) | Self::SignUp(link) => {
@@ -159,25 +137,30 @@ impl Occasion {
 impl Outbox {
     /// Opens the outbox in this database. Fails where a setting or a template makes no sense.
     pub fn open(database: Database, ring: Arc<SealRing>, clock: Clock, settings: &Settings) -> Result<Self, Error> {
-        let courier = match &settings.smtp_url {
-            Some(url) => Some(Arc::new(Courier::new(url, &settings.from)?)),
+        let smtp = match &settings.smtp_url {
+            Some(url) => Some(Arc::new(SmtpClient::new(url, &settings.from)?)),
             None => None,
         };
         Ok(Self {
-            shown: settings.shown && courier.is_none(),
+            shown: settings.shown && smtp.is_none(),
             store: Store::new(database),
             ring,
             templates: Arc::new(Templates::load(settings.templates.as_deref())?),
-            site: Arc::from(settings.site.as_str()),
+            sender: Arc::new(settings.sender.clone()),
             clock,
-            courier,
+            smtp,
             wake: Arc::new(Notify::new()),
         })
     }
 
+    /// How many mails wait to be sent.
+    pub async fn waiting(&self) -> Result<i64, Error> {
+        Ok(self.store.count_waiting(self.clock.now()).await?)
+    }
+
     /// Puts a mail to that address into the outbox.
     pub async fn put(&self, to: &str, occasion: &Occasion) -> Result<(), Error> {
-        let mail = Mail::write(&self.templates, &self.site, to, occasion);
+        let mail = Mail::write(&self.templates, &self.sender, to, occasion)?;
         let life = occasion.link().map_or(NOTICE_LIFE, |link| link.life.min(NOTICE_LIFE));
         self.write(occasion.name(), &mail, life).await
     }
@@ -185,7 +168,7 @@ impl Outbox {
     /// Does as much as [`Outbox::put`] and sends nothing: for addresses without an account, so that time does not tell
     /// which those are.
     pub async fn put_nothing(&self, to: &str, as_if: &Occasion) -> Result<(), Error> {
-        let mail = Mail::write(&self.templates, &self.site, to, as_if);
+        let mail = Mail::write(&self.templates, &self.sender, to, as_if)?;
         self.write("nothing", &mail, Duration::ZERO).await
     }
 
@@ -203,7 +186,7 @@ impl Outbox {
     async fn write(&self, kind: &'static str, mail: &Mail, life: Duration) -> Result<(), Error> {
         let id = envelope::random_id().ok_or(seal::CannotSeal)?;
         let now = self.clock.now();
-        let kept = self.courier.is_none();
+        let kept = self.smtp.is_none();
         let life = if kept && !life.is_zero() { KEPT_LIFE } else { life };
         let row = Row {
             sealed: mail.seal(&self.ring, &id)?,

@@ -42,25 +42,18 @@ fn wants_json(request: &HttpRequest) -> bool {
 #[derive(Serialize, Template)]
 #[template(path = "mailbox.html")]
 struct Mailbox {
-    /// Newest first.
     mails: Vec<Shown>,
 }
 
 /// A mail as it is shown.
 #[derive(Serialize)]
 struct Shown {
-    /// Recipient.
     to: String,
-    /// What it is called.
     subject: String,
-    /// What it says.
     text: String,
-    /// The same, for mail programs that show HTML.
     html: String,
-    /// The link in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
-    /// What it is about.
     kind: String,
     /// Milliseconds since 1970.
     #[serde(rename = "writtenAt")]
@@ -68,7 +61,6 @@ struct Shown {
 }
 
 impl Shown {
-    /// Of a mail and its row.
     fn new(row: Row, mail: Mail) -> Self {
         Self {
             to: mail.to,

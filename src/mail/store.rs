@@ -6,34 +6,24 @@ use sqlx::any::AnyRow;
 use crate::clock::Timestamp;
 use crate::database::Database;
 
-/// Mail in SQL.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Where it is.
     database: Database,
 }
 
 /// A mail as it is stored.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Names it.
     pub id: String,
-    /// What it is about.
     pub kind: String,
-    /// What it says.
     pub sealed: String,
-    /// When it was written.
     pub created_at: Timestamp,
-    /// How often it was tried.
     pub attempts: i64,
-    /// When it is to be tried.
     pub due_at: Timestamp,
-    /// When it is of no use any more.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// Mail in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -65,6 +55,12 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
+    /// Mails that wait to be sent.
+    pub async fn count_waiting(&self, now: Timestamp) -> Result<i64, sqlx::Error> {
+        let count = sqlx::query_scalar("select count(*) from mail where kept = 0 and expires_at > $1");
+        count.bind(now.millis()).fetch_one(self.database.read()).await
+    }
+
     /// Mails that stay here, newest first.
     pub async fn kept(&self, now: Timestamp, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
         let rows = sqlx::query(
@@ -88,14 +84,12 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Moves the next attempt.
     pub async fn postpone(&self, id: &str, until: Timestamp) -> Result<(), sqlx::Error> {
         let statement = sqlx::query("update mail set due_at = $1 where id = $2").bind(until.millis()).bind(id);
         statement.execute(self.database.write()).await?;
         Ok(())
     }
 
-    /// Forgets a mail.
     pub async fn delete(&self, id: &str) -> Result<(), sqlx::Error> {
         sqlx::query("delete from mail where id = $1").bind(id).execute(self.database.write()).await?;
         Ok(())
@@ -121,7 +115,6 @@ impl Store {
     }
 }
 
-/// Reads a row.
 fn row(row: &AnyRow) -> Result<Row, sqlx::Error> {
     let time = |column| row.try_get(column).map(Timestamp::from_millis);
     Ok(Row {

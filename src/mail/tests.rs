@@ -12,9 +12,7 @@ use crate::database::fresh;
 /// A mail server that keeps what it takes.
 #[derive(Clone, Default)]
 struct Server {
-    /// What it answers to a whole mail; empty: it hangs up instead.
     answer: Arc<Mutex<&'static str>>,
-    /// What it took or refused.
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -67,7 +65,6 @@ impl Server {
     }
 }
 
-/// An outbox of its own.
 struct Fixture {
     directory: tempfile::TempDir,
     url: String,
@@ -87,7 +84,13 @@ impl Fixture {
             smtp_url,
             from: "Site <no-reply@site.example>".to_owned(),
             templates: None,
-            site: "https://site.example".to_owned(),
+            sender: Sender {
+                app_name: "Notes".to_owned(),
+                site: "https://site.example".to_owned(),
+                pages: "https://site.example/auth".to_owned(),
+                terms_url: None,
+                privacy_url: None,
+            },
             shown,
         };
         let ring = SealRing::new([("k".to_owned(), [7; 32])]);

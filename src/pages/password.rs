@@ -104,7 +104,7 @@ pub async fn ask(
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("email", email.as_str())]);
     let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &OptionalUser::default())) };
-    match recipe.ask_for_reset(&request, &fields).await {
+    match recipe.request_reset(&request, &fields).await {
         Ok(Ok(())) => Ok(see_other("/auth/reset-password?sent=yes")),
         Ok(Err(problem)) => {
             let mistake = Some(in_plain_words(problem.error));

@@ -117,7 +117,7 @@ pub async fn change_email(
     accounts: Data<Accounts>,
     Form(wish): Form<NewEmail>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let Err(error) = accounts.ask_for_email(&person.0, &client, wish.current.into(), &wish.email).await else {
+    let Err(error) = accounts.request_email_change(&person.0, &client, wish.current.into(), &wish.email).await else {
         return Ok(see_other("/account/settings?done=email"));
     };
     let mut settings = Settings { typed_email: wish.email, ..Settings::empty(&pages, person) };

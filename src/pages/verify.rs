@@ -14,7 +14,7 @@ use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
-use crate::supertokens::emailverification::{Asked as Wish, EmailVerification};
+use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
 
 /// What the address of the page says.
@@ -78,9 +78,9 @@ pub async fn send(
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
 ) -> Result<HttpResponse, ProblemPage> {
-    match verification.ask(&request, &client).await {
-        Ok(Wish::Mailed) => Ok(see_other("/auth/verify-email?sent=yes")),
-        Ok(Wish::VerifiedBefore) => Ok(see_other("/auth/verify-email?done=yes")),
+    match verification.request_link(&request, &client).await {
+        Ok(LinkRequest::Mailed) => Ok(see_other("/auth/verify-email?sent=yes")),
+        Ok(LinkRequest::AlreadyVerified) => Ok(see_other("/auth/verify-email?done=yes")),
         Err(error) => {
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());

@@ -52,6 +52,7 @@ pub use http::requirements::{AntiCsrfCheck, ClaimCheck, Requirements, SessionChe
 pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach};
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
+pub use http::domains::parse_cookie_domain as cookie_domain;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::NewSession;
 pub use service::refresh::RefreshAntiCsrf;

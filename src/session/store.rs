@@ -93,6 +93,12 @@ impl Store {
         row.fetch_optional(self.database.read()).await?.as_ref().map(session).transpose()
     }
 
+    /// Sessions that have not expired.
+    pub async fn count(&self, now: Timestamp) -> Result<i64, sqlx::Error> {
+        let count = sqlx::query_scalar("select count(*) from session where expires_at >= $1");
+        count.bind(now.millis()).fetch_one(self.database.read()).await
+    }
+
     /// The sessions of a user that have not expired, newest first.
     pub async fn of_user(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, sqlx::Error> {
         let rows = sqlx::query(

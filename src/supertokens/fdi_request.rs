@@ -1,5 +1,5 @@
-//! What all recipes of SuperTokens' frontend interface have in common: how a path is matched, how a body is read, and how a
-//! failure is told to frontends that show the message of no status but 200.
+//! What the recipes of SuperTokens' frontend driver interface (FDI) share: matching paths, reading bodies, and answering
+//! failures to frontends that only show messages of responses with status 200.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -11,7 +11,6 @@ use serde_json::Value;
 use crate::http::problem::Problem;
 use crate::http::routes::{Resource, Routes};
 
-/// What a frontend is told whose body cannot be read.
 pub const NOT_JSON: &str = "API input error: Please make sure to pass a valid JSON input in the request body";
 
 /// Registers a path of the interface: also below `/public`, the one tenant, and with a trailing slash. Wrong methods are answered
@@ -27,16 +26,13 @@ pub fn path(auth: &mut Routes<'_>, path: &str, methods: impl Fn(Resource) -> Res
     }
 }
 
-/// What the interface does not know.
 async fn not_found() -> Result<(), Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "not found"))
 }
 
-/// A request of the interface with its body, read whatever its content type says.
+/// A request with its body, whatever its content type.
 pub struct FdiRequest {
-    /// The request.
     pub request: HttpRequest,
-    /// Its body.
     pub body: Bytes,
 }
 
@@ -58,26 +54,43 @@ impl FromRequest for FdiRequest {
     }
 }
 
+/// A body that the interface does not allow. The text is for developers of frontends; answered with 400.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        Self::bad_request(malformed.0)
+    }
+}
+
 impl FdiRequest {
-    /// The whole body; none at all counts as `{}`. Nothing where it is no JSON.
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(if self.body.is_empty() { b"{}" } else { &self.body }).ok()
+    /// The body; an empty one counts as `{}`.
+    pub fn json(&self) -> Result<Value, Malformed> {
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        serde_json::from_slice(body).map_err(|_why| Malformed(NOT_JSON))
     }
 
-    /// A member of the body.
-    pub fn member(&self, name: &str) -> Option<Value> {
-        self.json()?.get_mut(name).map(Value::take)
+    /// A member of the body that must be text; the two messages are for when it is missing, and when it is no text.
+    pub fn text(&self, member: &str, missing: &'static str, not_text: &'static str) -> Result<String, Malformed> {
+        match self.json()?.get_mut(member).map(Value::take) {
+            None => Err(Malformed(missing)),
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(Malformed(not_text)),
+        }
     }
 
-    /// A failure as this client wants it told.
+    /// See [`respond`].
     pub fn respond(&self, failure: impl Into<Problem>) -> Problem {
         respond(&self.request, failure)
     }
 }
 
-/// A failure as the client wants it told.
+/// A failure as this client understands it: SuperTokens' frontends get `GENERAL_ERROR`, with status 200 where the user has to
+/// wait.
 pub fn respond(request: &HttpRequest, failure: impl Into<Problem>) -> Problem {
     let (headers, problem) = (request.headers(), failure.into());
     let is_frontend = headers.contains_key("fdi-version") || headers.contains_key("rid");
-    if is_frontend { problem.into_frontend_answer() } else { problem }
+    if is_frontend { problem.into_frontend_answer() } else { problem.into_general_error() }
 }

@@ -1,4 +1,4 @@
-//! The interface that SuperTokens' frontends speak (FDI), except for sessions, which are in [`crate::session`].
+//! SuperTokens' frontend driver interface (FDI), except for sessions, which are in [`crate::session`].
 
 pub mod emailpassword;
 pub mod emailverification;

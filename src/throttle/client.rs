@@ -1,7 +1,7 @@
 //! Which network a request comes from.
 //!
 //! The address of the connection, unless that is a proxy of ours: then the last address in `X-Forwarded-For` that is not
-//! one. From anybody else that header is hearsay, and so are `Forwarded` and `X-Real-IP` always (security.md F6).
+//! one. From anybody else that header is hearsay, and so are `Forwarded` and `X-Real-IP` always.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,12 +19,10 @@ use crate::throttle::Throttle;
 pub struct Client {
     /// An IPv4 address, or the /64 of an IPv6 address, which one customer has to themselves.
     network: String,
-    /// The /48 of an IPv6 address.
     wide: Option<String>,
 }
 
 impl Client {
-    /// Names the network.
     pub fn network(&self) -> &str {
         &self.network
     }
@@ -34,13 +32,12 @@ impl Client {
         self.wide.as_deref()
     }
 
-    /// Whoever has that address.
     #[cfg(test)]
     pub fn of(address: IpAddr) -> Self {
         Self::at(Some(address))
     }
 
-    /// The network of an address; everybody without one shares a network (S-P-21).
+    /// The network of an address; everybody without one shares a network.
     fn at(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
             None => Self { network: "unknown".to_owned(), wide: None },

@@ -4,46 +4,35 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How many attempts are free, and how long the further ones wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Attempts without a wait.
     pub free: i64,
     /// The first wait; each further one is twice as long.
     pub first: Duration,
-    /// The longest.
     pub longest: Duration,
     /// After this long without an attempt all is forgotten, counted from the end of the last wait.
     pub forget: Duration,
 }
 
-/// What is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Attempts so far.
     pub attempts: i64,
-    /// No attempt before that.
     pub open_at: Timestamp,
-    /// Means nothing afterwards.
     pub forget_at: Timestamp,
 }
 
 /// Whether an attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may, and leaves this behind.
     Admit(Count),
-    /// It may not, for so long.
     Wait(Duration),
 }
 
 impl Rule {
-    /// The same with so many times as many free attempts.
     pub fn times(self, factor: i64) -> Self {
         Self { free: self.free.saturating_mul(factor), ..self }
     }
 
-    /// Decides about an attempt.
     pub fn decide(&self, before: Option<Count>, now: Timestamp) -> Decision {
         let before = before.filter(|count| count.forget_at > now);
         // Free attempts never wait, not even those whose clock was read just before another one was counted.
@@ -60,7 +49,6 @@ impl Rule {
         Decision::Admit(Count { attempts, open_at, forget_at: now.after(wait).after(self.forget) })
     }
 
-    /// How long the next attempt waits after so many.
     fn wait_after(&self, attempts: i64) -> Duration {
         match u32::try_from(attempts.saturating_sub(self.free)) {
             Ok(beyond) => self.first.saturating_mul(2_u32.saturating_pow(beyond)).min(self.longest),

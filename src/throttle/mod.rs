@@ -41,28 +41,21 @@ const TURNS_MAX: u32 = 3;
 /// Says who has to wait. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Throttle {
-    /// The counters.
     store: Store,
-    /// Now.
     clock: Clock,
     /// Whose `X-Forwarded-For` is believed.
     proxies: Arc<[IpAddr]>,
-    /// Attempts seen by this process.
     seen: Arc<AtomicU64>,
-    /// False: everything is admitted and nothing counted.
     on: bool,
 }
 
-/// What can be set about it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
-    /// False: nobody ever waits. For measuring only.
     pub on: bool,
 }
 
-/// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
     /// To give the password of the account with that (normalised) address.
@@ -71,7 +64,6 @@ pub enum Action<'a> {
     SignUp,
     /// To learn whether an address has an account.
     EmailExists,
-    /// To have a link mailed to anybody.
     AskForMail,
     /// To have a mail about that sent to that address. For those beyond the limit the answer is the same, without a mail.
     Mail(Topic, &'a str),
@@ -82,13 +74,9 @@ pub enum Action<'a> {
 /// What a mail is about. Each is counted by itself: who has one sent that is of no use does not keep others back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// An account that is to be made.
     SignUp,
-    /// A new password.
     Reset,
-    /// That the address is its owner's.
     Verification,
-    /// Another address for an account.
     Change,
 }
 
@@ -97,37 +85,27 @@ pub enum Topic {
 #[derive(Debug)]
 pub struct Admitted(Vec<Counter>);
 
-/// What is counted, and how.
 #[derive(Clone, Debug)]
 struct Counter {
-    /// Names it.
     key: String,
-    /// Free attempts and waits.
     rule: Rule,
-    /// What a success does to it.
     role: Role,
 }
 
-/// What a counter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// An account from one network: a success clears it and makes the network known.
     Pair,
     /// Waived where the pair is known; a success takes back its own attempt.
     Account,
-    /// A success takes back its own attempt.
     Other,
 }
 
 /// Why an attempt may not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Too many were made.
     #[error("too many attempts")]
-    TooMany {
-        /// How long to wait.
-        wait: Duration,
-    },
+    TooMany { wait: Duration },
     /// The counters cannot be used.
     #[error("attempts cannot be counted")]
     Sql(#[from] sqlx::Error),
@@ -137,7 +115,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person is told who has to wait.
     pub fn advice(wait: Duration) -> String {
         let (count, unit) = match wait.as_secs() {
             0..120 => (wait.as_secs().max(1), "second"),
@@ -161,7 +138,6 @@ impl From<Error> for Problem {
 }
 
 impl Throttle {
-    /// Counters in this database.
     pub fn new(database: Database, clock: Clock, settings: &Settings) -> Self {
         Self {
             store: Store::new(database),
@@ -179,7 +155,8 @@ impl Throttle {
     /// Those of the work; or it cannot be counted.
     pub async fn mail<T, E: From<Error>>(
         &self,
-        (topic, mailbox): (Topic, &str),
+        topic: Topic,
+        mailbox: &str,
         client: &Client,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<T>, E> {
@@ -249,26 +226,24 @@ const fn rule(free: i64, first_s: u64, longest_s: u64, forget_s: u64) -> Rule {
     }
 }
 
-/// One account from one network (S-P-10).
+/// One account from one network.
 const PAIR: Rule = rule(10, 30, 900, 3600);
-/// One account from networks that are not known to it (S-P-12).
+/// One account from networks that are not known to it.
 const ACCOUNT: Rule = rule(50, 10, 60, 3600);
-/// Passwords from one network (S-P-13).
+/// Passwords from one network.
 const PASSWORDS: Rule = rule(100, 10, 900, 3600);
 /// New accounts from one network, made or not: more than a class or an office has people.
 const SIGN_UPS: Rule = rule(100, 10, 900, 3600);
 /// Questions whether an address has an account, from one network.
 const QUESTIONS: Rule = rule(60, 1, 60, 60);
-/// Mails asked for from one network.
 const REQUESTS: Rule = rule(20, 30, 900, 3600);
 /// Mails to one address, of those that anybody can ask for: for one network. Then one a minute, then fewer.
 const MAILS: Rule = rule(1, 60, 900, 3600);
 /// Those for all networks: a stranger's do not keep its owner's back, nor do many strangers' flood it.
 const MAILBOX: Rule = rule(5, 60, 900, 3600);
-/// Wrong tokens from one network (S-E-09).
+/// Wrong tokens from one network.
 const TOKENS: Rule = rule(10, 30, 900, 3600);
 
-/// What an attempt counts against.
 fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
     let counter = |role, rule, scope: &str, subject: &str| Counter { key: key(scope, subject), rule, role };
     let network = |scope: &str, rule: Rule| {
@@ -304,10 +279,8 @@ fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
     counters
 }
 
-/// The name of a counter.
 fn key(scope: &str, subject: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, format!("{scope} {subject}").as_bytes());
-    hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex::encode(digest::digest(&digest::SHA256, format!("{scope} {subject}").as_bytes()))
 }
 
 #[cfg(test)]

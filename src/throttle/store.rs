@@ -8,28 +8,21 @@ use crate::database::Database;
 use crate::throttle::escalation::{Count, Decision};
 use crate::throttle::{Counter, Error, Role};
 
-/// How many counters there are at most, besides those of known networks, whose number is that of real sign-ins (S-P-17).
+/// How many counters there are at most, besides those of known networks, whose number is that of real sign-ins.
 const COUNTERS_MAX: i64 = 100_000;
-/// How many are removed at once.
 const CLEAN_BATCH: i64 = 2_000;
 
-/// Counters in SQL.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Where they are.
     database: Database,
 }
 
-/// A counter as it is stored.
 struct Stored {
-    /// What it says.
     count: Count,
-    /// Until when its pair is known.
     known_until: i64,
 }
 
 impl Store {
-    /// Counters of this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -130,7 +123,6 @@ async fn decide<'a>(
     wait.map_or(Ok(admitted), |wait| Err(Error::TooMany { wait }))
 }
 
-/// One counter.
 async fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<Stored>, sqlx::Error> {
     let row = sqlx::query("select count, open_at, forget_at, known_until from throttle where key = $1").bind(key);
     let Some(row) = row.fetch_optional(connection).await? else { return Ok(None) };

@@ -3,7 +3,6 @@
 use super::*;
 use crate::database::fresh;
 
-/// A throttle and the world around it.
 struct Fixture {
     _directory: tempfile::TempDir,
     url: String,
@@ -67,7 +66,7 @@ async fn the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
     assert!(!site.right("ann", &from(1)).await);
     site.clock.advance(Duration::from_secs(31));
     assert!(site.right("ann", &from(1)).await);
-    assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10, "S-P-20: a success starts anew");
+    assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10, "a success starts anew");
 }
 
 /// S-P-11, S-P-16 in `docs/threats.md`.

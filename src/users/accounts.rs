@@ -15,7 +15,7 @@ use crate::users::{Email, Error, NewPassword, User, Users, store};
 const LATE: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
 /// How often farewells are asked for one account: far more than anybody has written.
-const FAREWELL_ROUNDS_MAX: u32 = 10_000;
+const DELETION_ROUNDS_MAX: u32 = 10_000;
 
 /// What a room does in the transaction that deletes the user of a reference: an expression that is true where nothing is
 /// left to do. It does a bounded part of its work, so that the transaction stays small, and is asked again while it is false.
@@ -23,24 +23,19 @@ pub type AccountDeletionHook = fn(Expr) -> Expr;
 
 /// Somebody who has just given the password of their account.
 #[derive(Debug)]
-pub struct Proven {
-    /// Who that is.
+pub struct AuthenticatedUser {
     pub user: User,
-    /// What the password was compared with, or what has taken its place.
     pub(super) hash: String,
 }
 
-/// Where a user is reached.
 #[derive(Debug)]
 pub struct Contact {
-    /// Their address.
     pub email: Email,
-    /// Whether it was shown to be theirs.
     pub is_verified: bool,
 }
 
-impl Proven {
-    /// What they have proven: the hash that their password was compared with ([`crate::users::is_password_hash`]).
+impl AuthenticatedUser {
+    /// What they have checked: the hash that their password was compared with ([`crate::users::is_password_hash`]).
     pub fn proof(&self) -> SecretString {
         self.hash.clone().into()
     }
@@ -60,17 +55,21 @@ impl Users {
     }
 
     /// The account, if this is its password.
-    pub async fn check_password(&self, id: &DocumentId, password: &SecretString) -> Result<Option<Proven>, Error> {
+    pub async fn check_password(
+        &self,
+        id: &DocumentId,
+        password: &SecretString,
+    ) -> Result<Option<AuthenticatedUser>, Error> {
         let found: Option<store::Found> = self.fauna.query_idempotent(&accounts::by_id(&self.collection, id)).await?;
         let hash = found.as_ref().map(|found| found.secret.password_hash.clone());
         let verdict = self.hasher.verify(password, hash.as_deref()).await?;
         let found = found.filter(|_| verdict != Verdict::Wrong).zip(hash);
-        found.map(|(found, hash)| Ok(Proven { user: found.into_user()?, hash })).transpose()
+        found.map(|(found, hash)| Ok(AuthenticatedUser { user: found.into_user()?, hash })).transpose()
     }
 
-    /// Replaces the password that was proven by another one; false where it was changed meanwhile. Links to set a new
+    /// Replaces the password that was checked by another one; false where it was changed meanwhile. Links to set a new
     /// password or to get another address become void.
-    pub async fn change_password(&self, owner: &Proven, new: NewPassword) -> Result<bool, Error> {
+    pub async fn change_password(&self, owner: &AuthenticatedUser, new: NewPassword) -> Result<bool, Error> {
         let hash = self.hasher.hash(new).await?;
         let query = accounts::change_hash(&self.collection, &owner.user.id, &owner.hash, &hash);
         match self.fauna.query_idempotent(&query).await {
@@ -98,11 +97,11 @@ impl Users {
     /// ([`AccountDeletionHook`]), all in one transaction, before which there may be others that shorten it. False: there was none.
     pub async fn delete(&self, id: &DocumentId) -> Result<bool, Error> {
         let query = accounts::delete(&self.collection, id, &self.deletion_hooks);
-        for _ in 0..FAREWELL_ROUNDS_MAX {
+        for _ in 0..DELETION_ROUNDS_MAX {
             if let Some(deleted) = self.fauna.query_idempotent(&query).await? {
                 return Ok(deleted);
             }
         }
-        Err(Error::EndlessFarewell)
+        Err(Error::DeletionNotConverging)
     }
 }

@@ -12,19 +12,14 @@ pub use directory::{Cursor, Order};
 
 /// Some users, and where the next ones begin.
 pub struct UserList {
-    /// The users.
     pub users: Vec<User>,
-    /// None at the end.
     pub next: Option<Cursor>,
 }
 
 /// A user with what they sign in with, to be taken elsewhere.
 pub struct Export {
-    /// Who it is.
     pub user: User,
-    /// What else is kept of them.
     pub profile: Map<String, Value>,
-    /// Of their password.
     pub password_hash: String,
 }
 
@@ -45,7 +40,6 @@ impl Users {
         Ok(UserList { users: users.collect(), next })
     }
 
-    /// The same with what they sign in with, oldest first.
     pub async fn export(&self, size: i64, after: Option<&Cursor>) -> Result<(Vec<Export>, Option<Cursor>), Error> {
         let page = self.page(Order::Oldest, size, after).await?;
         let next = directory::next(&page);
@@ -70,12 +64,10 @@ impl Users {
         }
     }
 
-    /// How many users there are.
     pub async fn count(&self) -> Result<i64, Error> {
         Ok(self.fauna.query_idempotent(&directory::count(&self.collection)).await?)
     }
 
-    /// A page of users with their secrets.
     async fn page(&self, order: Order, size: i64, after: Option<&Cursor>) -> Result<directory::UserPage, Error> {
         Ok(self.fauna.query_idempotent(&directory::list(&self.collection, order, size, after)).await?)
     }

@@ -4,14 +4,12 @@ use std::fmt;
 
 /// The longest address, bytes after normalisation (RFC 5321, 4.5.3.1.3).
 const BYTES_MAX: usize = 254;
-/// What an unquoted local part may not contain, besides white space.
 const SPECIAL: &str = "<>()[]\\.,;:@\"";
 
 /// A normalised address: trimmed and lower case.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
-/// Addresses do not get into logs.
 impl fmt::Debug for Email {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Email(..)")
@@ -19,7 +17,7 @@ impl fmt::Debug for Email {
 }
 
 impl Email {
-    /// Reads what a person typed, by the grammar of SuperTokens' frontends (`spec/emailpassword.md` 1.4).
+    /// Reads what a person typed, by the grammar of SuperTokens' frontends.
     pub fn parse(typed: &str) -> Option<Self> {
         let trimmed = typed.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let (local, domain) = trimmed.rsplit_once('@')?;
@@ -30,7 +28,6 @@ impl Email {
         (normal.len() <= BYTES_MAX && !normal.contains(char::is_control)).then_some(Self(normal))
     }
 
-    /// The normalised text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,7 +38,6 @@ impl Email {
     }
 }
 
-/// `"anything"`.
 fn is_quoted(local: &str) -> bool {
     local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some_and(|inner| !inner.is_empty())
 }

@@ -2,6 +2,7 @@
 //! would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,9 +15,7 @@ use tokio::sync::oneshot;
 use crate::users::stored_hash::StoredHash;
 use crate::users::{Error, NewPassword, stored_hash};
 
-/// How many may wait for a thread.
 const WAITING_MAX: usize = 256;
-/// How long they wait at most until they have their answer.
 const WAIT_MAX: Duration = Duration::from_secs(12);
 /// How much the threads give way to everybody else, as `nice` counts: a request that hashes nothing is answered at once.
 #[cfg(target_os = "linux")]
@@ -28,16 +27,14 @@ type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 /// Hashes and checks passwords. Clones share the threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
-    /// Where jobs are put in.
     jobs: SyncSender<Job>,
+    /// Jobs that no thread has begun.
+    waiting: Arc<AtomicUsize>,
 }
 
-/// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not the password.
     Wrong,
-    /// The password.
     Right,
     /// The password, and it should be hashed anew.
     RightButOutdated,
@@ -54,10 +51,14 @@ impl Hasher {
             let thread = thread::Builder::new().name("password-hash".to_owned());
             thread.spawn(move || work_until_closed(&waiting)).map_err(|_no_thread| Error::Hashing)?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, waiting: Arc::default() })
     }
 
-    /// Hashes a new password.
+    /// How many passwords wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     pub async fn hash(&self, password: NewPassword) -> Result<String, Error> {
         self.run(move |memory| stored_hash::hash(password.expose(), memory)).await?.ok_or(Error::Hashing)
     }
@@ -93,25 +94,29 @@ impl Hasher {
         .await
     }
 
-    /// Does it on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
         let job = move |memory: &mut Vec<Block>| {
+            waiting.fetch_sub(1, Ordering::Relaxed);
             // Nobody works for those who went away while they waited.
             if !reply.is_closed() {
                 let _gone_meanwhile = reply.send(work(memory));
             }
         };
-        self.jobs.try_send(Box::new(job)).map_err(|_full| Error::Busy)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.try_send(Box::new(job)).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::Busy);
+        }
         let answer = tokio::time::timeout(WAIT_MAX, answer).await.map_err(|_late| Error::Busy)?;
         answer.map_err(|_panicked| Error::Hashing)
     }
 }
 
-/// What a thread does: one job after the other.
 fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
     give_way();
     let mut memory = Vec::new();

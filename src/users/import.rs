@@ -10,26 +10,20 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::users::links::LinkToken;
 use crate::users::store::import;
-use crate::users::store::import::Newcomer;
+use crate::users::store::import::NewRow;
 use crate::users::stored_hash::StoredHash;
 use crate::users::{Email, Error, NewPassword, Users};
 
-/// How many addresses or ids are looked up at once.
 const LOOKUP_SIZE: usize = 1000;
-/// How long the one transaction may take, and each look before it.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Somebody who comes from elsewhere.
 pub struct Import {
     /// Their id, where they bring one that can be one here.
     pub id: Option<DocumentId>,
-    /// Their address.
     pub email: Email,
-    /// Their name, where they bring one.
     pub name: Option<String>,
-    /// When they signed up there.
     pub joined_at: Timestamp,
-    /// What they sign in with.
     pub password: ImportedPassword,
     /// Whether the address was shown to be theirs.
     pub is_verified: bool,
@@ -37,18 +31,13 @@ pub struct Import {
     pub profile: Map<String, Value>,
 }
 
-/// What somebody from elsewhere signs in with.
 pub enum ImportedPassword {
-    /// A hash of a known form.
     Hash(String),
-    /// The password itself.
     Plain(NewPassword),
 }
 
-/// What became of an import.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// Everybody has an account.
     All,
     /// Nobody of it: an address or id was taken at that moment.
     Taken,
@@ -66,7 +55,6 @@ impl ImportedPassword {
 }
 
 impl Users {
-    /// Which of these addresses have an account.
     pub async fn taken_emails(&self, emails: &[&str]) -> Result<Vec<String>, Error> {
         let mut taken = Vec::new();
         for part in emails.chunks(LOOKUP_SIZE) {
@@ -76,7 +64,6 @@ impl Users {
         Ok(taken)
     }
 
-    /// Which of these ids have an account.
     pub async fn taken_ids(&self, ids: &[&DocumentId]) -> Result<Vec<DocumentId>, Error> {
         let mut taken = Vec::new();
         for part in ids.chunks(LOOKUP_SIZE) {
@@ -90,13 +77,13 @@ impl Users {
     ///
     /// # Errors
     /// Nothing was made and nothing will be: Fauna does not take the query, or a password cannot be hashed.
-    pub async fn import(&self, people: Vec<Import>) -> Result<Imported, Error> {
-        let mut newcomers = Vec::with_capacity(people.len());
-        for person in people {
-            newcomers.push(self.newcomer(person).await?);
+    pub async fn import(&self, users: Vec<Import>) -> Result<Imported, Error> {
+        let mut rows = Vec::with_capacity(users.len());
+        for user in users {
+            rows.push(self.row(user).await?);
         }
         let mark = LinkToken::random()?.hash();
-        let query = import::import(&self.collection, &mark, &newcomers);
+        let query = import::import(&self.collection, &mark, &rows);
         match self.fauna.within(DEADLINE).query_idempotent::<IgnoredAny>(&query).await {
             Ok(_made) => Ok(Imported::All),
             Err(fauna::Error::NotUnique | fauna::Error::AlreadyExists) => Ok(Imported::Taken),
@@ -110,20 +97,19 @@ impl Users {
         }
     }
 
-    /// Somebody as they are written down.
-    async fn newcomer(&self, person: Import) -> Result<Newcomer, Error> {
-        let hash = match person.password {
+    async fn row(&self, user: Import) -> Result<NewRow, Error> {
+        let hash = match user.password {
             ImportedPassword::Hash(hash) => hash,
             ImportedPassword::Plain(password) => self.hasher.hash(password).await?,
         };
-        Ok(Newcomer {
-            id: person.id.map_or_else(DocumentId::random, Ok)?,
-            name: person.name.unwrap_or_else(|| person.email.local_part().to_owned()),
-            joined_at: Time::from_millis(person.joined_at.millis()),
-            email: person.email.as_str().to_owned(),
+        Ok(NewRow {
+            id: user.id.map_or_else(DocumentId::random, Ok)?,
+            name: user.name.unwrap_or_else(|| user.email.local_part().to_owned()),
+            joined_at: Time::from_millis(user.joined_at.millis()),
+            email: user.email.as_str().to_owned(),
             hash,
-            is_verified: person.is_verified,
-            profile: person.profile,
+            is_verified: user.is_verified,
+            profile: user.profile,
         })
     }
 }

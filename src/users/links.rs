@@ -13,51 +13,38 @@ use secrecy::SecretString;
 use crate::users::hasher::Verdict;
 use crate::users::store::links::{Chosen, Consumed, NewLink, Offered};
 use crate::users::store::{Made, NewUser, links};
-use crate::users::{Email, Error, NewPassword, Newcomer, User, Users, is_password_hash};
+use crate::users::{Email, Error, NewAccount, NewPassword, User, Users, is_password_hash};
 
 /// Length of a token: 32 bytes in base64url, no character of which a mail program or a form would change.
 const TOKEN_CHARS: usize = 43;
 
-/// What a link carries: 256 random bits. Fauna holds only its hash.
 pub struct LinkToken(SecretString);
 
 /// A link that was made, for the mailbox of the account.
 pub struct Offer {
     /// The address as it is stored, whatever was typed.
     pub to: Email,
-    /// For the link.
     pub token: LinkToken,
 }
 
-/// What became of a wish for a link to verify an address.
 pub enum Verification {
-    /// There is a link.
     Offered(Offer),
-    /// It has been verified.
     Done,
-    /// There is no such user.
     NoUser,
 }
 
-/// What became of a wish for another address.
 pub enum ChangeOffer {
     /// There is a link, for the new address.
     Offered(LinkToken),
-    /// Somebody has that address.
     Taken,
-    /// There is no such user.
     NoUser,
 }
 
-/// What became of a wish for an account that a link makes.
 pub enum SignUpOffer {
-    /// There is a link.
     Offered(LinkToken),
-    /// The address has an account.
     Taken,
 }
 
-/// What became of a link that makes an account.
 pub enum SignUpEnd {
     /// There is a new account, whose address is its owner's.
     Made(User),
@@ -70,15 +57,11 @@ pub enum SignUpEnd {
 /// A link that was used up.
 #[derive(Debug)]
 pub struct Used {
-    /// Whose account was changed.
     pub user: DocumentId,
-    /// The address that it had before.
     pub email: Email,
 }
 
-/// What became of a link that gives an account another address.
 pub enum EmailChange {
-    /// It has it.
     Done(Used),
     /// Somebody else has it by now; the link still works, should it become free.
     Taken,
@@ -87,25 +70,21 @@ pub enum EmailChange {
 }
 
 impl LinkToken {
-    /// A new one.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes).map_err(|error| fauna::Error::Unavailable(format!("no randomness: {error}")))?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
     }
 
-    /// Takes what came back from a mailbox.
     fn parse(text: &str) -> Option<Self> {
         let is_ours = text.len() == TOKEN_CHARS && URL_SAFE_NO_PAD.decode(text).is_ok();
         is_ours.then(|| Self(text.into()))
     }
 
-    /// As it stands in the link.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// As it stands in Fauna: SHA-256 is enough for 256 random bits.
     pub fn hash(&self) -> String {
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.expose().as_bytes()))
     }
@@ -148,7 +127,7 @@ impl Users {
     /// A link that makes an account with that address and password, for whoever reads mail there.
     pub async fn offer_sign_up(
         &self,
-        new: &Newcomer,
+        new: &NewAccount,
         password: NewPassword,
         life: Duration,
     ) -> Result<SignUpOffer, Error> {
@@ -179,7 +158,6 @@ impl Users {
         }
     }
 
-    /// Whose new password a token would set; nothing where it would not.
     pub async fn reset_link(&self, token: &str) -> Result<Option<DocumentId>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         Ok(self.fauna.query_idempotent(&links::reset_link(&token.hash())).await?)
@@ -233,12 +211,10 @@ fn stand_in(email: &Email) -> Result<DocumentId, Error> {
     DocumentId::parse(&(bits >> 2).to_string()).ok_or(Error::Unreadable("id"))
 }
 
-/// What a link did.
 fn used(consumed: Consumed) -> Result<Used, Error> {
     Ok(Used { email: stored(&consumed.email)?, user: consumed.id })
 }
 
-/// An address that we have stored.
 fn stored(email: &str) -> Result<Email, Error> {
     Email::parse(email).ok_or(Error::Unreadable("email"))
 }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::clock::{Clock, Timestamp};
 use crate::http::problem::Problem;
 
-pub use accounts::{AccountDeletionHook, Proven};
+pub use accounts::{AccountDeletionHook, AuthenticatedUser};
 pub use directory::{Cursor, Export, Order, UserList};
 pub use email::Email;
 pub use hasher::Hasher;
@@ -43,49 +43,35 @@ const SIGN_IN_TRIES: u32 = 3;
 /// Everybody who has an account.
 #[derive(Clone)]
 pub struct Users {
-    /// Asked with the app's key.
     fauna: AsApp,
-    /// Name of the collection.
     collection: String,
-    /// For passwords.
     hasher: Hasher,
-    /// What other rooms do when an account is deleted.
     deletion_hooks: Vec<AccountDeletionHook>,
-    /// To wait by.
     clock: Clock,
 }
 
 /// Somebody who has an account.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Their id, in Fauna and in sessions.
     pub id: DocumentId,
-    /// Shown beside what they write.
     pub name: String,
-    /// Where they are reached.
     pub email: Email,
-    /// When they signed up.
     pub joined_at: Timestamp,
     /// Whether they have shown that the address is theirs.
     pub email_verified: bool,
 }
 
 /// Somebody who wants an account.
-pub struct Newcomer {
-    /// Where they are reached.
+pub struct NewAccount {
     pub email: Email,
-    /// Shown beside what they write.
     pub name: String,
     /// Whatever else the site asks for; the person may read it, nobody else.
     pub profile: Map<String, Value>,
 }
 
-/// What became of a sign-up.
 #[derive(Debug)]
 pub enum SignUp {
-    /// There is a new account.
     Made(User),
-    /// The address belongs to somebody.
     EmailTaken,
 }
 
@@ -107,15 +93,12 @@ pub enum Error {
     /// Whether a password was changed is not known yet: the answer was lost ([`Users::settles`]).
     #[error("whether a password was changed is not known yet")]
     Unsettled {
-        /// Of the new password.
         hash: String,
-        /// What became of the answer.
         #[source]
         source: fauna::Error,
     },
-    /// What other rooms hold of an account does not become less.
     #[error("an account cannot be deleted: a deletion_hook never ends")]
-    EndlessFarewell,
+    DeletionNotConverging,
 }
 
 impl From<Error> for Problem {
@@ -123,12 +106,17 @@ impl From<Error> for Problem {
         match error {
             Error::Fauna(error) => Self::from(error),
             Error::Busy | Error::Unsettled { .. } => Self::unavailable(error),
-            Error::Unreadable(_) | Error::Hashing | Error::EndlessFarewell => Self::internal(error),
+            Error::Unreadable(_) | Error::Hashing | Error::DeletionNotConverging => Self::internal(error),
         }
     }
 }
 
 impl Users {
+    /// The threads that hash passwords.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
     /// The users of that collection.
     pub fn new(
         fauna: AsApp,
@@ -141,10 +129,10 @@ impl Users {
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
-    pub async fn sign_up(&self, new: Newcomer, password: NewPassword) -> Result<SignUp, Error> {
+    pub async fn sign_up(&self, new: NewAccount, password: NewPassword) -> Result<SignUp, Error> {
         let hash = self.hasher.hash(password).await?;
         let id = DocumentId::random()?;
-        let Newcomer { email, name, profile } = new;
+        let NewAccount { email, name, profile } = new;
         let user = store::NewUser { name: &name, email: email.as_str(), hash: &hash, profile: &profile };
         let query = store::sign_up(&self.collection, &id, &user);
         match self.fauna.query_idempotent::<store::Made>(&query).await {
@@ -157,7 +145,7 @@ impl Users {
     }
 
     /// Signs in: the account of that address, if this is its password. A password whose hash is outdated is hashed anew.
-    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<Proven>, Error> {
+    pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<AuthenticatedUser>, Error> {
         let mut tries = 0;
         loop {
             let found = match self.fauna.query_idempotent(&store::by_email(&self.collection, email.as_str())).await {
@@ -186,7 +174,7 @@ impl Users {
                     }
                 }
             }
-            return Ok(Some(Proven { user: found.into_user()?, hash }));
+            return Ok(Some(AuthenticatedUser { user: found.into_user()?, hash }));
         }
     }
 
@@ -195,7 +183,6 @@ impl Users {
         Ok(self.fauna.query_idempotent(&store::email_exists(&self.collection, email.as_str())).await?)
     }
 
-    /// The account that an earlier try made.
     async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
         let query = store::accounts::by_id(&self.collection, id);
         let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;

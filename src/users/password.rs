@@ -4,7 +4,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Shortest password, UTF-16 code units as JavaScript counts them.
 const UNITS_MIN: usize = 8;
-/// One more than the longest.
 const UNITS_END: usize = 100;
 
 /// A password that obeys the rule and may be given to an account.

@@ -14,7 +14,6 @@ pub fn is_storable(value: &Value) -> Result<(), &'static str> {
     is_storable_within(value, LEVELS_MAX)
 }
 
-/// The same for a value that may have so many levels.
 fn is_storable_within(value: &Value, levels: u32) -> Result<(), &'static str> {
     match value {
         Value::Number(number) if number.is_u64() && !number.is_i64() => Err("This number is too large"),

@@ -43,14 +43,12 @@ pub fn schema(users: &str) -> Declarations {
     }
 }
 
-/// All users by when they joined.
 fn by_age(name: &str, users: &str, newest_first: bool) -> Definition {
     declare::index(name, fql::collection(users))
         .values([(&["data", "joinedAt"], newest_first), (&["ref"], false)])
         .any()
 }
 
-/// Only the document of whoever asks.
 fn is_self() -> Expr {
     fql::lambda("ref", fql::equals(fql::var("ref"), fql::current_identity()))
 }
@@ -65,13 +63,11 @@ fn plain_documents(collection: &str) -> Privilege {
         .allow_if("write", fql::lambda_of(&["old", "new", "ref"], plain()))
 }
 
-/// A link ends by itself.
 fn is_link() -> Expr {
     let ends = fql::is_timestamp(fql::select(&["ttl"], fql::var("new")));
     fql::lambda("new", fql::all([lacks("credentials"), ends]))
 }
 
-/// The new document has no such field.
 fn lacks(field: &str) -> Expr {
     fql::not(fql::contains_field(field, fql::var("new")))
 }

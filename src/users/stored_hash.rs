@@ -12,11 +12,9 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 const MEMORY_KIB: u32 = 19_456;
 /// The same in blocks of argon2, which have 1 KiB.
 pub const MEMORY_BLOCKS: usize = 19_456;
-/// Passes of a new hash.
 const PASSES: u32 = 2;
 /// Work of a new hash: memory times passes, KiB.
 pub const WORK_KIB: u32 = MEMORY_KIB * PASSES;
-/// Lanes of a new hash.
 const LANES: u32 = 1;
 /// Bytes of salt and of hash in a new one.
 const SALT_BYTES: usize = 16;
@@ -24,7 +22,6 @@ const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 /// Most memory that is spent on a stored hash, KiB.
 const MEMORY_KIB_MAX: u32 = 262_144;
-/// Most lanes.
 const LANES_MAX: u32 = 16;
 /// Most work: memory times passes, KiB. About half a second.
 const WORK_KIB_MAX: u32 = 1_048_576;
@@ -37,13 +34,9 @@ const PART_BYTES_MAX: usize = 64;
 
 /// A hash that can be checked.
 pub enum StoredHash {
-    /// Argon2 with parameters, salt and result.
     Argon2 {
-        /// What computes it.
         argon2: Box<Argon2<'static>>,
-        /// As stored.
         salt: Vec<u8>,
-        /// What must come out.
         hash: Vec<u8>,
         /// Whether a new one would be made in the same way.
         is_as_new: bool,
@@ -67,7 +60,6 @@ impl StoredHash {
         }
     }
 
-    /// Reads the parts of a PHC text.
     fn argon2(name: &str, version: &str, params: &str, parts: [&&str; 2]) -> Option<Self> {
         let algorithm = match name {
             "argon2id" => Algorithm::Argon2id,
@@ -122,7 +114,6 @@ impl StoredHash {
     }
 }
 
-/// Whether bcrypt's own base64 has this digit.
 fn is_bcrypts(digit: u8) -> bool {
     digit.is_ascii_alphanumeric() || matches!(digit, b'.' | b'/')
 }
@@ -132,12 +123,10 @@ fn work_of(params: &Params) -> u32 {
     params.m_cost().saturating_mul(params.t_cost())
 }
 
-/// The cost that a bcrypt hash names.
 fn bcrypt_cost(text: &str) -> Option<u32> {
     text.split('$').nth(2)?.parse().ok()
 }
 
-/// `m=…,t=…,p=…`.
 fn cost(params: &str) -> Option<[u32; 3]> {
     let mut parts = params.split(',');
     let values = ["m=", "t=", "p="].map(|name| parts.next()?.strip_prefix(name)?.parse().ok());

@@ -13,6 +13,7 @@ use crate::world::{PASSWORD, World};
 pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/health", 200),
     ("GET", "/ready", 200),
+    ("GET", "/metrics", 404),
     ("GET", "/", 200),
     ("GET", "/auth/jwt/jwks.json", 200),
     ("GET", "/auth/.well-known/openid-configuration", 200),
@@ -116,6 +117,7 @@ async fn every_route_has_a_row_that_says_who_may_use_it() {
                 Access::RefreshToken => matches!(status, 303 | 401),
                 Access::SignedIn => status == 401,
                 Access::AdminKey => status == 403,
+                Access::MetricsToken => status == 404,
                 Access::SignedInPage => status == 303,
             };
             assert!(agrees, "{route} is registered as {:?}, and a visitor gets {status}", route.access);

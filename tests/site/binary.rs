@@ -274,19 +274,42 @@ fn a_line_of_the_settings_file_that_cannot_be_read_is_told_by_its_number_alone()
     }
 }
 
+#[actix_rt::test]
+async fn a_dollar_sign_in_the_settings_file_is_part_of_the_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = "aaaaaaaaaa$bbbbbbbbbbbbbbbbbbbb";
+    let text = format!("ADMIN_API_KEY={key}\nSESSION_GRACE_S=20  # don't\n");
+    std::fs::write(directory.path().join(".env"), text).unwrap();
+    let process = Process::start(directory.path());
+    for (key, status) in [(key, 200), ("aaaaaaaaaa", 403)] {
+        let mut visitor = TestClient::new(process.site.clone());
+        visitor.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
+        assert_eq!(visitor.get("/api/admin/users/count").await.status, status, "{key}");
+    }
+}
+
 #[test]
 fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join(".env");
     std::fs::write(&file, "ADMIN_APIKEY=hunter2\nSIGN_UP_FIELDS=city?\nSOMETHING=else\n").unwrap();
-    let output = program(directory.path()).env("NOT_FROM_THE_FILE", "x").args(["users", "count"]).output().unwrap();
+    let output = program(directory.path())
+        .env("NOT_FROM_THE_FILE", "x")
+        .env("SMTP_ULR", "hunter2")
+        .args(["users", "count"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && text.lines().count() == 2, "{text}");
-    assert!(text.contains("ADMIN_APIKEY is no setting; is ADMIN_API_KEY meant?"), "{text}");
-    assert!(text.contains("SOMETHING is no setting\n") && !text.contains("hunter2"), "{text}");
+    assert!(output.status.success() && text.lines().count() == 3, "{text}");
+    assert!(text.contains(".env: ADMIN_APIKEY is not a setting\n"), "{text}");
+    assert!(text.contains(".env: SOMETHING is not a setting\n") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("environment: SMTP_ULR is not a setting\n"), "{text}");
     std::fs::write(&file, "FAUNA_ENDPOINT=https://fauna.example.com\nFAUNA_SECRT=hunter2\n").unwrap();
     let text = refusal(&mut program(directory.path()));
-    assert!(text.contains("FAUNA_SECRET: is needed") && text.contains("is FAUNA_SECRET meant?"), "{text}");
+    assert!(
+        text.contains("FAUNA_SECRET: must be set together") && text.contains(".env: FAUNA_SECRT is not a setting"),
+        "{text}"
+    );
 }
 
 /// security.md 3.3.2.

@@ -103,7 +103,8 @@ fn a_file_that_cannot_be_imported_is_named_and_nothing_is_made() {
     let file = |name: &str, bytes: &[u8]| std::fs::write(directory.path().join(name), bytes).unwrap();
     std::fs::create_dir(directory.path().join("folder")).unwrap();
     file("latin.json", b"{\"users\": [\"J\xf6rg\"]}");
-    for (name, why) in [("no-such-file", "No such file"), ("folder", "directory"), ("latin.json", "its byte 13 on")] {
+    for (name, why) in [("no-such-file", "No such file"), ("folder", "directory"), ("latin.json", "UTF-8, at byte 13")]
+    {
         let output = program(directory.path()).env("DATA_DIR", &data).args(["users", "import", name]).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && text.starts_with(&format!("{name}: ")) && text.contains(why), "{text}");
@@ -168,8 +169,8 @@ fn what_can_be_typed_is_told_and_nothing_is_made() {
     for (words, mentioned) in [
         (&["--help"][..], &[&all[..], &["schema apply", "--version"]].concat()[..]),
         (&["help"], &all),
-        (&["users", "--help"], &all),
-        (&["users", "list", "--help"], &all),
+        (&["users", "--help"], &["list", "count", "find", "delete", "import", "export"]),
+        (&["users", "list", "--help"], &["newest", "oldest"]),
         (&["schema", "-h"], &["schema apply"]),
         (&["--version"], &[concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))]),
     ] {
@@ -180,18 +181,18 @@ fn what_can_be_typed_is_told_and_nothing_is_made() {
         }
     }
     for (words, usage) in [
-        (&["users"][..], "users COMMAND"),
-        (&["users", "frob"], "users COMMAND"),
-        (&["users", "list", "best"], "users COMMAND"),
-        (&["users", "find"], "users COMMAND"),
-        (&["users", "count", "twice"], "users COMMAND"),
-        (&["schema"], "schema apply"),
-        (&["schema", "frob"], "schema apply"),
-        (&["frobnicate"], "unknown command: frobnicate"),
+        (&["users"][..], "users <COMMAND>"),
+        (&["users", "frob"], "users <COMMAND>"),
+        (&["users", "list", "best"], "newest or oldest"),
+        (&["users", "find"], "users find <EMAIL>"),
+        (&["users", "count", "twice"], "users count"),
+        (&["schema"], "schema <COMMAND>"),
+        (&["schema", "frob"], "schema <COMMAND>"),
+        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
     ] {
         let (code, out, err) = typed(words);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{words:?}");
-        assert!(err.contains(usage) && err.contains("usage:"), "{words:?}: {err}");
+        assert!(err.contains(usage), "{words:?}: {err}");
     }
     assert!(!data.exists());
 }

@@ -138,7 +138,7 @@ async fn a_link_lasts_a_day() {
     let ann = world.sign_up("ann@example.com").await;
     ask(&ann).await;
     let token = token_to(&world, "ann@example.com").await;
-    world.pass(Duration::from_secs(24 * 3600 + 1)).await;
+    world.advance(Duration::from_secs(24 * 3600 + 1)).await;
     assert_eq!(verify(&world.visitor(), &token).await, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR");
 }
 

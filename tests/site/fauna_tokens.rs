@@ -69,9 +69,9 @@ async fn a_token_does_not_outlive_its_access_token() {
     let world = open_world().await;
     let ann = world.sign_up("ann@example.com").await;
     let token = ann.fauna_token();
-    world.pass(Duration::from_secs(900)).await;
+    world.advance(Duration::from_secs(900)).await;
     assert!(world.fauna().accepts(&token).await, "requests that were let in at the last moment finish");
-    world.pass(Duration::from_secs(31)).await;
+    world.advance(Duration::from_secs(31)).await;
     assert!(!world.fauna().accepts(&token).await);
     assert_eq!(ann.refresh().await.status, 200);
     assert!(world.fauna().accepts(&ann.fauna_token()).await);

@@ -131,7 +131,7 @@ async fn a_link_makes_one_account_for_a_day_and_only_while_the_address_is_free()
 
     sign_up(&world, "bob@example.com", PASSWORD).await;
     let late = token_to(&world, "bob@example.com").await;
-    world.pass(Duration::from_secs(24 * 3600 + 1)).await;
+    world.advance(Duration::from_secs(24 * 3600 + 1)).await;
     assert_eq!(completed(&world, &late, PASSWORD).await, INVALID);
 }
 

@@ -192,12 +192,12 @@ async fn a_token_lasts_an_hour_and_only_the_newest_works() {
     assert_ne!(first, second);
     assert_eq!(status(&reset(&world, &first, NEW).await), INVALID);
     // Not to the second: the site's clock goes on while this test runs.
-    world.pass(Duration::from_secs(3590)).await;
+    world.advance(Duration::from_secs(3590)).await;
     assert_eq!(status(&reset(&world, &second, NEW).await), "OK");
     ask(&world, "ann@example.com").await;
     let third = token_to(&world, "ann@example.com").await;
     assert!(third != second, "there is a third one");
-    world.pass(Duration::from_secs(3601)).await;
+    world.advance(Duration::from_secs(3601)).await;
     assert_eq!(status(&reset(&world, &third, NEW).await), INVALID);
 }
 

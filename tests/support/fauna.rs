@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use starter::app;
+use starter::app::SiteExtensions;
 use starter::config::Config;
 
 use crate::support::client;
@@ -69,7 +70,7 @@ pub struct NodeDatabase {
 
 impl NodeDatabase {
     /// A new database with the schema applied, if `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a node.
-    pub async fn make() -> Option<Self> {
+    pub async fn make(extensions: &SiteExtensions) -> Option<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let endpoint = std::env::var("FAUNA_TEST_ENDPOINT").ok()?;
         let secret = std::env::var("FAUNA_TEST_SECRET").unwrap();
@@ -82,8 +83,12 @@ impl NodeDatabase {
         let mut database = Self { endpoint, app: admin.clone(), admin };
         let settings = database.settings();
         let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
-        app::apply_schema(&config).await.unwrap().expose_secret().clone_into(&mut database.app);
+        app::apply_schema_with(&config, extensions).await.unwrap().expose_secret().clone_into(&mut database.app);
         Some(database)
+    }
+
+    pub fn admin_secret(&self) -> &str {
+        &self.admin
     }
 
     /// The settings of a site that uses it.

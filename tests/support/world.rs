@@ -17,6 +17,9 @@ use crate::support::fauna::{FaunaNode, NodeDatabase};
 /// The password of every user in these tests.
 pub const PASSWORD: &str = "correct horse 1";
 
+/// The admin key of the embedded Fauna.
+const ROOT_KEY: &str = "root-key-of-this-test";
+
 /// A site with everything it stands on.
 pub struct World {
     /// The clock of the site and of its embedded Fauna.
@@ -48,11 +51,11 @@ impl World {
         let mut settings = BTreeMap::from([
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("EMBEDDED_FAUNA_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-            ("EMBEDDED_FAUNA_ROOT_KEY".to_owned(), "root-key-of-this-test".to_owned()),
+            ("EMBEDDED_FAUNA_ROOT_KEY".to_owned(), ROOT_KEY.to_owned()),
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
-        let real = NodeDatabase::make().await;
+        let real = NodeDatabase::make(&own).await;
         settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut world = Self { clock: Clock::system(), directory, site: None, settings, own, real };
@@ -74,7 +77,7 @@ impl World {
     }
 
     /// Lets time pass for the site, and for everything in its Fauna that has a `ttl`.
-    pub async fn pass(&self, span: Duration) {
+    pub async fn advance(&self, span: Duration) {
         self.clock.advance(span);
         if let Some(real) = &self.real {
             real.age(span).await;
@@ -111,6 +114,11 @@ impl World {
             None => std::fs::read_to_string(self.directory.path().join("embedded-fauna-app-key")).unwrap(),
         };
         (endpoint, secret)
+    }
+
+    /// An admin key of this site's Fauna.
+    pub fn admin_secret(&self) -> &str {
+        self.real.as_ref().map_or(ROOT_KEY, NodeDatabase::admin_secret)
     }
 
     /// How many tokens of sessions exist in this site's Fauna.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::events::RevokeReason;
+use crate::http::metrics::REFRESHES;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::session::tokens::signing_keys::Jwk;
@@ -54,7 +55,17 @@ pub fn session_info_route(root: &mut Routes<'_>) {
 
 /// Renews the session: `{}` and new tokens.
 async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Empty>, Refused> {
-    sessions.refresh(&request).await.map_err(|error| sessions.refuse(error))?;
+    sessions.refresh(&request).await.map_err(|error| {
+        match error {
+            // Counted where the session ends.
+            Error::Theft { .. } => {}
+            Error::Missing | Error::Ended(_) | Error::TryRefresh(_) => {
+                metrics::counter!(REFRESHES, "outcome" => "refused").increment(1);
+            }
+            _ => metrics::counter!(REFRESHES, "outcome" => "failed").increment(1),
+        }
+        sessions.refuse(error)
+    })?;
     Ok(Json(Empty {}))
 }
 

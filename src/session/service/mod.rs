@@ -126,6 +126,10 @@ impl Sessions {
     ///
     /// # Errors
     /// The database fails.
+    pub async fn count(&self) -> Result<i64, Error> {
+        Ok(self.store().count(self.now()).await?)
+    }
+
     pub async fn list(&self, user: &UserId) -> Result<Vec<SessionInfo>, Error> {
         let sessions = self.store().of_user(user, self.now()).await?;
         Ok(sessions.into_iter().map(SessionInfo::from).collect())

@@ -1,5 +1,4 @@
-//! The fields of the sign-up form besides address and password, and who may sign up at all: what a site of one's own changes
-//! first.
+//! The fields of the sign-up form besides address and password, and the rule that decides who may sign up.
 
 use std::borrow::Cow;
 
@@ -9,45 +8,40 @@ use crate::supertokens::emailpassword::form::NOT_OPTIONAL;
 use crate::supertokens::emailpassword::{FieldProblem, Form};
 use crate::users;
 
-/// The field that says what a person is called.
+/// Id of the field whose value becomes the user's display name.
 const NAME: &str = "name";
 /// Longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 40;
 /// Longest value of a field, in bytes of JSON.
 const VALUE_BYTES_MAX: usize = 1000;
 
-/// Says whether a value can be taken, and if not why, for the person who typed it.
+/// Accepts or refuses a value, with a text for the user.
 pub type Check = fn(&Value) -> Result<(), &'static str>;
 
-/// Says whether somebody with that (normalised) address may have an account, and if not why.
+/// Accepts or refuses a sign-up by its normalised address, with a text for the user.
 pub type Admission = fn(&str) -> Result<(), &'static str>;
 
-/// Anybody may.
 #[expect(clippy::unnecessary_wraps, reason = "it is an Admission")]
 pub fn anybody(_address: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A field of the sign-up form. What was typed is kept in the user's document, under `profile`; a field called `name` is what
-/// the person is called.
+/// A field of the sign-up form. Its value is stored in the user's document under `profile`; the field `name` becomes the
+/// display name.
 #[derive(Clone, Debug)]
 pub struct SignUpField {
-    /// Its id, as frontends send it.
     pub id: String,
-    /// Whether it may be missing or empty.
     pub is_optional: bool,
-    /// What is asked of a value.
     pub check: Check,
 }
 
 impl SignUpField {
-    /// A field whose values are text without control characters, or anything else, of a reasonable length.
+    /// A field that takes text without control characters, or any other JSON value, of at most 1000 bytes.
     pub fn new(id: &str, is_optional: bool) -> Self {
         Self { id: id.to_owned(), is_optional, check: is_short }
     }
 }
 
-/// Text without control characters, or any other value, not too long.
 fn is_short(value: &Value) -> Result<(), &'static str> {
     if value.to_string().len() > VALUE_BYTES_MAX {
         return Err("This is too long");
@@ -58,23 +52,20 @@ fn is_short(value: &Value) -> Result<(), &'static str> {
     }
 }
 
-/// What was typed into the fields.
 #[derive(Debug, Default, PartialEq)]
-pub struct Typed {
-    /// Kept in the user's document.
+pub struct SignUpValues {
     pub profile: Map<String, Value>,
-    /// What the person is called, if they say so.
     pub name: Option<String>,
 }
 
-/// What was typed into the fields, or everything that is wrong with it.
-pub fn read(fields: &[SignUpField], form: &Form) -> Result<Typed, Vec<FieldProblem>> {
-    let (mut typed, mut problems) = (Typed::default(), Vec::new());
+/// Reads all fields, or returns every problem.
+pub fn read(fields: &[SignUpField], form: &Form) -> Result<SignUpValues, Vec<FieldProblem>> {
+    let (mut values, mut problems) = (SignUpValues::default(), Vec::new());
     for field in fields {
         let value = form.value(&field.id).filter(|value| !value.is_null() && !is_blank(field, value));
         let judged = match value {
             Some(value) if field.id == NAME => (field.check)(value).and_then(|()| name_of(value)).map(|text| {
-                typed.name = Some(text);
+                values.name = Some(text);
                 None
             }),
             Some(value) => users::is_storable(value).and_then(|()| (field.check)(value)).map(|()| Some(value.clone())),
@@ -82,19 +73,17 @@ pub fn read(fields: &[SignUpField], form: &Form) -> Result<Typed, Vec<FieldProbl
             None => Err(NOT_OPTIONAL),
         };
         match judged {
-            Ok(value) => typed.profile.extend(value.map(|value| (field.id.clone(), value))),
+            Ok(value) => values.profile.extend(value.map(|value| (field.id.clone(), value))),
             Err(error) => problems.push(FieldProblem { id: Cow::Owned(field.id.clone()), error }),
         }
     }
-    if problems.is_empty() { Ok(typed) } else { Err(problems) }
+    if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
-/// Whether nothing was typed: of a name, nothing but blanks.
 fn is_blank(field: &SignUpField, value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.is_empty() || field.id == NAME && text.trim().is_empty())
 }
 
-/// What somebody is called who typed that.
 fn name_of(value: &Value) -> Result<String, &'static str> {
     let text = value.as_str().ok_or("This must be text")?.trim();
     if text.chars().count() > NAME_CHARS_MAX { Err("This is too long") } else { Ok(text.to_owned()) }

@@ -1,6 +1,8 @@
-//! What frontends send: `formFields`, checked in SuperTokens' order and answered in its words.
+//! The `formFields` of a request body, checked in the order and answered in the words of SuperTokens' SDKs.
 
 use serde_json::Value;
+
+use crate::supertokens::fdi_request::{Malformed, NOT_JSON};
 
 /// What is said about a field that is missing or empty. Frontends compare it literally.
 pub const NOT_OPTIONAL: &str = "Field is not optional";
@@ -9,18 +11,11 @@ pub const NOT_OPTIONAL: &str = "Field is not optional";
 #[derive(Debug)]
 pub struct Form(Vec<(String, Value)>);
 
-/// Why a body is no form. The text is for whoever writes the frontend.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(pub &'static str);
-
 impl Form {
     /// Reads a request's body, whatever its content type says; none at all counts as `{}`.
     pub fn parse(body: &[u8], fields_max: usize) -> Result<Self, Malformed> {
         let body = if body.is_empty() { b"{}" } else { body };
-        let json: Value = serde_json::from_slice(body).map_err(|_why| {
-            Malformed("API input error: Please make sure to pass a valid JSON input in the request body")
-        })?;
+        let json: Value = serde_json::from_slice(body).map_err(|_why| Malformed(NOT_JSON))?;
         let fields = json.get("formFields").ok_or(Malformed("Missing input param: formFields"))?;
         let fields = fields.as_array().ok_or(Malformed("formFields must be an array"))?;
         if fields.iter().any(|field| !field.is_object()) {
@@ -59,7 +54,6 @@ impl Form {
     }
 }
 
-/// Address and password are text.
 fn check_text(id: &str, value: &Value) -> Result<(), Malformed> {
     match id {
         "email" if !value.is_string() => Err(Malformed("email value must be a string")),

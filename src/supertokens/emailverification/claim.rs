@@ -11,7 +11,6 @@ use crate::clock::Timestamp;
 use crate::session::{Claim, Unavailable, UserId, Validator};
 use crate::users::{User, Users};
 
-/// Its key in access tokens.
 const KEY: &str = "st-ev";
 /// A "no" is looked up again after that; a "yes" holds for as long as the session.
 const NO_LIFE: Duration = Duration::from_secs(10);
@@ -19,25 +18,20 @@ const NO_LIFE: Duration = Duration::from_secs(10);
 /// Looks it up in Fauna.
 #[derive(Clone)]
 pub struct Verified {
-    /// Who knows.
     users: Users,
 }
 
-/// Refuses sessions whose owner has not.
 struct MustBeVerified(Verified);
 
 impl Verified {
-    /// Of these users.
     pub fn new(users: Users) -> Self {
         Self { users }
     }
 
-    /// What sessions say.
     pub fn claim(&self) -> Arc<dyn Claim> {
         Arc::new(self.clone())
     }
 
-    /// What every guarded route asks for, where verification is required.
     pub fn validator(&self) -> Arc<dyn Validator> {
         Arc::new(MustBeVerified(self.clone()))
     }
@@ -89,7 +83,7 @@ fn should_refetch(payload: &Map<String, Value>, now: Timestamp) -> bool {
     }
 }
 
-/// Judges, in the words that frontends know (`spec/emailpassword.md` 1.9). Pure.
+/// Judges, in the words that frontends know. Pure.
 fn validate(payload: &Map<String, Value>) -> Result<(), Value> {
     match payload.get(KEY).and_then(|claim| claim.get("v")) {
         Some(Value::Bool(true)) => Ok(()),

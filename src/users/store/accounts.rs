@@ -9,7 +9,6 @@ use crate::users::store::{SECRETS, data_of, links};
 
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
-/// More tokens than a user will have.
 const TOKENS_MAX: i64 = 1000;
 
 /// Whether that is the hash of a user's password.
@@ -37,9 +36,7 @@ pub fn change_hash(users: &str, id: &DocumentId, old: &str, new: &str) -> Expr {
 /// Whether an address was shown to be its owner's.
 #[derive(Deserialize)]
 pub struct Contact {
-    /// The address.
     pub email: String,
-    /// Whether it was.
     #[serde(rename = "emailVerified", default)]
     pub is_verified: bool,
 }

@@ -24,13 +24,10 @@ pub fn oldest_index(users: &str) -> String {
     format!("{users}_oldest")
 }
 
-/// Which end a list begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Order {
-    /// Those who joined first.
     #[serde(rename = "ASC")]
     Oldest,
-    /// Those who joined last.
     #[serde(rename = "DESC")]
     Newest,
 }
@@ -40,12 +37,10 @@ pub enum Order {
 pub struct Cursor {
     /// When they joined, as exactly as Fauna knows; nothing where their document does not say it.
     joined_at: Option<Time>,
-    /// Who it is.
     id: DocumentId,
 }
 
 impl Cursor {
-    /// Reads what was shown.
     pub fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (joined_at, id) = text.split_once(' ')?;
@@ -65,7 +60,6 @@ impl fmt::Display for Cursor {
 /// A page of users with Fauna's cursor.
 pub type UserPage = Page<Value, (Option<Time>, Ref, Ref)>;
 
-/// Where the page after this one begins.
 pub fn next(page: &UserPage) -> Option<Cursor> {
     page.after.as_ref().map(|(joined_at, user, _)| Cursor { joined_at: *joined_at, id: user.id.clone() })
 }
@@ -73,11 +67,8 @@ pub fn next(page: &UserPage) -> Option<Cursor> {
 /// A user of a list, as they are stored.
 #[derive(Deserialize)]
 pub struct Listed {
-    /// The user's id.
     pub id: DocumentId,
-    /// The user's document.
     pub user: Document,
-    /// Their secret, where they have one.
     pub secret: Option<Secret>,
 }
 
@@ -116,7 +107,6 @@ fn with_secret_if_any(user: Expr) -> Expr {
     fql::let_in([("user", user)], fql::object([("id", id()), ("user", data_of("user")), ("secret", data)]))
 }
 
-/// How many users there are.
 pub fn count(users: &str) -> Expr {
     fql::count(fql::documents(users))
 }

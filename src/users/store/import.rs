@@ -19,38 +19,30 @@ const MARK: &str = "import";
 const MARK_LIFE: Duration = Duration::from_hours(24);
 
 /// Somebody who comes from elsewhere.
-pub struct Newcomer {
-    /// Their id here.
+pub struct NewRow {
     pub id: DocumentId,
-    /// Shown beside what they write.
     pub name: String,
-    /// Normalised.
     pub email: String,
-    /// When they signed up there.
     pub joined_at: Time,
-    /// Of their password.
     pub hash: String,
     /// Whether the address was shown to be theirs.
     pub is_verified: bool,
-    /// What else is kept of them.
     pub profile: Map<String, Value>,
 }
 
-/// Which of these addresses have a user already.
 pub fn taken_emails(users: &str, emails: &[&str]) -> Expr {
     let is_taken = fql::exists(fql::matching(&email_index(users), [fql::var("email")]));
     fql::filter(emails.iter().map(|email| Expr::from(*email)).collect(), fql::lambda("email", is_taken))
 }
 
-/// Which of these ids have a user already.
 pub fn taken_ids(users: &str, ids: &[&DocumentId]) -> Expr {
     let is_taken = fql::exists(fql::document(users, fql::var("id")));
     fql::filter(ids.iter().map(|id| Expr::from(*id)).collect(), fql::lambda("id", is_taken))
 }
 
 /// Makes users with their secrets, all or none; not again where the mark is there. Answers whether they are made.
-pub fn import(users: &str, mark: &str, newcomers: &[Newcomer]) -> Expr {
-    let rows = newcomers.iter().map(|new| {
+pub fn import(users: &str, mark: &str, rows: &[NewRow]) -> Expr {
+    let rows = rows.iter().map(|new| {
         let verified = Expr::from(new.is_verified);
         let [id, name, email, hash] = [new.id.as_str(), &new.name, &new.email, &new.hash].map(Expr::from);
         Expr::from([id, name, email, new.joined_at.into(), hash, verified, profile_of(&new.profile)])
@@ -70,7 +62,6 @@ pub fn give_up(mark: &str) -> Expr {
     once(mark, [set_mark(mark, false), false.into()])
 }
 
-/// What the mark says, if it is there; else all of these.
 fn once<const N: usize>(mark: &str, steps: [Expr; N]) -> Expr {
     let found = || fql::var("found");
     let said = fql::let_in([("mark", fql::get(found()))], fql::select(&["made"], data_of("mark")));

@@ -1,4 +1,4 @@
-//! The queries about one-time links (design D13).
+//! The queries about one-time links.
 //!
 //! A link is a document with a `ttl`: the hash of its token, its kind, whose it is and the address it was sent to. It is
 //! consumed in the transaction that makes the change it allows, so it works once however many try at once, and only while
@@ -12,60 +12,45 @@ use serde::Deserialize;
 
 use crate::users::store::{NewUser, SECRETS, email_exists, email_index, profile_of};
 
-/// All links.
 pub const LINKS: &str = "account_links";
 /// Finds a link by the hash of its token.
 pub const LINKS_BY_HASH: &str = "account_links_by_hash";
 /// Finds the links of a user, by kind.
 pub const LINKS_BY_USER: &str = "account_links_by_user";
 
-/// Chooses a new password.
 const RESET: &str = "reset";
 /// Shows that the account's address is its owner's.
 const VERIFY: &str = "verify";
-/// Gives the account another address.
 const CHANGE: &str = "change";
 /// Makes an account; there is none yet that it could belong to.
 const SIGN_UP: &str = "sign-up";
-/// Every kind that belongs to a user.
 const KINDS: [&str; 3] = [RESET, VERIFY, CHANGE];
 /// Of no account and no use: made where there is no account, so that it takes as long.
 const NOTHING: &str = "nothing";
 /// More links of one kind than a user will have: each new one removes the others.
 const LINKS_MAX: i64 = 1000;
 
-/// What a link is made of.
 pub struct NewLink<'a> {
-    /// Hash of its token.
     pub hash: &'a str,
-    /// How long it works.
     pub life: Duration,
 }
 
-/// Where a link is to be sent.
 #[derive(Deserialize)]
 pub struct Offered {
     /// The account's address as it is stored; none where no link was made.
     pub email: Option<String>,
 }
 
-/// Whose link was consumed.
 #[derive(Deserialize)]
 pub struct Consumed {
-    /// The user.
     pub id: DocumentId,
-    /// The address that the account had before.
     pub email: String,
 }
 
-/// What somebody chose for the account that a link makes.
 #[derive(Deserialize)]
 pub struct Chosen {
-    /// Shown to others.
     pub name: String,
-    /// Normalised.
     pub email: String,
-    /// Of the password.
     #[serde(rename = "passwordHash")]
     pub password_hash: String,
 }
@@ -177,7 +162,6 @@ fn offer(users: &str, id: &DocumentId, then: Expr) -> Expr {
     )
 }
 
-/// An answer without an address.
 fn nothing_offered() -> Expr {
     fql::object([])
 }
@@ -200,7 +184,6 @@ pub fn create(data: Expr, life: Duration) -> Expr {
     fql::create(fql::collection(LINKS), fql::object([("data", data), ("ttl", ttl)]))
 }
 
-/// Whose reset link that is, or null; leaves it as it is.
 pub fn reset_link(hash: &str) -> Expr {
     consume(hash, RESET, "address", fql::var("id"))
 }
@@ -256,7 +239,6 @@ fn consume(hash: &str, kind: &str, bound_to: &str, then: Expr) -> Expr {
     )
 }
 
-/// What [`Consumed`] reads.
 fn consumed() -> Expr {
     fql::object([("id", fql::var("id")), ("email", email_of("user"))])
 }
@@ -289,7 +271,6 @@ fn update_secret(data: Expr) -> Expr {
     fql::update(fql::document(SECRETS, fql::var("id")), fql::object([("data", data)]))
 }
 
-/// The address of a bound user.
 fn email_of(user: &str) -> Expr {
     fql::select(&["data", "email"], fql::get(fql::var(user)))
 }

@@ -22,30 +22,21 @@ pub fn email_index(users: &str) -> String {
     format!("{users}_by_email")
 }
 
-/// What a sign-up writes.
 pub struct NewUser<'a> {
-    /// Shown to others.
     pub name: &'a str,
-    /// Normalised.
     pub email: &'a str,
-    /// Of the password.
     pub hash: &'a str,
-    /// Whatever else the site asks for.
     pub profile: &'a Map<String, Value>,
 }
 
-/// What a sign-up answers.
 #[derive(Deserialize)]
 pub struct Made {
-    /// The new user's id.
     id: DocumentId,
-    /// By Fauna's clock.
     #[serde(rename = "joinedAt")]
     joined_at: Time,
 }
 
 impl Made {
-    /// The new user.
     pub fn into_user(self, email: Email, name: &str) -> User {
         let joined_at = Timestamp::from_millis(self.joined_at.millis());
         User { id: self.id, name: name.to_owned(), email, joined_at, email_verified: false }
@@ -55,33 +46,23 @@ impl Made {
 /// A user with their secret.
 #[derive(Deserialize)]
 pub struct Found {
-    /// The user's id.
     pub id: DocumentId,
-    /// The user's document.
     pub user: Document,
-    /// Their secret.
     pub secret: Secret,
 }
 
-/// A user's document.
 #[derive(Deserialize)]
 pub struct Document {
-    /// Shown beside what they write.
     pub name: String,
-    /// Normalised address.
     pub email: String,
-    /// When they signed up.
     #[serde(rename = "joinedAt")]
     pub joined_at: Time,
-    /// What else is kept of them.
     #[serde(default)]
     pub profile: Data,
 }
 
-/// What only the server may read.
 #[derive(Deserialize)]
 pub struct Secret {
-    /// See [`crate::users::stored_hash`].
     #[serde(rename = "passwordHash")]
     pub password_hash: String,
     /// Whether the address was shown to be theirs.

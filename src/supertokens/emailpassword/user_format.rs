@@ -8,26 +8,26 @@ use crate::users::User;
 /// The newest version that changed the look of a user: two numbers, compared one after the other.
 const NEW_LOOK: (u32, u32) = (3, 0);
 
-/// How users look to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// `{"id", "email", "timeJoined"}`.
-    Old,
-    /// With login methods, tenants and lists.
-    New,
+pub enum UserFormat {
+    Legacy,
+    Current,
 }
 
-impl Dialect {
+impl UserFormat {
     /// What the request's `fdi-version` header asks for.
     pub fn of(request: &HttpRequest) -> Self {
-        request.headers().get("fdi-version").map_or(Self::New, |value| Self::parse(value.to_str().unwrap_or_default()))
+        request
+            .headers()
+            .get("fdi-version")
+            .map_or(Self::Current, |value| Self::parse(value.to_str().unwrap_or_default()))
     }
 
     /// The greatest of a list of versions decides; what is no number is an old client.
     fn parse(versions: &str) -> Self {
         match versions.split(',').filter_map(version).max() {
-            Some(version) if version >= NEW_LOOK || ((1, 18)..(2, 0)).contains(&version) => Self::New,
-            _ => Self::Old,
+            Some(version) if version >= NEW_LOOK || ((1, 18)..(2, 0)).contains(&version) => Self::Current,
+            _ => Self::Legacy,
         }
     }
 
@@ -35,8 +35,8 @@ impl Dialect {
     pub fn user(self, user: &User) -> Value {
         let (id, email, joined) = (user.id.as_str(), user.email.as_str(), user.joined_at.millis());
         match self {
-            Self::Old => json!({"id": id, "email": email, "timeJoined": joined}),
-            Self::New => json!({
+            Self::Legacy => json!({"id": id, "email": email, "timeJoined": joined}),
+            Self::Current => json!({
                 "id": id,
                 "isPrimaryUser": false,
                 "tenantIds": ["public"],
@@ -58,7 +58,6 @@ impl Dialect {
     }
 }
 
-/// `major.minor`.
 fn version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.trim().split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
@@ -71,19 +70,19 @@ mod tests {
     #[test]
     fn the_greatest_version_decides() {
         for (header, expected) in [
-            ("4.2", Dialect::New),
-            ("3.0", Dialect::New),
-            ("4.10", Dialect::New),
-            ("2.0,3.1,99.0", Dialect::New),
-            ("1.18", Dialect::New),
-            ("1.19,1.8", Dialect::New),
-            ("2.0", Dialect::Old),
-            ("1.17", Dialect::Old),
-            ("1.8,1.9", Dialect::Old),
-            ("junk", Dialect::Old),
-            ("", Dialect::Old),
+            ("4.2", UserFormat::Current),
+            ("3.0", UserFormat::Current),
+            ("4.10", UserFormat::Current),
+            ("2.0,3.1,99.0", UserFormat::Current),
+            ("1.18", UserFormat::Current),
+            ("1.19,1.8", UserFormat::Current),
+            ("2.0", UserFormat::Legacy),
+            ("1.17", UserFormat::Legacy),
+            ("1.8,1.9", UserFormat::Legacy),
+            ("junk", UserFormat::Legacy),
+            ("", UserFormat::Legacy),
         ] {
-            assert_eq!(Dialect::parse(header), expected, "{header}");
+            assert_eq!(UserFormat::parse(header), expected, "{header}");
         }
     }
 }

@@ -1,0 +1,99 @@
+//! The handles that e-mail + password, verification and account changes share, and the one error of all three.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use fauna_client::DocumentId;
+
+use crate::http::problem::Problem;
+use crate::mail::{Link, Occasion, Outbox};
+use crate::session::{Sessions, SignedIn};
+use crate::throttle::Throttle;
+use crate::users::{Email, Users};
+use crate::{mail, session, throttle, users};
+
+/// Clones share everything.
+#[derive(Clone)]
+pub struct AccountServices {
+    pub users: Users,
+    pub sessions: Data<Sessions>,
+    pub outbox: Outbox,
+    pub throttle: Throttle,
+    /// Base URL of the pages that mailed links open, without a slash at its end: `https://example.com/auth`.
+    pub pages: String,
+    /// Sign-up and change of address answer the same for every address; only a mail tells its owner that it has an account.
+    pub hide_existing_accounts: bool,
+}
+
+/// Why something about an account was not done: first what the user can correct, then failures.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// The new password breaks the rule; the text says how.
+    #[error("{0}")]
+    BadPassword(&'static str),
+    #[error("this is not an e-mail address")]
+    BadEmail,
+    #[error("this is already the address of the account")]
+    SameEmail,
+    #[error("this address belongs to another account")]
+    EmailTaken,
+    #[error("this link was used, has expired, or was replaced by a newer one")]
+    InvalidLink,
+    /// Another request changed the password while this one was being checked.
+    #[error("the password has just been changed elsewhere")]
+    ChangedMeanwhile,
+    /// Too many attempts, or attempts cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Error),
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    #[error(transparent)]
+    Users(#[from] users::Error),
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// The task that carries out a change panicked, or the server is stopping.
+    #[error("the change of an account did not finish")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::WrongPassword => Self::new(StatusCode::FORBIDDEN, error.to_string()),
+            Error::BadPassword(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
+                Self::bad_request(error.to_string())
+            }
+            Error::EmailTaken | Error::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Error::Throttle(error) => Self::from(error),
+            Error::Session(error) => Self::from(error),
+            Error::Users(error) => Self::from(error),
+            Error::Mail(error) => Self::from(error),
+            Error::Task(_) => Self::internal(error),
+        }
+    }
+}
+
+impl AccountServices {
+    /// Sends a notice about a change that has been made. A failure is logged only: it does not undo the change.
+    pub async fn notify(&self, to: &Email, notice: &Occasion) {
+        if let Err(error) = self.outbox.put(to.as_str(), notice).await {
+            tracing::error!(%error, "a user is not notified of a change to their account");
+        }
+    }
+
+    /// The link that opens one of the pages with a token.
+    pub fn link(&self, page: &str, token: &str, life: Duration) -> Link {
+        Link { url: format!("{}/{page}?token={token}&tenantId=public", self.pages).into(), life }
+    }
+}
+
+/// The id in Fauna of the session's user.
+///
+/// # Errors
+/// [`session::Error::Missing`] where the session is for something that is no document id.
+pub fn document_id(session: &SignedIn) -> Result<DocumentId, Error> {
+    Ok(DocumentId::parse(session.user().as_str()).ok_or(session::Error::Missing)?)
+}

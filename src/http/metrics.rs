@@ -1,0 +1,200 @@
+//! Metrics for Prometheus.
+//!
+//! Every module counts with the macros of the `metrics` crate under the names below, which cost a few nanoseconds while
+//! nobody collects. [`Metrics::install`] starts collecting, for the whole process; `GET /metrics` renders what was collected,
+//! to whoever presents `METRICS_TOKEN` or asks at `METRICS_LISTEN`. Labels are outcomes, methods, statuses and route
+//! patterns, never anything a client chooses, so the number of series is bounded.
+
+use std::net::TcpListener;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Data;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, RouteTable, Routes};
+
+/// Requests answered, by `method`, `route` (the pattern, or `none`) and `status`.
+pub const REQUESTS: &str = "http_requests_total";
+/// Time from a request's head to the end of its response, in seconds, by `route`.
+pub const REQUEST_DURATION: &str = "http_request_duration_seconds";
+/// Sign-ins by `outcome`: `ok`, `wrong_credentials`, `throttled`, `failed`.
+pub const SIGN_INS: &str = "sign_ins_total";
+/// Refreshes by `outcome`: `ok`, `refused`, `theft`, `failed`.
+pub const REFRESHES: &str = "refreshes_total";
+/// Refresh tokens that were used after they had been replaced; each ended a session.
+pub const THEFTS: &str = "refresh_token_thefts_total";
+/// Sessions that have not expired.
+pub const LIVE_SESSIONS: &str = "sessions_live";
+/// Queries to Fauna with a user's own token, by `outcome`: `ok`, `refused`, `contended`, `unavailable`, `unanswered`.
+pub const FAUNA_QUERIES: &str = "fauna_queries_total";
+/// Duration of queries to Fauna, retries included, in seconds.
+pub const FAUNA_QUERY_DURATION: &str = "fauna_query_duration_seconds";
+/// Fauna tokens issued.
+pub const TOKENS_ISSUED: &str = "fauna_tokens_issued_total";
+/// Fauna tokens whose deletion Fauna has confirmed.
+pub const TOKENS_DELETED: &str = "fauna_tokens_deleted_total";
+/// Fauna tokens whose session has ended and whose deletion is not confirmed yet.
+pub const TOKENS_PENDING: &str = "fauna_tokens_pending_deletion";
+/// Time from the end of a session until Fauna has confirmed the deletion of its token, in seconds.
+pub const REVOCATION_DELAY: &str = "fauna_token_revocation_delay_seconds";
+/// Mails that wait to be delivered.
+pub const MAIL_QUEUE: &str = "mail_queue_length";
+/// Requests that wait for a password to be hashed.
+pub const HASHING_QUEUE: &str = "password_hashing_queue_length";
+/// Connections to the database by `state`: `used`, `idle`.
+pub const DATABASE_CONNECTIONS: &str = "database_connections";
+/// Database transactions that were repeated because of a conflict.
+pub const DATABASE_RETRIES: &str = "database_retries_total";
+/// Lines of the log that were dropped because its reader was too slow.
+pub const LOG_LINES_DROPPED: &str = "log_lines_dropped_total";
+/// Always 1, with the version as label.
+pub const BUILD_INFO: &str = "build_info";
+
+/// Upper bounds of the histograms' buckets, in seconds.
+const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// Samples of histograms are sorted into buckets this often, so that they do not pile up while nobody asks.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// The one route that the server of `METRICS_LISTEN` has.
+const PATH: &str = "/metrics";
+
+/// The recorder of this process. There can be one only; sites of one process (as in tests) share it.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// What was collected, and who may read it.
+#[derive(Clone)]
+pub struct Metrics {
+    recorder: PrometheusHandle,
+    /// SHA-256 of `METRICS_TOKEN`: comparing digests takes the same time whatever was sent. `None`: anybody may read.
+    token_hash: Option<digest::Digest>,
+}
+
+impl Metrics {
+    /// Starts collecting. `token` is what readers must present; without one anybody may read, which is for a listener of
+    /// its own only.
+    ///
+    /// # Errors
+    /// Another recorder is installed already by a library outside this crate.
+    pub fn install(token: Option<&SecretString>) -> Result<Self, BuildError> {
+        let recorder = match RECORDER.get() {
+            Some(recorder) => recorder.clone(),
+            None => {
+                let installed = PrometheusBuilder::new()
+                    .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+                    .install_recorder()?;
+                describe();
+                metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+                RECORDER.get_or_init(|| installed).clone()
+            }
+        };
+        Ok(Self { recorder, token_hash: token.map(|token| hash(token.expose_secret())) })
+    }
+
+    /// Keeps the histograms small. Ends never; abort its task.
+    pub async fn upkeep(self) {
+        loop {
+            tokio::time::sleep(UPKEEP_INTERVAL).await;
+            self.recorder.run_upkeep();
+        }
+    }
+
+    /// Whether a request presents the token, as `Authorization: Bearer …`.
+    fn admits(&self, request: &HttpRequest) -> bool {
+        let Some(expected) = &self.token_hash else { return true };
+        let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        verify_slices_are_equal(hash(sent).as_ref(), expected.as_ref()).is_ok()
+    }
+}
+
+/// Counts a request that has been answered.
+pub fn request_ended(method: &str, route: Option<&str>, status: StatusCode, elapsed: Duration) {
+    let route = route.unwrap_or("none").to_owned();
+    let status = status.as_str().to_owned();
+    metrics::counter!(REQUESTS, "method" => method_label(method), "route" => route.clone(), "status" => status)
+        .increment(1);
+    metrics::histogram!(REQUEST_DURATION, "route" => route).record(elapsed.as_secs_f64());
+}
+
+/// Methods of clients' own invention are one series.
+fn method_label(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// | method | path       | who                    | answers                      |
+/// |--------|------------|------------------------|------------------------------|
+/// | GET    | `/metrics` | bearer `METRICS_TOKEN` | 200 Prometheus text, 401, or 404 where metrics are off |
+pub fn routes(root: &mut Routes<'_>) {
+    root.add(Resource::at(PATH).get(Access::MetricsToken, render));
+}
+
+/// A server for nothing but `/metrics`, for the address of `METRICS_LISTEN`.
+///
+/// # Errors
+/// The server cannot be started on this listener.
+pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::new(metrics.clone()))
+            .configure(|site| routes(&mut Routes::new(site, &mut RouteTable::default())))
+    });
+    Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+}
+
+async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
+    let Some(metrics) = metrics else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"));
+    };
+    if !metrics.admits(&request) {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "the METRICS_TOKEN is missing or wrong"));
+    }
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.recorder.render()))
+}
+
+fn hash(token: &str) -> digest::Digest {
+    digest::digest(&digest::SHA256, token.as_bytes())
+}
+
+/// Tells Prometheus what each metric means.
+fn describe() {
+    describe_counter!(REQUESTS, "Requests answered, by method, route pattern and status");
+    describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request, by route pattern");
+    describe_counter!(SIGN_INS, "Sign-ins by outcome");
+    describe_counter!(REFRESHES, "Refreshes by outcome");
+    describe_counter!(THEFTS, "Refresh tokens used after they were replaced; each ended a session");
+    describe_gauge!(LIVE_SESSIONS, "Sessions that have not expired");
+    describe_counter!(FAUNA_QUERIES, "Queries to Fauna with a user's own token, by outcome");
+    describe_histogram!(FAUNA_QUERY_DURATION, Unit::Seconds, "Duration of queries to Fauna, retries included");
+    describe_counter!(TOKENS_ISSUED, "Fauna tokens issued");
+    describe_counter!(TOKENS_DELETED, "Fauna tokens deleted");
+    describe_gauge!(TOKENS_PENDING, "Fauna tokens of ended sessions that are not deleted yet");
+    describe_histogram!(
+        REVOCATION_DELAY,
+        Unit::Seconds,
+        "Time from the end of a session until its Fauna token is deleted"
+    );
+    describe_gauge!(MAIL_QUEUE, "Mails that wait to be delivered");
+    describe_gauge!(HASHING_QUEUE, "Requests that wait for a password to be hashed");
+    describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database by state");
+    describe_counter!(DATABASE_RETRIES, "Database transactions repeated because of a conflict");
+    describe_counter!(LOG_LINES_DROPPED, "Log lines dropped because the reader was too slow");
+    describe_gauge!(BUILD_INFO, "Version of the running binary");
+}

@@ -1,0 +1,68 @@
+//! Sign-up where `HIDE_EXISTING_ACCOUNTS` is on: the answer is the same for every address, and takes as long.
+//!
+//! A mailed link creates the account, so that only whoever reads the mail learns whether the address was free. The link asks
+//! for the password that was chosen at sign-up: a stranger who signed up with somebody else's address gets no access to the
+//! account that its owner's click creates. Where the address has an account, its owner is told so by mail instead.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+
+use crate::mail::Occasion;
+use crate::session::Transfer;
+use crate::supertokens::emailpassword::{EmailPassword, Error, Form, Outcome, client, filled};
+use crate::throttle::{Action, Topic};
+use crate::users::{NewAccount, NewPassword, SignUpEnd, SignUpOffer};
+
+/// How long a link works.
+const LINK_LIFE: Duration = Duration::from_hours(24);
+
+impl EmailPassword {
+    /// Mails a link that creates the account, or a notice that there is one. Asking again within a minute answers the same
+    /// without another mail.
+    pub(super) async fn sign_up_by_mail(
+        &self,
+        request: &HttpRequest,
+        new: NewAccount,
+        password: NewPassword,
+    ) -> Result<(), Error> {
+        let mailing = async {
+            let occasion = match self.services.users.offer_sign_up(&new, password, LINK_LIFE).await? {
+                SignUpOffer::Offered(token) => {
+                    Occasion::SignUp(self.services.link("complete-sign-up", token.expose(), LINK_LIFE))
+                }
+                SignUpOffer::Taken => Occasion::AccountExists,
+            };
+            Ok::<_, Error>(self.services.outbox.put(new.email.as_str(), &occasion).await?)
+        };
+        let _mailed = self.services.throttle.mail(Topic::SignUp, new.email.as_str(), &client(request), mailing).await?;
+        Ok(())
+    }
+
+    /// Creates the account of a mailed link and signs the user in, if that is the password chosen at sign-up.
+    /// `transfer` as in [`EmailPassword::sign_up`].
+    ///
+    /// # Errors
+    /// Fauna or SQL does not answer, or there were too many attempts.
+    pub async fn complete_sign_up(
+        &self,
+        request: &HttpRequest,
+        form: &Form,
+        token: &str,
+        transfer: Option<Transfer>,
+    ) -> Result<Outcome, Error> {
+        let password = match filled(form, "password") {
+            Ok(password) => password.into(),
+            Err(problem) => return Ok(Outcome::Refused(vec![problem])),
+        };
+        let attempt = self.services.throttle.admit(Action::Token, &client(request)).await?;
+        match self.services.users.complete_sign_up(token, &password).await? {
+            SignUpEnd::Made(user) => {
+                self.services.throttle.succeeded(attempt).await;
+                self.create_session(request, user, transfer, None).await
+            }
+            SignUpEnd::WrongPassword => Ok(Outcome::WrongCredentials),
+            SignUpEnd::Invalid => Ok(Outcome::InvalidLink),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Metrics for Prometheus: who may read them, and what they say.
+
+use crate::world::{World, credentials};
+
+const TOKEN: &str = "token-of-the-scraper";
+
+async fn scrape(world: &World, authorization: Option<&str>) -> (u16, String) {
+    let mut request = reqwest::Client::new().get(format!("{}/metrics", world.base()));
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+#[actix_rt::test]
+async fn only_the_token_of_the_scraper_reads_them() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    for wrong in [None, Some("Bearer wrong"), Some("Bearer "), Some("Basic dG9rZW4=")] {
+        let (status, text) = scrape(&world, wrong).await;
+        assert_eq!(status, 401, "{wrong:?}: {text}");
+        assert!(!text.contains("http_requests_total"), "{text}");
+    }
+    assert_eq!(scrape(&world, Some(&format!("Bearer {TOKEN}"))).await.0, 200);
+}
+
+#[actix_rt::test]
+async fn requests_are_counted_by_route_pattern_never_by_path() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let client = reqwest::Client::new();
+    for path in ["/static/site.css", "/no-such-page-4711", "/api/comments/4711/like"] {
+        client.get(format!("{}{path}", world.base())).send().await.unwrap();
+    }
+    let (status, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
+    assert_eq!(status, 200);
+    for line in [
+        r#"http_requests_total{method="GET",route="none",status="404"}"#,
+        r#"http_requests_total{method="GET",route="/api/comments/{id}/like",status="405"}"#,
+        r#"http_request_duration_seconds_bucket{route="#,
+        r#"database_connections{state="idle"}"#,
+        r#"build_info{version="#,
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+    assert!(!text.contains("4711"), "a path is in {text}");
+}
+
+#[actix_rt::test]
+async fn sign_ins_refreshes_and_tokens_are_counted_by_outcome() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let user = world.sign_up("ann@example.com").await;
+    world.visitor().post("/auth/signin", &credentials("ann@example.com", "wrong password 1")).await;
+    user.refresh().await;
+    user.sign_out().await;
+    let (_, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
+    for line in [
+        r#"sign_ins_total{outcome="wrong_credentials"}"#,
+        r#"refreshes_total{outcome="ok"}"#,
+        "fauna_tokens_issued_total",
+        "fauna_tokens_deleted_total",
+        "fauna_token_revocation_delay_seconds_count",
+        "sessions_live",
+        "mail_queue_length",
+        "password_hashing_queue_length",
+        "fauna_tokens_pending_deletion",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+}
