@@ -111,11 +111,8 @@ impl FromRequest for UserIgnoringClaims {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
         Box::pin(async move {
-            let requirements = Requirements {
-                session: SessionCheck::Database,
-                claims: ClaimCheck::Skip,
-                ..Requirements::default()
-            };
+            let requirements =
+                Requirements { session: SessionCheck::Database, claims: ClaimCheck::Skip, ..Requirements::default() };
             let sessions = sessions.ok_or(session::Error::Missing)?;
             Ok(Self(sessions.get_session(&request, &requirements).await?.ok_or(session::Error::Missing)?))
         })

@@ -182,6 +182,11 @@ impl Sessions {
         self.settings().access_token_lifetime
     }
 
+    /// How long a superseded refresh token is still answered.
+    pub fn grace(&self) -> Duration {
+        self.settings().grace
+    }
+
     /// Lifetime of a session that is not used.
     pub fn refresh_token_lifetime(&self) -> Duration {
         self.settings().refresh_token_lifetime
@@ -202,7 +207,8 @@ impl Sessions {
         &self.0.clock
     }
 
-    pub(in crate::session) fn now(&self) -> Timestamp {
+    /// The time that sessions are judged by.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
