@@ -187,6 +187,19 @@ const OF_OTHERS: &[&str] = &[
     "RegenerateTokenTest",
 ];
 
+/// Rust in `docs/` is a quotation of an example or a test, which is compiled and run.
+#[test]
+fn rust_in_documents_is_quoted_from_tested_code() {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = plain(&source());
+    for document in documents().into_iter().filter(|document| document.starts_with("docs")) {
+        for (language, code) in blocks(&fs::read_to_string(&document).unwrap()) {
+            let is_quoted = language != "rust" || source.contains(&plain(&code));
+            assert!(is_quoted, "{}: nothing compiled says {code}", document.display());
+        }
+    }
+}
+
 #[test]
 fn the_texts_under_troubleshooting_are_those_of_the_program() {
     let readme = fs::read_to_string("README.md").unwrap();

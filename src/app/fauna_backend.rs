@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 #[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
+use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
 use crate::config;
@@ -164,7 +165,9 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
 async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
     let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
-    let declared = [crate::users::schema(users)].into_iter().chain(features.iter().map(|feature| (feature.schema)()));
+    let declared = [crate::users::schema(&user_layout(config)?)]
+        .into_iter()
+        .chain(features.iter().map(|feature| (feature.schema)()));
     Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
 }
 

@@ -96,6 +96,16 @@ impl Index {
         self
     }
 
+    /// Finds documents by this field, compared in lower case. Fauna folds what is stored, not the term of a query: queries must
+    /// pass it in lower case.
+    #[must_use]
+    pub fn term_ignoring_case(mut self, path: &[&str]) -> Self {
+        let path = path.iter().map(|name| Expr::from(*name)).collect();
+        let term = fql::object([("field", path), ("transform", "casefold".into())]);
+        self.fields.push(("terms", [term].into_iter().collect()));
+        self
+    }
+
     /// Sorts by these fields and shows them; `true` for the largest first.
     #[must_use]
     pub fn values<const N: usize>(mut self, values: [(&[&str], bool); N]) -> Self {

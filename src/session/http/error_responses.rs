@@ -51,7 +51,8 @@ pub fn response(responses: &dyn ErrorResponses, error: Error) -> HttpResponse {
         Error::Theft { .. } => responses.theft(),
         Error::InvalidClaims(failures) => responses.invalid_claims(&failures),
         Error::DuplicateCookiesCleared => responses.duplicate_cookies_cleared(),
-        other @ (Error::Settings(_)
+        other @ (Error::UnknownUser
+        | Error::Settings(_)
         | Error::DuplicateCookies
         | Error::PayloadTooLarge
         | Error::Abandoned

@@ -20,7 +20,7 @@ use crate::session::rotation::RotationState;
 use crate::session::service::{Sessions, TokenFormat, UnsignedTokens};
 use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::tokens::payload;
-use crate::session::{Error, SessionHandle, TokenRequest, UserId, Version, claims, compat, store};
+use crate::session::{Error, IssueError, SessionHandle, TokenRequest, UserId, Version, claims, compat, store};
 
 /// A session to be created.
 pub struct NewSession {
@@ -49,7 +49,8 @@ impl Sessions {
     ///
     /// # Errors
     /// The database or the token provider fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
-    /// of the user were ended before this one had begun. [`Error::Ended`]: the proof does not hold any more.
+    /// of the user were ended before this one had begun. [`Error::UnknownUser`]: there is no user of that id. [`Error::Ended`]: the
+    /// proof does not hold any more.
     pub async fn create(
         &self,
         request: &HttpRequest,
@@ -127,7 +128,11 @@ impl Sessions {
         };
 
         let request = TokenRequest { proof: new.proof, ..self.token_request(&session, &refresh, now) };
-        let provider_token = self.token_provider().issue(&request).await?;
+        let provider_token = match self.token_provider().issue(&request).await {
+            // Without a proof there is no other reason to refuse a new session.
+            Err(IssueError::Refused(_)) if request.proof.is_none() => return Err(Error::UnknownUser),
+            issued => issued?,
+        };
         let pair = UnsignedTokens { refresh, parent: None, request, provider_token, version: format.version };
         let issued = self.sign_pair(&session, &pair).await?;
         let mut transaction = self.store().begin().await?;
