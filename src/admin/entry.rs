@@ -57,10 +57,11 @@ pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<I
             None
         }
     });
-    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX || name.contains(char::is_control)) {
-        errors.push(format!(
-            "userMetadata.name must be at most {NAME_CHARS_MAX} characters, none of them control characters"
-        ));
+    if name.as_ref().is_some_and(|name| {
+        name.chars().count() > NAME_CHARS_MAX
+            || name.contains(|c: char| c.is_control() || users::is_refused_in_names(c))
+    }) {
+        errors.push(format!("userMetadata.name must be at most {NAME_CHARS_MAX} characters, none of them invisible"));
     }
     let external = external_id(entry, errors);
     let id = external.and_then(DocumentId::parse);

@@ -14,6 +14,7 @@ mod comments;
 mod email_verification;
 mod existing_users;
 mod fauna_tokens;
+mod from_supertokens;
 mod guessing;
 mod hidden_accounts;
 mod imports;
