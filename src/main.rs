@@ -1,6 +1,6 @@
 //! The command line: serves the site, or runs one command.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -69,6 +69,22 @@ fn main() {
     std::process::exit(code)
 }
 
+/// Tells whoever started the site in a terminal where everything is.
+fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
+    let base = format!("http://localhost:{}", site.address().port());
+    let mut out = std::io::stdout();
+    writeln!(out, "\n  Site      {base}")?;
+    if config.has_demo() {
+        let (accounts, password) = (app::DEMO_ACCOUNTS.join(", "), app::DEMO_PASSWORD);
+        writeln!(out, "  Demo      {accounts}, password {password}")?;
+    }
+    if config.environment == Environment::Development && config.accounts.smtp_url.is_none() {
+        writeln!(out, "  Mailbox   {base}/dev/mailbox")?;
+    }
+    writeln!(out, "  Fauna     {}", site.fauna_endpoint())?;
+    writeln!(out, "  Data      {}\n", config.data_dir.display())
+}
+
 /// Ends the process some time after it was told to stop, whatever hangs then. Container runtimes kill after ten seconds.
 fn end_in_time() -> std::io::Result<()> {
     let deadline = || {
@@ -111,9 +127,8 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
             end_in_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
-            if config.environment == Environment::Development && !config.log.json {
-                // A closed standard output is no reason not to serve.
-                let _closed = std::io::stdout().write_all(app::welcome(&site, &config).as_bytes());
+            if std::io::stdout().is_terminal() && !config.log.json {
+                print_addresses(&site, &config)?;
             }
             Ok(site.run_until_stopped().await?)
         }

@@ -1,14 +1,13 @@
-//! `demo reset`, and what a start in development says.
+//! The command `demo reset`.
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::app::{Error, Site, start};
+use crate::app::{Error, start};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::demo;
 
 /// Files of the two SQLite databases, and the key that belongs to one of them.
 const FILES: [&str; 7] = [
@@ -55,21 +54,4 @@ pub async fn reset_demo(config: &Config) -> Result<(), Error> {
     site.seed_demo(config).await;
     site.stop().await;
     Ok(())
-}
-
-/// What somebody wants to know who has just started the site in development.
-pub fn welcome(site: &Site, config: &Config) -> String {
-    let base = format!("http://localhost:{}", site.address().port());
-    let mut lines = vec![("Site", base.clone())];
-    if config.has_demo() {
-        let [ada, grace] = demo::ACCOUNTS;
-        lines.push(("Demo accounts", format!("{ada}, {grace}, password {}", demo::PASSWORD)));
-    }
-    if config.accounts.smtp_url.is_none() {
-        lines.push(("Mailbox", format!("{base}/dev/mailbox")));
-    }
-    lines.push(("Fauna", site.fauna_endpoint().to_owned()));
-    lines.push(("Data", config.data_dir.display().to_string()));
-    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<15}{value}\n")).collect();
-    format!("\n{lines}")
 }
