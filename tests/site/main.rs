@@ -31,6 +31,7 @@ mod own_site;
 mod pages;
 mod password_reset;
 mod proxy;
+mod startup;
 mod stored_hashes;
 mod timing;
 mod token_stories;

@@ -1,10 +1,10 @@
 //! One query over HTTP, as somebody.
 //!
 //! A [`Client`] cannot ask anything by itself: it takes the app's key ([`AsApp`]), a signed-in person's token ([`AsUser`])
-//! or, for the schema, an admin's secret ([`AsAdmin`]), and these are different types (design D15).
+//! or, for the schema, an admin's secret ([`AsAdmin`]), and these are different types.
 //!
 //! A query that Fauna certainly did not run is repeated, with jitter and inside the deadline of the call; one whose fate is
-//! unknown only where running it twice is the same as once (design D22).
+//! unknown only where running it twice is the same as once.
 
 use std::fmt;
 use std::marker::PhantomData;
