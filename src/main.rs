@@ -47,7 +47,7 @@ enum DemoCommand {
 
 #[derive(Subcommand)]
 enum SchemaCommand {
-    /// Install collections, indexes, functions and roles at FAUNA_ENDPOINT, FAUNA_SECRET being an admin key, and print the
+    /// Install collections, indexes, functions and roles at `FAUNA_ENDPOINT`, `FAUNA_SECRET` being an admin key, and print the
     /// key that the application is to run with (usage: schema apply)
     Apply,
 }
