@@ -3,6 +3,7 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
+mod doctor;
 mod extensions;
 mod fauna_backend;
 mod features;
@@ -28,6 +29,7 @@ use server::RoutePlan;
 use state::{AppState, Foundations};
 
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
+pub use doctor::{Report, doctor, health};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
 pub use users_command::{UsersCommand, users};

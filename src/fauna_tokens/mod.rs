@@ -174,6 +174,15 @@ impl FaunaTokens {
         self.ask(session, query, Repeat::Safe).await
     }
 
+    /// The session's Fauna token itself, for code that asks Fauna by other means than [`FaunaTokens::query`]. It works until the
+    /// session ends or is refreshed: ask for it again with every request.
+    ///
+    /// # Errors
+    /// The session was revoked, or Fauna or SQL does not answer.
+    pub async fn token(&self, session: &SignedIn) -> Result<SecretString, Error> {
+        Ok(self.token_of(session).await?.client.secret().clone())
+    }
+
     /// What may be shown of the token of this session.
     ///
     /// # Errors
