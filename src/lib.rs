@@ -10,6 +10,7 @@ pub mod app;
 
 // What a person sees, and the example feature.
 mod comments;
+mod demo;
 pub mod feature;
 mod pages;
 

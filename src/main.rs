@@ -73,7 +73,11 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         tracing::warn!("{warning}");
     }
     match command {
-        None => Ok(app::start(config, Clock::system()).await?.run_until_stopped().await?),
+        None => {
+            let site = app::start(config.clone(), Clock::system()).await?;
+            site.seed_demo(&config).await;
+            Ok(site.run_until_stopped().await?)
+        }
         Some(Command::Health) => Ok(app::health(config.listen).await?),
         // Handled above, because it reports a configuration that cannot be read.
         Some(Command::Doctor { .. }) => Ok(()),

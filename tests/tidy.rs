@@ -28,7 +28,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users"]),
-    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
+    (
+        "pages",
+        &[
+            "http",
+            "clock",
+            "account",
+            "comments",
+            "events",
+            "fauna_tokens",
+            "session",
+            "supertokens",
+            "throttle",
+            "users",
+        ],
+    ),
+    ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
 ];
 
 /// Where code and its tests are.
@@ -49,19 +64,20 @@ const LISTS: &[&str] = &[
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
 /// What refers to something that is not in the repository.
-const OUTSIDE: &[&str] = &[
-    "design D",
-    "design section",
-    "security.md",
-    "session.md",
-    "emailpassword.md",
-    "measured.md",
-    "the catalogue",
-    "trap ",
-];
+const OUTSIDE: &[&str] =
+    &["design D", "design section", "security.md", "session.md", "emailpassword.md", "measured.md", "the catalogue"];
 
 /// Files that still do. Empty this list.
-const OUTSIDE_LEFT: &[&str] = &["src", "crates", "tests"];
+const OUTSIDE_LEFT: &[&str] = &[
+    "crates/fauna-client",
+    "src/comments",
+    "src/fauna_tokens",
+    "src/http",
+    "src/pages",
+    "src/session",
+    "src/telemetry.rs",
+    "tests/session",
+];
 
 #[test]
 fn modules_use_only_the_modules_they_may() {

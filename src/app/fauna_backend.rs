@@ -5,17 +5,19 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
+#[cfg(feature = "embedded-fauna")]
+use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
+use crate::demo::FaunaSwitch;
 use crate::feature::Feature;
 
 /// A query that takes longer is given up; the server is told to give up a little earlier.
@@ -34,7 +36,7 @@ pub struct FaunaBackend {
     pub app: AsApp,
     /// The endpoint, if it is ours to stop.
     #[cfg(feature = "embedded-fauna")]
-    pub running: Option<embedded_fauna::Running>,
+    pub running: Option<EmbeddedFauna>,
 }
 
 /// What the embedded endpoint is started with.
@@ -87,12 +89,20 @@ pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]
 }
 
 impl FaunaBackend {
+    /// Stops and starts the embedded endpoint, if Fauna is that.
+    pub fn switch(&self) -> Option<FaunaSwitch> {
+        #[cfg(feature = "embedded-fauna")]
+        return self.running.as_ref().map(EmbeddedFauna::switch);
+        #[cfg(not(feature = "embedded-fauna"))]
+        None
+    }
+
     /// Stops the endpoint, if it is ours to stop, when all has been asked and answered.
     #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_async, reason = "with the feature it waits"))]
     pub async fn halt(self) {
         #[cfg(feature = "embedded-fauna")]
         if let Some(running) = self.running {
-            running.halt().await;
+            running.stop().await;
         }
     }
 }
@@ -108,13 +118,8 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     };
     let file = config.data_dir.join("fauna.sqlite");
     crate::keyfile::make_private(&file).map_err(|cause| startup::refused_files(&file, cause))?;
-    let settings = embedded_fauna::Settings {
-        listen,
-        file: file.clone(),
-        root_key: root_key.clone(),
-        clock: Arc::new(clock.clone()),
-    };
-    let running = embedded_fauna::start(settings).await.map_err(|error| match error {
+    let settings = EmbeddedSettings { listen, file: file.clone(), root_key: root_key.clone(), clock: clock.clone() };
+    let running = settings.start().await.map_err(|error| match error {
         embedded_fauna::Error::Start(cause) => startup::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
         embedded_fauna::Error::File(cause) => startup::refused_files(&file, cause),
     })?;
@@ -124,7 +129,7 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     let admin = AsAdmin::new(&client, root_key);
     apply(&admin, config, features).await?;
     let app = app_key(&client, &admin, &config.data_dir).await?;
-    Ok(FaunaBackend { endpoint, app, running: Some(running) })
+    Ok(FaunaBackend { endpoint, app, running: Some(EmbeddedFauna::keep(running, settings)) })
 }
 
 /// There is no embedded endpoint in this build.

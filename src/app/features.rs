@@ -8,7 +8,10 @@ use crate::users::AccountDeletionHook;
 
 /// All features, followed by those of a site that is built on this crate.
 pub fn all(config: &Config, extensions: &SiteExtensions) -> Vec<Feature> {
-    let ours = [comments::feature(config.accounts.delete_comments_with_account)];
+    let ours = [
+        // One line per feature.
+        comments::feature(config.accounts.delete_comments_with_account),
+    ];
     ours.into_iter().chain(extensions.features.iter().cloned()).collect()
 }
 

@@ -3,7 +3,12 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
+<<<<<<< HEAD
 mod doctor;
+=======
+#[cfg(feature = "embedded-fauna")]
+mod embedded;
+>>>>>>> main
 mod extensions;
 mod fauna_backend;
 mod features;
@@ -23,7 +28,7 @@ use fauna_client as fauna;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::RouteTable;
-use crate::{admin, fauna_tokens, mail, session, users};
+use crate::{admin, demo, fauna_tokens, mail, session, users};
 use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
@@ -54,7 +59,7 @@ pub struct Site {
     monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
-    fauna: Option<embedded_fauna::Running>,
+    fauna: Option<embedded::EmbeddedFauna>,
 }
 
 /// Why a site did not start.
@@ -149,6 +154,16 @@ impl Site {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Makes the demo accounts and their comments, where the demo is mounted and they do not exist.
+    pub async fn seed_demo(&self, config: &Config) {
+        if !config.has_demo() {
+            return;
+        }
+        if let Err(why) = demo::seed(self.address, &config.session.api_base_path).await {
+            tracing::warn!("there are no demo accounts: {why}");
+        }
     }
 
     /// Where its Fauna is, `http://host:port`.

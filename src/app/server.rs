@@ -19,7 +19,7 @@ use crate::http::routes::{RouteTable, Routes};
 use crate::http::{health, metrics, same_origin};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
-use crate::{account, admin, mail, pages, session};
+use crate::{account, admin, demo, mail, pages, session};
 
 /// The head of a request must arrive within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub struct RoutePlan {
     pub base_path: String,
     pub email_verification: EmailVerification,
     pub extensions: fn(&mut Routes<'_>),
+    /// Whether the demo is mounted: in development only.
+    pub has_demo: bool,
     pub features: Vec<Feature>,
 }
 
@@ -42,6 +44,7 @@ impl RoutePlan {
             base_path: config.session.api_base_path.clone(),
             email_verification: config.accounts.email_verification,
             extensions: extensions.routes,
+            has_demo: config.has_demo(),
             features: features::all(config, extensions),
         }
     }
@@ -63,6 +66,7 @@ impl RoutePlan {
                     api.configure(feature.api);
                 }
                 api.configure(admin::routes).configure(session::api_routes).configure(account::routes);
+                api.configure(pages::api_routes);
                 match below_api {
                     Some("") => _ = api.configure(|auth| self.recipes(auth)),
                     Some(path) if path.starts_with('/') => _ = api.scope(path, |auth| self.recipes(auth)),
@@ -74,6 +78,9 @@ impl RoutePlan {
             .configure(metrics::routes)
             .configure(mail::routes)
             .configure(pages::routes);
+        if self.has_demo {
+            site.configure(demo::routes);
+        }
         for feature in &self.features {
             site.configure(feature.pages);
         }
@@ -85,6 +92,9 @@ impl RoutePlan {
     /// The SuperTokens interface, below its base path.
     fn recipes(&self, auth: &mut Routes<'_>) {
         auth.configure(pages::auth_routes).configure(session::routes).configure(emailpassword::routes);
+        if self.has_demo {
+            auth.configure(demo::auth_routes);
+        }
         match self.email_verification {
             EmailVerification::Off => {}
             EmailVerification::Optional | EmailVerification::Required => {

@@ -15,6 +15,7 @@ use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::database::Database;
+use crate::demo::Demo;
 use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
@@ -24,7 +25,7 @@ use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::users::{Hasher, Users};
-use crate::{fauna_tokens, users};
+use crate::{demo, fauna_tokens, pages, users};
 
 /// Thousands of users in one request take longer than other requests may.
 const IMPORT_PATH: &str = "/api/admin/users/import";
@@ -53,6 +54,8 @@ pub struct AppState {
     features: Arc<[Feature]>,
     feature_context: FeatureContext,
     pages: Data<Pages>,
+    /// In development only.
+    demo: Option<Data<Demo>>,
     metrics: Option<Data<Metrics>>,
     /// What happens to their sessions and tokens.
     pub events: Data<EventBus>,
@@ -73,8 +76,9 @@ impl AppState {
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
-        let fauna = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
-        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
+        let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
+        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
+            .map_err(io::Error::other)?;
         let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
@@ -104,7 +108,8 @@ impl AppState {
             users: Data::new(users),
             feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
-            pages: Data::new(Pages::new(&config.session.api_base_path, has_mailbox(config))),
+            pages: Data::new(Pages::new(page_settings(config, fauna_for_browsers), events.clone())),
+            demo: demo(config, clock, address, fauna)?,
             events: Data::new(events),
             fauna_tokens,
             sessions,
@@ -130,6 +135,9 @@ impl AppState {
     /// Registers the services with a worker's application.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         self.accounts.install(site);
+        if let Some(demo) = &self.demo {
+            site.app_data(demo.clone());
+        }
         if let Some(metrics) = &self.metrics {
             site.app_data(metrics.clone());
         }
@@ -146,6 +154,37 @@ impl AppState {
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
+}
+
+fn page_settings(config: &Config, fauna_for_browsers: Option<&str>) -> pages::Settings {
+    pages::Settings {
+        app_name: config.accounts.app_name.clone(),
+        api_base_path: config.session.api_base_path.clone(),
+        has_mailbox: has_mailbox(config),
+        has_demo: config.has_demo(),
+        fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
+        terms_url: config.accounts.terms_url.clone(),
+        privacy_url: config.accounts.privacy_url.clone(),
+    }
+}
+
+fn demo(
+    config: &Config,
+    clock: &Clock,
+    address: SocketAddr,
+    fauna: &FaunaBackend,
+) -> Result<Option<Data<Demo>>, io::Error> {
+    if !config.has_demo() {
+        return Ok(None);
+    }
+    let site = demo::Site {
+        address,
+        api_base_path: config.session.api_base_path.clone(),
+        fauna_endpoint: fauna.endpoint.clone(),
+        clock: clock.clone(),
+        fauna: fauna.switch(),
+    };
+    Ok(Some(Data::new(Demo::new(site).map_err(io::Error::other)?)))
 }
 
 /// Whether `/dev/mailbox` shows mail.

@@ -48,6 +48,8 @@ pub struct Config {
     pub seal_keys: Vec<SealKey>,
     /// Whether the Fauna token is put into the access token's payload (as `faunadbToken`), where scripts can read it.
     pub fauna_token_in_frontend: bool,
+    /// Whether demo accounts and experiments are wanted; see [`Config::has_demo`].
+    pub demo: bool,
     pub session: Session,
     pub website: Website,
     pub log: Log,
@@ -143,6 +145,7 @@ impl Config {
             users_collection: users_collection(&mut read),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
+            demo: read.flag("DEMO", true),
             session: Session::read(&mut read),
             website: Website::read(&mut read),
             log: Log {
@@ -155,6 +158,11 @@ impl Config {
         };
         production::refuse(&config, &mut read);
         read.finish(config)
+    }
+
+    /// Whether the demo is mounted. Never in production, whatever `DEMO` says.
+    pub fn has_demo(&self) -> bool {
+        self.demo && self.environment == Environment::Development
     }
 }
 fn environment(read: &mut Reader<'_>) -> Environment {

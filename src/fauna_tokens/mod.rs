@@ -13,6 +13,7 @@ mod revocation_delay;
 mod schema;
 mod store;
 mod sweeper;
+mod user_client;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -15,13 +15,18 @@ use crate::http::routes::{Access, Resource, Routes};
 
 /// Path below `/static/`, content type, content.
 const FILES: &[(&str, &str, &str)] = &[
-    ("account.js", "text/javascript; charset=utf-8", include_str!("../../static/account.js")),
-    ("comments.js", "text/javascript; charset=utf-8", include_str!("../../static/comments.js")),
+    ("home.css", CSS, include_str!("../../static/home.css")),
+    ("home.js", JAVASCRIPT, include_str!("../../static/home.js")),
     ("icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")),
-    ("session.js", "text/javascript; charset=utf-8", include_str!("../../static/session.js")),
-    ("site.css", "text/css; charset=utf-8", include_str!("../../static/site.css")),
-    ("site.js", "text/javascript; charset=utf-8", include_str!("../../static/site.js")),
+    ("panel.js", JAVASCRIPT, include_str!("../../static/panel.js")),
+    ("session.js", JAVASCRIPT, include_str!("../../static/session.js")),
+    ("site.css", CSS, include_str!("../../static/site.css")),
+    ("site.js", JAVASCRIPT, include_str!("../../static/site.js")),
+    ("theme.js", JAVASCRIPT, include_str!("../../static/theme.js")),
 ];
+
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// | method | path             | who    |
 /// |--------|------------------|--------|

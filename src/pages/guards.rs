@@ -1,4 +1,4 @@
-//! Who looks at a page. Whoever must be signed in and is not, is led to where they can be; whose access token has ended is
+//! Extractors for pages. Whoever must be signed in and is not, is led to the sign-in page; whose access token has expired is
 //! led through a refresh and back, forms included.
 
 use std::fmt;
@@ -17,77 +17,131 @@ use crate::pages::{Pages, resume};
 use crate::session;
 use crate::session::{Requirements, Sessions, SignedIn, Validator};
 
-/// Somebody, signed in or not.
+/// A visitor, signed in or not.
 #[derive(Default)]
-pub struct OptionalUser(Option<SignedIn>);
+pub struct OptionalUser {
+    session: Option<SignedIn>,
+    /// Handle of the session that the browser still holds tokens of, though it has ended.
+    ended: Option<String>,
+}
 
-/// Somebody signed in, whatever the claims of their session say: they may look at their account and leave.
+/// A signed-in user, whatever the claims of their session say: they may look at their account and sign out.
 pub struct PageUser(pub SignedIn);
 
-/// Somebody signed in whose session says all that the site asks for.
+/// A signed-in user whose session has all claims that the site asks for.
 pub struct VerifiedUser(pub SignedIn);
 
 /// Why a page is not shown.
 #[derive(Debug)]
 pub enum Detour {
-    /// What is wanted is to be found there.
     Elsewhere {
-        /// How the browser comes there: with the same form (307) or without (303).
+        /// 307 repeats the form there, 303 does not.
         status: StatusCode,
-        /// Where.
         location: String,
     },
-    /// It cannot be shown.
     Broken(ProblemPage),
 }
 
+impl From<Problem> for Detour {
+    fn from(problem: Problem) -> Self {
+        Self::Broken(problem.into())
+    }
+}
+
+impl From<ProblemPage> for Detour {
+    fn from(problem: ProblemPage) -> Self {
+        Self::Broken(problem)
+    }
+}
+
 impl OptionalUser {
-    /// Their session.
     pub fn session(&self) -> Option<&SignedIn> {
-        self.0.as_ref()
+        self.session.as_ref()
+    }
+
+    pub fn ended(&self) -> Option<&str> {
+        self.ended.as_deref()
+    }
+
+    async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+        match session_of(request, Some(Vec::new())).await? {
+            Found::Session(session) => Ok(Self { session: Some(*session), ended: None }),
+            Found::Ended(handle) => Ok(Self { session: None, ended: Some(handle) }),
+            Found::Nobody => Ok(Self::default()),
+        }
     }
 }
 
 impl From<PageUser> for OptionalUser {
-    fn from(person: PageUser) -> Self {
-        Self(Some(person.0))
+    fn from(user: PageUser) -> Self {
+        Self { session: Some(user.0), ended: None }
     }
 }
 
 impl From<VerifiedUser> for OptionalUser {
-    fn from(member: VerifiedUser) -> Self {
-        Self(Some(member.0))
+    fn from(user: VerifiedUser) -> Self {
+        Self { session: Some(user.0), ended: None }
+    }
+}
+
+impl VerifiedUser {
+    /// The user of a request, for handlers that first look whether there is one.
+    pub async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+        session_of(request, None).await?.required(request).map(Self)
+    }
+}
+
+/// The session of a request.
+enum Found {
+    Session(Box<SignedIn>),
+    /// Handle of a session that has ended.
+    Ended(String),
+    Nobody,
+}
+
+impl Found {
+    fn required(self, request: &HttpRequest) -> Result<SignedIn, Detour> {
+        match self {
+            Self::Session(session) => Ok(*session),
+            Self::Ended(handle) => Err(to_sign_in(request, &handle)),
+            Self::Nobody => Err(to_sign_in(request, "")),
+        }
     }
 }
 
 /// The session of the request, checked in SQL: a page must not greet somebody who was signed out from elsewhere. Headers
-/// against cross-site requests are not asked for, because forms cannot send them: `origin` refuses forms of other sites.
-async fn session_of(
-    request: &HttpRequest,
-    validators: Option<Vec<Arc<dyn Validator>>>,
-) -> Result<Option<SignedIn>, Detour> {
+/// against cross-site requests are not asked for, because forms cannot send them: `http::same_origin` refuses forms of other
+/// sites.
+async fn session_of(request: &HttpRequest, validators: Option<Vec<Arc<dyn Validator>>>) -> Result<Found, Detour> {
     let (Some(sessions), Some(pages)) = (request.app_data::<Data<Sessions>>(), request.app_data::<Data<Pages>>())
     else {
         return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
     let requirements = Requirements { check_database: true, anti_csrf: Some(false), validators };
     match sessions.get_session(request, &requirements).await {
-        Ok(session) => Ok(session),
+        Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
         Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
             Err(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
         }
-        // Its tokens are being forgotten: this is somebody without a session.
-        Err(session::Error::Ended(_)) => Ok(None),
+        // The browser is told to forget the tokens; what the access token says is still true.
+        Err(session::Error::Ended(_)) => {
+            let unchecked =
+                Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
+            let known = sessions.get_session(request, &unchecked).await.ok().flatten();
+            Ok(known.map_or(Found::Nobody, |session| Found::Ended(session.handle().to_string())))
+        }
         Err(error) => Err(Detour::Broken(error.into())),
     }
 }
 
-/// Where somebody signs in and then comes back from: to this page, or to the comments where this is no page but a form.
-fn to_sign_in(request: &HttpRequest) -> Detour {
+/// Leads to the sign-in page, which says why the session `ended` is over and leads back: to this page, or to the comments
+/// where this is a form.
+fn to_sign_in(request: &HttpRequest, ended: &str) -> Detour {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
-    let location = format!("/auth?redirectToPath={}", in_query(back.as_str()));
+    let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
+    let location = format!("/auth?{ended}redirectToPath={}", in_query(back.as_str()));
     Detour::Elsewhere { status: StatusCode::SEE_OTHER, location }
 }
 
@@ -97,7 +151,7 @@ impl FromRequest for OptionalUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { session_of(&request, Some(Vec::new())).await.map(Self) })
+        Box::pin(async move { Self::of(&request).await })
     }
 }
 
@@ -107,10 +161,7 @@ impl FromRequest for PageUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            let session = session_of(&request, Some(Vec::new())).await?;
-            session.map(Self).ok_or_else(|| to_sign_in(&request))
-        })
+        Box::pin(async move { session_of(&request, Some(Vec::new())).await?.required(&request).map(Self) })
     }
 }
 
@@ -120,10 +171,7 @@ impl FromRequest for VerifiedUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            let session = session_of(&request, None).await?;
-            session.map(Self).ok_or_else(|| to_sign_in(&request))
-        })
+        Box::pin(async move { Self::of(&request).await })
     }
 }
 

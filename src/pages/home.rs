@@ -1,164 +1,248 @@
-//! `/`: everybody's comments, and the forms of who is signed in.
+//! `/`: comments, beside what this site is about or, signed in, beside the visitor's own session.
 
-use actix_web::HttpResponse;
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::comments;
-use crate::comments::{Comment, CommentId, CommentText, Comments, Part};
-use crate::http::problem::ProblemPage;
+use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, Part};
+use crate::fauna_tokens::FaunaTokens;
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, see_other};
+use crate::pages::frame::{Frame, page, page_despite, redirect, see_other};
 use crate::pages::guards::{OptionalUser, VerifiedUser};
+use crate::pages::panel::SessionPanel;
 use crate::pages::site_path::in_query;
+use crate::session::Sessions;
 
-/// Which part of the list.
+/// Comments per page.
+const PAGE_SIZE: i64 = 10;
+/// Shown where Fauna does not answer.
+const UNAVAILABLE: &str = "The database is not answering right now. Try again in a few seconds.";
+/// The same for a comment that could not be posted.
+const NOT_POSTED: &str = "The database is not answering right now. Your text is kept; try again in a few seconds.";
+
 #[derive(Default, Deserialize)]
-pub struct Place {
-    /// Where it begins; empty at the newest.
+pub struct HomeQuery {
+    /// Cursor of the page; empty for the newest comments.
+    #[serde(default)]
+    after: String,
+    /// Key of a draft that was kept while its author signed in.
+    #[serde(default)]
+    draft: String,
+}
+
+/// Body of the forms to like and to delete: where to return to.
+#[derive(Default, Deserialize)]
+pub struct ReturnForm {
     #[serde(default)]
     after: String,
 }
 
-/// A comment to be.
 #[derive(Default, Deserialize)]
-pub struct Draft {
-    /// What was typed.
+pub struct CommentForm {
     text: String,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "home.html")]
-struct Home {
-    /// Around it.
+struct HomePage {
     frame: Frame,
+    panel: Option<SessionPanel>,
     /// Newest first.
     comments: Vec<Entry>,
-    /// Where this part of the list begins; empty at the newest.
     after: String,
-    /// Where the next part begins.
+    /// Cursor of the next page.
     older: Option<String>,
-    /// What was typed.
+    /// Why the visitor's session has ended, where it has.
+    ended: Option<String>,
+    /// Shown above the comments where they cannot be read.
+    unavailable: Option<&'static str>,
     draft: String,
-    /// What is wrong with it.
-    mistake: Option<String>,
+    mistake: Option<Cow<'static, str>>,
 }
 
 /// A comment as it is shown.
 struct Entry {
-    /// Its id.
     id: String,
-    /// Who said it.
     author: String,
-    /// What they said.
+    /// First letter of the author's name.
+    initial: String,
     text: String,
-    /// When.
     posted_at: DisplayTime,
-    /// How many like it.
     likes: i64,
-    /// Whether the visitor does.
     liked: bool,
-    /// Whether the visitor said it.
     mine: bool,
 }
 
-/// The comments.
-pub async fn show(
-    visitor: OptionalUser,
+/// What the page is made from.
+#[derive(Clone)]
+pub struct HomeServices {
     pages: Data<Pages>,
     comments: Data<Comments>,
-    Query(place): Query<Place>,
-) -> Result<HttpResponse, ProblemPage> {
-    let home = home(&visitor, &pages, &comments, place).await?;
-    page(StatusCode::OK, &home)
+    sessions: Data<Sessions>,
+    tokens: Data<FaunaTokens>,
 }
 
-/// Says something.
-pub async fn add(
-    author: VerifiedUser,
-    pages: Data<Pages>,
-    comments: Data<Comments>,
-    Form(draft): Form<Draft>,
-) -> Result<HttpResponse, ProblemPage> {
-    match CommentText::parse(&draft.text) {
-        Ok(text) => {
-            comments.add(&author.0, &text).await?;
-            Ok(see_other("/"))
-        }
-        Err(error) => {
-            let home = home(&author.into(), &pages, &comments, Place::default()).await?;
-            let mistake = Some(in_plain_words(&error, &draft));
-            page(StatusCode::UNPROCESSABLE_ENTITY, &Home { draft: draft.text, mistake, ..home })
-        }
+impl actix_web::FromRequest for HomeServices {
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let found = (|| {
+            Some(Self {
+                pages: request.app_data::<Data<Pages>>()?.clone(),
+                comments: request.app_data::<Data<Comments>>()?.clone(),
+                sessions: request.app_data::<Data<Sessions>>()?.clone(),
+                tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
+            })
+        })();
+        let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into();
+        std::future::ready(found.ok_or_else(missing))
     }
 }
 
-/// Takes back what one has said.
+pub async fn show(
+    visitor: OptionalUser,
+    services: HomeServices,
+    Query(query): Query<HomeQuery>,
+) -> Result<HttpResponse, ProblemPage> {
+    let draft = services.pages.drafts.find(&query.draft).unwrap_or_default();
+    let (home, problem) = services.page(&visitor, query.after).await?;
+    answer(&HomePage { draft, ..home }, problem)
+}
+
+pub async fn add(
+    request: HttpRequest,
+    services: HomeServices,
+    visitor: OptionalUser,
+    form: Result<Form<CommentForm>, actix_web::Error>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if visitor.session().is_none()
+        && let Ok(Form(form)) = &form
+    {
+        return Ok(sign_in_with_draft(&services.pages, form)?);
+    }
+    let author = VerifiedUser::of(&request).await?;
+    let Form(form) = form?;
+    let (mistake, problem) = match CommentText::parse(&form.text) {
+        Ok(text) => match services.comments.add(&author.0, &text).await {
+            Ok(_) => return Ok(see_other("/")),
+            Err(error) => {
+                let problem = Problem::from(error);
+                let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
+                let message = if is_unavailable { NOT_POSTED.into() } else { problem.message().to_owned().into() };
+                (message, Some(problem))
+            }
+        },
+        Err(error) => (in_plain_words(&error, &form), None),
+    };
+    let (home, unavailable) = services.page(&visitor, String::new()).await?;
+    let home = HomePage { draft: form.text, mistake: Some(mistake), unavailable: None, ..home };
+    Ok(match problem.or(unavailable) {
+        Some(problem) => page_despite(&problem, &home)?,
+        None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
+    })
+}
+
 pub async fn remove(
     VerifiedUser(author): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
-    Form(place): Form<Place>,
+    Form(form): Form<ReturnForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     comments.remove(&author, &id).await?;
-    Ok(see_other(&place.path()))
+    Ok(see_other(&form.path()))
 }
 
-/// Likes a comment.
 pub async fn like(
-    VerifiedUser(fan): VerifiedUser,
+    VerifiedUser(user): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
-    Form(place): Form<Place>,
+    Form(form): Form<ReturnForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    comments.like(&fan, &id).await?;
-    Ok(see_other(&place.path_to(&id)))
+    comments.like(&user, &id).await?;
+    Ok(see_other(&form.path_to(&id)))
 }
 
-/// Takes a like back.
 pub async fn unlike(
-    VerifiedUser(fan): VerifiedUser,
+    VerifiedUser(user): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
-    Form(place): Form<Place>,
+    Form(form): Form<ReturnForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    comments.unlike(&fan, &id).await?;
-    Ok(see_other(&place.path_to(&id)))
+    comments.unlike(&user, &id).await?;
+    Ok(see_other(&form.path_to(&id)))
 }
 
-/// The page for that visitor, at that place of the list.
-async fn home(
-    visitor: &OptionalUser,
-    pages: &Pages,
-    comments: &Comments,
-    place: Place,
-) -> Result<Home, comments::Error> {
-    let part = Part::parse(None, Some(place.after.as_str()).filter(|after| !after.is_empty()))?;
-    let listing = match visitor.session() {
-        Some(reader) => comments.list_for(reader, &part).await?,
-        None => comments.list(&part).await?,
-    };
-    let reader = visitor.session().map(|session| session.user().as_str());
-    Ok(Home {
-        frame: pages.frame("/", visitor),
-        comments: listing.comments.into_iter().map(|comment| Entry::new(comment, reader)).collect(),
-        after: place.after,
-        older: listing.next.map(|cursor| cursor.text()),
-        draft: String::new(),
-        mistake: None,
-    })
+/// Keeps what was typed and leads to the sign-in page, from where the author comes back to it.
+fn sign_in_with_draft(pages: &Pages, form: &CommentForm) -> Result<HttpResponse, Problem> {
+    let key = pages.drafts.keep(&form.text).map_err(Problem::internal)?;
+    let back = in_query(&format!("/?draft={key}"));
+    Ok(redirect(StatusCode::SEE_OTHER, &format!("/auth?done=draft-kept&redirectToPath={back}")))
 }
 
-/// What is wrong with a draft.
-fn in_plain_words(error: &comments::Error, draft: &Draft) -> String {
+fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
+    match problem {
+        Some(problem) => page_despite(&problem, home),
+        None => page(StatusCode::OK, home),
+    }
+}
+
+impl HomeServices {
+    /// The page for that visitor. Where Fauna does not answer there are no comments on it, and the problem beside it.
+    async fn page(&self, visitor: &OptionalUser, after: String) -> Result<(HomePage, Option<Problem>), Problem> {
+        let part = Part::parse(Some(PAGE_SIZE), Some(after.as_str()).filter(|after| !after.is_empty()))?;
+        let listed = match visitor.session() {
+            Some(reader) => self.comments.list_for(reader, &part).await,
+            None => self.comments.list(&part).await,
+        };
+        let (listing, problem) = match listed.map_err(Problem::from) {
+            Ok(listing) => (listing, None),
+            Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                (Listing { comments: Vec::new(), next: None }, Some(problem))
+            }
+            Err(problem) => return Err(problem),
+        };
+        let reader = visitor.session().map(|session| session.user().as_str());
+        let panel = match visitor.session() {
+            Some(session) => Some(SessionPanel::of(session, &self.pages, &self.sessions, &self.tokens).await?),
+            None => None,
+        };
+        let home = HomePage {
+            frame: self.pages.frame("/", visitor),
+            panel,
+            comments: listing.comments.into_iter().map(|comment| Entry::new(comment, reader)).collect(),
+            after,
+            older: listing.next.map(|cursor| cursor.text()),
+            ended: match visitor.ended() {
+                Some(handle) => self.pages.ended.describe(handle).await.map(|ended| ended.sentence()),
+                None => None,
+            },
+            unavailable: problem.is_some().then_some(UNAVAILABLE),
+            draft: String::new(),
+            mistake: None,
+        };
+        Ok((home, problem))
+    }
+}
+
+fn in_plain_words(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {
     match error {
-        comments::Error::Empty => "Write something first.".to_owned(),
-        comments::Error::TooLong => format!("This is too long: {} characters.", draft.text.trim().chars().count()),
-        other => other.to_string(),
+        comments::Error::Empty => "Enter a comment.".into(),
+        comments::Error::TooLong => {
+            let count = form.text.trim().chars().count();
+            format!("Comments can have at most 1000 characters; this one has {count}.").into()
+        }
+        comments::Error::ControlCharacters => {
+            "The comment contains characters that cannot be shown. Remove them and try again.".into()
+        }
+        other => other.to_string().into(),
     }
 }
 
@@ -168,6 +252,7 @@ impl Entry {
         Self {
             mine: comment.author.as_ref().is_some_and(|author| reader == Some(author.as_str())),
             id: comment.id.as_str().to_owned(),
+            initial: comment.author_name.chars().take(1).collect(),
             author: comment.author_name,
             text: comment.text,
             posted_at: comment.posted_at.into(),
@@ -177,13 +262,12 @@ impl Entry {
     }
 }
 
-impl Place {
-    /// The page that shows this part of the list.
+impl ReturnForm {
+    /// The page of comments that the form was on.
     fn path(&self) -> String {
         if self.after.is_empty() { "/".to_owned() } else { format!("/?after={}", in_query(&self.after)) }
     }
 
-    /// The comment on that page.
     fn path_to(&self, id: &CommentId) -> String {
         format!("{}#comment-{}", self.path(), id.as_str())
     }

@@ -1,54 +1,83 @@
-//! Pages: what a person sees, with and without JavaScript.
+//! The site's own pages, usable with and without JavaScript.
 //!
-//! Pages call the same handles as the API, never the API over HTTP. Every form works as a plain post, answered with 303 where
-//! it did what was asked and with the page and what was typed where it did not. Forms are posted outside the base path of the
-//! recipes, where `/auth/<word>/signin` would name a tenant. An access token that has ended is renewed on the way
-//! ([`resume`]); scripts only make things smoother.
+//! Pages call the same services as the API, never the API over HTTP. Every form works as a plain post, answered with 303
+//! where it did what was asked, and otherwise with the page and what was typed. Forms are posted outside the base path of the
+//! API, where `/auth/<word>/signin` would name a tenant. An expired access token is renewed on the way ([`resume`]).
 
-mod account;
+mod accounts;
 mod assets;
-mod auth;
-mod complete;
+mod cookies;
 mod display_time;
+mod drafts;
 mod frame;
 mod guards;
 mod home;
-mod password;
+mod panel;
 mod resume;
 mod routes;
-mod settings;
 mod site_path;
-mod verify;
 
-pub use routes::{auth_routes, routes};
+pub use frame::{page, see_other};
+pub use guards::PageUser;
+pub use routes::{api_routes, auth_routes, routes};
 
 use serde_json::Value;
 
+use crate::events::EventBus;
+use drafts::Drafts;
+
 use frame::Frame;
 use guards::OptionalUser;
+use panel::ended::EndedSessions;
 
-/// What pages need to know of the rest of the site.
+/// What pages share. One per process.
 pub struct Pages {
-    /// Where sessions are refreshed; their refresh cookie is sent here and below, and nowhere else.
-    refresh_path: String,
-    /// Whether mail that is not sent can be looked at.
-    has_mailbox: bool,
+    settings: Settings,
+    drafts: Drafts,
+    ended: EndedSessions,
+}
+
+/// What pages are told of the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    pub app_name: String,
+    /// Base path of the API; sessions are refreshed below it.
+    pub api_base_path: String,
+    /// Whether mail that is not sent can be read at `/dev/mailbox`.
+    pub has_mailbox: bool,
+    /// Whether the routes of the demo are mounted. Then the secrets of tokens are kept in memory after their session has
+    /// ended, to show that Fauna refuses them.
+    pub has_demo: bool,
+    /// Where browsers may query Fauna with the session's token, if they may.
+    pub fauna_for_browsers: Option<String>,
+    pub terms_url: Option<String>,
+    pub privacy_url: Option<String>,
 }
 
 impl Pages {
-    /// The pages of a site whose recipes answer below that path, and whose unsent mail can be looked at or not.
-    pub fn new(api_base_path: &str, has_mailbox: bool) -> Self {
-        Self { refresh_path: format!("{api_base_path}/session/refresh"), has_mailbox }
+    /// Pages that show the events of `events`.
+    pub fn new(settings: Settings, events: EventBus) -> Self {
+        let ended = EndedSessions::new(events, settings.has_demo);
+        Self { settings, drafts: Drafts::default(), ended }
     }
 
-    /// The frame of the page `here`.
+    fn refresh_path(&self) -> String {
+        format!("{}/session/refresh", self.settings.api_base_path)
+    }
+
+    /// The frame of the page at `here`.
     fn frame(&self, here: &'static str, visitor: &OptionalUser) -> Frame {
+        let text = |url: &Option<String>| url.clone().unwrap_or_default();
         let mut frame = Frame {
+            app_name: self.settings.app_name.clone(),
             session: String::new(),
             anti_csrf: String::new(),
-            refresh_path: self.refresh_path.clone(),
+            refresh_path: self.refresh_path(),
             here,
-            has_mailbox: self.has_mailbox,
+            has_mailbox: self.settings.has_mailbox,
+            has_demo: self.settings.has_demo,
+            terms_url: text(&self.settings.terms_url),
+            privacy_url: text(&self.settings.privacy_url),
         };
         if let Some(session) = visitor.session() {
             let payload = session.access_token_payload();

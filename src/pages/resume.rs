@@ -20,11 +20,9 @@ use crate::pages::guards::Detour;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::session::{Error, Sessions};
 
-/// Where to go on.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Then {
-    /// A path of this site.
     #[serde(default)]
     redirect_to_path: SitePath,
 }
@@ -36,25 +34,29 @@ pub fn detour(pages: &Pages, request: &HttpRequest) -> Detour {
     let status = if is_form(request) { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::SEE_OTHER };
     Detour::Elsewhere {
         status,
-        location: format!("{}/continue?redirectToPath={}", pages.refresh_path, in_query(back.as_str())),
+        location: format!("{}/continue?redirectToPath={}", pages.refresh_path(), in_query(back.as_str())),
     }
 }
 
-/// Renews the session and goes on. Where there is none any more, a page says so by itself; a form must be filled in again.
+/// Renews the session and goes on. Where the session is over the page says so by itself; a form is sent on as well, so that its
+/// page can keep what was typed.
 pub async fn resume(
     request: HttpRequest,
     sessions: Data<Sessions>,
     then: Query<Then>,
 ) -> Result<HttpResponse, ProblemPage> {
     let path = then.redirect_to_path.as_str();
+    let on = || if is_form(&request) { redirect(StatusCode::TEMPORARY_REDIRECT, path) } else { see_other(path) };
     match sessions.refresh_without_anti_csrf(&request).await {
-        Ok(_) | Err(Error::DuplicateCookiesCleared) if is_form(&request) => {
-            Ok(redirect(StatusCode::TEMPORARY_REDIRECT, path))
+        Ok(_) | Err(Error::DuplicateCookiesCleared | Error::Ended(_)) => Ok(on()),
+        Err(Error::Theft { handle, .. }) if !is_form(&request) => {
+            let (handle, back) = (in_query(handle.as_str()), in_query(path));
+            Ok(see_other(&format!("/auth?ended={handle}&redirectToPath={back}")))
         }
-        Err(Error::Missing | Error::Ended(_) | Error::Theft { .. }) if is_form(&request) => Ok(see_other("/auth")),
-        Ok(_) | Err(Error::Missing | Error::Ended(_) | Error::Theft { .. } | Error::DuplicateCookiesCleared) => {
-            Ok(see_other(path))
-        }
+        Err(Error::Theft { .. }) => Ok(on()),
+        // An expired access token without its refresh token: the form would only be sent here again.
+        Err(Error::Missing) if is_form(&request) => Ok(see_other("/auth")),
+        Err(Error::Missing) => Ok(on()),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,7 +1,13 @@
-//! Pages over HTTP.
+//! Routes of the pages.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 
 use crate::http::routes::{Access, Resource, Routes};
-use crate::pages::{account, assets, auth, complete, home, password, resume, settings, verify};
+use crate::pages::accounts::{account, auth, complete, password, settings, verify};
+use crate::pages::frame::redirect;
+use crate::pages::panel::event_stream;
+use crate::pages::{assets, cookies, home, panel, resume};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
@@ -25,6 +31,7 @@ use crate::pages::{account, assets, auth, complete, home, password, resume, sett
 /// | POST   | `/account/password`, `…/email`, `…/delete` | signed in, with the password | to `/auth`            |
 /// | POST   | `/account/sessions/end-others`             | signed in                    | to `/auth`            |
 /// | POST   | `/account/sessions/{handle}/end`           | its owner                    | to `/auth`            |
+/// | GET    | `/cookies`, `/.well-known/change-password` | anyone                       |                       |
 /// | GET    | `/static/{file}`                           | anyone                       |                       |
 pub fn routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/").get(Access::Public, home::show))
@@ -45,8 +52,10 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/comments/{id}/like").post(Access::SignedInPage, home::like))
         .add(Resource::at("/comments/{id}/unlike").post(Access::SignedInPage, home::unlike))
         .add(Resource::at("/comments/{id}/delete").post(Access::SignedInPage, home::remove))
+        .add(Resource::at("/cookies").get(Access::Public, cookies::show))
+        .add(Resource::at("/.well-known/change-password").get(Access::Public, change_password_address))
         .add(Resource::at("/account").get(Access::SignedInPage, account::show))
-        .add(Resource::at("/account/session").get(Access::SignedIn, account::session))
+        .add(Resource::at("/account/session").get(Access::SignedIn, panel::state))
         .add(Resource::at("/account/settings").get(Access::SignedInPage, settings::show))
         .add(Resource::at("/account/password").post(Access::SignedInPage, settings::change_password))
         .add(Resource::at("/account/email").post(Access::SignedInPage, settings::change_email))
@@ -54,6 +63,20 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/account/sessions/end-others").post(Access::SignedInPage, account::end_others))
         .add(Resource::at("/account/sessions/{handle}/end").post(Access::SignedInPage, account::end))
         .configure(assets::routes);
+}
+
+/// Below `/api`.
+///
+/// | method | path                  | who       |
+/// |--------|-----------------------|-----------|
+/// | GET    | `/api/session/events` | signed in |
+pub fn api_routes(api: &mut Routes<'_>) {
+    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open));
+}
+
+/// Where password managers look for the form that changes a password (W3C, A Well-Known URL for Changing Passwords).
+async fn change_password_address() -> HttpResponse {
+    redirect(StatusCode::FOUND, "/account/settings#password-title")
 }
 
 /// Under the base path of the recipes, where the refresh cookie is sent.

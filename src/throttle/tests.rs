@@ -1,4 +1,4 @@
-//! The throttle against a database of its own; tests are named after the rows of the catalogue of attacks.
+//! The throttle against a database of its own; tests are named after the rows of `docs/threats.md`.
 
 use super::*;
 use crate::database::fresh;

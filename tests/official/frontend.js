@@ -9,9 +9,9 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 /**
  * Serves one page whose script is `source` (JSX allowed), bundled with the packages it imports.
- * Resolves to `{origin, stop}`.
+ * Resolves to `{origin, stop}`. `port` 0 takes a free one.
  */
-export async function serveFrontend(source) {
+export async function serveFrontend(source, port = 0) {
   const bundle = await build({
     stdin: { contents: source, resolveDir: HERE, loader: "jsx" },
     bundle: true,
@@ -27,7 +27,7 @@ export async function serveFrontend(source) {
     response.setHeader("content-type", isBundle ? "text/javascript; charset=utf-8" : "text/html; charset=utf-8");
     response.end(isBundle ? bundle.outputFiles[0].text : page);
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await once(server.listen(port, "127.0.0.1"), "listening");
   return {
     origin: `http://localhost:${server.address().port}`,
     async stop() {

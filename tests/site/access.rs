@@ -72,8 +72,21 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/comments/1/like", 303),
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
-    ("GET", "/static/account.js", 200),
-    ("GET", "/static/comments.js", 200),
+    ("GET", "/cookies", 200),
+    ("GET", "/.well-known/change-password", 302),
+    ("GET", "/api/session/events", 401),
+    ("POST", "/demo/try", 415),
+    ("POST", "/demo/expire", 303),
+    ("POST", "/demo/second-device", 303),
+    ("POST", "/demo/second-device/end", 303),
+    ("POST", "/demo/sign-out", 303),
+    ("POST", "/demo/forbidden", 303),
+    ("POST", "/demo/fauna", 303),
+    ("POST", "/auth/session/refresh/demo/theft", 303),
+    ("GET", "/static/home.css", 200),
+    ("GET", "/static/home.js", 200),
+    ("GET", "/static/panel.js", 200),
+    ("GET", "/static/theme.js", 200),
     ("GET", "/static/icon.svg", 200),
     ("GET", "/static/session.js", 200),
     ("GET", "/static/site.css", 200),
@@ -96,7 +109,7 @@ const UNKNOWN: &[(&str, &str, u16)] = &[
 
 /// Routes that only forms of pages are sent to: a refusal is a page, too.
 const FORMS: &[&str] =
-    &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up"];
+    &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up", "/demo/try"];
 
 fn is_row_of(route: &Route, (method, path, _): &(&str, &str, u16)) -> bool {
     let path = path.split('?').next().unwrap();

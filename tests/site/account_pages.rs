@@ -33,16 +33,22 @@ async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
     let visitor = browser(&world);
     let unknown = visitor.submit("/forgot-password", "email=nobody%40example.com").await;
     let known = visitor.submit("/forgot-password", "email=ann%40example.com").await;
-    assert_eq!((unknown.status, unknown.header("location")), (known.status, known.header("location")));
-    assert!(visitor.get(known.header("location")).await.text.contains("a mail is on its way"));
+    assert_eq!((unknown.status, known.status), (303, 303));
+    let told = [visitor.get(unknown.header("location")).await.text, visitor.get(known.header("location")).await.text];
+    assert_eq!(told[0].replace("nobody@example.com", "ann@example.com"), told[1], "an address is given away");
+    assert!(
+        told[1].contains("a message is on its way") && told[1].contains("value=\"ann@example.com\""),
+        "{}",
+        told[1]
+    );
     let page = visitor.get(&mailed_link(&visitor).await).await;
     assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
     let token = token_in(&page);
 
     let choose = |password: &str, again: &str| format!("token={token}&password={password}&repeated={again}");
     for (form, said) in [
-        (choose("new-horse-2", "new-horse-3"), "This is not the same password."),
-        (choose("short", "short"), "The password needs at least 8 characters."),
+        (choose("new-horse-2", "new-horse-3"), "The two passwords differ. Type the new one again."),
+        (choose("short", "short"), "Use 8 to 99 characters, with at least one letter and one digit."),
     ] {
         let answer = visitor.submit("/reset-password", &form).await;
         assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);
@@ -89,8 +95,8 @@ async fn another_password_ends_all_other_sessions() {
     let ann = signed_up(&world, "ann@example.com").await;
     let elsewhere = world.sign_in("ann@example.com").await;
     for (current, new, said) in [
-        ("wrong-horse-1", "new-horse-2", "This is not your password."),
-        (PASSWORD, "short", "The password needs at least 8 characters."),
+        ("wrong-horse-1", "new-horse-2", "This is not your current password."),
+        (PASSWORD, "short", "Use 8 to 99 characters, with at least one letter and one digit."),
     ] {
         let form = format!("current={}&password={new}", current.replace(' ', "+"));
         let answer = ann.submit("/account/password", &form).await;
@@ -110,7 +116,7 @@ async fn another_address_is_confirmed_there() {
     let ann = signed_up(&world, "ann@example.com").await;
     let current = PASSWORD.replace(' ', "+");
     for (email, said) in [
-        ("nonsense", "This is not an e-mail address."),
+        ("nonsense", "Enter an e-mail address like name@example.com."),
         ("ann@example.com", "This is your address already."),
         ("bob@example.com", "This address belongs to another account."),
     ] {

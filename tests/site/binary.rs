@@ -312,7 +312,7 @@ fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     );
 }
 
-/// security.md 3.3.2.
+/// ASVS 3.3.2.
 #[test]
 fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
     for (name, value, told) in

@@ -1,4 +1,4 @@
-//! Bodies at the edge of what is read: the rows S-I of the catalogue of attacks.
+//! Bodies at the edge of what is read: the rows S-I of `docs/threats.md`.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Guessing is slowed down: the rows S-P of the catalogue of attacks that show over HTTP. The counters themselves are tested
+//! Guessing is slowed down: the rows S-P of `docs/threats.md` that show over HTTP. The counters themselves are tested
 //! in `src/throttle/tests.rs`.
 
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! How often somebody may ask from one network, over HTTP: the rows S-P of the catalogue of attacks that are about no password.
+//! How often somebody may ask from one network, over HTTP: the rows S-P of `docs/threats.md` that are about no password.
 
 use std::time::Duration;
 

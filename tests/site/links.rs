@@ -1,4 +1,4 @@
-//! What all mailed links have in common: each does one thing, once, for one address. The rows S-E of the catalogue of attacks
+//! What all mailed links have in common: each does one thing, once, for one address. The rows S-E of `docs/threats.md`
 //! that are about more than one kind of link.
 
 use reqwest::Method;

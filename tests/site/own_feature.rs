@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use starter::app::SiteExtensions;
 
 use crate::client::TestClient;
 use crate::world::{PASSWORD, World};
 
-#[path = "../../examples/notes/mod.rs"]
-mod notes;
+#[path = "../../examples/own_feature.rs"]
+mod example;
 
 async fn site_with_notes() -> World {
     let settings = [("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")];
-    let extensions = SiteExtensions { features: vec![notes::feature()], ..SiteExtensions::default() };
-    World::with_extensions(&settings, extensions).await
+    World::with_extensions(&settings, example::extensions()).await
 }
 
 async fn write(owner: &TestClient, text: &str) -> Value {
@@ -94,4 +92,11 @@ async fn the_notes_of_a_deleted_user_are_deleted() {
     assert_eq!(response.status, 200, "{}", response.text);
     assert_eq!(count().await, 1);
     assert_eq!(ben.get("/api/notes").await.json()["notes"].as_array().unwrap().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_route_from_outside_the_crate_asks_fauna_as_the_user() {
+    let world = site_with_notes().await;
+    assert_eq!(world.sign_up("ann@example.com").await.get("/my-address").await.text, "ann@example.com");
+    assert_eq!(world.visitor().get("/my-address").await.status, 401);
 }

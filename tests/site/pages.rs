@@ -70,7 +70,10 @@ async fn sign_up_write_like_and_sign_out_with_nothing_but_forms() {
     assert_eq!((account.status, account.text.contains("ann@example.com")), (200, true));
     let (fauna, token) = (world.fauna(), ann.fauna_token());
     assert!(fauna.accepts(&token).await);
-    assert_eq!(ann.submit("/sign-out", "").await.header("location"), "/auth?done=signed-out");
+    let signed_out = ann.submit("/sign-out", "").await.header("location").to_owned();
+    assert!(signed_out.starts_with("/auth?done=signed-out&ended="), "{signed_out}");
+    let told = ann.get(&signed_out).await.text;
+    assert!(told.contains("You are signed out.") && told.contains("asked again with it just now: 401."), "{told}");
     assert!(!fauna.accepts(&token).await);
     assert_eq!(ann.get("/account").await.header("location"), "/auth?redirectToPath=%2Faccount");
 }
@@ -80,11 +83,11 @@ async fn what_was_typed_is_kept_but_never_a_password() {
     let world = World::start().await;
     signed_up(&world, "ann@example.com").await;
     for (path, email, password, said) in [
-        ("/sign-up", "ann\"@", "secret-typed-1", "This is not an e-mail address."),
-        ("/sign-up", "bob@example.com", "secret", "The password needs at least 8 characters."),
-        ("/sign-up", "ANN@example.com", "secret-typed-1", "This address has an account. Sign in instead."),
-        ("/sign-in", "ann@example.com", "secret-typed-1", "There is no account with this address and password."),
-        ("/sign-in", "ann@example.com", "", "Fill this in."),
+        ("/sign-up", "ann\"@", "secret-typed-1", "Enter an e-mail address like name@example.com."),
+        ("/sign-up", "bob@example.com", "secret", "Use 8 to 99 characters, with at least one letter and one digit."),
+        ("/sign-up", "ANN@example.com", "secret-typed-1", "This address already has an account. Sign in instead."),
+        ("/sign-in", "ann@example.com", "secret-typed-1", "Wrong e-mail address or password."),
+        ("/sign-in", "ann@example.com", "", "Enter your password."),
     ] {
         let form = format!("{}&redirectToPath=%2Faccount", credentials(email, password));
         let answer = browser(&world).submit(path, &form).await;
@@ -97,7 +100,10 @@ async fn what_was_typed_is_kept_but_never_a_password() {
     }
     let ann = signed_up(&world, "ann2@example.com").await;
     let answer = ann.submit("/comments", &format!("text={}", "x".repeat(1001))).await;
-    assert_eq!((answer.status, answer.text.contains("This is too long: 1001 characters.")), (422, true));
+    assert_eq!(
+        (answer.status, answer.text.contains("Comments can have at most 1000 characters; this one has 1001.")),
+        (422, true)
+    );
     assert!(answer.text.contains(&"x".repeat(1001)), "what was typed is lost");
 }
 
@@ -184,7 +190,7 @@ async fn pages_are_not_kept_and_files_are() {
     for path in ["/", "/account", "/auth"] {
         assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
     }
-    for file in ["site.css", "site.js", "session.js", "comments.js", "account.js", "icon.svg"] {
+    for file in ["site.css", "home.css", "theme.js", "site.js", "session.js", "home.js", "panel.js", "icon.svg"] {
         let path = format!("/static/{file}");
         let first = ann.get(&path).await;
         assert_eq!((first.status, first.header("cache-control")), (200, "no-cache"), "{path}");

@@ -1,4 +1,4 @@
-//! A new password by mail: the rows S-E of the catalogue of attacks, and the transcripts G19 to G21.
+//! A new password by mail: the rows S-E of `docs/threats.md`, and the transcripts G19 to G21.
 
 use std::time::Duration;
 

@@ -291,6 +291,13 @@ impl AsApp {
     }
 }
 
+impl AsUser {
+    /// The secret, for callers that must send it themselves. Never log or store it in clear.
+    pub fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,6 +177,11 @@ impl Sessions {
         self.settings().access_token_lifetime
     }
 
+    /// How long a superseded refresh token is still answered.
+    pub fn grace(&self) -> Duration {
+        self.settings().grace
+    }
+
     /// How long a session lives that is not used.
     pub fn refresh_token_lifetime(&self) -> Duration {
         self.settings().refresh_token_lifetime
@@ -200,8 +205,8 @@ impl Sessions {
         &self.0.clock
     }
 
-    /// What time it is.
-    pub(in crate::session) fn now(&self) -> Timestamp {
+    /// The time that sessions are judged by.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

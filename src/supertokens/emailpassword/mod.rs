@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use actix_web::FromRequest as _;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -41,6 +42,8 @@ use fields::SignUpValues;
 const SESSION_TRIES: u32 = 4;
 /// Fields of the sign-in form.
 const FIELDS: usize = 2;
+/// Longer names of browsers are cut, in characters.
+const USER_AGENT_CHARS_MAX: usize = 300;
 
 /// Signs users up and in. Clones share everything.
 #[derive(Clone)]
@@ -194,7 +197,8 @@ impl EmailPassword {
         let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
         let replaced = sessions.get_session(request, &anything).await;
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
-        let new = NewSession { known: (self.settings.known)(&user), transfer, proof, ..NewSession::of(id) };
+        let (known, data) = ((self.settings.known)(&user), device_of(request));
+        let new = NewSession { known, data, transfer, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
             sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;
@@ -208,6 +212,13 @@ fn client(request: &HttpRequest) -> Client {
         Ok(client) => client,
         Err(never) => match never {},
     }
+}
+
+/// The browser that a session begins in, kept with the session for the list of devices.
+fn device_of(request: &HttpRequest) -> Map<String, Value> {
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|name| name.to_str().ok());
+    let name: Option<String> = user_agent.map(|name| name.chars().take(USER_AGENT_CHARS_MAX).collect());
+    name.map(|name| ("userAgent".to_owned(), Value::from(name))).into_iter().collect()
 }
 
 /// Reads the sign-up form; the problems are in SuperTokens' order: extra fields, password, address.

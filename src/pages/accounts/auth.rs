@@ -1,5 +1,6 @@
-//! `/auth`: sign up, sign in, sign out.
+//! `/auth`: sign-up, sign-in, sign-out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::http::{StatusCode, header};
@@ -8,22 +9,25 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
+use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
-use crate::pages::site_path::SitePath;
-use crate::session::{RevokeReason, Sessions, Transfer};
+use crate::pages::site_path::{SitePath, in_query};
+use crate::session::{RevokeReason, Sessions, SignedIn, Transfer};
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
 
-/// What the address of the page says.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Asked {
-    /// `signup` or `signin`.
+pub struct AuthQuery {
+    /// `signup` or `signin`; the latter by default.
     #[serde(default)]
     show: String,
+    /// Handle of the session that the browser had before.
+    #[serde(default)]
+    ended: String,
     /// Where to go once signed in.
     #[serde(default)]
     redirect_to_path: SitePath,
@@ -32,142 +36,139 @@ pub struct Asked {
     done: String,
 }
 
-/// What a person typed.
+/// Body of sign-up and sign-in.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Typed {
-    /// E-mail address.
+pub struct CredentialsForm {
     email: String,
-    /// Password; never shown again.
     password: String,
     /// Where to go once signed in.
     #[serde(default)]
     redirect_to_path: SitePath,
-    /// What else the form asks for, by id.
+    /// Further sign-up fields by id.
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "auth.html")]
 struct AuthPage {
-    /// Around it.
     frame: Frame,
-    /// Which of the two forms.
     signing_up: bool,
-    /// What is in the form.
     form: Entry,
-    /// Something good to say.
-    notice: Option<&'static str>,
+    /// What was done, or why the visitor is here.
+    notice: Option<Cow<'static, str>>,
+    /// Whether the notice is about something the visitor did not do.
+    is_warning: bool,
 }
 
-/// A form as it is shown, empty or with what is wrong in it.
 #[derive(Default)]
 struct Entry {
     /// Where to go once signed in.
     then: SitePath,
-    /// What was typed.
     email: String,
-    /// What is wrong with it.
     email_mistake: Option<&'static str>,
-    /// What is wrong with the password.
     password_mistake: Option<&'static str>,
-    /// What else is asked for.
     others: Vec<Other>,
-    /// What is wrong with both.
     banner: Option<String>,
 }
 
-/// A field of a site's own, as it is shown.
+/// A further sign-up field as it is shown.
 struct Other {
-    /// Its id.
     id: String,
-    /// What it is called.
     label: String,
-    /// Whether it may stay empty.
     is_optional: bool,
-    /// What was typed.
     value: String,
-    /// What is wrong with it.
     mistake: Option<&'static str>,
 }
 
-/// What is said after something was done.
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "signed-out" => Some("You are signed out. The session has ended, and its Fauna token with it."),
-        "mailed" => Some("Almost done: we have sent a mail to this address. The link in it completes the sign-up."),
+        "signed-out" => Some("You are signed out. The session has ended, and its Fauna token is deleted."),
+        "mailed" => Some("Almost done: we have sent a message to this address. The link in it completes the sign-up."),
         "account-deleted" => Some("The account is deleted, and all its sessions have ended."),
         "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
+        "draft-kept" => Some("Your session is over, but your comment is kept. Sign in to come back to it."),
         _ => None,
     }
 }
 
-/// What is said of credentials that are not right; which of the two is wrong stays unsaid (ASVS 6.3.8).
-const WRONG_CREDENTIALS: &str = "There is no account with this address and password. Check both.";
+/// Does not say which of the two is wrong (ASVS 6.3.8).
+const WRONG_CREDENTIALS: &str = "Wrong e-mail address or password.";
 
-/// Forms; whoever is signed in is sent on.
+/// The forms. Who is signed in is redirected.
 pub async fn show(
     visitor: OptionalUser,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
-    Query(asked): Query<Asked>,
+    Query(query): Query<AuthQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     if visitor.session().is_some() {
-        return Ok(see_other(asked.redirect_to_path.as_str()));
+        return Ok(see_other(query.redirect_to_path.as_str()));
     }
-    let signing_up = asked.show == "signup";
+    let signing_up = query.show == "signup";
     let others = if signing_up { Other::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
-    let form = Entry { then: asked.redirect_to_path, others, ..Entry::default() };
+    let form = Entry { then: query.redirect_to_path, others, ..Entry::default() };
     let frame = pages.frame("/auth", &visitor);
-    page(StatusCode::OK, &AuthPage { frame, signing_up, form, notice: notice(&asked.done) })
+    let ended = pages.ended.describe(&query.ended).await;
+    let is_warning = ended.as_ref().is_some_and(|ended| !ended.was_asked_for());
+    let notice = match ended {
+        Some(ended) => Some(ended.sentence().into()),
+        None => notice(&query.done).map(Cow::from),
+    };
+    page(StatusCode::OK, &AuthPage { frame, signing_up, form, notice, is_warning })
 }
 
-/// Makes an account and signs its owner in.
 pub async fn sign_up(
     request: HttpRequest,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<CredentialsForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let asked = recipe.fields();
     let outcome = recipe.sign_up(&request, &typed.fields(asked), Some(Transfer::Cookie)).await;
     entered(&pages, Some(asked), typed, outcome)
 }
 
-/// Signs the owner of an account in.
 pub async fn sign_in(
     request: HttpRequest,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<CredentialsForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let outcome = recipe.sign_in(&request, &typed.fields(&[]), Some(Transfer::Cookie)).await;
     entered(&pages, None, typed, outcome)
 }
 
-/// Ends this session.
-pub async fn sign_out(PageUser(session): PageUser) -> Result<HttpResponse, ProblemPage> {
+pub async fn sign_out(
+    PageUser(session): PageUser,
+    pages: Data<Pages>,
+    tokens: Data<FaunaTokens>,
+) -> Result<HttpResponse, ProblemPage> {
+    pages.ended.remember(&session, &tokens).await;
     session.revoke().await?;
-    Ok(signed_out())
+    Ok(signed_out(&session))
 }
 
-/// Ends all sessions of the person, this one as well.
+/// Ends all sessions of the user, this one included.
 pub async fn sign_out_everywhere(
     PageUser(session): PageUser,
+    pages: Data<Pages>,
+    tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
+    pages.ended.remember(&session, &tokens).await;
     sessions.revoke_all(session.user(), RevokeReason::SignedOut).await?;
     session.revoke().await?;
-    Ok(signed_out())
+    Ok(signed_out(&session))
 }
 
-/// On from the form, or the form again with what is wrong. The form to sign up has fields of a site's own.
+/// Redirects after success; otherwise shows the form again with what is wrong. `sign_up` holds the further fields of the
+/// sign-up form and is none for sign-in.
 fn entered(
     pages: &Pages,
     sign_up: Option<&[SignUpField]>,
-    typed: Typed,
+    typed: CredentialsForm,
     outcome: Result<Outcome, emailpassword::Error>,
 ) -> Result<HttpResponse, ProblemPage> {
     let signing_up = sign_up.is_some();
@@ -183,14 +184,14 @@ fn entered(
         Err(error) => {
             let problem = Problem::from(error);
             form.banner = Some(problem.message().to_owned());
-            return page_despite(&problem, &AuthPage { frame, signing_up, form, notice: None });
+            return page_despite(&problem, &AuthPage { frame, signing_up, form, notice: None, is_warning: false });
         }
     }
-    page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None })
+    page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None, is_warning: false })
 }
 
-/// On, and a word to official frontends on the same origin, which look for sessions in two cookies of their own: without
-/// both they ask the server before they believe that nobody is signed in (emailpassword.md T-42).
+/// Redirects, and removes two cookies by which official frontends on the same origin recognise sessions: without both they ask
+/// the server before they believe that nobody is signed in.
 pub fn signed_in(then: &SitePath) -> HttpResponse {
     let mut response = see_other(then.as_str());
     forget(&mut response, "sFrontToken");
@@ -198,9 +199,9 @@ pub fn signed_in(then: &SitePath) -> HttpResponse {
     response
 }
 
-/// To the forms; official frontends on the same origin forget who was signed in.
-fn signed_out() -> HttpResponse {
-    let mut response = see_other("/auth?done=signed-out");
+/// Redirects to the sign-in page, which says what became of the session; official frontends on the same origin forget it.
+fn signed_out(session: &SignedIn) -> HttpResponse {
+    let mut response = see_other(&format!("/auth?done=signed-out&ended={}", in_query(session.handle().as_str())));
     forget(&mut response, "sFrontToken");
     response
 }
@@ -212,8 +213,8 @@ fn forget(response: &mut HttpResponse, cookie: &'static str) {
     }
 }
 
-impl Typed {
-    /// As the recipe takes it, with those fields that it asks for.
+impl CredentialsForm {
+    /// The form as the recipe takes it, with those fields that it asks for.
     fn fields(&self, asked: &[SignUpField]) -> emailpassword::Form {
         let other = |field: &SignUpField| self.others.get_key_value(&field.id);
         let others = asked.iter().filter_map(other).map(|(id, value)| (id.as_str(), value.as_str()));
@@ -223,7 +224,6 @@ impl Typed {
 }
 
 impl Other {
-    /// Those fields, with what was typed into them.
     fn all(fields: &[SignUpField], typed: &BTreeMap<String, String>) -> Vec<Self> {
         let other = |field: &SignUpField| Self {
             id: field.id.clone(),
@@ -237,13 +237,11 @@ impl Other {
 }
 
 impl Entry {
-    /// Whether anything is wrong.
     fn failed(&self) -> bool {
         let has_mistake = self.others.iter().any(|other| other.mistake.is_some());
         has_mistake || self.email_mistake.is_some() || self.password_mistake.is_some() || self.banner.is_some()
     }
 
-    /// Puts each problem beside its field.
     fn refuse(&mut self, problems: &[FieldProblem]) {
         for problem in problems {
             let other = self.others.iter_mut().find(|other| other.id == problem.id);
@@ -252,12 +250,12 @@ impl Entry {
                 (_, Some(other)) => &mut other.mistake,
                 _ => &mut self.password_mistake,
             };
-            place.get_or_insert(in_plain_words(problem.error));
+            place.get_or_insert(in_plain_words(&problem.id, problem.error));
         }
     }
 }
 
-/// What a field is called: its id as words.
+/// The label of a field: its id as words.
 pub fn label(id: &str) -> String {
     let words = id.replace(['_', '-'], " ");
     let mut letters = words.chars();
@@ -265,18 +263,20 @@ pub fn label(id: &str) -> String {
     first + letters.as_str()
 }
 
-/// What the interface says in words that frontends compare literally, said to a person.
-pub fn in_plain_words(error: &'static str) -> &'static str {
+/// The one sentence about passwords, shown before a mistake and after it.
+pub const PASSWORD_RULE: &str = "Use 8 to 99 characters, with at least one letter and one digit.";
+
+/// Messages that frontends of SuperTokens compare literally, as this site's own pages show them.
+pub fn in_plain_words(field: &str, error: &'static str) -> &'static str {
     match error {
-        "Field is not optional" => "Fill this in.",
-        "Email is invalid" => "This is not an e-mail address.",
-        "This email already exists. Please sign in instead." => "This address has an account. Sign in instead.",
-        "Password must contain at least one alphabet" => "The password needs a letter.",
-        "Password must contain at least one number" => "The password needs a digit.",
-        "Password must contain at least 8 characters, including a number" => {
-            "The password needs at least 8 characters."
-        }
-        "Password's length must be lesser than 100 characters" => "The password must be shorter than 100 characters.",
+        "Field is not optional" => match field {
+            "email" => "Enter your e-mail address.",
+            "password" => "Enter your password.",
+            _ => "Fill in this field.",
+        },
+        "Email is invalid" => "Enter an e-mail address like name@example.com.",
+        "This email already exists. Please sign in instead." => "This address already has an account. Sign in instead.",
+        error if error.starts_with("Password") => PASSWORD_RULE,
         other => other,
     }
 }

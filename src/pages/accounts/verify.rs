@@ -1,7 +1,7 @@
-//! `/auth/verify-email`: somebody shows that an address is theirs. Without a token the page offers to mail a link; the link
-//! leads back here with one, as do links that confirm a new address.
+//! `/auth/verify-email`: without a token the page offers to mail a link that confirms the user's address; the link leads back
+//! here with one, as do links that confirm a new address.
 //!
-//! Opening a link does nothing yet, as in [`crate::pages::password`]. Where the browser is signed in, `static/site.js` presses
+//! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
 use actix_web::http::StatusCode;
@@ -17,63 +17,51 @@ use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
 
-/// What the address of the page says.
 #[derive(Deserialize)]
-pub struct Asked {
-    /// From a mailed link.
+pub struct VerifyQuery {
     #[serde(default)]
     token: String,
-    /// Present once a link is on its way.
+    /// Present once a link was mailed.
     sent: Option<String>,
     /// Present once an address is confirmed.
     done: Option<String>,
 }
 
-/// From a mailed link.
 #[derive(Deserialize)]
-pub struct Link {
-    /// What the link proves.
+pub struct VerifyForm {
     token: String,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "verify.html")]
 struct VerifyPage {
-    /// Around it.
     frame: Frame,
-    /// From a mailed link; empty where there is none.
+    /// Empty where there is none.
     token: String,
-    /// Whether a link is on its way.
     sent: bool,
-    /// Whether the address is confirmed.
     done: bool,
-    /// What is wrong.
     banner: Option<String>,
 }
 
-/// Path of the page.
 const HERE: &str = "/auth/verify-email";
 
-/// Offers to mail a link, or to use one.
 pub async fn show(
     visitor: OptionalUser,
     pages: Data<Pages>,
-    Query(asked): Query<Asked>,
+    Query(query): Query<VerifyQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let verify = VerifyPage {
-        token: asked.token,
-        sent: asked.sent.is_some(),
-        done: asked.done.is_some(),
+        token: query.token,
+        sent: query.sent.is_some(),
+        done: query.done.is_some(),
         ..VerifyPage::empty(pages.frame(HERE, &visitor))
     };
     page_of_link(&verify)
 }
 
-/// Mails a link to whoever is signed in.
 pub async fn send(
     request: HttpRequest,
-    person: PageUser,
+    user: PageUser,
     client: Client,
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
@@ -84,19 +72,18 @@ pub async fn send(
         Err(error) => {
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());
-            let frame = pages.frame(HERE, &person.into());
+            let frame = pages.frame(HERE, &user.into());
             page_despite(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
     }
 }
 
-/// Uses a link.
 pub async fn verify(
     request: HttpRequest,
     (visitor, client): (OptionalUser, Client),
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
-    Form(link): Form<Link>,
+    Form(link): Form<VerifyForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let form = VerifyPage::empty(pages.frame(HERE, &visitor));
     match verification.verify(&request, &client, &link.token).await {
@@ -114,7 +101,6 @@ pub async fn verify(
 }
 
 impl VerifyPage {
-    /// Nothing has happened yet.
     fn empty(frame: Frame) -> Self {
         Self { frame, token: String::new(), sent: false, done: false, banner: None }
     }

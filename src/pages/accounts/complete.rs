@@ -1,7 +1,7 @@
-//! `/auth/complete-sign-up`: where accounts are hidden, the mailed link leads here. Whoever signed up types the password again
-//! that they chose, and has the account: a stranger's wish with their address does not become one by their click.
+//! `/auth/complete-sign-up`: with `HIDE_EXISTING_ACCOUNTS` the mailed link leads here. The password that was chosen at sign-up
+//! is asked for once more, so that a click does not complete a sign-up that a stranger began with the reader's address.
 //!
-//! Opening a link does nothing yet, as in [`crate::pages::password`].
+//! Opening a link changes nothing, as in [`crate::pages::accounts::password`].
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::auth::{in_plain_words, signed_in};
+use crate::pages::accounts::auth::{in_plain_words, signed_in};
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
@@ -19,58 +19,45 @@ use crate::session::Transfer;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Outcome};
 
-/// What the address of the page says.
 #[derive(Deserialize)]
-pub struct Asked {
-    /// From a mailed link.
+pub struct CompleteQuery {
     #[serde(default)]
     token: String,
 }
 
-/// What a person typed.
 #[derive(Deserialize)]
-pub struct Typed {
-    /// From the mailed link.
+pub struct CompleteForm {
     token: String,
-    /// The password; never shown again.
     password: String,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "complete.html")]
 struct CompletePage {
-    /// Around it.
     frame: Frame,
-    /// From a mailed link; empty where there is none.
+    /// Empty where there is none.
     token: String,
-    /// What is wrong with the password.
     mistake: Option<&'static str>,
-    /// What is wrong at all.
     banner: Option<String>,
 }
 
-/// Path of the page.
 const HERE: &str = "/auth/complete-sign-up";
 
-/// What is said of a password that does not belong to the link.
-const OTHER_PASSWORD: &str = "This is not the password with which this link was asked for.";
+const OTHER_PASSWORD: &str = "This is not the password that you signed up with.";
 
-/// Asks for the password.
 pub async fn show(
     visitor: OptionalUser,
     pages: Data<Pages>,
-    Query(asked): Query<Asked>,
+    Query(query): Query<CompleteQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    page_of_link(&CompletePage::empty(pages.frame(HERE, &visitor), asked.token))
+    page_of_link(&CompletePage::empty(pages.frame(HERE, &visitor), query.token))
 }
 
-/// Makes the account and signs its owner in.
 pub async fn complete(
     request: HttpRequest,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
-    Form(Typed { token, password }): Form<Typed>,
+    Form(CompleteForm { token, password }): Form<CompleteForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("password", password.as_str())]);
     let outcome = recipe.complete_sign_up(&request, &fields, &token, Some(Transfer::Cookie)).await;
@@ -78,7 +65,9 @@ pub async fn complete(
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
-        Ok(Outcome::Refused(problems)) => form.mistake = problems.first().map(|problem| in_plain_words(problem.error)),
+        Ok(Outcome::Refused(problems)) => {
+            form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error))
+        }
         Ok(Outcome::WrongCredentials) => form.mistake = Some(OTHER_PASSWORD),
         Ok(Outcome::InvalidLink) => {
             form = CompletePage {
@@ -96,7 +85,6 @@ pub async fn complete(
 }
 
 impl CompletePage {
-    /// Nothing typed yet.
     fn empty(frame: Frame, token: String) -> Self {
         Self { frame, token, mistake: None, banner: None }
     }

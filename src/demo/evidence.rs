@@ -1,0 +1,86 @@
+//! What an experiment has shown: a page without scripts, and the same part of it beside the experiment with them.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+
+use crate::http::problem::ProblemPage;
+use crate::pages::page;
+
+#[derive(Debug, Template)]
+#[template(path = "evidence.html")]
+pub struct Evidence {
+    pub title: &'static str,
+    pub steps: Vec<Step>,
+    /// What follows from the steps.
+    pub verdict: String,
+    /// Whether everything went as promised.
+    pub holds: bool,
+    /// Whether the form asks for the password of the user, to run the experiment again with it.
+    pub asks_password: bool,
+    /// Whether the session of this browser is over.
+    pub is_signed_out: bool,
+}
+
+/// One exchange.
+#[derive(Debug)]
+pub struct Step {
+    /// Who did it.
+    pub who: &'static str,
+    /// Method and path, or FQL.
+    pub request: String,
+    /// HTTP status; 0 where there was no answer.
+    pub status: u16,
+    pub duration: Duration,
+    /// What it means, or what the answer said.
+    pub note: String,
+    /// What in the schema causes the answer; empty elsewhere.
+    pub cause: String,
+    /// Whether the answer is the promised one.
+    pub expected: bool,
+}
+
+impl Step {
+    /// Something that is no exchange.
+    pub fn remark(who: &'static str, request: impl Into<String>, note: impl Into<String>) -> Self {
+        Self {
+            who,
+            request: request.into(),
+            status: 0,
+            duration: Duration::ZERO,
+            note: note.into(),
+            cause: String::new(),
+            expected: true,
+        }
+    }
+
+    pub fn outcome(&self) -> String {
+        match self.status {
+            0 => String::new(),
+            status => {
+                let micros = self.duration.as_micros();
+                format!("{status} · {}.{} ms", micros / 1000, micros % 1000 / 100)
+            }
+        }
+    }
+}
+
+impl Evidence {
+    /// The verdict `good` where all steps went as promised, else `bad`.
+    pub fn of(title: &'static str, steps: Vec<Step>, good: impl Into<String>, bad: impl Into<String>) -> Self {
+        let holds = steps.iter().all(|step| step.expected);
+        let verdict = if holds { good.into() } else { bad.into() };
+        Self { title, steps, verdict, holds, asks_password: false, is_signed_out: false }
+    }
+
+    /// An experiment that could not be made.
+    pub fn failed(title: &'static str, why: impl Into<String>) -> Self {
+        Self { title, steps: Vec::new(), verdict: why.into(), holds: false, asks_password: false, is_signed_out: false }
+    }
+
+    pub fn respond(&self) -> Result<HttpResponse, ProblemPage> {
+        page(StatusCode::OK, self)
+    }
+}

@@ -1,0 +1,258 @@
+//! The experiments. Each makes its exchanges and answers with what they have shown.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::comments::{Comments, Part};
+use crate::demo::Demo;
+use crate::demo::accounts::{PASSWORD, is_demo_account};
+use crate::demo::evidence::{Evidence, Step};
+use crate::demo::forbidden::Targets;
+use crate::fauna_tokens::FaunaTokens;
+use crate::http::problem::ProblemPage;
+use crate::pages::PageUser;
+use crate::session::{SessionHandle, Sessions};
+use crate::users;
+use crate::users::Document;
+
+/// How much longer than its access token a Fauna token lives, and a second.
+const PAST_TOKEN: Duration = Duration::from_secs(31);
+/// A request that needs the session's Fauna token.
+const LIST: &str = "/api/comments?limit=1";
+
+/// Lets the access token expire, and by the same clock the Fauna token.
+pub async fn expire(
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    tokens: Data<FaunaTokens>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    let title = "Let the access token expire";
+    let token = tokens.user_client(&session).await?;
+    let before = demo.probe(&token, "Your Fauna token, before", 200).await;
+    let span = sessions.access_token_lifetime() + PAST_TOKEN;
+    demo.clock.advance(span);
+    let moved =
+        Step::remark("Clock", format!("advance by {} s", span.as_secs()), "for the site and its embedded Fauna");
+    let after = demo.probe(&token, "The same token, after", 401).await;
+    let good = "Both tokens are over. Your next request is answered 401, refreshes the session, and is sent again: you stay signed in.";
+    Evidence::of(title, vec![before, moved, after], good, "Fauna did not answer as it should.").respond()
+}
+
+#[derive(Default, Deserialize)]
+pub struct SecondDeviceForm {
+    /// Needed where the account is not one of the demo.
+    #[serde(default)]
+    password: String,
+}
+
+/// Signs a scripted client in as the same user.
+pub async fn second_device(
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    tokens: Data<FaunaTokens>,
+    Form(form): Form<SecondDeviceForm>,
+) -> Result<HttpResponse, ProblemPage> {
+    let title = "Sign in on a second device";
+    let document: Document = tokens.query_idempotent(&session, &users::own_document()).await?;
+    let knows = form.password.is_empty() && is_demo_account(&document.email);
+    let password = if knows { PASSWORD } else { form.password.as_str() };
+    if password.is_empty() {
+        let why = "The scripted device signs in over HTTP, so it needs your password. It is not kept.";
+        return Evidence { asks_password: true, ..Evidence::failed(title, why) }.respond();
+    }
+    let mut device = demo.client("Scripted device");
+    let signed_in = device.sign_in(&document.email, password).await;
+    if !signed_in.is_ok() {
+        let steps = vec![signed_in.step("refused", false)];
+        let evidence = Evidence::of(title, steps, "", "The scripted device could not sign in with that password.");
+        return Evidence { asks_password: true, ..evidence }.respond();
+    }
+    let listed = device.get(LIST).await;
+    let first = listed.body.pointer("/comments/0/id").and_then(Value::as_str).map(str::to_owned);
+    let mut steps = vec![
+        signed_in.step("a session of its own, and a Fauna token of its own", true),
+        listed.step("the comments, read with that token", listed.status == 200),
+    ];
+    if let Some(comment) = first {
+        let liked = device.put(&format!("/api/comments/{comment}/like")).await;
+        steps.push(liked.step("a like, in your name", liked.status == 200));
+    }
+    demo.remember_device(session.user().as_str(), device);
+    let good =
+        "Two sessions, two tokens. Now sign the device out from here, and it will not get a single query through.";
+    Evidence::of(title, steps, good, "The scripted device was refused.").respond()
+}
+
+/// Ends the session of the scripted client from this browser, and lets the client ask once more.
+pub async fn end_second_device(
+    PageUser(owner): PageUser,
+    demo: Data<Demo>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    let title = "Sign the second device out from here";
+    let Some(device) = demo.device(owner.user().as_str()) else {
+        return Evidence::failed(title, "There is no second device. Sign it in first.").respond();
+    };
+    let mut device = device.lock().await;
+    let before = device.get("/account/session").await;
+    let handle = before.body.get("handle").and_then(Value::as_str).and_then(SessionHandle::parse);
+    let Some(handle) = handle else {
+        let steps = vec![before.step("the device has no session any more", true)];
+        return Evidence::of(title, steps, "The second device is signed out already.", "").respond();
+    };
+    let ended = sessions.revoke_own(&owner, &handle).await?;
+    let after = device.get(LIST).await;
+    let refreshed = device.refresh().await;
+    let steps = vec![
+        before.step("signed in", before.status == 200),
+        Step {
+            expected: ended,
+            ..Step::remark(
+                "This browser",
+                format!("POST /account/sessions/{handle}/end"),
+                "the row is deleted in SQL, then the token in Fauna",
+            )
+        },
+        after.step("its next query fails, though its access token has not expired", after.status == 401),
+        refreshed.step("and it cannot refresh", refreshed.status == 401),
+    ];
+    Evidence::of(title, steps, "The device is out at once.", "The device was not signed out.").respond()
+}
+
+/// An attacker uses a copy of the browser's refresh token; then the browser uses its own.
+pub async fn theft(
+    request: HttpRequest,
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    tokens: Data<FaunaTokens>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    let title = "Replay a stolen refresh token";
+    let cookies = request.headers().get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let (mut attacker, mut victim) = (demo.client("Scripted attacker"), demo.client("You"));
+    if !attacker.steal(cookies) || !victim.steal(cookies) {
+        return Evidence::failed(title, "There is no refresh cookie to steal in this request.").respond();
+    }
+    let token = tokens.user_client(&session).await?;
+    let stolen =
+        Step::remark("Scripted attacker", "copies the refresh cookie", "for the demo, out of this very request");
+    let refreshed = attacker.refresh().await;
+    let used = attacker.get(LIST).await;
+    let grace = sessions.grace();
+    demo.clock.advance(grace + Duration::from_secs(1));
+    let waited = Step::remark(
+        "Clock",
+        format!("advance by {} s", grace.as_secs() + 1),
+        "past the grace in which a lost answer may be asked for again",
+    );
+    let replayed = victim.refresh().await;
+    let locked_out = attacker.get(LIST).await;
+    let probed = demo.probe(&token, "Your old Fauna token", 401).await;
+    let steps = vec![
+        stolen,
+        refreshed.step("new tokens: nobody can tell yet", refreshed.status == 200),
+        used.step("the new tokens are in use, so yours are superseded", used.status == 200),
+        waited,
+        replayed.step(
+            "your refresh token comes back after its successor was used: theft. The session ends",
+            replayed.status == 401,
+        ),
+        locked_out.step("the attacker is out, too", locked_out.status == 401),
+        probed,
+    ];
+    // The browser is told to forget its tokens; the session itself is gone.
+    session.revoke().await?;
+    let evidence = Evidence::of(
+        title,
+        steps,
+        "Both sides are out, and the Fauna tokens of both are dead. Whoever knows the password can sign in again.",
+        "Not everything went as it should.",
+    );
+    Evidence { is_signed_out: true, ..evidence }.respond()
+}
+
+/// Signs out, and asks Fauna with the secret that was the session's.
+pub async fn sign_out(
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    tokens: Data<FaunaTokens>,
+) -> Result<HttpResponse, ProblemPage> {
+    let token = tokens.user_client(&session).await?;
+    let before = demo.probe(&token, "Your Fauna token, before", 200).await;
+    session.revoke().await?;
+    let ended = Step::remark("This browser", "POST /sign-out", "the row is deleted in SQL, then the token in Fauna");
+    let after = demo.probe(&token, "The same secret, after", 401).await;
+    let evidence = Evidence::of(
+        "Use the token after sign-out",
+        vec![before, ended, after],
+        "The token is dead in the database, whoever holds a copy of it.",
+        "Fauna still takes the token: its deletion is pending.",
+    );
+    Evidence { is_signed_out: true, ..evidence }.respond()
+}
+
+/// Asks Fauna, with the user's own token, for what the roles do not grant.
+pub async fn forbidden(
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    tokens: Data<FaunaTokens>,
+    comments: Data<Comments>,
+) -> Result<HttpResponse, ProblemPage> {
+    let token = tokens.user_client(&session).await?;
+    let listing = comments.list(&Part::parse(None, None)?).await?;
+    let me = session.user().as_str();
+    let other = listing.comments.iter().find_map(|comment| {
+        let author = comment.author.as_ref().filter(|author| author.as_str() != me)?;
+        Some((author.as_str().to_owned(), comment.id.as_str().to_owned()))
+    });
+    let targets = Targets { users: tokens.users_collection(), me, other };
+    let steps = demo.ask_for_what_is_forbidden(&token, &targets).await;
+    let good = "Fauna refused every one of them. The application was not asked.";
+    Evidence::of("Ask for what you may not", steps, good, "Fauna allowed something it must not.").respond()
+}
+
+#[derive(Deserialize)]
+pub struct FaunaForm {
+    running: bool,
+}
+
+/// Stops or starts the embedded Fauna, and asks the site for something that needs it.
+pub async fn stop_or_start_fauna(
+    PageUser(session): PageUser,
+    demo: Data<Demo>,
+    sessions: Data<Sessions>,
+    Form(FaunaForm { running }): Form<FaunaForm>,
+) -> Result<HttpResponse, ProblemPage> {
+    let title = if running { "Start Fauna" } else { "Stop Fauna" };
+    let Some(fauna) = &demo.fauna else {
+        return Evidence::failed(title, "Only the embedded Fauna can be stopped from here.").respond();
+    };
+    let done = if running { fauna.start().await } else { fauna.stop().await };
+    if let Err(why) = done {
+        return Evidence::failed(title, why).respond();
+    }
+    let asked = demo.client("A visitor").get(LIST).await;
+    let is_alive = sessions.info(session.handle()).await?.is_some();
+    let retry = asked.retry_after.as_ref().map_or_else(String::new, |after| format!("Retry-After: {after}"));
+    let note = if running { "the comments are back".to_owned() } else { format!("{retry}, and no cookie is touched") };
+    let steps = vec![
+        Step::remark("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, ""),
+        asked.step(note, asked.status == if running { 200 } else { 503 }),
+        Step {
+            expected: is_alive,
+            ..Step::remark("SQL", "select … from session where handle = …", "your session is there")
+        },
+    ];
+    let good = if running {
+        "Everything works again, and deletions that were pending catch up."
+    } else {
+        "Sessions live in SQL, so nobody is signed out. Try to post a comment: the text is kept."
+    };
+    Evidence::of(title, steps, good, "The site did not answer as it should.").respond()
+}

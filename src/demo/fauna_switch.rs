@@ -1,0 +1,48 @@
+//! Stops and starts the embedded Fauna. Whoever runs the endpoint listens to the commands.
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that may wait.
+const BACKLOG: usize = 8;
+
+/// What the endpoint is to do.
+#[derive(Debug)]
+pub enum Command {
+    Stop(oneshot::Sender<Result<(), String>>),
+    Start(oneshot::Sender<Result<(), String>>),
+}
+
+/// Sends commands. Clones share the endpoint.
+#[derive(Clone, Debug)]
+pub struct FaunaSwitch(mpsc::Sender<Command>);
+
+impl FaunaSwitch {
+    /// A switch, and what its endpoint listens to.
+    pub fn new() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        (Self(sender), receiver)
+    }
+
+    /// Closes the port of the endpoint; nothing happens where it is closed.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub async fn stop(&self) -> Result<(), String> {
+        self.send(Command::Stop).await
+    }
+
+    /// Opens the port again with the same documents; nothing happens where it is open.
+    ///
+    /// # Errors
+    /// The port is taken or the file cannot be opened.
+    pub async fn start(&self) -> Result<(), String> {
+        self.send(Command::Start).await
+    }
+
+    async fn send(&self, command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command) -> Result<(), String> {
+        let (done, outcome) = oneshot::channel();
+        let gone = || "the embedded Fauna is not run by this process any more".to_owned();
+        self.0.send(command(done)).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+}

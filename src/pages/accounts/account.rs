@@ -1,0 +1,95 @@
+//! `/account`: the user's profile and devices.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Form, Path};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::fauna_tokens::FaunaTokens;
+use crate::http::problem::ProblemPage;
+use crate::pages::Pages;
+use crate::pages::accounts::auth::label;
+use crate::pages::display_time::DisplayTime;
+use crate::pages::frame::{Frame, page, see_other};
+use crate::pages::guards::PageUser;
+use crate::pages::panel::{Device, devices};
+use crate::pages::site_path::SitePath;
+use crate::session::{RevokeReason, SessionHandle, Sessions};
+use crate::users;
+use crate::users::Document;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    user: Document,
+    /// Label and value of each profile field.
+    profile: Vec<(String, String)>,
+    joined_at: DisplayTime,
+    /// None where the site does not ask for verified addresses.
+    verified: Option<bool>,
+    devices: Vec<Device>,
+}
+
+/// Body of the forms that end sessions.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndForm {
+    /// Page that the form was on.
+    redirect_to_path: Option<SitePath>,
+}
+
+pub async fn show(
+    user: PageUser,
+    pages: Data<Pages>,
+    tokens: Data<FaunaTokens>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, ProblemPage> {
+    let session = &user.0;
+    pages.ended.remember(session, &tokens).await;
+    let document: Document = tokens.query_idempotent(session, &users::own_document()).await?;
+    let account = AccountPage {
+        verified: session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool),
+        joined_at: Timestamp::from_millis(document.joined_at.millis()).into(),
+        profile: document.profile.0.iter().map(|(field, value)| (label(field), as_text(value))).collect(),
+        user: document,
+        devices: devices(session, &sessions).await?,
+        frame: pages.frame("/account", &user.into()),
+    };
+    page(StatusCode::OK, &account)
+}
+
+/// Text as it was typed, anything else as JSON.
+fn as_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Ends one of the user's other sessions.
+pub async fn end(
+    PageUser(owner): PageUser,
+    sessions: Data<Sessions>,
+    handle: Path<SessionHandle>,
+    Form(form): Form<EndForm>,
+) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_own(&owner, &handle).await?;
+    Ok(see_other(form.back()))
+}
+
+/// Ends all of the user's other sessions.
+pub async fn end_others(
+    PageUser(owner): PageUser,
+    sessions: Data<Sessions>,
+    Form(form): Form<EndForm>,
+) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?;
+    Ok(see_other(form.back()))
+}
+
+impl EndForm {
+    fn back(&self) -> &str {
+        self.redirect_to_path.as_ref().map_or("/account", SitePath::as_str)
+    }
+}

@@ -1,0 +1,107 @@
+//! `GET /api/session/events`: the timeline of the signed-in user's sessions as server-sent events.
+//!
+//! A process sends what it did itself; with several processes each shows its own part. The stream ends with the session it
+//! was opened by, whose end is its last event, and begins after `Last-Event-ID` when a browser reconnects.
+
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::Instant;
+
+use crate::events::{Event, EventBus, EventKind, Subscription};
+use crate::http::problem::Problem;
+use crate::pages::panel::timeline::Entry;
+use crate::session::SignedInNow;
+
+/// A comment is sent after this much silence, so that proxies keep the connection and a lost one is noticed.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A stream is closed after this time and reopened by the browser, so that a server that stops waits for none.
+const STREAM_LIFE: Duration = Duration::from_secs(25);
+/// Proxies that buffer by size pass on what comes first only after some kilobytes.
+const PADDING_BYTES: usize = 2048;
+
+/// A stream that is being sent.
+struct Stream {
+    /// Handle of the session that opened it.
+    session: String,
+    pending: Vec<Bytes>,
+    subscription: Subscription,
+    closes_at: Instant,
+    is_over: bool,
+}
+
+/// Opens the stream. 503 where too many are open.
+pub async fn open(
+    SignedInNow(session): SignedInNow,
+    request: HttpRequest,
+    bus: Data<EventBus>,
+) -> Result<HttpResponse, Problem> {
+    let last_id = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let Some(mut subscription) = bus.subscribe(session.user().as_str(), last_id) else {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open");
+        return Err(problem.retry_after(Duration::from_secs(10)));
+    };
+    let history = std::mem::take(&mut subscription.history);
+    let mut stream = Stream {
+        session: session.handle().to_string(),
+        pending: vec![opening()],
+        subscription,
+        closes_at: Instant::now() + STREAM_LIFE,
+        is_over: false,
+    };
+    for event in &history {
+        stream.push(event);
+    }
+    stream.pending.reverse();
+    let body = stream::unfold(stream, |mut stream| async {
+        let chunk = stream.next().await?;
+        Some((Ok::<_, actix_web::Error>(chunk), stream))
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/event-stream; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(Box::pin(body)))
+}
+
+/// Padding, and how soon to reconnect.
+fn opening() -> Bytes {
+    Bytes::from(format!(":{}\nretry: 1000\n\n", " ".repeat(PADDING_BYTES)))
+}
+
+impl Stream {
+    /// The next chunk; none at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(chunk) = self.pending.pop() {
+            return Some(chunk);
+        }
+        if self.is_over {
+            return None;
+        }
+        match self.subscription.events.try_recv() {
+            Ok(event) => self.push(&event),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => tokio::select! {
+                event = self.subscription.events.recv() => self.push(&event?),
+                () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
+                () = tokio::time::sleep_until(self.closes_at) => return None,
+            },
+        }
+        self.pending.pop()
+    }
+
+    /// Appends an event. The end of the session that opened the stream is the last one.
+    fn push(&mut self, event: &Event) {
+        if self.is_over {
+            return;
+        }
+        let entry = Entry::new(event, &self.session);
+        let data = serde_json::to_string(&entry).unwrap_or_default();
+        self.pending.push(Bytes::from(format!("id: {}\ndata: {data}\n\n", event.id)));
+        self.is_over = entry.current && matches!(event.kind, EventKind::SessionEnded { .. });
+    }
+}

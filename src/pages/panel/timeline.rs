@@ -1,0 +1,224 @@
+//! The timeline of a user's sessions: events as sentences, each with the exchange it stands for and the source file of the step.
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::events::{Event, EventKind, RevokeReason};
+use crate::pages::display_time::DisplayTime;
+
+/// Characters of a session handle that are shown.
+const HANDLE_CHARS: usize = 8;
+
+/// An event as it is shown, in pages and in the event stream.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// For `Last-Event-ID`.
+    pub id: u64,
+    pub at: Timestamp,
+    /// `session-created`, `token-issued`, …
+    #[serde(flatten)]
+    pub event: EventKind,
+    /// First characters of the session's handle.
+    pub session: String,
+    /// Whether it happened to the session that asks.
+    pub current: bool,
+    pub text: String,
+    /// `live`, `grace`, `wrong`, or empty.
+    pub tone: &'static str,
+    /// One line for the exchange: FQL with its values masked, SQL, or a request.
+    pub exchange: String,
+    /// Status and duration, where there was an answer.
+    pub outcome: String,
+    /// Path of the source file of this step.
+    pub source: &'static str,
+}
+
+impl Entry {
+    /// For the session with this handle.
+    pub fn new(event: &Event, current: &str) -> Self {
+        let Step { text, tone, exchange, outcome, source } = Step::of(&event.kind);
+        Self {
+            id: event.id,
+            at: event.at,
+            event: event.kind.clone(),
+            session: short(&event.session),
+            current: &*event.session == current,
+            text,
+            tone,
+            exchange,
+            outcome,
+            source,
+        }
+    }
+
+    pub fn time(&self) -> DisplayTime {
+        self.at.into()
+    }
+}
+
+/// The first characters of a session handle.
+pub fn short(handle: &str) -> String {
+    handle.chars().take(HANDLE_CHARS).collect()
+}
+
+struct Step {
+    text: String,
+    tone: &'static str,
+    exchange: String,
+    outcome: String,
+    source: &'static str,
+}
+
+impl Step {
+    fn new(text: impl Into<String>, tone: &'static str, exchange: impl Into<String>, source: &'static str) -> Self {
+        Self { text: text.into(), tone, exchange: exchange.into(), outcome: String::new(), source }
+    }
+
+    fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::SessionCreated { .. } => Self::new(
+                "Session created",
+                "live",
+                "insert into session (handle, user_id, …)",
+                "src/session/service/create.rs",
+            ),
+            EventKind::SessionRefreshed => Self::new(
+                "Refreshed: a new pair of tokens was handed out",
+                "",
+                "POST /auth/session/refresh",
+                "src/session/service/refresh.rs",
+            ),
+            EventKind::SessionPromoted { .. } => Self::new(
+                "The new tokens are in use; the ones before them are superseded",
+                "",
+                "update session set current_lineage = … where current_lineage = …",
+                "src/session/service/verify.rs",
+            ),
+            EventKind::SessionEnded { reason } => Self::new(
+                format!("Session ended: {}", why(*reason)),
+                "wrong",
+                "delete from session where handle = …",
+                "src/session/service/revoke.rs",
+            ),
+            EventKind::TokenIssued { fingerprint, .. } => Self::new(
+                format!("Fauna token {fingerprint} issued"),
+                "live",
+                "Create(Tokens(), { instance: Ref(Collection(\"users\"), •), ttl: • })",
+                "src/fauna_tokens/store.rs",
+            ),
+            EventKind::TokenUsed { fingerprint, query, status, duration_micros } => {
+                let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+                let used = Self::new(
+                    format!("{} with token {fingerprint}", action(query)),
+                    if status.starts_with('2') { "" } else { "wrong" },
+                    query.clone(),
+                    "src/fauna_tokens/mod.rs",
+                );
+                Self { outcome: format!("{status} after {}", millis(*duration_micros)), ..used }
+            }
+            EventKind::TokenInGrace { fingerprint, .. } => Self::new(
+                format!("Fauna token {fingerprint} is in grace: late requests may still use it"),
+                "grace",
+                "",
+                "src/fauna_tokens/lifetime.rs",
+            ),
+            EventKind::TokenDeleted { fingerprint, delay_millis } => {
+                let name = fingerprint.as_deref().map_or_else(String::new, |fingerprint| format!(" {fingerprint}"));
+                let after =
+                    delay_millis.map_or_else(String::new, |delay| format!(", {delay} ms after the session ended"));
+                Self::new(
+                    format!("Fauna token{name} deleted in Fauna{after}"),
+                    "dead",
+                    "Delete(Ref(Tokens(), •))",
+                    "src/fauna_tokens/sweeper.rs",
+                )
+            }
+            EventKind::TokenRefused { fingerprint } => Self::new(
+                format!("Fauna refused token {fingerprint}; it is replaced"),
+                "wrong",
+                "401 unauthorized",
+                "src/fauna_tokens/mod.rs",
+            ),
+        }
+    }
+}
+
+/// Why a session has ended, in a few words.
+pub fn why(reason: RevokeReason) -> &'static str {
+    match reason {
+        RevokeReason::SignedOut => "signed out",
+        RevokeReason::EndedFromAnotherDevice => "ended from another device",
+        RevokeReason::StolenRefreshToken => "a stolen refresh token was used",
+        RevokeReason::PasswordChanged => "the password was changed",
+        RevokeReason::AccountDeleted => "the account was deleted",
+        RevokeReason::Expired => "expired",
+        RevokeReason::Administrator => "ended by an administrator",
+    }
+}
+
+/// What a query of this application does, by the names in it.
+fn action(query: &str) -> &'static str {
+    let calls = |name| query.contains(&format!("Function(\"{name}\")"));
+    if calls("unlike") {
+        "Like taken back"
+    } else if calls("like") {
+        "Comment liked"
+    } else if calls("remove_comment") {
+        "Comment deleted"
+    } else if query.contains("Create(Collection(\"comments\")") {
+        "Comment posted"
+    } else if query.contains("comments_newest") {
+        "Comments read"
+    } else if query.contains("CurrentIdentity()") {
+        "Own document read"
+    } else {
+        "Query"
+    }
+}
+
+fn millis(micros: u64) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_told_in_sentences() {
+        let text = |kind: EventKind| Step::of(&kind).text;
+        let used = EventKind::TokenUsed {
+            fingerprint: "0015ad".to_owned(),
+            query: "Call(Function(\"like\"), •)".to_owned(),
+            status: Some(200),
+            duration_micros: 1_834,
+        };
+        assert_eq!(Step::of(&used).outcome, "200 after 1.8 ms");
+        assert_eq!(text(used), "Comment liked with token 0015ad");
+        let deleted = EventKind::TokenDeleted { fingerprint: Some("0015ad".to_owned()), delay_millis: Some(84) };
+        assert_eq!(text(deleted), "Fauna token 0015ad deleted in Fauna, 84 ms after the session ended");
+        let ended = EventKind::SessionEnded { reason: RevokeReason::StolenRefreshToken };
+        assert_eq!(text(ended), "Session ended: a stolen refresh token was used");
+    }
+
+    #[test]
+    fn the_source_files_exist() {
+        let reason = RevokeReason::SignedOut;
+        let (fingerprint, at) = (String::new(), Timestamp::from_millis(0));
+        for kind in [
+            EventKind::SessionCreated { expires_at: at },
+            EventKind::SessionRefreshed,
+            EventKind::SessionPromoted { grace_until: at },
+            EventKind::SessionEnded { reason },
+            EventKind::TokenIssued { fingerprint: fingerprint.clone(), expires_at: at },
+            EventKind::TokenInGrace { fingerprint: fingerprint.clone(), until: at },
+            EventKind::TokenDeleted { fingerprint: None, delay_millis: None },
+            EventKind::TokenRefused { fingerprint },
+        ] {
+            let source = Step::of(&kind).source;
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+            assert!(path.is_file(), "{source}");
+        }
+    }
+}

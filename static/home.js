@@ -1,0 +1,47 @@
+// Comments: likes without loading the page again, and drafts that survive whatever happens. Without this script the same
+// forms are posted.
+
+import { call } from "./session.js";
+import { busy } from "./site.js";
+
+async function toggle(form) {
+  const button = form.querySelector("button");
+  const method = button.getAttribute("aria-pressed") === "true" ? "DELETE" : "PUT";
+  const { likes, liked } = await call(`/api/comments/${form.dataset.like}/like`, { method });
+  button.setAttribute("aria-pressed", String(liked));
+  button.querySelector("[data-likes]").textContent = likes;
+  form.action = `/comments/${form.dataset.like}/${liked ? "unlike" : "like"}`;
+  complain(form, "");
+}
+
+/** Says beside the button why it did nothing. */
+function complain(form, message) {
+  form.parentElement.querySelector("[data-complaint]")?.remove();
+  if (!message) return;
+  const text = Object.assign(document.createElement("span"), { className: "mistake", textContent: message, role: "alert" });
+  text.dataset.complaint = "";
+  form.after(text);
+}
+
+for (const form of document.querySelectorAll("form[data-like]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(form.querySelector("button"), () => toggle(form), (message) => complain(form, message));
+  });
+}
+
+// The confirmation is a <details> that opens; opening it moves the focus to the button inside.
+for (const details of document.querySelectorAll("details[data-confirm]")) {
+  details.addEventListener("toggle", () => details.open && details.querySelector("button").focus());
+}
+
+const area = document.querySelector("[data-draft]");
+if (area) {
+  const invalid = area.getAttribute("aria-invalid") === "true";
+  if (!area.value) area.value = sessionStorage.getItem("draft") ?? "";
+  if (area.value && !invalid) area.focus();
+  area.setSelectionRange(area.value.length, area.value.length);
+  area.addEventListener("input", () => sessionStorage.setItem("draft", area.value));
+  // Sent texts come back in the page where they were not taken.
+  area.form.addEventListener("submit", () => sessionStorage.removeItem("draft"));
+}

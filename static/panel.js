@@ -1,0 +1,158 @@
+// The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
+
+import { call, refresh } from "./session.js";
+import { busy, leave, localize } from "./site.js";
+
+const state = document.querySelector("[data-session-state]");
+const timeline = document.querySelector("[data-timeline]");
+const live = document.querySelector("[data-live]");
+const chip = document.querySelector("[data-state]");
+const left = document.querySelector("[data-left]");
+const bar = document.querySelector(".bar");
+
+/** The server's clock may be that of the demo: what is left is counted from its time. */
+let ahead = Number(state.dataset.now) - Date.now();
+let isOver = false;
+
+function tick() {
+  const seconds = Math.max(0, Math.round((new Date(left.dataset.until) - Date.now() - ahead) / 1000));
+  left.textContent = isOver ? "over" : seconds ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "expired; the next request refreshes";
+  bar.value = isOver ? 0 : seconds;
+}
+
+function describe(text, tone) {
+  chip.textContent = text;
+  chip.className = `chip word ${tone}`;
+}
+
+async function showState() {
+  const now = await call("/account/session");
+  ahead = now.now - Date.now();
+  left.dataset.until = now.accessTokenExpiresAt;
+  const token = state.querySelector("[data-token]");
+  token.textContent = now.faunaToken || "being replaced";
+  token.className = now.faunaToken ? "chip live" : "";
+  for (const time of state.querySelectorAll("time[data-field]")) time.dateTime = now[time.dataset.field] ?? time.dateTime;
+  localize(state);
+  tick();
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function add(entry) {
+  if (timeline.querySelector(`[data-id="${entry.id}"]`)) return;
+  const time = element("time", { dateTime: new Date(entry.at).toISOString() });
+  time.dataset.exact = "";
+  const note = `${entry.outcome && `${entry.outcome} · `}session ${entry.session}${entry.current ? " (this one)" : ""} · `;
+  const exchange = element("div", { className: "exchange" });
+  if (entry.exchange) exchange.append(element("code", { textContent: entry.exchange }));
+  exchange.append(element("p", {}, note, element("code", { textContent: entry.source })));
+  const line = element("li", { className: `${entry.tone} fresh` },
+    element("details", {}, element("summary", {}, `${entry.text} `, time), exchange));
+  line.dataset.id = entry.id;
+  localize(line);
+  const next = [...timeline.children].find((other) => Number(other.dataset.id) < entry.id);
+  timeline.insertBefore(line, next ?? null);
+}
+
+/** Devices and figures are those of the page; the page is asked again when they have changed. */
+let wanted;
+function showDevices() {
+  clearTimeout(wanted);
+  wanted = setTimeout(async () => {
+    const answer = await fetch("/", { headers: { accept: "text/html" } });
+    if (isOver || !answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of ["[data-devices]", "[data-delay]"]) {
+      const fresh = page.querySelector(part);
+      if (fresh) document.querySelector(part).replaceWith(fresh), localize(fresh);
+    }
+  }, 400);
+}
+
+function over() {
+  isOver = true;
+  describe("dead", "dead");
+  state.querySelector("[data-token]").className = "chip dead";
+  live.textContent = "";
+  tick();
+  // Evidence that is being read, and a text that is being written, are not taken away.
+  const keep = document.querySelector("[data-evidence], [data-draft]:not(:placeholder-shown), form [aria-busy='true']");
+  if (!keep) setTimeout(leave, 300);
+}
+
+function hear(entry) {
+  add(entry);
+  if (entry.kind === "session-created" || entry.kind === "session-ended" || entry.kind === "token-deleted") showDevices();
+  if (!entry.current) return;
+  if (entry.kind === "session-refreshed") describe("in grace", "grace");
+  if (entry.kind === "session-promoted" || entry.kind === "token-deleted") describe("active", "live");
+  if (entry.kind === "session-ended") over();
+}
+
+/** Opens the stream. A browser reconnects by itself, except after a refusal: then a refresh comes first. */
+function listen() {
+  const stream = new EventSource("/api/session/events");
+  stream.addEventListener("open", () => (live.textContent = "live"));
+  stream.addEventListener("message", (event) => hear(JSON.parse(event.data)));
+  stream.addEventListener("error", () => {
+    if (isOver) return stream.close();
+    live.textContent = "reconnecting";
+    if (stream.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => busy(timeline, async () => { await showState(); listen(); }, () => setTimeout(listen, 3000)), 1000);
+  });
+}
+
+/** Sends a form and shows the evidence of the answer below it. */
+async function experiment(form, button) {
+  const answer = await fetch(button?.getAttribute("formaction") ?? form.action, {
+    method: "POST",
+    body: new URLSearchParams(new FormData(form, button)),
+    headers: { accept: "text/html" },
+  });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const evidence = page.querySelector("[data-evidence]");
+  if (!evidence) return leave();
+  form.parentElement.querySelector("[data-evidence]")?.remove();
+  form.after(evidence);
+  localize(evidence);
+  evidence.focus();
+  if (form.dataset.then === "refresh") await showState();
+}
+
+for (const form of document.querySelectorAll("form[data-experiment]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(event.submitter, () => experiment(form, event.submitter));
+  });
+}
+document.querySelector("[data-refresh-now]")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  busy(event.submitter, refresh);
+});
+document.addEventListener("session-refreshed", showState);
+addEventListener("storage", (event) => event.key === "session-refreshed-at" && showState());
+
+/** The user's own document, asked for in the wire format of the official driver. */
+const ask = document.querySelector("[data-browser-query]");
+ask?.addEventListener("click", () => busy(ask, async () => {
+  const session = await call("/sessioninfo");
+  const token = session.userDataInAccessToken?.faunadbToken ?? session.accessTokenPayload?.faunadbToken;
+  const answer = await fetch(ask.dataset.browserQuery, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "x-faunadb-api-version": "4" },
+    body: JSON.stringify({ get: { current_identity: null } }),
+  });
+  const text = JSON.stringify(await answer.json(), null, 1);
+  document.querySelector("[data-browser-answer]").replaceChildren(element("div", { className: "evidence" },
+    element("p", { textContent: `${answer.status} from ${ask.dataset.browserQuery}` }), element("pre", { textContent: text })));
+}));
+if (ask) ask.hidden = false;
+
+tick();
+setInterval(tick, 1000);
+listen();

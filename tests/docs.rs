@@ -1,0 +1,222 @@
+//! Checks the documents: what they name exists, links lead somewhere, and code blocks are code that is tested.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All documents.
+fn documents() -> Vec<PathBuf> {
+    let markdown = |folder: &str| {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect::<Vec<_>>()
+    };
+    markdown(".").into_iter().chain(markdown("docs")).collect()
+}
+
+/// The text of a document without its code blocks.
+fn prose(document: &Path) -> String {
+    let text = fs::read_to_string(document).unwrap();
+    let parts: Vec<&str> = text.split("```").step_by(2).collect();
+    parts.join("\n")
+}
+
+/// What stands in `backticks`.
+fn quoted(text: &str) -> Vec<&str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Code blocks with their language, indentation removed.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.trim_start().strip_prefix("```") else { continue };
+        let indent = line.len() - line.trim_start().len();
+        let code = lines.by_ref().take_while(|line| line.trim() != "```");
+        let code: Vec<&str> = code.map(|line| line.get(indent..).unwrap_or_default()).collect();
+        blocks.push((language.to_owned(), code.join("\n")));
+    }
+    blocks
+}
+
+/// Where source code is that the documents speak of.
+fn source() -> String {
+    fn read(folder: &Path, into: &mut String) {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if path.is_dir() && !path.ends_with("node_modules") {
+                read(&path, into);
+            } else if matches!(ending, "rs" | "html" | "js") {
+                into.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut all = String::new();
+    for folder in ["src", "crates", "examples", "tests"] {
+        read(Path::new(folder), &mut all);
+    }
+    all
+}
+
+fn settings() -> BTreeSet<String> {
+    let example = fs::read_to_string(".env.example").unwrap();
+    let names = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_paths_that_documents_name_exist() {
+    let roots = [
+        "src",
+        "crates",
+        "tests",
+        "docs",
+        "examples",
+        "migrations",
+        "templates",
+        "static",
+        "benches",
+        ".ci",
+        ".github",
+    ];
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = prose(&document);
+        let is_path = |word: &&str| {
+            let first = word.split('/').next().unwrap();
+            (roots.contains(&first) && word.contains('/')) || (word.ends_with(".md") && !word.contains(' '))
+        };
+        // What a reader of "Add a collection" makes is not there yet.
+        let made = |word: &str| word.starts_with("src/bookmarks") || word.contains(['{', '*', '<']);
+        for word in quoted(&text).into_iter().filter(is_path).filter(|word| !made(word)) {
+            if !Path::new(word).exists() && !Path::new("docs").join(word).exists() {
+                missing.push(format!("{} names {word}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = prose(&document);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let found = if anchor.is_empty() { file.exists() } else { headings(&file).contains(anchor) };
+            if !found {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The anchors of the headings of a document, as GitHub makes them.
+fn headings(document: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(document).unwrap_or_default();
+    let titles = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let anchor = |title: &str| {
+        let title = title.to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    titles.map(anchor).collect()
+}
+
+#[test]
+fn the_settings_that_documents_name_exist() {
+    let (settings, source) = (settings(), source());
+    let mut unknown = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let prose = prose(&document);
+        let in_prose = quoted(&prose).into_iter().map(|word| word.split('=').next().unwrap().to_owned());
+        let files = blocks(&text).into_iter().filter(|(language, _)| language == "ini");
+        let in_blocks = files.flat_map(|(_, code)| code.lines().map(str::to_owned).collect::<Vec<_>>());
+        let in_blocks = in_blocks.filter_map(|line| Some(line.split_once('=')?.0.to_owned()));
+        for name in in_prose.filter(|word| is_setting(word)).chain(in_blocks) {
+            if name == "USERS_EMAIL_FIELD" {
+                continue; // under way
+            }
+            // Constants and variables of tests are named by documents, too.
+            if !settings.contains(&name) && !source.contains(&name) {
+                unknown.push(format!("{} names {name}", document.display()));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// `UPPER_CASE` with an underscore.
+fn is_setting(word: &str) -> bool {
+    word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn the_code_that_documents_name_exists() {
+    let source = source();
+    let mut unknown = Vec::new();
+    for document in documents() {
+        let prose = prose(&document);
+        let names = quoted(&prose).into_iter().flat_map(|word| word.split("::"));
+        let is_type = |name: &&str| {
+            name.starts_with(|c: char| c.is_ascii_uppercase())
+                && name.chars().all(|c| c.is_ascii_alphanumeric())
+                && name.chars().any(|c| c.is_ascii_lowercase())
+                && name.chars().skip(1).any(|c| c.is_ascii_uppercase())
+        };
+        for name in names.filter(is_type).filter(|name| !OF_OTHERS.contains(name) && !source.contains(*name)) {
+            unknown.push(format!("{} names {name}", document.display()));
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// Names of SuperTokens' and Fauna's own code.
+const OF_OTHERS: &[&str] = &[
+    "AccessTokenSigningKeyTest",
+    "AccessTokenTest",
+    "RefreshSessionAPITest2_7",
+    "UserIdMappingTest",
+    "SessionRegenerateAPITest",
+    "RegenerateTokenTest",
+];
+
+#[test]
+fn the_texts_under_troubleshooting_are_those_of_the_program() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (_, section) = readme.split_once("## Troubleshooting").unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    assert!(rows.len() >= 5, "{rows:#?}");
+    let source = source();
+    for row in rows {
+        let text = quoted(row)[..].first().copied().unwrap();
+        assert!(source.contains(text), "nothing in the program says {text}");
+    }
+}
+
+/// `sh` and `js` blocks are run by `tests/official/readme.test.js`, the steps of "Add …" by `tests/doors.rs`, and names in
+/// `ini` blocks are checked above. Other Rust is a quotation of an example, which is compiled and tested.
+#[test]
+fn every_block_of_the_readme_is_run_by_a_test() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = plain(&source());
+    for section in readme.split("\n## ") {
+        let is_recipe = section.starts_with("Add a handler") || section.starts_with("Add a collection");
+        for (language, code) in blocks(section) {
+            match language.as_str() {
+                "sh" | "js" | "ini" => {}
+                "text" => assert!(code.contains("browser"), "only the picture is text: {code}"),
+                "rust" if is_recipe => {}
+                "rust" => assert!(source.contains(&plain(&code)), "no example says {code}"),
+                other => assert!(other.is_empty(), "nothing runs blocks of {other}"),
+            }
+        }
+    }
+}
