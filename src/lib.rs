@@ -1,14 +1,19 @@
-//! A starter backend for the web: accounts, sessions that SuperTokens' frontends understand, people in Fauna and a Fauna
+//! A starter backend: e-mail and password accounts, SuperTokens-compatible sessions, users in a Fauna collection, and a Fauna
 //! token for every session.
 //!
-//! The rooms in reading order. Each folder has the same doors: `mod.rs` (what it is, its rules, its failures, its handle),
-//! `routes.rs` (a table of paths and the handlers), `store.rs` (its queries), and a file of its name in `tests/site/`.
-//! Arrows between rooms point down only; `tests/tidy.rs` holds them.
+//! Modules in reading order. A feature has `mod.rs` (types, rules, errors, the service), `routes.rs` (its routes and handlers),
+//! `store.rs` (its queries) and a file of the same name in `tests/site/`. Modules use only those below them;
+//! `tests/tidy.rs` enforces which.
+//!
+//! A site of your own can depend on this crate instead of being a copy of it: start it with [`app::start_with`], add routes and
+//! collections with [`app::SiteExtensions`]. Handlers then extract [`session::SignedIn`], [`session::Sessions`],
+//! [`fauna_tokens::FaunaTokens`], [`supertokens::emailpassword::EmailPassword`] and [`users::Users`]; [`fauna::fql`] builds
+//! queries. `examples/own_site.rs` shows all of it.
 
-// Wires everything.
+// Builds all services and starts the server.
 pub mod app;
 
-// What a person sees, and the example feature.
+// Pages, and the example feature.
 mod comments;
 mod demo;
 pub mod feature;
@@ -18,15 +23,17 @@ mod pages;
 mod account;
 mod admin;
 mod mail;
-mod supertokens;
+pub mod supertokens;
 mod throttle;
-mod users;
+pub mod users;
 
 // Sessions, and the Fauna token of each.
 pub mod fauna_tokens;
 pub mod session;
 
-// What all of that stands on.
+// What those are built on.
+pub use fauna_client as fauna;
+
 pub mod database;
 pub mod events;
 pub mod http;

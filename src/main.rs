@@ -1,7 +1,7 @@
 //! The command line: serves the site, or runs one command.
 
 use std::io::Write as _;
-use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
@@ -15,6 +15,9 @@ const AFTER_HELP: &str =
 users import FILE, users export. About Fauna: schema apply.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
+
+/// From being told to stop until the process has ended at the latest.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(7_500);
 
 #[derive(Parser)]
 #[command(version, about = "Serves the site until it is told to stop, or runs one command", after_help = AFTER_HELP)]
@@ -48,15 +51,48 @@ enum SchemaCommand {
     Apply,
 }
 
-fn main() -> ExitCode {
+fn main() {
     let command = CommandLine::parse().command;
-    match actix_rt::System::new().block_on(run(command)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let system = actix_rt::System::new();
+    let done = system.block_on(run(command));
+    telemetry::flush();
+    let code = match done {
+        Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+            // Standard error may be closed, and `eprintln!` would panic.
+            let _closed = writeln!(std::io::stderr(), "{error}");
+            1
         }
+    };
+    // Dropping the runtime would wait for threads that are blocked in a system call.
+    std::process::exit(code)
+}
+
+/// Ends the process some time after it was told to stop, whatever hangs then. Container runtimes kill after ten seconds.
+fn end_in_time() -> std::io::Result<()> {
+    let deadline = || {
+        std::thread::spawn(|| {
+            std::thread::sleep(SHUTDOWN_DEADLINE);
+            std::process::exit(1);
+        });
+    };
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        actix_rt::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            deadline();
+        });
     }
+    #[cfg(not(unix))]
+    actix_rt::spawn(async move {
+        let _told = tokio::signal::ctrl_c().await;
+        deadline();
+    });
+    Ok(())
 }
 
 async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>> {
@@ -74,6 +110,7 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     }
     match command {
         None => {
+            end_in_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
             Ok(site.run_until_stopped().await?)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -14,9 +15,10 @@ use crate::app::features;
 use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
+use crate::http::connections::ConnectionLimit;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::{health, metrics, same_origin};
+use crate::http::{connections, finish_response, health, metrics, same_origin};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, demo, mail, pages, session};
@@ -26,6 +28,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections are kept for this long: longer than Node's HTTP client keeps them, which would otherwise now and then send
 /// on a connection that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Requests that have not finished this long after SIGTERM are cut off, seconds.
+const SHUTDOWN_TIMEOUT_S: u64 = 4;
 
 /// What determines the routes of a site.
 #[derive(Clone)]
@@ -114,15 +119,21 @@ pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpLis
             .default_service(web::to(not_found))
             .wrap(from_fn(session::attach))
             .wrap(from_fn(same_origin::same_origin))
-            .wrap(from_fn(same_origin::finish_response))
+            .wrap(from_fn(finish_response::finish_response))
             .wrap(same_origin::cors(&state.trusted))
             .wrap(TracingLogger::<AccessLog>::new())
     });
-    let server = match config.workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    };
-    Ok(server.client_request_timeout(HEAD_TIMEOUT).keep_alive(KEEP_ALIVE).listen(listener)?.run())
+    let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);
+    let connections_max = connections::raise_descriptor_limit();
+    let limit = ConnectionLimit::new(connections_max, &config.accounts.trusted_proxies);
+    let server = server
+        .workers(workers)
+        .max_connections((connections_max / workers).max(1))
+        .on_connect(move |connection, extensions| limit.admit(connection, extensions))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
+    Ok(server.listen(listener)?.run())
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -79,7 +79,7 @@ impl AppState {
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
             .map_err(io::Error::other)?;
-        let trusted = Trusted { slow_path: IMPORT_PATH, ..trusted };
+        let trusted = Trusted { slow_path: IMPORT_PATH, others: config.website.allowed_origins.clone(), ..trusted };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,

@@ -5,18 +5,15 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{ResponseError as _, web};
 
+use crate::http::finish_response;
+use crate::http::finish_response::BODY_BYTES_MAX;
 use crate::http::problem::{Problem, ProblemPage};
-use crate::http::same_origin;
 
 pub fn configure(site: &mut ServiceConfig) {
-    site.app_data(web::PayloadConfig::new(same_origin::BODY_BYTES_MAX))
+    site.app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+        .app_data(web::JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(|error, _| bad_json(&error)))
         .app_data(
-            web::JsonConfig::default().limit(same_origin::BODY_BYTES_MAX).error_handler(|error, _| bad_json(&error)),
-        )
-        .app_data(
-            web::FormConfig::default()
-                .limit(same_origin::BODY_BYTES_MAX)
-                .error_handler(|error, _| bad_form(error.status_code())),
+            web::FormConfig::default().limit(BODY_BYTES_MAX).error_handler(|error, _| bad_form(error.status_code())),
         )
         .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
         .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
@@ -38,10 +35,10 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
 
 /// Only pages have forms, so the answer is a page.
 fn bad_form(status: StatusCode) -> actix_web::Error {
-    ProblemPage::from(Problem::new(status, same_origin::reason(status))).into()
+    ProblemPage::from(Problem::new(status, finish_response::reason(status))).into()
 }
 
-/// A refusal without body, which [`same_origin::finish_response`] completes.
+/// A refusal without body, which [`finish_response::finish_response`] completes.
 fn refuse(status: StatusCode) -> actix_web::Error {
     InternalError::new("refused", status).into()
 }

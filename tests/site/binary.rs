@@ -138,6 +138,28 @@ async fn whoever_stops_it_finds_closed_files_that_nobody_else_reads() {
     }
 }
 
+/// Container runtimes kill a process that is still there ten seconds after SIGTERM.
+#[cfg(unix)]
+#[actix_rt::test]
+async fn a_stuck_body_does_not_keep_it_from_stopping_in_time() {
+    use std::io::Write as _;
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = Process::start(directory.path());
+    let mut stuck = std::net::TcpStream::connect(process.site.trim_start_matches("http://")).unwrap();
+    let head = "POST /auth/signin HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n";
+    stuck.write_all(head.as_bytes()).unwrap();
+    assert_eq!(TestClient::new(process.site.clone()).get("/health").await.status, 200);
+    let told = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    for _ in 0..80 {
+        if process.child.try_wait().unwrap().is_some() {
+            return;
+        }
+        actix_rt::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("it still runs 8 s after SIGTERM");
+}
+
 #[cfg(unix)]
 #[actix_rt::test]
 async fn it_stops_without_a_word_where_fauna_and_mail_are_elsewhere() {

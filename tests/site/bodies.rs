@@ -99,6 +99,25 @@ async fn a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() {
     assert_eq!(new.json()["status"], "FIELD_ERROR", "and nobody can have chosen it");
 }
 
+#[actix_rt::test]
+async fn a_body_that_never_ends_does_not_keep_its_connection() {
+    let world = World::start().await;
+    for path in ["/x", "/health", "/api/comments", "/static/site.css"] {
+        for framing in ["transfer-encoding: chunked\r\n\r\n1\r\nx\r\n", "content-length: 9\r\n\r\nx"] {
+            let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n{framing}");
+            let answer = tokio::time::timeout(std::time::Duration::from_secs(10), raw(&world, &request)).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{path} {framing:?}: the connection stays open"));
+            assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+        }
+    }
+    // A body that was read to its end keeps it.
+    let body = credentials("ann@example.com", "not it 99").to_string();
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let first = format!("POST /auth/signin HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
+    let both = format!("{first}GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert_eq!(raw(&world, &both).await.matches("HTTP/1.1 200").count(), 2);
+}
+
 /// S-I-05 in `docs/threats.md`.
 #[actix_rt::test]
 async fn control_characters_are_in_no_new_password_and_no_address() {

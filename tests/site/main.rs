@@ -19,6 +19,7 @@ mod imports;
 mod input;
 mod limits;
 mod links;
+mod log;
 mod mailbox;
 mod metrics;
 mod origin;

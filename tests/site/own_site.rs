@@ -7,6 +7,8 @@ use crate::world::{PASSWORD, World, credentials};
 
 #[path = "../../examples/one_domain.rs"]
 mod one_domain;
+#[path = "../../examples/own_site.rs"]
+mod own_site_example;
 
 async fn sign_up(world: &World, fields: &[(&str, Value)]) -> Value {
     let fields: Vec<Value> = fields.iter().map(|(id, value)| json!({"id": id, "value": value})).collect();
@@ -28,6 +30,21 @@ async fn the_example_admits_one_domain_and_asks_for_a_department() {
     assert_eq!(stranger, expected);
     assert_eq!(try_as("Ann@Example.com", "DEV").await["status"], "OK");
     assert_eq!(world.visitor().get("/departments").await.json(), json!(["DEV", "OPS"]));
+}
+
+#[actix_rt::test]
+async fn the_example_signs_in_and_queries_fauna_as_the_user_from_outside_the_crate() {
+    let world = World::with_extensions(&[], own_site_example::extensions()).await;
+    world.sign_up("ann@example.com").await;
+    let ann = world.visitor();
+    assert_eq!(ann.get("/me").await.status, 401);
+    let wrong = json!({"email": "ann@example.com", "password": "not it 99"});
+    assert_eq!(ann.post("/login", &wrong).await.status, 403);
+    let right = json!({"email": "ann@example.com", "password": PASSWORD});
+    assert_eq!(ann.post("/login", &right).await.status, 200);
+    assert_eq!(ann.get("/me").await.json()["email"], "ann@example.com");
+    assert_eq!(ann.sign_out().await.status, 200);
+    assert_eq!(ann.get("/me").await.status, 401);
 }
 
 #[actix_rt::test]

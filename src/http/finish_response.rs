@@ -1,0 +1,138 @@
+//! The layer around all handlers: a time-out, an answer if a handler panicked, the same form for refusals that actix-web makes
+//! itself, and security headers on every response.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use futures_util::FutureExt as _;
+
+use crate::http::problem::{Problem, ProblemPage, wants_page};
+use crate::http::request_body::HeldBody;
+use crate::http::same_origin::Trusted;
+
+/// Requests that take longer are answered with 408. Work they began in the background goes on.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for [`Trusted::slow_path`].
+const SLOW_REQUEST_TIMEOUT: Duration = Duration::from_secs(150);
+/// What a handler may read of a request body unless it says otherwise, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+pub async fn finish_response(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let trusted = request.app_data::<Data<Trusted>>().cloned();
+    let wants_page = wants_page(request.headers());
+    let failed = |status, words| {
+        let problem = Problem::new(status, words);
+        if wants_page { ProblemPage::from(problem).into() } else { Error::from(problem) }
+    };
+    let is_slow = trusted.as_ref().is_some_and(|trusted| trusted.slow_path == request.path());
+    let deadline = if is_slow { SLOW_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
+    // HEAD is routed as GET; the server leaves the body out (RFC 9110, 9.3.2).
+    if *request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let held_body = HeldBody::of(&mut request);
+    let answered = tokio::time::timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+    let answered = match answered {
+        Ok(Ok(answered)) => answered.map(|response| in_words(response.map_into_boxed_body())),
+        Ok(Err(_panic)) => {
+            tracing::error!("a handler panicked");
+            Err(failed(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
+        }
+        Err(_elapsed) => Err(failed(StatusCode::REQUEST_TIMEOUT, "the request took too long")),
+    };
+    let Some(trusted) = trusted else { return answered };
+    match answered {
+        Ok(mut response) => {
+            harden(response.headers_mut(), &trusted);
+            Ok(match held_body {
+                Some(held) => response.map_body(|_, body| held.held_by(body)),
+                None => response,
+            })
+        }
+        // A response is made of the error further out, where the request is.
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                harden(response.headers_mut(), &trusted);
+                match held_body.clone() {
+                    Some(held) => response.map_body(|_, body| held.held_by(body)),
+                    None => response,
+                }
+            });
+            Err(error)
+        }
+    }
+}
+
+/// Replaces the plain text of actix-web's own refusals by a page or JSON, as the client expects.
+fn in_words(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let untyped = content_type.is_none_or(|text| text.starts_with("text/plain"));
+    let empty_by_choice = content_type.is_none() && !matches!(status.as_u16(), 404 | 405);
+    if !untyped || empty_by_choice {
+        return response;
+    }
+    if let Some(error) = response.response().error().filter(|_| status.is_server_error()) {
+        // Mostly a handler's `Data<…>` that nobody has given to the application.
+        let path = response.request().path();
+        tracing::error!(%error, path, "a handler could not be called; LOG=actix_web=debug names what is missing");
+    }
+    let allow = response.headers().get(header::ALLOW).map(with_head);
+    let mut refusal = Problem::new(status, reason(status)).respond_to(response.request().headers());
+    if let Some(allow) = allow {
+        refusal.headers_mut().insert(header::ALLOW, allow);
+    }
+    ServiceResponse::new(response.request().clone(), refusal.map_into_boxed_body())
+}
+
+/// The methods that are allowed, `HEAD` among them wherever `GET` is.
+fn with_head(allow: &HeaderValue) -> HeaderValue {
+    let methods = allow.to_str().unwrap_or_default();
+    if !methods.split(", ").any(|method| method == "GET") {
+        return allow.clone();
+    }
+    HeaderValue::from_str(&format!("{methods}, HEAD")).unwrap_or_else(|_odd| allow.clone())
+}
+
+/// The message of a refusal that has none of its own.
+pub fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "not found",
+        StatusCode::METHOD_NOT_ALLOWED => "method not allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "request body is too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "content type is not supported",
+        _ if status.is_server_error() => "internal error",
+        _ => "bad request",
+    }
+}
+
+/// Headers that make browsers strict (ASVS 3.4): sniffing, framing, referrers, scripts, and TLS where we have it.
+fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
+    let mut set = |name: &'static str, value: HeaderValue| {
+        if !headers.contains_key(name) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    // What one person saw must not come back from a cache after they have signed out (ASVS 14.3.2); what may be kept says so.
+    set("cache-control", HeaderValue::from_static("no-store"));
+    set("x-content-type-options", HeaderValue::from_static("nosniff"));
+    set("referrer-policy", HeaderValue::from_static("same-origin"));
+    set("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    set("content-security-policy", trusted.policy.clone());
+    if trusted.api.starts_with("https://") {
+        set("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+}
