@@ -13,6 +13,8 @@ mod past;
 mod random;
 mod scoped_secrets;
 mod secrets;
+mod set_algebra;
+mod set_model;
 mod steps;
 mod test_clock;
 
