@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::{NewSession, NoCompanion, RefreshAntiCsrf, Sessions, Settings, UserId};
+use starter::session::{NewSession, NoTokenProvider, RefreshAntiCsrf, Sessions, Settings, UserId};
 
 pub struct Dataset {
     pub database: Database,
@@ -24,7 +24,7 @@ impl Dataset {
         let here = "http://localhost:3000";
         let settings = Settings::new(here, here, SealRing::new([("bench".to_owned(), [7; 32])]));
         let sessions =
-            Sessions::open(settings, database.clone(), Clock::system(), Arc::new(NoCompanion)).await.unwrap();
+            Sessions::open(settings, database.clone(), Clock::system(), Arc::new(NoTokenProvider)).await.unwrap();
         let now = Clock::system().now().millis();
         let rows = format!(
             "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})

@@ -25,9 +25,10 @@ use actix_web::{App, HttpRequest, HttpServer, web};
 use serde_json::Map;
 use starter::clock::Clock;
 use starter::database::Database;
+use starter::http::routes::{Access, Resource, Routes};
 use starter::seal::SealRing;
 use starter::session;
-use starter::session::{NoCompanion, Sessions, SignedIn, UserId};
+use starter::session::{NoTokenProvider, Sessions, SignedIn, UserId};
 
 use load::bare::Small;
 use load::site::{Person, credentials};
@@ -41,8 +42,8 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = actix_rt::System::new();
     starter::telemetry::start("info", true).unwrap();
-    let own = |site: &mut web::ServiceConfig| {
-        site.service(web::resource("/bench/guarded").get(guarded));
+    let own = |site: &mut Routes<'_>| {
+        site.add(Resource::at("/bench/guarded").get(Access::SignedIn, guarded));
     };
     let (bare, guard) = runtime.block_on(async { (bare::serve(), serve_guard(directory.path()).await) });
     let data = directory.path().join("data");
@@ -65,7 +66,7 @@ fn main() {
 }
 
 /// Starts the site; returns the milliseconds that took.
-async fn timed_start(data: &Path, routes: fn(&mut web::ServiceConfig)) -> (f64, starter::app::Site) {
+async fn timed_start(data: &Path, routes: fn(&mut Routes<'_>)) -> (f64, starter::app::Site) {
     let began = Instant::now();
     let site = load::site::start(data, routes).await;
     (began.elapsed().as_secs_f64() * 1000.0, site)
@@ -106,7 +107,7 @@ async fn serve_guard(directory: &Path) -> SocketAddr {
     let settings = session::Settings::new(&here, &here, SealRing::new([("bench".to_owned(), [7; 32])]));
     let url = format!("sqlite://{}", directory.join("guard.sqlite").display());
     let database = Database::open(&url).await.unwrap();
-    let sessions = Sessions::open(settings, database, Clock::system(), Arc::new(NoCompanion)).await.unwrap();
+    let sessions = Sessions::open(settings, database, Clock::system(), Arc::new(NoTokenProvider)).await.unwrap();
     let sessions = Data::new(sessions);
     let server = HttpServer::new(move || {
         App::new()
