@@ -126,6 +126,15 @@ impl Names for Context<'_> {
         }
         Ok(Some(path))
     }
+
+    fn may_write(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let most = self.run.budget.answer_bytes;
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Fault::BadRequest(format!("The answer would be larger than {most} bytes.")).into())
+    }
 }
 
 /// The answer to a query that succeeded.

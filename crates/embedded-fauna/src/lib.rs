@@ -90,7 +90,7 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let file = File::open(&file, Arc::clone(&clock))?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
         let endpoint = Endpoint { engine: engine.clone(), clock, browsers };
-        match http::serve(listen, endpoint, limits.connections) {
+        match http::serve(listen, endpoint, &limits) {
             Ok(listening) => Ok(Running { listening, engine }),
             Err(error) => {
                 engine.stop(CLOSE_WITHIN);

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use rusqlite::Connection;
 
-use super::Attempt;
+use super::interrupt::{Attempt, ROW};
 use super::known::{Answers, Known};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
@@ -26,6 +26,8 @@ pub struct Transaction<'c> {
     /// The documents written so far; one written twice is there twice.
     written: RefCell<Vec<Ref>>,
     attempt: Attempt,
+    /// How much more may be read.
+    read_left: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
@@ -33,15 +35,29 @@ impl<'c> Transaction<'c> {
     pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
         let written = RefCell::new(Vec::new());
-        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty, written, attempt }
+        let (commit, read_left) = (snapshot + 1, Cell::new(attempt.read_limit));
+        Self { connection, known, snapshot, commit, is_dirty, is_schema_dirty, written, attempt, read_left }
     }
 
-    /// Checks that the query may go on: also between rows, because one statement can give very many.
+    /// Checks that the query may go on.
     ///
     /// # Errors
     /// If it was interrupted.
     pub fn in_time(&self) -> Outcome<()> {
         self.attempt.in_time()
+    }
+
+    /// Checks that the query may go on with one more row of so many bytes: one statement can give very many.
+    ///
+    /// # Errors
+    /// If it was interrupted, or has read too much.
+    pub(super) fn row(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let Some(left) = self.read_left.get().checked_sub(bytes.saturating_add(ROW)) else {
+            return Err(Fault::BadRequest("The query reads too much.".to_owned()).into());
+        };
+        self.read_left.set(left);
+        Ok(())
     }
 
     /// The documents written so far; one written twice is there twice.

@@ -7,7 +7,9 @@
 mod compare;
 mod durability;
 mod endpoint;
+mod connections;
 mod fuzz;
+mod isolation;
 mod limits;
 mod past;
 mod secrets;
