@@ -80,9 +80,13 @@ pub struct Known {
 impl Known {
     /// Forgets everything unless it is of this version.
     pub fn keep_only(&self, version: i64) {
-        if self.version.replace(version) == version {
-            return;
+        if self.version.replace(version) != version {
+            self.forget();
         }
+    }
+
+    /// Forgets everything.
+    pub fn forget(&self) {
         self.documents.clear();
         self.ids.clear();
         self.named.clear();

@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod compare;
+mod connections;
 mod durability;
 mod endpoint;
 mod fuzz;
+mod isolation;
 mod limits;
 mod past;
 mod random;
