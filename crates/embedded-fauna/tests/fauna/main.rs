@@ -5,9 +5,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod compare;
+mod connections;
 mod durability;
 mod endpoint;
-mod connections;
 mod fuzz;
 mod isolation;
 mod limits;

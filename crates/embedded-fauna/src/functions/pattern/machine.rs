@@ -71,11 +71,12 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
 
     fn spans(&self) -> Spans {
         let groups = self.registers.chunks(2).take(self.pattern.groups);
-        groups.map(|ends| match *ends {
-            [start, end] if start != UNSET && end != UNSET => Some((start, end)),
-            _ => None,
-        })
-        .collect()
+        groups
+            .map(|ends| match *ends {
+                [start, end] if start != UNSET && end != UNSET => Some((start, end)),
+                _ => None,
+            })
+            .collect()
     }
 
     fn step(&mut self, steps: usize) -> Outcome<()> {

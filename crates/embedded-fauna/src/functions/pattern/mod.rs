@@ -227,7 +227,8 @@ mod tests {
         let mut compared = 0;
         for _ in 0..800 {
             let pattern = patterns.pattern(2);
-            let (Some(compiled), Some(translated)) = (Pattern::compile(&pattern), translate::translate(&pattern)) else {
+            let (Some(compiled), Some(translated)) = (Pattern::compile(&pattern), translate::translate(&pattern))
+            else {
                 continue;
             };
             let Ok(regex) = Regex::new(&translated) else { continue };

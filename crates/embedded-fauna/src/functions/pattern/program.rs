@@ -14,12 +14,21 @@ pub enum Instruction {
     /// One character of these ranges, which are sorted.
     Class(Box<[(char, char)]>),
     /// As many characters of a class as there are, within these bounds; gives some back if what follows fails.
-    ClassRepeat { class: Box<[(char, char)]>, least: usize, most: usize },
+    ClassRepeat {
+        class: Box<[(char, char)]>,
+        least: usize,
+        most: usize,
+    },
     StartText,
     EndText,
     PreviousEnd,
-    WordBoundary { negated: bool },
-    Backreference { group: usize, ignores_case: bool },
+    WordBoundary {
+        negated: bool,
+    },
+    Backreference {
+        group: usize,
+        ignores_case: bool,
+    },
     /// Notes the position in a slot.
     Save(usize),
     /// Sets a counter to zero.
@@ -32,7 +41,10 @@ pub enum Instruction {
     /// Counts an iteration of the loop whose head this is and enters its body. Only reached by backtracking.
     Enter(Loop),
     /// A pattern of its own that ends at [`Instruction::Match`], followed by the rest at `next`.
-    Nested { kind: Nested, next: usize },
+    Nested {
+        kind: Nested,
+        next: usize,
+    },
     Fail,
     Match,
 }
@@ -76,8 +88,7 @@ pub struct Compiled {
 /// Compiles a pattern; `None` if it is too large, or has what translated patterns never have.
 pub fn compile(expression: &Expr) -> Option<Compiled> {
     let groups = count_groups(expression) + 1;
-    let mut compiler =
-        Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false };
+    let mut compiler = Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false };
     compiler.push(Instruction::Save(0))?;
     let weight = compiler.expression(expression)?;
     compiler.push(Instruction::Save(1))?;
@@ -135,7 +146,9 @@ impl Compiler {
                 }
                 Some(val.len())
             }
-            Expr::Concat(all) => all.iter().try_fold(0_usize, |sum, one| Some(sum.saturating_add(self.expression(one)?))),
+            Expr::Concat(all) => {
+                all.iter().try_fold(0_usize, |sum, one| Some(sum.saturating_add(self.expression(one)?)))
+            }
             Expr::Alt(all) => self.alternatives(all),
             Expr::Group(inner) => {
                 let group = self.next_group;
