@@ -46,6 +46,15 @@ pub enum Role {
 }
 
 impl Role {
+    const fn index(self) -> usize {
+        match self {
+            Self::Writer => 0,
+            Self::Application => 1,
+            Self::Lanes => 2,
+            Self::Slow => 3,
+        }
+    }
+
     /// The threads that read.
     pub const READERS: [Self; 6] =
         [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow];
@@ -126,8 +135,8 @@ impl Scheduler {
 
     /// Wakes a thread of this role, if one waits.
     fn wake(&self, state: &State, role: Role) -> bool {
-        let is_idle = state.idle.get(role as usize).is_some_and(|idle| *idle > 0);
-        if let (true, Some(arrived)) = (is_idle, self.arrived.get(role as usize)) {
+        let is_idle = state.idle.get(role.index()).is_some_and(|idle| *idle > 0);
+        if let (true, Some(arrived)) = (is_idle, self.arrived.get(role.index())) {
             arrived.notify_one();
         }
         is_idle
@@ -253,12 +262,12 @@ impl Scheduler {
                 return Ok(Some(turn));
             }
             let left = until.saturating_duration_since(Instant::now());
-            let Some(arrived) = self.arrived.get(role as usize).filter(|_| !left.is_zero()) else { return Ok(None) };
-            if let Some(idle) = state.idle.get_mut(role as usize) {
+            let Some(arrived) = self.arrived.get(role.index()).filter(|_| !left.is_zero()) else { return Ok(None) };
+            if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle += 1;
             }
             state = arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            if let Some(idle) = state.idle.get_mut(role as usize) {
+            if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle -= 1;
             }
         }
@@ -284,13 +293,10 @@ impl Scheduler {
                 state.turn(identity)
             }
             Role::Writer => {
-                let turn = match state.application_writes.pop_front() {
-                    Some(job) => Some(application(job)),
-                    None => {
-                        let identity = state.writes.pop_front().or_else(|| state.slow_writes.pop_front())?;
-                        state.turn(identity)
-                    }
-                };
+                let turn = state.application_writes.pop_front().map(application).or_else(|| {
+                    let identity = state.writes.pop_front().or_else(|| state.slow_writes.pop_front())?;
+                    state.turn(identity)
+                });
                 self.count_writers(state);
                 turn
             }

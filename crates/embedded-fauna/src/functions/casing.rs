@@ -31,12 +31,12 @@ const PIECE: usize = 256 << 10;
 
 /// `lowercase`.
 fn lowercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    in_pieces(context, &*call.required(context, 0, cast::string)?, str::to_lowercase)
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_lowercase)
 }
 
 /// `uppercase`.
 fn uppercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    in_pieces(context, &*call.required(context, 0, cast::string)?, str::to_uppercase)
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_uppercase)
 }
 
 /// Changes a text piece by piece. Pieces end after white space if they can: what a letter becomes may depend on those beside it.

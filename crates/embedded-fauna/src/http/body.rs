@@ -65,11 +65,6 @@ impl ConnectionBudgets {
         buy(&self.own.bodies, &self.shared.bodies, bytes)
     }
 
-    /// A response body of a short text, which needs no budget.
-    pub fn small(&self, text: String) -> ResponseBody {
-        Full::new(Bytes::from(text)).boxed()
-    }
-
     /// A response body of this text, in whose sending the request is in progress; `None` if too many bytes of answers wait to
     /// be read already.
     pub fn answer(&self, text: String, request: InProgress) -> Option<ResponseBody> {
@@ -82,6 +77,11 @@ impl ConnectionBudgets {
         };
         Some(Full::new(bytes).boxed())
     }
+}
+
+/// A response body of a short text, which needs no budget.
+pub fn small(text: String) -> ResponseBody {
+    Full::new(Bytes::from(text)).boxed()
 }
 
 /// Text of an answer whose budget is given back when the last of it has been sent.

@@ -10,7 +10,7 @@ use hyper::http::response::Builder;
 use hyper::{Method, Response, Version};
 
 use super::activity::InProgress;
-use super::body::{ConnectionBudgets, ResponseBody};
+use super::body::{ConnectionBudgets, ResponseBody, small};
 use super::headers;
 use super::pretty::pretty;
 use crate::answer::Answer;
@@ -120,15 +120,13 @@ impl Answering<'_> {
 
     fn finish(self, builder: Builder, body: String) -> Response<ResponseBody> {
         let length = body.len();
-        let (budgets, in_progress) = (self.budgets, self.in_progress);
-        let response = match budgets.answer(body, in_progress) {
-            Some(body) => builder.header(CONTENT_LENGTH, length).body(body),
-            None => {
-                let busy = Answer::too_many_requests("Too many bytes of answers wait to be read");
-                Response::builder().status(busy.status).header(CONNECTION, "close").body(budgets.small(busy.body))
-            }
+        let response = if let Some(body) = self.budgets.answer(body, self.in_progress) {
+            builder.header(CONTENT_LENGTH, length).body(body)
+        } else {
+            let busy = Answer::too_many_requests("Too many bytes of answers wait to be read");
+            Response::builder().status(busy.status).header(CONTENT_LENGTH, busy.body.len()).body(small(busy.body))
         };
-        response.unwrap_or_else(|_invalid| Response::new(budgets.small(String::new())))
+        response.unwrap_or_else(|_invalid| Response::new(small(String::new())))
     }
 }
 

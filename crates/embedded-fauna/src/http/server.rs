@@ -131,14 +131,14 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::i
         connections: Arc::new(Connections { limit: limits.connections.max(1), open: Mutex::default() }),
     };
     std::thread::Builder::new().name("fauna-http".to_owned()).spawn(move || {
-        run(runtime, server, listener, to_stop);
+        run(runtime, &server, listener, to_stop);
         let _nobody_waits = tell.send(());
     })?;
     Ok(Listening { address, stop, stopped })
 }
 
 /// Runs a server until it is told to stop.
-fn run(runtime: Runtime, server: Server, listener: TcpListener, to_stop: oneshot::Receiver<()>) {
+fn run(runtime: Runtime, server: &Server, listener: TcpListener, to_stop: oneshot::Receiver<()>) {
     runtime.block_on(async {
         let (tell, stopping) = watch::channel(false);
         let stop = async {

@@ -47,9 +47,10 @@ impl Site {
             let instance = json!({"object": {"instance": {"ref": {"collection": "users"}, "id": id}}});
             tokens.push(endpoint.query(&server, &json!({"create": {"tokens": null}, "params": instance})).await);
         }
-        let text = |token: usize, at: &str| tokens[token].pointer(at).and_then(Value::as_str).unwrap().to_owned();
-        let secrets = [text(0, "/secret"), text(1, "/secret")];
-        Self { endpoint, server, tokens: secrets, token_id: text(0, "/ref/@ref/id") }
+        let text = |token: &Value, at: &str| token.pointer(at).and_then(Value::as_str).unwrap().to_owned();
+        let token_id = text(tokens.first().unwrap(), "/ref/@ref/id");
+        let secrets: Vec<String> = tokens.iter().map(|token| text(token, "/secret")).collect();
+        Self { endpoint, server, tokens: secrets.try_into().unwrap(), token_id }
     }
 
     /// Asks with a time limit in milliseconds.

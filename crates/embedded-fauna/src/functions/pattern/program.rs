@@ -5,20 +5,16 @@ use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
 /// The most instructions of a program.
 const MAX_LENGTH: usize = 1 << 18;
-/// What a machine reads.
 pub type Program = Vec<Instruction>;
+/// Ranges of characters, sorted; both ends belong to them.
+pub type Ranges = Box<[(char, char)]>;
 
 /// An instruction. Addresses are indexes into the program; slots are indexes into the registers of the machine.
 #[derive(Clone, Debug)]
 pub enum Instruction {
-    /// One character of these ranges, which are sorted.
-    Class(Box<[(char, char)]>),
-    /// As many characters of a class as there are, within these bounds; gives some back if what follows fails.
-    ClassRepeat {
-        class: Box<[(char, char)]>,
-        least: usize,
-        most: usize,
-    },
+    /// One character of these.
+    Class(Ranges),
+    ClassRepeat(ClassRepeat),
     StartText,
     EndText,
     PreviousEnd,
@@ -47,6 +43,14 @@ pub enum Instruction {
     },
     Fail,
     Match,
+}
+
+/// As many characters of a class as there are, within bounds; gives some back if the rest of the pattern fails.
+#[derive(Clone, Debug)]
+pub struct ClassRepeat {
+    pub class: Ranges,
+    pub least: usize,
+    pub most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +162,7 @@ impl Compiler {
                 self.push(Instruction::Save(2 * group + 1))?;
                 Some(weight.saturating_add(2))
             }
-            Expr::Repeat { child, lo, hi, greedy } => self.repeat(child, (*lo, *hi), *greedy),
+            Expr::Repeat { child, lo, hi, greedy } => self.repeat(child, *lo, *hi, *greedy),
             Expr::LookAround(inner, LookAround::LookAhead) => self.nested(inner, Nested::Ahead { negated: false }),
             Expr::LookAround(inner, LookAround::LookAheadNeg) => self.nested(inner, Nested::Ahead { negated: true }),
             Expr::LookAround(inner, LookAround::LookBehind) => self.nested(inner, Nested::Behind { negated: false }),
@@ -210,12 +214,12 @@ impl Compiler {
         Some(weight)
     }
 
-    fn repeat(&mut self, child: &Expr, (least, most): (usize, usize), greedy: bool) -> Option<usize> {
+    fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<usize> {
         let unrolled = if most == usize::MAX { least.saturating_add(1) } else { most };
         if let (Some(class), true) = (single(child), greedy) {
             let class = class?;
             let weight = class.len().saturating_mul(unrolled);
-            self.push(Instruction::ClassRepeat { class, least, most })?;
+            self.push(Instruction::ClassRepeat(ClassRepeat { class, least, most }))?;
             return Some(weight);
         }
         let (counter, began) = (self.slot(), self.slot());
@@ -244,7 +248,7 @@ impl Compiler {
 
 /// The class of an expression that is exactly one character; the inner `None` if it cannot be told.
 #[expect(clippy::option_option, reason = "whether it is one character, and whether it is understood")]
-fn single(expression: &Expr) -> Option<Option<Box<[(char, char)]>>> {
+fn single(expression: &Expr) -> Option<Option<Ranges>> {
     match expression {
         Expr::Any { newline: true, .. } => Some(Some(Box::new([('\0', char::MAX)]))),
         Expr::Any { newline: false, crlf: false } => Some(Some(Box::new([('\0', '\t'), ('\u{b}', char::MAX)]))),
@@ -262,7 +266,7 @@ fn single(expression: &Expr) -> Option<Option<Box<[(char, char)]>>> {
 }
 
 /// The characters that a class in the syntax of `regex` stands for.
-fn delegated(text: &str, ignores_case: bool) -> Option<Box<[(char, char)]>> {
+fn delegated(text: &str, ignores_case: bool) -> Option<Ranges> {
     let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(ignores_case).build();
     let parsed = parser.parse(text).ok()?;
     match parsed.kind() {
@@ -280,11 +284,11 @@ fn delegated(text: &str, ignores_case: bool) -> Option<Box<[(char, char)]>> {
     }
 }
 
-fn ranges(class: &ClassUnicode) -> Box<[(char, char)]> {
+fn ranges(class: &ClassUnicode) -> Ranges {
     class.iter().map(|range| (range.start(), range.end())).collect()
 }
 
-fn character_class(character: char, ignores_case: bool) -> Option<Box<[(char, char)]>> {
+fn character_class(character: char, ignores_case: bool) -> Option<Ranges> {
     let mut class = ClassUnicode::new([ClassUnicodeRange::new(character, character)]);
     if ignores_case {
         class.try_case_fold_simple().ok()?;
