@@ -33,7 +33,7 @@ use worker::Shared;
 /// How long after its deadline a query that has not ended by itself is answered.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// What a request asks for.
+/// The operation of a request.
 #[derive(Clone, Debug)]
 pub enum Operation {
     Query {
@@ -44,7 +44,7 @@ pub enum Operation {
         /// Whether the answer would be a stream of events.
         streams: bool,
     },
-    /// Verifies the secret.
+    /// Only verifies the secret.
     Authenticate(AuthenticatedReply),
 }
 
@@ -57,13 +57,12 @@ pub enum AuthenticatedReply {
     MethodNotAllowed(&'static str),
 }
 
-/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub operation: Operation,
     pub secret: Option<String>,
     pub version: ApiVersion,
-    /// What the client allows; [`Limits`] may allow less.
+    /// The client's time limit; [`Limits`] may shorten it.
     pub timeout: Duration,
 }
 

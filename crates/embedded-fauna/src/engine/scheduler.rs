@@ -9,16 +9,16 @@ use super::Job;
 use crate::answer::Answer;
 use crate::ir::Ref;
 
-/// How many jobs with keys of the application, and how many with unverified secrets, may wait.
+/// The most jobs of the application, and the most with unverified secrets, that wait.
 const WAITING: usize = 4096;
-/// How many jobs of lanes may wait in all.
+/// The most jobs that wait in all lanes together.
 const WAITING_IN_LANES: usize = 4096;
-/// How many lanes are kept before those that nothing happens in are forgotten.
+/// The number of lanes from which on idle ones are forgotten.
 const MAX_LANES: usize = 4096;
-/// How long a lane whose query was preempted starts its queries on the threads for slow ones.
+/// A lane whose query was preempted starts its queries on the threads for slow ones for this long.
 const SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// Who shares a turn.
+/// Callers that share a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// The application: keys with a built-in role other than `client`. No turns.
@@ -33,7 +33,7 @@ impl Lane {
     }
 }
 
-/// What a thread is there for.
+/// The kind of work of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Writer,
@@ -89,7 +89,7 @@ struct State {
     application_reads: VecDeque<Job>,
     application_writes: VecDeque<Job>,
     lanes: HashMap<Ref, LaneState>,
-    /// How many jobs wait in all lanes.
+    /// Jobs waiting in all lanes together.
     in_lanes: usize,
     reads: VecDeque<Ref>,
     slow_reads: VecDeque<Ref>,
@@ -97,7 +97,7 @@ struct State {
     slow_writes: VecDeque<Ref>,
     is_closed: bool,
     threads: usize,
-    /// How many threads of each role wait for work, in the order of `Scheduler::arrived`.
+    /// Threads of each role that wait for work.
     idle: [usize; 4],
 }
 
@@ -107,7 +107,7 @@ pub struct Scheduler {
     /// Told about new work, a role each.
     arrived: [Condvar; 4],
     ended: Condvar,
-    /// How many jobs and lanes wait for the writer.
+    /// Jobs and lanes that wait for the writer.
     waiting_for_writer: Arc<AtomicUsize>,
     /// The most jobs that wait in one lane.
     lane_limit: usize,
@@ -128,7 +128,7 @@ impl Scheduler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many wait for the writer at the moment.
+    /// The number of jobs and lanes that wait for the writer.
     pub fn waiting_for_writer(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.waiting_for_writer)
     }

@@ -31,7 +31,7 @@ impl Hash for Known<'_> {
     }
 }
 
-/// How often each of some values occurs.
+/// Counts of values.
 #[derive(Default)]
 pub struct Occurrences<'v>(HashMap<Known<'v>, usize>);
 

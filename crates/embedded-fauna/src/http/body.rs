@@ -100,20 +100,18 @@ impl AsRef<[u8]> for Held {
 /// Why a body was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// More than [`MAX_BODY`] bytes.
+    /// It is longer than [`MAX_BODY`].
     TooLarge,
     /// The client broke off, or sent what is not HTTP.
     Broken,
-    /// More than [`BODY_WITHIN`].
+    /// It took longer than [`BODY_WITHIN`].
     TooSlow,
     /// Too many bytes of bodies are being received.
     Busy,
 }
 
-/// How far a body has been received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// All of it.
     Whole,
     /// Its beginning: the secret is to be verified before the rest is received.
     Beginning,
@@ -140,7 +138,6 @@ impl RequestBody {
         self.incoming.is_end_stream()
     }
 
-    /// How many bytes have been read.
     pub const fn length(&self) -> usize {
         self.length
     }

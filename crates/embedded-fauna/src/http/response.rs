@@ -18,7 +18,7 @@ use crate::settings::Browsers;
 
 /// The largest body that is laid out for people, in bytes: laying out takes time for every level of nesting.
 const MAX_PRETTY: usize = 128 << 10;
-/// `x-faunadb-build`.
+/// Value of the header `x-faunadb-build`.
 const BUILD: &str = concat!("embedded-", env!("CARGO_PKG_VERSION"));
 /// `access-control-allow-headers` of a preflight answer.
 const ALLOWED_HEADERS: &str = "accept-encoding, authorization, content-type, x-driver-env, x-faunadb-api-version, x-fauna-driver, \
@@ -39,7 +39,6 @@ pub struct Answering<'r> {
     pub bytes_in: usize,
     /// The latest transaction that the client has seen, in microseconds.
     pub last_seen: Option<i64>,
-    /// Tags to repeat.
     pub tags: Option<String>,
     /// Whether the body is laid out for people.
     pub pretty: bool,

@@ -1,4 +1,4 @@
-//! Which path and method mean which operation.
+//! Maps paths and methods to operations.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::clock::SharedClock;
 use crate::engine::{self, AuthenticatedReply, Engine, Operation};
 use crate::settings::Browsers;
 
-/// What handlers need.
+/// State shared by all requests.
 #[derive(Clone)]
 pub struct Endpoint {
     pub engine: Engine,
@@ -32,15 +32,15 @@ pub struct Peer {
     pub budgets: Arc<ConnectionBudgets>,
 }
 
-/// How a request is answered.
+/// The meaning of a path and a method.
 enum Route {
-    /// With this, whoever asks.
+    /// This answer, without authentication.
     Immediate(Answer),
-    /// With this, if the secret is valid.
+    /// This answer, if the secret is valid.
     Authenticated(AuthenticatedReply),
-    /// With the result of the query in the body.
+    /// The result of the query in the body.
     Body { may_write: bool, streams: bool },
-    /// With the result of this query, which only reads.
+    /// The result of this query, which may not write.
     Text(String),
 }
 
@@ -48,9 +48,6 @@ enum Route {
 const BAD_REQUEST: &str = "{\"error\": \"bad request\"}";
 
 /// Answers a request.
-///
-/// # Errors
-/// Never.
 pub async fn handle(
     request: Request<Incoming>,
     peer: Peer,

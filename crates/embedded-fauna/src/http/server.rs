@@ -20,18 +20,17 @@ use super::limits::{CONNECTION_WINDOW, HEAD, HEADERS, IDLE, SEND_BUFFER, STREAM_
 use super::route::{Endpoint, Peer, handle};
 use crate::settings::Limits;
 
-/// How many threads speak HTTP.
+/// Threads of the HTTP server.
 const WORKERS: usize = 2;
-/// How long requests in progress may go on after a stop.
+/// Time that requests in progress get after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// How long to wait after a connection could not be accepted, for instance for want of descriptors.
+/// Pause after a connection could not be accepted, for instance for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait for the rest of a connection preface.
+/// Pause between looks at an incomplete connection preface.
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// The first bytes of an HTTP/2 connection (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The open connections.
 pub struct Connections {
     limit: usize,
     open: Mutex<Open>,

@@ -33,7 +33,7 @@ impl Cause {
 /// Interrupts one query, from any thread.
 pub struct Interrupt {
     deadline: Instant,
-    /// [`Cause::number`].
+    /// A number of [`Cause::number`].
     cause: AtomicU8,
 }
 
@@ -72,7 +72,6 @@ impl Interrupt {
 #[derive(Clone)]
 pub enum Slice {
     Unlimited,
-    /// At this time.
     Until(Instant),
     /// From this time on, as soon as something waits.
     WhileNobodyWaits {
@@ -96,7 +95,7 @@ impl Slice {
 pub struct Attempt {
     pub interrupt: Arc<Interrupt>,
     pub slice: Slice,
-    /// How much may be read: bytes of rows, and [`ROW`] for each.
+    /// Bytes of rows that may be read, with [`ROW`] added for each row.
     pub read_limit: usize,
 }
 

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::endpoint::{Endpoint, ROOT};
 
-/// How long the server may take that is to answer, or to close a connection, by itself.
+/// A bound for the server to answer, or to close a connection, by itself; only a hang exceeds it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection on which nothing is understood for us.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, Reply};
 
-/// How long an answer may take that is to come at once, also on a busy machine.
+/// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 /// Milliseconds that a query is given which needs hours.
 const SHORT: u32 = 300;
@@ -79,7 +79,7 @@ fn endless(body: &Value) -> Value {
     json!({"let": [{"numbers": numbers}], "in": each(each(each(body.clone())))})
 }
 
-/// The first failure of an answer.
+/// Status and description of the first failure of an answer.
 fn refusal(reply: &Reply) -> (u16, String) {
     let description = reply.json().pointer("/errors/0/description").cloned().unwrap_or_default();
     (reply.status, description.as_str().unwrap_or_default().to_owned())

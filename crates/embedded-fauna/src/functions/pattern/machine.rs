@@ -6,7 +6,7 @@
 use super::program::{ClassRepeat, Compiled, Instruction, Loop, Nested};
 use crate::ir::{Fault, Outcome};
 
-/// How many steps are made before the caller is asked again.
+/// Steps between two checks whether to go on.
 const STEPS: usize = 4096;
 /// The most alternatives that are open at a time, and values to be restored with them.
 const MAX_STACK: usize = 1 << 20;
@@ -17,7 +17,7 @@ const UNSET: usize = usize::MAX;
 pub type Spans = Vec<Option<(usize, usize)>>;
 
 enum Saved {
-    /// An alternative.
+    /// An alternative to be tried.
     Branch { address: usize, at: usize },
     /// An alternative for each character back to `least`.
     Fewer { address: usize, least: usize, at: usize },
@@ -259,7 +259,6 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
         Ok(Some(it.next))
     }
 
-    /// Begins an iteration.
     fn enter(&mut self, it: &Loop, at: usize) -> Outcome<usize> {
         self.set(it.counter, self.register(it.counter).saturating_add(1))?;
         self.set(it.began, at)?;
@@ -315,7 +314,7 @@ fn is_in(class: &[(char, char)], character: char) -> bool {
     found.is_ok()
 }
 
-/// How many bytes of `text` are `wanted`, if case does not count.
+/// The length of `wanted` at the beginning of `text`, ignoring case; `None` if it is not there.
 fn same_but_case(wanted: &str, text: &str) -> Option<usize> {
     let mut rest = text.chars();
     for character in wanted.chars() {

@@ -62,9 +62,8 @@ pub struct Loop {
     pub least: usize,
     pub most: usize,
     pub greedy: bool,
-    /// Where the body begins.
     pub body: usize,
-    /// Where the program goes on after the loop.
+    /// The address after the loop.
     pub next: usize,
 }
 
@@ -75,13 +74,12 @@ pub enum Nested {
     Behind { negated: bool },
 }
 
-/// A compiled pattern.
 #[derive(Debug)]
 pub struct Compiled {
     pub program: Program,
-    /// How many groups there are, the whole match included.
+    /// The number of groups, the whole match included.
     pub groups: usize,
-    /// How many registers the machine needs.
+    /// The number of registers that the machine needs.
     pub slots: usize,
     /// Whether only a backtracking machine can run it: it looks around or back.
     pub is_hard: bool,
