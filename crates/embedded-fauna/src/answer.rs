@@ -46,6 +46,11 @@ impl Answer {
         Self::protocol(503, "time out", "Query timed out", now)
     }
 
+    /// The request body is too large.
+    pub fn too_large() -> Self {
+        Self::protocol(413, "request too large", "Request entity is too large", None)
+    }
+
     /// The client asks for too much at a time.
     pub fn too_many_requests(description: &str) -> Self {
         Self::protocol(429, "too many requests", description, None)

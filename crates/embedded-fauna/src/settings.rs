@@ -52,21 +52,30 @@ pub struct Limits {
     pub token_writes: usize,
     /// The most queries of one identity that wait for their turn; more are answered with 429.
     pub waiting: usize,
+    /// The largest query with a token, in bytes of its JSON; a key may send 8 MiB, FaunaDB's limit.
+    pub token_body: usize,
     /// The largest answer, in bytes.
     pub answer_bytes: usize,
     /// The most open connections. For one more, the connection that has been idle longest is closed.
     pub connections: usize,
+    /// Time that a connection may stay open without a request in progress, and for a request head.
+    pub idle: Duration,
+    /// Time for a request body.
+    pub request_body: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             token_query: Duration::from_secs(5),
-            key_query: Duration::from_secs(60),
+            key_query: Duration::from_secs(120),
             token_writes: 100,
-            waiting: 64,
+            waiting: 32,
+            token_body: 1 << 20,
             answer_bytes: 32 << 20,
             connections: 256,
+            idle: Duration::from_secs(5),
+            request_body: Duration::from_secs(10),
         }
     }
 }

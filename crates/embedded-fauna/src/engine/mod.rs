@@ -67,6 +67,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// Bytes of its query.
+    const fn length(&self) -> usize {
+        match &self.operation {
+            Operation::Query { body, .. } => body.len(),
+            Operation::Authenticate(_) => 0,
+        }
+    }
+
     /// A request that only verifies the secret of this one.
     fn verification(&self) -> Self {
         let operation = Operation::Authenticate(AuthenticatedReply::Identity);
@@ -143,10 +151,18 @@ impl Engine {
         }
     }
 
+    /// Whether a secret was verified before as a key of the application.
+    pub fn is_application(&self, secret: Option<&str>) -> bool {
+        secret.and_then(|secret| self.shared.lanes.of(secret)).is_some_and(Lane::is_application)
+    }
+
     async fn run_in(&self, request: Request, lane: Option<Lane>) -> Answer {
         let version = request.version;
         let limits = &self.shared.limits;
         let is_application = lane.is_some_and(Lane::is_application);
+        if !is_application && request.length() > limits.token_body {
+            return Answer::too_large();
+        }
         let ceiling = if is_application { limits.key_query } else { limits.token_query };
         let interrupt = Interrupt::new(Instant::now() + request.timeout.min(ceiling));
         let (reply, answer) = oneshot::channel();

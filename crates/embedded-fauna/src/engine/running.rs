@@ -119,7 +119,7 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
                 if let Err(error) = worker::start(&shared, role, None) {
                     tracing::error!(%error, "a thread of the embedded Fauna endpoint cannot be replaced");
                 }
-                shared.scheduler.release(lane);
+                shared.scheduler.release(lane, Some(ABANDON_AFTER));
             }
         }
     })?;

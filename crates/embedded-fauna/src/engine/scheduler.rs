@@ -15,8 +15,12 @@ const WAITING: usize = 4096;
 const WAITING_IN_LANES: usize = 4096;
 /// The number of lanes from which on idle ones are forgotten.
 const MAX_LANES: usize = 4096;
-/// A lane whose query was preempted starts its queries on the threads for slow ones for this long.
-const SLOW_FOR: Duration = Duration::from_secs(10);
+/// A lane whose query was preempted starts its queries on the threads for slow ones for this long,
+const SLOW_FOR: Duration = Duration::from_secs(1);
+/// and for this many times the time that the query then takes there,
+const SLOW_FACTOR: u32 = 20;
+/// but not longer than this.
+const MAX_SLOW_FOR: Duration = Duration::from_secs(10);
 
 /// Callers that share a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,8 +60,8 @@ impl Role {
     }
 
     /// The threads that read.
-    pub const READERS: [Self; 6] =
-        [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow];
+    pub const READERS: [Self; 7] =
+        [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow, Self::Slow];
 }
 
 /// A job that a thread has been given. The lane is busy until it is handed back to the scheduler.
@@ -222,12 +226,15 @@ impl Scheduler {
         self.waiting_for_writer.store(waiting, Ordering::Relaxed);
     }
 
-    /// Ends a turn of a lane: its next job may run.
-    pub fn release(&self, lane: Option<Lane>) {
+    /// Ends a turn of a lane: its next job may run. `slow`: the time that a slow query took.
+    pub fn release(&self, lane: Option<Lane>, slow: Option<Duration>) {
         let Some(Lane::Identity(identity)) = lane else { return };
         let mut state = self.lock();
         if let Some(lane) = state.lanes.get_mut(&identity) {
             lane.is_busy = false;
+            if let Some(took) = slow {
+                lane.slow_until = Some(Instant::now() + took.saturating_mul(SLOW_FACTOR).min(MAX_SLOW_FOR));
+            }
         }
         self.make_ready(&mut state, identity);
     }
@@ -282,11 +289,9 @@ impl Scheduler {
                 read.or_else(|| state.unverified.pop_front().map(unverified))
             }
             Role::Lanes => {
-                let job = state.unverified.pop_front().map(unverified);
-                job.or_else(|| {
-                    let identity = state.reads.pop_front()?;
-                    state.turn(identity)
-                })
+                let identity = state.reads.pop_front();
+                let turn = identity.and_then(|identity| state.turn(identity));
+                turn.or_else(|| state.unverified.pop_front().map(unverified))
             }
             Role::Slow => {
                 let identity = state.slow_reads.pop_front()?;

@@ -108,10 +108,11 @@ impl Worker {
     fn turn(&mut self, turn: Turn) {
         let Turn { mut job, lane, is_slow } = turn;
         let shared = Arc::clone(&self.shared);
-        if Instant::now() >= job.interrupt.deadline() {
+        let began = Instant::now();
+        if began >= job.interrupt.deadline() {
             let timed_out = Answer::timed_out(job.request.version, None);
             job.answer(timed_out);
-            return shared.scheduler.release(lane);
+            return shared.scheduler.release(lane, None);
         }
         job.interrupt.resume();
         let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
@@ -147,7 +148,8 @@ impl Worker {
                     _ => Answer::timed_out(version, None),
                 });
                 if !was_released {
-                    shared.scheduler.release(lane);
+                    let is_slow = is_slow || self.role == Role::Slow;
+                    shared.scheduler.release(lane, is_slow.then(|| began.elapsed()));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::InProgress;
 use super::limits::{
-    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, BODY_WITHIN, DRAINED, FREE_ANSWER,
-    MAX_BODY, UNVERIFIED_BODY, VERIFY_AFTER,
+    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, DRAINED, FREE_ANSWER, MAX_BODY,
+    UNVERIFIED_BODY, VERIFY_AFTER,
 };
 
 /// The body of a response.
@@ -104,7 +104,7 @@ pub enum BodyError {
     TooLarge,
     /// The client broke off, or sent what is not HTTP.
     Broken,
-    /// It took longer than [`BODY_WITHIN`].
+    /// It took longer than [`crate::Limits::request_body`].
     TooSlow,
     /// Too many bytes of bodies are being received.
     Busy,
@@ -128,8 +128,8 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>) -> Self {
-        let until = Instant::now() + BODY_WITHIN;
+    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>, within: Duration) -> Self {
+        let until = Instant::now() + within;
         Self { incoming, budgets, bytes: Vec::new(), bought: Vec::new(), length: 0, until }
     }
 

@@ -11,10 +11,6 @@ pub const UNVERIFIED_BODY: usize = 16 << 10;
 /// Time for a small body before the secret is verified without it.
 pub const VERIFY_AFTER: Duration = Duration::from_millis(50);
 
-/// Time that a connection may stay open without a request in progress, and for a request head; FaunaDB's idle time.
-pub const IDLE: Duration = Duration::from_secs(5);
-/// Time for a request body.
-pub const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Time for the client to read an answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Time that a closed connection is read further, so that the client sees the answer instead of a reset.

@@ -2,13 +2,13 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 
-use super::activity::Activity;
+use super::activity::{Activity, Standing};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
 use super::headers::{self, RequestHeaders};
 use super::response::Answering;
@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub engine: Engine,
     pub clock: SharedClock,
     pub browsers: Browsers,
+    /// Time for a request body.
+    pub request_body: Duration,
 }
 
 /// The connection that a request came by.
@@ -56,7 +58,7 @@ pub async fn handle(
     let began = Instant::now();
     let in_progress = peer.activity.begin();
     let (request, incoming) = request.into_parts();
-    let mut body = RequestBody::new(incoming, Arc::clone(&peer.budgets));
+    let mut body = RequestBody::new(incoming, Arc::clone(&peer.budgets), endpoint.request_body);
     let is_preflight = request.method == Method::OPTIONS && request.headers.contains_key("origin");
     let headers = headers::read(&request.headers);
     let answer = match &headers {
@@ -64,6 +66,9 @@ pub async fn handle(
         Err(text) => Some(Answer::protocol(400, "bad request", text, None)),
         Ok(headers) => Some(answer(&request, headers, &mut body, &endpoint).await),
     };
+    let is_application =
+        headers.as_ref().is_ok_and(|headers| endpoint.engine.is_application(headers.secret.as_deref()));
+    peer.activity.raise(if is_application { Standing::Application } else { Standing::Answered });
     if !body.is_finished() {
         body.drain().await;
     }
@@ -121,7 +126,7 @@ async fn answer(request: &Parts, headers: &RequestHeaders, body: &mut RequestBod
 /// The answer to a request whose body was not received.
 fn not_received(error: BodyError) -> Answer {
     match error {
-        BodyError::TooLarge => Answer::protocol(413, "request too large", "Request entity is too large", None),
+        BodyError::TooLarge => Answer::too_large(),
         BodyError::Broken => Answer::new(400, BAD_REQUEST.to_owned(), None),
         BodyError::TooSlow => Answer::protocol(503, "time out", "Read timed out", None),
         BodyError::Busy => Answer::too_many_requests("Too many bytes of request bodies are being received"),

@@ -1,13 +1,18 @@
 //! Compiles a parsed pattern for the machine in `machine.rs`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use fancy_regex::{Assertion, BacktrackingControlVerb, Expr, LookAround};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
+/// The most different classes of a pattern.
+const MAX_CLASSES: usize = 1000;
 /// The most instructions of a program.
-const MAX_LENGTH: usize = 1 << 18;
+const MAX_LENGTH: usize = 1 << 17;
 pub type Program = Vec<Instruction>;
 /// Ranges of characters, sorted; both ends belong to them.
-pub type Ranges = Box<[(char, char)]>;
+pub type Ranges = Arc<[(char, char)]>;
 
 /// An instruction. Addresses are indexes into the program; slots are indexes into the registers of the machine.
 #[derive(Clone, Debug)]
@@ -90,7 +95,8 @@ pub struct Compiled {
 /// Compiles a pattern; `None` if it is too large, or has what translated patterns never have.
 pub fn compile(expression: &Expr) -> Option<Compiled> {
     let groups = count_groups(expression) + 1;
-    let mut compiler = Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false };
+    let mut compiler =
+        Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false, classes: HashMap::new() };
     compiler.push(Instruction::Save(0))?;
     let weight = compiler.expression(expression)?;
     compiler.push(Instruction::Save(1))?;
@@ -108,6 +114,7 @@ struct Compiler {
     next_group: usize,
     slots: usize,
     is_hard: bool,
+    classes: HashMap<(String, bool), Ranges>,
 }
 
 impl Compiler {
@@ -133,7 +140,7 @@ impl Compiler {
 
     /// Appends an expression; its weight.
     fn expression(&mut self, expression: &Expr) -> Option<usize> {
-        if let Some(class) = single(expression) {
+        if let Some(class) = self.single(expression) {
             let class = class?;
             let weight = class.len();
             self.push(Instruction::Class(class))?;
@@ -214,7 +221,7 @@ impl Compiler {
 
     fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<usize> {
         let unrolled = if most == usize::MAX { least.saturating_add(1) } else { most };
-        if let (Some(class), true) = (single(child), greedy) {
+        if let (Some(class), true) = (self.single(child), greedy) {
             let class = class?;
             let weight = class.len().saturating_mul(unrolled);
             self.push(Instruction::ClassRepeat(ClassRepeat { class, least, most }))?;
@@ -242,24 +249,35 @@ impl Compiler {
         self.set(begin, Instruction::Nested { kind, next });
         Some(weight.saturating_add(2))
     }
-}
 
-/// The class of an expression that is exactly one character; the inner `None` if it cannot be told.
-#[expect(clippy::option_option, reason = "whether it is one character, and whether it is understood")]
-fn single(expression: &Expr) -> Option<Option<Ranges>> {
-    match expression {
-        Expr::Any { newline: true, .. } => Some(Some(Box::new([('\0', char::MAX)]))),
-        Expr::Any { newline: false, crlf: false } => Some(Some(Box::new([('\0', '\t'), ('\u{b}', char::MAX)]))),
-        Expr::Any { .. } => Some(Some(Box::new([('\0', '\t'), ('\u{b}', '\u{c}'), ('\u{e}', char::MAX)]))),
-        Expr::Delegate { inner, casei } => Some(delegated(inner, *casei)),
-        Expr::Literal { val, casei } => {
-            let mut characters = val.chars();
-            match (characters.next(), characters.next()) {
-                (Some(only), None) => Some(character_class(only, *casei)),
-                _ => None,
+    /// The class of an expression that is exactly one character; the inner `None` if it cannot be told.
+    #[expect(clippy::option_option, reason = "whether it is one character, and whether it is understood")]
+    fn single(&mut self, expression: &Expr) -> Option<Option<Ranges>> {
+        match expression {
+            Expr::Any { newline: true, .. } => Some(Some(Arc::new([('\0', char::MAX)]))),
+            Expr::Any { newline: false, crlf: false } => Some(Some(Arc::new([('\0', '\t'), ('\u{b}', char::MAX)]))),
+            Expr::Any { .. } => Some(Some(Arc::new([('\0', '\t'), ('\u{b}', '\u{c}'), ('\u{e}', char::MAX)]))),
+            Expr::Delegate { inner, casei } => Some(self.class(inner, *casei)),
+            Expr::Literal { val, casei } => {
+                let mut characters = val.chars();
+                match (characters.next(), characters.next()) {
+                    (Some(only), None) => Some(character_class(only, *casei)),
+                    _ => None,
+                }
             }
+            _ => None,
         }
-        _ => None,
+    }
+
+    /// The characters of a class in the syntax of `regex`. Parsing one with Unicode properties takes time: each is parsed once.
+    fn class(&mut self, text: &str, ignores_case: bool) -> Option<Ranges> {
+        let key = (text.to_owned(), ignores_case);
+        if let Some(known) = self.classes.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let class = delegated(text, ignores_case).filter(|_| self.classes.len() < MAX_CLASSES)?;
+        self.classes.insert(key, Arc::clone(&class));
+        Some(class)
     }
 }
 
@@ -276,7 +294,7 @@ fn delegated(text: &str, ignores_case: bool) -> Option<Ranges> {
         HirKind::Literal(literal) => {
             let mut characters = std::str::from_utf8(&literal.0).ok()?.chars();
             let only = characters.next()?;
-            characters.next().is_none().then(|| Box::from([(only, only)]))
+            characters.next().is_none().then(|| Arc::from([(only, only)]))
         }
         _ => None,
     }

@@ -11,7 +11,7 @@ const BEFORE_LINE_END: &str = r"(?:\z|(?=\r\n)|(?<!\r)(?=\n)|(?=[\r\x85\x{2028}\
 /// After any line end but the last, or at the beginning of the text.
 const AFTER_LINE_END: &str = r"(?:\A|(?<=[\n\x85\x{2028}\x{2029}])(?!\z)|(?<=\r)(?![\n]|\z))";
 /// The longest translation, in bytes.
-const MAX_LENGTH: usize = 1 << 20;
+const MAX_LENGTH: usize = 1 << 16;
 /// The deepest nesting of groups and classes.
 const MAX_DEPTH: usize = 200;
 
