@@ -89,7 +89,7 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let root_hash = access::hash(root_key.expose_secret().as_bytes());
         let file = File::open(&file, Arc::clone(&clock))?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
-        let endpoint = Endpoint { engine: engine.clone(), clock, browsers };
+        let endpoint = Endpoint { engine: engine.clone(), clock, browsers, request_body: limits.request_body };
         match http::serve(listen, endpoint, &limits) {
             Ok(listening) => Ok(Running { listening, engine }),
             Err(error) => {

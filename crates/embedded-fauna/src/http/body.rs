@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::InProgress;
 use super::limits::{
-    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, BODY_WITHIN, DRAINED, FREE_ANSWER,
-    MAX_BODY, UNVERIFIED_BODY, VERIFY_AFTER,
+    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, DRAINED, FREE_ANSWER, MAX_BODY,
+    UNVERIFIED_BODY, VERIFY_AFTER,
 };
 
 /// The body of a response.
@@ -65,11 +65,6 @@ impl ConnectionBudgets {
         buy(&self.own.bodies, &self.shared.bodies, bytes)
     }
 
-    /// A response body of a short text, which needs no budget.
-    pub fn small(&self, text: String) -> ResponseBody {
-        Full::new(Bytes::from(text)).boxed()
-    }
-
     /// A response body of this text, in whose sending the request is in progress; `None` if too many bytes of answers wait to
     /// be read already.
     pub fn answer(&self, text: String, request: InProgress) -> Option<ResponseBody> {
@@ -82,6 +77,11 @@ impl ConnectionBudgets {
         };
         Some(Full::new(bytes).boxed())
     }
+}
+
+/// A response body of a short text, which needs no budget.
+pub fn small(text: String) -> ResponseBody {
+    Full::new(Bytes::from(text)).boxed()
 }
 
 /// Text of an answer whose budget is given back when the last of it has been sent.
@@ -100,20 +100,18 @@ impl AsRef<[u8]> for Held {
 /// Why a body was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// More than [`MAX_BODY`] bytes.
+    /// It is longer than [`MAX_BODY`].
     TooLarge,
     /// The client broke off, or sent what is not HTTP.
     Broken,
-    /// More than [`BODY_WITHIN`].
+    /// It took longer than [`crate::Limits::request_body`].
     TooSlow,
     /// Too many bytes of bodies are being received.
     Busy,
 }
 
-/// How far a body has been received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// All of it.
     Whole,
     /// Its beginning: the secret is to be verified before the rest is received.
     Beginning,
@@ -130,8 +128,8 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>) -> Self {
-        let until = Instant::now() + BODY_WITHIN;
+    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>, within: Duration) -> Self {
+        let until = Instant::now() + within;
         Self { incoming, budgets, bytes: Vec::new(), bought: Vec::new(), length: 0, until }
     }
 
@@ -140,7 +138,6 @@ impl RequestBody {
         self.incoming.is_end_stream()
     }
 
-    /// How many bytes have been read.
     pub const fn length(&self) -> usize {
         self.length
     }

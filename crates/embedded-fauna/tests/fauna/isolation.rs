@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, Reply};
 
-/// How long an answer may take that is to come at once, also on a busy machine.
+/// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 /// Milliseconds that a query is given which needs hours.
 const SHORT: u32 = 300;
@@ -47,9 +47,10 @@ impl Site {
             let instance = json!({"object": {"instance": {"ref": {"collection": "users"}, "id": id}}});
             tokens.push(endpoint.query(&server, &json!({"create": {"tokens": null}, "params": instance})).await);
         }
-        let text = |token: usize, at: &str| tokens[token].pointer(at).and_then(Value::as_str).unwrap().to_owned();
-        let secrets = [text(0, "/secret"), text(1, "/secret")];
-        Self { endpoint, server, tokens: secrets, token_id: text(0, "/ref/@ref/id") }
+        let text = |token: &Value, at: &str| token.pointer(at).and_then(Value::as_str).unwrap().to_owned();
+        let token_id = text(tokens.first().unwrap(), "/ref/@ref/id");
+        let secrets: Vec<String> = tokens.iter().map(|token| text(token, "/secret")).collect();
+        Self { endpoint, server, tokens: secrets.try_into().unwrap(), token_id }
     }
 
     /// Asks with a time limit in milliseconds.
@@ -78,7 +79,7 @@ fn endless(body: &Value) -> Value {
     json!({"let": [{"numbers": numbers}], "in": each(each(each(body.clone())))})
 }
 
-/// The first failure of an answer.
+/// Status and description of the first failure of an answer.
 fn refusal(reply: &Reply) -> (u16, String) {
     let description = reply.json().pointer("/errors/0/description").cloned().unwrap_or_default();
     (reply.status, description.as_str().unwrap_or_default().to_owned())
@@ -96,7 +97,7 @@ fn whatever_a_query_does_it_ends_at_its_deadline() {
             pattern(r"(a?){500}(a){500}\2b", long("a", 16)),
             pattern("(?:[^b]{0,5000}){50}b", long("a", 20)),
             pattern(r"(?<=a{1,100}b)a", long("a", 21)),
-            json!({"containsstrregex": long("a", 20), "pattern": "(a|aa)+$b"}),
+            json!({"containsstrregex": long("a", 12), "pattern": "(a|aa)+$b"}),
             json!({"replacestrregex": long("a", 20), "pattern": "a*?(?=a*b)", "replace": "b"}),
             json!({"casefold": long("\u{1e9e}\u{323}\u{307}", 22)}),
             json!({"titlecase": long("a b ", 22)}),
@@ -200,20 +201,19 @@ fn a_writer_does_not_keep_others_waiting() {
     });
 }
 
-/// What a query that is running with a token is answered once this has been answered with success.
+/// A query is running with a token while `deletion` is answered with success: both it and the next one are refused.
 async fn revoked_by(site: &Site, deletion: &Value, running: &Value) {
-    let query = Box::pin(site.ask_within(&site.tokens[0], running, 60_000));
-    let revocation = Box::pin(async {
-        // The query runs when it has been preempted once, or it has not begun: both must end.
-        site.endpoint.query(&site.server, &json!({"exists": {"ref": {"collection": "users"}, "id": 1}})).await;
+    let query = site.ask_within(&site.tokens[0], running, 60_000);
+    let revocation = async {
+        for _ in 0..10 {
+            // Meanwhile the query begins.
+            site.endpoint.query(&site.server, &json!({"exists": {"ref": {"collection": "users"}, "id": 1}})).await;
+        }
         assert_eq!(site.endpoint.ask(&site.server, deletion.to_string()).await.status, 200);
         let own = json!({"get": {"current_identity": null}}).to_string();
         assert_eq!(site.endpoint.ask(&site.tokens[0], own).await.status, 401);
-    });
-    let ((), reply) = match select(revocation, query).await {
-        Either::Left(((), query)) => ((), query.await),
-        Either::Right((reply, _)) => panic!("the query ended first: {}", reply.text),
     };
+    let (reply, ()) = futures_util::future::join(query, revocation).await;
     assert_eq!(reply.status, 401, "{}", reply.text);
 }
 
@@ -221,7 +221,8 @@ async fn revoked_by(site: &Site, deletion: &Value, running: &Value) {
 fn deleting_a_token_ends_its_running_query() {
     actix_rt::System::new().block_on(async {
         let minute = Duration::from_secs(60);
-        for running in [endless(&json!(1)), endless(&json!({"create": {"collection": "notes"}}))] {
+        let may_create = json!({"if": false, "then": {"create": {"collection": "notes"}}, "else": 1});
+        for running in [endless(&json!(1)), endless(&may_create)] {
             let site = Site::start_with(|settings| settings.limits.token_query = minute).await;
             revoked_by(&site, &site.delete_token(), &running).await;
         }
@@ -248,9 +249,11 @@ fn one_identity_runs_one_query_and_few_wait() {
         site.endpoint.query(&site.tokens[0], &json!(1)).await;
         let query = endless(&json!(1));
         let asked = (0..6).map(|_| site.ask_within(&site.tokens[0], &query, 60_000));
-        let mut statuses: Vec<u16> = join_all(asked).await.iter().map(|reply| reply.status).collect();
-        statuses.sort_unstable();
-        assert_eq!(statuses, [429, 429, 429, 503, 503, 503]);
+        let statuses: Vec<u16> = join_all(asked).await.iter().map(|reply| reply.status).collect();
+        let refused = statuses.iter().filter(|status| **status == 429).count();
+        // Two wait, and one runs if a thread has taken it before the third has come.
+        assert!((3..=4).contains(&refused), "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 503).count(), statuses.len() - refused);
     });
 }
 
