@@ -38,7 +38,7 @@ pub fn of_stream(group: Group, stream: usize) -> Vec<Item> {
 }
 
 /// Items that any of the streams has; of equal items as many as the stream has that has most.
-fn union<'i>(streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
+fn union(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
     let count = streams.len();
     merged(streams, descending, move |group| {
         let of = |stream: usize| group.iter().filter(|(number, _)| *number == stream).count();
@@ -48,7 +48,7 @@ fn union<'i>(streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>
 }
 
 /// Items that the first stream has and no other.
-fn difference<'i>(streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
+fn difference(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
     merged(streams, descending, |group| {
         if group.iter().any(|(stream, _)| *stream != 0) { Vec::new() } else { of_stream(group, 0) }
     })

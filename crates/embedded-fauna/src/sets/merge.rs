@@ -48,7 +48,7 @@ pub struct Merger<'i> {
 ///
 /// # Errors
 /// If reading the first pages fails.
-pub fn interleaved<'i>(streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
+pub fn interleaved(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
     Ok(Box::new(Merger::new(streams, descending, Strategy::Interleave)?))
 }
 

@@ -74,7 +74,7 @@ pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Out
 }
 
 /// Items one by one.
-pub fn flat<'i>(batches: Batches<'i>) -> Items<'i> {
+pub fn flat(batches: Batches<'_>) -> Items<'_> {
     let items = batches.flat_map(|batch| match batch {
         Ok(batch) => batch.items.into_iter().map(Ok).collect(),
         Err(halt) => vec![Err(halt)],
@@ -98,20 +98,19 @@ struct Source<'i> {
 }
 
 impl Source<'_> {
-    /// Reads until a partition has so many items waiting, or until the end.
-    fn fill(&mut self, context: &Context<'_>, number: usize, wanted: usize) -> Outcome<&mut VecDeque<Item>> {
+    /// Reads until a partition has more than so many items waiting, or until the end; takes a page of it.
+    fn page(&mut self, context: &Context<'_>, number: usize, size: usize) -> Outcome<Batch> {
         let partitions = self.waiting.len();
-        while self.waiting.get(number).is_some_and(|waiting| waiting.len() < wanted) {
+        while self.waiting.get(number).is_some_and(|waiting| waiting.len() <= size) {
             let Some(item) = self.items.next().transpose()? else { break };
             context.in_time()?;
             if let Some(waiting) = self.waiting.get_mut(partition_of(item.document, partitions)) {
                 waiting.push_back(item);
             }
         }
-        if number >= partitions {
-            self.waiting.resize_with(number + 1, VecDeque::new);
-        }
-        Ok(&mut self.waiting[number])
+        let Some(waiting) = self.waiting.get_mut(number) else { return Ok(Batch::default()) };
+        let has_next = waiting.len() > size;
+        Ok(Batch { items: waiting.drain(..waiting.len().min(size)).collect(), has_next })
     }
 }
 
@@ -122,11 +121,7 @@ fn partition<'i>(context: &'i Context<'i>, source: Rc<RefCell<Source<'i>>>, numb
         if is_finished {
             return None;
         }
-        let mut source = source.borrow_mut();
-        let batch = source.fill(context, number, size.saturating_add(1)).map(|waiting| {
-            let has_next = waiting.len() > size;
-            Batch { items: waiting.drain(..waiting.len().min(size)).collect(), has_next }
-        });
+        let batch = source.borrow_mut().page(context, number, size);
         is_finished = !matches!(&batch, Ok(Batch { has_next: true, .. }));
         Some(batch)
     }))

@@ -69,6 +69,8 @@ mod grammar {
     use super::Scope;
 
     type Match<'t, T> = Option<(T, &'t str)>;
+    /// A database path and a scope.
+    type Suffix<'t> = (Option<&'t str>, Scope);
 
     fn one_or_more_none_of<'t>(stop: &str, text: &'t str) -> Match<'t, &'t str> {
         let end = text.find(|character| stop.contains(character)).unwrap_or(text.len());
@@ -105,7 +107,7 @@ mod grammar {
         database.unwrap_or((None, text))
     }
 
-    fn auth_scope(text: &str) -> Match<'_, (Option<&str>, Scope)> {
+    fn auth_scope(text: &str) -> Match<'_, Suffix<'_>> {
         [built_in, custom, legacy_ref, doc_ref].iter().find_map(|what| {
             let (database, rest) = optional_database(text.strip_prefix(':')?);
             let (scope, rest) = what(rest)?;
@@ -114,7 +116,7 @@ mod grammar {
     }
 
     /// The secret, the database path and the scope; `None` where the text is no credential.
-    pub fn root(text: &str) -> Option<(&str, Option<(Option<&str>, Scope)>)> {
+    pub fn root(text: &str) -> Option<(&str, Option<Suffix<'_>>)> {
         let (secret, rest) = one_or_more_none_of("/,()&=:", text)?;
         let (scope, rest) = match auth_scope(rest) {
             Some((scope, rest)) => (Some(scope), rest),

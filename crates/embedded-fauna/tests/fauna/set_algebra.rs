@@ -79,7 +79,7 @@ async fn fill(endpoint: &Endpoint, random: &mut Random) -> (String, Vec<Thing>) 
     for id in 1..=DOCUMENTS {
         let number = |random: &mut Random, below: usize| i64::try_from(random.below(below)).unwrap();
         let (size, weight, other) = (number(random, 6), number(random, 3), 1 + number(random, 8));
-        let thing = Thing { id, kind: *random.pick(KINDS), size, weight, other };
+        let thing = Thing { id, kind: KINDS[random.below(KINDS.len())], size, weight, other };
         let data = json!({"object": {"kind": thing.kind, "size": size, "weight": weight, "other": other}});
         let create =
             json!({"create": {"ref": {"collection": "things"}, "id": id}, "params": {"object": {"data": data}}});

@@ -134,7 +134,7 @@ fn read(leaf: &Leaf, reading: &Reading<'_>, size: usize) -> Pages {
         return pages(&elements, size);
     }
     // One fifth more than its share is read of each partition.
-    let share = ((size as f64) / (leaf.partitions as f64) * 1.2).ceil() as usize;
+    let share = (size * 12).div_ceil(leaf.partitions * 10);
     let part = |number: usize| -> Vec<Element> {
         let of = |element: &&Element| partition(element.document, reading.collection, leaf.partitions) == number;
         elements.iter().filter(of).cloned().collect()
@@ -167,7 +167,7 @@ fn partition(document: i64, collection: i64, partitions: usize) -> usize {
         hash ^= hash >> shift;
         hash = hash.wrapping_mul(factor);
     }
-    (hash as i32).unsigned_abs() as usize % partitions
+    usize::try_from(hash.cast_signed().unsigned_abs()).unwrap() % partitions
 }
 
 /// Elements of one group and the streams they come from, the last one first.

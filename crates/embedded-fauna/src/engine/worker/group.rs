@@ -76,7 +76,7 @@ impl Worker {
                 Err(_closed) => {}
             }
         }
-        finish(&shared, group.commit(), members);
+        finish(&shared, &group.commit(), members);
         left
     }
 }
@@ -136,14 +136,14 @@ fn run(
 }
 
 /// Answers the jobs of a group.
-fn finish(shared: &Shared, committed: Outcome<bool>, members: Vec<Member>) {
+fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
     if matches!(committed, Ok(true)) {
         for query in members.iter().flat_map(|member| &member.revoked) {
             query.raise(Cause::Revoked);
         }
     }
     for Member { job, lane, answer, slow, .. } in members {
-        match &committed {
+        match committed {
             // The job that was interrupted has its answer; the others are run again.
             Ok(false) if job.interrupt.cause() == Cause::None => {
                 shared.scheduler.hand_back(job, lane, false);
