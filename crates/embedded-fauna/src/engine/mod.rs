@@ -111,6 +111,17 @@ impl Job {
     }
 }
 
+/// Interrupts a query that reads if nobody waits for its answer any more.
+struct CancelRead(Option<Arc<Interrupt>>);
+
+impl Drop for CancelRead {
+    fn drop(&mut self) {
+        if let Some(interrupt) = &self.0 {
+            interrupt.raise(Cause::TimedOut);
+        }
+    }
+}
+
 /// Runs requests on threads of its own.
 #[derive(Clone)]
 pub struct Engine {
@@ -168,6 +179,7 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let writes = request.looks_like_a_write();
         self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, reply }, lane);
+        let _cancelled = CancelRead((!writes).then(|| Arc::clone(&interrupt)));
         match tokio::time::timeout_at((interrupt.deadline() + GRACE).into(), answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_dropped)) => Answer::internal("the query ended without an answer"),
