@@ -1,6 +1,6 @@
 //! Runs queries, each in a transaction of its own, so that no client can keep the others waiting.
 //!
-//! Keys of the application (`admin`, `server`, `server-readonly`) have reader threads of their own and go first at the one writer.
+//! Keys of the application (all but those of the role `client`) have reader threads of their own and go first at the one writer.
 //! Everybody else has a lane: one query of an identity runs at a time, the others wait. A query of a lane that reads is given a
 //! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes only with
 //! others like it. One that writes makes room as soon as somebody else waits for the writer: it is rolled back and tried again
