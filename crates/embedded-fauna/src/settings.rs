@@ -41,7 +41,8 @@ pub enum Browsers {
     AsFaunaDb,
 }
 
-/// Limits that keep one client from slowing down the others.
+/// Limits that keep one client from slowing down the others. Those of tokens hold for keys of the role `client`, too, which are made
+/// for browsers, and for keys that are used as a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest that a query with a token may take, waiting included. A larger `x-query-timeout` is lowered to this.

@@ -1,6 +1,6 @@
 //! Runs queries, each in a transaction of its own, so that no client can keep the others waiting.
 //!
-//! Keys of the application (`admin`, `server`, `server-readonly`) have reader threads of their own and go first at the one writer.
+//! Keys of the application (all but those of the role `client`) have reader threads of their own and go first at the one writer.
 //! Everybody else has a lane: one query of an identity runs at a time, the others wait. A query of a lane that reads is given a
 //! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes only with
 //! others like it. One that writes makes room as soon as somebody else waits for the writer: it is rolled back and tried again
@@ -111,6 +111,17 @@ impl Job {
     }
 }
 
+/// Interrupts a query that reads if nobody waits for its answer any more.
+struct CancelRead(Option<Arc<Interrupt>>);
+
+impl Drop for CancelRead {
+    fn drop(&mut self) {
+        if let Some(interrupt) = &self.0 {
+            interrupt.raise(Cause::TimedOut);
+        }
+    }
+}
+
 /// Runs requests on threads of its own.
 #[derive(Clone)]
 pub struct Engine {
@@ -168,6 +179,7 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let writes = request.looks_like_a_write();
         self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, reply }, lane);
+        let _cancelled = CancelRead((!writes).then(|| Arc::clone(&interrupt)));
         match tokio::time::timeout_at((interrupt.deadline() + GRACE).into(), answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_dropped)) => Answer::internal("the query ended without an answer"),

@@ -159,13 +159,16 @@ fn hash(secret: &str) -> Vec<u8> {
 }
 
 fn lane_of(caller: &Caller) -> Lane {
-    match caller.permissions {
-        Permissions::Admin | Permissions::Server | Permissions::ServerReadOnly => Lane::Application,
-        Permissions::Client | Permissions::Predicate | Permissions::Roles { .. } => {
-            Lane::Identity(caller.identity.unwrap_or(match caller.source {
-                Source::Key(document) | Source::Token(document) => document,
-                Source::Root => Ref::to_collection(caller.database, 0),
-            }))
-        }
+    let document = match caller.source {
+        Source::Key(document) | Source::Token(document) => document,
+        Source::Root => Ref::to_collection(caller.database, 0),
+    };
+    let is_token = matches!(caller.source, Source::Token(_));
+    match (caller.identity, &caller.permissions) {
+        (Some(identity), _) => Lane::Identity(identity),
+        // A key for browsers.
+        (None, Permissions::Client) => Lane::Identity(document),
+        (None, _) if is_token => Lane::Identity(document),
+        (None, _) => Lane::Application,
     }
 }

@@ -25,7 +25,7 @@ const MAX_SLOW_FOR: Duration = Duration::from_secs(10);
 /// Callers that share a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// The application: keys with a built-in role other than `client`. No turns.
+    /// The application: keys, except those of the role `client` and those used as a document. No turns.
     Application,
     /// A user document, or a key or token that is none.
     Identity(Ref),

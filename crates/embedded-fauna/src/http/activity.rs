@@ -1,7 +1,7 @@
 //! What a connection is doing, so that an idle or a stuck one can be told from one that works.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ pub enum Standing {
 pub struct Activity {
     state: Mutex<State>,
     next: AtomicU64,
+    /// Whether a part of a request was not read.
+    has_unread: AtomicBool,
 }
 
 impl Activity {
@@ -41,7 +43,7 @@ impl Activity {
             blocked_since: None,
             standing: Standing::Unknown,
         };
-        Arc::new(Self { state: Mutex::new(state), next: AtomicU64::new(0) })
+        Arc::new(Self { state: Mutex::new(state), next: AtomicU64::new(0), has_unread: AtomicBool::new(false) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -53,6 +55,15 @@ impl Activity {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.lock().requests.insert(number, None);
         InProgress { activity: Arc::clone(self), number }
+    }
+
+    /// Notes that a part of a request was not read, so that the client may still be sending it.
+    pub fn leave_unread(&self) {
+        self.has_unread.store(true, Ordering::Release);
+    }
+
+    pub fn has_unread(&self) -> bool {
+        self.has_unread.load(Ordering::Acquire)
     }
 
     /// Notes that bytes wait for the client to read.

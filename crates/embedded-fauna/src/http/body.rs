@@ -176,6 +176,9 @@ impl RequestBody {
 
     /// Reads and forgets the rest of a body that nobody needs, if it is short and already here.
     pub async fn drain(&mut self) {
+        if self.incoming.size_hint().lower() > u64::try_from(DRAINED).unwrap_or(u64::MAX) {
+            return;
+        }
         let start = self.length;
         let rest = async {
             while let Some(Ok(frame)) = self.incoming.frame().await {

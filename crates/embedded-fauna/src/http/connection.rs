@@ -12,8 +12,8 @@ use super::activity::Activity;
 use super::limits::{DRAINED, LINGER};
 use super::server::Slot;
 
-/// A connection that notes its activity. When it is dropped, what the client still sends is read for a moment: closing a socket
-/// with unread bytes resets it, and the client would lose the answer.
+/// A connection that notes its activity. If a part of a request was not read, it is read on for a moment after the end: closing a
+/// socket with unread bytes resets it, and the client would lose the answer.
 pub struct Connection {
     /// `None` only while it is dropped.
     stream: Option<TcpStream>,
@@ -79,6 +79,9 @@ impl AsyncWrite for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if !self.activity.has_unread() {
+            return;
+        }
         let (Some(stream), Ok(runtime)) = (self.stream.take(), tokio::runtime::Handle::try_current()) else { return };
         let slot = self.slot.take();
         runtime.spawn(async move {

@@ -72,6 +72,9 @@ pub async fn handle(
     if !body.is_finished() {
         body.drain().await;
     }
+    if !body.is_finished() {
+        peer.activity.leave_unread();
+    }
     let headers = headers.ok();
     let answering = Answering {
         request: &request,

@@ -309,3 +309,17 @@ fn a_stop_does_not_wait_for_a_query_that_needs_hours() {
         assert!(client.get(format!("{url}/ping")).send().await.is_err());
     });
 }
+
+#[test]
+fn a_query_whose_client_is_gone_ends() {
+    actix_rt::System::new().block_on(async {
+        let minute = Duration::from_secs(60);
+        let site = Site::start_with(|settings| settings.limits.token_query = minute).await;
+        let Site { endpoint, tokens, .. } = &site;
+        let request = endpoint.client.post(&endpoint.url).bearer_auth(&tokens[0]).timeout(Duration::from_millis(500));
+        let gone = request.header("x-faunadb-api-version", "4").body(endless(&json!(1)).to_string()).send().await;
+        assert!(gone.is_err_and(|error| error.is_timeout()));
+        let next = site.ask_within(&tokens[0], &json!({"add": [1, 1]}), 20_000).await;
+        assert_eq!(next.status, 200, "the identity's next query runs: {}", next.text);
+    });
+}

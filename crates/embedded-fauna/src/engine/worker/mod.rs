@@ -31,7 +31,7 @@ const QUICK_WRITE: Duration = Duration::from_millis(25);
 /// The same for a lane whose queries have been slow.
 const SLOW_WRITE: Duration = Duration::from_millis(2);
 /// Parts (16 bytes of text, or a value) of all values that a query with an application's key makes.
-const APPLICATION_PARTS: usize = 1 << 24;
+const APPLICATION_PARTS: usize = 1 << 25;
 /// The same for any other query.
 const LANE_PARTS: usize = 1 << 22;
 /// Bytes that a query of the application may read (see [`Attempt::read_limit`]).
