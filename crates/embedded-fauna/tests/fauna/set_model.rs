@@ -53,6 +53,8 @@ pub struct Reading<'r> {
 }
 
 type Pages = Vec<Vec<Element>>;
+/// Leaves some elements of a group.
+type Select<'s> = &'s dyn Fn(&Group) -> Vec<Element>;
 type Compare<'c> = &'c dyn Fn(&Element, &Element) -> Ordering;
 
 impl Reading<'_> {
@@ -111,7 +113,7 @@ fn snapshot(set: &Set, reading: &Reading<'_>, size: usize) -> Pages {
             let whole = whole.map(|cursor| Element { document, ..cursor.clone() });
             let reading = Reading { cursor: whole.as_ref().or(reading.cursor), ..*reading };
             let all = sets.iter().map(|set| snapshot(set, &reading, size).concat());
-            vec![common(all.collect(), &order)]
+            vec![common(&all.collect::<Vec<_>>(), &order)]
         }
         Set::Distinct(source) => aligned(&snapshot(source, reading, size)).iter().map(|page| distinct(page)).collect(),
     }
@@ -223,6 +225,20 @@ impl Queue<'_> {
         }
     }
 
+    /// Reads the next page of a stream, and of those that have five elements left or fewer.
+    fn fetch(&mut self, stream: usize, next: VecDeque<Vec<Element>>) {
+        let mut fetched = vec![(stream, next)];
+        for (stream, left, mut next) in std::mem::take(&mut self.entries) {
+            if left.len() <= 5 {
+                fetched.extend(next.take().map(|next| (stream, next)));
+            }
+            self.enqueue((stream, left, next));
+        }
+        for (stream, pages) in fetched {
+            self.enqueue(entry(stream, pages));
+        }
+    }
+
     fn dequeue(&mut self) -> Entry {
         let first = self.entries.swap_remove(0);
         let (mut k, n) = (1, self.entries.len());
@@ -241,12 +257,13 @@ impl Queue<'_> {
     }
 }
 
+fn entry(stream: usize, mut pages: VecDeque<Vec<Element>>) -> Entry {
+    let page = pages.pop_front().unwrap_or_default();
+    (stream, page.into(), (!pages.is_empty()).then_some(pages))
+}
+
 /// `PageMerger.result`, with groups that `select` looks through, or without.
-fn merge(streams: Vec<Pages>, order: Compare<'_>, select: Option<&dyn Fn(&Group) -> Vec<Element>>) -> Pages {
-    let entry = |stream: usize, mut pages: VecDeque<Vec<Element>>| {
-        let page = pages.pop_front().unwrap_or_default();
-        (stream, page.into(), (!pages.is_empty()).then_some(pages))
-    };
+fn merge(streams: Vec<Pages>, order: Compare<'_>, select: Option<Select<'_>>) -> Pages {
     let mut queue = Queue { entries: Vec::new(), order };
     for (stream, pages) in streams.into_iter().enumerate() {
         queue.enqueue(entry(stream, pages.into()));
@@ -257,20 +274,7 @@ fn merge(streams: Vec<Pages>, order: Compare<'_>, select: Option<&dyn Fn(&Group)
         if first.1.is_empty() {
             let Some(next) = first.2 else { continue };
             result.push(std::mem::take(&mut page));
-            let mut fetched = vec![(first.0, next)];
-            for (stream, left, next) in std::mem::take(&mut queue.entries) {
-                let next = match next {
-                    Some(next) if left.len() <= 5 => {
-                        fetched.push((stream, next));
-                        None
-                    }
-                    next => next,
-                };
-                queue.enqueue((stream, left, next));
-            }
-            for (stream, pages) in fetched {
-                queue.enqueue(entry(stream, pages));
-            }
+            queue.fetch(first.0, next);
             continue;
         }
         let mut slice = Vec::new();
@@ -307,7 +311,7 @@ fn merge(streams: Vec<Pages>, order: Compare<'_>, select: Option<&dyn Fn(&Group)
 }
 
 /// Elements of the first stream as far as all others have equal ones.
-fn common(streams: Vec<Vec<Element>>, order: Compare<'_>) -> Vec<Element> {
+fn common(streams: &[Vec<Element>], order: Compare<'_>) -> Vec<Element> {
     let mut others: Vec<VecDeque<Element>> = streams[1..].iter().cloned().map(VecDeque::from).collect();
     let mut found = Vec::new();
     for element in &streams[0] {
@@ -317,7 +321,8 @@ fn common(streams: Vec<Vec<Element>>, order: Compare<'_>) -> Vec<Element> {
             }
             other.front().is_some_and(|head| order(head, element).is_eq())
         };
-        if others.iter_mut().map(take).fold(true, |all, one| all && one) {
+        let having = others.iter_mut().map(take).filter(|has| *has).count();
+        if having == others.len() {
             for other in &mut others {
                 other.pop_front();
             }
