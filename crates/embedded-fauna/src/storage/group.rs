@@ -75,18 +75,18 @@ impl Group<'_> {
     /// # Errors
     /// If the storage fails: then nothing of it has happened either.
     pub fn commit(self) -> Outcome<bool> {
-        let Self { inner, known, is_dirty, .. } = self;
-        let committed = if inner.is_autocommit() {
-            Ok(false)
-        } else if is_dirty {
-            inner.commit().map(|()| true)
-        } else {
-            inner.rollback().map(|()| true)
-        };
-        if !matches!(committed, Ok(true)) {
-            known.forget();
+        let Self { inner, is_dirty, .. } = self;
+        if inner.is_autocommit() {
+            return Ok(false);
         }
-        Ok(committed?)
+        // What the connection knows of the schema has the version of the last member; the next transaction sees another one if
+        // that did not become durable.
+        if is_dirty {
+            inner.commit()?
+        } else {
+            inner.rollback()?
+        }
+        Ok(true)
     }
 
     fn execute(&self, sql: &str) -> Outcome<()> {
@@ -104,6 +104,15 @@ mod tests {
     use crate::storage::File;
 
     const DATABASE: i64 = 0;
+
+    /// A clock that stands still, so that a second attempt gets the commit time of the first.
+    struct Still;
+
+    impl crate::Clock for Still {
+        fn now_micros(&self) -> i64 {
+            1_800_000_000_000_000
+        }
+    }
 
     /// Gives a collection a name, and then keeps it, takes it back or fails.
     fn name(group: &mut Group<'_>, id: i64, name: &str, outcome: Outcome<bool>) -> Outcome<i64> {
@@ -145,7 +154,7 @@ mod tests {
     #[test]
     fn a_lost_group_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
-        let file = File::open(&directory.path().join("file"), Arc::new(crate::SystemClock)).unwrap();
+        let file = File::open(&directory.path().join("file"), Arc::new(Still)).unwrap();
         let mut writer = file.connect().unwrap();
         let mut group = writer.group().unwrap();
         name(&mut group, 2001, "a", Ok(true)).unwrap();
@@ -157,6 +166,13 @@ mod tests {
         group.inner.execute_batch("rollback").unwrap();
         assert!(group.is_lost());
         assert!(!group.commit().unwrap());
-        assert_eq!(names(&mut writer, ["a", "b", "c"]), [None, None, None], "nor in what the connection remembers");
+        let mut group = writer.group().unwrap();
+        name(&mut group, 2002, "b", Ok(true)).unwrap();
+        assert!(group.commit().unwrap());
+        assert_eq!(
+            names(&mut writer, ["a", "b", "c"]),
+            [None, Some(2002), None],
+            "nor in what the connection remembers"
+        );
     }
 }

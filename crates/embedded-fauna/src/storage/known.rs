@@ -80,13 +80,9 @@ pub struct Known {
 impl Known {
     /// Forgets everything unless it is of this version.
     pub fn keep_only(&self, version: i64) {
-        if self.version.replace(version) != version {
-            self.forget();
+        if self.version.replace(version) == version {
+            return;
         }
-    }
-
-    /// Forgets everything.
-    pub fn forget(&self) {
         self.documents.clear();
         self.ids.clear();
         self.named.clear();
