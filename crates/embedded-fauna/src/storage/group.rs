@@ -82,9 +82,9 @@ impl Group<'_> {
         // What the connection knows of the schema has the version of the last member; the next transaction sees another one if
         // that did not become durable.
         if is_dirty {
-            inner.commit()?
+            inner.commit()?;
         } else {
-            inner.rollback()?
+            inner.rollback()?;
         }
         Ok(true)
     }
