@@ -3,12 +3,9 @@
 //! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
 
 mod accounts;
-<<<<<<< HEAD
 mod doctor;
-=======
 #[cfg(feature = "embedded-fauna")]
 mod embedded;
->>>>>>> main
 mod extensions;
 mod fauna_backend;
 mod features;

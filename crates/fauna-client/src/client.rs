@@ -262,11 +262,6 @@ impl<Who> As<Who> {
         Self { client: Client { deadline, ..self.client.clone() }, secret: self.secret.clone(), who: PhantomData }
     }
 
-    /// The secret it asks with.
-    pub fn secret(&self) -> &SecretString {
-        &self.secret
-    }
-
     /// The client it asks through.
     pub fn client(&self) -> &Client {
         &self.client

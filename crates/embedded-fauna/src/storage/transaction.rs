@@ -1,10 +1,11 @@
 //! One request's view of the file.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref as Borrowed, RefCell};
 use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::interrupt::{Attempt, ROW};
 use super::known::{Answers, Known};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
@@ -22,13 +23,51 @@ pub struct Transaction<'c> {
     is_dirty: Cell<bool>,
     /// Whether schema has been written, so that what is known of it does not hold.
     is_schema_dirty: Cell<bool>,
+    /// The documents written so far; one written twice is there twice.
+    written: RefCell<Vec<Ref>>,
+    attempt: Attempt,
+    /// How much more may be read.
+    read_left: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
     /// Over a connection that has begun a transaction.
-    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64) -> Self {
+    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
-        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty }
+        let written = RefCell::new(Vec::new());
+        let (commit, read_left) = (snapshot + 1, Cell::new(attempt.read_limit));
+        Self { connection, known, snapshot, commit, is_dirty, is_schema_dirty, written, attempt, read_left }
+    }
+
+    /// Checks that the query may go on.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn in_time(&self) -> Outcome<()> {
+        self.attempt.in_time()
+    }
+
+    /// Checks that the query may go on with one more row of so many bytes: one statement can give very many.
+    ///
+    /// # Errors
+    /// If it was interrupted, or has read too much.
+    pub(super) fn row(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let Some(left) = self.read_left.get().checked_sub(bytes.saturating_add(ROW)) else {
+            return Err(Fault::BadRequest("The query reads too much.".to_owned()).into());
+        };
+        self.read_left.set(left);
+        Ok(())
+    }
+
+    /// The documents written so far; one written twice is there twice.
+    pub fn written(&self) -> Borrowed<'_, Vec<Ref>> {
+        self.written.borrow()
+    }
+
+    /// Whether schema has been written, which includes databases and what hangs on them.
+    pub fn is_schema_dirty(&self) -> bool {
+        self.is_schema_dirty.get()
     }
 
     /// The time that reads see, in microseconds: what `now` says.
@@ -64,6 +103,7 @@ impl<'c> Transaction<'c> {
 
     /// Notes that a document has been written.
     pub(super) fn wrote_document(&self, document: Ref) {
+        self.written.borrow_mut().push(document);
         if document.is_schema() { self.wrote_schema() } else { self.wrote() }
     }
 
