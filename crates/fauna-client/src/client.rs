@@ -24,7 +24,6 @@ use crate::{Error, error, fql};
 
 /// A FaunaDB node closes idle connections after 5 s; ours go first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much earlier than us Fauna is told to give up, so that its answer is still heard.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
@@ -36,11 +35,9 @@ const QUERY_BYTES_MAX: usize = 8 << 20;
 const RETRIES_INSIDE: &str = "7";
 /// How often a contended query is sent, with pauses that double up to [`PAUSE_MAX`].
 const TRIES_CONTENDED: u32 = 12;
-/// How often it is sent where Fauna does not answer.
 const TRIES_UNAVAILABLE: u32 = 3;
 /// The first pause between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
-/// The longest.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
 /// Where Fauna is, and the connections to it. Clones share them.
@@ -50,16 +47,13 @@ pub struct Client {
     http: reqwest::Client,
     /// The root of the endpoint.
     endpoint: Url,
-    /// How long one query may take, repetitions included.
     deadline: Duration,
     /// The latest transaction seen, microseconds: every query reads at least that, whichever node answers.
     last_seen: Arc<AtomicI64>,
 }
 
-/// Whether it matters that a query is run twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
-    /// Once at most.
     Once,
     /// Twice is the same as once.
     Idempotent,
@@ -159,14 +153,12 @@ impl Client {
     }
 }
 
-/// A successful answer.
 #[derive(Deserialize)]
 struct Answer<T> {
     /// The value of the query.
     resource: T,
 }
 
-/// When the transaction of an answer was, microseconds.
 fn transaction_time(headers: &HeaderMap) -> Option<i64> {
     headers.get("x-txn-time")?.to_str().ok()?.parse().ok()
 }
@@ -177,7 +169,6 @@ fn unheard(failure: reqwest::Error) -> Error {
     if failure.is_connect() { Error::Unavailable(failure.to_string()) } else { Error::Unanswered(failure.to_string()) }
 }
 
-/// How often a query that failed so may be sent in all.
 fn tries_max(failure: &Error, effect: Effect) -> u32 {
     match (failure, effect) {
         (Error::Contended, _) => TRIES_CONTENDED,
@@ -229,11 +220,8 @@ pub enum Admin {}
 /// Somebody who can ask Fauna.
 #[derive(Clone)]
 pub struct As<Who> {
-    /// Whom to ask.
     client: Client,
-    /// Who asks.
     secret: SecretString,
-    /// Which kind of secret that is.
     who: PhantomData<Who>,
 }
 

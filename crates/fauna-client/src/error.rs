@@ -29,11 +29,9 @@ pub enum Error {
     /// Any other refusal: the query or the schema is not what it should be.
     #[error("Fauna refuses ({status}, {code}): {description}")]
     Refused {
-        /// HTTP status.
         status: u16,
         /// Fauna's own name of the error.
         code: String,
-        /// Fauna's explanation.
         description: String,
     },
     /// Too many wrote to one document at once. Nothing was written.
@@ -59,7 +57,6 @@ pub enum Error {
 /// The body of a refusal.
 #[derive(Deserialize)]
 struct Refusal {
-    /// One at least.
     errors: Vec<Fault>,
 }
 
@@ -68,10 +65,8 @@ struct Refusal {
 struct Fault {
     /// Fauna's name of it.
     code: String,
-    /// For people.
     #[serde(default)]
     description: String,
-    /// What went wrong inside a stored function.
     #[serde(default)]
     cause: Vec<Fault>,
 }

@@ -371,7 +371,6 @@ mod tests {
         })
     }
 
-    /// What Fauna makes of it; nothing where it would evaluate something.
     fn read_by_fauna(wire: &Value) -> Option<Value> {
         match wire {
             Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),

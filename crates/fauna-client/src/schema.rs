@@ -32,9 +32,7 @@ pub struct Definition {
     create: &'static str,
     /// The reference it will have.
     reference: Expr,
-    /// Its fields.
     params: Expr,
-    /// Whether an existing one is brought up to date.
     renewed: bool,
 }
 
@@ -79,7 +77,6 @@ fn role_with(name: &str, fields: Vec<(&str, Expr)>) -> Definition {
 pub struct Index {
     /// Its fields so far.
     fields: Vec<(&'static str, Expr)>,
-    /// Its name.
     name: String,
 }
 
@@ -153,7 +150,6 @@ impl Privilege {
         self.with(action, fql::query(predicate))
     }
 
-    /// Adds an action.
     fn with(mut self, action: &'static str, permission: Expr) -> Self {
         self.actions.push((action, permission));
         self

@@ -15,18 +15,14 @@ pub struct Ref {
     pub id: DocumentId,
 }
 
-/// `{"@ref": {"id": …, "collection": …}}`.
 #[derive(Deserialize)]
 struct RefForm {
-    /// The escape.
     #[serde(rename = "@ref")]
     inner: RefFields,
 }
 
-/// What a reference says; of its collection nothing is needed here.
 #[derive(Deserialize)]
 struct RefFields {
-    /// Document id.
     id: DocumentId,
 }
 
@@ -64,10 +60,8 @@ impl Time {
     }
 }
 
-/// `{"@ts": …}`.
 #[derive(Deserialize)]
 struct TimeForm {
-    /// The escape.
     #[serde(rename = "@ts")]
     text: String,
 }

@@ -7,10 +7,7 @@ use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
 use crate::storage::{Entry, Past, Stored, expiry};
 
-/// Writes a version of a document.
-///
-/// # Errors
-/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+/// Writes a new version of a document. A violated unique index is reported at `position`.
 pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Position) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     let ts = context.transaction().commit_time();
@@ -19,20 +16,14 @@ pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position:
     context.transaction().put(document, fields)
 }
 
-/// Ends a document.
-///
-/// # Errors
-/// Where the endpoint fails.
+/// Deletes a document and its index entries; its last version stays in the history.
 pub fn delete(context: &Context<'_>, document: Ref) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     move_entries(context, document, old.as_ref(), None, &Position::root())?;
     context.transaction().remove(document)
 }
 
-/// Replaces the history of a document.
-///
-/// # Errors
-/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+/// Replaces the history of a document. A violated unique index is reported at `position`.
 pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position: &Position) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     let new = versions.last().and_then(|last| Some(Stored { ts: last.ts, fields: Arc::clone(last.fields.as_ref()?) }));
@@ -40,7 +31,7 @@ pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position
     context.transaction().rewrite(document, versions)
 }
 
-/// Moves the entries of a document from those of its old version to those of its new one.
+/// Replaces the entries of the old version of a document by those of the new one.
 fn move_entries(
     context: &Context<'_>,
     document: Ref,
@@ -86,17 +77,13 @@ fn require_unique(context: &Context<'_>, index: &Index, entry: &Entry, position:
     Ok(())
 }
 
-/// How many bytes of a sort key stand for the document: a tag, the id, the collection.
+/// Length in bytes of the document part of a sort key: a tag, the id, the collection.
 const SORTED_REF: usize = 17;
 
-/// How many documents are read at once while an index is built.
 const BATCH: usize = 256;
 
-/// Fills a new index with the documents that exist and with what is kept of their histories. Nobody looks whether it is unique: a
-/// document that has its entry already keeps it.
-///
-/// # Errors
-/// Where the endpoint fails.
+/// Builds a new index from the existing documents and their history. Uniqueness is not checked, as in FaunaDB: documents that
+/// violate it keep their entries.
 pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outcome<()> {
     let Some(index) = index(context, reference)? else { return Ok(()) };
     for collection in collections {
@@ -115,7 +102,6 @@ pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outc
     Ok(())
 }
 
-/// Gives an index the entries that the versions of a document have had.
 fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcome<()> {
     let transaction = context.transaction();
     let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();

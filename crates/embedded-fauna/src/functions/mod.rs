@@ -1,4 +1,4 @@
-//! The forms of the language, grouped as FaunaDB groups them.
+//! The functions of FQL v4 ("forms" on the wire), grouped as in FaunaDB.
 //!
 //! To add a form: write `fn it(context: &Context<'_>, call: &FormCall) -> Outcome<Value>` in the file of its group and a line in
 //! that file's `FORMS`: the keys (the naming one first, the optional ones with `Key::optional`, lambdas with `Key::lambda`), what
@@ -41,7 +41,7 @@ use std::sync::LazyLock;
 
 use crate::evaluator::Forms;
 
-/// All forms.
+/// The table of all forms, built on first use.
 pub fn forms() -> &'static Forms {
     static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         Forms::new(&[

@@ -1,4 +1,4 @@
-//! A thread's own connection to the file, and its transactions.
+//! A SQLite connection with its schema cache; each thread has its own.
 
 use std::time::Duration;
 
@@ -9,19 +9,14 @@ use super::known::Known;
 use super::{File, Transaction};
 use crate::ir::Outcome;
 
-/// How many statements stay prepared: all there are.
 const STATEMENTS: usize = 128;
-/// How much of the file each connection keeps in memory, in KiB (negative: that is how SQLite tells it from pages). The system
-/// keeps the rest at hand: more here made nothing faster, among a million documents neither.
+/// Page cache of a connection in KiB (SQLite takes a negative number as KiB). The operating system caches the rest; a larger value
+/// was not faster with a million documents.
 const CACHE: i32 = -2_048;
 
-/// A connection, with what it knows of the schema.
 pub struct Connection {
-    /// The connection itself.
     inner: rusqlite::Connection,
-    /// What it knows of the schema.
     known: Known,
-    /// The file.
     file: File,
 }
 
@@ -37,7 +32,7 @@ impl Connection {
         inner.pragma_update(None, "synchronous", "full")?;
         inner.pragma_update(None, "cache_size", CACHE)?;
         inner.pragma_update(None, "temp_store", "memory")?;
-        // A plan does not depend on what is asked for; otherwise SQLite plans anew for every page, because it looks at its limit.
+        // Query plans must not depend on bound values; otherwise SQLite prepares the statement again for every page limit.
         inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         inner.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { inner, known: Known::default(), file })
@@ -48,10 +43,7 @@ impl Connection {
         &self.inner
     }
 
-    /// Runs something that only reads.
-    ///
-    /// # Errors
-    /// Where the storage fails, or what runs.
+    /// Runs a read transaction.
     pub fn read<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
         let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
         let (last_commit, schema) = counters(&guard)?;
@@ -60,10 +52,8 @@ impl Connection {
         run(&Transaction::new(&guard, &self.known, snapshot))
     }
 
-    /// Runs something that may write, alone; commits what it wrote if it says so.
-    ///
-    /// # Errors
-    /// Where the storage fails, or what runs: then nothing is written.
+    /// Runs a write transaction; there is one at a time. Commits if `run` returns `true` and has written; on an error nothing is
+    /// written.
     pub fn write<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
         let guard = self.inner.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (last_commit, schema) = counters(&guard)?;

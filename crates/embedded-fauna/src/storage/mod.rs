@@ -1,6 +1,7 @@
-//! Documents, their history, names and index entries, in one SQLite file.
+//! Documents, their history, names and index entries in one SQLite file: one writer and several readers (WAL).
 //!
-//! Rows and their transaction, nothing else: what a document means, who may see it and which entries it has is decided above.
+//! This module reads and writes rows. Permissions, validation and the computation of index entries are decided by its callers.
+//! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
 mod codec;
 mod connection;

@@ -1,4 +1,4 @@
-//! One request's view of the file.
+//! A read or write transaction of one request.
 
 use std::cell::Cell;
 use std::hash::Hash;
@@ -16,11 +16,10 @@ pub struct Transaction<'c> {
     known: &'c Known,
     /// The time that reads see, in microseconds.
     pub(super) snapshot: i64,
-    /// The time of what is written.
+    /// Time of the writes.
     pub(super) commit: i64,
-    /// Whether anything has been written.
     is_dirty: Cell<bool>,
-    /// Whether schema has been written, so that what is known of it does not hold.
+    /// Schema has been written, so the schema cache must not be used.
     is_schema_dirty: Cell<bool>,
 }
 
@@ -31,22 +30,21 @@ impl<'c> Transaction<'c> {
         Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty }
     }
 
-    /// The time that reads see, in microseconds: what `now` says.
+    /// Snapshot time in microseconds; the value of `now()`.
     pub const fn snapshot(&self) -> i64 {
         self.snapshot
     }
 
-    /// The time of what is written, in microseconds.
+    /// Time of this transaction's writes in microseconds: one after the snapshot.
     pub const fn commit_time(&self) -> i64 {
         self.commit
     }
 
-    /// Whether anything has been written.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty.get()
     }
 
-    /// A stored time as the language sees it.
+    /// A stored time as a value: the time of this transaction is not known to the query yet.
     pub const fn stamp(&self, ts: i64) -> Stamp {
         if ts == self.commit { Stamp::Now } else { Stamp::At(ts) }
     }
@@ -67,7 +65,6 @@ impl<'c> Transaction<'c> {
         if document.is_schema() { self.wrote_schema() } else { self.wrote() }
     }
 
-    /// What is known of the schema, or what `find` finds of it.
     pub(super) fn known<Q: Eq + Hash, A: Clone>(
         &self,
         answers: impl FnOnce(&Known) -> &Answers<Q, A>,
@@ -87,9 +84,6 @@ impl<'c> Transaction<'c> {
     }
 
     /// Writes down when this transaction commits, also as the version of the schema if that is what it has written.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub(super) fn note_commit(&self) -> Outcome<()> {
         let sql = "insert into counters (name, value) values (?1, ?2) on conflict (name) do update set value = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -13,7 +13,6 @@ use super::endpoint::ROOT;
 
 /// The variable that tells the process to be killed where its files are.
 const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
-/// How many writes are begun.
 const WRITES: u32 = 1000;
 /// After how many answers the process is killed.
 const ENOUGH: usize = 400;

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, ROOT};
 
-/// How long the past may always be read, and a minute more.
 const PAST: Duration = Duration::from_secs(16 * 60);
-/// A day.
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// An endpoint with two collections, the second with a month of history, and an index over both.
@@ -46,7 +44,6 @@ async fn tidy(endpoint: &Endpoint) {
     }
 }
 
-/// How many rows a collection has in a table.
 fn rows(endpoint: &Endpoint, table: &str) -> i64 {
     let place = if table.contains("entries") { "index_id >= 0" } else { "collection >= 1024" };
     let sql = format!("select count(*) from {table} where {place}");

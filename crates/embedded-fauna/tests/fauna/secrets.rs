@@ -14,7 +14,6 @@ const TIMES: usize = 12;
 
 /// A person with a token, in a database with one role for people.
 struct World {
-    /// The endpoint.
     endpoint: Endpoint,
     /// A server key of the database.
     server: String,
@@ -23,7 +22,6 @@ struct World {
 }
 
 impl World {
-    /// Sets it up.
     async fn start() -> Self {
         let endpoint = Endpoint::start().await;
         let (admin, server) = endpoint.child("secrets").await;
