@@ -9,6 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
@@ -29,6 +30,9 @@ const READERS: usize = 3;
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// How long requests that write go first while there is more to prune.
 const TIDY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Time-out of queries that do not come over HTTP.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What a request asks for.
 #[derive(Clone, Debug)]
@@ -69,6 +73,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// A query that may write, with the current version of the API.
+    pub fn query(secret: &SecretString, query: String) -> Self {
+        Self {
+            asked: Asked::Query { body: query.into_bytes(), may_write: true, streams: false },
+            secret: Some(secret.expose_secret().to_owned()),
+            version: ApiVersion::V4,
+            timeout: LOCAL_TIMEOUT,
+        }
+    }
+
     /// Whether a reader would most probably only hand it on. Where that is wrong, the writer reads.
     fn looks_like_a_write(&self) -> bool {
         matches!(&self.asked, Asked::Query { body, may_write: true, .. } if forms().signatures.names_a_write(body))

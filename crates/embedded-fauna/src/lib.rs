@@ -34,6 +34,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 pub use clock::{Clock, SystemClock};
+pub use storage::{DirectoryLock, backup};
 
 use engine::{Engine, Threads};
 use http::Endpoint;
@@ -75,6 +76,7 @@ pub struct Running {
     served: JoinHandle<std::io::Result<()>>,
     /// What runs queries.
     threads: Threads,
+    engine: Engine,
 }
 
 impl Running {
@@ -83,11 +85,21 @@ impl Running {
         self.address
     }
 
+    /// Runs a query, as JSON in FQL v4's wire format, without HTTP. Returns the JSON of the answer.
+    ///
+    /// # Errors
+    /// The JSON of the failure, as it would be sent to a client.
+    pub async fn query(&self, secret: &SecretString, query: String) -> Result<String, String> {
+        let answer = self.engine.run(engine::Request::query(secret, query)).await;
+        if answer.is_failure() { Err(answer.body) } else { Ok(answer.body) }
+    }
+
     /// Stops it: no new requests, then waits for those that are running and closes the file, which is whole then: nothing of
     /// it is left in its log.
     pub async fn stop(self) {
         self.handle.stop(true).await;
         let _stopped = self.served.await;
+        drop(self.engine);
         let (closed, told) = oneshot::channel();
         let threads = self.threads;
         thread::spawn(move || {
@@ -119,8 +131,8 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
     let (engine, threads) = opened.await.map_err(std::io::Error::from)??;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
-    let endpoint = Endpoint { engine, clock: settings.clock };
+    let endpoint = Endpoint { engine: engine.clone(), clock: settings.clock };
     let server = http::serve(listener, endpoint)?;
     let handle = server.handle();
-    Ok(Running { address, handle, served: actix_rt::spawn(server), threads })
+    Ok(Running { address, handle, served: actix_rt::spawn(server), threads, engine })
 }

@@ -3,6 +3,7 @@
 //! This module reads and writes rows. Permissions, validation and the computation of index entries are decided by its callers.
 //! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
+mod backup;
 mod codec;
 mod connection;
 mod databases;
@@ -11,15 +12,18 @@ mod entries;
 mod file;
 mod history;
 mod known;
+mod lock;
 mod names;
 mod prune;
 mod transaction;
 
+pub use backup::backup;
 pub use codec::encode;
 pub use connection::Connection;
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
 pub use file::File;
 pub use history::{Past, version_at};
+pub use lock::DirectoryLock;
 pub use prune::ALWAYS_KEPT;
 pub use transaction::Transaction;

@@ -10,6 +10,7 @@ mod endpoint;
 mod fuzz;
 mod limits;
 mod past;
+mod program;
 mod secrets;
 mod steps;
 mod test_clock;
