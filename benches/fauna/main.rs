@@ -121,14 +121,8 @@ async fn endpoint_starts(directory: &Path) -> (f64, f64) {
 async fn start_endpoint(file: &Path) -> embedded_fauna::Running {
     let listen = "127.0.0.1:0".parse().unwrap();
     let root_key = SecretString::from(ROOT);
-    embedded_fauna::start(embedded_fauna::Settings {
-        listen,
-        file: file.to_owned(),
-        root_key,
-        clock: std::sync::Arc::new(Clock::system()),
-    })
-    .await
-    .unwrap()
+    let clock = std::sync::Arc::new(Clock::system());
+    embedded_fauna::start(embedded_fauna::Settings::new(listen, file.to_owned(), root_key, clock)).await.unwrap()
 }
 
 /// The site, and how many milliseconds it took to start.

@@ -97,12 +97,7 @@ async fn embedded(
     };
     let file = config.data_dir.join("fauna.sqlite");
     crate::keyfile::make_private(&file).map_err(|cause| opening::refused_files(&file, cause))?;
-    let settings = embedded_fauna::Settings {
-        listen,
-        file: file.clone(),
-        root_key: root_key.clone(),
-        clock: Arc::new(clock.clone()),
-    };
+    let settings = embedded_fauna::Settings::new(listen, file.clone(), root_key.clone(), Arc::new(clock.clone()));
     let running = embedded_fauna::start(settings).await.map_err(|error| match error {
         embedded_fauna::Error::Start(cause) => opening::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
         embedded_fauna::Error::File(cause) => opening::refused_files(&file, cause),

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::engine::Reply;
-use super::evaluator::{Caller, Context};
+use super::engine::AuthenticatedReply;
+use super::evaluator::Context;
 use super::ir::{ApiVersion, Failure, Fault, FieldFailure, Halt, Outcome, Position, Ref, Set, Step, Value};
 use super::wire::{Names, Unreadable, Writer, escape};
 
@@ -37,9 +37,27 @@ impl Answer {
         Self::new(status, body, txn_time)
     }
 
-    /// Nobody knows the secret.
-    pub fn unauthorized(now: i64) -> Self {
-        Self::protocol(401, "unauthorized", "Unauthorized", Some(now))
+    /// The secret is not valid.
+    pub fn unauthorized(now: Option<i64>) -> Self {
+        Self::protocol(401, "unauthorized", "Unauthorized", now)
+    }
+
+    /// The query did not end in time: it may or may not have been committed. 440 is FaunaDB's answer for version `UNSTABLE`.
+    pub fn timed_out(version: ApiVersion, now: Option<i64>) -> Self {
+        if version == ApiVersion::Unstable {
+            return Self::protocol(440, "processing time limit exceeded", "Query timed out", now);
+        }
+        Self::protocol(503, "time out", "Query timed out", now)
+    }
+
+    /// The client asks for too much at a time.
+    pub fn too_many_requests(description: &str) -> Self {
+        Self::protocol(429, "too many requests", description, None)
+    }
+
+    /// The endpoint is stopping.
+    pub fn stopping() -> Self {
+        Self::protocol(503, "time out", "The endpoint is stopping", None)
     }
 
     /// The endpoint failed.
@@ -58,24 +76,24 @@ impl Answer {
         self.status >= 400
     }
 
-    /// What stopped a query.
-    pub fn of_halt(halt: &Halt, version: ApiVersion, now: i64) -> Self {
+    /// The failure of a query.
+    pub fn of_halt(halt: &Halt, version: ApiVersion, now: Option<i64>) -> Self {
         match halt {
             Halt::Failures(failures) => {
                 let mut body = "{\"errors\":".to_owned();
                 write_failures(&mut body, failures, version);
                 body.push('}');
-                Self::new(Failure::status_of(failures), body, Some(now))
+                Self::new(Failure::status_of(failures), body, now)
             }
-            Halt::Fault(Fault::BadRequest(text)) => Self::protocol(400, "bad request", text, Some(now)),
-            Halt::Fault(Fault::TimedOut) => Self::protocol(503, "time out", "Query timed out", Some(now)),
+            Halt::Fault(Fault::BadRequest(text)) => Self::protocol(400, "bad request", text, now),
+            Halt::Fault(Fault::TimedOut) => Self::timed_out(version, now),
             Halt::Fault(Fault::Storage(text)) => {
                 tracing::error!(error = %text, "the storage of the embedded Fauna endpoint failed");
-                Self::protocol(500, "internal server error", "The storage failed", Some(now))
+                Self::protocol(500, "internal server error", "The storage failed", now)
             }
             Halt::Fault(Fault::Internal(text)) => {
                 tracing::warn!(reason = %text, "a query that FaunaDB too answers with 500");
-                Self::protocol(500, "internal server error", "Internal server error", Some(now))
+                Self::protocol(500, "internal server error", "Internal server error", now)
             }
         }
     }
@@ -141,21 +159,21 @@ pub fn stream(context: &Context<'_>, value: &Value) -> Answer {
         let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
         Failure::argument(Position::root(), text)
     };
-    Answer::of_halt(&failure.into(), context.version, now)
+    Answer::of_halt(&failure.into(), context.version, Some(now))
 }
 
-/// The answer to somebody who asks for no query.
+/// The answer to a request with a valid secret but without a query.
 ///
 /// # Errors
-/// Where the storage fails.
-pub fn reply(context: &Context<'_>, caller: &Caller, reply: Reply) -> Outcome<Answer> {
+/// If the storage fails.
+pub fn authenticated(context: &Context<'_>, reply: AuthenticatedReply) -> Outcome<Answer> {
     let now = Some(context.transaction().snapshot());
     Ok(match reply {
-        Reply::Authorized => {
-            let global_id = super::documents::global_id(context.transaction().global_id(caller.database)?);
+        AuthenticatedReply::Identity => {
+            let global_id = super::documents::global_id(context.transaction().global_id(context.database())?);
             Answer::new(200, format!("{{\"account\":\"embedded\",\"global_id\":\"{global_id}\"}}"), now)
         }
-        Reply::MethodNotAllowed(allow) => Answer::method_not_allowed(allow, now),
+        AuthenticatedReply::MethodNotAllowed(allow) => Answer::method_not_allowed(allow, now),
     })
 }
 

@@ -12,7 +12,8 @@ use clap::Parser;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).init();
-    match actix_rt::System::new().block_on(cli::run(arguments)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(cli::run(arguments))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

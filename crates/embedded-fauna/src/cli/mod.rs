@@ -98,8 +98,7 @@ async fn serve(options: Serve) -> Result<()> {
     if !file.exists() {
         root_key::create_private(&file)?;
     }
-    let settings =
-        Settings { listen: options.listen, file, root_key: root_key.secret.clone(), clock: Arc::new(SystemClock) };
+    let settings = Settings::new(options.listen, file, root_key.secret.clone(), Arc::new(SystemClock));
     let running = embedded_fauna::start(settings).await.map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Error::other(format!("{error}{cause} (listening on {}, data in {})", options.listen, options.data.display()))

@@ -1,8 +1,7 @@
-//! What evaluation carries along.
+//! The state of an evaluation.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{Bindings, Caller, Forms};
 use crate::ir::{ApiVersion, Effect, Failure, Fault, Outcome, Position, Value, parts};
@@ -12,17 +11,23 @@ use crate::storage::Transaction;
 const MAX_CALLS: usize = 200;
 /// How deep evaluations may be nested in all.
 const MAX_NESTING: u32 = 12_000;
-/// How many parts all values that a request makes may have together: what a gigabyte is enough for.
-const MAX_PARTS: usize = 1 << 25;
 
-/// One request's evaluation: what stays the same through all of it.
+/// What one query may use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Parts of all values that it makes together (see [`parts`]).
+    pub parts: usize,
+    /// Documents that it writes; one written twice counts twice.
+    pub writes: usize,
+    /// Bytes of its answer.
+    pub answer_bytes: usize,
+}
+
+/// What stays the same throughout the evaluation of a query.
 pub struct Run<'t> {
-    /// Reads and writes.
     pub transaction: &'t Transaction<'t>,
-    /// The forms there are.
     pub forms: &'static Forms,
-    /// When it must have ended.
-    pub deadline: Instant,
+    pub budget: Budget,
     /// How deep evaluations are nested at the moment.
     nesting: Cell<u32>,
     /// How many parts values may still have.
@@ -30,9 +35,8 @@ pub struct Run<'t> {
 }
 
 impl<'t> Run<'t> {
-    /// A new evaluation.
-    pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, deadline: Instant) -> Self {
-        Self { transaction, forms, deadline, nesting: Cell::new(0), parts: Cell::new(MAX_PARTS) }
+    pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, budget: Budget) -> Self {
+        Self { transaction, forms, budget, nesting: Cell::new(0), parts: Cell::new(budget.parts) }
     }
 }
 
@@ -136,12 +140,24 @@ impl<'r> Context<'r> {
         Ok(())
     }
 
-    /// That there is still time.
+    /// Checks that the query may go on. To be called at least every few milliseconds of work.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If its time is up, or it was interrupted for another reason.
     pub fn in_time(&self) -> Outcome<()> {
-        if Instant::now() >= self.run.deadline { Err(Fault::TimedOut.into()) } else { Ok(()) }
+        self.transaction().in_time()
+    }
+
+    /// Checks that the query has not written more documents than it may.
+    ///
+    /// # Errors
+    /// If it has.
+    pub(super) fn within_writes(&self) -> Outcome<()> {
+        let most = self.run.budget.writes;
+        if self.transaction().written().len() <= most {
+            return Ok(());
+        }
+        Err(Fault::BadRequest(format!("A query with this secret may write at most {most} documents.")).into())
     }
 
     /// Evaluates something one level deeper.

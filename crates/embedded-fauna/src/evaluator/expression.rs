@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::cast::Cast;
 use super::{Context, cast, path, select};
 use crate::ir::{
-    At, Conditional, Expression, Failure, FormCall, Halt, Lambda, LambdaExpression, Let, Object, Outcome, Position,
-    Select, Stamp, Value,
+    At, Conditional, Effect, Expression, Failure, FormCall, Halt, Lambda, LambdaExpression, Let, Object, Outcome,
+    Position, Select, Stamp, Value,
 };
 
 impl Context<'_> {
@@ -53,7 +53,11 @@ impl Context<'_> {
     fn form(&self, call: &FormCall) -> Outcome<Value> {
         let Some((run, effect)) = self.run.forms.implementation(call) else { return Ok(Value::Null) };
         self.allow(effect, &call.position)?;
-        self.made(run(self, call)?)
+        let value = run(self, call)?;
+        if effect == Effect::Write {
+            self.within_writes()?;
+        }
+        self.made(value)
     }
 
     /// A lambda with the values of the variables it takes from here.

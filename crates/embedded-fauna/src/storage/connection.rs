@@ -6,13 +6,21 @@ use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::known::Known;
-use super::{File, Transaction};
+use super::{Attempt, File, Transaction};
 use crate::ir::Outcome;
 
 const STATEMENTS: usize = 128;
 /// Page cache of a connection in KiB (SQLite takes a negative number as KiB). The operating system caches the rest; a larger value
 /// was not faster with a million documents.
 const CACHE: i32 = -2_048;
+/// The size that the write-ahead log is cut to once all of it is in the file, in bytes.
+const LOG_KEPT: i64 = 4 << 20;
+/// The size of the write-ahead log, in bytes, from which on the writer waits for readers in order to cut it.
+const LOG_TOO_LARGE: u64 = 32 << 20;
+/// How long the writer waits for them.
+const CUT_WITHIN: Duration = Duration::from_millis(100);
+/// How long a transaction waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Connection {
     inner: rusqlite::Connection,
@@ -27,9 +35,10 @@ impl Connection {
     /// Where it cannot be opened.
     pub(super) fn open(file: File) -> Result<Self, rusqlite::Error> {
         let inner = rusqlite::Connection::open_with_flags(&file.path, OpenFlags::default())?;
-        inner.busy_timeout(Duration::from_secs(30))?;
+        inner.busy_timeout(BUSY_TIMEOUT)?;
         inner.pragma_update(None, "journal_mode", "wal")?;
         inner.pragma_update(None, "synchronous", "full")?;
+        inner.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
         inner.pragma_update(None, "cache_size", CACHE)?;
         inner.pragma_update(None, "temp_store", "memory")?;
         // Query plans must not depend on bound values; otherwise SQLite prepares the statement again for every page limit.
@@ -44,28 +53,54 @@ impl Connection {
     }
 
     /// Runs a read transaction.
-    pub fn read<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
+    pub fn read<T>(&mut self, attempt: Attempt, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
         let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
         let (last_commit, schema) = counters(&guard)?;
         self.known.keep_only(schema);
         let snapshot = last_commit.max(self.file.clock.now_micros());
-        run(&Transaction::new(&guard, &self.known, snapshot))
+        run(&Transaction::new(&guard, &self.known, snapshot, attempt))
     }
 
     /// Runs a write transaction; there is one at a time. Commits if `run` returns `true` and has written; on an error nothing is
     /// written.
-    pub fn write<T>(&mut self, run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>) -> Outcome<T> {
+    pub fn write<T>(
+        &mut self,
+        attempt: Attempt,
+        run: impl FnOnce(&Transaction<'_>) -> Outcome<(T, bool)>,
+    ) -> Outcome<T> {
         let guard = self.inner.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (last_commit, schema) = counters(&guard)?;
         self.known.keep_only(schema);
         let snapshot = last_commit.max(self.file.clock.now_micros());
-        let transaction = Transaction::new(&guard, &self.known, snapshot);
+        let transaction = Transaction::new(&guard, &self.known, snapshot, attempt);
         let (value, keep) = run(&transaction)?;
         if keep && transaction.is_dirty() {
             transaction.note_commit()?;
             guard.commit()?;
         }
         Ok(value)
+    }
+
+    /// Interrupts a statement that is running, from another thread.
+    pub fn interrupt_handle(&self) -> rusqlite::InterruptHandle {
+        self.inner.get_interrupt_handle()
+    }
+
+    /// Cuts the write-ahead log if it has become large while readers kept SQLite from reusing it; tries again another time if
+    /// readers are still there.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn cut_log(&self) -> Result<(), rusqlite::Error> {
+        let mut log = self.file.path.clone().into_os_string();
+        log.push("-wal");
+        if std::fs::metadata(log).map_or(0, |metadata| metadata.len()) < LOG_TOO_LARGE {
+            return Ok(());
+        }
+        self.inner.busy_timeout(CUT_WITHIN)?;
+        let cut = self.inner.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+        self.inner.busy_timeout(BUSY_TIMEOUT)?;
+        cut
     }
 }
 

@@ -147,7 +147,12 @@ impl Transaction<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = (collection.database, collection.id, from, snapshot, limit);
-        let ids = statement.query_map(parameters, |row: &Row<'_>| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
+        let mut rows = statement.query(parameters)?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            self.in_time()?;
+            ids.push(row.get(0)?);
+        }
+        Ok(ids)
     }
 }

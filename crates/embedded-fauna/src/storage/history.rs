@@ -31,6 +31,7 @@ impl Transaction<'_> {
         let mut rows = statement.query((document.database, document.collection, document.id))?;
         let mut versions = Vec::new();
         while let Some(row) = rows.next()? {
+            self.in_time()?;
             let fields = match row.get_ref(1)? {
                 rusqlite::types::ValueRef::Blob(bytes) => Some(fields(bytes, document.database)?),
                 _ => None,

@@ -1,10 +1,11 @@
 //! A read or write transaction of one request.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref as Borrowed, RefCell};
 use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::Attempt;
 use super::known::{Answers, Known};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
@@ -21,13 +22,35 @@ pub struct Transaction<'c> {
     is_dirty: Cell<bool>,
     /// Schema has been written, so the schema cache must not be used.
     is_schema_dirty: Cell<bool>,
+    /// The documents written so far; one written twice is there twice.
+    written: RefCell<Vec<Ref>>,
+    attempt: Attempt,
 }
 
 impl<'c> Transaction<'c> {
     /// Over a connection that has begun a transaction.
-    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64) -> Self {
+    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
-        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty }
+        let written = RefCell::new(Vec::new());
+        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty, written, attempt }
+    }
+
+    /// Checks that the query may go on: also between rows, because one statement can give very many.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn in_time(&self) -> Outcome<()> {
+        self.attempt.in_time()
+    }
+
+    /// The documents written so far; one written twice is there twice.
+    pub fn written(&self) -> Borrowed<'_, Vec<Ref>> {
+        self.written.borrow()
+    }
+
+    /// Whether schema has been written, which includes databases and what hangs on them.
+    pub fn is_schema_dirty(&self) -> bool {
+        self.is_schema_dirty.get()
     }
 
     /// Snapshot time in microseconds; the value of `now()`.
@@ -62,6 +85,7 @@ impl<'c> Transaction<'c> {
 
     /// Notes that a document has been written.
     pub(super) fn wrote_document(&self, document: Ref) {
+        self.written.borrow_mut().push(document);
         if document.is_schema() { self.wrote_schema() } else { self.wrote() }
     }
 

@@ -18,12 +18,13 @@ const WRITES: u32 = 1000;
 const ENOUGH: usize = 400;
 
 async fn serve(directory: &Path) -> embedded_fauna::Running {
-    let settings = embedded_fauna::Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        file: directory.join("fauna.sqlite"),
-        root_key: SecretString::from(ROOT),
-        clock: Arc::new(SystemClock),
-    };
+    let file = directory.join("fauna.sqlite");
+    let settings = embedded_fauna::Settings::new(
+        "127.0.0.1:0".parse().unwrap(),
+        file,
+        SecretString::from(ROOT),
+        Arc::new(SystemClock),
+    );
     embedded_fauna::start(settings).await.unwrap()
 }
 

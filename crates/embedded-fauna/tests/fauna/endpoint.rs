@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded_fauna;
+use embedded_fauna::{Browsers, Running, Settings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub struct Endpoint {
     pub clock: TestClock,
     /// Asks it.
     pub client: reqwest::Client,
+    /// Stops it.
+    pub running: Running,
     /// Where its file is.
     directory: TempDir,
 }
@@ -44,21 +46,23 @@ impl Reply {
 }
 
 impl Endpoint {
-    /// Starts one with an empty file.
+    /// Starts one with an empty file, whose headers are FaunaDB's.
     pub async fn start() -> Self {
+        Self::start_with(|settings| settings.browsers = Browsers::AsFaunaDb).await
+    }
+
+    /// Starts one with an empty file and settings of its own.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = TestClock::default();
-        let running = embedded_fauna::start(embedded_fauna::Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            file: directory.path().join("fauna.sqlite"),
-            root_key: SecretString::from(ROOT),
-            clock: Arc::new(clock.clone()),
-        })
-        .await
-        .unwrap();
+        let file = directory.path().join("fauna.sqlite");
+        let mut settings =
+            Settings::new("127.0.0.1:0".parse().unwrap(), file, SecretString::from(ROOT), Arc::new(clock.clone()));
+        change(&mut settings);
+        let running = embedded_fauna::start(settings).await.unwrap();
         let client =
             reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
-        Self { url: format!("http://{}", running.address()), clock, client, directory }
+        Self { url: format!("http://{}", running.address()), clock, client, running, directory }
     }
 
     /// Asks a query with a secret and expects it to succeed.
