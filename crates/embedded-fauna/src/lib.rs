@@ -3,7 +3,7 @@
 //! For development, tests and small sites: a query that works here works on FaunaDB. Modules use only those to their right:
 //!
 //! ```text
-//! http ─► engine ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
+//! http ─► engine, streams ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
 //! ```
 
 mod access;
@@ -19,6 +19,7 @@ mod parser;
 mod sets;
 mod settings;
 mod storage;
+mod streams;
 mod system_documents;
 mod wire;
 
@@ -35,6 +36,7 @@ pub use storage::{DirectoryLock, backup};
 use engine::Engine;
 use http::{Endpoint, Listening};
 use storage::File;
+use streams::Hub;
 
 /// How long a stop waits for queries to end, after they have been interrupted.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -54,6 +56,7 @@ pub enum Error {
 pub struct Running {
     listening: Listening,
     engine: Engine,
+    streams: Hub,
 }
 
 impl Running {
@@ -74,6 +77,7 @@ impl Running {
     /// Stops the endpoint within five seconds: requests in progress may end for two seconds, then they are interrupted. The file
     /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
+        self.streams.stop();
         self.listening.stop().await;
         let engine = self.engine;
         let stopped = tokio::task::spawn_blocking(move || engine.stop(CLOSE_WITHIN));
@@ -84,6 +88,7 @@ impl Running {
 
     /// Stops the endpoint without waiting for requests in progress.
     pub async fn halt(self) {
+        self.streams.stop();
         self.engine.stop(Duration::ZERO);
         self.listening.stop().await;
     }
@@ -98,11 +103,13 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let Settings { listen, file, root_key, clock, browsers, limits } = settings;
         let root_hash = access::hash(root_key.expose_secret().as_bytes());
         let file = File::open(&file, Arc::clone(&clock))?;
+        let streams = Hub::start(file.clone(), root_hash.clone())?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
-        let endpoint = Endpoint { engine: engine.clone(), clock, browsers };
+        let endpoint = Endpoint { engine: engine.clone(), streams: streams.clone(), clock, browsers };
         match http::serve(listen, endpoint, limits.connections) {
-            Ok(listening) => Ok(Running { listening, engine }),
+            Ok(listening) => Ok(Running { listening, engine, streams }),
             Err(error) => {
+                streams.stop();
                 engine.stop(CLOSE_WITHIN);
                 Err(error.into())
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Index, entries, index};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
-use crate::storage::{Entry, Past, Stored, expiry};
+use crate::storage::{DocumentChange, Entry, EntryChange, Past, Stored, expiry};
 
 /// Writes a new version of a document. A violated unique index is reported at `position`.
 pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Position) -> Outcome<()> {
@@ -13,6 +13,7 @@ pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position:
     let ts = context.transaction().commit_time();
     let new = Stored { ts, fields: Arc::clone(fields) };
     move_entries(context, document, old.as_ref(), Some(&new), position)?;
+    note(context, document, old, Some(Arc::clone(fields)));
     context.transaction().put(document, fields)
 }
 
@@ -20,6 +21,7 @@ pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position:
 pub fn delete(context: &Context<'_>, document: Ref) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     move_entries(context, document, old.as_ref(), None, &Position::root())?;
+    note(context, document, old, None);
     context.transaction().remove(document)
 }
 
@@ -28,7 +30,17 @@ pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position
     let old = context.transaction().current(document)?;
     let new = versions.last().and_then(|last| Some(Stored { ts: last.ts, fields: Arc::clone(last.fields.as_ref()?) }));
     move_entries(context, document, old.as_ref(), new.as_ref(), position)?;
-    context.transaction().rewrite(document, versions)
+    let transaction = context.transaction();
+    let rewritten = Some((transaction.history(document)?, versions.to_vec()));
+    transaction.note_document(DocumentChange { document, before: old, after: new.map(|new| new.fields), rewritten });
+    transaction.rewrite(document, versions)
+}
+
+/// Notes a change for event streams; an expired version does not count as existing.
+fn note(context: &Context<'_>, document: Ref, old: Option<Stored>, after: Option<Arc<Object>>) {
+    let snapshot = context.transaction().snapshot();
+    let before = old.filter(|old| expiry(&old.fields).is_none_or(|ttl| ttl > snapshot));
+    context.transaction().note_document(DocumentChange { document, before, after, rewritten: None });
 }
 
 /// Replaces the entries of the old version of a document by those of the new one.
@@ -50,11 +62,15 @@ fn move_entries(
         let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
         for entry in before.iter().filter(|entry| !after.contains(entry)) {
             context.transaction().remove_entry(reference, entry)?;
+            let (index, entry) = (reference, entry.clone());
+            context.transaction().note_entry(EntryChange { index, entry, is_added: false });
         }
         for entry in &after {
             let is_new = !before.contains(entry);
             if is_new {
                 require_unique(context, &index, entry, position)?;
+                let (index, entry) = (reference, entry.clone());
+                context.transaction().note_entry(EntryChange { index, entry, is_added: true });
             }
             if is_new || ttl(old) != ttl(new) {
                 context.transaction().add_entry(reference, entry, ttl(new))?;

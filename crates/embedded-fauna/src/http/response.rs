@@ -15,6 +15,7 @@ use super::headers;
 use super::pretty::pretty;
 use crate::answer::Answer;
 use crate::settings::Browsers;
+use crate::streams::Events;
 
 /// `x-faunadb-build`.
 const BUILD: &str = concat!("embedded-", env!("CARGO_PKG_VERSION"));
@@ -113,6 +114,17 @@ impl Answering<'_> {
             builder = builder.header("content-type", "application/json;charset=utf-8");
         }
         self.finish(builder, body)
+    }
+
+    /// The response with the events of a stream and its number; `answer` is that of the query.
+    pub fn stream(self, answer: &Answer, (number, events): (u64, Events)) -> Response<ResponseBody> {
+        let mut builder = self.common(&["x-txn-time", "x-fauna-stream-id"]).status(answer.status);
+        if let Some(now) = answer.txn_time {
+            builder = builder.header("x-txn-time", now.max(self.last_seen.unwrap_or(now)));
+        }
+        builder = builder.header("x-fauna-stream-id", number).header("content-type", "application/json;charset=utf-8");
+        let body = ConnectionBudgets::stream(events, self.in_progress);
+        builder.body(body).unwrap_or_else(|_invalid| Response::new(self.budgets.small(String::new())))
     }
 
     fn finish(self, builder: Builder, body: String) -> Response<ResponseBody> {

@@ -250,7 +250,7 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
 }
 
 /// What changed from one object to another; null where something went away.
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
+pub fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
             let mut changed = Object::new();

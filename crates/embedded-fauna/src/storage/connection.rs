@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, TransactionBehavior};
 
+use super::feed::Written;
 use super::known::Known;
 use super::{Attempt, File, Transaction};
 use crate::ir::Outcome;
@@ -58,7 +59,7 @@ impl Connection {
         let (last_commit, schema) = counters(&guard)?;
         self.known.keep_only(schema);
         let snapshot = last_commit.max(self.file.clock.now_micros());
-        run(&Transaction::new(&guard, &self.known, snapshot, attempt))
+        run(&Transaction::new(&guard, &self.known, snapshot, attempt).after(last_commit))
     }
 
     /// Runs a write transaction; there is one at a time. Commits if `run` returns `true` and has written; on an error nothing is
@@ -76,7 +77,10 @@ impl Connection {
         let (value, keep) = run(&transaction)?;
         if keep && transaction.is_dirty() {
             transaction.note_commit()?;
+            let (at, changes) = (transaction.commit_time(), transaction.take_changes());
+            let (documents, is_schema) = (transaction.written().clone(), transaction.is_schema_dirty());
             guard.commit()?;
+            self.file.feed.publish(Written { at, changes, documents: &documents, is_schema });
         }
         Ok(value)
     }

@@ -1,8 +1,9 @@
 //! Opening, creating and migrating the SQLite file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::Connection;
+use super::{Connection, Feed};
 use crate::clock::SharedClock;
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -10,17 +11,18 @@ const FROM_VERSION_1: &str = include_str!("from_version_1.sql");
 /// The version of the tables, kept in the file.
 const SCHEMA_VERSION: i64 = 2;
 
-/// Path and clock of the file; each thread opens its own connection.
+/// Path, clock and change feed of the file; each thread opens its own connection.
 #[derive(Clone)]
 pub struct File {
     pub(super) path: PathBuf,
     pub(super) clock: SharedClock,
+    pub(super) feed: Arc<Feed>,
 }
 
 impl File {
     /// Opens the file, creates it or migrates it. Fails with `InvalidQuery` if the file has a newer layout than this build knows.
     pub fn open(path: &Path, clock: SharedClock) -> Result<Self, rusqlite::Error> {
-        let file = Self { path: path.to_owned(), clock };
+        let file = Self { path: path.to_owned(), clock, feed: Arc::default() };
         let connection = file.connect()?;
         let connection = connection.inner();
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -33,6 +35,11 @@ impl File {
         connection
             .execute_batch(&format!("begin immediate; {steps} pragma user_version = {SCHEMA_VERSION}; commit"))?;
         Ok(file)
+    }
+
+    /// Changes committed through any connection of this file.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     pub fn connect(&self) -> Result<Connection, rusqlite::Error> {

@@ -4,11 +4,13 @@
 //! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
 mod backup;
+mod changes;
 mod codec;
 mod connection;
 mod databases;
 mod documents;
 mod entries;
+mod feed;
 mod file;
 mod history;
 mod interrupt;
@@ -19,10 +21,12 @@ mod prune;
 mod transaction;
 
 pub use backup::backup;
-pub use codec::encode;
+pub use changes::{Changes, DocumentChange, EntryChange};
+pub use codec::{decode, encode};
 pub use connection::Connection;
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
+pub use feed::{Commit, Feed, Topic};
 pub use file::File;
 pub use history::{Past, version_at};
 pub use interrupt::{Attempt, Cause, Interrupt, Slice};

@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use rusqlite::Connection;
 
-use super::Attempt;
 use super::known::{Answers, Known};
+use super::{Attempt, Changes, DocumentChange, EntryChange};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
 /// A snapshot of the file, and for a writer what it has written on top.
@@ -24,15 +24,43 @@ pub struct Transaction<'c> {
     is_schema_dirty: Cell<bool>,
     /// The documents written so far; one written twice is there twice.
     written: RefCell<Vec<Ref>>,
+    changes: RefCell<Changes>,
+    /// Time of the latest transaction that reads see, in microseconds.
+    last_commit: i64,
     attempt: Attempt,
 }
 
 impl<'c> Transaction<'c> {
     /// Over a connection that has begun a transaction.
-    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
+    pub fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
-        let written = RefCell::new(Vec::new());
-        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty, written, attempt }
+        let (written, changes) = (RefCell::default(), RefCell::default());
+        let (commit, last_commit) = (snapshot + 1, snapshot);
+        Self { connection, known, snapshot, commit, is_dirty, is_schema_dirty, written, changes, last_commit, attempt }
+    }
+
+    /// Sets the time of the latest transaction that reads see.
+    pub(super) fn after(self, last_commit: i64) -> Self {
+        Self { last_commit, ..self }
+    }
+
+    /// Time of the latest transaction that reads see, in microseconds.
+    pub const fn last_commit(&self) -> i64 {
+        self.last_commit
+    }
+
+    /// Notes a change for event streams.
+    pub fn note_document(&self, change: DocumentChange) {
+        self.changes.borrow_mut().note_document(change);
+    }
+
+    /// Notes a change for event streams.
+    pub fn note_entry(&self, change: EntryChange) {
+        self.changes.borrow_mut().note_entry(change);
+    }
+
+    pub(super) fn take_changes(&self) -> Changes {
+        self.changes.take()
     }
 
     /// Checks that the query may go on: also between rows, because one statement can give very many.
