@@ -13,6 +13,7 @@ mod past;
 mod program;
 mod secrets;
 mod steps;
+mod streams;
 mod test_clock;
 
 /// A test that replays a file.
