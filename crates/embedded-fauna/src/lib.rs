@@ -6,6 +6,10 @@
 //! http ─► engine, streams ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod access;
 mod answer;
 mod clock;

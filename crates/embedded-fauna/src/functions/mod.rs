@@ -70,3 +70,36 @@ pub fn forms() -> &'static Forms {
     });
     &FORMS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The names in the first column of the table of functions in the README.
+    fn documented() -> BTreeSet<&'static str> {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once("## Functions").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split(" |").next())
+            .flat_map(|names| names.trim_end_matches('`').split("` `"))
+            .collect()
+    }
+
+    /// Forms that the parser knows by itself: they are written `parts(object, ["name", …])`.
+    fn special() -> impl Iterator<Item = &'static str> {
+        let source = include_str!("../parser/forms.rs").split("#[cfg(test)]").next().unwrap();
+        source.split("parts(object, [\"").skip(1).filter_map(|rest| rest.split('"').next())
+    }
+
+    #[test]
+    fn the_readme_has_a_row_for_every_function() {
+        let known: BTreeSet<&str> = forms().signatures.names().chain(special()).collect();
+        assert!(known.len() > 150 && known.contains("let") && known.contains("select"), "{known:?}");
+        let documented = documented();
+        assert_eq!(known.difference(&documented).collect::<Vec<_>>(), [] as [&&str; 0], "not in the README");
+        assert_eq!(documented.difference(&known).collect::<Vec<_>>(), [] as [&&str; 0], "not in the code");
+    }
+}

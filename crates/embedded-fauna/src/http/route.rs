@@ -179,7 +179,9 @@ fn route(request: &Parts, now: i64) -> Route {
 fn other(path: &str, method: &Method, now: i64) -> Route {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let refused = |what: &str| {
-        let text = format!("{what} is not offered by the embedded Fauna endpoint.");
+        let text = format!(
+            "{what} is not offered by the embedded Fauna endpoint: see \"Features\" in the README of embedded-fauna."
+        );
         Route::Immediate(Answer::protocol(404, "not found", &text, Some(now)))
     };
     match first {
