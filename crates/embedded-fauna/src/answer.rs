@@ -129,6 +129,15 @@ impl Names for Context<'_> {
         }
         Ok(Some(path))
     }
+
+    fn may_write(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let most = self.run.budget.answer_bytes;
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Fault::BadRequest(format!("The answer would be larger than {most} bytes.")).into())
+    }
 }
 
 /// The answer to a query that succeeded.
@@ -160,12 +169,11 @@ pub fn stream(context: &Context<'_>, value: &Value) -> Answer {
 }
 
 fn not_streamable(context: &Context<'_>, value: &Value) -> Answer {
-    let failure = match value {
-        Value::Unresolved(reference) => Failure::unresolved(reference, Position::root()),
-        _ => {
-            let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
-            Failure::argument(Position::root(), text)
-        }
+    let failure = if let Value::Unresolved(reference) = value {
+        Failure::unresolved(reference, Position::root())
+    } else {
+        let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
+        Failure::argument(Position::root(), text)
     };
     Answer::of_halt(&failure.into(), context.version, Some(context.transaction().snapshot()))
 }

@@ -110,7 +110,7 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let streams = Hub::start(file.clone(), root_hash.clone())?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
         let endpoint = Endpoint { engine: engine.clone(), streams: streams.clone(), clock, browsers };
-        match http::serve(listen, endpoint, limits.connections) {
+        match http::serve(listen, endpoint, &limits) {
             Ok(listening) => Ok(Running { listening, engine, streams }),
             Err(error) => {
                 streams.stop();

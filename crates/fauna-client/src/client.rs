@@ -22,7 +22,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 
 use crate::fql::Expr;
-use crate::{ClientOptions, Error, error, fql};
+use crate::retry::{Attempts, Effect, pause, random_fraction};
+use crate::{ClientOptions, Error, EventStream, error, fql};
 
 /// FaunaDB closes idle connections after 5 s; closing earlier avoids sending on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -34,9 +35,6 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 const QUERY_BYTES_MAX: usize = 8 << 20;
 /// Retries of a contended transaction inside Fauna; 7 is the maximum it accepts.
 const RETRIES_INSIDE: &str = "7";
-/// First pause between two attempts; doubles up to [`PAUSE_MAX`].
-const PAUSE: Duration = Duration::from_millis(25);
-const PAUSE_MAX: Duration = Duration::from_millis(800);
 
 /// The endpoint and the connections to it. Clones share the connections.
 #[derive(Clone)]
@@ -49,20 +47,6 @@ pub struct Client {
     /// The latest transaction time seen, in microseconds. Sent with every query, so that a cluster never answers from an older
     /// snapshot, whichever node is asked.
     last_seen: Arc<AtomicI64>,
-}
-
-/// Maximum number of attempts by kind of failure.
-#[derive(Clone, Copy, Debug)]
-struct Attempts {
-    unavailable: u32,
-    contended: u32,
-}
-
-/// Whether a query may be executed more than once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    Once,
-    Idempotent,
 }
 
 impl Client {
@@ -102,10 +86,7 @@ impl Client {
             .default_headers(headers)
             .build()
             .map_err(|error| Error::Endpoint(error.to_string()))?;
-        let limits = Attempts {
-            unavailable: options.retries.saturating_add(1),
-            contended: options.contention_retries.saturating_add(1),
-        };
+        let limits = Attempts::new(options);
         let last_seen = Arc::new(AtomicI64::new(0));
         Ok(Self { http, endpoint, deadline: options.timeout, limits, last_seen })
     }
@@ -161,13 +142,7 @@ impl Client {
             self.last_seen.fetch_max(seen, Ordering::Relaxed);
         }
         let status = answer.status();
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unheard)? {
-            text.extend_from_slice(&chunk);
-            if text.len() > ANSWER_BYTES_MAX {
-                return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
-            }
-        }
+        let text = whole_body(&mut answer).await?;
         if !status.is_success() {
             return Err(error::classify(status.as_u16(), &text));
         }
@@ -175,12 +150,45 @@ impl Client {
             .map(|answer| answer.resource)
             .map_err(|error| Error::Protocol(error.to_string()))
     }
+
+    async fn open_stream<D: DeserializeOwned>(
+        &self,
+        secret: &SecretString,
+        query: &Expr,
+    ) -> Result<EventStream<D>, Error> {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("stream");
+        }
+        let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
+        let sent = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
+        let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
+        let mut answer = tokio::time::timeout(self.deadline, sent).await.map_err(late)?.map_err(unheard)?;
+        if answer.status().is_success() {
+            return Ok(EventStream::new(answer, Arc::clone(&self.last_seen)));
+        }
+        let status = answer.status().as_u16();
+        let text = tokio::time::timeout(self.deadline, whole_body(&mut answer)).await.map_err(late)??;
+        Err(error::classify(status, &text))
+    }
 }
 
 #[derive(Deserialize)]
 struct Answer<T> {
     /// The value of the query.
     resource: T,
+}
+
+/// The body of a response, up to [`ANSWER_BYTES_MAX`].
+async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unheard)? {
+        text.extend_from_slice(&chunk);
+        if text.len() > ANSWER_BYTES_MAX {
+            return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(text)
 }
 
 fn transaction_time(headers: &HeaderMap) -> Option<i64> {
@@ -191,48 +199,6 @@ fn transaction_time(headers: &HeaderMap) -> Option<i64> {
 fn unheard(failure: reqwest::Error) -> Error {
     let failure = failure.without_url();
     if failure.is_connect() { Error::Unavailable(failure.to_string()) } else { Error::Unanswered(failure.to_string()) }
-}
-
-impl Attempts {
-    /// How often a query may be sent in all if an attempt failed like this.
-    fn of(self, failure: &Error, effect: Effect) -> u32 {
-        match (failure, effect) {
-            (Error::Contended, _) => self.contended,
-            (Error::Unavailable(_), _) | (Error::Unanswered(_), Effect::Idempotent) => self.unavailable,
-            (
-                Error::Unanswered(_)
-                | Error::Unauthorized
-                | Error::PermissionDenied
-                | Error::NotFound
-                | Error::NotUnique
-                | Error::AlreadyExists
-                | Error::Aborted(_)
-                | Error::TooLarge
-                | Error::Refused { .. }
-                | Error::Protocol(_)
-                | Error::DeclaredTwice(_)
-                | Error::Endpoint(_),
-                _,
-            ) => 1,
-        }
-    }
-}
-
-/// The pause before the next attempt: exponential, with jitter between half and all of it, so that colliding clients spread out.
-/// `fraction` is the random part, 0 to 255.
-fn pause(tries: u32, fraction: u8) -> Duration {
-    let whole = PAUSE.saturating_mul(1 << tries.min(8)).min(PAUSE_MAX);
-    whole / 2 + whole.saturating_mul(u32::from(fraction)) / 510
-}
-
-/// 0 to 255; the middle if there is no randomness.
-fn random_fraction() -> u8 {
-    let mut byte = [127];
-    if aws_lc_rs::rand::fill(&mut byte).is_err() {
-        return 127;
-    }
-    let [fraction] = byte;
-    fraction
 }
 
 /// Type parameter of [`AsApp`]; has no values.
@@ -300,6 +266,17 @@ impl<Who> As<Who> {
     }
 }
 
+impl<Who> As<Who> {
+    /// Opens a stream of the events of what the query gives: a reference to a document, a document, `match` or `documents`. `D` is the
+    /// type of the field `data`. The deadline applies until the stream is open, not to its events.
+    ///
+    /// # Errors
+    /// As [`Self::query`]. Opening a stream changes nothing and can be repeated.
+    pub async fn stream<D: DeserializeOwned>(&self, query: &Expr) -> Result<EventStream<D>, Error> {
+        self.client.open_stream(&self.secret, query).await
+    }
+}
+
 impl AsApp {
     /// Checks that the endpoint answers and accepts the key.
     ///
@@ -315,23 +292,6 @@ impl AsApp {
 mod tests {
     use super::*;
 
-    #[test]
-    fn attempts_depend_on_the_failure_and_the_effect() {
-        let limits = Attempts { unavailable: 3, contended: 12 };
-        let unanswered = || Error::Unanswered("timeout".to_owned());
-        for (failure, effect, expected) in [
-            (Error::Contended, Effect::Once, 12),
-            (Error::Contended, Effect::Idempotent, 12),
-            (Error::Unavailable("refused".to_owned()), Effect::Once, 3),
-            (unanswered(), Effect::Once, 1),
-            (unanswered(), Effect::Idempotent, 3),
-            (Error::NotUnique, Effect::Idempotent, 1),
-            (Error::Unauthorized, Effect::Idempotent, 1),
-        ] {
-            assert_eq!(limits.of(&failure, effect), expected, "{failure} {effect:?}");
-        }
-    }
-
     #[tokio::test]
     async fn a_query_over_the_size_limit_is_not_sent() {
         let nobody = Client::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
@@ -339,20 +299,6 @@ mod tests {
         let sent = async |length| app.query::<String>(&Expr::from("x".repeat(length).as_str())).await.unwrap_err();
         assert!(matches!(sent(QUERY_BYTES_MAX).await, Error::TooLarge));
         assert!(matches!(sent(QUERY_BYTES_MAX - 2).await, Error::Unavailable(_)));
-    }
-
-    #[test]
-    fn options_set_the_number_of_attempts() {
-        let options = ClientOptions { retries: 0, contention_retries: 4, ..ClientOptions::default() };
-        let client = Client::with_options("http://127.0.0.1:1", &options).unwrap();
-        let of = |failure: &Error| client.limits.of(failure, Effect::Once);
-        assert_eq!((of(&Error::Unavailable(String::new())), of(&Error::Contended)), (1, 5));
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_limit_with_jitter() {
-        assert_eq!((pause(1, 0), pause(1, 255)), (PAUSE, PAUSE * 2));
-        assert_eq!((pause(20, 0), pause(20, 255)), (PAUSE_MAX / 2, PAUSE_MAX));
     }
 
     #[test]

@@ -71,6 +71,24 @@ struct Fault {
     cause: Vec<Fault>,
 }
 
+/// The event with which Fauna ends a stream early.
+#[derive(Deserialize)]
+pub struct StreamFault {
+    code: String,
+    #[serde(default)]
+    description: String,
+}
+
+impl From<StreamFault> for Error {
+    fn from(StreamFault { code, description }: StreamFault) -> Self {
+        match code.as_str() {
+            "permission denied" => Self::Unauthorized,
+            "too many requests" => Self::Unavailable(format!("{code}: {description}")),
+            _ => Self::Unanswered(format!("{code}: {description}")),
+        }
+    }
+}
+
 /// Classifies an error response. The status alone is not enough: two kinds of "not found" have status 400, and stored functions
 /// wrap their errors.
 pub fn classify(status: u16, body: &[u8]) -> Error {

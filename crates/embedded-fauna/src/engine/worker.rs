@@ -32,6 +32,10 @@ const SLOW_WRITE: Duration = Duration::from_millis(2);
 const APPLICATION_PARTS: usize = 1 << 24;
 /// The same for any other query.
 const LANE_PARTS: usize = 1 << 22;
+/// How much a query with an application's key may read, in bytes (see [`Attempt::read_limit`]).
+const APPLICATION_READS: usize = 4 << 30;
+/// The same for any other query.
+const LANE_READS: usize = 128 << 20;
 
 /// What all threads share.
 pub struct Shared {
@@ -110,7 +114,9 @@ impl Worker {
             return shared.scheduler.release(lane);
         }
         job.interrupt.resume();
-        let attempt = Attempt { interrupt: Arc::clone(&job.interrupt), slice: self.slice(lane, is_slow) };
+        let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
+        let interrupt = Arc::clone(&job.interrupt);
+        let attempt = Attempt { interrupt, slice: self.slice(lane, is_slow), read_limit };
         let entry = Entry {
             role: self.role,
             lane,

@@ -14,11 +14,11 @@ pub fn expand(replacement: &str, pattern: &Pattern, found: &Match<'_>) -> Option
                     Some(named) => {
                         let (name, after) = named.split_once('}')?;
                         rest = after.chars();
-                        pattern.has_group(name).then(|| found.name(name))?
+                        found.get(pattern.group_named(name)?)
                     }
                     None => found.get(number(&mut rest, pattern.groups())?),
                 };
-                expanded.push_str(group.map_or("", |group| group.as_str()));
+                expanded.push_str(group.map_or("", |group| group.text));
             }
             plain => expanded.push(plain),
         }

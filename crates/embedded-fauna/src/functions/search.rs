@@ -83,7 +83,8 @@ fn contains(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 /// `containsstrregex`.
 fn contains_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
-    Ok(Value::Bool(call.required(context, 1, Pattern::cast)?.is_in(&text)?))
+    let pattern = call.required(context, 1, Pattern::cast)?;
+    Ok(Value::Bool(pattern.is_in(&text, || context.in_time())?))
 }
 
 /// The text from a place on, counted in characters, and that place. A place beyond the end, counted in UTF-16, is none; one that only
@@ -130,13 +131,13 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let found = pattern.matches(rest, limit, || goes_on(context, &pattern))?.into_iter().filter_map(|captures| {
         let whole = captures.get(0)?;
         // FaunaDB steps back one UTF-16 unit: only half of a character beyond the basic plane.
-        let step = whole.as_str().chars().next_back().filter(|last| last.len_utf16() == 1);
-        let first = skipped + characters_before(rest, whole.start());
-        let last = skipped + characters_before(rest, whole.end()) - i64::from(step.is_some());
+        let step = whole.text.chars().next_back().filter(|last| last.len_utf16() == 1);
+        let first = skipped + characters_before(rest, whole.start);
+        let last = skipped + characters_before(rest, whole.end) - i64::from(step.is_some());
         Some(Value::object([
             ("start", Value::Integer(first)),
             ("end", Value::Integer(last)),
-            ("data", Value::from(whole.as_str())),
+            ("data", Value::from(whole.text)),
         ]))
     });
     Ok(Value::array(found.collect()))
@@ -163,12 +164,12 @@ fn replace_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let mut copied = 0;
     for captures in pattern.matches(&text, limit, || goes_on(context, &pattern))? {
         let Some(whole) = captures.get(0) else { continue };
-        replaced.push_str(text.get(copied..whole.start()).unwrap_or_default());
+        replaced.push_str(text.get(copied..whole.start).unwrap_or_default());
         let expanded = replacement::expand(&replacement, &pattern, &captures);
         let expanded = expanded.ok_or_else(|| Fault::Internal("a replacement names no group".to_owned()))?;
         context.spend(parts_of_bytes(expanded.len()))?;
         replaced.push_str(&expanded);
-        copied = whole.end();
+        copied = whole.end;
     }
     replaced.push_str(text.get(copied..).unwrap_or_default());
     Ok(Value::from(replaced))

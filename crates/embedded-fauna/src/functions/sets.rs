@@ -106,7 +106,7 @@ fn merge(
     context: &Context<'_>,
     call: &FormCall,
     of_sets: fn(Vec<Arc<Set>>) -> Set,
-    of_arrays: fn(&[Value], &[Value]) -> Vec<Value>,
+    of_arrays: fn(&[Value], &[Value], occurrences::GoesOn<'_>) -> Outcome<Vec<Value>>,
 ) -> Outcome<Value> {
     let given = call.required(context, 0, cast::one_or_more(cast::set_or_array))?;
     let mut sets = Vec::new();
@@ -124,7 +124,8 @@ fn merge(
     if sets.is_empty() {
         let mut arrays = arrays.into_iter();
         let first = arrays.next().map(|first| first.to_vec()).unwrap_or_default();
-        return Ok(Value::array(arrays.fold(first, |all, next| of_arrays(&all, &next))));
+        let goes_on = || context.in_time();
+        return Ok(Value::array(arrays.try_fold(first, |all, next| of_arrays(&all, &next, &goes_on))?));
     }
     let mut last: Option<sets::Shape> = None;
     for set in &sets {
@@ -137,14 +138,15 @@ fn merge(
     Ok(Value::set(of_sets(sets)))
 }
 
-fn with_elements(page: &Page, change: impl Fn(&[Value]) -> Vec<Value>) -> Value {
-    Value::Page(Arc::new(page.with(change(&page.data))))
+fn with_elements(page: &Page, elements: Vec<Value>) -> Value {
+    Value::Page(Arc::new(page.with(elements)))
 }
 
 fn distinct(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let goes_on = || context.in_time();
     Ok(match call.required(context, 0, cast::iterable)? {
-        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements)),
-        Iterable::Page(page) => with_elements(&page, occurrences::distinct),
+        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements, &goes_on)?),
+        Iterable::Page(page) => with_elements(&page, occurrences::distinct(&page.data, &goes_on)?),
         Iterable::Set(set) => Value::set(Set::Distinct(set)),
     })
 }
@@ -153,7 +155,7 @@ fn reverse(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let backwards = |elements: &[Value]| elements.iter().rev().cloned().collect();
     Ok(match call.required(context, 0, cast::iterable)? {
         Iterable::Array(elements) => Value::array(backwards(&elements)),
-        Iterable::Page(page) => with_elements(&page, backwards),
+        Iterable::Page(page) => with_elements(&page, backwards(&page.data)),
         Iterable::Set(set) => Value::set(Set::Reverse(set)),
     })
 }

@@ -28,20 +28,26 @@ type Bought = [OwnedSemaphorePermit; 2];
 pub struct Budgets {
     bodies: Arc<Semaphore>,
     answers: Arc<Semaphore>,
+    /// Bytes of the largest answer.
+    largest_answer: usize,
 }
 
 impl Budgets {
-    /// Those of a server.
-    pub fn shared() -> Arc<Self> {
-        let [bodies, answers] = [BODIES, ANSWERS].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Arc::new(Self { bodies, answers })
+    /// Those of a server whose answers have at most so many bytes.
+    pub fn shared(largest_answer: usize) -> Arc<Self> {
+        Arc::new(Self::new(BODIES, ANSWERS, largest_answer))
+    }
+
+    fn new(bodies: usize, answers: usize, largest_answer: usize) -> Self {
+        let answers = largest_answer.saturating_mul(answers).min(Semaphore::MAX_PERMITS);
+        let [bodies, answers] = [bodies, answers].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self { bodies, answers, largest_answer }
     }
 
     /// Those of a connection.
     pub fn for_connection(self: &Arc<Self>) -> Arc<ConnectionBudgets> {
-        let [bodies, answers] =
-            [BODIES_PER_CONNECTION, ANSWERS_PER_CONNECTION].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Arc::new(ConnectionBudgets { own: Self { bodies, answers }, shared: Arc::clone(self) })
+        let own = Self::new(BODIES_PER_CONNECTION, ANSWERS_PER_CONNECTION, self.largest_answer);
+        Arc::new(ConnectionBudgets { own, shared: Arc::clone(self) })
     }
 }
 

@@ -24,10 +24,10 @@ pub const LINGER: Duration = Duration::from_secs(1);
 pub const BODIES_PER_CONNECTION: usize = 16 << 20;
 /// Bytes of request bodies held for all connections.
 pub const BODIES: usize = 64 << 20;
-/// Bytes of answers not yet read, for one connection.
-pub const ANSWERS_PER_CONNECTION: usize = 64 << 20;
-/// Bytes of answers not yet read, for all connections.
-pub const ANSWERS: usize = 192 << 20;
+/// How many of the largest answers may wait to be read by one client connection.
+pub const ANSWERS_PER_CONNECTION: usize = 2;
+/// How many of the largest answers may wait to be read by all.
+pub const ANSWERS: usize = 6;
 /// Answers up to this many bytes need no budget.
 pub const FREE_ANSWER: usize = 16 << 10;
 

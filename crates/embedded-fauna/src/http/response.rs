@@ -17,6 +17,8 @@ use crate::answer::Answer;
 use crate::settings::Browsers;
 use crate::streams::Events;
 
+/// The largest body that is laid out for people, in bytes: laying out takes time for every level of nesting.
+const MAX_PRETTY: usize = 128 << 10;
 /// `x-faunadb-build`.
 const BUILD: &str = concat!("embedded-", env!("CARGO_PKG_VERSION"));
 /// `access-control-allow-headers` of a preflight answer.
@@ -77,7 +79,8 @@ impl Answering<'_> {
 
     /// The response with this answer.
     pub fn respond(self, answer: Answer) -> Response<ResponseBody> {
-        let body = if self.pretty { pretty(&answer.body) } else { answer.body };
+        let is_laid_out = self.pretty && answer.body.len() <= MAX_PRETTY;
+        let body = if is_laid_out { pretty(&answer.body) } else { answer.body };
         let mut shown: Vec<(&str, String)> = Vec::new();
         if let Some(now) = answer.txn_time {
             shown.push(("x-txn-time", now.max(self.last_seen.unwrap_or(now)).to_string()));

@@ -18,6 +18,7 @@ use super::body::Budgets;
 use super::connection::Connection;
 use super::limits::{CONNECTION_WINDOW, HEAD, HEADERS, IDLE, SEND_BUFFER, STREAM_WINDOW, STREAMS};
 use super::route::{Endpoint, Peer, handle};
+use crate::settings::Limits;
 
 /// How many threads speak HTTP.
 const WORKERS: usize = 2;
@@ -108,7 +109,7 @@ impl Listening {
 ///
 /// # Errors
 /// If the address cannot be bound or a thread cannot be started.
-pub fn serve(address: SocketAddr, endpoint: Endpoint, max_connections: usize) -> std::io::Result<Listening> {
+pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::io::Result<Listening> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -126,8 +127,8 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, max_connections: usize) ->
     let (tell, stopped) = oneshot::channel();
     let server = Server {
         endpoint,
-        budgets: Budgets::shared(),
-        connections: Arc::new(Connections { limit: max_connections.max(1), open: Mutex::default() }),
+        budgets: Budgets::shared(limits.answer_bytes),
+        connections: Arc::new(Connections { limit: limits.connections.max(1), open: Mutex::default() }),
     };
     std::thread::Builder::new().name("fauna-http".to_owned()).spawn(move || {
         run(runtime, server, listener, to_stop);

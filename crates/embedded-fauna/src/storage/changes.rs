@@ -39,19 +39,17 @@ pub struct Changes {
 
 impl Changes {
     pub fn note_document(&mut self, change: DocumentChange) {
-        match self.document_places.get(&change.document).and_then(|place| self.documents.get_mut(*place)) {
-            Some(known) => {
-                known.after = change.after;
-                known.rewritten = match (known.rewritten.take(), change.rewritten) {
-                    (Some((before, _)), Some((_, after))) => Some((before, after)),
-                    (known, new) => new.or(known),
-                };
-            }
-            None => {
-                self.document_places.insert(change.document, self.documents.len());
-                self.documents.push(change);
-            }
-        }
+        let place = self.document_places.get(&change.document).copied();
+        let Some(known) = place.and_then(|place| self.documents.get_mut(place)) else {
+            self.document_places.insert(change.document, self.documents.len());
+            self.documents.push(change);
+            return;
+        };
+        known.after = change.after;
+        known.rewritten = match (known.rewritten.take(), change.rewritten) {
+            (Some((before, _)), Some((_, after))) => Some((before, after)),
+            (known, new) => new.or(known),
+        };
     }
 
     pub fn note_entry(&mut self, change: EntryChange) {

@@ -150,7 +150,7 @@ impl Transaction<'_> {
         let mut rows = statement.query(parameters)?;
         let mut ids = Vec::new();
         while let Some(row) = rows.next()? {
-            self.in_time()?;
+            self.row(0)?;
             ids.push(row.get(0)?);
         }
         Ok(ids)

@@ -98,7 +98,7 @@ impl Transaction<'_> {
         let upper = after(values);
         let mut rows = statement.query((index.database, index.id, terms, values, upper, self.snapshot))?;
         while let Some(row) = rows.next()? {
-            self.in_time()?;
+            self.row(row.get_ref(0)?.as_blob().map_or(0, <[u8]>::len))?;
             let (_, owner) = decode_entry(row.get_ref(0)?.as_blob().unwrap_or_default(), index.database)?;
             if owner != document {
                 return Ok(true);
@@ -128,7 +128,7 @@ impl Transaction<'_> {
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
-            self.in_time()?;
+            self.row(row.get_ref(1)?.as_blob().map_or(0, <[u8]>::len))?;
             let (values, document) = decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
             entries.push(Entry { terms: span.terms.clone(), sort: row.get(0)?, values, document });
         }
@@ -143,7 +143,7 @@ impl Transaction<'_> {
         let mut rows = statement.query((index.database, index.id, terms))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
-            self.in_time()?;
+            self.row(row.get_ref(3)?.as_blob().map_or(0, <[u8]>::len))?;
             let (values, document) = decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
             let entry = Entry { terms: terms.to_vec(), sort: row.get(2)?, values, document };
             events.push((row.get(0)?, row.get(1)?, entry));

@@ -31,7 +31,7 @@ impl Transaction<'_> {
         let mut rows = statement.query((document.database, document.collection, document.id))?;
         let mut versions = Vec::new();
         while let Some(row) = rows.next()? {
-            self.in_time()?;
+            self.row(row.get_ref(1)?.as_blob_or_null().ok().flatten().map_or(0, <[u8]>::len))?;
             let fields = match row.get_ref(1)? {
                 rusqlite::types::ValueRef::Blob(bytes) => Some(fields(bytes, document.database)?),
                 _ => None,

@@ -80,13 +80,18 @@ impl Slice {
 pub struct Attempt {
     pub interrupt: Arc<Interrupt>,
     pub slice: Slice,
+    /// How much may be read: bytes of rows, and [`ROW`] for each.
+    pub read_limit: usize,
 }
+
+/// What a row costs beside its bytes, because of what is made of it.
+pub const ROW: usize = 128;
 
 impl Attempt {
     /// For work of the endpoint's own, which ends by itself.
     pub fn unlimited() -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 86_400);
-        Self { interrupt: Interrupt::new(Instant::now() + YEAR), slice: Slice::Unlimited }
+        Self { interrupt: Interrupt::new(Instant::now() + YEAR), slice: Slice::Unlimited, read_limit: usize::MAX }
     }
 
     /// Checks that the query may go on.

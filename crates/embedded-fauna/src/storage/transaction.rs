@@ -5,8 +5,9 @@ use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::interrupt::{Attempt, ROW};
 use super::known::{Answers, Known};
-use super::{Attempt, Changes, DocumentChange, EntryChange};
+use super::{Changes, DocumentChange, EntryChange};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
 /// A snapshot of the file, and for a writer what it has written on top.
@@ -28,6 +29,8 @@ pub struct Transaction<'c> {
     /// Time of the latest transaction that reads see, in microseconds.
     last_commit: i64,
     attempt: Attempt,
+    /// How much more may be read.
+    read_left: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
@@ -35,8 +38,20 @@ impl<'c> Transaction<'c> {
     pub fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
         let (written, changes) = (RefCell::default(), RefCell::default());
-        let (commit, last_commit) = (snapshot + 1, snapshot);
-        Self { connection, known, snapshot, commit, is_dirty, is_schema_dirty, written, changes, last_commit, attempt }
+        let (commit, last_commit, read_left) = (snapshot + 1, snapshot, Cell::new(attempt.read_limit));
+        Self {
+            connection,
+            known,
+            snapshot,
+            commit,
+            is_dirty,
+            is_schema_dirty,
+            written,
+            changes,
+            last_commit,
+            attempt,
+            read_left,
+        }
     }
 
     /// Sets the time of the latest transaction that reads see.
@@ -63,12 +78,25 @@ impl<'c> Transaction<'c> {
         self.changes.take()
     }
 
-    /// Checks that the query may go on: also between rows, because one statement can give very many.
+    /// Checks that the query may go on.
     ///
     /// # Errors
     /// If it was interrupted.
     pub fn in_time(&self) -> Outcome<()> {
         self.attempt.in_time()
+    }
+
+    /// Checks that the query may go on with one more row of so many bytes: one statement can give very many.
+    ///
+    /// # Errors
+    /// If it was interrupted, or has read too much.
+    pub(super) fn row(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let Some(left) = self.read_left.get().checked_sub(bytes.saturating_add(ROW)) else {
+            return Err(Fault::BadRequest("The query reads too much.".to_owned()).into());
+        };
+        self.read_left.set(left);
+        Ok(())
     }
 
     /// The documents written so far; one written twice is there twice.

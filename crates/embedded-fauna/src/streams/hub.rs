@@ -29,6 +29,8 @@ const VERIFY_EVERY: Duration = Duration::from_secs(5);
 const EVALUATE_WITHIN: Duration = Duration::from_secs(2);
 /// Parts of all values that this evaluation makes.
 const EVALUATION_PARTS: usize = 1 << 22;
+/// Bytes that this evaluation reads.
+const EVALUATION_BYTES: usize = 64 << 20;
 
 /// Opens streams. Clones share the thread.
 #[derive(Clone)]
@@ -227,7 +229,7 @@ impl Stream {
             return Ok(Ok(()));
         }
         let interrupt = Interrupt::new(Instant::now() + EVALUATE_WITHIN);
-        let attempt = Attempt { interrupt, slice: Slice::Unlimited };
+        let attempt = Attempt { interrupt, slice: Slice::Unlimited, read_limit: EVALUATION_BYTES };
         connection.read(attempt, |transaction| {
             let Some((caller, authority)) = self.authenticate(shared, transaction)? else {
                 return Ok(Err(Ending::AuthorizationLost));
@@ -235,7 +237,10 @@ impl Stream {
             match &self.started {
                 Some(started) if started.authority != authority => return Ok(Err(Ending::AuthorizationLost)),
                 Some(_) => {}
-                None => return self.begin(shared, authority, transaction),
+                None => {
+                    self.begin(shared, authority, transaction);
+                    return Ok(Ok(()));
+                }
             }
             let Some(commit) = commit else { return Ok(Ok(())) };
             let run = run(transaction).at(commit.at);
@@ -253,14 +258,13 @@ impl Stream {
     }
 
     /// Sends the `start` event.
-    fn begin(&mut self, shared: &Shared, authority: Authority, transaction: &Transaction<'_>) -> Step<()> {
+    fn begin(&mut self, shared: &Shared, authority: Authority, transaction: &Transaction<'_>) {
         let topics: Vec<Topic> = authority.topics().collect();
         shared.file.feed().watch(&topics);
         self.topics.extend(topics);
         let after = transaction.last_commit();
         self.started = Some(Started { authority, after });
         self.outlet.send_last(line("start", after, &after.to_string()));
-        Ok(Ok(()))
     }
 
     fn authenticate(

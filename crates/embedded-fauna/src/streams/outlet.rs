@@ -120,7 +120,7 @@ mod tests {
         let large = "x".repeat(MAX_BYTES + 1);
         assert!(outlet.send(large), "one event of any size");
         assert!(!outlet.send("x".to_owned()));
-        let mut next = |events: &mut Events| {
+        let next = |events: &mut Events| {
             let mut context = Context::from_waker(std::task::Waker::noop());
             matches!(Pin::new(events).poll_frame(&mut context), Poll::Ready(Some(Ok(_))))
         };

@@ -22,6 +22,12 @@ pub trait Names {
     /// # Errors
     /// Where the storage fails.
     fn path(&self, database: i64) -> Outcome<Option<Vec<Arc<str>>>>;
+
+    /// Checks that an answer of so many bytes may be written, and that there is time to.
+    ///
+    /// # Errors
+    /// If it may not.
+    fn may_write(&self, bytes: usize) -> Outcome<()>;
 }
 
 /// Writes one answer.
@@ -55,6 +61,12 @@ impl<'n> Writer<'n> {
 
     /// Writes a value; `false` where there is nothing to write: a reference to what exists no more.
     fn value(&mut self, value: &Value) -> Outcome<bool> {
+        let text = match value {
+            Value::String(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.names.may_write(self.out.len().saturating_add(text))?;
         match value {
             Value::Null => self.out.push_str("null"),
             Value::Bool(value) => self.out.push_str(if *value { "true" } else { "false" }),

@@ -4,10 +4,13 @@
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod client;
 mod compare;
+mod connections;
 mod durability;
 mod endpoint;
 mod fuzz;
+mod isolation;
 mod limits;
 mod past;
 mod program;

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,8 @@ use super::endpoint::Endpoint;
 /// The running program.
 struct Program {
     child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
+    /// `None` until it is ready.
+    stderr: Option<BufReader<ChildStderr>>,
     url: String,
 }
 
@@ -35,18 +36,19 @@ fn text(path: &Path) -> &str {
 impl Program {
     /// Starts it on a free port and reads its log until it is ready.
     fn start(data: &Path, more: &[&str]) -> Self {
-        let mut child = command(&["--listen", "127.0.0.1:0", "--data", text(data)]).args(more).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut log = String::new();
+        let child = command(&["--listen", "127.0.0.1:0", "--data", text(data)]).args(more).spawn().unwrap();
+        let mut program = Self { child, stderr: None, url: String::new() };
+        let mut stderr = BufReader::new(program.child.stderr.take().unwrap());
         loop {
-            let from = log.len();
-            assert!(stderr.read_line(&mut log).unwrap() > 0, "it ended: {log}");
-            let line = &log[from..];
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended");
             if line.contains("is ready") {
                 let (_, rest) = line.split_once("address=").unwrap();
-                let url = format!("http://{}", rest.split_whitespace().next().unwrap());
-                return Self { child, stderr, url };
+                program.url = format!("http://{}", rest.split_whitespace().next().unwrap());
+                program.stderr = Some(stderr);
+                return program;
             }
+            assert!(!line.contains("ERROR"), "{line}");
         }
     }
 
@@ -55,7 +57,7 @@ impl Program {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let (mut output, mut log) = (String::new(), String::new());
-        self.stderr.read_to_string(&mut log).unwrap();
+        self.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
         assert!(self.child.wait().unwrap().success(), "{log}");
         (output, log)
