@@ -81,7 +81,7 @@ impl Running {
     /// Stops the endpoint within five seconds: requests in progress may end for two seconds, then they are interrupted. The file
     /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
-        self.streams.stop();
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
         self.listening.stop().await;
         let engine = self.engine;
         let stopped = tokio::task::spawn_blocking(move || engine.stop(CLOSE_WITHIN));
@@ -92,7 +92,7 @@ impl Running {
 
     /// Stops the endpoint without waiting for requests in progress.
     pub async fn halt(self) {
-        self.streams.stop();
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
         self.engine.stop(Duration::ZERO);
         self.listening.stop().await;
     }

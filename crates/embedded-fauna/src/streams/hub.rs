@@ -201,6 +201,9 @@ impl Server {
         let mut ended = Vec::new();
         let Self { shared, connection, streams } = self;
         for stream in streams.iter_mut().filter(|stream| is_concerned(stream)) {
+            if shared.lock().is_stopping {
+                return;
+            }
             let ending = match stream.step(shared, connection, commit) {
                 Ok(Ok(())) => continue,
                 Ok(Err(ending)) => ending,
