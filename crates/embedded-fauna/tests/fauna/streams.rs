@@ -300,6 +300,29 @@ fn each_event_is_shown_only_to_who_may_read_it_at_that_time() {
 }
 
 #[test]
+fn permissions_are_evaluated_with_the_data_of_the_commit() {
+    const STREAMS: usize = 40;
+    const UPDATES: i64 = 60;
+    actix_rt::System::new().block_on(async {
+        let endpoint = Endpoint::start().await;
+        let (admin, _) = world(&endpoint).await;
+        let (reader, _) = reader(&endpoint, &admin).await;
+        // So many that their events are evaluated when later updates have been committed.
+        let document = item(1);
+        let opened = (0..STREAMS).map(|_| Stream::open(&endpoint, &reader, &document, ""));
+        let streams = futures_util::future::join_all(opened).await;
+        for step in 1..=UPDATES {
+            endpoint.query(&admin, &update(1, &json!({"step": step, "public": step % 2 == 0}))).await;
+        }
+        for (mut stream, _) in streams {
+            for step in (2..=UPDATES).step_by(2) {
+                assert_eq!(stream.at("/event/document/data/step").await, step);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_stream_ends_when_its_key_role_token_or_user_changes() {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start().await;
