@@ -1,4 +1,4 @@
-//! How often and when a query is sent again.
+//! Retry policy: number of attempts by kind of failure, and the pauses between them.
 
 use std::time::Duration;
 

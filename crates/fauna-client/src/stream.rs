@@ -1,4 +1,4 @@
-//! Event streams.
+//! Event streams: the changes of a document or a set, as they are committed.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,7 +29,6 @@ pub struct EventStream<D> {
 pub struct Event<D> {
     /// Time of the transaction, in microseconds since 1970.
     pub txn: i64,
-    /// What the transaction has changed.
     pub change: Change<D>,
 }
 
@@ -46,19 +45,19 @@ pub enum Change<D> {
     Set(SetChange),
 }
 
-/// What happened to a document.
+/// The action of an event.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It did not exist before.
+    /// The document did not exist before.
     Create,
-    /// It was changed.
+    /// The document existed and was written.
     Update,
-    /// It was deleted.
+    /// The document was deleted.
     Delete,
-    /// It has entered the set.
+    /// The document has entered the set.
     Add,
-    /// It has left the set.
+    /// The document has left the set.
     Remove,
 }
 
@@ -87,7 +86,7 @@ pub struct Document<D> {
 /// A change of a set.
 #[derive(Debug, Deserialize, PartialEq)]
 pub struct SetChange {
-    /// `Add` or `Remove`.
+    /// Either `Add` or `Remove`.
     pub action: Action,
     /// Reference to the document and time of the change.
     pub document: SetDocument,

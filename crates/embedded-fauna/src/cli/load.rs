@@ -98,7 +98,7 @@ async fn run(
 /// A document to be imported.
 struct Document {
     collection: String,
-    /// Generated if absent.
+    /// `None` for a generated id.
     id: Option<Value>,
     data: Map<String, Value>,
 }

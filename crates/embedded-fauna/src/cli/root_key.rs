@@ -60,7 +60,7 @@ fn read(file: &Path) -> Result<String> {
         .map_err(|error| Error::other(format!("cannot read the root key {}: {error}", file.display())))
 }
 
-/// 256 random bits.
+/// A key of 256 random bits, in base64url.
 fn random() -> Result<String> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_unspecified| Error::other("the operating system provides no randomness"))?;

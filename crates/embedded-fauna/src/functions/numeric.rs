@@ -34,7 +34,6 @@ pub const fn double(number: Number) -> f64 {
     }
 }
 
-/// Truncates towards zero.
 pub const fn long(number: Number) -> i64 {
     match number {
         Number::Integer(number) => number,

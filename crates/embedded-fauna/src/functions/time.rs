@@ -107,7 +107,6 @@ pub fn parse_time(context: &Context<'_>, text: &str, at: &Position) -> Outcome<V
         .ok_or_else(|| Failure::argument(at.clone(), format!("Cannot cast '{text}' to a time.")).into())
 }
 
-/// Parses a date.
 pub fn parse_date(text: &str, at: &Position) -> Outcome<Value> {
     let date = Date::parse(text.trim_matches(|character: char| character <= ' '));
     date.map(Value::Date)

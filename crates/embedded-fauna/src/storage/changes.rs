@@ -1,4 +1,4 @@
-//! What a write transaction has changed, for event streams.
+//! The changes of a write transaction, for event streams.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -25,9 +25,9 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Span {
     pub terms: Vec<u8>,
-    /// Inclusive lower bound.
+    /// Lower bound, which belongs to the range.
     pub lower: Vec<u8>,
-    /// Exclusive upper bound; `None` is unbounded.
+    /// Upper bound, which does not belong to the range; `None` for no bound.
     pub upper: Option<Vec<u8>>,
     /// Reads from the lower end.
     pub ascending: bool,

@@ -39,7 +39,7 @@ pub struct Commit {
     parts: usize,
 }
 
-/// What a transaction has written.
+/// A committed transaction, to be published.
 pub struct Written<'t> {
     pub at: i64,
     pub changes: Changes,
@@ -95,7 +95,7 @@ impl Feed {
         }
     }
 
-    /// Lets [`Self::next`] return.
+    /// Lets [`Self::next`] return, also without commits.
     pub fn wake(&self) {
         self.lock().is_woken = true;
         self.arrived.notify_one();

@@ -23,7 +23,7 @@ const MAX_STREAMS: usize = 1024;
 const MAX_PER_SECRET: usize = 256;
 /// Stack of the thread, in bytes: predicates of roles are evaluated on it.
 const STACK: usize = 512 << 20;
-/// How often the secrets of streams without events are verified.
+/// Interval at which the secrets of streams without events are verified.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 /// Time for the permissions of one stream and one commit.
 const EVALUATE_WITHIN: Duration = Duration::from_secs(2);
@@ -55,7 +55,6 @@ struct State {
     thread: Option<JoinHandle<()>>,
 }
 
-/// An open stream.
 struct Stream {
     number: u64,
     request: Request,
@@ -184,7 +183,6 @@ impl Server {
         }
     }
 
-    /// Ends streams.
     fn remove(&mut self, is_removed: impl Fn(&Stream) -> bool) {
         let feed = self.shared.file.feed();
         self.streams.retain(|stream| {

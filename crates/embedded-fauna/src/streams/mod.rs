@@ -50,7 +50,7 @@ impl Target {
     }
 }
 
-/// What a request says of its stream, besides the query.
+/// The parts of a request for a stream besides its query.
 pub struct Options {
     pub secret: SecretString,
     pub version: ApiVersion,

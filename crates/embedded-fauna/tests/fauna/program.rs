@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 
-/// The running program.
 struct Program {
     child: Child,
     /// `None` until it is ready.

@@ -3,7 +3,7 @@
 use super::specifier::Specifier;
 use crate::wire;
 
-/// Default precision.
+/// Precision of `%f`, `%e` and `%g` if none is given.
 const DEFAULT_PRECISION: usize = 6;
 
 /// Pads with blanks, on the right if `is_left`.
@@ -153,7 +153,7 @@ impl Decimal {
         char::from(b'0' + digit)
     }
 
-    /// Fixed notation (`%f`).
+    /// Fixed notation (`%f`), with `count` digits after the point.
     fn fixed(&self, precision: usize) -> String {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(self.exponent + places);

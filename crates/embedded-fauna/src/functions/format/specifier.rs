@@ -22,7 +22,7 @@ pub struct Specifier {
     pub is_temporal: bool,
     /// The conversion was given as an upper-case letter.
     pub is_capital: bool,
-    /// The conversion character.
+    /// The conversion character, in lower case.
     pub conversion: Option<char>,
     /// All of it but the index, as failures show it.
     pub given: String,
