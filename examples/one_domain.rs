@@ -2,17 +2,18 @@
 //!
 //! `cargo run --example one_domain`
 
-use actix_web::web;
+use actix_web::web::Json;
 use serde_json::Value;
 use starter::app;
-use starter::app::{Own, SignUpField};
+use starter::app::{SignUpField, SiteExtensions};
 use starter::clock::Clock;
 use starter::config::Config;
+use starter::http::routes::{Access, Resource, Routes};
 
 /// What is different here.
-pub fn own() -> Own {
+pub fn own() -> SiteExtensions {
     let department = SignUpField { id: "department".to_owned(), is_optional: false, check: is_department };
-    Own { admits: only_our_domain, fields: vec![department], routes }
+    SiteExtensions { admits: only_our_domain, fields: vec![department], routes, ..SiteExtensions::default() }
 }
 
 /// Who may sign up. The address is normalised: lower case, no blanks around it.
@@ -27,8 +28,8 @@ fn is_department(value: &Value) -> Result<(), &'static str> {
 }
 
 /// Routes of our own.
-fn routes(site: &mut web::ServiceConfig) {
-    site.route("/departments", web::get().to(async || web::Json(["DEV", "OPS"])));
+fn routes(site: &mut Routes<'_>) {
+    site.add(Resource::at("/departments").get(Access::Public, async || Json(["DEV", "OPS"])));
 }
 
 #[actix_rt::main]

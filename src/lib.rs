@@ -10,27 +10,25 @@ pub mod app;
 
 // What a person sees, and the example feature.
 mod comments;
+pub mod feature;
 mod pages;
 
 // Accounts.
 mod account;
 mod admin;
-mod emailpassword;
-mod emailverification;
 mod mail;
-mod recipe;
+mod supertokens;
 mod throttle;
 mod users;
 
 // Sessions, and the Fauna token of each.
-mod fauna_tokens;
+pub mod fauna_tokens;
 pub mod session;
 
 // What all of that stands on.
-mod body;
 pub mod database;
-mod origin;
-mod problem;
+pub mod events;
+pub mod http;
 #[cfg(test)]
 mod recorded;
 pub mod seal;

@@ -1,82 +1,81 @@
-//! Holds the structure: which room may use which, how long a file may be, which names mean nothing, and that the settings
-//! are the documented ones. A new arrow between rooms is a line in [`MAY_USE`], to be seen in review.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Checks the structure of the tree: which module may use which, how long files may be, which names mean nothing, that
+//! every setting is documented, that every threat in `docs/threats.md` has a test or a reason, and that the text refers
+//! to nothing outside the repository. A new arrow between modules is a line in [`MAY_USE`], to be seen in review.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Room → rooms it may use (`src/lib.rs` tells what they are). `app` and `main` wire everything and are not listed.
+/// Module → modules it may use. `app` and `main` know every module and are not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("keyfile", &[]),
     ("seal", &[]),
-    ("problem", &[]),
-    ("body", &[]),
     ("database", &[]),
-    ("origin", &["problem"]),
-    ("throttle", &["problem", "clock", "database"]),
-    ("mail", &["problem", "clock", "database", "seal"]),
-    ("fauna", &["problem", "clock"]),
-    ("fauna_dev", &["clock", "fauna"]),
-    ("session", &["problem", "clock", "database", "seal"]),
-    ("fauna_tokens", &["problem", "clock", "database", "fauna", "seal", "session"]),
-    ("users", &["problem", "clock", "fauna"]),
-    ("comments", &["problem", "body", "clock", "fauna", "fauna_tokens", "session"]),
-    ("recipe", &["problem"]),
-    ("account", &["problem", "body", "fauna", "mail", "session", "throttle", "users"]),
-    ("emailpassword", &["recipe", "problem", "clock", "fauna_tokens", "mail", "session", "throttle", "users"]),
-    ("emailverification", &["recipe", "problem", "clock", "account", "fauna", "mail", "session", "throttle", "users"]),
-    ("admin", &["problem", "clock", "emailpassword", "fauna", "session", "users"]),
-    (
-        "pages",
-        &[
-            "problem",
-            "clock",
-            "account",
-            "comments",
-            "emailpassword",
-            "emailverification",
-            "fauna_tokens",
-            "session",
-            "throttle",
-            "users",
-        ],
-    ),
+    ("recorded", &[]),
+    ("events", &["clock"]),
+    ("http", &["database"]),
+    ("throttle", &["http", "clock", "database"]),
+    ("mail", &["http", "clock", "database", "seal"]),
+    ("session", &["http", "clock", "database", "events", "seal"]),
+    ("fauna_tokens", &["http", "clock", "database", "events", "recorded", "seal", "session"]),
+    ("users", &["http", "clock", "recorded"]),
+    ("feature", &["http", "fauna_tokens"]),
+    ("comments", &["http", "clock", "fauna_tokens", "feature", "recorded", "session"]),
+    ("account", &["http", "mail", "session", "throttle", "users"]),
+    ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
+    ("admin", &["http", "clock", "session", "supertokens", "users"]),
+    ("pages", &["http", "clock", "account", "comments", "fauna_tokens", "session", "supertokens", "throttle", "users"]),
 ];
+
+/// Where code and its tests are.
+const CODE: &[&str] = &["src", "crates", "tests", "benches", "static", "templates", "examples", "migrations"];
 
 /// Longer files are two files.
 const LINES_MAX: usize = 400;
 
+/// Larger folders are two folders, except those whose files are a list by nature.
+const FILES_MAX: usize = 15;
+const LISTS: &[&str] = &[
+    "tests/site",                          // one file per subject
+    "crates/embedded-fauna/src/functions", // one file per group of FQL functions
+    "crates/embedded-fauna/src/ir",
+];
+
 /// Names that say nothing about what is inside.
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
-/// Rows of the attack catalogue about refresh tokens, access tokens, cookies, input, passwords and mail.
-const CATALOGUE: &[(&str, &[RangeInclusive<u32>])] = &[
-    ("S-R-", &[1..=16, 18..=27]),
-    ("S-J-", &[1..=11, 13..=19]),
-    ("S-C-", &[1..=20, 22..=22, 30..=32]),
-    ("S-I-", &[1..=13, 20..=21, 30..=34, 36..=37]),
-    ("S-P-", &[1..=8, 10..=22, 30..=35]),
-    ("S-E-", &[1..=12, 20..=23]),
+/// What refers to something that is not in the repository.
+const OUTSIDE: &[&str] = &[
+    "design D",
+    "design section",
+    "security.md",
+    "session.md",
+    "emailpassword.md",
+    "measured.md",
+    "the catalogue",
+    "trap ",
 ];
 
+/// Files that still do. Empty this list.
+const OUTSIDE_LEFT: &[&str] = &["src", "crates", "tests"];
+
 #[test]
-fn rooms_use_only_the_rooms_they_may() {
+fn modules_use_only_the_modules_they_may() {
     let mut arrows = Vec::new();
     for file in files(Path::new("src"), &["rs"]) {
-        let room = room_of(&file);
-        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else {
-            assert!(matches!(room.as_str(), "app" | "lib" | "main"), "{room} is not listed in MAY_USE");
+        let module = module_of(&file);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            assert!(matches!(module.as_str(), "app" | "lib" | "main"), "{module} is not listed in MAY_USE");
             continue;
         };
         let text = fs::read_to_string(&file).unwrap();
         for other in uses(&text) {
-            if other != room && !allowed.contains(&other.as_str()) {
-                arrows.push(format!("{} uses {other}, which {room} may not", file.display()));
+            if other != module && !allowed.contains(&other.as_str()) {
+                arrows.push(format!("{} uses {other}, which {module} may not", file.display()));
             }
         }
     }
@@ -84,9 +83,9 @@ fn rooms_use_only_the_rooms_they_may() {
 }
 
 #[test]
-fn no_file_is_longer_than_a_reader_is_patient() {
+fn no_file_is_too_long() {
     let mut long = Vec::new();
-    for root in ["src", "tests", "benches", "static", "templates", "examples", "migrations"] {
+    for root in CODE {
         for file in files(Path::new(root), &["rs", "js", "css", "html", "sql", "sh"]) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             if lines > LINES_MAX {
@@ -98,8 +97,36 @@ fn no_file_is_longer_than_a_reader_is_patient() {
 }
 
 #[test]
+fn no_folder_is_too_full() {
+    let mut count = BTreeMap::<PathBuf, usize>::new();
+    for root in ["src", "tests", "crates", "examples"] {
+        for file in files(Path::new(root), &["rs"]) {
+            *count.entry(file.parent().unwrap().to_path_buf()).or_default() += 1;
+        }
+    }
+    count.retain(|folder, files| *files > FILES_MAX && !LISTS.iter().any(|list| folder == Path::new(list)));
+    assert!(count.is_empty(), "{count:#?}");
+}
+
+/// The compiler keeps dependencies out; this keeps out words that only make sense in one application.
+#[test]
+fn the_crates_do_not_know_the_application() {
+    for root in ["crates/fauna-client", "crates/embedded-fauna"] {
+        for file in files(Path::new(root), &["rs", "toml", "md"]) {
+            let text = fs::read_to_string(&file).unwrap();
+            for word in ["starter::", "actix-fauna-starter", "actix_fauna_starter", "path = \"../..\""] {
+                assert!(!text.contains(word), "{} names {word}", file.display());
+            }
+            let neighbour = if root.ends_with("client") { "embedded_fauna::" } else { "fauna_client::" };
+            let is_test = file.iter().any(|part| part == "tests");
+            assert!(is_test || !text.contains(neighbour), "{} uses {neighbour}", file.display());
+        }
+    }
+}
+
+#[test]
 fn names_mean_something() {
-    for file in files(Path::new("src"), &["rs"]) {
+    for file in files(Path::new("src"), &["rs"]).into_iter().chain(files(Path::new("crates"), &["rs"])) {
         let named = file.iter().filter_map(|part| part.to_str()).map(|part| part.trim_end_matches(".rs"));
         for name in named {
             assert!(!MEANINGLESS.contains(&name), "{}", file.display());
@@ -123,78 +150,75 @@ fn every_setting_is_documented_and_every_documented_setting_is_read() {
     assert_eq!(read, documented);
 }
 
-/// A row is held where a test names it, or where a list of tests says where or why not.
+/// `docs/threats.md`, row by row: identifier, and what its last column says.
+fn threats() -> BTreeMap<String, String> {
+    let table = fs::read_to_string("docs/threats.md").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| S-"));
+    let mut threats = BTreeMap::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [id, _threat, held] = cells[..] else { panic!("a row of threats.md has three columns: {row}") };
+        assert!(threats.insert(id.to_owned(), held.to_owned()).is_none(), "{id} has two rows");
+    }
+    threats
+}
+
 #[test]
-fn every_row_of_the_catalogue_is_held_or_explained() {
-    let read = |places: &[&str], endings: &[&str]| -> String {
-        let all = places.iter().map(Path::new);
-        let found =
-            all.flat_map(|place| if place.is_file() { vec![place.to_path_buf()] } else { files(place, endings) });
-        found.map(|file| fs::read_to_string(file).unwrap()).collect()
+fn every_threat_has_a_test_or_a_reason() {
+    for (id, held) in threats() {
+        let excused = held.starts_with("By construction: ") || held.starts_with("Accepted: ");
+        let tests: Vec<&str> = held.split('`').skip(1).step_by(2).filter(|path| path.ends_with(".rs")).collect();
+        assert!(excused || !tests.is_empty(), "{id} names no test and gives no reason");
+        for test in tests {
+            assert!(Path::new(test).is_file(), "{id} names {test}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn every_threat_that_code_names_is_in_the_list() {
+    let threats = threats();
+    for root in ["src", "tests", "crates"] {
+        for file in files(Path::new(root), &["rs"]).into_iter().filter(|file| file != Path::new("tests/tidy.rs")) {
+            for id in threat_ids(&fs::read_to_string(&file).unwrap()) {
+                assert!(
+                    threats.contains_key(&id),
+                    "{} names {id}, which docs/threats.md does not list",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_refers_to_what_is_not_in_the_repository() {
+    let mut found = Vec::new();
+    for root in CODE {
+        for file in files(Path::new(root), &["rs", "js", "css", "html", "sql", "sh", "md", "txt"]) {
+            let excused = OUTSIDE_LEFT.iter().any(|left| file.starts_with(left)) || file == Path::new("tests/tidy.rs");
+            let text = fs::read_to_string(&file).unwrap();
+            let names = OUTSIDE.iter().filter(|name| text.contains(**name));
+            found.extend(names.filter(|_| !excused).map(|name| format!("{}: {name}", file.display())));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn identifiers_of_threats_are_read() {
+    let found = threat_ids("/// S-X-01 … S-X-03 and S-Y-09; S-X-, XS-Y-01");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["S-X-01", "S-X-03", "S-Y-09"]);
+}
+
+/// `S-`, a letter, `-` and two digits.
+fn threat_ids(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let is_id = |word: &&str| {
+        matches!(word.as_bytes(), [b'S', b'-', kind, b'-', tens, ones]
+            if kind.is_ascii_uppercase() && tens.is_ascii_digit() && ones.is_ascii_digit())
     };
-    let lists = read(&["tests/session", "tests/site", "src/session", "src/origin.rs"], &["rs", "md"]);
-    let tests = read(&["tests/site", "tests/session", "src"], &["rs"]);
-    for (kind, rows) in CATALOGUE {
-        let named = &rows_listed(&lists, kind) | &rows_tested(&tests, kind);
-        let missing: Vec<u32> = rows.iter().cloned().flatten().filter(|row| !named.contains(row)).collect();
-        assert!(missing.is_empty(), "{kind}: nobody names {missing:?}");
-    }
-}
-
-/// Every file that a list of tests names is there: what was moved is not looked for in vain.
-#[test]
-fn the_lists_of_tests_name_files_that_exist() {
-    let mut missing = Vec::new();
-    for folder in ["tests/site", "tests/session"] {
-        let list = fs::read_to_string(Path::new(folder).join("README.md")).unwrap();
-        for path in list.split('`').skip(1).step_by(2).map(Path::new) {
-            let is_code = path.extension().is_some_and(|ending| ending == "rs");
-            if is_code && !path.is_file() && !Path::new(folder).join(path).is_file() {
-                missing.push(format!("{folder}/README.md names {}", path.display()));
-            }
-        }
-    }
-    assert!(missing.is_empty(), "{missing:#?}");
-}
-
-#[test]
-fn rows_are_read_from_lists_and_from_names_of_tests() {
-    let rows = |found: BTreeSet<u32>| found.into_iter().collect::<Vec<_>>();
-    assert_eq!(rows(rows_listed("S-X-01 … S-X-03, S-X-05 and S-Y-09; S-X-", "S-X-")), [1, 2, 3, 5]);
-    let names = "fn s_x_01_to_03_a() fn s_x_10_11_and_15_b_99() fn s_y_07_and_s_x_30_c() fn s_x_none()";
-    assert_eq!(rows(rows_tested(names, "S-X-")), [1, 2, 3, 10, 11, 15, 30]);
-}
-
-/// The numbers behind `S-X-`; `S-X-01 … S-X-03` names all between.
-fn rows_listed(text: &str, kind: &str) -> BTreeSet<u32> {
-    let mut named = BTreeSet::new();
-    for (_, rest) in text.match_indices(kind).map(|(at, _)| text.split_at(at + kind.len())) {
-        let Some(first) = rest.get(..2).and_then(|digits| digits.parse::<u32>().ok()) else { continue };
-        let until = rest.get(2..).and_then(|rest| rest.strip_prefix(" … ")?.strip_prefix(kind)?.get(..2)?.parse().ok());
-        named.extend(first..=until.unwrap_or(first));
-    }
-    named
-}
-
-/// The numbers in names of tests: `s_x_01_to_03_…`, `s_x_10_11_and_15_…`.
-fn rows_tested(code: &str, kind: &str) -> BTreeSet<u32> {
-    let start = kind.to_lowercase().replace('-', "_");
-    let mut named = BTreeSet::new();
-    for (_, rest) in code.match_indices(&start).map(|(at, _)| code.split_at(at + start.len())) {
-        let (mut last, mut is_range) = (0, false);
-        for word in rest.split(|c: char| !c.is_ascii_alphanumeric()) {
-            match (word, word.parse::<u32>()) {
-                (_, Ok(row)) => {
-                    named.extend(if is_range { last..=row } else { row..=row });
-                    (last, is_range) = (row, false);
-                }
-                ("and", _) => {}
-                ("to", _) => is_range = true,
-                _ => break,
-            }
-        }
-    }
-    named
+    words.filter(is_id).map(str::to_owned).collect()
 }
 
 /// The first argument of a call whose text begins after `read.`, if it is the name of a setting.
@@ -210,17 +234,48 @@ fn is_setting(name: &str) -> bool {
 }
 
 /// `src/session/store.rs` → `session`, `src/clock.rs` → `clock`.
-fn room_of(file: &Path) -> String {
+fn module_of(file: &Path) -> String {
     let first = file.iter().nth(1).unwrap().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The rooms that a file names with `crate::`.
+/// The modules that a file names with `crate::a` or `crate::{a, b::c}`.
 fn uses(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>())
-        .map(|rest| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
-        .collect()
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let first_word = |rest: &str| -> String {
+        rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let mut named = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            Some(group) => named.extend(members(group).iter().map(|member| first_word(member))),
+            None => _ = named.insert(first_word(rest)),
+        }
+    }
+    named.remove("");
+    named
+}
+
+/// The members of a group of imports whose text begins behind its `{`: split at commas outside inner braces.
+fn members(group: &str) -> Vec<String> {
+    let (mut depth, mut members) = (0, vec![String::new()]);
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                members.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    members
+}
+
+#[test]
+fn modules_are_read_from_single_and_grouped_imports() {
+    let text = "use crate::a::B;\nuse crate::{\n    c, d::{E, F}, g,\n};\n// crate::h\nlet x = crate::i::j();";
+    assert_eq!(uses(text).into_iter().collect::<Vec<_>>(), ["a", "c", "d", "g", "i"]);
 }
 
 /// All files below `root` with one of these endings.
@@ -229,7 +284,7 @@ fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in entries.map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && !matches!(name, "node_modules" | ".cache") {
+        if path.is_dir() && !matches!(name, "node_modules" | ".cache" | "target") {
             found.extend(files(&path, endings));
         } else if path.extension().is_some_and(|ending| endings.contains(&ending.to_str().unwrap())) {
             found.push(path);

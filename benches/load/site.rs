@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use actix_web::web::ServiceConfig;
 use reqwest::header::HeaderMap;
 use serde_json::json;
 use starter::app;
 use starter::clock::Clock;
 use starter::config::Config;
+use starter::http::routes::Routes;
 
 /// The site with its data in a directory, with one worker and some more routes.
-pub async fn start(data: &Path, routes: fn(&mut ServiceConfig)) -> app::Site {
+pub async fn start(data: &Path, routes: fn(&mut Routes<'_>)) -> app::Site {
     let settings = BTreeMap::from([
         ("LISTEN", "127.0.0.1:0".to_owned()),
         ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0".to_owned()),
@@ -22,7 +22,9 @@ pub async fn start(data: &Path, routes: fn(&mut ServiceConfig)) -> app::Site {
         ("DATA_DIR", data.to_str().unwrap().to_owned()),
     ]);
     let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
-    app::start_with(config, Clock::system(), app::Own { routes, ..app::Own::default() }).await.unwrap()
+    app::start_with(config, Clock::system(), app::SiteExtensions { routes, ..app::SiteExtensions::default() })
+        .await
+        .unwrap()
 }
 
 /// Somebody with a session: the headers that began it.

@@ -14,13 +14,13 @@
 )]
 
 mod bare;
-mod crowd;
+mod dataset;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bare::BareSession;
-use crowd::Crowd;
+use dataset::Dataset;
 
 /// Sessions in the small database, and in the large one.
 const FEW: i64 = 1_000;
@@ -40,9 +40,9 @@ fn main() {
 async fn measure() {
     let parent = std::env::var("BENCH_DIR").map_or_else(|_| std::env::temp_dir(), PathBuf::from);
     let files = tempfile::TempDir::new_in(parent).unwrap();
-    let few = Crowd::gather(files.path(), FEW).await;
+    let few = Dataset::create(files.path(), FEW).await;
     let mut bare = BareSession::make(&few.database).await;
-    let mut refreshed = few.members(TURN).await;
+    let mut refreshed = few.refresh_tokens(TURN).await;
     let mut pairs = Vec::with_capacity(TURNS);
     for _ in 0..TURNS {
         let began = Instant::now();
@@ -54,8 +54,8 @@ async fn measure() {
     }
     eprintln!("refresh without Fauna           {:.2} of its bare statements", median(pairs));
 
-    let many = Crowd::gather(files.path(), MANY).await;
-    let (mut here, mut there) = (few.members(TURN).await, many.members(TURN).await);
+    let many = Dataset::create(files.path(), MANY).await;
+    let (mut here, mut there) = (few.refresh_tokens(TURN).await, many.refresh_tokens(TURN).await);
     let mut pairs = Vec::with_capacity(TURNS);
     for _ in 0..TURNS {
         let among_few = few.refresh(&mut here).await;

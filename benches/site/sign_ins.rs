@@ -55,7 +55,7 @@ async fn sign_in_until(site: SocketAddr, who: String, end: Instant) -> u32 {
     let mut connection = load::Connection::open(&sign_in).await;
     let mut count = 0;
     loop {
-        connection.ask().await;
+        connection.request().await;
         if Instant::now() >= end {
             return count;
         }
@@ -72,7 +72,7 @@ async fn probe_until(probe: &Target, end: Instant) -> (Vec<Duration>, u64) {
     while Instant::now() < end {
         ticks.tick().await;
         let asked = Instant::now();
-        connection.ask().await;
+        connection.request().await;
         waits.push(asked.elapsed());
         if waits.len() % 100 == 0 {
             memory = memory.max(resident());

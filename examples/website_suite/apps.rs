@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::{Answers, AntiCsrf, NoCompanion, Sessions, Settings};
+use starter::session::{Answers, AntiCsrf, NoTokenProvider, Sessions, Settings};
 use tempfile::TempDir;
 
 /// Where pages come from, and an API of the same origin.
@@ -203,7 +203,8 @@ impl Known {
         settings.expose_access_token = flags.enable_jwt == Some(true);
         settings.refuse_duplicate_cookies = true;
         settings.answers = Arc::new(EmptyUnauthorised);
-        let sessions = Sessions::open(settings, self.database.clone(), Clock::system(), Arc::new(NoCompanion)).await;
+        let sessions =
+            Sessions::open(settings, self.database.clone(), Clock::system(), Arc::new(NoTokenProvider)).await;
         sessions.map_err(ErrorInternalServerError)
     }
 }

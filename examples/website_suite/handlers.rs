@@ -10,7 +10,9 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use starter::clock::{Clock, Timestamp};
-use starter::session::{Error, NewSession, Refused, Requirements, Sessions, SignedIn, UserId, Validator, Version};
+use starter::session::{
+    Error, NewSession, Refused, Requirements, RevokeReason, Sessions, SignedIn, UserId, Validator, Version,
+};
 
 use crate::apps::{Active, Apps};
 use crate::pages;
@@ -143,7 +145,7 @@ async fn log_out(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str,
 
 /// Ends all sessions of whoever asks.
 async fn revoke_all(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
-    sessions.revoke_all(me.user()).await.map_err(|error| sessions.refuse(error))?;
+    sessions.revoke_all(me.user(), RevokeReason::SignedOut).await.map_err(|error| sessions.refuse(error))?;
     Ok("success")
 }
 

@@ -20,6 +20,7 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::System;
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use starter::http::routes::unlisted;
 use starter::session;
 
 use apps::{Apps, HOME};
@@ -57,7 +58,7 @@ async fn serve(pages: Pages) -> Result<()> {
             .configure(apps::routes)
             .configure(pages::routes)
             .configure(handlers::routes)
-            .service(web::scope("/auth").configure(session::routes))
+            .service(web::scope("/auth").configure(unlisted(session::routes)))
             .default_service(web::to(|| async { HttpResponse::NotFound().finish() }))
     });
     let server = server.workers(2).keep_alive(KEEP_ALIVE);

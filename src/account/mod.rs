@@ -14,9 +14,9 @@ use actix_web::web::Data;
 use fauna_client::DocumentId;
 use secrecy::SecretString;
 
+use crate::http::problem::Problem;
 use crate::mail::{Link, Occasion, Outbox};
-use crate::problem::Problem;
-use crate::session::{Sessions, SignedIn};
+use crate::session::{RevokeReason, Sessions, SignedIn};
 use crate::throttle::{Action, Client, Throttle, Topic};
 use crate::users::{ChangeOffer, Email, EmailChange, NewPassword, Proven, User, Users};
 use crate::{mail, session, throttle, users};
@@ -126,9 +126,9 @@ impl Accounts {
         let proven = self.prove(&owner, client, &current).await?;
         let this = self.clone();
         let changing = async move {
-            this.sessions.revoke_others(&owner).await?;
+            this.sessions.revoke_others(&owner, RevokeReason::PasswordChanged).await?;
             let changed = this.users.change_password(&proven, new).await;
-            this.sessions.revoke_at_last(owner.user(), Some(owner.handle())).await;
+            this.sessions.revoke_at_last(owner.user(), Some(owner.handle()), RevokeReason::PasswordChanged).await;
             match changed {
                 Ok(true) => this.tell(&proven.user.email, &Occasion::PasswordChanged).await,
                 Ok(false) => return Err(Error::ChangedMeanwhile),
@@ -147,7 +147,7 @@ impl Accounts {
     /// Does what follows a change of which it was not known whether it would be made, once it is.
     async fn follow(self, owner: SignedIn, user: User, hash: String) {
         if let Some(email) = self.users.settles(&user.id, &hash).await {
-            self.sessions.revoke_at_last(owner.user(), Some(owner.handle())).await;
+            self.sessions.revoke_at_last(owner.user(), Some(owner.handle()), RevokeReason::PasswordChanged).await;
             self.tell(&email, &Occasion::PasswordChanged).await;
         }
     }
@@ -212,9 +212,9 @@ impl Accounts {
         let proven = self.prove(&owner, client, &current).await?;
         let this = self.clone();
         let deleting = async move {
-            this.sessions.revoke_all(owner.user()).await?;
+            this.sessions.revoke_all(owner.user(), RevokeReason::AccountDeleted).await?;
             let deleted = this.users.delete(&proven.user.id).await;
-            this.sessions.revoke_all(owner.user()).await?;
+            this.sessions.revoke_all(owner.user(), RevokeReason::AccountDeleted).await?;
             deleted?;
             owner.revoke().await?;
             this.tell(&proven.user.email, &Occasion::AccountDeleted).await;

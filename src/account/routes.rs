@@ -2,13 +2,14 @@
 
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Json};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Accounts;
-use crate::body::Body;
-use crate::problem::Problem;
+use crate::http::json_body::Body;
+use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 use crate::session;
 use crate::session::{Requirements, Sessions, SignedIn};
 use crate::throttle::Client;
@@ -21,11 +22,11 @@ use crate::throttle::Client;
 /// | POST   | `/user/email`         | signed in, with the current password |
 /// | POST   | `/user/email/confirm` | who holds the link                   |
 /// | DELETE | `/user`               | signed in, with the current password |
-pub fn routes(api: &mut web::ServiceConfig) {
-    api.service(web::resource("/user/password").post(change_password))
-        .service(web::resource("/user/email").post(ask_for_email))
-        .service(web::resource("/user/email/confirm").post(confirm_email))
-        .service(web::resource("/user").delete(delete));
+pub fn routes(api: &mut Routes<'_>) {
+    api.add(Resource::at("/user/password").post(Access::SignedIn, change_password))
+        .add(Resource::at("/user/email").post(Access::SignedIn, ask_for_email))
+        .add(Resource::at("/user/email/confirm").post(Access::MailedLink, confirm_email))
+        .add(Resource::at("/user").delete(Access::SignedIn, delete));
 }
 
 /// Another password.
@@ -59,7 +60,7 @@ struct LinkToken {
 /// The end.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Farewell {
+struct DeleteAccount {
     /// The account's password.
     current_password: String,
 }
@@ -76,7 +77,7 @@ const DONE: Json<Done> = Json(Done { status: "OK" });
 
 /// Sets another password.
 async fn change_password(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
     Body(wish): Body<NewPassword>,
@@ -87,7 +88,7 @@ async fn change_password(
 
 /// Mails a link to another address.
 async fn ask_for_email(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
     Body(wish): Body<NewEmail>,
@@ -108,19 +109,19 @@ async fn confirm_email(
 
 /// Ends the account.
 async fn delete(
-    Owner(owner): Owner,
+    UserIgnoringClaims(owner): UserIgnoringClaims,
     client: Client,
     accounts: Data<Accounts>,
-    Body(wish): Body<Farewell>,
+    Body(wish): Body<DeleteAccount>,
 ) -> Result<Json<Done>, Problem> {
     accounts.delete(owner, &client, wish.current_password.into()).await?;
     Ok(DONE)
 }
 
 /// Whoever is signed in at this moment, whatever their claims say.
-struct Owner(SignedIn);
+struct UserIgnoringClaims(SignedIn);
 
-impl FromRequest for Owner {
+impl FromRequest for UserIgnoringClaims {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 

@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use secrecy::ExposeSecret;
 
 use crate::admin::Admin;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Proof that a request carries the key.
 pub struct Administrator(());

@@ -17,8 +17,8 @@ use fauna_client::DocumentId;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
-use crate::problem::Problem;
-use crate::session::{Sessions, UserId};
+use crate::http::problem::Problem;
+use crate::session::{RevokeReason, Sessions, UserId};
 use crate::users::{Cursor, Email, Imported, Order, User, UserList, Users};
 use crate::{session, users};
 use bulk::Judged;
@@ -143,9 +143,9 @@ impl Admin {
         let this = self.clone();
         // Carried through even if the client goes away: an account that is half deleted is of no use to anybody.
         let deleting = async move {
-            this.sessions.revoke_all(&user).await?;
+            this.sessions.revoke_all(&user, RevokeReason::AccountDeleted).await?;
             let was_there = this.users.delete(&id).await;
-            this.sessions.revoke_all(&user).await?;
+            this.sessions.revoke_all(&user, RevokeReason::AccountDeleted).await?;
             if was_there? { Ok(()) } else { Err(Error::NoUser) }
         };
         tokio::spawn(deleting).await.map_err(session::Error::Task)?

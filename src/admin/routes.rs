@@ -1,8 +1,8 @@
 //! Administration over HTTP.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Json, Path, PayloadConfig, Query};
-use actix_web::{HttpResponse, web};
 use futures_util::stream;
 use futures_util::stream::Stream;
 use serde::Deserialize;
@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::admin::key::Administrator;
 use crate::admin::{Admin, Error};
-use crate::emailpassword::Dialect;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
+use crate::supertokens::emailpassword::Dialect;
 use crate::users::{Cursor, Order, UserList};
 
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.
@@ -27,14 +28,16 @@ const IMPORT_BYTES_MAX: usize = 16 << 20;
 /// | GET    | `/admin/users/export`   | all users, one JSON object a line              |
 /// | POST   | `/admin/users/import`   | all entries of a bulk import are users, or none|
 /// | DELETE | `/admin/users/{id}`     | the account and its sessions are gone          |
-pub fn routes(api: &mut web::ServiceConfig) {
-    let import = web::resource("/admin/users/import").app_data(PayloadConfig::new(IMPORT_BYTES_MAX)).post(import);
-    api.service(web::resource("/admin/users").get(list))
-        .service(web::resource("/admin/users/count").get(count))
-        .service(web::resource("/admin/users/by-email").get(by_email))
-        .service(web::resource("/admin/users/export").get(export))
-        .service(import)
-        .service(web::resource("/admin/users/{id}").delete(delete));
+pub fn routes(api: &mut Routes<'_>) {
+    let import = Resource::at("/admin/users/import")
+        .app_data(PayloadConfig::new(IMPORT_BYTES_MAX))
+        .post(Access::AdminKey, import);
+    api.add(Resource::at("/admin/users").get(Access::AdminKey, list))
+        .add(Resource::at("/admin/users/count").get(Access::AdminKey, count))
+        .add(Resource::at("/admin/users/by-email").get(Access::AdminKey, by_email))
+        .add(Resource::at("/admin/users/export").get(Access::AdminKey, export))
+        .add(import)
+        .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete));
 }
 
 /// Which part of the list is wanted.

@@ -8,22 +8,23 @@ use serde_json::Map;
 
 use crate::account::Accounts;
 use crate::admin::Admin;
-use crate::app::{Error, Own};
+use crate::app::{Error, SiteExtensions};
 use crate::clock::Clock;
 use crate::config::{Config, EmailVerification as Mode, Environment};
 use crate::database::Database;
-use crate::emailpassword::{EmailPassword, SignUpField};
-use crate::emailverification::{EmailVerification, Verified};
 use crate::mail::Outbox;
 use crate::seal::SealRing;
 use crate::session::Sessions;
+use crate::supertokens::emailpassword::{EmailPassword, SignUpField};
+use crate::supertokens::emailverification::{EmailVerification, Verified};
+use crate::supertokens::{emailpassword, emailverification};
 use crate::throttle::Throttle;
-use crate::users::{Farewell, Users};
-use crate::{account, comments, emailpassword, emailverification, mail, session, throttle};
+use crate::users::Users;
+use crate::{account, mail, session, throttle};
 
 /// What people can do about their accounts. Clones share it.
 #[derive(Clone)]
-pub struct AccountHandles {
+pub struct AccountState {
     /// Get in.
     emailpassword: Data<EmailPassword>,
     /// Show that an address is theirs.
@@ -38,10 +39,10 @@ pub struct AccountHandles {
     throttle: Data<Throttle>,
 }
 
-impl AccountHandles {
+impl AccountState {
     /// Builds them for the site whose pages are at `website`.
     pub fn build(
-        (config, own): (&Config, &Own),
+        (config, own): (&Config, &SiteExtensions),
         clock: &Clock,
         (database, ring): (&Database, &Arc<SealRing>),
         website: &str,
@@ -104,7 +105,7 @@ impl AccountHandles {
 }
 
 /// What the sign-up form asks for: what the configuration says and what a site of one's own adds, which counts where both do.
-fn sign_up_fields(config: &Config, own: &Own) -> Vec<SignUpField> {
+fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
     let is_own = |id: &str| own.fields.iter().any(|field| field.id == id);
     let configured = config.accounts.sign_up_fields.iter().filter(|field| !is_own(&field.id));
     configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
@@ -138,9 +139,4 @@ pub fn add_claims(mode: Mode, users: &Users, settings: &mut session::Settings) {
             settings.validators.push(claim.validator());
         }
     }
-}
-
-/// What happens to other rooms' documents of an account that is deleted.
-pub fn farewells(config: &Config) -> Vec<Farewell> {
-    vec![if config.accounts.delete_comments_with_account { comments::remove_comments } else { comments::keep_comments }]
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::admin;
 use crate::admin::{Admin, EntryProblem};
-use crate::app::handles::Handles;
-use crate::app::{Error, Own, opening, reach};
+use crate::app::state::{AppState, Foundations};
+use crate::app::{Error, SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::emailpassword::Dialect;
+use crate::supertokens::emailpassword::Dialect;
 use crate::users::Order;
 
 /// What `users --help` says.
@@ -66,13 +66,15 @@ pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write)
         UsersCommand::Import(file) => read(file)?,
         _ => String::new(),
     };
-    opening::data_directory(&config.data_dir)?;
+    startup::data_directory(&config.data_dir)?;
     let clock = Clock::system();
-    let database = opening::database(config).await?;
-    let reached = reach::reach_beside(config, &clock).await?;
-    let handles = Handles::build((config, &Own::default()), &clock, config.listen, &reached, database).await?;
-    let done = run(&handles.accounts.admin, command, &text, out).await;
-    reached.halt().await;
+    let extensions = SiteExtensions::default();
+    let database = startup::database(config).await?;
+    let fauna = fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await?;
+    let foundations = Foundations { clock: &clock, address: config.listen, fauna: &fauna, database };
+    let state = AppState::build(config, &extensions, foundations).await?;
+    let done = run(&state.accounts.admin, command, &text, out).await;
+    fauna.halt().await;
     done
 }
 

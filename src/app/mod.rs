@@ -4,39 +4,30 @@
 
 mod accounts;
 mod commands;
-mod handles;
-mod health;
-mod opening;
-mod reach;
+mod extensions;
+mod fauna_backend;
+mod features;
+mod server;
+mod startup;
+mod state;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::http::StatusCode;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::dev::ServerHandle;
 use fauna_client as fauna;
-use tracing_actix_web::TracingLogger;
 
 use crate::clock::Clock;
-use crate::config::{Config, EmailVerification};
-use crate::problem::Problem;
-use crate::telemetry::AccessLog;
-use crate::{
-    account, admin, comments, emailpassword, emailverification, fauna_tokens, mail, origin, pages, session, users,
-};
-use handles::Handles;
+use crate::config::Config;
+use crate::http::routes::RouteTable;
+use crate::{admin, fauna_tokens, mail, session, users};
+use server::RoutePlan;
+use state::{AppState, Foundations};
 
-pub use crate::emailpassword::{Admission, Check, SignUpField};
+pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
 pub use commands::{USERS_USAGE, UsersCommand, users};
-pub use reach::apply_schema;
-
-/// The head of a request must have arrived after this (ASVS 15.4; slow clients).
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// An idle connection is kept for this long: longer than Node keeps it, or its clients meet a closed one.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub use extensions::SiteExtensions;
+pub use fauna_backend::{apply_schema, apply_schema_with};
 
 /// A site that runs.
 pub struct Site {
@@ -44,6 +35,7 @@ pub struct Site {
     address: SocketAddr,
     /// Where its Fauna is.
     fauna_endpoint: String,
+    routes: RouteTable,
     /// Stops the server.
     server: ServerHandle,
     /// The server, until it has stopped.
@@ -102,55 +94,42 @@ pub enum Error {
 /// # Errors
 /// A port is taken, a file cannot be written, a database or Fauna does not answer.
 pub async fn start(config: Config, clock: Clock) -> Result<Site, Error> {
-    start_with(config, clock, Own::default()).await
-}
-
-/// What a site of one's own does differently. The example `one_domain` shows how it is used.
-#[derive(Clone, Debug)]
-pub struct Own {
-    /// Routes, mounted before all others: a path that is answered there is not answered by us.
-    pub routes: fn(&mut web::ServiceConfig),
-    /// Who may sign up, by their normalised address, and if not why not.
-    pub admits: Admission,
-    /// What the sign-up form asks for, besides what the configuration says.
-    pub fields: Vec<SignUpField>,
-}
-
-impl Default for Own {
-    fn default() -> Self {
-        Self { routes: |_| {}, admits: emailpassword::anybody, fields: Vec::new() }
-    }
+    start_with(config, clock, SiteExtensions::default()).await
 }
 
 /// The same with something of your own.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_with(config: Config, clock: Clock, own: Own) -> Result<Site, Error> {
-    opening::data_directory(&config.data_dir)?;
-    let listener = opening::listener(config.listen)?;
+pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions) -> Result<Site, Error> {
+    startup::data_directory(&config.data_dir)?;
+    let listener = startup::listener(config.listen)?;
     let address = listener.local_addr()?;
-    let database = opening::database(&config).await?;
-    let reached = reach::reach(&config, &clock).await?;
-    let handles = Handles::build((&config, &own), &clock, address, &reached, database).await?;
-    let collector = handles.fauna_tokens.collect_in_background();
-    let courier = actix_rt::spawn(handles.accounts.outbox.deliver());
-    let sweeper = actix_rt::spawn(handles.sessions.get_ref().clone().sweep_forever());
-    let server = serve(&config, handles, own.routes, listener)?;
+    let database = startup::database(&config).await?;
+    let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database };
+    let state = AppState::build(&config, &extensions, foundations).await?;
+    let plan = RoutePlan::new(&config, &extensions);
+    let routes = plan.table();
+    let collector = state.fauna_tokens.collect_in_background();
+    let courier = actix_rt::spawn(state.accounts.outbox.deliver());
+    let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());
+    let server = server::serve(&config, state, plan, listener)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     tracing::info!(address = %format!("http://{address}"), "the site listens");
     Ok(Site {
         address,
-        fauna_endpoint: reached.endpoint,
+        fauna_endpoint: fauna.endpoint,
+        routes,
         server: server.handle(),
         served: actix_rt::spawn(server),
         collector,
         courier,
         sweeper,
         #[cfg(feature = "embedded-fauna")]
-        fauna: reached.running,
+        fauna: fauna.running,
     })
 }
 
@@ -163,6 +142,11 @@ impl Site {
     /// Where its Fauna is, `http://host:port`.
     pub fn fauna_endpoint(&self) -> &str {
         &self.fauna_endpoint
+    }
+
+    /// All routes, in the order of their registration.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
     }
 
     /// Serves until the process is told to stop, then finishes what is under way.
@@ -191,69 +175,4 @@ impl Site {
             tracing::error!(%error, "the server did not stop as it should");
         }
     }
-}
-
-/// Every request passes these layers, the last one first: the access log, CORS, headers and deadline, the check where it
-/// comes from, and the session's outbox.
-fn serve(
-    config: &Config,
-    handles: Handles,
-    own: fn(&mut web::ServiceConfig),
-    listener: TcpListener,
-) -> Result<Server, io::Error> {
-    let (base_path, verification) = (config.session.api_base_path.clone(), config.accounts.email_verification);
-    let server = HttpServer::new(move || {
-        App::new()
-            .configure(|site| handles.install(site))
-            .configure(own)
-            .configure(|site| routes(site, &base_path, verification))
-            .default_service(web::to(not_found))
-            .wrap(from_fn(session::attach))
-            .wrap(from_fn(origin::same_origin))
-            .wrap(from_fn(origin::dress))
-            .wrap(origin::cors(&handles.trusted))
-            .wrap(TracingLogger::<AccessLog>::new())
-    });
-    let server = match config.workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    };
-    Ok(server.client_request_timeout(HEAD_DEADLINE).keep_alive(KEEP_ALIVE).listen(listener)?.run())
-}
-
-/// Each prefix is opened once, here; the rooms tell what is below it. The page `/auth` comes before the scope of that name.
-fn routes(site: &mut web::ServiceConfig, base_path: &str, verification: EmailVerification) {
-    let verification = match verification {
-        EmailVerification::Off => |_: &mut web::ServiceConfig| {},
-        EmailVerification::Optional | EmailVerification::Required => emailverification::routes,
-    };
-    let recipes = |site: &mut web::ServiceConfig| {
-        site.configure(pages::auth_routes)
-            .configure(session::routes)
-            .configure(emailpassword::routes)
-            .configure(verification);
-    };
-    let mut api = web::scope("/api")
-        .configure(comments::routes)
-        .configure(admin::routes)
-        .configure(session::api_routes)
-        .configure(account::routes);
-    // Only the first scope whose prefix fits is asked.
-    match base_path.strip_prefix("/api") {
-        Some("") => api = api.configure(recipes),
-        Some(below) if below.starts_with('/') => api = api.service(web::scope(below).configure(recipes)),
-        Some(_) | None => {}
-    }
-    site.service(api)
-        .service(web::resource("/sessioninfo").get(session::session_info))
-        .configure(comments::seed_routes)
-        .configure(health::routes)
-        .configure(mail::routes)
-        .configure(pages::routes)
-        .service(web::scope(base_path).configure(recipes));
-}
-
-/// Nothing is here: a page for people, JSON for programs.
-async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers())
 }

@@ -4,7 +4,7 @@
 //! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key. Copy this room
 //! to add a collection.
 
-mod farewell;
+mod on_user_deleted;
 mod routes;
 mod schema;
 mod store;
@@ -16,13 +16,11 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
-use crate::problem::Problem;
+use crate::feature::{Feature, OnUserDeleted};
+use crate::http::problem::Problem;
 use crate::session::SignedIn;
 
-pub use farewell::{keep_comments, remove_comments};
 pub use fauna_client::DocumentId as CommentId;
-pub use routes::{routes, seed_routes};
-pub use schema::schema;
 pub use store::Cursor;
 
 use actix_web::http::StatusCode;
@@ -34,6 +32,25 @@ const TEXT_CHARS_MAX: usize = 1000;
 const PAGE_SIZE: i64 = 20;
 /// How many it can have at most.
 const PAGE_SIZE_MAX: i64 = 100;
+
+/// Comments and likes. When a user is deleted their likes are taken back, and their comments are deleted too or kept without
+/// author.
+pub fn feature(delete_with_account: bool) -> Feature {
+    Feature {
+        name: "comments",
+        schema: schema::schema,
+        services: |context, site| {
+            site.app_data(Data::new(Comments::new(context.app.clone(), context.fauna_tokens.clone())));
+        },
+        api: routes::routes,
+        pages: routes::seed_routes,
+        on_user_deleted: OnUserDeleted::Run(if delete_with_account {
+            on_user_deleted::remove_comments
+        } else {
+            on_user_deleted::keep_comments
+        }),
+    }
+}
 
 /// All comments.
 pub struct Comments {

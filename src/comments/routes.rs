@@ -1,14 +1,14 @@
 //! Comments over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::web;
 use actix_web::web::{Data, Json, Path, Query};
 use fauna_client::DocumentId;
 use serde::{Deserialize, Serialize};
 
-use crate::body::Body;
 use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, Part};
-use crate::problem::Problem;
+use crate::http::json_body::Body;
+use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 use crate::session::{MaybeSignedIn, SignedIn};
 
 /// | method | path                  | who        |
@@ -18,10 +18,10 @@ use crate::session::{MaybeSignedIn, SignedIn};
 /// | DELETE | `/comments/{id}`      | its author |
 /// | PUT    | `/comments/{id}/like` | signed in  |
 /// | DELETE | `/comments/{id}/like` | signed in  |
-pub fn routes(api: &mut web::ServiceConfig) {
-    api.service(web::resource("/comments").get(list).post(add))
-        .service(web::resource("/comments/{id}").delete(remove))
-        .service(web::resource("/comments/{id}/like").put(like).delete(unlike));
+pub fn routes(api: &mut Routes<'_>) {
+    api.add(Resource::at("/comments").get(Access::Public, list).post(Access::SignedIn, add))
+        .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
+        .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike));
 }
 
 /// The route of the application that this one descends from.
@@ -29,8 +29,8 @@ pub fn routes(api: &mut web::ServiceConfig) {
 /// | method | path            | who       |
 /// |--------|-----------------|-----------|
 /// | POST   | `/like-comment` | signed in |
-pub fn seed_routes(root: &mut web::ServiceConfig) {
-    root.service(web::resource("/like-comment").post(like_comment));
+pub fn seed_routes(root: &mut Routes<'_>) {
+    root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment));
 }
 
 /// Which part of the list is asked for.

@@ -12,7 +12,7 @@ use fauna_client::{fql, schema as declare};
 use crate::comments::store::{
     COMMENTS, LIKE, LIKE_OF, LIKES, LIKES_MAX, LIKES_OF, NEWEST, REMOVE, UNLIKE, comment_of_identity,
 };
-use crate::comments::{TEXT_CHARS_MAX, farewell};
+use crate::comments::{TEXT_CHARS_MAX, on_user_deleted};
 
 /// What the functions say where there is no such comment.
 pub const NOT_FOUND: &str = "comment not found";
@@ -27,9 +27,9 @@ const REMOVER: &str = "remover";
 pub fn schema() -> Declarations {
     let reads = [fql::collection(COMMENTS), fql::index(NEWEST)].map(|what| Privilege::on(what).allow("read"));
     Declarations {
-        definitions: definitions().into_iter().chain(farewell::definitions()).collect(),
+        definitions: definitions().into_iter().chain(on_user_deleted::definitions()).collect(),
         member: member(),
-        backend: reads.into_iter().chain(farewell::backend()).collect(),
+        backend: reads.into_iter().chain(on_user_deleted::backend()).collect(),
     }
 }
 

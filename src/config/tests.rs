@@ -73,8 +73,9 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     assert!(read(&without).is_ok() && mistakes(&told[..3]).contains("SMTP_URL"));
 }
 
+/// S-P-05 in `docs/threats.md`.
 #[test]
-fn s_p_05_production_is_told_what_it_should_know() {
+fn production_is_told_what_it_should_know() {
     assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());
     let least = [
         ("APP_ENV", "production"),

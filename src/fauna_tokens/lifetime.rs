@@ -21,6 +21,8 @@ pub struct Token {
     pub parent: Option<String>,
     /// Whether the session's transaction has confirmed it.
     pub confirmed: bool,
+    /// See [`crate::events::fingerprint`]; none where it is not confirmed, or was confirmed by an older version.
+    pub fingerprint: Option<String>,
     /// When its row was written.
     pub created_at: Timestamp,
     /// When Fauna lets it end by itself.
@@ -103,6 +105,7 @@ mod tests {
             lineage: lineage.to_owned(),
             parent: (!parent.is_empty()).then(|| parent.to_owned()),
             confirmed: true,
+            fingerprint: None,
             created_at: at(0),
             expires_at: at(500),
         }

@@ -8,12 +8,14 @@
 mod collector;
 mod ledger;
 mod lifetime;
+mod query_text;
+mod revocation_delay;
 mod schema;
 mod store;
 mod sweeper;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fauna_client as fauna;
@@ -26,15 +28,20 @@ use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
-use crate::problem::Problem;
+use crate::events::{EventBus, EventKind};
+use crate::http::problem::Problem;
 use crate::seal::SealRing;
-use crate::session::{Birth, Companion, Lineage, Minted, NotMinted, SessionHandle, SignedIn, Unavailable, UserId};
-use crate::{seal, session};
-use ledger::Ledger;
+use crate::session::{
+    IssueError, IssuedToken, Lineage, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest, Unavailable, UserId,
+};
+use crate::{events, seal, session};
+use ledger::{Ledger, StoredSecret};
 use lifetime::Descent;
+use revocation_delay::RevocationDelays;
 use sweeper::Sweeper;
 
 pub use collector::Collector;
+pub use revocation_delay::RevocationDelay;
 pub use schema::schema;
 
 /// How much longer than the access token a token lives in Fauna: requests that were let in at the last moment finish.
@@ -70,6 +77,8 @@ pub struct Settings {
     /// Whether what a user was let in for still holds ([`crate::session::NewSession::proof`]), asked in the transaction that makes
     /// the token.
     pub holds: fn(user: &str, proof: &str) -> Expr,
+    /// Where it is published what happens to tokens.
+    pub events: EventBus,
 }
 
 /// A token without its secret.
@@ -77,8 +86,27 @@ pub struct Settings {
 pub struct Description {
     /// Id of its document in Fauna.
     pub id: DocumentId,
+    /// See [`events::fingerprint`].
+    pub fingerprint: String,
+    /// When it was issued.
+    pub created_at: Timestamp,
     /// When Fauna ends it by itself.
     pub expires_at: Timestamp,
+}
+
+/// The token of a session, ready for use.
+struct SessionToken {
+    id: DocumentId,
+    fingerprint: String,
+    created_at: Timestamp,
+    client: AsUser,
+}
+
+/// Whether a query whose fate is unknown may be sent again.
+#[derive(Clone, Copy)]
+enum Repeat {
+    Never,
+    Safe,
 }
 
 /// Why there is no token.
@@ -128,6 +156,8 @@ impl FaunaTokens {
             users: settings.users.clone(),
             clock,
             grace: settings.grace,
+            events: settings.events.clone(),
+            delays: RevocationDelays::default(),
         };
         Self { ledger, sweeper, ring, settings }
     }
@@ -140,111 +170,169 @@ impl FaunaTokens {
     /// Asks Fauna as the person of this session, at most once. A token that Fauna no longer knows is replaced: its owner may
     /// have ended it there, which does not end the session.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        let (id, person) = self.token_of(session).await?;
-        match person.query(query).await {
-            Err(fauna::Error::Unauthorized) => Ok(self.replace(session, id).await?.query(query).await?),
-            answer => Ok(answer?),
-        }
+        self.ask(session, query, Repeat::Never).await
     }
 
     /// The same for a query that may be run twice: one that only reads, or that leaves the same behind every time.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        let (id, person) = self.token_of(session).await?;
-        match person.query_idempotent(query).await {
-            Err(fauna::Error::Unauthorized) => Ok(self.replace(session, id).await?.query_idempotent(query).await?),
-            answer => Ok(answer?),
-        }
+        self.ask(session, query, Repeat::Safe).await
     }
 
     /// What may be shown of the token of this session.
     pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
-        let (id, _) = self.token_of(session).await?;
-        Ok(Description { id, expires_at: session.access_token_expires_at().after(LIFE_MARGIN) })
+        let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
+        let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);
+        Ok(Description { id, fingerprint, created_at, expires_at })
+    }
+
+    /// How long it takes until the tokens of ended sessions are deleted.
+    pub fn revocation_delay(&self) -> RevocationDelay {
+        self.sweeper.delays.summary(self.sweeper.clock.now())
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr, repeat: Repeat) -> Result<T, Error> {
+        let token = self.token_of(session).await?;
+        match self.ask_with(session, &token, query, repeat).await {
+            Err(fauna::Error::Unauthorized) => {
+                let token = self.replace(session, token).await?;
+                Ok(self.ask_with(session, &token, query, repeat).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn ask_with<T: DeserializeOwned>(
+        &self,
+        session: &SignedIn,
+        token: &SessionToken,
+        query: &Expr,
+        repeat: Repeat,
+    ) -> Result<T, fauna::Error> {
+        let started = Instant::now();
+        let answer = match repeat {
+            Repeat::Never => token.client.query(query).await,
+            Repeat::Safe => token.client.query_idempotent(query).await,
+        };
+        let kind = EventKind::TokenUsed {
+            fingerprint: token.fingerprint.clone(),
+            query: query_text::masked(query),
+            status: answer.as_ref().err().map_or(Some(200), status),
+            duration_micros: started.elapsed().as_micros().try_into().unwrap_or(u64::MAX),
+        };
+        self.publish(session.user(), session.handle(), kind);
+        answer
+    }
+
+    fn publish(&self, user: &UserId, handle: &SessionHandle, kind: EventKind) {
+        self.settings.events.publish(user.as_str(), handle.as_str(), self.sweeper.clock.now(), kind);
     }
 
     /// The token of a session with its id.
-    async fn token_of(&self, session: &SignedIn) -> Result<(DocumentId, AsUser), Error> {
+    async fn token_of(&self, session: &SignedIn) -> Result<SessionToken, Error> {
         let now = self.sweeper.clock.now();
         let found = self.ledger.find(session.handle(), session.lineage(), now).await?;
-        let (row, sealed) = found.ok_or(Error::SessionOver)?;
-        let birth = birth(session);
-        let descent = Descent { lineage: birth.lineage.as_str(), parent: birth.parent.as_ref().map(Lineage::as_str) };
+        let (row, stored) = found.ok_or(Error::SessionOver)?;
+        let request = request(session);
+        let descent =
+            Descent { lineage: request.lineage.as_str(), parent: request.parent.as_ref().map(Lineage::as_str) };
         if !lifetime::is_live(descent, Some(&row), self.settings.grace, now) {
             return Err(Error::Superseded);
         }
-        if let Some((id, sealed)) = sealed {
-            match self.ring.open(&sealed, &place(&birth, &id)) {
-                Ok(secret) => return Ok((id, AsUser::new(self.sweeper.fauna.client(), secret))),
+        if let Some(StoredSecret { id, sealed, created_at }) = stored {
+            match self.ring.open(&sealed, &place(&request, &id)) {
+                Ok(secret) => return Ok(self.usable(id, created_at, secret)),
                 Err(error) => tracing::warn!(%error, "a Fauna token is minted anew"),
             }
         }
-        self.mint_again(&birth).await
+        self.mint_again(&request).await
+    }
+
+    fn usable(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
+        let fingerprint = events::fingerprint(secret.expose_secret());
+        SessionToken { id, fingerprint, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
     }
 
     /// A new token instead of one that Fauna refuses.
-    async fn replace(&self, session: &SignedIn, refused: DocumentId) -> Result<AsUser, Error> {
+    async fn replace(&self, session: &SignedIn, refused: SessionToken) -> Result<SessionToken, Error> {
         tracing::warn!("Fauna refuses the token of a live session: it is minted anew");
-        let (_, person) = self.mint_again(&birth(session)).await?;
-        if let Err(error) = self.sweeper.delete(&[refused]).await {
+        let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint };
+        self.publish(session.user(), session.handle(), kind);
+        let token = self.mint_again(&request(session)).await?;
+        if let Err(error) = self.sweeper.delete(&[refused.id]).await {
             tracing::warn!(%error, "the row of a refused Fauna token stays until its session ends");
         }
-        Ok(person)
+        Ok(token)
     }
 
     /// Makes a token for a session in the middle of its life.
-    async fn mint_again(&self, birth: &Birth) -> Result<(DocumentId, AsUser), Error> {
-        let (id, secret) = self.make(birth).await?;
-        let sealed = self.ring.seal(secret.expose_secret(), &place(birth, &id))?;
-        if self.ledger.confirm_again(&id, &sealed, self.sweeper.clock.now()).await? {
-            Ok((id, AsUser::new(self.sweeper.fauna.client(), secret)))
+    async fn mint_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
+        let (id, secret) = self.make(request).await?;
+        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
+        let now = self.sweeper.clock.now();
+        let token = self.usable(id.clone(), now, secret);
+        if self.ledger.confirm_again(&id, &sealed, &token.fingerprint, now).await? {
+            self.publish_issued(request, token.fingerprint.clone());
+            Ok(token)
         } else {
             self.sweeper.delete(&[id]).await?;
             Err(Error::SessionOver)
         }
     }
 
+    fn publish_issued(&self, request: &TokenRequest, fingerprint: String) {
+        let kind = EventKind::TokenIssued { fingerprint, expires_at: request.expires_at.after(LIFE_MARGIN) };
+        self.publish(&request.user, &request.handle, kind);
+    }
+
     /// Writes the row, then makes the token.
-    async fn make(&self, birth: &Birth) -> Result<(DocumentId, SecretString), Error> {
+    async fn make(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
         let id = DocumentId::random()?;
         let now = self.sweeper.clock.now();
-        let life = now.until(birth.expires_at) + LIFE_MARGIN;
-        self.ledger.announce(&id, birth, now, now.after(life)).await?;
+        let life = now.until(request.expires_at) + LIFE_MARGIN;
+        self.ledger.announce(&id, request, now, now.after(life)).await?;
         let new = store::NewToken {
             users: &self.settings.users,
             id: &id,
-            user: birth.user.as_str(),
-            session: birth.handle.as_str(),
+            user: request.user.as_str(),
+            session: request.handle.as_str(),
             life,
         };
-        let proof = birth.proof.as_ref().map(|proof| (self.settings.holds)(birth.user.as_str(), proof.expose_secret()));
+        let proof =
+            request.proof.as_ref().map(|proof| (self.settings.holds)(request.user.as_str(), proof.expose_secret()));
         let secret: Option<String> = self.sweeper.fauna.query(&store::mint(&new, proof)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }
 
 #[async_trait]
-impl Companion for FaunaTokens {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
-        let (id, secret) = match self.make(birth).await {
-            Err(Error::NoUser) => return Err(NotMinted::Refused("its user is gone, or has another password")),
+impl SessionTokenProvider for FaunaTokens {
+    async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
+        let (id, secret) = match self.make(request).await {
+            Err(Error::NoUser) => return Err(IssueError::Refused("its user is gone, or has another password")),
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };
         let mut claims = Map::new();
         if self.settings.in_frontend {
             claims.insert(CLAIM.to_owned(), Value::from(secret.expose_secret()));
         }
-        Ok(Minted { id: id.as_str().to_owned(), secret: Some(secret), claims })
+        Ok(IssuedToken { id: id.as_str().to_owned(), secret: Some(secret), claims })
     }
 
-    async fn keep(&self, tx: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
+    async fn persist(
+        &self,
+        tx: &mut AnyConnection,
+        request: &TokenRequest,
+        minted: &IssuedToken,
+    ) -> Result<(), sqlx::Error> {
         let Some(secret) = &minted.secret else { return Err(sqlx::Error::RowNotFound) };
         let id = DocumentId::stored(minted.id.clone());
-        let sealed = self.ring.seal(secret.expose_secret(), &place(birth, &id));
+        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        self.ledger.confirm(tx, &id, &sealed).await
+        let fingerprint = events::fingerprint(secret.expose_secret());
+        self.ledger.confirm(tx, &id, &sealed, &fingerprint).await
     }
 
-    async fn abandon(
+    async fn cancel_pending(
         &self,
         tx: &mut AnyConnection,
         user: &UserId,
@@ -253,8 +341,22 @@ impl Companion for FaunaTokens {
         self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
     }
 
-    async fn ended(&self, handles: &[SessionHandle]) {
-        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.ended(handles)).await {
+    fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
+        if let Some(secret) = &issued.secret {
+            self.publish_issued(request, events::fingerprint(secret.expose_secret()));
+        }
+    }
+
+    async fn on_promoted(&self, handle: &SessionHandle, grace_until: Timestamp) {
+        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.on_promoted(handle, grace_until)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the collector will delete the Fauna tokens that were superseded"),
+            Err(_) => tracing::warn!("Fauna is slow: the collector will delete the tokens that were superseded"),
+        }
+    }
+
+    async fn on_revoked(&self, handles: &[SessionHandle]) {
+        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.on_revoked(handles)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the collector will delete the Fauna tokens of ended sessions"),
             Err(_) => tracing::warn!("Fauna is slow: the collector will delete the tokens of ended sessions"),
@@ -266,9 +368,23 @@ impl Companion for FaunaTokens {
     }
 }
 
+/// HTTP status of the answer; none where Fauna has not answered.
+fn status(error: &fauna::Error) -> Option<u16> {
+    match error {
+        fauna::Error::Unauthorized => Some(401),
+        fauna::Error::PermissionDenied => Some(403),
+        fauna::Error::NotFound => Some(404),
+        fauna::Error::Contended => Some(409),
+        fauna::Error::TooLarge => Some(413),
+        fauna::Error::NotUnique | fauna::Error::AlreadyExists | fauna::Error::Aborted(_) => Some(400),
+        fauna::Error::Refused { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
 /// What the session room would say if it minted now.
-fn birth(session: &SignedIn) -> Birth {
-    Birth {
+fn request(session: &SignedIn) -> TokenRequest {
+    TokenRequest {
         handle: session.handle().clone(),
         user: session.user().clone(),
         lineage: session.lineage().clone(),
@@ -279,6 +395,6 @@ fn birth(session: &SignedIn) -> Birth {
 }
 
 /// Where a secret is kept: sealed for one row, it opens in no other.
-fn place(birth: &Birth, id: &DocumentId) -> String {
-    format!("fauna_token {} {} {}", birth.handle.as_str(), birth.lineage.as_str(), id.as_str())
+fn place(request: &TokenRequest, id: &DocumentId) -> String {
+    format!("fauna_token {} {} {}", request.handle.as_str(), request.lineage.as_str(), id.as_str())
 }

@@ -59,7 +59,7 @@ pub fn collect(ids: &[DocumentId]) -> Expr {
 
 /// Deletes a token of which nobody knows whether it was made; where it was not, its id is taken by one whose secret nobody
 /// keeps, so that a mint which arrives late is refused. The same when repeated.
-pub fn bury(new: &NewToken<'_>) -> Expr {
+pub fn block_id(new: &NewToken<'_>) -> Expr {
     let token = || fql::token(new.id);
     let mark = fql::object([("app", MARK.into()), ("buried", true.into())]);
     let is_buried = fql::select_or(&["data", "buried"], fql::get(token()), false.into());
@@ -119,7 +119,7 @@ mod tests {
         }
         assert_eq!(marked(None).wire()["object"]["page"], recorded::query("reconcile: what carries our mark"));
         let buried = recorded::query("collect: it is deleted");
-        let ours = bury(&token(&id("7010"), "")).wire().clone();
+        let ours = block_id(&token(&id("7010"), "")).wire().clone();
         assert_eq!((&ours["if"], &ours["else"]), (&buried["if"], &buried["else"]));
         assert_eq!(ours["then"]["else"], buried["then"]);
     }

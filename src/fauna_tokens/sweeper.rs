@@ -5,14 +5,17 @@
 //! that was down – is found by looking ([`Sweeper::sweep`]), and what carries our mark in Fauna but is in no ledger by asking
 //! Fauna ([`Sweeper::reconcile`]). Every step may be interrupted and is done again.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fauna_client::{AsApp, DocumentId};
 use serde::de::IgnoredAny;
 
 use crate::clock::{Clock, Timestamp};
+use crate::events::{EventBus, EventKind};
 use crate::fauna_tokens::ledger::{BATCH, Ledger};
 use crate::fauna_tokens::lifetime::{Fate, Session, Token};
+use crate::fauna_tokens::revocation_delay::RevocationDelays;
 use crate::fauna_tokens::{Error, lifetime, store};
 use crate::session::SessionHandle;
 
@@ -34,29 +37,73 @@ pub struct Sweeper {
     pub grace: Duration,
     /// How long a request that mints a token may take.
     pub patience: Duration,
+    pub events: EventBus,
+    pub delays: RevocationDelays,
 }
 
 impl Sweeper {
     /// Does what is to be done about every token in the ledger.
     pub async fn sweep(&self) -> Result<(), Error> {
+        let started = self.clock.now();
         loop {
             let now = self.clock.now();
             let suspects = self.ledger.suspects(now, self.grace, now.before(self.patience)).await?;
             let full = i64::try_from(suspects.len()).unwrap_or(BATCH) >= BATCH;
             let done = self.settle(suspects, now).await?;
             if !full || done == 0 {
+                self.delays.cancel_before(started);
                 return Ok(());
             }
         }
     }
 
-    /// The same for the tokens of some sessions.
-    pub async fn ended(&self, handles: &[SessionHandle]) -> Result<(), Error> {
+    /// Deletes the tokens of sessions that have just ended.
+    pub async fn on_revoked(&self, handles: &[SessionHandle]) -> Result<(), Error> {
+        for handle in handles {
+            self.delays.begin(handle.as_str(), self.clock.now());
+        }
         for handle in handles {
             let tokens = self.ledger.of_session(handle).await?;
             self.settle(tokens, self.clock.now()).await?;
+            self.delays.cancel(handle.as_str());
         }
         Ok(())
+    }
+
+    /// Deletes the tokens of a session that have become too old by a promotion.
+    pub async fn on_promoted(&self, handle: &SessionHandle, grace_until: Timestamp) -> Result<(), Error> {
+        let tokens = self.ledger.of_session(handle).await?;
+        for (token, session) in &tokens {
+            let belongs_to = |lineage: &String| token.lineage == *lineage || token.parent.as_ref() == Some(lineage);
+            let is_in_grace = session.as_ref().is_some_and(|session| {
+                let previous = session.previous.as_ref();
+                !belongs_to(&session.current) && previous.is_some_and(|(previous, _)| belongs_to(previous))
+            });
+            if let Some(fingerprint) = token.fingerprint.clone().filter(|_| is_in_grace) {
+                let kind = EventKind::TokenInGrace { fingerprint, until: grace_until };
+                self.events.publish(&token.user, &token.handle, self.clock.now(), kind);
+            }
+        }
+        self.settle(tokens, self.clock.now()).await?;
+        Ok(())
+    }
+
+    fn publish_deleted(&self, tokens: &[(Token, bool)]) {
+        let now = self.clock.now();
+        let mut delays = HashMap::new();
+        for (token, is_over) in tokens {
+            let delay = match (is_over, delays.get(&token.handle)) {
+                (false, _) => None,
+                (true, Some(known)) => *known,
+                (true, None) => self.delays.finish(&token.handle, now),
+            };
+            if *is_over {
+                delays.insert(token.handle.clone(), delay);
+            }
+            let delay_millis = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            let kind = EventKind::TokenDeleted { fingerprint: token.fingerprint.clone(), delay_millis };
+            self.events.publish(&token.user, &token.handle, now, kind);
+        }
     }
 
     /// Deletes or buries those of the tokens that are not to be kept; how many that were.
@@ -66,13 +113,15 @@ impl Sweeper {
             let live = lifetime::is_live(token.descent(), session.as_ref(), self.grace, now);
             match lifetime::fate(&token, live, self.patience, now) {
                 Fate::Keep => {}
-                Fate::Collect => dead.push(token.id),
+                Fate::Collect => dead.push((token, session.is_none())),
                 Fate::Bury => lost.push(token),
             }
         }
-        self.delete(&dead).await?;
+        let ids: Vec<DocumentId> = dead.iter().map(|(token, _)| token.id.clone()).collect();
+        self.delete(&ids).await?;
+        self.publish_deleted(&dead);
         for token in &lost {
-            self.bury(token, now).await?;
+            self.block_id(token, now).await?;
         }
         Ok(dead.len() + lost.len())
     }
@@ -83,11 +132,11 @@ impl Sweeper {
             return Ok(());
         }
         let _same: IgnoredAny = self.fauna.query_idempotent(&store::collect(ids)).await?;
-        Ok(self.ledger.strike(ids).await?)
+        Ok(self.ledger.delete_row(ids).await?)
     }
 
     /// Sees to it that a token of which nobody has heard again does not exist and cannot come into being.
-    async fn bury(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
+    async fn block_id(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
         if !self.ledger.give_up(&token.id, now).await? {
             return Ok(());
         }
@@ -98,8 +147,8 @@ impl Sweeper {
             session: &token.handle,
             life: self.patience,
         };
-        let _what: IgnoredAny = self.fauna.query_idempotent(&store::bury(&grave)).await?;
-        Ok(self.ledger.strike(std::slice::from_ref(&token.id)).await?)
+        let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&grave)).await?;
+        Ok(self.ledger.delete_row(std::slice::from_ref(&token.id)).await?)
     }
 
     /// Deletes tokens that carry our mark in Fauna and are in no ledger. Ages are compared by Fauna's own clock, and the

@@ -8,7 +8,7 @@
 //! What mails say is in `templates/mail`; `MAIL_TEMPLATES` names a folder whose files take their place. This room decides
 //! neither who is written to nor what a link does.
 
-mod courier;
+mod delivery;
 mod envelope;
 mod routes;
 mod store;
@@ -24,10 +24,10 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::seal;
 use crate::seal::SealRing;
-use courier::Courier;
+use delivery::Courier;
 use envelope::Mail;
 use store::{Row, Store};
 use templates::Templates;

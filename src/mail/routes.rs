@@ -2,20 +2,21 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Serialize;
 
+use crate::http::problem::Problem;
+use crate::http::routes::{Access, Resource, Routes};
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
 use crate::mail::{Error, Outbox};
-use crate::problem::Problem;
 
 /// | method | path           | who                                                     |
 /// |--------|----------------|---------------------------------------------------------|
 /// | GET    | `/dev/mailbox` | anyone, in development and without a mail server; else 404 |
-pub fn routes(site: &mut web::ServiceConfig) {
-    site.service(web::resource("/dev/mailbox").get(mailbox));
+pub fn routes(site: &mut Routes<'_>) {
+    site.add(Resource::at("/dev/mailbox").get(Access::Public, mailbox));
 }
 
 /// Mail that stays here, newest first: a page, or JSON for `Accept: application/json`.

@@ -114,8 +114,9 @@ async fn a_mail_is_taken_once_and_forgotten() {
     assert!(outbox.latest().await.unwrap().is_none(), "with a mail server there is no mailbox");
 }
 
+/// S-E-12 in `docs/threats.md`.
 #[tokio::test]
-async fn s_e_12_a_refused_mail_is_tried_again_later_and_after_a_restart() {
+async fn a_refused_mail_is_tried_again_later_and_after_a_restart() {
     let fixture = Fixture::new().await;
     for trouble in ["451 later", "554 never", ""] {
         let (server, url) = Server::start(trouble);

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::fauna_tokens::FaunaTokens;
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::auth::label;
+use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, see_other};
-use crate::pages::moment::Moment;
-use crate::pages::visitor::Person;
-use crate::problem::{Problem, ProblemPage};
-use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
+use crate::pages::guards::PageUser;
+use crate::session::{RevokeReason, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 use crate::users;
 use crate::users::Document;
 
@@ -30,7 +30,7 @@ struct Account {
     /// What else is kept of them: what it is called, and what it is.
     kept: Vec<(String, String)>,
     /// When they signed up.
-    joined_at: Moment,
+    joined_at: DisplayTime,
     /// Whether they have shown that the address is theirs; absent where nobody is asked to.
     verified: Option<bool>,
     /// This session.
@@ -46,13 +46,13 @@ pub struct State {
     /// Its name.
     handle: SessionHandle,
     /// When its access token ends.
-    access_token_expires_at: Moment,
+    access_token_expires_at: DisplayTime,
     /// Which token in Fauna is its own.
     fauna_token_id: String,
     /// When Fauna ends that by itself.
-    fauna_token_expires_at: Moment,
+    fauna_token_expires_at: DisplayTime,
     /// When it ends itself unless it is used.
-    session_expires_at: Moment,
+    session_expires_at: DisplayTime,
 }
 
 /// A session in the list.
@@ -62,19 +62,19 @@ struct Entry {
     /// Whether it is the one that asks.
     current: bool,
     /// When it began.
-    created_at: Moment,
+    created_at: DisplayTime,
     /// When it ends unless it is used.
-    expires_at: Moment,
+    expires_at: DisplayTime,
 }
 
 /// Who am I, and where am I signed in.
 pub async fn show(
-    person: Person,
+    person: PageUser,
     pages: Data<Pages>,
     tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let Person(session) = &person;
+    let PageUser(session) = &person;
     let user: Document = tokens.query_idempotent(session, &users::own_document()).await?;
     let listed = sessions.list(session.user()).await?;
     let entries = listed.into_iter().map(|info| Entry::new(info, session)).collect();
@@ -104,7 +104,7 @@ pub async fn session(SignedInNow(session): SignedInNow, tokens: Data<FaunaTokens
 
 /// Ends one of one's other sessions.
 pub async fn end(
-    Person(owner): Person,
+    PageUser(owner): PageUser,
     sessions: Data<Sessions>,
     handle: Path<SessionHandle>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -113,8 +113,8 @@ pub async fn end(
 }
 
 /// Ends all of one's other sessions.
-pub async fn end_others(Person(owner): Person, sessions: Data<Sessions>) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_others(&owner).await?;
+pub async fn end_others(PageUser(owner): PageUser, sessions: Data<Sessions>) -> Result<HttpResponse, ProblemPage> {
+    sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?;
     Ok(see_other("/account"))
 }
 

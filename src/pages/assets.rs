@@ -3,13 +3,15 @@
 //! Their names never change, so browsers keep them but ask each time (`no-cache`), and are answered 304 as long as the
 //! strong `ETag`, a hash of the content, is the one they have.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::http::header::{EntityTag, IfNoneMatch};
 use actix_web::web::Header;
-use actix_web::{HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::http::routes::{Access, Resource, Routes};
 
 /// Path below `/static/`, content type, content.
 const FILES: &[(&str, &str, &str)] = &[
@@ -24,14 +26,14 @@ const FILES: &[(&str, &str, &str)] = &[
 /// | method | path             | who    |
 /// |--------|------------------|--------|
 /// | GET    | `/static/{file}` | anyone |
-pub fn routes(root: &mut web::ServiceConfig) {
+pub fn routes(root: &mut Routes<'_>) {
     for (name, kind, content) in FILES {
         let tag = tag_of(content);
         let serve = move |known: Header<IfNoneMatch>| {
             let answer = answer(&known, &tag, kind, content);
             async move { answer }
         };
-        root.service(web::resource(format!("/static/{name}")).get(serve));
+        root.add(Resource::at(&format!("/static/{name}")).get(Access::Public, serve));
     }
 }
 

@@ -8,14 +8,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::emailpassword;
-use crate::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
+use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::site_path::SitePath;
-use crate::pages::visitor::{Person, Visitor};
-use crate::problem::{Problem, ProblemPage};
-use crate::session::{Sessions, Transfer};
+use crate::session::{RevokeReason, Sessions, Transfer};
+use crate::supertokens::emailpassword;
+use crate::supertokens::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
 
 /// What the address of the page says.
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ const WRONG_CREDENTIALS: &str = "There is no account with this address and passw
 
 /// Forms; whoever is signed in is sent on.
 pub async fn show(
-    visitor: Visitor,
+    visitor: OptionalUser,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
     Query(asked): Query<Asked>,
@@ -148,17 +148,17 @@ pub async fn sign_in(
 }
 
 /// Ends this session.
-pub async fn sign_out(Person(session): Person) -> Result<HttpResponse, ProblemPage> {
+pub async fn sign_out(PageUser(session): PageUser) -> Result<HttpResponse, ProblemPage> {
     session.revoke().await?;
     Ok(signed_out())
 }
 
 /// Ends all sessions of the person, this one as well.
 pub async fn sign_out_everywhere(
-    Person(session): Person,
+    PageUser(session): PageUser,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_all(session.user()).await?;
+    sessions.revoke_all(session.user(), RevokeReason::SignedOut).await?;
     session.revoke().await?;
     Ok(signed_out())
 }
@@ -173,7 +173,7 @@ fn entered(
     let signing_up = sign_up.is_some();
     let others = Other::all(sign_up.unwrap_or_default(), &typed.others);
     let mut form = Entry { then: typed.redirect_to_path, email: typed.email, others, ..Entry::default() };
-    let frame = pages.frame("/auth", &Visitor::default());
+    let frame = pages.frame("/auth", &OptionalUser::default());
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&form.then)),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),

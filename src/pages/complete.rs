@@ -9,15 +9,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::emailpassword;
-use crate::emailpassword::{EmailPassword, Outcome};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::auth::{in_plain_words, signed_in};
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
-use crate::pages::visitor::Visitor;
-use crate::problem::{Problem, ProblemPage};
 use crate::session::Transfer;
+use crate::supertokens::emailpassword;
+use crate::supertokens::emailpassword::{EmailPassword, Outcome};
 
 /// What the address of the page says.
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ const OTHER_PASSWORD: &str = "This is not the password with which this link was 
 
 /// Asks for the password.
 pub async fn show(
-    visitor: Visitor,
+    visitor: OptionalUser,
     pages: Data<Pages>,
     Query(asked): Query<Asked>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -74,7 +74,7 @@ pub async fn complete(
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("password", password.as_str())]);
     let outcome = recipe.complete_sign_up(&request, &fields, &token, Some(Transfer::Cookie)).await;
-    let mut form = CompletePage::empty(pages.frame(HERE, &Visitor::default()), token);
+    let mut form = CompletePage::empty(pages.frame(HERE, &OptionalUser::default()), token);
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use askama::Template;
 
-use crate::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage};
 
 /// What is said of a mailed link that does nothing any more.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";

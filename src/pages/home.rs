@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::comments;
 use crate::comments::{Comment, CommentId, CommentText, Comments, Part};
+use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
+use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, see_other};
-use crate::pages::moment::Moment;
+use crate::pages::guards::{OptionalUser, VerifiedUser};
 use crate::pages::site_path::in_query;
-use crate::pages::visitor::{Member, Visitor};
-use crate::problem::ProblemPage;
 
 /// Which part of the list.
 #[derive(Default, Deserialize)]
@@ -57,7 +57,7 @@ struct Entry {
     /// What they said.
     text: String,
     /// When.
-    posted_at: Moment,
+    posted_at: DisplayTime,
     /// How many like it.
     likes: i64,
     /// Whether the visitor does.
@@ -68,7 +68,7 @@ struct Entry {
 
 /// The comments.
 pub async fn show(
-    visitor: Visitor,
+    visitor: OptionalUser,
     pages: Data<Pages>,
     comments: Data<Comments>,
     Query(place): Query<Place>,
@@ -79,7 +79,7 @@ pub async fn show(
 
 /// Says something.
 pub async fn add(
-    author: Member,
+    author: VerifiedUser,
     pages: Data<Pages>,
     comments: Data<Comments>,
     Form(draft): Form<Draft>,
@@ -99,7 +99,7 @@ pub async fn add(
 
 /// Takes back what one has said.
 pub async fn remove(
-    Member(author): Member,
+    VerifiedUser(author): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
     Form(place): Form<Place>,
@@ -110,7 +110,7 @@ pub async fn remove(
 
 /// Likes a comment.
 pub async fn like(
-    Member(fan): Member,
+    VerifiedUser(fan): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
     Form(place): Form<Place>,
@@ -121,7 +121,7 @@ pub async fn like(
 
 /// Takes a like back.
 pub async fn unlike(
-    Member(fan): Member,
+    VerifiedUser(fan): VerifiedUser,
     comments: Data<Comments>,
     id: Path<CommentId>,
     Form(place): Form<Place>,
@@ -131,7 +131,12 @@ pub async fn unlike(
 }
 
 /// The page for that visitor, at that place of the list.
-async fn home(visitor: &Visitor, pages: &Pages, comments: &Comments, place: Place) -> Result<Home, comments::Error> {
+async fn home(
+    visitor: &OptionalUser,
+    pages: &Pages,
+    comments: &Comments,
+    place: Place,
+) -> Result<Home, comments::Error> {
     let part = Part::parse(None, Some(place.after.as_str()).filter(|after| !after.is_empty()))?;
     let listing = match visitor.session() {
         Some(reader) => comments.list_for(reader, &part).await?,

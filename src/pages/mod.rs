@@ -9,23 +9,23 @@ mod account;
 mod assets;
 mod auth;
 mod complete;
+mod display_time;
 mod frame;
+mod guards;
 mod home;
-mod moment;
 mod password;
 mod resume;
 mod routes;
 mod settings;
 mod site_path;
 mod verify;
-mod visitor;
 
 pub use routes::{auth_routes, routes};
 
 use serde_json::Value;
 
 use frame::Frame;
-use visitor::Visitor;
+use guards::OptionalUser;
 
 /// What pages need to know of the rest of the site.
 pub struct Pages {
@@ -42,7 +42,7 @@ impl Pages {
     }
 
     /// The frame of the page `here`.
-    fn frame(&self, here: &'static str, visitor: &Visitor) -> Frame {
+    fn frame(&self, here: &'static str, visitor: &OptionalUser) -> Frame {
         let mut frame = Frame {
             session: String::new(),
             anti_csrf: String::new(),

@@ -10,13 +10,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::emailpassword;
-use crate::emailpassword::{EmailPassword, Reset};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::auth::in_plain_words;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
-use crate::pages::visitor::Visitor;
-use crate::problem::{Problem, ProblemPage};
+use crate::pages::guards::OptionalUser;
+use crate::supertokens::emailpassword;
+use crate::supertokens::emailpassword::{EmailPassword, Reset};
 
 /// What the address of the page says.
 #[derive(Deserialize)]
@@ -83,7 +83,7 @@ const HERE: &str = "/auth/reset-password";
 
 /// Asks for an address, or for a new password.
 pub async fn show(
-    visitor: Visitor,
+    visitor: OptionalUser,
     pages: Data<Pages>,
     Query(asked): Query<Asked>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -103,7 +103,7 @@ pub async fn ask(
     Form(Forgotten { email }): Form<Forgotten>,
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("email", email.as_str())]);
-    let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &Visitor::default())) };
+    let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &OptionalUser::default())) };
     match recipe.ask_for_reset(&request, &fields).await {
         Ok(Ok(())) => Ok(see_other("/auth/reset-password?sent=yes")),
         Ok(Err(problem)) => {
@@ -125,7 +125,7 @@ pub async fn reset(
     recipe: Data<EmailPassword>,
     Form(chosen): Form<Chosen>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let frame = pages.frame(HERE, &Visitor::default());
+    let frame = pages.frame(HERE, &OptionalUser::default());
     let form = ResetPage::empty(frame, chosen.token);
     if chosen.password != chosen.repeated {
         let repetition = Some("This is not the same password.");

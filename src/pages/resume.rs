@@ -13,11 +13,11 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
+use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
 use crate::pages::frame::{redirect, see_other};
+use crate::pages::guards::Detour;
 use crate::pages::site_path::{SitePath, in_query};
-use crate::pages::visitor::Detour;
-use crate::problem::ProblemPage;
 use crate::session::{Error, Sessions};
 
 /// Where to go on.

@@ -1,7 +1,6 @@
 //! Pages over HTTP.
 
-use actix_web::web;
-
+use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::{account, assets, auth, complete, home, password, resume, settings, verify};
 
 /// | method | path                                       | who                          | without a session     |
@@ -27,33 +26,33 @@ use crate::pages::{account, assets, auth, complete, home, password, resume, sett
 /// | POST   | `/account/sessions/end-others`             | signed in                    | to `/auth`            |
 /// | POST   | `/account/sessions/{handle}/end`           | its owner                    | to `/auth`            |
 /// | GET    | `/static/{file}`                           | anyone                       |                       |
-pub fn routes(root: &mut web::ServiceConfig) {
-    root.service(web::resource("/").get(home::show))
-        .service(web::resource("/auth").get(auth::show))
-        .service(web::resource("/auth/complete-sign-up").get(complete::show))
-        .service(web::resource("/complete-sign-up").post(complete::complete))
-        .service(web::resource("/auth/reset-password").get(password::show))
-        .service(web::resource("/forgot-password").post(password::ask))
-        .service(web::resource("/reset-password").post(password::reset))
-        .service(web::resource("/auth/verify-email").get(verify::show))
-        .service(web::resource("/verify-email").post(verify::verify))
-        .service(web::resource("/verify-email/send").post(verify::send))
-        .service(web::resource("/sign-up").post(auth::sign_up))
-        .service(web::resource("/sign-in").post(auth::sign_in))
-        .service(web::resource("/sign-out").post(auth::sign_out))
-        .service(web::resource("/sign-out-everywhere").post(auth::sign_out_everywhere))
-        .service(web::resource("/comments").post(home::add))
-        .service(web::resource("/comments/{id}/like").post(home::like))
-        .service(web::resource("/comments/{id}/unlike").post(home::unlike))
-        .service(web::resource("/comments/{id}/delete").post(home::remove))
-        .service(web::resource("/account").get(account::show))
-        .service(web::resource("/account/session").get(account::session))
-        .service(web::resource("/account/settings").get(settings::show))
-        .service(web::resource("/account/password").post(settings::change_password))
-        .service(web::resource("/account/email").post(settings::change_email))
-        .service(web::resource("/account/delete").post(settings::delete))
-        .service(web::resource("/account/sessions/end-others").post(account::end_others))
-        .service(web::resource("/account/sessions/{handle}/end").post(account::end))
+pub fn routes(root: &mut Routes<'_>) {
+    root.add(Resource::at("/").get(Access::Public, home::show))
+        .add(Resource::at("/auth").get(Access::Public, auth::show))
+        .add(Resource::at("/auth/complete-sign-up").get(Access::Public, complete::show))
+        .add(Resource::at("/complete-sign-up").post(Access::MailedLink, complete::complete))
+        .add(Resource::at("/auth/reset-password").get(Access::Public, password::show))
+        .add(Resource::at("/forgot-password").post(Access::Public, password::ask))
+        .add(Resource::at("/reset-password").post(Access::MailedLink, password::reset))
+        .add(Resource::at("/auth/verify-email").get(Access::Public, verify::show))
+        .add(Resource::at("/verify-email").post(Access::MailedLink, verify::verify))
+        .add(Resource::at("/verify-email/send").post(Access::SignedInPage, verify::send))
+        .add(Resource::at("/sign-up").post(Access::Public, auth::sign_up))
+        .add(Resource::at("/sign-in").post(Access::Public, auth::sign_in))
+        .add(Resource::at("/sign-out").post(Access::SignedInPage, auth::sign_out))
+        .add(Resource::at("/sign-out-everywhere").post(Access::SignedInPage, auth::sign_out_everywhere))
+        .add(Resource::at("/comments").post(Access::SignedInPage, home::add))
+        .add(Resource::at("/comments/{id}/like").post(Access::SignedInPage, home::like))
+        .add(Resource::at("/comments/{id}/unlike").post(Access::SignedInPage, home::unlike))
+        .add(Resource::at("/comments/{id}/delete").post(Access::SignedInPage, home::remove))
+        .add(Resource::at("/account").get(Access::SignedInPage, account::show))
+        .add(Resource::at("/account/session").get(Access::SignedIn, account::session))
+        .add(Resource::at("/account/settings").get(Access::SignedInPage, settings::show))
+        .add(Resource::at("/account/password").post(Access::SignedInPage, settings::change_password))
+        .add(Resource::at("/account/email").post(Access::SignedInPage, settings::change_email))
+        .add(Resource::at("/account/delete").post(Access::SignedInPage, settings::delete))
+        .add(Resource::at("/account/sessions/end-others").post(Access::SignedInPage, account::end_others))
+        .add(Resource::at("/account/sessions/{handle}/end").post(Access::SignedInPage, account::end))
         .configure(assets::routes);
 }
 
@@ -62,6 +61,10 @@ pub fn routes(root: &mut web::ServiceConfig) {
 /// | method | path                        | who                       |
 /// |--------|-----------------------------|---------------------------|
 /// | any    | `/session/refresh/continue` | who holds a refresh token |
-pub fn auth_routes(auth: &mut web::ServiceConfig) {
-    auth.service(web::resource("/session/refresh/continue").get(resume::resume).post(resume::resume));
+pub fn auth_routes(auth: &mut Routes<'_>) {
+    auth.add(
+        Resource::at("/session/refresh/continue")
+            .get(Access::RefreshToken, resume::resume)
+            .post(Access::RefreshToken, resume::resume),
+    );
 }

@@ -7,11 +7,11 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::account::{Accounts, Error};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::auth::in_plain_words;
 use crate::pages::frame::{Frame, page, page_despite, see_other};
-use crate::pages::visitor::{Person, Visitor};
-use crate::problem::{Problem, ProblemPage};
+use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
 
 /// What the address of the page says.
@@ -42,7 +42,7 @@ pub struct NewEmail {
 
 /// The end.
 #[derive(Deserialize)]
-pub struct Farewell {
+pub struct DeleteAccountForm {
     /// The account's password.
     current: String,
 }
@@ -77,7 +77,11 @@ struct Mistakes {
 }
 
 /// The forms.
-pub async fn show(person: Person, pages: Data<Pages>, Query(asked): Query<Asked>) -> Result<HttpResponse, ProblemPage> {
+pub async fn show(
+    person: PageUser,
+    pages: Data<Pages>,
+    Query(asked): Query<Asked>,
+) -> Result<HttpResponse, ProblemPage> {
     let notice = match asked.done.as_str() {
         "password" => Some("The password is changed. All other sessions have ended."),
         "email" => {
@@ -90,7 +94,7 @@ pub async fn show(person: Person, pages: Data<Pages>, Query(asked): Query<Asked>
 
 /// Sets another password.
 pub async fn change_password(
-    person: Person,
+    person: PageUser,
     client: Client,
     pages: Data<Pages>,
     accounts: Data<Accounts>,
@@ -107,7 +111,7 @@ pub async fn change_password(
 
 /// Mails a link to another address.
 pub async fn change_email(
-    person: Person,
+    person: PageUser,
     client: Client,
     pages: Data<Pages>,
     accounts: Data<Accounts>,
@@ -123,11 +127,11 @@ pub async fn change_email(
 
 /// Ends the account.
 pub async fn delete(
-    person: Person,
+    person: PageUser,
     client: Client,
     pages: Data<Pages>,
     accounts: Data<Accounts>,
-    Form(wish): Form<Farewell>,
+    Form(wish): Form<DeleteAccountForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let Err(error) = accounts.delete(person.0.clone(), &client, wish.current.into()).await else {
         return Ok(see_other("/auth?done=account-deleted"));
@@ -139,9 +143,9 @@ pub async fn delete(
 
 impl Settings {
     /// Nothing typed yet.
-    fn empty(pages: &Pages, person: Person) -> Self {
+    fn empty(pages: &Pages, person: PageUser) -> Self {
         Self {
-            frame: pages.frame("/account/settings", &Visitor::from(person)),
+            frame: pages.frame("/account/settings", &OptionalUser::from(person)),
             notice: None,
             banner: None,
             password: Mistakes::default(),

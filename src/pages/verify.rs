@@ -10,11 +10,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::emailverification::{Asked as Wish, EmailVerification};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
-use crate::pages::visitor::{Person, Visitor};
-use crate::problem::{Problem, ProblemPage};
+use crate::pages::guards::{OptionalUser, PageUser};
+use crate::supertokens::emailverification::{Asked as Wish, EmailVerification};
 use crate::throttle::Client;
 
 /// What the address of the page says.
@@ -57,7 +57,7 @@ const HERE: &str = "/auth/verify-email";
 
 /// Offers to mail a link, or to use one.
 pub async fn show(
-    visitor: Visitor,
+    visitor: OptionalUser,
     pages: Data<Pages>,
     Query(asked): Query<Asked>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -73,7 +73,7 @@ pub async fn show(
 /// Mails a link to whoever is signed in.
 pub async fn send(
     request: HttpRequest,
-    person: Person,
+    person: PageUser,
     client: Client,
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
@@ -93,7 +93,7 @@ pub async fn send(
 /// Uses a link.
 pub async fn verify(
     request: HttpRequest,
-    (visitor, client): (Visitor, Client),
+    (visitor, client): (OptionalUser, Client),
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
     Form(link): Form<Link>,

@@ -2,10 +2,10 @@
 
 use actix_web::http::StatusCode;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use crate::seal::CannotSeal;
 use crate::session::claims::ClaimFailure;
-use crate::session::{NotMinted, SessionHandle, Unavailable, UserId};
+use crate::session::{IssueError, SessionHandle, Unavailable, UserId};
 
 /// Why there is no session, or none right now.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum Error {
     Store(#[from] sqlx::Error),
     /// What is born with sessions could not be.
     #[error(transparent)]
-    Companion(#[from] Unavailable),
+    SessionTokenProvider(#[from] Unavailable),
     /// A key could not be stored.
     #[error(transparent)]
     Seal(#[from] CannotSeal),
@@ -71,11 +71,11 @@ pub enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-impl From<NotMinted> for Error {
-    fn from(error: NotMinted) -> Self {
+impl From<IssueError> for Error {
+    fn from(error: IssueError) -> Self {
         match error {
-            NotMinted::Refused(why) => Self::Ended(why),
-            NotMinted::Unavailable(error) => Self::Companion(error),
+            IssueError::Refused(why) => Self::Ended(why),
+            IssueError::Unavailable(error) => Self::SessionTokenProvider(error),
         }
     }
 }
@@ -91,7 +91,9 @@ impl From<Error> for Problem {
             Error::DuplicateCookies => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DUPLICATE_COOKIES),
             Error::DuplicateCookiesCleared => Self::new(StatusCode::NO_CONTENT, DUPLICATE_COOKIES),
             Error::PayloadTooLarge => Self::bad_request("the access token's payload is too large"),
-            Error::Abandoned | Error::Contended | Error::Store(_) | Error::Companion(_) => Self::unavailable(error),
+            Error::Abandoned | Error::Contended | Error::Store(_) | Error::SessionTokenProvider(_) => {
+                Self::unavailable(error)
+            }
             Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {
                 Self::internal(error)
             }

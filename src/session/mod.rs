@@ -3,7 +3,7 @@
 //! A session is a row; an access token is a signed statement about it that lives for minutes; a refresh token is exchanged
 //! for a new pair. Deleting the row ends the session: whoever looks into the database sees it at once, everybody else when
 //! the access token ends. Refusals are answered here ([`Answers`]), tokens reach the client through [`attach`] only, and
-//! every failure of SQL or of the [`Companion`] leaves the client's tokens as they are. This room knows nothing of Fauna,
+//! every failure of SQL or of the [`SessionTokenProvider`] leaves the client's tokens as they are. This room knows nothing of Fauna,
 //! and nothing of users but an id.
 //!
 //! Who comes from SuperTokens' Node SDK finds its functions under these names:
@@ -29,52 +29,33 @@
 //! | `createJWT`, `getJWKS` | [`Sessions::create_jwt`], [`Sessions::published_keys`] |
 //! | `getOpenIdDiscoveryConfiguration` | [`Sessions::open_id_configuration`] |
 //! | `errorHandlers` | [`Answers`] |
-//! | `override.functions`, `override.apis` | [`Companion`]; a route of one's own before ours |
+//! | `override.functions`, `override.apis` | [`SessionTokenProvider`]; a route of one's own before ours |
 
-mod access_token;
-mod answers;
-mod by_handle;
 mod claims;
-mod companion;
-mod cookies;
-mod creating;
-mod csrf;
-mod detached;
 mod error;
-mod guard;
+mod http;
 mod identifiers;
-mod outbox;
-mod payload;
-mod profile;
-mod refresh_token;
-mod refreshing;
-mod requests;
-mod revoking;
 mod rotation;
-mod routes;
-mod sessions;
+mod service;
 mod settings;
-mod signed_in;
-mod signing_keys;
-mod site;
 mod store;
-mod transport;
-mod verified;
-mod verifying;
+mod token_provider;
+mod tokens;
 
-pub use access_token::Version;
-pub use answers::{Answers, DefaultAnswers};
+pub use crate::events::RevokeReason;
 pub use claims::{ArrayClaim, BooleanClaim, Claim, ClaimFailure, Fetch, PrimitiveClaim, Validator};
-pub use companion::{Birth, Companion, Minted, NoCompanion, NotMinted, Unavailable};
-pub use creating::NewSession;
 pub use error::Error;
-pub use guard::{MaybeSignedIn, Refused, SignedInNow};
+pub use http::answers::{Answers, DefaultAnswers};
+pub use http::guard::{MaybeSignedIn, Refused, SignedInNow};
+pub use http::requests::Requirements;
+pub use http::response_tokens::{HandOut, HandOutRefresh, attach};
+pub use http::routes::{OpenId, api_routes, routes, session_info_route};
+pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};
-pub use outbox::{HandOut, HandOutRefresh, attach};
-pub use refreshing::RefreshAntiCsrf;
-pub use requests::Requirements;
-pub use routes::{OpenId, api_routes, routes, session_info};
-pub use sessions::{SessionInfo, Sessions};
+pub use service::create::NewSession;
+pub use service::refresh::RefreshAntiCsrf;
+pub use service::{SessionInfo, Sessions};
 pub use settings::{AntiCsrf, SameSite, Settings, Transfer};
-pub use signed_in::SignedIn;
-pub use signing_keys::Jwk;
+pub use token_provider::{IssueError, IssuedToken, NoTokenProvider, SessionTokenProvider, TokenRequest, Unavailable};
+pub use tokens::access_token::Version;
+pub use tokens::signing_keys::Jwk;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::events::EventBus;
 use crate::seal::SealRing;
-use crate::session::access_token::PROTECTED_CLAIMS;
-use crate::session::answers::{Answers, DefaultAnswers};
+use crate::session::Error;
 use crate::session::claims::{Claim, Validator};
-use crate::session::{Error, site};
+use crate::session::http::answers::{Answers, DefaultAnswers};
+use crate::session::http::site;
+use crate::session::tokens::access_token::PROTECTED_CLAIMS;
 
 /// What can be set about sessions.
 #[derive(Clone)]
@@ -52,6 +54,8 @@ pub struct Settings {
     pub verified_tokens_max: usize,
     /// Seals the private keys in SQL.
     pub seal: Arc<SealRing>,
+    /// Where it is published what happens to sessions.
+    pub events: EventBus,
     /// Claims that every new session gets.
     pub claims: Vec<Arc<dyn Claim>>,
     /// What every guarded route asks of a session's claims, unless it says otherwise.
@@ -114,6 +118,7 @@ impl Settings {
             expose_access_token: false,
             verified_tokens_max: 4_000,
             seal: Arc::new(seal),
+            events: EventBus::default(),
             claims: Vec::new(),
             validators: Vec::new(),
             answers: Arc::new(DefaultAnswers),

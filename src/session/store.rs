@@ -152,10 +152,10 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends one session. False: there was none.
-    pub async fn delete(&self, handle: &SessionHandle) -> Result<bool, sqlx::Error> {
-        let done = sqlx::query("delete from session where handle = $1").bind(handle.as_str());
-        Ok(done.execute(self.database.write()).await?.rows_affected() == 1)
+    /// Deletes one session. Returns whose it was, or none if there was none.
+    pub async fn delete(&self, handle: &SessionHandle) -> Result<Option<UserId>, sqlx::Error> {
+        let row = sqlx::query("delete from session where handle = $1 returning user_id").bind(handle.as_str());
+        row.fetch_optional(self.database.write()).await?.as_ref().map(user).transpose()
     }
 
     /// Ends one session of this user. False: there was none.
@@ -179,13 +179,17 @@ impl Store {
     }
 
     /// Ends some sessions that have expired; a few at a time, because the writer is one. Tells which.
-    pub async fn delete_expired(&self, now: Timestamp, rows_max: i64) -> Result<Vec<SessionHandle>, sqlx::Error> {
+    pub async fn delete_expired(
+        &self,
+        now: Timestamp,
+        rows_max: i64,
+    ) -> Result<Vec<(SessionHandle, UserId)>, sqlx::Error> {
         let rows = sqlx::query(
             "delete from session where handle in
-             (select handle from session where expires_at < $1 order by expires_at limit $2) returning handle",
+             (select handle from session where expires_at < $1 order by expires_at limit $2) returning handle, user_id",
         );
         let rows = rows.bind(now.millis()).bind(rows_max).fetch_all(self.database.write()).await?;
-        rows.iter().map(handle).collect()
+        rows.iter().map(|row| Ok((handle(row)?, user(row)?))).collect()
     }
 
     /// Replaces what goes into the access tokens of a session that has not expired, if it is still `old`. False: it is
@@ -293,12 +297,11 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
     let object = |column: &str| -> Result<Map<String, Value>, sqlx::Error> {
         serde_json::from_str(row.try_get(column)?).map_err(|error| broken(column, error))
     };
-    let user: &str = row.try_get("user_id")?;
     let previous: Option<String> = row.try_get("previous_lineage")?;
     let rotated_at: Option<i64> = row.try_get("rotated_at")?;
     Ok(Session {
         handle: handle(row)?,
-        user: UserId::parse(user).ok_or_else(|| broken("user_id", "not a user id"))?,
+        user: user(row)?,
         position: Position {
             current: Lineage::stored(row.try_get("current_lineage")?),
             previous: previous.map(Lineage::stored),
@@ -317,6 +320,11 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
 fn handle(row: &AnyRow) -> Result<SessionHandle, sqlx::Error> {
     let text: &str = row.try_get("handle")?;
     SessionHandle::parse(text).ok_or_else(|| broken("handle", "not a session handle"))
+}
+
+fn user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
+    let text: &str = row.try_get("user_id")?;
+    UserId::parse(text).ok_or_else(|| broken("user_id", "not a user id"))
 }
 
 /// A column does not hold what we wrote.

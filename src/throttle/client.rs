@@ -117,8 +117,9 @@ mod tests {
         }
     }
 
+    /// S-P-14, S-P-21 in `docs/threats.md`.
     #[test]
-    fn s_p_14_and_21_networks() {
+    fn networks() {
         let network = |text: &str| Client::at(text.parse().ok());
         assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
         assert_ne!(network("2001:db8:1:2::1").network, network("2001:db8:1:3::1").network);

@@ -22,7 +22,7 @@ use aws_lc_rs::digest;
 
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 use escalation::Rule;
 use store::Store;
 

@@ -59,8 +59,9 @@ fn from(network: usize) -> Client {
     Client::of(std::net::Ipv4Addr::from_bits(u32::try_from(network).unwrap()).into())
 }
 
+/// S-P-10 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_10_the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
+async fn the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
     let site = Fixture::new().await;
     assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10);
     assert!(!site.right("ann", &from(1)).await);
@@ -69,16 +70,18 @@ async fn s_p_10_the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
     assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10, "S-P-20: a success starts anew");
 }
 
+/// S-P-11, S-P-16 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_11_and_16_a_stranger_keeps_nobody_out_elsewhere() {
+async fn a_stranger_keeps_nobody_out_elsewhere() {
     let site = Fixture::new().await;
     site.wrong_times(30, "ann", &from(1)).await;
     assert!(site.right("ann", &from(2)).await);
     assert!(site.right("bob", &from(1)).await);
 }
 
+/// S-P-12 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_12_under_attack_from_everywhere_known_networks_get_in_and_others_wait_a_minute_at_most() {
+async fn under_attack_from_everywhere_known_networks_get_in_and_others_wait_a_minute_at_most() {
     let site = Fixture::new().await;
     assert!(site.right("ann", &from(1)).await);
     let mut admitted = 0;
@@ -92,8 +95,9 @@ async fn s_p_12_under_attack_from_everywhere_known_networks_get_in_and_others_wa
     assert!(site.right("ann", &from(2)).await);
 }
 
+/// S-P-13 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_13_spraying_is_slowed_by_network() {
+async fn spraying_is_slowed_by_network() {
     let site = Fixture::new().await;
     let mut admitted = 0;
     for account in 0..110 {
@@ -103,8 +107,9 @@ async fn s_p_13_spraying_is_slowed_by_network() {
     assert_eq!(admitted, 100);
 }
 
+/// S-P-18 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_18_many_at_once_are_not_more_than_allowed() {
+async fn many_at_once_are_not_more_than_allowed() {
     let site = Fixture::new().await;
     let client = from(1);
     let all = (0..64).map(|_| site.wrong("ann", &client));
@@ -112,16 +117,18 @@ async fn s_p_18_many_at_once_are_not_more_than_allowed() {
     assert_eq!(admitted, 10);
 }
 
+/// S-P-19 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_19_a_restart_forgets_nothing() {
+async fn a_restart_forgets_nothing() {
     let site = Fixture::new().await;
     site.wrong_times(10, "ann", &from(1)).await;
     let again = Fixture { throttle: open(&site.url, &site.clock).await, ..site };
     assert!(!again.wrong("ann", &from(1)).await);
 }
 
+/// S-P-17 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_17_without_counters_nothing_is_admitted() {
+async fn without_counters_nothing_is_admitted() {
     let site = Fixture::new().await;
     let database = Database::open(&site.url).await.unwrap();
     sqlx::query("drop table throttle").execute(database.write()).await.unwrap();
@@ -129,8 +136,9 @@ async fn s_p_17_without_counters_nothing_is_admitted() {
     assert_eq!(Problem::from(refused).status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// S-P-14 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_14_ten_neighbouring_networks_share_one_larger_count() {
+async fn ten_neighbouring_networks_share_one_larger_count() {
     let site = Fixture::new().await;
     let network = |larger: u16, near: u16| Client::of(format!("2001:db8:{larger:x}:{near:x}::1").parse().unwrap());
     let guess = async |client: &Client, n: usize| site.wrong(&format!("account-{}", n % 50), client).await;
@@ -144,8 +152,9 @@ async fn s_p_14_ten_neighbouring_networks_share_one_larger_count() {
     assert!(site.right("mine", &network(2, 99)).await, "another /48");
 }
 
+/// S-P-17 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_17_counters_are_bounded_and_the_oldest_go_first() {
+async fn counters_are_bounded_and_the_oldest_go_first() {
     let site = Fixture::new().await;
     assert!(site.right("ann", &from(1)).await, "a network is known to Ann");
     let database = Database::open(&site.url).await.unwrap();
@@ -171,8 +180,9 @@ async fn s_p_17_counters_are_bounded_and_the_oldest_go_first() {
     assert_eq!(known.fetch_all(database.read()).await.unwrap().len(), 1, "who has signed in stays known");
 }
 
+/// S-P-20 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_20_a_success_forgets_the_pair_and_not_the_account() {
+async fn a_success_forgets_the_pair_and_not_the_account() {
     let site = Fixture::new().await;
     for network in 0..49 {
         assert!(site.wrong("ann", &from(network)).await, "{network}");
@@ -183,8 +193,9 @@ async fn s_p_20_a_success_forgets_the_pair_and_not_the_account() {
     assert!(site.right("ann", &from(100)).await, "it is known now");
 }
 
+/// S-P-05, S-P-07 in `docs/threats.md`.
 #[tokio::test]
-async fn s_p_05_and_07_what_networks_may_ask_for() {
+async fn what_networks_may_ask_for() {
     for (action, free) in [
         (Action::SignUp, 100),
         (Action::EmailExists, 60),

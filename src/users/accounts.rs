@@ -19,7 +19,7 @@ const FAREWELL_ROUNDS_MAX: u32 = 10_000;
 
 /// What a room does in the transaction that deletes the user of a reference: an expression that is true where nothing is
 /// left to do. It does a bounded part of its work, so that the transaction stays small, and is asked again while it is false.
-pub type Farewell = fn(Expr) -> Expr;
+pub type AccountDeletionHook = fn(Expr) -> Expr;
 
 /// Somebody who has just given the password of their account.
 #[derive(Debug)]
@@ -95,9 +95,9 @@ impl Users {
     }
 
     /// Deletes an account with everything that only it has: tokens, links, secret; and what other rooms hold of it
-    /// ([`Farewell`]), all in one transaction, before which there may be others that shorten it. False: there was none.
+    /// ([`AccountDeletionHook`]), all in one transaction, before which there may be others that shorten it. False: there was none.
     pub async fn delete(&self, id: &DocumentId) -> Result<bool, Error> {
-        let query = accounts::delete(&self.collection, id, &self.farewells);
+        let query = accounts::delete(&self.collection, id, &self.deletion_hooks);
         for _ in 0..FAREWELL_ROUNDS_MAX {
             if let Some(deleted) = self.fauna.query_idempotent(&query).await? {
                 return Ok(deleted);

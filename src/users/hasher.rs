@@ -77,7 +77,7 @@ impl Hasher {
         }
         self.run(move |memory| {
             let Some(stored) = readable else {
-                stored_hash::waste(stored_hash::WORK_KIB, memory);
+                stored_hash::equalize_timing(stored_hash::WORK_KIB, memory);
                 return Verdict::Wrong;
             };
             match (stored.verify(password.expose_secret(), memory), stored.is_outdated()) {
@@ -85,7 +85,7 @@ impl Hasher {
                 (true, false) => Verdict::Right,
                 (false, _) => {
                     // What is checked faster than today's hashes would tell that there is an account.
-                    stored_hash::waste(stored.shortfall(), memory);
+                    stored_hash::equalize_timing(stored.shortfall(), memory);
                     Verdict::Wrong
                 }
             }

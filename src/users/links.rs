@@ -247,8 +247,9 @@ fn stored(email: &str) -> Result<Email, Error> {
 mod tests {
     use super::*;
 
+    /// S-E-06 in `docs/threats.md`.
     #[test]
-    fn s_e_06_only_what_has_the_form_of_a_token_is_looked_up() {
+    fn only_what_has_the_form_of_a_token_is_looked_up() {
         let token = LinkToken::random().unwrap();
         assert_eq!(LinkToken::parse(token.expose()).unwrap().hash(), token.hash());
         let short = token.expose().get(1..).unwrap().to_owned();

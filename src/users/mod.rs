@@ -22,9 +22,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
-pub use accounts::{Farewell, Proven};
+pub use accounts::{AccountDeletionHook, Proven};
 pub use directory::{Cursor, Export, Order, UserList};
 pub use email::Email;
 pub use hasher::Hasher;
@@ -50,7 +50,7 @@ pub struct Users {
     /// For passwords.
     hasher: Hasher,
     /// What other rooms do when an account is deleted.
-    farewells: Vec<Farewell>,
+    deletion_hooks: Vec<AccountDeletionHook>,
     /// To wait by.
     clock: Clock,
 }
@@ -114,7 +114,7 @@ pub enum Error {
         source: fauna::Error,
     },
     /// What other rooms hold of an account does not become less.
-    #[error("an account cannot be deleted: a farewell never ends")]
+    #[error("an account cannot be deleted: a deletion_hook never ends")]
     EndlessFarewell,
 }
 
@@ -130,8 +130,14 @@ impl From<Error> for Problem {
 
 impl Users {
     /// The users of that collection.
-    pub fn new(fauna: AsApp, collection: &str, hasher: Hasher, farewells: Vec<Farewell>, clock: Clock) -> Self {
-        Self { fauna, collection: collection.to_owned(), hasher, farewells, clock }
+    pub fn new(
+        fauna: AsApp,
+        collection: &str,
+        hasher: Hasher,
+        deletion_hooks: Vec<AccountDeletionHook>,
+        clock: Clock,
+    ) -> Self {
+        Self { fauna, collection: collection.to_owned(), hasher, deletion_hooks, clock }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
@@ -214,8 +220,9 @@ mod tests {
 
     use super::*;
 
+    /// S-P-31 in `docs/threats.md`.
     #[test]
-    fn s_p_31_those_who_are_too_many_are_told_when_to_come_again() {
+    fn those_who_are_too_many_are_told_when_to_come_again() {
         let answer = Problem::from(Error::Busy).error_response();
         let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap());
         assert_eq!((answer.status().as_u16(), wait), (503, Some("2")));

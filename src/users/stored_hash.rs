@@ -103,7 +103,7 @@ impl StoredHash {
         }
     }
 
-    /// How much less work it is to check it than to check a new one, in KiB as [`waste`] takes them.
+    /// How much less work it is to check it than to check a new one, in KiB as [`equalize_timing`] takes them.
     pub fn shortfall(&self) -> u32 {
         let work = match self {
             Self::Argon2 { argon2, .. } => work_of(argon2.params()),
@@ -169,7 +169,7 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
 }
 
 /// Does so much work for nobody, in KiB of memory times passes: an unknown address must take as long as a wrong password.
-pub fn waste(work_kib: u32, memory: &mut Vec<Block>) {
+pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     fill(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);
@@ -241,8 +241,9 @@ mod tests {
         }
     }
 
+    /// S-P-33 in `docs/threats.md`.
     #[test]
-    fn s_p_33_a_nul_ends_no_password() {
+    fn a_nul_ends_no_password() {
         let stored = StoredHash::parse(&bcrypt::hash("pw", 4).unwrap()).unwrap();
         let mut memory = Vec::new();
         assert!(stored.verify("pw", &mut memory));

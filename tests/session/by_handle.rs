@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use starter::session::{Error, NewSession, SessionHandle, UserId};
+use starter::session::{Error, NewSession, RevokeReason, SessionHandle, UserId};
 
 use crate::world::{SECOND, Visitor, World, claims};
 
@@ -45,7 +45,7 @@ async fn what_an_application_keeps_with_a_session() {
 
     for gone in [handle("unknown"), own.clone()] {
         assert_eq!(sessions.info(&gone).await.unwrap().is_some(), gone == own);
-        sessions.revoke(&gone).await.unwrap();
+        sessions.revoke(&gone, RevokeReason::Administrator).await.unwrap();
         assert!(!sessions.update_data(&gone, &cart).await.unwrap());
         assert!(sessions.info(&gone).await.unwrap().is_none());
     }
@@ -82,26 +82,27 @@ async fn several_sessions_are_ended_at_once() {
     let (one, other) = (world.sign_in("ann").await, world.sign_in("ann").await);
     let (mut bob, mut kept) = (world.sign_in("bob").await, world.sign_in("bob").await);
     let asked = [handle_of(&one), handle("unknown"), handle_of(&one), handle_of(&bob)];
-    let ended = sessions.revoke_multiple(&asked).await.unwrap();
+    let ended = sessions.revoke_multiple(&asked, RevokeReason::Administrator).await.unwrap();
     assert_eq!(ended, [handle_of(&one), handle_of(&bob)]);
     assert!(bob.get("/now").await.is_unauthorised());
     assert_eq!(kept.get("/now").await.status, 200);
-    assert!(sessions.revoke_multiple(&[]).await.unwrap().is_empty());
-    assert!(!sessions.revoke(&handle_of(&one)).await.unwrap());
-    assert_eq!(sessions.revoke_all(&user("ann")).await.unwrap(), [handle_of(&other)]);
-    assert!(sessions.revoke_all(&user("ann")).await.unwrap().is_empty());
+    assert!(sessions.revoke_multiple(&[], RevokeReason::Administrator).await.unwrap().is_empty());
+    assert!(!sessions.revoke(&handle_of(&one), RevokeReason::Administrator).await.unwrap());
+    assert_eq!(sessions.revoke_all(&user("ann"), RevokeReason::Administrator).await.unwrap(), [handle_of(&other)]);
+    assert!(sessions.revoke_all(&user("ann"), RevokeReason::Administrator).await.unwrap().is_empty());
     assert!(sessions.list(&user("ann")).await.unwrap().is_empty());
     assert!(sessions.list(&user("nobody")).await.unwrap().is_empty());
     assert_eq!(sessions.list(&user("bob")).await.unwrap().len(), 1);
 }
 
 /// S-J-13: whoever deletes a user ends the user's sessions; what looks into the database sees it at once.
+/// S-J-13 in `docs/threats.md`.
 #[tokio::test]
-async fn s_j_13_the_access_token_of_a_user_who_is_gone() {
+async fn the_access_token_of_a_user_who_is_gone() {
     let world = World::start().await;
     let sibling = world.sibling().await;
     let mut ann = world.sign_in("ann").await;
-    assert_eq!(sibling.sessions.revoke_all(&user("ann")).await.unwrap().len(), 1);
+    assert_eq!(sibling.sessions.revoke_all(&user("ann"), RevokeReason::Administrator).await.unwrap().len(), 1);
     assert_eq!(ann.get("/me").await.status, 200, "a statement that is good for minutes");
     let answer = ann.clone().get("/now").await;
     assert!(answer.is_unauthorised() && answer.clears_everything());

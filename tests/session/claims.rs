@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix_web::HttpResponse;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use starter::session::{Answers, ClaimFailure, Fetch, NewSession, PrimitiveClaim, SessionHandle, Unavailable, UserId};
+use starter::session::{
+    Answers, ClaimFailure, Fetch, NewSession, PrimitiveClaim, RevokeReason, SessionHandle, Unavailable, UserId,
+};
 
 use crate::world::{SECOND, World, claims};
 
@@ -122,7 +124,7 @@ async fn claims_of_a_session_that_no_request_stands_for() {
     ann.refresh().await;
     assert_eq!(claims(ann.access_token()).get("role"), None);
 
-    assert!(roles.revoke(&handle).await.unwrap());
+    assert!(roles.revoke(&handle, RevokeReason::Administrator).await.unwrap());
     assert!(!roles.fetch_and_set_claim(&handle, claim.as_ref()).await.unwrap());
     assert!(!roles.set_claim_value(&handle, claim.as_ref(), "x".into()).await.unwrap());
     assert_eq!(roles.claim_value(&handle, claim.as_ref()).await.unwrap(), None);

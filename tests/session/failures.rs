@@ -8,7 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
-use starter::session::{Birth, Companion, Error, Minted, NewSession, NotMinted, SessionHandle, Unavailable, UserId};
+use starter::session::{
+    Error, IssueError, IssuedToken, NewSession, RevokeReason, SessionHandle, SessionTokenProvider, TokenRequest,
+    Unavailable, UserId,
+};
 use tokio::sync::Notify;
 
 use crate::world::{Answer, World, claims};
@@ -18,10 +21,10 @@ use crate::world::{Answer, World, claims};
 struct Fragile {
     mint_fails: AtomicBool,
     keep_fails: AtomicBool,
-    births: Mutex<Vec<Birth>>,
+    births: Mutex<Vec<TokenRequest>>,
     kept: Mutex<Vec<String>>,
     ended: Mutex<BTreeSet<String>>,
-    /// Where somebody waits in [`Companion::mint`] until they may go on.
+    /// Where somebody waits in [`SessionTokenProvider::issue`] until they may go on.
     holds_mints: AtomicBool,
     held: Notify,
     may_go_on: Notify,
@@ -29,8 +32,8 @@ struct Fragile {
 }
 
 #[async_trait]
-impl Companion for Fragile {
-    async fn mint(&self, birth: &Birth) -> Result<Minted, NotMinted> {
+impl SessionTokenProvider for Fragile {
+    async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
         if self.mint_fails.load(Ordering::SeqCst) {
             return Err(Unavailable("down".into()).into());
         }
@@ -39,14 +42,19 @@ impl Companion for Fragile {
             self.may_go_on.notified().await;
         }
         let mut births = self.births.lock().unwrap();
-        births.push(birth.clone());
+        births.push(request.clone());
         let id = births.len().to_string();
         let claims = Map::from_iter([("secret".to_owned(), Value::from(format!("secret {id}")))]);
-        Ok(Minted { id, secret: None, claims })
+        Ok(IssuedToken { id, secret: None, claims })
     }
 
-    async fn keep(&self, transaction: &mut AnyConnection, birth: &Birth, minted: &Minted) -> Result<(), sqlx::Error> {
-        if self.abandoned.lock().unwrap().contains(&birth.user) {
+    async fn persist(
+        &self,
+        transaction: &mut AnyConnection,
+        request: &TokenRequest,
+        minted: &IssuedToken,
+    ) -> Result<(), sqlx::Error> {
+        if self.abandoned.lock().unwrap().contains(&request.user) {
             return Err(sqlx::Error::RowNotFound);
         }
         let statement = if self.keep_fails.load(Ordering::SeqCst) { "select * from nowhere" } else { "select 1" };
@@ -55,7 +63,7 @@ impl Companion for Fragile {
         Ok(())
     }
 
-    async fn abandon(
+    async fn cancel_pending(
         &self,
         _: &mut AnyConnection,
         user: &UserId,
@@ -65,7 +73,7 @@ impl Companion for Fragile {
         Ok(())
     }
 
-    async fn ended(&self, handles: &[SessionHandle]) {
+    async fn on_revoked(&self, handles: &[SessionHandle]) {
         self.ended.lock().unwrap().extend(handles.iter().map(ToString::to_string));
     }
 
@@ -76,8 +84,8 @@ impl Companion for Fragile {
 
 async fn world() -> (World, Arc<Fragile>) {
     let fragile = Arc::new(Fragile::default());
-    let companion = Arc::clone(&fragile);
-    (World::with(|wishes| wishes.companion = companion).await, fragile)
+    let token_provider = Arc::clone(&fragile);
+    (World::with(|wishes| wishes.token_provider = token_provider).await, fragile)
 }
 
 fn assert_unavailable(answer: &Answer) {
@@ -111,7 +119,7 @@ async fn a_session_that_begins_while_all_are_ended_does_not_begin() {
     let (begun, ended) =
         tokio::join!(world.sessions.issue(NewSession::of(UserId::parse("ann").unwrap()), false), async {
             fragile.held.notified().await;
-            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap()).await;
+            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap(), RevokeReason::Administrator).await;
             fragile.may_go_on.notify_one();
             ended
         });
@@ -125,7 +133,7 @@ async fn what_must_be_ended_is_ended_as_soon_as_the_database_answers() {
     let (world, _) = world().await;
     let mut ann = world.sign_in("ann").await;
     world.sql("alter table session rename to gone").await;
-    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None).await;
+    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None, RevokeReason::Administrator).await;
     world.sql("alter table gone rename to session").await;
     assert_eq!(world.count("select count(*) from session").await, 1);
     while world.count("select count(*) from session").await > 0 {

@@ -185,8 +185,9 @@ async fn private_keys_are_stored_sealed() {
 
 /// S-J-09: a flood of unknown names does not become a flood of questions. Whoever asks while there is nothing to be read is
 /// answered 503, and so is counted.
+/// S-J-09 in `docs/threats.md`.
 #[tokio::test]
-async fn s_j_09_unknown_keys_are_asked_for_now_and_then() {
+async fn unknown_keys_are_asked_for_now_and_then() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let (_, rest) = ann.access_token().split_once('.').unwrap();

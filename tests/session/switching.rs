@@ -48,8 +48,9 @@ async fn protection_by_token_is_switched_on_and_off_and_on() {
 }
 
 /// S-C-20: the token of another session, and one where no form could be kept from writing it.
+/// S-C-20 in `docs/threats.md`.
 #[tokio::test]
-async fn s_c_20_the_wrong_anti_csrf_token() {
+async fn the_wrong_anti_csrf_token() {
     let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let login = async |user: &str| {
         let mut visitor = world.visitor();

@@ -18,11 +18,12 @@ use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
+use starter::http::routes::unlisted;
 use starter::seal::SealRing;
 use starter::session;
 use starter::session::{
-    Companion, Error, MaybeSignedIn, NewSession, NoCompanion, Refused, SessionHandle, Sessions, Settings, SignedIn,
-    SignedInNow, Transfer, UserId,
+    Error, MaybeSignedIn, NewSession, NoTokenProvider, Refused, SessionHandle, SessionTokenProvider, Sessions,
+    Settings, SignedIn, SignedInNow, Transfer, UserId,
 };
 use tempfile::TempDir;
 
@@ -42,14 +43,14 @@ pub struct World {
 /// What a test wants to be different.
 pub struct Wishes {
     pub settings: Settings,
-    pub companion: Arc<dyn Companion>,
+    pub token_provider: Arc<dyn SessionTokenProvider>,
 }
 
 impl Wishes {
     pub fn new() -> Self {
         let seal = SealRing::new([("test".to_owned(), [7; 32])]);
         let settings = Settings::new("http://localhost:3000", "http://localhost:3000", seal);
-        Self { settings, companion: Arc::new(NoCompanion) }
+        Self { settings, token_provider: Arc::new(NoTokenProvider) }
     }
 }
 
@@ -92,15 +93,15 @@ impl World {
     async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
         let database = Database::open(&url).await.unwrap();
         let sessions =
-            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.companion).await.unwrap();
+            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.token_provider).await.unwrap();
         let shared = Data::new(sessions.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .wrap(from_fn(session::attach))
                 .app_data(shared.clone())
-                .service(web::scope("/auth").configure(session::routes))
-                .service(web::scope("/api").configure(session::api_routes))
-                .service(web::resource("/sessioninfo").get(session::session_info))
+                .service(web::scope("/auth").configure(unlisted(session::routes)))
+                .service(web::scope("/api").configure(unlisted(session::api_routes)))
+                .configure(unlisted(session::session_info_route))
                 .service(web::resource("/login/{user}").post(login))
                 .service(web::resource("/login-apart/{user}").post(login_apart))
                 .service(web::resource("/me").get(me).post(me))

@@ -1,9 +1,12 @@
-//! Who may use what: every route, and what a visitor without a session gets. A route that is missing here is a route that
-//! nobody thought about.
+//! Who may use what: every route, and what a visitor without a session gets. The site lists its routes; a route without a row
+//! here, or a row without a route, fails a test.
 
+use actix_web::dev::ResourceDef;
 use reqwest::Method;
 use serde_json::json;
+use starter::http::routes::{Access, Route};
 
+use crate::admin::KEY;
 use crate::world::{PASSWORD, World};
 
 /// Method, path, and the status for a visitor who sends an empty JSON object.
@@ -17,6 +20,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/auth/signin", 400),
     ("POST", "/auth/signup/complete", 400),
     ("GET", "/auth/emailpassword/email/exists?email=x@example.com", 200),
+    ("GET", "/auth/signup/email/exists?email=x@example.com", 200),
     ("POST", "/auth/session/refresh", 401),
     ("POST", "/auth/signout", 401),
     ("POST", "/auth/user/password/reset/token", 400),
@@ -67,22 +71,66 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/comments/1/like", 303),
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
+    ("GET", "/static/account.js", 200),
+    ("GET", "/static/comments.js", 200),
+    ("GET", "/static/icon.svg", 200),
+    ("GET", "/static/session.js", 200),
     ("GET", "/static/site.css", 200),
+    ("GET", "/static/site.js", 200),
+    ("GET", "/api/admin/users", 403),
+    ("GET", "/api/admin/users/count", 403),
+    ("GET", "/api/admin/users/by-email?email=ann@example.com", 403),
+    ("GET", "/api/admin/users/export", 403),
+    ("POST", "/api/admin/users/import", 403),
+    ("DELETE", "/api/admin/users/1", 403),
+];
+
+/// What is not a route.
+const UNKNOWN: &[(&str, &str, u16)] = &[
     ("GET", "/no-such-page", 404),
     ("GET", "/auth/no-such-page", 404),
     ("GET", "/api/no-such-page", 404),
     ("PATCH", "/api/comments", 405),
 ];
 
-/// What only forms of pages are sent to: a refusal is a page, too.
+/// Routes that only forms of pages are sent to: a refusal is a page, too.
 const FORMS: &[&str] =
     &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up"];
 
+fn is_row_of(route: &Route, (method, path, _): &(&str, &str, u16)) -> bool {
+    let path = path.split('?').next().unwrap();
+    // The first route that matches answers, so a row for `/users/count` is not one for `/users/{id}`, whose method differs.
+    route.method.as_str() == *method && ResourceDef::new(route.path.as_str()).is_match(path)
+}
+
+#[actix_rt::test]
+async fn every_route_has_a_row_that_says_who_may_use_it() {
+    let world = World::start().await;
+    let rows_of = |route: &Route| ROUTES.iter().filter(|row| is_row_of(route, row)).copied().collect::<Vec<_>>();
+    for route in world.routes() {
+        let rows = rows_of(route);
+        assert!(!rows.is_empty(), "{route} has no row in ROUTES");
+        for (_, _, status) in rows {
+            let agrees = match route.access {
+                Access::Public | Access::MailedLink => !matches!(status, 303 | 401),
+                Access::RefreshToken => matches!(status, 303 | 401),
+                Access::SignedIn => status == 401,
+                Access::AdminKey => status == 403,
+                Access::SignedInPage => status == 303,
+            };
+            assert!(agrees, "{route} is registered as {:?}, and a visitor gets {status}", route.access);
+        }
+    }
+    for row in ROUTES {
+        assert!(world.routes().iter().any(|route| is_row_of(route, row)), "{row:?} is no route");
+    }
+}
+
 #[actix_rt::test]
 async fn every_route_is_closed_unless_it_is_meant_to_be_open() {
-    let world = World::start().await;
+    let world = World::with(&[("ADMIN_API_KEY", KEY)]).await;
     let visitor = world.visitor();
-    for (method, path, expected) in ROUTES {
+    for (method, path, expected) in ROUTES.iter().chain(UNKNOWN) {
         let body = (*method != "GET").then(|| json!({}).to_string().into());
         let kind = [("content-type", "application/json")];
         let answer = visitor.send(Method::from_bytes(method.as_bytes()).unwrap(), path, &kind, body).await;
@@ -120,8 +168,9 @@ async fn a_body_that_is_too_large_is_413_and_the_session_lives_on() {
     assert_eq!(ann.get("/sessioninfo").await.status, 200);
 }
 
+/// S-I-02, S-I-03 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_02_and_03_a_body_that_is_not_what_it_should_be_is_refused_in_words() {
+async fn a_body_that_is_not_what_it_should_be_is_refused_in_words() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let json_type = ("content-type", "application/json");

@@ -5,14 +5,14 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";
 
-async fn delete(person: &Visitor, password: &str) -> Answer {
+async fn delete(person: &TestClient, password: &str) -> Response {
     let body = json!({"currentPassword": password}).to_string();
     person.send(Method::DELETE, "/api/user", &[("content-type", "application/json")], Some(body.into())).await
 }
@@ -66,8 +66,9 @@ async fn a_taken_address_is_refused_every_time() {
     }
 }
 
+/// S-P-22 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_22_the_current_password_cannot_be_guessed_here_either() {
+async fn the_current_password_cannot_be_guessed_here_either() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let guess = json!({"currentPassword": "not it 99", "newPassword": NEW});
@@ -167,7 +168,7 @@ async fn after_deletion(setting: &str) -> (World, Value) {
     let world = World::with(&[("DELETED_ACCOUNT_COMMENTS", setting)]).await;
     let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
     let there = world.sign_in("ann@example.com").await;
-    let said = |answer: Answer| answer.json()["id"].as_str().unwrap().to_owned();
+    let said = |answer: Response| answer.json()["id"].as_str().unwrap().to_owned();
     let by_ann = said(ann.post("/api/comments", &json!({"text": "by Ann"})).await);
     let by_bob = said(bob.post("/api/comments", &json!({"text": "by Bob"})).await);
     for (fan, comment) in [(&bob, &by_ann), (&ann, &by_ann), (&ann, &by_bob), (&bob, &by_bob)] {

@@ -2,24 +2,24 @@
 
 use reqwest::Method;
 
+use crate::client::{Response, TestClient};
 use crate::pages::{browser, credentials, signed_up};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World};
 
 /// Path and query of the link in the newest mail.
-async fn mailed_link(visitor: &Visitor) -> String {
+async fn mailed_link(visitor: &TestClient) -> String {
     let mails = visitor.send(Method::GET, "/dev/mailbox", &[("accept", "application/json")], None).await.json();
     let link = mails["mails"][0]["link"].as_str().unwrap_or_else(|| panic!("no link: {mails}")).to_owned();
     link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap()
 }
 
 /// The token that a page would post.
-fn token_in(page: &Answer) -> &str {
+fn token_in(page: &Response) -> &str {
     page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap()
 }
 
 /// Opens the link in the newest mail and presses its button; where that leads.
-async fn confirm(visitor: &Visitor) -> String {
+async fn confirm(visitor: &TestClient) -> String {
     let page = visitor.get(&mailed_link(visitor).await).await;
     let answer = visitor.submit("/verify-email", &format!("token={}", token_in(&page))).await;
     assert_eq!(answer.status, 303, "{}", answer.text);

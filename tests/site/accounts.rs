@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
-async fn sign_up(world: &World, body: Value) -> Answer {
+async fn sign_up(world: &World, body: Value) -> Response {
     world.visitor().post("/auth/signup", &body).await
 }
 
@@ -16,7 +16,7 @@ fn fields(pairs: &[(&str, Value)]) -> Value {
 }
 
 /// `[id, error]` of each refused field.
-fn refused(answer: &Answer) -> Vec<(String, String)> {
+fn refused(answer: &Response) -> Vec<(String, String)> {
     assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
     let json = answer.json();
     assert_eq!(json["status"], "FIELD_ERROR", "{json}");
@@ -226,8 +226,9 @@ async fn whether_an_address_is_taken_can_be_asked() {
     }
 }
 
+/// G06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g06_what_is_wrong_is_told_at_once_and_in_order() {
+async fn what_is_wrong_is_told_at_once_and_in_order() {
     let world = World::with(&[("SIGN_UP_FIELDS", "city")]).await;
     let answer =
         sign_up(&world, fields(&[("email", json!("nope")), ("password", json!("short")), ("city", json!(""))]));
@@ -239,8 +240,9 @@ async fn g06_what_is_wrong_is_told_at_once_and_in_order() {
     assert_eq!(refused(&answer.await), expected.map(|(id, error)| (id.to_owned(), error.to_owned())));
 }
 
+/// G10 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g10_whoever_wishes_for_nothing_gets_the_tokens_in_headers() {
+async fn whoever_wishes_for_nothing_gets_the_tokens_in_headers() {
     let world = World::start().await;
     world.sign_up("ada@example.com").await;
     let mut program = world.visitor();
@@ -258,8 +260,9 @@ async fn who_is(world: &World, token: &str) -> Value {
     program.get("/sessioninfo").await.json()["userId"].clone()
 }
 
+/// G22 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g22_how_people_can_sign_in_here() {
+async fn how_people_can_sign_in_here() {
     let world = World::start().await;
     for path in ["/auth/loginmethods", "/auth/public/loginmethods", "/auth/public/loginmethods/"] {
         let answer = world.visitor().get(path).await;
@@ -271,8 +274,9 @@ async fn g22_how_people_can_sign_in_here() {
     }
 }
 
+/// G25 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g25_from_cookies_to_headers_the_cookies_expire_and_the_old_session_ends() {
+async fn from_cookies_to_headers_the_cookies_expire_and_the_old_session_ends() {
     let world = World::start().await;
     let mut ada = world.sign_up("ada@example.com").await;
     let before = ada.with_copied_cookies();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::visitor::{Answer, Visitor};
+use crate::client::{Response, TestClient};
 use crate::world::{World, credentials};
 
 pub const KEY: &str = "an-admin-key-of-this-test";
@@ -16,7 +16,7 @@ pub async fn world() -> World {
 }
 
 /// Somebody who sends the key.
-pub fn admin(world: &World) -> Visitor {
+pub fn admin(world: &World) -> TestClient {
     let mut admin = world.visitor();
     admin.headers.push(("authorization".to_owned(), format!("Bearer {KEY}")));
     admin
@@ -28,7 +28,7 @@ pub fn entry(email: &str, algorithm: &str, hash: &str) -> Value {
     json!({"loginMethods": [method]})
 }
 
-pub async fn import(world: &World, entries: &[Value]) -> Answer {
+pub async fn import(world: &World, entries: &[Value]) -> Response {
     admin(world).post("/api/admin/users/import", &json!({"users": entries})).await
 }
 

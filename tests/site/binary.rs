@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::peer::Peer;
-use crate::visitor::Visitor;
+use crate::client::TestClient;
+use crate::fauna::FaunaNode;
 use crate::world::{PASSWORD, credentials};
 
 /// A process of the program, killed when dropped.
@@ -101,7 +101,7 @@ fn placed(mut command: Command, directory: &Path) -> Command {
 async fn everything_survives_kill_9() {
     let directory = tempfile::tempdir().unwrap();
     let before = Process::start(directory.path());
-    let ann = Visitor::new(before.site.clone());
+    let ann = TestClient::new(before.site.clone());
     let answer = ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let comment = ann.post("/api/comments", &json!({"text": "Hello"})).await;
@@ -113,12 +113,13 @@ async fn everything_survives_kill_9() {
     let ann = ann.moved_to(&after.site);
     assert!(ann.get("/api/comments").await.text.contains("Hello"));
     assert_eq!(ann.get("/sessioninfo").await.status, 200, "the access token is no longer accepted");
-    assert!(Peer::at(&after.fauna).accepts(&token).await, "the Fauna token is gone");
+    assert!(FaunaNode::at(&after.fauna).accepts(&token).await, "the Fauna token is gone");
     assert_eq!(ann.refresh().await.status, 200, "the session is gone");
-    let again = Visitor::new(after.site.clone()).post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
+    let again =
+        TestClient::new(after.site.clone()).post("/auth/signin", &credentials("ann@example.com", PASSWORD)).await;
     assert_eq!(again.json()["status"], "OK", "the account is gone");
     assert_eq!(ann.sign_out().await.status, 200);
-    assert!(!Peer::at(&after.fauna).accepts(&token).await, "the token of before outlived the session");
+    assert!(!FaunaNode::at(&after.fauna).accepts(&token).await, "the token of before outlived the session");
 }
 
 #[cfg(unix)]
@@ -127,7 +128,7 @@ async fn whoever_stops_it_finds_closed_files_that_nobody_else_reads() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let process = Process::start(directory.path());
-    let ann = Visitor::new(process.site.clone());
+    let ann = TestClient::new(process.site.clone());
     assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
     process.terminate();
     for entry in std::fs::read_dir(directory.path()).unwrap() {
@@ -150,7 +151,7 @@ async fn it_stops_without_a_word_where_fauna_and_mail_are_elsewhere() {
     command.env("SMTP_URL", format!("smtp://{}", silent.local_addr().unwrap()));
     command.stderr(std::fs::File::create(&said).unwrap());
     let process = Process::beside(command, endpoint);
-    let ann = Visitor::new(process.site.clone());
+    let ann = TestClient::new(process.site.clone());
     assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
     let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
     assert_eq!(ann.post("/auth/user/password/reset/token", &body).await.status, 200);
@@ -172,7 +173,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
     let (mut done, mut refused) = (Vec::new(), Vec::new());
     for n in 0..60 {
         let email = format!("ann{n}@example.com");
-        let visitor = Visitor::new(full.site.clone());
+        let visitor = TestClient::new(full.site.clone());
         let answer = visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await;
         match answer.status {
             200 => done.push((email, visitor)),
@@ -187,7 +188,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
         }
     }
     assert!(!done.is_empty() && refused.len() == 3, "{} signed up, {} were refused", done.len(), refused.len());
-    assert_eq!(Visitor::new(full.site.clone()).get("/health").await.status, 200);
+    assert_eq!(TestClient::new(full.site.clone()).get("/health").await.status, 200);
     full.kill();
 
     let roomy = Process::start(directory.path());
@@ -195,8 +196,8 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
         assert_eq!(visitor.moved_to(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
     }
     for email in refused {
-        let visitor = Visitor::new(roomy.site.clone());
-        let status = |answer: crate::visitor::Answer| answer.json()["status"].as_str().unwrap().to_owned();
+        let visitor = TestClient::new(roomy.site.clone());
+        let status = |answer: crate::client::Response| answer.json()["status"].as_str().unwrap().to_owned();
         let again = status(visitor.post("/auth/signup", &credentials(&email, PASSWORD)).await);
         assert!(matches!(again.as_str(), "OK" | "FIELD_ERROR"), "{again}");
         assert_eq!(status(visitor.post("/auth/signin", &credentials(&email, PASSWORD)).await), "OK", "{email}");

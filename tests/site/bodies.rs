@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
 /// What is read of a body, in bytes.
@@ -22,7 +22,7 @@ pub async fn raw(world: &World, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn sign_in(world: &World, body: impl Into<reqwest::Body>) -> Answer {
+async fn sign_in(world: &World, body: impl Into<reqwest::Body>) -> Response {
     world.visitor().send(Method::POST, "/auth/signin", &[("content-type", "application/json")], Some(body.into())).await
 }
 
@@ -32,8 +32,9 @@ fn body_of(bytes: usize) -> String {
     format!("{body}{}", " ".repeat(bytes - body.len()))
 }
 
+/// S-I-04 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_04_what_is_no_text_is_400() {
+async fn what_is_no_text_is_400() {
     let world = World::start().await;
     let body = |address: &[u8]| {
         let rest = br#"@example.com"},{"id":"password","value":"x"}]}"#.as_slice();
@@ -57,8 +58,9 @@ async fn s_i_04_what_is_no_text_is_400() {
     assert_eq!(sign_in(&world, body(br"\ud83d\ude00")).await.json()["status"], "WRONG_CREDENTIALS_ERROR", "a pair");
 }
 
+/// S-I-07 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_07_as_many_fields_as_fit_are_too_many() {
+async fn as_many_fields_as_fit_are_too_many() {
     let world = World::start().await;
     for path in ["/auth/signin", "/auth/signup"] {
         for (count, id, message) in [
@@ -75,8 +77,9 @@ async fn s_i_07_as_many_fields_as_fit_are_too_many() {
     }
 }
 
+/// S-I-08, S-P-30 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_08_and_s_p_30_a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() {
+async fn a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() {
     let world = World::start().await;
     let most = sign_in(&world, body_of(LIMIT)).await;
     assert_eq!((most.status, &most.json()["status"]), (200, &json!("WRONG_CREDENTIALS_ERROR")), "{}", most.text);
@@ -96,8 +99,9 @@ async fn s_i_08_and_s_p_30_a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() 
     assert_eq!(new.json()["status"], "FIELD_ERROR", "and nobody can have chosen it");
 }
 
+/// S-I-05 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_05_control_characters_are_in_no_new_password_and_no_address() {
+async fn control_characters_are_in_no_new_password_and_no_address() {
     let world = World::start().await;
     for (email, password, field) in [
         ("ann@example.com", format!("{PASSWORD}\0"), "password"),

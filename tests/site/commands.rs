@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::admin::{ARGON2, KEY, entry};
 use crate::binary::{Process, program};
+use crate::client::TestClient;
 use crate::imports::many;
-use crate::visitor::Visitor;
 use crate::world::{PASSWORD, credentials};
 
 fn users(directory: &Path, words: &[&str]) -> Output {
@@ -206,7 +206,7 @@ async fn a_site_that_runs_is_asked_and_left_alone() {
         command
     };
     let site = Process::of(with_port());
-    let ann = Visitor::new(site.site.clone());
+    let ann = TestClient::new(site.site.clone());
     assert_eq!(ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await.status, 200);
     let id = ann.get("/sessioninfo").await.json()["userId"].as_str().unwrap().to_owned();
     let told =

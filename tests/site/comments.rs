@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::visitor::Visitor;
+use crate::client::TestClient;
 use crate::world::World;
 
 /// A site that shows people their Fauna token.
@@ -11,13 +11,13 @@ async fn open_world() -> World {
     World::with(&[("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await
 }
 
-async fn say(author: &Visitor, text: &str) -> String {
+async fn say(author: &TestClient, text: &str) -> String {
     let answer = author.post("/api/comments", &json!({"text": text})).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn list(reader: &Visitor, query: &str) -> Value {
+async fn list(reader: &TestClient, query: &str) -> Value {
     let answer = reader.get(&format!("/api/comments{query}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()

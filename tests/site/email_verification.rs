@@ -4,33 +4,34 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World};
 
 async fn required() -> World {
     World::with(&[("EMAIL_VERIFICATION", "REQUIRED")]).await
 }
 
-async fn ask(person: &Visitor) -> Answer {
+async fn ask(person: &TestClient) -> Response {
     person.post("/auth/user/email/verify/token", &json!({})).await
 }
 
-async fn verify(person: &Visitor, token: &str) -> Value {
+async fn verify(person: &TestClient, token: &str) -> Value {
     let answer = person.post("/auth/user/email/verify", &json!({"method": "token", "token": token})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["status"].clone()
 }
 
-async fn is_verified(person: &Visitor) -> Value {
+async fn is_verified(person: &TestClient) -> Value {
     let answer = person.get("/auth/user/email/verify").await;
     assert_eq!((answer.status, answer.header("front-token").is_empty()), (200, false), "{}", answer.text);
     assert_eq!(person.payload()["st-ev"]["v"], answer.json()["isVerified"]);
     answer.json()["isVerified"].clone()
 }
 
+/// G03, G04 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g03_and_g04_whoever_is_not_verified_is_refused_where_that_is_required() {
+async fn whoever_is_not_verified_is_refused_where_that_is_required() {
     let world = required().await;
     let ann = world.sign_up("ann@example.com").await;
     assert_eq!(ann.payload()["st-ev"]["v"], false);
@@ -45,8 +46,9 @@ async fn g03_and_g04_whoever_is_not_verified_is_refused_where_that_is_required()
     assert_eq!(ann.sign_out().await.status, 200);
 }
 
+/// G16, G17 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g16_and_g17_what_the_paths_answer() {
+async fn what_the_paths_answer() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     assert_eq!(is_verified(&ann).await, false);
@@ -71,8 +73,9 @@ async fn g16_and_g17_what_the_paths_answer() {
     assert_eq!(verify(&nobody, &token).await, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR");
 }
 
+/// G18 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g18_verified_elsewhere_is_noticed_after_ten_seconds_or_when_asked() {
+async fn verified_elsewhere_is_noticed_after_ten_seconds_or_when_asked() {
     let world = required().await;
     let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
     for person in [&ann, &bob] {
@@ -103,8 +106,9 @@ async fn verified_in_the_same_browser_counts_at_once() {
     assert_eq!(is_verified(&ann).await, true);
 }
 
+/// S-E-22 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_22_a_link_verifies_its_own_user_and_switches_nobody() {
+async fn a_link_verifies_its_own_user_and_switches_nobody() {
     let world = World::start().await;
     let (ann, bob) = (world.sign_up("ann@example.com").await, world.sign_up("bob@example.com").await);
     ask(&ann).await;
@@ -114,8 +118,9 @@ async fn s_e_22_a_link_verifies_its_own_user_and_switches_nobody() {
     assert_eq!((is_verified(&bob).await, is_verified(&ann).await), (json!(false), json!(true)));
 }
 
+/// S-E-20 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_20_a_link_to_a_former_address_verifies_nothing() {
+async fn a_link_to_a_former_address_verifies_nothing() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     ask(&ann).await;
@@ -137,8 +142,9 @@ async fn a_link_lasts_a_day() {
     assert_eq!(verify(&world.visitor(), &token).await, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR");
 }
 
+/// G26 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g26_switched_off_there_is_no_claim_and_no_path() {
+async fn switched_off_there_is_no_claim_and_no_path() {
     let world = World::with(&[("EMAIL_VERIFICATION", "OFF")]).await;
     let ann = world.sign_up("ann@example.com").await;
     assert!(ann.payload().get("st-ev").is_none());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::visitor::Visitor;
+use crate::client::TestClient;
 use crate::world::World;
 
 /// How long after the request that ends a session its token may still work.
@@ -22,7 +22,7 @@ async fn assert_dead(world: &World, token: &str, within: Duration) {
     assert!(dead, "the Fauna token still works");
 }
 
-async fn handle(person: &Visitor) -> String {
+async fn handle(person: &TestClient) -> String {
     person.get("/sessioninfo").await.json()["sessionHandle"].as_str().unwrap().to_owned()
 }
 
@@ -40,7 +40,8 @@ async fn the_token_is_its_owner_in_fauna() {
 async fn scripts_see_no_token_unless_told_so() {
     let world = World::start().await;
     let ann = world.visitor();
-    let answer = ann.post("/auth/signup", &crate::world::credentials("ann@example.com", crate::world::PASSWORD)).await;
+    let answer =
+        ann.post("/auth/signup", &crate::world::credentials("ann@example.com", crate::support::world::PASSWORD)).await;
     assert_eq!(ann.payload().get("faunadbToken"), None);
     assert!(!answer.text.contains("fnE") && !format!("{:?}", answer.headers).contains("fnE"));
     let seen = ann.get("/sessioninfo").await.text;

@@ -4,11 +4,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::visitor::Answer;
+use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
 /// A sign-in that comes through a proxy which says where from.
-async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Answer {
+async fn sign_in_from(world: &World, client: &str, email: &str, password: &str) -> Response {
     let headers = [("content-type", "application/json"), ("x-forwarded-for", client)];
     let body = credentials(email, password).to_string();
     world.visitor().send(Method::POST, "/auth/signin", &headers, Some(body.into())).await
@@ -21,13 +21,14 @@ async fn behind_a_proxy() -> World {
     world
 }
 
-fn status(answer: &Answer) -> Value {
+fn status(answer: &Response) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()["status"].clone()
 }
 
+/// S-P-10, S-P-11, S-P-15 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_10_11_and_15_one_network_waits_for_one_account_and_nobody_else_does() {
+async fn one_network_waits_for_one_account_and_nobody_else_does() {
     let world = behind_a_proxy().await;
     world.sign_up("bob@example.com").await;
     for spelling in ["ann@example.com", "ANN@example.com", " ann@example.com "].iter().cycle().take(10) {
@@ -63,8 +64,9 @@ async fn a_client_cannot_say_where_it_comes_from() {
     assert_eq!(sign_in_from(&world, "198.51.100.99", "ann@example.com", "not it 99").await.status, 429);
 }
 
+/// S-P-19 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_19_a_restart_forgets_nothing() {
+async fn a_restart_forgets_nothing() {
     let mut world = World::start().await;
     world.sign_up("ann@example.com").await;
     for _ in 0..10 {
@@ -76,8 +78,9 @@ async fn s_p_19_a_restart_forgets_nothing() {
     assert_eq!(right.status, 429, "{}", right.text);
 }
 
+/// S-P-01 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same_verified_or_not() {
+async fn an_unknown_address_and_a_wrong_password_look_the_same_verified_or_not() {
     let world = World::start().await;
     world.sign_up("ann@example.com").await;
     let bob = world.sign_up("bob@example.com").await;
@@ -87,7 +90,7 @@ async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same_verified_o
     assert_eq!(bob.payload()["st-ev"]["v"], true);
     let visitor = world.visitor();
     let guess = async |email: &str| visitor.post("/auth/signin", &credentials(email, "not it 99")).await;
-    let names = |answer: &Answer| {
+    let names = |answer: &Response| {
         let mut names: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names
@@ -101,8 +104,9 @@ async fn s_p_01_an_unknown_address_and_a_wrong_password_look_the_same_verified_o
     }
 }
 
+/// S-P-33 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_33_a_password_is_compared_as_it_is() {
+async fn a_password_is_compared_as_it_is() {
     let world = World::start().await;
     let visitor = world.visitor();
     let password = format!("Pässword 1{}", "x".repeat(80));
@@ -118,8 +122,9 @@ async fn s_p_33_a_password_is_compared_as_it_is() {
     assert_eq!(status(&visitor.post("/auth/signin", &credentials("ann@example.com", &password)).await), "OK");
 }
 
+/// S-I-01 … S-I-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_i_01_to_06_what_is_no_form_is_refused_and_nobody_is_mailed() {
+async fn what_is_no_form_is_refused_and_nobody_is_mailed() {
     let world = World::start().await;
     let deep = "[".repeat(10_000);
     let field = |value: &str| format!(r#"{{"formFields":[{{"id":"email","value":{value}}}]}}"#);

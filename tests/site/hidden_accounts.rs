@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, link_to, token_to};
 use crate::pages;
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// Longer than a mailbox is left alone after a mail.
@@ -18,7 +18,7 @@ async fn world() -> World {
     World::with(&[("HIDE_EXISTING_ACCOUNTS", "true")]).await
 }
 
-async fn sign_up(world: &World, email: &str, password: &str) -> Answer {
+async fn sign_up(world: &World, email: &str, password: &str) -> Response {
     world.visitor().post("/auth/signup", &credentials(email, password)).await
 }
 
@@ -27,7 +27,7 @@ async fn sign_in(world: &World, email: &str, password: &str) -> Value {
 }
 
 /// Uses a mailed link as whoever chose that password.
-async fn complete(visitor: &Visitor, token: &str, password: &str) -> Answer {
+async fn complete(visitor: &TestClient, token: &str, password: &str) -> Response {
     let fields = [json!({"id": "password", "value": password})];
     visitor.post("/auth/signup/complete", &json!({"token": token, "formFields": fields})).await
 }
@@ -39,7 +39,7 @@ async fn completed(world: &World, token: &str, password: &str) -> Value {
 const INVALID: &str = "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR";
 
 /// Somebody who has an account by the mailed link.
-async fn member(world: &World, email: &str) -> Visitor {
+async fn member(world: &World, email: &str) -> TestClient {
     sign_up(world, email, PASSWORD).await;
     let (visitor, token) = (world.visitor(), token_to(world, email).await);
     assert_eq!(complete(&visitor, &token, PASSWORD).await.json()["status"], "OK");
@@ -67,8 +67,9 @@ async fn a_stranger_who_signs_up_with_an_address_keeps_no_mail_back_from_its_own
     assert_eq!(completed(&world, &token, PASSWORD).await, "OK");
 }
 
+/// S-P-04 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_04_sign_up_answers_the_same_for_every_address_and_the_mail_does_the_rest() {
+async fn sign_up_answers_the_same_for_every_address_and_the_mail_does_the_rest() {
     let world = world().await;
     let new = sign_up(&world, "Ann@Example.com", PASSWORD).await;
     assert_eq!((new.status, &new.json()["status"]), (200, &json!("GENERAL_ERROR")), "{}", new.text);
@@ -85,7 +86,7 @@ async fn s_p_04_sign_up_answers_the_same_for_every_address_and_the_mail_does_the
     world.clock.advance(LATER);
     let taken = sign_up(&world, "ann@example.com", "another horse 2").await;
     assert_eq!((taken.status, &taken.text, taken.set_cookies()), (new.status, &new.text, new.set_cookies()));
-    let names = |answer: &Answer| {
+    let names = |answer: &Response| {
         let mut names: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names
@@ -96,8 +97,9 @@ async fn s_p_04_sign_up_answers_the_same_for_every_address_and_the_mail_does_the
     assert_eq!(sign_in(&world, "ann@example.com", PASSWORD).await["status"], "OK");
 }
 
+/// S-P-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_06_no_address_is_said_to_have_an_account() {
+async fn no_address_is_said_to_have_an_account() {
     let world = world().await;
     member(&world, "ann@example.com").await;
     let answer = world.visitor().get("/auth/emailpassword/email/exists?email=ann@example.com").await;
@@ -133,8 +135,9 @@ async fn a_link_makes_one_account_for_a_day_and_only_while_the_address_is_free()
     assert_eq!(completed(&world, &late, PASSWORD).await, INVALID);
 }
 
+/// S-E-23 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_23_a_stranger_who_signs_up_with_somebodys_address_gets_no_account_by_their_click() {
+async fn a_stranger_who_signs_up_with_somebodys_address_gets_no_account_by_their_click() {
     let world = world().await;
     sign_up(&world, "ann@example.com", "strangers pass 9").await;
     sign_up(&world, "ann@example.com", PASSWORD).await;
@@ -154,8 +157,9 @@ async fn s_e_23_a_stranger_who_signs_up_with_somebodys_address_gets_no_account_b
     assert_eq!(completed(&world, &token, "strangers pass 9").await, INVALID, "the address has an account");
 }
 
+/// S-E-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_06_a_wrong_password_uses_nothing_up_and_guessing_it_is_slowed_down() {
+async fn a_wrong_password_uses_nothing_up_and_guessing_it_is_slowed_down() {
     let world = world().await;
     sign_up(&world, "ann@example.com", PASSWORD).await;
     let token = token_to(&world, "ann@example.com").await;
@@ -176,8 +180,9 @@ async fn s_e_06_a_wrong_password_uses_nothing_up_and_guessing_it_is_slowed_down(
     assert_eq!(completed(&world, &token, PASSWORD).await, "OK");
 }
 
+/// S-E-03 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_03_of_sixteen_at_once_one_makes_the_account() {
+async fn of_sixteen_at_once_one_makes_the_account() {
     let world = World::with(&[("HIDE_EXISTING_ACCOUNTS", "true"), ("INSECURE_NO_THROTTLE", "true")]).await;
     sign_up(&world, "ann@example.com", PASSWORD).await;
     let token = token_to(&world, "ann@example.com").await;

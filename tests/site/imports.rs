@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::admin::{ARGON2, BCRYPT, KEY, admin, count, entry, import, world};
+use crate::client::Response;
 use crate::proxy::{Line, behind_a_line};
-use crate::visitor::Answer;
 use crate::world::credentials;
 
 /// So many people that they are far more than a line carries at once.
@@ -13,7 +13,7 @@ pub fn many(count: usize) -> Vec<Value> {
 }
 
 /// Which entries are refused, and why.
-fn refused(answer: &Answer) -> Vec<(u64, Vec<String>)> {
+fn refused(answer: &Response) -> Vec<(u64, Vec<String>)> {
     assert_eq!(answer.status, 400, "{}", answer.text);
     let json = answer.json();
     let errors = |entry: &Value| serde_json::from_value(entry["errors"].clone()).unwrap();

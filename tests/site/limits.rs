@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::visitor::{Answer, Visitor};
+use crate::client::{Response, TestClient};
 use crate::world::{World, credentials};
 
 /// A network and another one.
@@ -17,18 +17,19 @@ async fn behind_a_proxy() -> World {
 }
 
 /// Somebody in that network.
-fn visitor_in(world: &World, network: &str) -> Visitor {
+fn visitor_in(world: &World, network: &str) -> TestClient {
     let mut visitor = world.visitor();
     visitor.headers.push(("x-forwarded-for".to_owned(), network.to_owned()));
     visitor
 }
 
-fn assert_waits(answer: &Answer, seconds: &str) {
+fn assert_waits(answer: &Response, seconds: &str) {
     assert_eq!((answer.status, answer.header("retry-after")), (429, seconds), "{}", answer.text);
 }
 
+/// S-P-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_06_a_network_asks_for_sixty_addresses_a_minute() {
+async fn a_network_asks_for_sixty_addresses_a_minute() {
     let world = behind_a_proxy().await;
     let ask = async |network: &str, n: usize| {
         let path = format!("/auth/emailpassword/email/exists?email=user{n}%40example.com");
@@ -43,8 +44,9 @@ async fn s_p_06_a_network_asks_for_sixty_addresses_a_minute() {
     assert_eq!(ask(HERE, 61).await.status, 200);
 }
 
+/// S-P-05 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_05_a_network_makes_a_hundred_accounts_and_then_waits() {
+async fn a_network_makes_a_hundred_accounts_and_then_waits() {
     let world = behind_a_proxy().await;
     let sign_up = async |network: &str, n: usize| {
         visitor_in(&world, network)
@@ -65,8 +67,9 @@ async fn s_p_05_a_network_makes_a_hundred_accounts_and_then_waits() {
     assert_waits(&sign_up(HERE, 102).await, "20");
 }
 
+/// S-P-07 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_07_a_network_asks_for_twenty_mails_and_then_waits() {
+async fn a_network_asks_for_twenty_mails_and_then_waits() {
     let world = behind_a_proxy().await;
     let ask = async |network: &str, n: usize| {
         let body = json!({"formFields": [{"id": "email", "value": format!("user{n}@example.com")}]});

@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{link_to, token_to};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// A site that has every kind of link, and where tests may ask as often as they like.
@@ -34,12 +34,12 @@ async fn ask_to_reset(world: &World, email: &str) -> String {
     token_to(world, email).await
 }
 
-async fn ask_to_verify(world: &World, person: &Visitor, email: &str) -> String {
+async fn ask_to_verify(world: &World, person: &TestClient, email: &str) -> String {
     assert_eq!(person.post("/auth/user/email/verify/token", &json!({})).await.json(), json!({"status": "OK"}));
     token_to(world, email).await
 }
 
-async fn ask_to_change(world: &World, person: &Visitor, email: &str) -> String {
+async fn ask_to_change(world: &World, person: &TestClient, email: &str) -> String {
     let wish = json!({"currentPassword": PASSWORD, "email": email});
     assert_eq!(person.post("/api/user/email", &wish).await.json(), json!({"status": "OK"}));
     token_to(world, email).await
@@ -56,7 +56,7 @@ const VERIFY: &str = "/auth/user/email/verify";
 const CONFIRM: &str = "/api/user/email/confirm";
 const SIGN_UP: &str = "/auth/signup/complete";
 
-async fn try_at(world: &World, path: &str, token: &str) -> Answer {
+async fn try_at(world: &World, path: &str, token: &str) -> Response {
     let fields = [json!({"id": "password", "value": PASSWORD})];
     let body = match path {
         RESET | SIGN_UP => json!({"token": token, "formFields": fields}),
@@ -78,7 +78,7 @@ async fn works_at(world: &World, path: &str, token: &str) -> bool {
 }
 
 /// Somebody with an account whose address is not verified, as those have who signed up before accounts were hidden.
-async fn member(world: &World, email: &str) -> Visitor {
+async fn member(world: &World, email: &str) -> TestClient {
     let token = ask_to_sign_up(world, email).await;
     assert!(works_at(world, SIGN_UP, &token).await);
     let member = world.sign_in(email).await;
@@ -89,8 +89,9 @@ async fn member(world: &World, email: &str) -> Visitor {
     member
 }
 
+/// S-E-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_06_a_token_of_one_kind_does_nothing_elsewhere_and_is_not_used_up_there() {
+async fn a_token_of_one_kind_does_nothing_elsewhere_and_is_not_used_up_there() {
     let world = world().await;
     let (ann, bob) = (member(&world, "ann@example.com").await, member(&world, "bob@example.com").await);
     let verify = ask_to_verify(&world, &ann, "ann@example.com").await;
@@ -113,8 +114,9 @@ async fn s_e_06_a_token_of_one_kind_does_nothing_elsewhere_and_is_not_used_up_th
     }
 }
 
+/// S-E-08 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_08_opening_a_link_of_any_kind_uses_nothing_up() {
+async fn opening_a_link_of_any_kind_uses_nothing_up() {
     let world = world().await;
     let token = ask_to_sign_up(&world, "ann@example.com").await;
     open_like_a_scanner(&world, "ann@example.com").await;
@@ -131,8 +133,9 @@ async fn s_e_08_opening_a_link_of_any_kind_uses_nothing_up() {
     assert!(works_at(&world, RESET, &token).await);
 }
 
+/// S-E-07, S-E-23 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_07_and_23_what_a_stranger_has_asked_for_dies_with_the_owners_reset() {
+async fn what_a_stranger_has_asked_for_dies_with_the_owners_reset() {
     let world = open_world().await;
     let stranger = world.sign_up("ann@example.com").await;
     let to_stranger = ask_to_change(&world, &stranger, "eve@example.com").await;
@@ -147,8 +150,9 @@ async fn s_e_07_and_23_what_a_stranger_has_asked_for_dies_with_the_owners_reset(
     assert_eq!(eve.json()["status"], "WRONG_CREDENTIALS_ERROR");
 }
 
+/// S-E-20 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_20_an_address_that_was_left_and_taken_again_does_not_revive_its_links() {
+async fn an_address_that_was_left_and_taken_again_does_not_revive_its_links() {
     let world = open_world().await;
     let ann = world.sign_up("a@example.com").await;
     let old = [
@@ -165,8 +169,9 @@ async fn s_e_20_an_address_that_was_left_and_taken_again_does_not_revive_its_lin
     assert_eq!(world.sign_in("a@example.com").await.payload()["st-ev"]["v"], true);
 }
 
+/// S-E-20 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_20_of_two_links_to_new_addresses_the_newest_works() {
+async fn of_two_links_to_new_addresses_the_newest_works() {
     let world = open_world().await;
     let ann = world.sign_up("a@example.com").await;
     let (to_b, to_c) =

@@ -1,4 +1,5 @@
-//! The site as its visitors see it: every test starts one of its own, knocks on its front door and asks its Fauna.
+//! The site from outside: every test starts one on a free port, with files, a Fauna and a clock of its own, and talks to it
+//! over HTTP.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod access;
@@ -24,10 +25,12 @@ mod outage;
 mod own_site;
 mod pages;
 mod password_reset;
-mod peer;
 mod proxy;
 mod stored_hashes;
 mod timing;
 mod token_stories;
-mod visitor;
-mod world;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{client, fauna, world};

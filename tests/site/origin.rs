@@ -17,8 +17,9 @@ const ELSEWHERE: [&[(&str, &str)]; 4] = [
     &[("sec-fetch-site", "cross-site")],
 ];
 
+/// S-C-10 … S-C-14, S-C-17 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_c_10_to_14_and_17_a_page_of_another_site_cannot_act_for_the_person() {
+async fn a_page_of_another_site_cannot_act_for_the_person() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let unsafe_routes = ROUTES.iter().filter(|(method, _, status)| *method != "GET" && *status != 405);
@@ -37,8 +38,9 @@ async fn s_c_10_to_14_and_17_a_page_of_another_site_cannot_act_for_the_person() 
     assert_eq!(ann.get("/api/comments").await.json()["comments"], json!([]));
 }
 
+/// S-C-17, S-C-18 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_c_17_and_18_nor_do_anything_where_the_cookies_stayed_at_home() {
+async fn nor_do_anything_where_the_cookies_stayed_at_home() {
     let world = World::with(&[("TOKEN_TRANSFER_METHOD", "cookie")]).await;
     world.sign_up("ann@example.com").await;
     let visitor = world.visitor();
@@ -53,8 +55,9 @@ async fn s_c_17_and_18_nor_do_anything_where_the_cookies_stayed_at_home() {
     }
 }
 
+/// S-C-19 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_c_19_a_link_from_elsewhere_shows_the_page_and_changes_nothing() {
+async fn a_link_from_elsewhere_shows_the_page_and_changes_nothing() {
     let world = World::start().await;
     let ann = world.sign_up("ann@example.com").await;
     let headers = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
@@ -67,8 +70,9 @@ async fn s_c_19_a_link_from_elsewhere_shows_the_page_and_changes_nothing() {
     assert_eq!((answer.status, answer.set_cookies()), (303, Vec::new()), "{}", answer.text);
 }
 
+/// S-C-30, S-C-31 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_c_30_and_31_only_our_own_pages_may_read() {
+async fn only_our_own_pages_may_read() {
     let world = World::with(&[("WEBSITE_DOMAIN", "https://www.example.com")]).await;
     let visitor = world.visitor();
     for (origin, expected) in [

@@ -6,17 +6,17 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, token_to};
 use crate::proxy::{Line, Proxy, behind_a_line};
-use crate::visitor::{Answer, Visitor};
 use crate::world::{PASSWORD, World, credentials};
 
 /// What is answered to a request that gives the person another password, where the answer of Fauna to that is lost.
 async fn answer_of_a_lost_one(
     (fauna, line): (&World, &Proxy),
-    person: &Visitor,
-    request: impl Future<Output = Answer>,
-) -> Answer {
+    person: &TestClient,
+    request: impl Future<Output = Response>,
+) -> Response {
     let (_, key) = fauna.fauna_credentials();
     let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": person.payload()["sub"]}});
     let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
@@ -31,7 +31,7 @@ async fn answer_of_a_lost_one(
     tokio::join!(request, until_it_is_another).0
 }
 
-fn assert_unavailable(answer: &Answer) {
+fn assert_unavailable(answer: &Response) {
     assert_eq!(answer.status, 503, "{}", answer.text);
     assert_ne!(answer.header("retry-after"), "", "no Retry-After");
     assert_eq!(answer.set_cookies(), Vec::<String>::new());
@@ -238,8 +238,9 @@ async fn a_former_address_is_told_although_whoever_changed_it_has_gone() {
     }
 }
 
+/// S-E-12 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_12_nobody_waits_for_a_mail_server_that_says_nothing() {
+async fn nobody_waits_for_a_mail_server_that_says_nothing() {
     // The system takes connections for it; nobody ever answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());

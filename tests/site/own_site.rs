@@ -15,7 +15,7 @@ async fn sign_up(world: &World, fields: &[(&str, Value)]) -> Value {
 
 #[actix_rt::test]
 async fn the_example_admits_one_domain_and_asks_for_a_department() {
-    let world = World::of_ones_own(&[], one_domain::own()).await;
+    let world = World::with_extensions(&[], one_domain::own()).await;
     let try_as = async |email: &str, department: &str| {
         let fields = [("email", json!(email)), ("password", json!(PASSWORD)), ("department", json!(department))];
         sign_up(&world, &fields).await

@@ -5,20 +5,20 @@ use std::time::Duration;
 use reqwest::Method;
 
 use crate::access::ROUTES;
-use crate::visitor::{Answer, Visitor};
+use crate::client::{Response, TestClient};
 use crate::world::{PASSWORD, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A browser that runs no script: nothing but cookies and forms.
-pub fn browser(world: &World) -> Visitor {
+pub fn browser(world: &World) -> TestClient {
     let mut visitor = world.visitor();
     visitor.headers.clear();
     visitor
 }
 
 /// Somebody who has signed up with the form.
-pub async fn signed_up(world: &World, email: &str) -> Visitor {
+pub async fn signed_up(world: &World, email: &str) -> TestClient {
     let visitor = browser(world);
     let answer = visitor.submit("/sign-up", &credentials(email, PASSWORD)).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
@@ -31,7 +31,7 @@ pub fn credentials(email: &str, password: &str) -> String {
 }
 
 /// Follows redirects as a browser does: 303 with `GET`, 307 with the same form. Returns the paths on the way, too.
-async fn follow(visitor: &Visitor, method: Method, path: &str, form: &str) -> (Answer, Vec<String>) {
+async fn follow(visitor: &TestClient, method: Method, path: &str, form: &str) -> (Response, Vec<String>) {
     let (mut method, mut path, mut way) = (method, path.to_owned(), Vec::new());
     for _ in 0..5 {
         let kind = [("content-type", "application/x-www-form-urlencoded")];

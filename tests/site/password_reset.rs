@@ -7,19 +7,19 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bodies::raw;
+use crate::client::Response;
 use crate::mailbox::{kinds, link_to, mails, token_to};
-use crate::visitor::Answer;
 use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
 const NEW: &str = "another horse 2";
 
-async fn ask(world: &World, email: &str) -> Answer {
+async fn ask(world: &World, email: &str) -> Response {
     let body = json!({"formFields": [{"id": "email", "value": email}]});
     world.visitor().post("/auth/user/password/reset/token", &body).await
 }
 
-async fn reset(world: &World, token: &str, password: &str) -> Answer {
+async fn reset(world: &World, token: &str, password: &str) -> Response {
     let fields = [json!({"id": "password", "value": password})];
     let body = json!({"method": "token", "token": token, "formFields": fields});
     world.visitor().post("/auth/user/password/reset", &body).await
@@ -34,15 +34,16 @@ async fn with_token() -> (World, String) {
     (world, token)
 }
 
-fn status(answer: &Answer) -> Value {
+fn status(answer: &Response) -> Value {
     assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{}", answer.text);
     answer.json()["status"].clone()
 }
 
 const INVALID: &str = "RESET_PASSWORD_INVALID_TOKEN_ERROR";
 
+/// G19, S-P-07 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g19_and_s_p_07_asking_says_nothing_about_accounts() {
+async fn asking_says_nothing_about_accounts() {
     let world = World::start().await;
     world.sign_up("ann@example.com").await;
     let unknown = ask(&world, "nobody@example.com").await;
@@ -59,8 +60,9 @@ async fn g19_and_s_p_07_asking_says_nothing_about_accounts() {
     );
 }
 
+/// S-E-01 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_01_links_lead_to_the_configured_site_whatever_the_request_says() {
+async fn links_lead_to_the_configured_site_whatever_the_request_says() {
     let world = World::with(&[("WEBSITE_DOMAIN", "https://site.example")]).await;
     world.sign_up("ann@example.com").await;
     let body = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]}).to_string();
@@ -85,8 +87,9 @@ async fn s_e_01_links_lead_to_the_configured_site_whatever_the_request_says() {
     assert!(again != link && again.starts_with("https://site.example/auth/reset-password?token="), "{again}");
 }
 
+/// G20 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g20_a_bad_password_leaves_the_token_as_it_is_and_a_good_one_uses_it_up() {
+async fn a_bad_password_leaves_the_token_as_it_is_and_a_good_one_uses_it_up() {
     let (world, token) = with_token().await;
     let refused = reset(&world, &token, "short").await;
     assert_eq!(refused.json()["formFields"][0]["id"], "password", "{}", refused.text);
@@ -97,8 +100,9 @@ async fn g20_a_bad_password_leaves_the_token_as_it_is_and_a_good_one_uses_it_up(
     assert_eq!((&old.json()["status"], &new.json()["status"]), (&json!("WRONG_CREDENTIALS_ERROR"), &json!("OK")));
 }
 
+/// G21, S-E-07, S-E-23 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g21_s_e_07_and_23_a_reset_ends_every_session_and_every_fauna_token() {
+async fn a_reset_ends_every_session_and_every_fauna_token() {
     let world = World::start().await;
     let (phone, laptop) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
     let bob = world.sign_up("bob@example.com").await;
@@ -115,8 +119,9 @@ async fn g21_s_e_07_and_23_a_reset_ends_every_session_and_every_fauna_token() {
     assert_eq!(kinds(&world).await[0], ("ann@example.com".to_owned(), "password-changed".to_owned()));
 }
 
+/// G21 in `docs/threats.md`.
 #[actix_rt::test]
-async fn g21_nobody_outlives_a_reset_by_signing_in_again_and_again() {
+async fn nobody_outlives_a_reset_by_signing_in_again_and_again() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
     world.sign_up("ann@example.com").await;
     let old = credentials("ann@example.com", PASSWORD);
@@ -162,8 +167,9 @@ async fn a_right_password_is_right_while_others_are_signed_out() {
     }
 }
 
+/// S-E-03 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_03_of_sixteen_at_once_one_succeeds() {
+async fn of_sixteen_at_once_one_succeeds() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
     world.sign_up("ann@example.com").await;
     ask(&world, "ann@example.com").await;
@@ -174,8 +180,9 @@ async fn s_e_03_of_sixteen_at_once_one_succeeds() {
     assert_eq!((count("OK"), count(INVALID)), (1, 15));
 }
 
+/// S-E-04 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_04_a_token_lasts_an_hour_and_only_the_newest_works() {
+async fn a_token_lasts_an_hour_and_only_the_newest_works() {
     let (world, first) = with_token().await;
     ask(&world, "ann@example.com").await;
     assert_eq!(token_to(&world, "ann@example.com").await, first, "within a minute there is no other");
@@ -194,8 +201,9 @@ async fn s_e_04_a_token_lasts_an_hour_and_only_the_newest_works() {
     assert_eq!(status(&reset(&world, &third, NEW).await), INVALID);
 }
 
+/// S-E-05 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_05_a_changed_password_makes_the_token_void() {
+async fn a_changed_password_makes_the_token_void() {
     let (world, token) = with_token().await;
     let ann = world.sign_in("ann@example.com").await;
     let change = json!({"currentPassword": PASSWORD, "newPassword": NEW});
@@ -203,8 +211,9 @@ async fn s_e_05_a_changed_password_makes_the_token_void() {
     assert_eq!(status(&reset(&world, &token, "yet another 3").await), INVALID);
 }
 
+/// S-E-05 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_05_a_changed_address_makes_the_token_void() {
+async fn a_changed_address_makes_the_token_void() {
     let (world, token) = with_token().await;
     let ann = world.sign_in("ann@example.com").await;
     ann.post("/api/user/email", &json!({"currentPassword": PASSWORD, "email": "new@example.com"})).await;
@@ -217,8 +226,9 @@ async fn s_e_05_a_changed_address_makes_the_token_void() {
     );
 }
 
+/// S-E-06 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_06_what_is_no_token_of_this_kind_does_nothing() {
+async fn what_is_no_token_of_this_kind_does_nothing() {
     let (world, token) = with_token().await;
     let ann = world.sign_in("ann@example.com").await;
     ann.post("/auth/user/email/verify/token", &json!({})).await;
@@ -240,8 +250,9 @@ async fn s_e_06_what_is_no_token_of_this_kind_does_nothing() {
     assert_eq!(status(&reset(&world, &token, NEW).await), "OK", "still good");
 }
 
+/// S-E-09 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_09_guessing_tokens_is_slowed_down() {
+async fn guessing_tokens_is_slowed_down() {
     let (world, token) = with_token().await;
     let guess = "x".repeat(43);
     for _ in 0..10 {
@@ -256,8 +267,9 @@ async fn s_e_09_guessing_tokens_is_slowed_down() {
     assert_eq!((shown.status, &shown.json()["status"]), (200, &json!("GENERAL_ERROR")), "{}", shown.text);
 }
 
+/// S-E-10 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_e_10_a_reset_shows_that_the_address_is_theirs() {
+async fn a_reset_shows_that_the_address_is_theirs() {
     let (world, token) = with_token().await;
     assert_eq!(status(&reset(&world, &token, NEW).await), "OK");
     let ann = world.visitor();

@@ -32,8 +32,9 @@ async fn stored_hash(world: &World, id: &Value) -> String {
     ask(world, &query).await.as_str().unwrap().to_owned()
 }
 
+/// S-P-33 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_33_an_imported_bcrypt_hash_does_not_end_at_nul() {
+async fn an_imported_bcrypt_hash_does_not_end_at_nul() {
     let world = admin::world().await;
     admin::import(&world, &[admin::entry("old@example.com", "bcrypt", BCRYPT)]).await;
     for password in ["testPass123\0", "testPass123\0x", "testPass123 ", "testpass123"] {
@@ -42,8 +43,9 @@ async fn s_p_33_an_imported_bcrypt_hash_does_not_end_at_nul() {
     assert_eq!(sign_in(&world, "old@example.com", "testPass123").await["status"], "OK");
 }
 
+/// S-P-34 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_34_with_an_unreadable_hash_nobody_signs_in_until_there_is_a_new_password() {
+async fn with_an_unreadable_hash_nobody_signs_in_until_there_is_a_new_password() {
     let world = admin::world().await;
     let ann = world.sign_up("ann@example.com").await;
     let id = ann.payload()["sub"].clone();
@@ -73,8 +75,9 @@ async fn s_p_34_with_an_unreadable_hash_nobody_signs_in_until_there_is_a_new_pas
     assert_eq!(sign_in(&world, "ann@example.com", "another horse 2").await["status"], "OK");
 }
 
+/// S-P-35 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_35_sixteen_first_sign_ins_at_once_leave_one_new_hash() {
+async fn sixteen_first_sign_ins_at_once_leave_one_new_hash() {
     let world = admin::world().await;
     admin::import(&world, &[admin::entry("old@example.com", "argon2", ARGON2)]).await;
     let all: Vec<_> = (0..16).map(|_| sign_in(&world, "old@example.com", "testPass123")).collect();

@@ -47,8 +47,9 @@ fn assert_alike(what: &str, ratio: f64) {
     assert!(ALIKE.contains(&ratio), "{what}: the one takes {ratio:.2} times as long as the other");
 }
 
+/// S-P-02, S-P-03 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_02_and_03_a_wrong_password_takes_as_long_as_an_unknown_address() {
+async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
     let world = admin::world().await;
     world.sign_up("ann@example.com").await;
     let cheap = admin::entry("old@example.com", "argon2", ARGON2);
@@ -60,8 +61,9 @@ async fn s_p_02_and_03_a_wrong_password_takes_as_long_as_an_unknown_address() {
     assert_alike("wrong for a cheap imported hash and unknown", ratio(&world, "/auth/signin", old, unknown).await);
 }
 
+/// S-P-04 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_04_sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
+async fn sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true"), ("HIDE_EXISTING_ACCOUNTS", "true")]).await;
     world.visitor().post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
     let token = crate::mailbox::token_to(&world, "ann@example.com").await;
@@ -73,8 +75,9 @@ async fn s_p_04_sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hid
     assert_alike("sign-up, taken and free", ratio(&world, "/auth/signup", taken, free).await);
 }
 
+/// S-P-07 in `docs/threats.md`.
 #[actix_rt::test]
-async fn s_p_07_a_wish_for_a_reset_takes_as_long_for_an_unknown_address() {
+async fn a_wish_for_a_reset_takes_as_long_for_an_unknown_address() {
     let world = admin::world().await;
     world.sign_up("ann@example.com").await;
     let ask = |email: &str| json!({"formFields": [{"id": "email", "value": email}]});

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::client::TestClient;
 use crate::proxy::{Line, Proxy, behind_a_line};
-use crate::visitor::Visitor;
 use crate::world::{PASSWORD, World, credentials};
 
 /// How many things happen in a story.
@@ -33,7 +33,7 @@ impl Dice {
 /// Somebody with one device.
 struct Person {
     email: String,
-    device: Visitor,
+    device: TestClient,
     signed_in: bool,
     /// Tokens of sessions that have ended.
     ended: Vec<String>,

@@ -4,7 +4,7 @@ use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, fql};
 use serde::Deserialize;
 
-use crate::users::Farewell;
+use crate::users::AccountDeletionHook;
 use crate::users::store::{SECRETS, data_of, links};
 
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
@@ -57,7 +57,7 @@ pub fn contact(users: &str, id: &DocumentId) -> Expr {
 
 /// Deletes an account with its tokens, links and secret. True: it is gone; false: it was not there; null: a farewell has
 /// more to do, and is to be asked again. Tokens first: the id must not leave any behind that could be revived.
-pub fn delete(users: &str, id: &DocumentId, farewells: &[Farewell]) -> Expr {
+pub fn delete(users: &str, id: &DocumentId, deletion_hooks: &[AccountDeletionHook]) -> Expr {
     let user = || fql::document(users, id);
     let secret = || fql::document(SECRETS, id);
     let tokens = fql::paginate(fql::matching(TOKENS_BY_USER, [user()]), TOKENS_MAX);
@@ -65,8 +65,8 @@ pub fn delete(users: &str, id: &DocumentId, farewells: &[Farewell]) -> Expr {
     let end_secret = fql::if_else(fql::exists(secret()), fql::delete(secret()), fql::null());
     let steps = std::iter::once(end_tokens).chain(links::delete_all(user));
     let end = fql::do_each(steps.chain([end_secret, fql::delete(user()), true.into()]));
-    let after = |then, farewell: &Farewell| fql::if_else(farewell(user()), then, fql::null());
-    fql::if_else(fql::exists(user()), farewells.iter().rev().fold(end, after), false.into())
+    let after = |then, deletion_hook: &AccountDeletionHook| fql::if_else(deletion_hook(user()), then, fql::null());
+    fql::if_else(fql::exists(user()), deletion_hooks.iter().rev().fold(end, after), false.into())
 }
 
 /// A user of an id with their secret, or null.

@@ -3,6 +3,7 @@
 //! Denial is the rule: only what a built-in role, the baseline of an identity, or a role grants is allowed. A predicate that fails denies.
 
 mod check;
+mod credential;
 mod login;
 mod roles;
 mod secret;

@@ -1,5 +1,7 @@
 //! The threads that run jobs.
 
+mod group;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +16,7 @@ use crate::evaluator::{Budget, Caller, Context, Limit, Permissions, Run, Source}
 use crate::functions::forms;
 use crate::ir::{ApiVersion, Effect, Halt, Outcome};
 use crate::settings::Limits;
-use crate::storage::{Attempt, Cause, Connection, File, Interrupt, Slice, Transaction};
+use crate::storage::{Attempt, Cause, Connection, File, Group, Interrupt, Slice, Transaction};
 use crate::{access, answer, parser, wire};
 
 /// Stack of a thread that evaluates, in bytes: enough for the deepest nesting that is allowed, in unoptimised builds too. The
@@ -91,7 +93,11 @@ impl Worker {
         let mut wait = if janitor.is_some() { Duration::ZERO } else { WAIT };
         while let Ok(turn) = self.shared.scheduler.next(self.role, wait) {
             if let Some(turn) = turn {
-                self.turn(turn);
+                if self.role == Role::Writer {
+                    self.write(turn);
+                } else {
+                    self.turn(turn);
+                }
                 if self.is_abandoned.load(Ordering::Acquire) {
                     break;
                 }
@@ -104,9 +110,9 @@ impl Worker {
         drop(guard);
     }
 
-    /// Runs a job once.
+    /// Runs a job once, without the right to write.
     fn turn(&mut self, turn: Turn) {
-        let Turn { mut job, lane, is_slow } = turn;
+        let Turn { mut job, lane, .. } = turn;
         let shared = Arc::clone(&self.shared);
         if Instant::now() >= job.interrupt.deadline() {
             let timed_out = Answer::timed_out(job.request.version, None);
@@ -116,7 +122,7 @@ impl Worker {
         job.interrupt.resume();
         let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
         let interrupt = Arc::clone(&job.interrupt);
-        let attempt = Attempt { interrupt, slice: self.slice(lane, is_slow), read_limit };
+        let attempt = Attempt { interrupt, slice: self.slice(lane), read_limit };
         let entry = Entry {
             role: self.role,
             lane,
@@ -127,10 +133,7 @@ impl Worker {
         };
         let number = shared.running.add(entry);
         let task = Task { shared: &shared, job: &job, lane, number };
-        let progress = match self.role {
-            Role::Writer => task.write(&mut self.connection, attempt),
-            _ => self.connection.read(attempt, |transaction| task.run(transaction, false)),
-        };
+        let progress = self.connection.read(attempt, |transaction| task.run(transaction, false));
         let was_released = !shared.running.remove(number);
         let version = job.request.version;
         match (job.interrupt.cause(), progress) {
@@ -153,15 +156,10 @@ impl Worker {
         }
     }
 
-    fn slice(&self, lane: Option<Lane>, is_slow: bool) -> Slice {
-        let now = Instant::now();
+    fn slice(&self, lane: Option<Lane>) -> Slice {
         match (self.role, lane) {
-            (_, None | Some(Lane::Application)) | (Role::Application | Role::Slow, _) => Slice::Unlimited,
-            (Role::Lanes, _) => Slice::Until(now + QUICK),
-            (Role::Writer, _) => Slice::WhileNobodyWaits {
-                until: now + if is_slow { SLOW_WRITE } else { QUICK_WRITE },
-                waiting: self.shared.scheduler.waiting_for_writer(),
-            },
+            (Role::Lanes, Some(Lane::Identity(_))) => Slice::Until(Instant::now() + QUICK),
+            _ => Slice::Unlimited,
         }
     }
 }
@@ -186,20 +184,17 @@ struct Task<'j> {
 }
 
 impl Task<'_> {
-    /// Runs the job with the right to write, and commits what it wrote unless it failed or was interrupted.
-    fn write(&self, connection: &mut Connection, attempt: Attempt) -> Outcome<Progress> {
+    /// Runs the job with the right to write. What it wrote is kept unless it failed or was interrupted. Also returns the queries
+    /// that are to be interrupted once that is durable.
+    fn write(&self, group: &mut Group<'_>, attempt: Attempt) -> Outcome<(Progress, Vec<Arc<Interrupt>>)> {
         let interrupt = Arc::clone(&attempt.interrupt);
-        let (progress, revoked) = connection.write(attempt, |transaction| {
+        group.write(attempt, |transaction| {
             let progress = self.run(transaction, true)?;
             let succeeded = matches!(&progress, Progress::Done(answer) if !answer.is_failure());
             let keep = succeeded && interrupt.cause() == Cause::None;
             let revoked = if keep { self.revoked(transaction)? } else { Vec::new() };
             Ok(((progress, revoked), keep))
-        })?;
-        for query in revoked {
-            query.raise(Cause::Revoked);
-        }
-        Ok(progress)
+        })
     }
 
     /// The running queries whose token, or the document it stands for, this transaction has deleted.

@@ -1,6 +1,7 @@
 //! A priority queue that treats equals as Scala's does: which of several equal streams comes first shows in pages.
 
 /// Numbers, the one that comes before all others first.
+#[derive(Default)]
 pub struct Heap {
     /// A binary tree, its root in front.
     items: Vec<usize>,
@@ -14,6 +15,11 @@ impl Heap {
             heap.push(item, &precedes);
         }
         heap
+    }
+
+    /// The numbers as the tree holds them, level by level.
+    pub fn into_items(self) -> Vec<usize> {
+        self.items
     }
 
     /// Puts one in.

@@ -14,6 +14,9 @@ use crate::access::{Deed, allows};
 use crate::evaluator::Context;
 use crate::ir::{Cursor, Element, FormCall, Outcome, Page, Position, Set, Value};
 
+/// The smallest pages that intersections and differences read.
+const ALGEBRA_PAGE_MIN: usize = 8;
+
 /// What page is wanted.
 pub struct PageRequest<'p> {
     /// The cursor, if there is one.
@@ -58,7 +61,7 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
     }
     let bound = request.cursor.as_ref().map(|cursor| bound(&shape, cursor, true, request.cursor_at)).transpose()?;
     let readable = require_readable(context, set, request.denied_at)?;
-    let all = Span::all(request.backward);
+    let all = Span::all(request.backward, page_size(&readable.set, request.size));
     let span = Span { from: bound.map_or(all.from, |bound| bound.place), ..all };
     let mut found: Vec<Item> = Vec::new();
     for item in items(context, &readable.set, &span)? {
@@ -84,6 +87,12 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
             shown
         },
     ))
+}
+
+/// How many items FaunaDB reads at once for a page of a set.
+fn page_size(set: &Set, size: usize) -> usize {
+    let least = if matches!(set, Set::Intersection(_) | Set::Difference(_)) { ALGEBRA_PAGE_MIN } else { 1 };
+    size.saturating_add(1).max(least)
 }
 
 /// A page of what was read, one item more than wanted where there is more.

@@ -16,14 +16,19 @@ use crate::ir::{Edge, Outcome, Place, Set, Term, Value};
 /// # Errors
 /// Where reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, source: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
-    let inner = Span {
+    let own = Arc::clone(set);
+    let items = stream::items(context, source, &turned_span(span))?;
+    Ok(Box::new(items.map(move |item| item.map(|item| reversed(item, &own)))))
+}
+
+/// A part of the reversed set as a part of the source.
+pub fn turned_span(span: &Span) -> Span {
+    Span {
         from: turned(&span.from, span.descending),
         to: turned(&span.to, !span.descending),
         descending: !span.descending,
-    };
-    let own = Arc::clone(set);
-    let items = stream::items(context, source, &inner)?;
-    Ok(Box::new(items.map(move |item| item.map(|item| reversed(item, &own)))))
+        ..*span
+    }
 }
 
 /// A place in the reversed set as a place in the source.
@@ -45,7 +50,7 @@ fn turned(place: &Place, is_lower: bool) -> Place {
 }
 
 /// An item of the source as one of the reversed set.
-fn reversed(item: Item, set: &Arc<Set>) -> Item {
+pub fn reversed(item: Item, set: &Arc<Set>) -> Item {
     if item.values.is_empty() {
         return Item::new(vec![Value::Ref(item.document)], &Arc::from([true]), item.document, set);
     }

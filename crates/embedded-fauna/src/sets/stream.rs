@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::item::{Item, Items};
-use super::{algebra, events, leaf, reversal};
-use crate::evaluator::cast::Cast;
-use crate::evaluator::{Context, cast};
+use super::{algebra, events, intersection, leaf, paging, reversal};
+use crate::evaluator::Context;
 use crate::ir::{Bound, Outcome, Place, Set};
 
 /// A part of a set: where reading begins and where it ends; both places belong to it.
@@ -17,12 +16,14 @@ pub struct Span {
     pub to: Place,
     /// Whether it goes from the upper end to the lower.
     pub descending: bool,
+    /// How many items FaunaDB reads at once.
+    pub page_size: usize,
 }
 
 impl Span {
     /// All of a set.
-    pub const fn all(descending: bool) -> Self {
-        Self { from: Place::end(!descending), to: Place::end(descending), descending }
+    pub const fn all(descending: bool, page_size: usize) -> Self {
+        Self { from: Place::end(!descending), to: Place::end(descending), descending, page_size }
     }
 
     /// The lower and the upper end.
@@ -37,7 +38,7 @@ impl Span {
     }
 
     /// The part of it that lies between two bounds, as far as FaunaDB looks: a document in a cursor hides the bound behind it.
-    fn within(&self, lower: &Bound, upper: &Bound) -> Self {
+    pub fn within(&self, lower: &Bound, upper: &Bound) -> Self {
         let not_below = |place: &Place| {
             if place.compare_bounds(&lower.place, true).is_lt() { lower.place.clone() } else { place.clone() }
         };
@@ -49,7 +50,7 @@ impl Span {
         } else {
             (not_below(&self.from), not_above(&self.to))
         };
-        Self { from, to, descending: self.descending }
+        Self { from, to, ..*self }
     }
 }
 
@@ -58,7 +59,7 @@ impl Span {
 /// # Errors
 /// Where reading fails.
 pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
-    items(context, set, &Span::all(false))?.next().transpose()
+    items(context, set, &Span::all(false, 1))?.next().transpose()
 }
 
 /// The items of a part of a set.
@@ -72,29 +73,18 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outco
         }
         Set::Document(document) | Set::Singleton(document) => leaf::document(context, set, *document, span),
         Set::Match { index, terms } => leaf::index(context, set, *index, terms, span),
-        Set::Union(sets) => algebra::union(context, sets, span),
-        Set::Intersection(sets) => algebra::intersection(context, sets, span),
-        Set::Difference(sets) => algebra::difference(context, sets, span),
+        Set::Intersection(sets) => intersection::intersection(context, sets, span),
+        Set::Union(_) | Set::Difference(_) | Set::Join { .. } | Set::IndexJoin { .. } => {
+            Ok(paging::flat(algebra::batches(context, set, span)?))
+        }
         Set::Distinct(source) => Ok(algebra::distinct(items(context, source, span)?)),
         Set::Range { source, from, to } => items(context, source, &span.within(from, to)),
         Set::Reverse(source) => reversal::items(context, set, source, span),
         Set::Filter { with, source } => {
-            let with = Arc::clone(with);
-            let at = with.position("filter");
-            let filter = move |item: Outcome<Item>| match item {
-                Ok(item) => {
-                    let answer = context.apply(&with, item.shown(), &at);
-                    match answer.and_then(|answer| cast::boolean.apply(&answer, &at)) {
-                        Ok(true) => Some(Ok(item)),
-                        Ok(false) => None,
-                        Err(halt) => Some(Err(halt)),
-                    }
-                }
-                Err(halt) => Some(Err(halt)),
-            };
+            let mut keep = algebra::filter(context, with);
+            let filter = move |item: Outcome<Item>| item.and_then(&mut keep).transpose();
             Ok(Box::new(items(context, source, span)?.filter_map(filter)))
         }
-        Set::Join { .. } | Set::IndexJoin { .. } => algebra::join(context, set, span),
         Set::Events(source) => events::items(context, set, source),
     })
 }

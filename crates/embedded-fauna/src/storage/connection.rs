@@ -5,7 +5,6 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, TransactionBehavior};
 
-use super::feed::Written;
 use super::known::Known;
 use super::{Attempt, File, Transaction};
 use crate::ir::Outcome;
@@ -24,9 +23,9 @@ const CUT_WITHIN: Duration = Duration::from_millis(100);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Connection {
-    inner: rusqlite::Connection,
-    known: Known,
-    file: File,
+    pub(super) inner: rusqlite::Connection,
+    pub(super) known: Known,
+    pub(super) file: File,
 }
 
 impl Connection {
@@ -77,10 +76,9 @@ impl Connection {
         let (value, keep) = run(&transaction)?;
         if keep && transaction.is_dirty() {
             transaction.note_commit()?;
-            let (at, changes) = (transaction.commit_time(), transaction.take_changes());
-            let (documents, is_schema) = (transaction.written().clone(), transaction.is_schema_dirty());
+            let written = transaction.take_written();
             guard.commit()?;
-            self.file.feed.publish(Written { at, changes, documents: &documents, is_schema });
+            self.file.feed.publish(written);
         }
         Ok(value)
     }
@@ -109,7 +107,7 @@ impl Connection {
 }
 
 /// The time of the last transaction that wrote, and the version of the schema: that of the last which wrote schema.
-fn counters(connection: &rusqlite::Connection) -> Result<(i64, i64), rusqlite::Error> {
+pub(super) fn counters(connection: &rusqlite::Connection) -> Result<(i64, i64), rusqlite::Error> {
     let sql = "select ifnull((select value from counters where name = 'last_commit'), 0),
                       ifnull((select value from counters where name = 'schema'), 0)";
     connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -40,10 +40,10 @@ pub struct Commit {
 }
 
 /// A committed transaction, to be published.
-pub struct Written<'t> {
+pub struct Written {
     pub at: i64,
     pub changes: Changes,
-    pub documents: &'t [Ref],
+    pub documents: Vec<Ref>,
     pub is_schema: bool,
 }
 
@@ -102,7 +102,7 @@ impl Feed {
     }
 
     /// Publishes a transaction that has been committed. To be called by the writer before its next transaction.
-    pub fn publish(&self, written: Written<'_>) {
+    pub fn publish(&self, written: Written) {
         let mut state = self.lock();
         if state.topics.is_empty() {
             return;
@@ -159,11 +159,11 @@ fn size(change: &DocumentChange) -> usize {
 mod tests {
     use super::*;
 
-    fn written(at: i64, document: Ref) -> Written<'static> {
+    fn written(at: i64, document: Ref) -> Written {
         let mut changes = Changes::default();
         let after = Some(std::sync::Arc::default());
         changes.note_document(DocumentChange { document, before: None, after, rewritten: None });
-        Written { at, changes, documents: &[], is_schema: false }
+        Written { at, changes, documents: Vec::new(), is_schema: false }
     }
 
     #[test]

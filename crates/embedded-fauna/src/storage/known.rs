@@ -75,9 +75,13 @@ pub struct Known {
 impl Known {
     /// Empties the cache if the schema version has changed.
     pub fn keep_only(&self, version: i64) {
-        if self.version.replace(version) == version {
-            return;
+        if self.version.replace(version) != version {
+            self.forget();
         }
+    }
+
+    /// Forgets everything.
+    pub fn forget(&self) {
         self.documents.clear();
         self.ids.clear();
         self.named.clear();

@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::feed::Written;
 use super::interrupt::{Attempt, ROW};
 use super::known::{Answers, Known};
 use super::{Changes, DocumentChange, EntryChange};
@@ -74,8 +75,10 @@ impl<'c> Transaction<'c> {
         self.changes.borrow_mut().note_entry(change);
     }
 
-    pub(super) fn take_changes(&self) -> Changes {
-        self.changes.take()
+    /// What it has written, to be published after the commit.
+    pub(super) fn take_written(&self) -> Written {
+        let documents = self.written.borrow().clone();
+        Written { at: self.commit, changes: self.changes.take(), documents, is_schema: self.is_schema_dirty.get() }
     }
 
     /// Checks that the query may go on.

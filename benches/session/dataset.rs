@@ -1,0 +1,85 @@
+//! A database with many sessions, some of which are used.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret as _;
+use sqlx::AssertSqlSafe;
+use starter::clock::Clock;
+use starter::database::Database;
+use starter::seal::SealRing;
+use starter::session::{NewSession, NoTokenProvider, RefreshAntiCsrf, Sessions, Settings, UserId};
+
+pub struct Dataset {
+    pub database: Database,
+    sessions: Sessions,
+}
+
+impl Dataset {
+    /// Sessions of other people, all over the tree, as many as that.
+    pub async fn create(directory: &Path, count: i64) -> Self {
+        let url = format!("sqlite://{}", directory.join(format!("{count}.sqlite")).display());
+        let database = Database::open(&url).await.unwrap();
+        let here = "http://localhost:3000";
+        let settings = Settings::new(here, here, SealRing::new([("bench".to_owned(), [7; 32])]));
+        let sessions =
+            Sessions::open(settings, database.clone(), Clock::system(), Arc::new(NoTokenProvider)).await.unwrap();
+        let now = Clock::system().now().millis();
+        let rows = format!(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})
+             insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
+             select lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-4000-8000-' || lower(hex(randomblob(6))),
+             'user' || (abs(random()) % {count}), lower(hex(randomblob(32))), {now}, {now}, {now} + 2592000000 - i * 1000,
+             {now} + 8640000000, '{{\"iss\":\"http://localhost:3000/auth\"}}', '{{}}' from n"
+        );
+        sqlx::query(AssertSqlSafe(rows)).execute(database.write()).await.unwrap();
+        sqlx::query("pragma wal_checkpoint(truncate)").execute(database.write()).await.unwrap();
+        Self { database, sessions }
+    }
+
+    /// Refresh tokens of that many sessions.
+    pub async fn refresh_tokens(&self, count: usize) -> Vec<String> {
+        let mut tokens = Vec::with_capacity(count);
+        for number in 0..count {
+            let user = UserId::parse(&format!("member{number}")).unwrap();
+            let new = NewSession::of(user);
+            let issued = self.sessions.issue(new, false).await.unwrap();
+            tokens.push(issued.refresh.unwrap().token.expose_secret().to_owned());
+        }
+        self.refresh(&mut tokens).await;
+        tokens
+    }
+
+    /// Refreshes each of them once. How long it took.
+    pub async fn refresh(&self, tokens: &mut [String]) -> Duration {
+        let began = Instant::now();
+        for token in tokens {
+            let refreshed = self.sessions.refresh_with(token, RefreshAntiCsrf::Unneeded).await.unwrap();
+            refreshed.refresh.unwrap().token.expose_secret().clone_into(token);
+        }
+        began.elapsed()
+    }
+
+    /// Lets some of the others have expired, wherever they are in the tree.
+    pub async fn expire(&self, count: i64) {
+        let statement = format!(
+            "update session set expires_at = 1 + abs(random()) % 1000000000 where handle in
+             (select handle from session where user_id like 'user%' limit {count})"
+        );
+        sqlx::query(AssertSqlSafe(statement)).execute(self.database.write()).await.unwrap();
+    }
+
+    /// Sweeps until nothing is left. How long each batch kept others from writing.
+    pub async fn sweep(&self) -> Vec<Duration> {
+        let mut holds = Vec::new();
+        loop {
+            let began = Instant::now();
+            let is_more = self.sessions.sweep().await.unwrap();
+            holds.push(began.elapsed());
+            if !is_more {
+                return holds;
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Where Fauna is: the endpoint inside this binary, or a node somewhere else, and the key to ask it with.
+//!
+//! Both are reached over HTTP with the same client and get the same schema. The application itself never holds more than
+//! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fauna_client as fauna;
+use fauna_client::{AsAdmin, AsApp, Client};
+use secrecy::SecretString;
+
+use crate::app::{Error, SiteExtensions, features, startup};
+use crate::clock::Clock;
+use crate::config;
+use crate::config::Config;
+use crate::feature::Feature;
+
+/// A query that takes longer is given up; the server is told to give up a little earlier.
+const QUERY_DEADLINE: Duration = Duration::from_secs(8);
+/// The file in the data directory that keeps the application's key at the embedded endpoint.
+const APP_KEY: &str = "embedded-fauna-app-key";
+/// The file there that keeps the root key of that endpoint.
+#[cfg(feature = "embedded-fauna")]
+const ROOT_KEY: &str = "embedded-fauna-root-key";
+
+/// The Fauna of this application.
+pub struct FaunaBackend {
+    /// `http://host:port`.
+    pub endpoint: String,
+    /// The application's own key at that endpoint.
+    pub app: AsApp,
+    /// The endpoint, if it is ours to stop.
+    #[cfg(feature = "embedded-fauna")]
+    pub running: Option<embedded_fauna::Running>,
+}
+
+/// What the embedded endpoint is started with.
+#[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "this build has no embedded endpoint"))]
+struct Embedded<'a> {
+    config: &'a Config,
+    clock: &'a Clock,
+    features: &'a [Feature],
+    listen: SocketAddr,
+    root_key: Option<SecretString>,
+}
+
+/// Reaches the Fauna that is configured, starting the embedded one if it is that.
+pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
+    match &config.fauna {
+        config::Fauna::Remote { endpoint, secret } => {
+            let app = AsApp::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+            Ok(FaunaBackend {
+                endpoint: endpoint.clone(),
+                app,
+                #[cfg(feature = "embedded-fauna")]
+                running: None,
+            })
+        }
+        config::Fauna::Embedded { listen, root_key } => {
+            let listen = *listen;
+            embedded(Embedded { config, clock, features, listen, root_key: root_key.clone() }).await
+        }
+    }
+}
+
+/// Reaches the Fauna that is configured beside a site that may be running: then its embedded endpoint is asked, not started
+/// a second time on the same file.
+pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
+    if let config::Fauna::Embedded { listen, .. } = &config.fauna
+        && let Some(secret) = kept_app_key(&config.data_dir)?
+    {
+        let endpoint = format!("http://{listen}");
+        let app = AsApp::new(&Client::new(&endpoint, QUERY_DEADLINE)?, secret);
+        if app.check().await.is_ok() {
+            return Ok(FaunaBackend {
+                endpoint,
+                app,
+                #[cfg(feature = "embedded-fauna")]
+                running: None,
+            });
+        }
+    }
+    connect(config, clock, features).await
+}
+
+impl FaunaBackend {
+    /// Stops the endpoint, if it is ours to stop, when all has been asked and answered.
+    #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_async, reason = "with the feature it waits"))]
+    pub async fn halt(self) {
+        #[cfg(feature = "embedded-fauna")]
+        if let Some(running) = self.running {
+            running.halt().await;
+        }
+    }
+}
+
+/// Starts the embedded endpoint, brings its schema up to date and finds or makes the application's key.
+#[cfg(feature = "embedded-fauna")]
+async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
+    let Embedded { config, clock, features, listen, root_key } = start;
+    let root_key = match root_key {
+        Some(key) => key,
+        None => crate::keyfile::kept_or_generated(&config.data_dir, ROOT_KEY)
+            .map_err(|cause| startup::refused_files(&config.data_dir.join(ROOT_KEY), cause))?,
+    };
+    let file = config.data_dir.join("fauna.sqlite");
+    crate::keyfile::make_private(&file).map_err(|cause| startup::refused_files(&file, cause))?;
+    let settings = embedded_fauna::Settings::new(listen, file.clone(), root_key.clone(), Arc::new(clock.clone()));
+    let running = embedded_fauna::start(settings).await.map_err(|error| match error {
+        embedded_fauna::Error::Start(cause) => startup::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
+        embedded_fauna::Error::File(cause) => startup::refused_files(&file, cause),
+    })?;
+    let endpoint = format!("http://{}", running.address());
+    tracing::info!(%endpoint, "embedded Fauna listens");
+    let client = Client::new(&endpoint, QUERY_DEADLINE)?;
+    let admin = AsAdmin::new(&client, root_key);
+    apply(&admin, config, features).await?;
+    let app = app_key(&client, &admin, &config.data_dir).await?;
+    Ok(FaunaBackend { endpoint, app, running: Some(running) })
+}
+
+/// There is no embedded endpoint in this build.
+#[cfg(not(feature = "embedded-fauna"))]
+#[expect(clippy::unused_async, reason = "with the feature it waits")]
+async fn embedded(_: Embedded<'_>) -> Result<FaunaBackend, Error> {
+    Err(Error::NoEmbeddedFauna)
+}
+
+/// The application's key at the embedded endpoint, if one was made at an earlier start.
+fn kept_app_key(directory: &Path) -> Result<Option<SecretString>, Error> {
+    crate::keyfile::read(directory, APP_KEY).map_err(|cause| startup::refused_files(&directory.join(APP_KEY), cause))
+}
+
+/// The key that was made at an earlier start, if Fauna still knows it; else a new one, which is kept.
+#[cfg(feature = "embedded-fauna")]
+async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<AsApp, Error> {
+    if let Some(secret) = kept_app_key(directory)? {
+        let app = AsApp::new(client, secret);
+        match app.check().await {
+            Ok(()) => return Ok(app),
+            Err(fauna::Error::Unauthorized) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let secret = fauna::schema::app_key(admin).await?;
+    crate::keyfile::keep(directory, APP_KEY, &secret)?;
+    Ok(AsApp::new(client, secret))
+}
+
+/// Installs the schema of users, features and Fauna tokens, in this order: a definition may only mention earlier ones.
+async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
+    let users = config.users_collection.as_str();
+    let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
+    let declared = [crate::users::schema(users)].into_iter().chain(features.iter().map(|feature| (feature.schema)()));
+    Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
+}
+
+/// Installs the schema at the node of `FAUNA_ENDPOINT` with the admin key of `FAUNA_SECRET`, and creates a key for the
+/// application. May be repeated; each time creates another key.
+///
+/// # Errors
+/// `FAUNA_ENDPOINT` is not set, or Fauna does not answer or refuses.
+pub async fn apply_schema(config: &Config) -> Result<SecretString, Error> {
+    apply_schema_with(config, &SiteExtensions::default()).await
+}
+
+/// As [`apply_schema`], with the features of a site of your own.
+///
+/// # Errors
+/// As [`apply_schema`].
+pub async fn apply_schema_with(config: &Config, extensions: &SiteExtensions) -> Result<SecretString, Error> {
+    let config::Fauna::Remote { endpoint, secret } = &config.fauna else { return Err(Error::NoEndpoint) };
+    let admin = AsAdmin::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+    apply(&admin, config, &features::all(config, extensions)).await?;
+    Ok(fauna::schema::app_key(&admin).await?)
+}

@@ -1,0 +1,322 @@
+//! What happened to a user's sessions and Fauna tokens, for pages that show it as it happens.
+//!
+//! Events are kept in memory, per process and in bounded number; losing one changes nothing, so nothing but a page may depend on
+//! them. No event carries a secret: a Fauna token appears as [`fingerprint`], a query with its values masked.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::digest;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::clock::Timestamp;
+
+/// Events kept per user; older ones are forgotten.
+const HISTORY_MAX: usize = 60;
+/// Users whose events are kept; beyond that, those of whoever was quiet the longest are forgotten.
+const USERS_MAX: usize = 200;
+/// Subscribers per user; a further one replaces the oldest.
+const SUBSCRIBERS_PER_USER_MAX: usize = 8;
+/// Subscribers in all; further ones are refused.
+const SUBSCRIBERS_MAX: usize = 1000;
+/// Events that may wait for one subscriber. One that falls further behind is dropped and finds the rest in the history.
+const BACKLOG_MAX: usize = 64;
+/// Ids of a process begin at its start in milliseconds times this, so that they grow across restarts and stay below 2^53.
+const IDS_PER_MILLISECOND: u64 = 1000;
+
+/// Distributes events of users to subscribers. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub struct EventBus(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    last_id: u64,
+    histories: HashMap<Arc<str>, VecDeque<Event>>,
+    subscribers: HashMap<Arc<str>, VecDeque<mpsc::Sender<Event>>>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Grows with time, also across restarts of the process.
+    pub id: u64,
+    #[serde(skip)]
+    pub user: Arc<str>,
+    /// Handle of the session it happened to.
+    pub session: Arc<str>,
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened. Tokens are named by their [`fingerprint`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum EventKind {
+    SessionCreated {
+        /// When the session ends unless it is used.
+        expires_at: Timestamp,
+    },
+    /// The session got a new pair of tokens; those before it stay valid until the new ones are first used.
+    SessionRefreshed,
+    /// The tokens of the latest refresh were used for the first time.
+    SessionPromoted {
+        /// The tokens before them are accepted until then.
+        grace_until: Timestamp,
+    },
+    SessionEnded {
+        reason: RevokeReason,
+    },
+    TokenIssued {
+        fingerprint: String,
+        /// When Fauna ends the token by itself.
+        expires_at: Timestamp,
+    },
+    TokenUsed {
+        fingerprint: String,
+        /// FQL with its values masked, cut after about a thousand characters.
+        query: String,
+        /// HTTP status of Fauna's answer; none where there was no answer.
+        status: Option<u16>,
+        duration_micros: u64,
+    },
+    /// A newer token has taken over.
+    TokenInGrace {
+        fingerprint: String,
+        until: Timestamp,
+    },
+    /// Fauna has confirmed that the token is gone.
+    TokenDeleted {
+        fingerprint: Option<String>,
+        /// Time since the session's end; none where the session goes on, or where another process ended it.
+        delay_millis: Option<u64>,
+    },
+    /// Fauna did not accept the token of a live session, so that it is replaced.
+    TokenRefused {
+        fingerprint: String,
+    },
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevokeReason {
+    /// By the session itself.
+    SignedOut,
+    /// By its user, with another session.
+    EndedFromAnotherDevice,
+    /// A refresh token came back after its successor was used.
+    StolenRefreshToken,
+    PasswordChanged,
+    AccountDeleted,
+    /// It was not used for too long, or reached its absolute end.
+    Expired,
+    /// By an administrator, or by application code that gives no other reason.
+    Administrator,
+}
+
+/// Events from some point on.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Those that are kept and younger than the id asked for, oldest first.
+    pub history: Vec<Event>,
+    /// Those that follow. Closed where the subscriber fell too far behind or was replaced: subscribe again.
+    pub events: mpsc::Receiver<Event>,
+}
+
+impl EventBus {
+    /// A bus of a process that starts now.
+    pub fn starting_at(now: Timestamp) -> Self {
+        let millis = u64::try_from(now.millis()).unwrap_or(0);
+        let inner = Inner { last_id: millis.saturating_mul(IDS_PER_MILLISECOND), ..Inner::default() };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    /// Keeps an event and sends it to the user's subscribers. Never waits for one.
+    pub fn publish(&self, user: &str, session: &str, at: Timestamp, kind: EventKind) {
+        let mut inner = self.lock();
+        inner.last_id += 1;
+        let user = inner.histories.get_key_value(user).map_or_else(|| Arc::from(user), |(user, _)| Arc::clone(user));
+        let event = Event { id: inner.last_id, user: Arc::clone(&user), session: session.into(), at, kind };
+        if let Some(subscribers) = inner.subscribers.get_mut(&user) {
+            subscribers.retain(|subscriber| subscriber.try_send(event.clone()).is_ok());
+            if subscribers.is_empty() {
+                inner.subscribers.remove(&user);
+            }
+        }
+        let history = inner.histories.entry(user).or_default();
+        history.push_back(event);
+        if history.len() > HISTORY_MAX {
+            history.pop_front();
+        }
+        if inner.histories.len() > USERS_MAX {
+            inner.forget_the_quietest();
+        }
+    }
+
+    /// The events of a user after `after_id`, and those to come. None: there are too many subscribers.
+    pub fn subscribe(&self, user: &str, after_id: u64) -> Option<Subscription> {
+        let mut inner = self.lock();
+        inner.subscribers.retain(|_, of_user| {
+            of_user.retain(|subscriber| !subscriber.is_closed());
+            !of_user.is_empty()
+        });
+        if inner.subscribers.values().map(VecDeque::len).sum::<usize>() >= SUBSCRIBERS_MAX {
+            return None;
+        }
+        let (sender, events) = mpsc::channel(BACKLOG_MAX);
+        let of_user = inner.subscribers.entry(user.into()).or_default();
+        of_user.push_back(sender);
+        if of_user.len() > SUBSCRIBERS_PER_USER_MAX {
+            of_user.pop_front();
+        }
+        let history = inner.since(user, after_id);
+        Some(Subscription { history, events })
+    }
+
+    /// The kept events of a user after `after_id`, oldest first.
+    pub fn history(&self, user: &str, after_id: u64) -> Vec<Event> {
+        self.lock().since(user, after_id)
+    }
+
+    /// Forgets a user, whose account was deleted, and closes their subscriptions.
+    pub fn forget(&self, user: &str) {
+        let mut inner = self.lock();
+        inner.histories.remove(user);
+        inner.subscribers.remove(user);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn since(&self, user: &str, after_id: u64) -> Vec<Event> {
+        let kept = self.histories.get(user).into_iter().flatten();
+        kept.filter(|event| event.id > after_id).cloned().collect()
+    }
+
+    fn forget_the_quietest(&mut self) {
+        let latest = |history: &VecDeque<Event>| history.back().map_or(0, |event| event.id);
+        let quietest = self.histories.iter().min_by_key(|(_, history)| latest(history));
+        if let Some(user) = quietest.map(|(user, _)| Arc::clone(user)) {
+            self.histories.remove(&user);
+        }
+    }
+}
+
+/// The last six hexadecimal digits of a secret's SHA-256: enough to tell tokens apart, useless for anything else.
+pub fn fingerprint(secret: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, secret.as_bytes());
+    let tail = digest.as_ref().iter().rev().take(3).rev();
+    tail.map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn publish(bus: &EventBus, user: &str) {
+        bus.publish(user, "session", AT, EventKind::SessionRefreshed);
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_gets_what_it_missed_and_what_follows_and_nothing_of_others() {
+        let bus = EventBus::starting_at(AT);
+        publish(&bus, "ann");
+        publish(&bus, "bob");
+        publish(&bus, "ann");
+        let all = bus.subscribe("ann", 0).unwrap().history;
+        assert_eq!(all.len(), 2);
+        let mut since = bus.subscribe("ann", all[0].id).unwrap();
+        assert_eq!(since.history, all[1..]);
+        publish(&bus, "bob");
+        publish(&bus, "ann");
+        let next = since.events.recv().await.unwrap();
+        assert!(next.id > all[1].id && &*next.user == "ann");
+        assert!(since.events.try_recv().is_err());
+    }
+
+    #[test]
+    fn ids_grow_across_restarts_and_are_exact_in_javascript() {
+        let ids = |started| {
+            let bus = EventBus::starting_at(started);
+            publish(&bus, "ann");
+            bus.history("ann", 0)[0].id
+        };
+        let (first, second) = (ids(AT), ids(AT.after(std::time::Duration::from_secs(1))));
+        assert!(first < second && second < 1 << 53);
+    }
+
+    #[test]
+    fn histories_are_bounded_per_user_and_in_all() {
+        let bus = EventBus::default();
+        for _ in 0..=HISTORY_MAX {
+            publish(&bus, "ann");
+        }
+        assert_eq!(bus.history("ann", 0).len(), HISTORY_MAX);
+        assert_eq!(bus.history("ann", 0)[0].id, 2);
+        publish(&bus, "bob");
+        publish(&bus, "ann");
+        for number in 0..USERS_MAX - 1 {
+            publish(&bus, &format!("user {number}"));
+        }
+        assert!(bus.history("bob", 0).is_empty(), "the quietest user is forgotten");
+        assert_eq!(bus.history("ann", 0).len(), HISTORY_MAX);
+    }
+
+    #[test]
+    fn a_subscriber_that_does_not_read_is_dropped_and_holds_nobody_up() {
+        let bus = EventBus::default();
+        let mut slow = bus.subscribe("ann", 0).unwrap().events;
+        for _ in 0..=BACKLOG_MAX {
+            publish(&bus, "ann");
+        }
+        for _ in 0..BACKLOG_MAX {
+            slow.try_recv().unwrap();
+        }
+        assert_eq!(slow.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert!(bus.lock().subscribers.is_empty());
+    }
+
+    #[test]
+    fn subscribers_are_bounded_per_user_and_in_all() {
+        let bus = EventBus::default();
+        let mut first = bus.subscribe("ann", 0).unwrap().events;
+        let mut kept = Vec::new();
+        for _ in 0..SUBSCRIBERS_PER_USER_MAX {
+            kept.push(bus.subscribe("ann", 0).unwrap());
+        }
+        assert_eq!(first.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        for number in SUBSCRIBERS_PER_USER_MAX..SUBSCRIBERS_MAX {
+            kept.push(bus.subscribe(&format!("user {number}"), 0).unwrap());
+        }
+        assert!(bus.subscribe("bob", 0).is_none());
+        drop(kept);
+        assert!(bus.subscribe("bob", 0).is_some());
+    }
+
+    #[test]
+    fn an_event_is_flat_json_without_its_user() {
+        let bus = EventBus::default();
+        bus.publish("ann", "s-1", AT, EventKind::SessionEnded { reason: RevokeReason::StolenRefreshToken });
+        let json = serde_json::to_value(&bus.history("ann", 0)[0]).unwrap();
+        let expected = serde_json::json!({
+            "id": 1, "session": "s-1", "at": AT, "kind": "session-ended", "reason": "stolen-refresh-token",
+        });
+        assert_eq!(json, expected);
+        let fields = EventKind::SessionPromoted { grace_until: AT };
+        assert_eq!(serde_json::to_value(fields).unwrap()["graceUntil"], serde_json::json!(AT));
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_tail_of_the_digest() {
+        // SHA-256 of "abc" ends with f20015ad.
+        assert_eq!(fingerprint("abc"), "0015ad");
+    }
+}

@@ -1,0 +1,307 @@
+//! The ledger: the SQL table of every Fauna token that exists or may exist.
+
+use std::time::Duration;
+
+use fauna_client::DocumentId;
+use sqlx::AnyConnection;
+
+use crate::clock::Timestamp;
+use crate::database::Database;
+use crate::fauna_tokens::lifetime::{Session, Token};
+use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
+
+/// How many rows one look at the ledger brings at most.
+pub const BATCH: i64 = 200;
+
+/// Tokens, each with its session where there is one, as [`Row`] reads them.
+macro_rules! rows {
+    () => {
+        "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.fingerprint, \
+         t.created_at, t.expires_at as token_ends, s.current_lineage, s.previous_lineage, s.rotated_at, s.expires_at as session_ends \
+         from fauna_token t left join session s on s.handle = t.session_handle"
+    };
+}
+
+/// Access to the table.
+#[derive(Clone)]
+pub struct Ledger {
+    /// Where it is.
+    database: Database,
+}
+
+/// A row with its session's, where there is one.
+#[derive(sqlx::FromRow)]
+struct Row {
+    /// `fauna_token.id`.
+    id: String,
+    /// `fauna_token.session_handle`.
+    session_handle: String,
+    /// `fauna_token.user_id`.
+    user_id: String,
+    /// `fauna_token.lineage`.
+    lineage: String,
+    /// `fauna_token.parent_lineage`.
+    parent_lineage: Option<String>,
+    /// `fauna_token.sealed_secret`.
+    sealed_secret: Option<String>,
+    fingerprint: Option<String>,
+    /// `fauna_token.created_at`.
+    created_at: i64,
+    /// `fauna_token.expires_at`.
+    token_ends: i64,
+    /// `session.current_lineage`.
+    current_lineage: Option<String>,
+    /// `session.previous_lineage`.
+    previous_lineage: Option<String>,
+    /// `session.rotated_at`.
+    rotated_at: Option<i64>,
+    /// `session.expires_at`.
+    session_ends: Option<i64>,
+}
+
+impl Row {
+    /// The token, and its session where that exists.
+    fn read(self) -> (Token, Option<Session>) {
+        let session = self.current_lineage.zip(self.session_ends).map(|(current, ends)| Session {
+            current,
+            previous: self.previous_lineage.zip(self.rotated_at.map(Timestamp::from_millis)),
+            expires_at: Timestamp::from_millis(ends),
+        });
+        let token = Token {
+            id: DocumentId::stored(self.id),
+            handle: self.session_handle,
+            user: self.user_id,
+            lineage: self.lineage,
+            parent: self.parent_lineage,
+            confirmed: self.sealed_secret.is_some(),
+            fingerprint: self.fingerprint,
+            created_at: Timestamp::from_millis(self.created_at),
+            expires_at: Timestamp::from_millis(self.token_ends),
+        };
+        (token, session)
+    }
+}
+
+/// A live session and the token of one of its lineages, as they are stored.
+#[derive(sqlx::FromRow)]
+struct Found {
+    /// `fauna_token.id`.
+    id: Option<String>,
+    /// `fauna_token.sealed_secret`.
+    sealed_secret: Option<String>,
+    token_made: Option<i64>,
+    /// `session.current_lineage`.
+    current_lineage: String,
+    /// `session.previous_lineage`.
+    previous_lineage: Option<String>,
+    /// `session.rotated_at`.
+    rotated_at: Option<i64>,
+    /// `session.expires_at`.
+    session_ends: i64,
+}
+
+/// A confirmed token.
+pub struct StoredSecret {
+    pub id: DocumentId,
+    /// By the seal ring, for this row.
+    pub sealed: String,
+    pub created_at: Timestamp,
+}
+
+impl Ledger {
+    /// The ledger in that database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Before a token is made: writes down that it may exist from now on.
+    pub async fn announce(
+        &self,
+        id: &DocumentId,
+        request: &TokenRequest,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, created_at, expires_at) \
+             values ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id.as_str().to_owned())
+        .bind(request.handle.as_str().to_owned())
+        .bind(request.user.as_str().to_owned())
+        .bind(request.lineage.as_str().to_owned())
+        .bind(request.parent.as_ref().map(|parent| parent.as_str().to_owned()))
+        .bind(now.millis())
+        .bind(end.millis())
+        .execute(self.database.write())
+        .await?;
+        Ok(())
+    }
+
+    /// In the session's transaction: the token is confirmed. Refused where somebody has begun to bury it.
+    pub async fn confirm(
+        &self,
+        tx: &mut AnyConnection,
+        id: &DocumentId,
+        sealed: &str,
+        fingerprint: &str,
+    ) -> Result<(), sqlx::Error> {
+        let done = sqlx::query(
+            "update fauna_token set sealed_secret = $1, fingerprint = $2 where id = $3 and buried_at is null",
+        )
+        .bind(sealed.to_owned())
+        .bind(fingerprint.to_owned())
+        .bind(id.as_str().to_owned())
+        .execute(tx)
+        .await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    }
+
+    /// In the transaction that ends all sessions of a user, but one where one is to be kept: no token that was announced until
+    /// now can be confirmed any more. Whoever mints later is asked in Fauna what still holds.
+    pub async fn abandon(
+        &self,
+        tx: &mut AnyConnection,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+        now: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "update fauna_token set buried_at = $1 \
+             where user_id = $2 and sealed_secret is null and buried_at is null and session_handle <> $3",
+        )
+        .bind(now.millis())
+        .bind(user.as_str().to_owned())
+        .bind(but.map_or("", SessionHandle::as_str).to_owned())
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Confirms a token that was made for a session in the middle of its life; false where that is over.
+    pub async fn confirm_again(
+        &self,
+        id: &DocumentId,
+        sealed: &str,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query(
+            "update fauna_token set sealed_secret = $1, fingerprint = $4 where id = $2 and buried_at is null and exists \
+             (select 1 from session s where s.handle = fauna_token.session_handle and s.expires_at > $3)",
+        )
+        .bind(sealed.to_owned())
+        .bind(id.as_str().to_owned())
+        .bind(now.millis())
+        .bind(fingerprint.to_owned())
+        .execute(self.database.write())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// A session that is not over, and the confirmed token of one of its lineages, where there is one.
+    pub async fn find(
+        &self,
+        handle: &SessionHandle,
+        lineage: &Lineage,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Option<StoredSecret>)>, sqlx::Error> {
+        let row: Option<Found> = sqlx::query_as(
+            "select t.id, t.sealed_secret, t.created_at as token_made, s.current_lineage, s.previous_lineage, s.rotated_at, \
+             s.expires_at as session_ends from session s \
+             left join fauna_token t on t.session_handle = s.handle and t.lineage = $2 and t.sealed_secret is not null \
+             where s.handle = $1 and s.expires_at > $3 order by t.created_at desc limit 1",
+        )
+        .bind(handle.as_str().to_owned())
+        .bind(lineage.as_str().to_owned())
+        .bind(now.millis())
+        .fetch_optional(self.database.read())
+        .await?;
+        Ok(row.map(|row| {
+            let session = Session {
+                current: row.current_lineage,
+                previous: row.previous_lineage.zip(row.rotated_at.map(Timestamp::from_millis)),
+                expires_at: Timestamp::from_millis(row.session_ends),
+            };
+            let stored = row.id.zip(row.sealed_secret).zip(row.token_made).map(|((id, sealed), made)| StoredSecret {
+                id: DocumentId::stored(id),
+                sealed,
+                created_at: Timestamp::from_millis(made),
+            });
+            (session, stored)
+        }))
+    }
+
+    /// Rows of one session, with it.
+    pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(rows!(), " where t.session_handle = $1"))
+            .bind(handle.as_str().to_owned())
+            .fetch_all(self.database.read())
+            .await?;
+        Ok(rows.into_iter().map(Row::read).collect())
+    }
+
+    /// The oldest rows about which something is to be done: those that [`super::lifetime::is_live`] refuses, as far as SQL
+    /// can say it, and those that were not confirmed before `announced_before`.
+    pub async fn suspects(
+        &self,
+        now: Timestamp,
+        grace: Duration,
+        announced_before: Timestamp,
+    ) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            rows!(),
+            " where (t.sealed_secret is null and t.created_at <= $3) or (t.sealed_secret is not null and ( \
+                 s.handle is null or s.expires_at <= $1 or t.expires_at <= $1 or ( \
+                     t.lineage <> s.current_lineage and coalesce(t.parent_lineage, '') <> s.current_lineage and ( \
+                         coalesce(s.rotated_at, 0) <= $2 or ( \
+                             t.lineage <> coalesce(s.previous_lineage, '-') \
+                             and coalesce(t.parent_lineage, '') <> coalesce(s.previous_lineage, '-')))))) \
+             order by t.created_at limit $4"
+        ))
+        .bind(now.millis())
+        .bind(now.before(grace).millis())
+        .bind(announced_before.millis())
+        .bind(BATCH)
+        .fetch_all(self.database.read())
+        .await?;
+        Ok(rows.into_iter().map(Row::read).collect())
+    }
+
+    /// From now on the token cannot be confirmed any more; false where it has been.
+    pub async fn give_up(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
+        let done = sqlx::query("update fauna_token set buried_at = $1 where id = $2 and sealed_secret is null")
+            .bind(now.millis())
+            .bind(id.as_str().to_owned())
+            .execute(self.database.write())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// After tokens were deleted in Fauna.
+    pub async fn delete_row(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
+        // One order for all, so that two transactions never wait for each other.
+        let mut ids: Vec<&DocumentId> = ids.iter().collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
+        let mut transaction = self.database.begin().await?;
+        for id in ids {
+            sqlx::query("delete from fauna_token where id = $1")
+                .bind(id.as_str().to_owned())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Whether a token is in the ledger.
+    pub async fn knows(&self, id: &DocumentId) -> Result<bool, sqlx::Error> {
+        let row: Option<(i64,)> = sqlx::query_as("select created_at from fauna_token where id = $1")
+            .bind(id.as_str().to_owned())
+            .fetch_optional(self.database.read())
+            .await?;
+        Ok(row.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests;

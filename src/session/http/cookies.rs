@@ -1,0 +1,298 @@
+//! Session cookies: read byte by byte, written with the `cookie` crate.
+//!
+//! Reading is our own, because actix-web percent-decodes cookie names (`%5F%5FHost-…` passes for `__Host-…`), trims Unicode
+//! spaces around them, takes the first of two, and drops all cookies over one bad byte (security.md F1–F4). Here names are
+//! compared byte for byte, only spaces and tabs around them are cut, a bad pair spoils nothing but itself, and a name that
+//! comes twice is reported as such.
+
+use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
+use cookie::{Cookie, CookieBuilder};
+use time::OffsetDateTime;
+
+use crate::clock::Timestamp;
+use crate::session::http::frontend_version::ID_COOKIE;
+use crate::session::settings::{SameSite, Settings};
+
+/// The end of the year 9999: what is to last longer lasts until then.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// A cookie in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent<'a> {
+    /// Not at all.
+    Never,
+    /// With this value.
+    Once(&'a str),
+    /// From two domains or paths; which one is ours cannot be told.
+    Twice,
+}
+
+/// Looks for a cookie in all `Cookie` headers (HTTP/2 may send several).
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
+    let mut sent = Sent::Never;
+    for value in headers.get_all(header::COOKIE) {
+        for pair in value.as_bytes().split(|byte| *byte == b';') {
+            let Some(value) = value_of(pair, name) else { continue };
+            sent = match sent {
+                Sent::Never => Sent::Once(value),
+                Sent::Once(_) | Sent::Twice => return Sent::Twice,
+            };
+        }
+    }
+    sent
+}
+
+/// All values of a cookie that came more than once.
+pub fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| value_of(pair, name)).collect()
+}
+
+/// The value of a pair that has this name.
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a str> {
+    let equals = pair.iter().position(|byte| *byte == b'=')?;
+    let (pair_name, value) = pair.split_at_checked(equals)?;
+    if trim(pair_name) != name.as_bytes() {
+        return None;
+    }
+    std::str::from_utf8(trim(value.strip_prefix(b"=")?)).ok()
+}
+
+/// Without the spaces and tabs around it.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The names of access and refresh token in cookies.
+const PLAIN_NAMES: (&str, &str) = ("sAccessToken", "sRefreshToken");
+
+/// The same for cookies of this host only, over https.
+const PREFIXED_NAMES: (&str, &str) = ("__Host-sAccessToken", "__Secure-sRefreshToken");
+
+/// How our cookies are named and limited.
+#[derive(Clone, Debug)]
+pub struct CookieRules {
+    /// Carries the access token.
+    pub access_name: &'static str,
+    /// Carries the refresh token.
+    pub refresh_name: &'static str,
+    /// The only path that the refresh token is sent to.
+    refresh_path: String,
+    /// `Domain`; none: this host only.
+    domain: Option<String>,
+    /// Only over https.
+    secure: bool,
+    /// When they are sent along.
+    same_site: SameSite,
+}
+
+impl CookieRules {
+    /// As the settings have them.
+    pub fn new(settings: &Settings) -> Self {
+        let (access_name, refresh_name) = if settings.has_plain_names() { PLAIN_NAMES } else { PREFIXED_NAMES };
+        Self {
+            access_name,
+            refresh_name,
+            refresh_path: format!("{}/session/refresh", settings.visible_base_path()),
+            domain: settings.cookie_domain.clone(),
+            secure: settings.is_secure(),
+            same_site: settings.same_site(),
+        }
+    }
+
+    /// `Set-Cookie` for the access token; an empty value removes it.
+    pub fn access(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(self.access_name, value, "/", expires_at).to_string()
+    }
+
+    /// `Set-Cookie` for the refresh token; an empty value removes it.
+    pub fn refresh(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(self.refresh_name, value, &self.refresh_path, expires_at).to_string()
+    }
+
+    /// `Set-Cookie` for the marker of old frontends; an empty value removes it.
+    pub fn id(&self, value: &str, expires_at: Timestamp) -> String {
+        self.set(ID_COOKIE, value, "/", expires_at).to_string()
+    }
+
+    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only,
+    /// whose names may have carried prefixes or, in SuperTokens' own backends, not.
+    pub fn remove_of(&self, domain: &str) -> Vec<String> {
+        let never = Timestamp::from_millis(0);
+        let domain = (!domain.is_empty()).then(|| domain.to_owned());
+        let has_prefixes = self.secure && domain.is_none() && self.can_come_twice();
+        let remove = |(access_name, refresh_name)| {
+            let of = Self { access_name, refresh_name, domain: domain.clone(), ..self.clone() };
+            [of.access("", never), of.refresh("", never)]
+        };
+        [Some(PLAIN_NAMES), has_prefixes.then_some(PREFIXED_NAMES)].into_iter().flatten().flat_map(remove).collect()
+    }
+
+    /// Whether cookies of another domain can have the names of ours.
+    pub fn can_come_twice(&self) -> bool {
+        self.access_name == PLAIN_NAMES.0
+    }
+
+    /// Whether session cookies of the other names came along: of another domain, as it was before.
+    pub fn of_other_names(&self, headers: &HeaderMap) -> bool {
+        let (access, refresh) = if self.can_come_twice() { PREFIXED_NAMES } else { PLAIN_NAMES };
+        find(headers, access) != Sent::Never || find(headers, refresh) != Sent::Never
+    }
+
+    /// A cookie with all attributes.
+    fn set<'a>(&'a self, name: &'a str, value: &'a str, path: &'a str, expires_at: Timestamp) -> CookieBuilder<'a> {
+        let same_site = match self.same_site {
+            SameSite::Lax => cookie::SameSite::Lax,
+            SameSite::Strict => cookie::SameSite::Strict,
+            SameSite::None => cookie::SameSite::None,
+        };
+        let seconds = expires_at.seconds().min(LAST_SECOND);
+        let expires = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let cookie = Cookie::build((name, value)).path(path).expires(expires).http_only(true).same_site(same_site);
+        let cookie = if self.secure { cookie.secure(true) } else { cookie };
+        match &self.domain {
+            Some(domain) => cookie.domain(domain.as_str()),
+            None => cookie,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use crate::seal::SealRing;
+
+    use super::*;
+
+    fn sent(headers: &HeaderMap) -> Sent<'_> {
+        find(headers, "__Host-sAccessToken")
+    }
+
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn names_count_byte_for_byte() {
+        for line in [
+            &b"%5F%5FHost-sAccessToken=evil"[..],
+            b"\xe2\x80\x80__Host-sAccessToken=evil",
+            b"__Host-sAccessToken\xc2\xa0=evil",
+            b"\xe3\x80\x80__Host-sAccessToken=evil",
+            b"\x85__Host-sAccessToken=evil",
+            b"__host-saccesstoken=evil",
+            b"=__Host-sAccessToken=x",
+            b"__Host-sAccessToken",
+            b"a=b,__Host-sAccessToken=evil",
+            b"",
+        ] {
+            assert_eq!(sent(&headers(&[line])), Sent::Never, "{line:?}");
+            let both = headers(&[line, b"__Host-sAccessToken=genuine"]);
+            assert_eq!(sent(&both), Sent::Once("genuine"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_pair_spoils_nothing_but_itself() {
+        let line = b"tracking=\xff\xfe; \t__Host-sAccessToken \t= abc\t; other=1";
+        assert_eq!(sent(&headers(&[line])), Sent::Once("abc"));
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\xff; x=1"])), Sent::Never);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\"a;b\""])), Sent::Once("\"a"));
+    }
+
+    #[test]
+    fn twice_is_twice_even_in_two_headers() {
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a; __Host-sAccessToken=a"])), Sent::Twice);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), Sent::Twice);
+    }
+
+    /// S-C-09: browsers remove a cookie only where everything about it is as it was set.
+    #[test]
+    fn a_cookie_is_removed_as_it_was_set() {
+        let attributes = |line: String| {
+            let (_, attributes) = line.split_once("; ").unwrap();
+            let kept = attributes.split("; ").filter(|attribute| !attribute.starts_with("Expires="));
+            kept.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (api, domain) in
+            [("https://a.example", None), ("http://a.example", None), ("https://a.example", Some("example"))]
+        {
+            let mut settings = Settings::new(api, "https://b.example", SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            settings.api_gateway_path = "/gateway".to_owned();
+            let rules = CookieRules::new(&settings);
+            let (day, never) = (Timestamp::from_millis(86_400_000), Timestamp::from_millis(0));
+            for set in [CookieRules::access, CookieRules::refresh, CookieRules::id] {
+                assert_eq!(attributes(set(&rules, "x", day)), attributes(set(&rules, "", never)));
+            }
+            assert!(rules.refresh("x", day).contains("Path=/gateway/auth/session/refresh; "));
+        }
+    }
+
+    /// `OLDER_COOKIE_DOMAIN`: what is removed has the names that it was set with, and no prefix stands beside a domain.
+    #[test]
+    fn the_cookies_of_a_former_domain_are_removed_by_their_names() {
+        const PATH: &str = "Path=/auth/session/refresh";
+        let https = "https://a.example.com";
+        for (api, domain, former, expected) in [
+            (https, None, "example.com", &["sAccessToken Domain=example.com", "sRefreshToken Domain=example.com"][..]),
+            (https, None, "", &["sAccessToken", "sRefreshToken"]),
+            (
+                https,
+                Some("example.com"),
+                "",
+                &["sAccessToken", "sRefreshToken", "__Host-sAccessToken", "__Secure-sRefreshToken"],
+            ),
+            ("http://a.example.com", Some("example.com"), "", &["sAccessToken", "sRefreshToken"]),
+        ] {
+            let mut settings = Settings::new(api, api, SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            let lines = CookieRules::new(&settings).remove_of(former);
+            let said: Vec<String> = lines
+                .iter()
+                .map(|line| {
+                    assert!(line.contains("=; ") && line.contains("Expires=Thu, 01 Jan 1970"), "{line}");
+                    assert_eq!(line.contains("Secure; "), api == https, "{line}");
+                    assert_eq!(line.contains(PATH), line.contains("RefreshToken="), "{line}");
+                    let domain = line.split("; ").find(|part| part.starts_with("Domain="));
+                    let name = line.split_once('=').unwrap().0;
+                    domain.map_or_else(|| name.to_owned(), |domain| format!("{name} {domain}"))
+                })
+                .collect();
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn prefixes_wherever_browsers_accept_them() {
+        let rules = |api: &str, domain: Option<&str>| {
+            let mut settings = Settings::new(api, api, SealRing::new([]));
+            settings.cookie_domain = domain.map(str::to_owned);
+            CookieRules::new(&settings)
+        };
+        let day = Timestamp::from_millis(86_400_000);
+        assert_eq!(
+            rules("https://a.example", None).access("x", day),
+            "__Host-sAccessToken=x; HttpOnly; SameSite=Lax; Secure; Path=/; Expires=Fri, 02 Jan 1970 00:00:00 GMT"
+        );
+        assert_eq!(
+            rules("https://a.example", None).refresh("x", day),
+            "__Secure-sRefreshToken=x; HttpOnly; SameSite=Lax; Secure; Path=/auth/session/refresh; \
+             Expires=Fri, 02 Jan 1970 00:00:00 GMT"
+        );
+        assert!(rules("https://a.example", Some("example")).access("x", day).starts_with("sAccessToken=x;"));
+        let plain = rules("http://localhost:3000", None).refresh("", Timestamp::from_millis(0));
+        assert!(plain.starts_with("sRefreshToken=;"), "{plain}");
+        assert!(plain.ends_with("Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "{plain}");
+        assert!(!plain.contains("Secure"), "{plain}");
+    }
+}

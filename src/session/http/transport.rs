@@ -1,0 +1,55 @@
+//! How tokens travel: in cookies or in headers (session.md 3.5–3.7).
+
+use actix_web::http::header;
+use actix_web::http::header::{HeaderMap, HeaderName};
+
+use crate::session::http::cookies;
+use crate::session::http::cookies::{CookieRules, Sent};
+use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::settings::Transfer;
+
+/// How the client wants its tokens.
+const AUTH_MODE: HeaderName = HeaderName::from_static("st-auth-mode");
+
+/// How the header begins that carries a token.
+const SCHEME: &[u8] = b"bearer ";
+
+/// How tokens reach this client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Travel {
+    /// In cookies or headers.
+    pub transfer: Transfer,
+    /// For which generation of frontends.
+    pub profile: FrontendVersion,
+}
+
+/// The token in `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    // Not `HeaderValue::to_str`: it looks at each byte of a long token by itself, which is a tenth of what a request costs.
+    std::str::from_utf8(token.trim_ascii()).ok().filter(|token| !token.is_empty())
+}
+
+/// How the client wants a new session's tokens (session.md 3.7): unless it asks for cookies, it is no browser.
+pub fn for_create(headers: &HeaderMap, set: Option<Transfer>) -> Transfer {
+    let mode = headers.get(AUTH_MODE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asked = if mode.eq_ignore_ascii_case("cookie") { Transfer::Cookie } else { Transfer::Header };
+    set.unwrap_or(asked)
+}
+
+/// Whether tokens may travel this way.
+pub fn is_allowed(transfer: Transfer, set: Option<Transfer>) -> bool {
+    set.is_none_or(|set| set == transfer)
+}
+
+/// Whether a request carries an access token that way, of whatever quality.
+pub fn carries_access(headers: &HeaderMap, rules: &CookieRules, transfer: Transfer) -> bool {
+    match transfer {
+        Transfer::Cookie => cookies::find(headers, rules.access_name) != Sent::Never,
+        Transfer::Header => bearer(headers).is_some(),
+    }
+}

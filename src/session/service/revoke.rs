@@ -1,0 +1,141 @@
+//! The ends of sessions that somebody asks for.
+//!
+//! Deleting a session's row is what ends it; everything else follows from that. What is begun here is carried through even
+//! if the client goes away meanwhile.
+
+use std::time::Duration;
+
+use crate::events::{EventKind, RevokeReason};
+use crate::session::http::signed_in::SignedIn;
+use crate::session::service::Sessions;
+use crate::session::{Error, SessionHandle, UserId};
+
+/// When to try again to end what must be ended.
+const AGAIN: Duration = Duration::from_secs(5);
+
+impl Sessions {
+    /// Ends a session. False: there was none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn revoke(&self, handle: &SessionHandle, reason: RevokeReason) -> Result<bool, Error> {
+        let (sessions, handle) = (self.clone(), handle.clone());
+        let ended = tokio::spawn(async move {
+            let user = sessions.store().delete(&handle).await?;
+            match &user {
+                Some(user) => sessions.has_ended(&[(handle, user.clone())], reason).await,
+                // Whoever deleted the row may not have come to delete the token.
+                None => sessions.clean_up(std::slice::from_ref(&handle)).await,
+            }
+            Ok(user.is_some())
+        });
+        ended.await?
+    }
+
+    /// Ends a session of the person who asks. False: they have none of that name.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn revoke_own(&self, owner: &SignedIn, handle: &SessionHandle) -> Result<bool, Error> {
+        let (sessions, user, handle) = (self.clone(), owner.user().clone(), handle.clone());
+        let ended = tokio::spawn(async move {
+            let ended = sessions.store().delete_own(&user, &handle).await?;
+            if ended {
+                sessions.has_ended(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
+            }
+            Ok(ended)
+        });
+        ended.await?
+    }
+
+    /// Ends several sessions. Tells which of them there were.
+    ///
+    /// # Errors
+    /// The database fails; some may have been ended.
+    pub async fn revoke_multiple(
+        &self,
+        handles: &[SessionHandle],
+        reason: RevokeReason,
+    ) -> Result<Vec<SessionHandle>, Error> {
+        let mut ended = Vec::new();
+        for handle in handles {
+            if self.revoke(handle, reason).await? {
+                ended.push(handle.clone());
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends all sessions of a user, those that are just beginning as well. Tells which.
+    ///
+    /// # Errors
+    /// The database fails: nothing happened.
+    pub async fn revoke_all(&self, user: &UserId, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
+        self.revoke_of(user, None, reason).await
+    }
+
+    /// Ends all sessions of the person who asks, but the one they ask with. Tells which.
+    ///
+    /// # Errors
+    /// The database fails: nothing happened.
+    pub async fn revoke_others(&self, owner: &SignedIn, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
+        self.revoke_of(owner.user(), Some(owner.handle()), reason).await
+    }
+
+    /// Ends all sessions of a user, but one where one is to be kept; where the database does not answer, in the background as
+    /// soon as it does. For whoever has just changed what the user is let in for: that is done, and this must follow.
+    pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>, reason: RevokeReason) {
+        let Err(mut error) = self.revoke_of(user, but, reason).await else { return };
+        let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
+        tokio::spawn(async move {
+            loop {
+                tracing::warn!(%error, "sessions that are over cannot be ended yet");
+                sessions.clock().sleep(AGAIN).await;
+                match sessions.revoke_of(&user, but.as_ref(), reason).await {
+                    Ok(_ended) => return,
+                    Err(again) => error = again,
+                }
+            }
+        });
+    }
+
+    /// Ends the sessions of a user, but one where one is to be kept.
+    async fn revoke_of(
+        &self,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+        reason: RevokeReason,
+    ) -> Result<Vec<SessionHandle>, Error> {
+        let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
+        let ended = tokio::spawn(async move {
+            let mut transaction = sessions.store().begin().await?;
+            let mut ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
+            // A session that is just being made cannot be made any more from here on, or is there already: on PostgreSQL it may
+            // have come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
+            sessions.token_provider().cancel_pending(&mut transaction, &user, but.as_ref()).await?;
+            ended.extend(sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?);
+            transaction.commit().await?;
+            let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
+            sessions.has_ended(&of_user, reason).await;
+            Ok(ended)
+        });
+        ended.await?
+    }
+
+    /// After the rows of these sessions were deleted.
+    pub(in crate::session) async fn has_ended(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
+        for (handle, user) in ended {
+            self.publish(user, handle, EventKind::SessionEnded { reason });
+        }
+        let handles: Vec<SessionHandle> = ended.iter().map(|(handle, _)| handle.clone()).collect();
+        self.clean_up(&handles).await;
+    }
+
+    /// Refuses the access tokens of these sessions in this process, and has what belonged to them deleted.
+    async fn clean_up(&self, handles: &[SessionHandle]) {
+        if !handles.is_empty() {
+            self.verified().end(handles, self.now(), self.settings().access_token_lifetime);
+            self.token_provider().on_revoked(handles).await;
+        }
+    }
+}

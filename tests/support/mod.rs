@@ -1,0 +1,7 @@
+//! What the test binaries share: a client that behaves like a browser, a running site with a clock that moves, and Fauna
+//! asked directly.
+#![allow(dead_code, reason = "no binary uses all of it")]
+
+pub mod client;
+pub mod fauna;
+pub mod world;
