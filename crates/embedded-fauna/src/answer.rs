@@ -1,4 +1,4 @@
-//! What a request is answered with: status and body, before any header.
+//! Answers: status and JSON body, without HTTP headers.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,28 +9,24 @@ use super::ir::{ApiVersion, Failure, Fault, FieldFailure, Halt, Outcome, Positio
 use super::streams::Target;
 use super::wire::{Names, Unreadable, Writer, escape};
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The JSON.
     pub body: String,
-    /// `x-txn-time`, in microseconds; none where no transaction was begun.
+    /// `x-txn-time`, in microseconds; `None` if no transaction was begun.
     pub txn_time: Option<i64>,
-    /// The methods that are known, where another one was used.
+    /// Header `allow` of a 405.
     pub allow: Option<&'static str>,
     /// What is streamed instead of the body.
     pub stream: Option<Target>,
 }
 
 impl Answer {
-    /// An answer with a JSON body.
     pub const fn new(status: u16, body: String, txn_time: Option<i64>) -> Self {
         Self { status, body, txn_time, allow: None, stream: None }
     }
 
-    /// A failure that is none of a query: a code and a description.
+    /// A failure outside of a query: only a code and a description.
     pub fn protocol(status: u16, code: &str, description: &str, txn_time: Option<i64>) -> Self {
         let mut body = "{\"errors\":[{\"code\":".to_owned();
         escape(&mut body, code);
@@ -53,6 +49,11 @@ impl Answer {
         Self::protocol(503, "time out", "Query timed out", now)
     }
 
+    /// The request body is too large.
+    pub fn too_large() -> Self {
+        Self::protocol(413, "request too large", "Request entity is too large", None)
+    }
+
     /// The client asks for too much at a time.
     pub fn too_many_requests(description: &str) -> Self {
         Self::protocol(429, "too many requests", description, None)
@@ -63,18 +64,15 @@ impl Answer {
         Self::protocol(503, "time out", "The endpoint is stopping", None)
     }
 
-    /// The endpoint failed.
     pub fn internal(description: &str) -> Self {
         Self::protocol(500, "internal server error", description, None)
     }
 
-    /// Another method was used than is known.
     pub fn method_not_allowed(allow: &'static str, now: Option<i64>) -> Self {
         let text = format!("Allowed methods are {allow}.");
         Self { allow: Some(allow), ..Self::protocol(405, "method not allowed", &text, now) }
     }
 
-    /// Whether something went wrong.
     pub const fn is_failure(&self) -> bool {
         self.status >= 400
     }
@@ -102,7 +100,7 @@ impl Answer {
     }
 }
 
-/// What is wrong with a body that cannot be read.
+/// The failure of a body that cannot be parsed.
 pub fn unreadable(unreadable: Unreadable) -> Halt {
     let text = match unreadable {
         Unreadable::Empty => "No query provided.",
@@ -112,7 +110,7 @@ pub fn unreadable(unreadable: Unreadable) -> Halt {
     Failure::expression(Position::root(), text).into()
 }
 
-/// Names as the caller's database sees them.
+/// Names are relative to the caller's database.
 impl Names for Context<'_> {
     fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
         self.transaction().name(schema)
@@ -140,10 +138,7 @@ impl Names for Context<'_> {
     }
 }
 
-/// The answer to a query that succeeded.
-///
-/// # Errors
-/// Where the storage fails.
+/// The answer to a successful query.
 pub fn success(context: &Context<'_>, value: &Value) -> Outcome<Answer> {
     let transaction = context.transaction();
     let now = if transaction.is_dirty() { transaction.commit_time() } else { transaction.snapshot() };
@@ -186,9 +181,6 @@ pub fn unknown_fields(names: &[String], version: ApiVersion) -> Answer {
 }
 
 /// The answer to a request with a valid secret but without a query.
-///
-/// # Errors
-/// If the storage fails.
 pub fn authenticated(context: &Context<'_>, reply: AuthenticatedReply) -> Outcome<Answer> {
     let now = Some(context.transaction().snapshot());
     Ok(match reply {
@@ -200,7 +192,6 @@ pub fn authenticated(context: &Context<'_>, reply: AuthenticatedReply) -> Outcom
     })
 }
 
-/// Appends failures as an array.
 fn write_failures(out: &mut String, failures: &[Failure], version: ApiVersion) {
     out.push('[');
     for (number, failure) in failures.iter().enumerate() {
@@ -212,7 +203,6 @@ fn write_failures(out: &mut String, failures: &[Failure], version: ApiVersion) {
     out.push(']');
 }
 
-/// Appends one failure.
 fn write_failure(out: &mut String, failure: &Failure, version: ApiVersion) {
     out.push_str("{\"position\":[");
     for (number, step) in failure.position.steps().into_iter().enumerate() {
@@ -248,7 +238,6 @@ fn write_failure(out: &mut String, failure: &Failure, version: ApiVersion) {
     out.push('}');
 }
 
-/// Appends one failing field.
 fn write_field(out: &mut String, field: &FieldFailure) {
     out.push_str("{\"field\":[");
     for (number, part) in field.field.iter().enumerate() {
@@ -264,7 +253,7 @@ fn write_field(out: &mut String, field: &FieldFailure) {
     out.push('}');
 }
 
-/// The text of a failure; before version 2.7 collections were classes and documents instances.
+/// The description of a failure. Before version 2.7 collections are called classes and documents instances.
 fn description(failure: &Failure, version: ApiVersion) -> String {
     let renamed =
         ["instance not found", "instance already exists", "instance not unique", "validation failed", "invalid ref"];

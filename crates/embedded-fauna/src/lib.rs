@@ -109,7 +109,13 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let file = File::open(&file, Arc::clone(&clock))?;
         let streams = Hub::start(file.clone(), root_hash.clone())?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
-        let endpoint = Endpoint { engine: engine.clone(), streams: streams.clone(), clock, browsers };
+        let endpoint = Endpoint {
+            engine: engine.clone(),
+            streams: streams.clone(),
+            clock,
+            browsers,
+            request_body: limits.request_body,
+        };
         match http::serve(listen, endpoint, &limits) {
             Ok(listening) => Ok(Running { listening, engine, streams }),
             Err(error) => {

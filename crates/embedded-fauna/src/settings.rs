@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::Clock;
 
-/// Where an endpoint listens, where its documents are, who its root is, and its limits.
+/// Settings of an endpoint.
 pub struct Settings {
     /// The address to listen on; port 0 takes any free port.
     pub listen: SocketAddr,
@@ -19,9 +19,7 @@ pub struct Settings {
     pub root_key: SecretString,
     /// The clock for document times, expiry and history. Query deadlines do not depend on it.
     pub clock: Arc<dyn Clock>,
-    /// What browsers are told.
     pub browsers: Browsers,
-    /// Limits.
     pub limits: Limits,
 }
 
@@ -43,32 +41,41 @@ pub enum Browsers {
     AsFaunaDb,
 }
 
-/// What one client can take from the others at most.
+/// Limits that keep one client from slowing down the others.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest that a query with a token may take, waiting included. A larger `x-query-timeout` is lowered to this.
     pub token_query: Duration,
     /// The longest that a query with a key may take, waiting included.
     pub key_query: Duration,
-    /// How many documents one query with a token may write.
+    /// The most documents that one query with a token may write; one written twice counts twice.
     pub token_writes: usize,
-    /// How many queries of one identity, or of one key, may wait for their turn; more are answered with 429.
+    /// The most queries of one identity that wait for their turn; more are answered with 429.
     pub waiting: usize,
+    /// The largest query with a token, in bytes of its JSON; a key may send 8 MiB, FaunaDB's limit.
+    pub token_body: usize,
     /// The largest answer, in bytes.
     pub answer_bytes: usize,
-    /// How many connections may be open. If there are more, the one that has been idle longest is closed.
+    /// The most open connections. For one more, the connection that has been idle longest is closed.
     pub connections: usize,
+    /// Time that a connection may stay open without a request in progress, and for a request head.
+    pub idle: Duration,
+    /// Time for a request body.
+    pub request_body: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             token_query: Duration::from_secs(5),
-            key_query: Duration::from_secs(60),
+            key_query: Duration::from_secs(120),
             token_writes: 100,
-            waiting: 64,
+            waiting: 32,
+            token_body: 1 << 20,
             answer_bytes: 32 << 20,
             connections: 256,
+            idle: Duration::from_secs(5),
+            request_body: Duration::from_secs(10),
         }
     }
 }

@@ -103,12 +103,13 @@ async fn serve(options: Serve) -> Result<()> {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Error::other(format!("{error}{cause} (listening on {}, data in {})", options.listen, options.data.display()))
     })?;
+    let stop = stop_requested()?;
     let loaded = load(&running, &root_key.secret, &options).await;
     if loaded.is_ok() {
         let (version, data) = (env!("CARGO_PKG_VERSION"), fs::canonicalize(&options.data)?);
         tracing::info!(version, address = %running.address(), data = %data.display(), "embedded Fauna is ready");
         root_key.announce()?;
-        stop_requested().await?;
+        stop.await;
     }
     running.stop().await;
     tracing::info!(uptime_seconds = began.elapsed().as_secs(), "embedded Fauna has stopped");
@@ -132,20 +133,23 @@ async fn load(running: &Running, root_key: &SecretString, options: &Serve) -> Re
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
+/// Waits for SIGTERM or Ctrl-C, which do not end the process any more from the call on.
 #[cfg(unix)]
-async fn stop_requested() -> Result<()> {
+fn stop_requested() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM received, stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT received, stopping"),
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM received, stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT received, stopping"),
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn stop_requested() -> Result<()> {
-    tokio::signal::ctrl_c().await
+fn stop_requested() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _unavailable = tokio::signal::ctrl_c().await;
+    })
 }

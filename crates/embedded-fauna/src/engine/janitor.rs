@@ -6,14 +6,13 @@ use crate::clock::SharedClock;
 use crate::documents;
 use crate::storage::{Attempt, Connection};
 
-/// How often there is something to look for.
 const EVERY: Duration = Duration::from_secs(60);
-/// How long requests that write go first while there is more to remove.
+/// Pause for waiting writes while there is more to remove.
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Janitor {
     clock: SharedClock,
-    /// When there is something to do again, in microseconds.
+    /// Time of the next search, in microseconds.
     next: i64,
 }
 
@@ -22,7 +21,7 @@ impl Janitor {
         Self { clock, next: 0 }
     }
 
-    /// Removes some of what there is to remove. How long until it is to be called again.
+    /// Removes a batch; returns the time until it is to be called again.
     pub fn tidy(&mut self, connection: &mut Connection) -> Duration {
         let now = self.clock.now_micros();
         if now < self.next {

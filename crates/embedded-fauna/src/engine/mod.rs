@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Time-out of a query that does not come over HTTP.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What a request asks for.
+/// The operation of a request.
 #[derive(Clone, Debug)]
 pub enum Operation {
     Query {
@@ -47,7 +47,7 @@ pub enum Operation {
         /// Whether the answer would be a stream of events.
         streams: bool,
     },
-    /// Verifies the secret.
+    /// Only verifies the secret.
     Authenticate(AuthenticatedReply),
 }
 
@@ -60,13 +60,12 @@ pub enum AuthenticatedReply {
     MethodNotAllowed(&'static str),
 }
 
-/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub operation: Operation,
     pub secret: Option<String>,
     pub version: ApiVersion,
-    /// What the client allows; [`Limits`] may allow less.
+    /// The client's time limit; [`Limits`] may shorten it.
     pub timeout: Duration,
 }
 
@@ -76,6 +75,14 @@ impl Request {
         let operation = Operation::Query { body: query.into_bytes(), may_write: true, streams: false };
         let secret = Some(secret.expose_secret().to_owned());
         Self { operation, secret, version: ApiVersion::V4, timeout: LOCAL_TIMEOUT }
+    }
+
+    /// Bytes of its query.
+    const fn length(&self) -> usize {
+        match &self.operation {
+            Operation::Query { body, .. } => body.len(),
+            Operation::Authenticate(_) => 0,
+        }
     }
 
     /// A request that only verifies the secret of this one.
@@ -154,10 +161,18 @@ impl Engine {
         }
     }
 
+    /// Whether a secret was verified before as a key of the application.
+    pub fn is_application(&self, secret: Option<&str>) -> bool {
+        secret.and_then(|secret| self.shared.lanes.of(secret)).is_some_and(Lane::is_application)
+    }
+
     async fn run_in(&self, request: Request, lane: Option<Lane>) -> Answer {
         let version = request.version;
         let limits = &self.shared.limits;
         let is_application = lane.is_some_and(Lane::is_application);
+        if !is_application && request.length() > limits.token_body {
+            return Answer::too_large();
+        }
         let ceiling = if is_application { limits.key_query } else { limits.token_query };
         let interrupt = Interrupt::new(Instant::now() + request.timeout.min(ceiling));
         let (reply, answer) = oneshot::channel();

@@ -14,9 +14,9 @@ use crate::evaluator::{Caller, Permissions, Source};
 use crate::ir::Ref;
 use crate::storage::{Cause, Interrupt};
 
-/// How often running jobs are looked at.
+/// Interval between checks of the running jobs.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
-/// How long after its deadline a thread is replaced whose query has not ended.
+/// A thread whose query is overdue by this is replaced.
 const ABANDON_AFTER: Duration = Duration::from_secs(1);
 /// The most threads that are replaced before one of them has ended.
 const MAX_ABANDONED: usize = 8;
@@ -32,7 +32,7 @@ pub struct Entry {
     pub statement: rusqlite::InterruptHandle,
     /// Whether another thread has taken its place.
     pub is_abandoned: Arc<AtomicBool>,
-    /// Who asks, once that is known.
+    /// `None` until the secret has been verified.
     pub caller: Option<Arc<Caller>>,
 }
 
@@ -55,7 +55,7 @@ impl Running {
         number
     }
 
-    /// Notes who asks.
+    /// Notes the caller of a running job.
     pub fn identify(&self, number: u64, caller: &Arc<Caller>) {
         if let Some(entry) = self.lock().get_mut(&number) {
             entry.caller = Some(Arc::clone(caller));
@@ -119,7 +119,7 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
                 if let Err(error) = worker::start(&shared, role, None) {
                     tracing::error!(%error, "a thread of the embedded Fauna endpoint cannot be replaced");
                 }
-                shared.scheduler.release(lane);
+                shared.scheduler.release(lane, Some(ABANDON_AFTER));
             }
         }
     })?;

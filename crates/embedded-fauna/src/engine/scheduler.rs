@@ -9,16 +9,20 @@ use super::Job;
 use crate::answer::Answer;
 use crate::ir::Ref;
 
-/// How many jobs with keys of the application, and how many with unverified secrets, may wait.
+/// The most jobs of the application, and the most with unverified secrets, that wait.
 const WAITING: usize = 4096;
-/// How many jobs of lanes may wait in all.
+/// The most jobs that wait in all lanes together.
 const WAITING_IN_LANES: usize = 4096;
-/// How many lanes are kept before those that nothing happens in are forgotten.
+/// The number of lanes from which on idle ones are forgotten.
 const MAX_LANES: usize = 4096;
-/// How long a lane whose query was preempted starts its queries on the threads for slow ones.
-const SLOW_FOR: Duration = Duration::from_secs(10);
+/// A lane whose query was preempted starts its queries on the threads for slow ones for this long,
+const SLOW_FOR: Duration = Duration::from_secs(1);
+/// and for this many times the time that the query then takes there,
+const SLOW_FACTOR: u32 = 20;
+/// but not longer than this.
+const MAX_SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// Who shares a turn.
+/// Callers that share a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// The application: keys with a built-in role other than `client`. No turns.
@@ -33,7 +37,7 @@ impl Lane {
     }
 }
 
-/// What a thread is there for.
+/// The kind of work of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Writer,
@@ -46,9 +50,18 @@ pub enum Role {
 }
 
 impl Role {
+    const fn index(self) -> usize {
+        match self {
+            Self::Writer => 0,
+            Self::Application => 1,
+            Self::Lanes => 2,
+            Self::Slow => 3,
+        }
+    }
+
     /// The threads that read.
-    pub const READERS: [Self; 6] =
-        [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow];
+    pub const READERS: [Self; 7] =
+        [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow, Self::Slow];
 }
 
 /// A job that a thread has been given. The lane is busy until it is handed back to the scheduler.
@@ -80,7 +93,7 @@ struct State {
     application_reads: VecDeque<Job>,
     application_writes: VecDeque<Job>,
     lanes: HashMap<Ref, LaneState>,
-    /// How many jobs wait in all lanes.
+    /// Jobs waiting in all lanes together.
     in_lanes: usize,
     reads: VecDeque<Ref>,
     slow_reads: VecDeque<Ref>,
@@ -88,7 +101,7 @@ struct State {
     slow_writes: VecDeque<Ref>,
     is_closed: bool,
     threads: usize,
-    /// How many threads of each role wait for work, in the order of `Scheduler::arrived`.
+    /// Threads of each role that wait for work.
     idle: [usize; 4],
 }
 
@@ -98,7 +111,7 @@ pub struct Scheduler {
     /// Told about new work, a role each.
     arrived: [Condvar; 4],
     ended: Condvar,
-    /// How many jobs and lanes wait for the writer.
+    /// Jobs and lanes that wait for the writer.
     waiting_for_writer: Arc<AtomicUsize>,
     /// The most jobs that wait in one lane.
     lane_limit: usize,
@@ -119,15 +132,15 @@ impl Scheduler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many wait for the writer at the moment.
+    /// The number of jobs and lanes that wait for the writer.
     pub fn waiting_for_writer(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.waiting_for_writer)
     }
 
     /// Wakes a thread of this role, if one waits.
     fn wake(&self, state: &State, role: Role) -> bool {
-        let is_idle = state.idle.get(role as usize).is_some_and(|idle| *idle > 0);
-        if let (true, Some(arrived)) = (is_idle, self.arrived.get(role as usize)) {
+        let is_idle = state.idle.get(role.index()).is_some_and(|idle| *idle > 0);
+        if let (true, Some(arrived)) = (is_idle, self.arrived.get(role.index())) {
             arrived.notify_one();
         }
         is_idle
@@ -213,12 +226,15 @@ impl Scheduler {
         self.waiting_for_writer.store(waiting, Ordering::Relaxed);
     }
 
-    /// Ends a turn of a lane: its next job may run.
-    pub fn release(&self, lane: Option<Lane>) {
+    /// Ends a turn of a lane: its next job may run. `slow`: the time that a slow query took.
+    pub fn release(&self, lane: Option<Lane>, slow: Option<Duration>) {
         let Some(Lane::Identity(identity)) = lane else { return };
         let mut state = self.lock();
         if let Some(lane) = state.lanes.get_mut(&identity) {
             lane.is_busy = false;
+            if let Some(took) = slow {
+                lane.slow_until = Some(Instant::now() + took.saturating_mul(SLOW_FACTOR).min(MAX_SLOW_FOR));
+            }
         }
         self.make_ready(&mut state, identity);
     }
@@ -253,12 +269,12 @@ impl Scheduler {
                 return Ok(Some(turn));
             }
             let left = until.saturating_duration_since(Instant::now());
-            let Some(arrived) = self.arrived.get(role as usize).filter(|_| !left.is_zero()) else { return Ok(None) };
-            if let Some(idle) = state.idle.get_mut(role as usize) {
+            let Some(arrived) = self.arrived.get(role.index()).filter(|_| !left.is_zero()) else { return Ok(None) };
+            if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle += 1;
             }
             state = arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            if let Some(idle) = state.idle.get_mut(role as usize) {
+            if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle -= 1;
             }
         }
@@ -273,24 +289,19 @@ impl Scheduler {
                 read.or_else(|| state.unverified.pop_front().map(unverified))
             }
             Role::Lanes => {
-                let job = state.unverified.pop_front().map(unverified);
-                job.or_else(|| {
-                    let identity = state.reads.pop_front()?;
-                    state.turn(identity)
-                })
+                let identity = state.reads.pop_front();
+                let turn = identity.and_then(|identity| state.turn(identity));
+                turn.or_else(|| state.unverified.pop_front().map(unverified))
             }
             Role::Slow => {
                 let identity = state.slow_reads.pop_front()?;
                 state.turn(identity)
             }
             Role::Writer => {
-                let turn = match state.application_writes.pop_front() {
-                    Some(job) => Some(application(job)),
-                    None => {
-                        let identity = state.writes.pop_front().or_else(|| state.slow_writes.pop_front())?;
-                        state.turn(identity)
-                    }
-                };
+                let turn = state.application_writes.pop_front().map(application).or_else(|| {
+                    let identity = state.writes.pop_front().or_else(|| state.slow_writes.pop_front())?;
+                    state.turn(identity)
+                });
                 self.count_writers(state);
                 turn
             }

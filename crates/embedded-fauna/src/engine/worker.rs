@@ -22,11 +22,11 @@ use crate::{access, answer, parser, wire};
 /// Stack of a thread that evaluates, in bytes: enough for the deepest nesting that is allowed, in unoptimised builds too. The
 /// system provides the memory only as it is used.
 const STACK: usize = 512 << 20;
-/// How long a reader waits for work before it looks whether it is still wanted.
+/// Longest wait of a reader for work.
 const WAIT: Duration = Duration::from_secs(60);
-/// How long a query of a lane may read on a thread for quick queries.
+/// Time for a query of a lane on a thread for quick queries.
 const QUICK: Duration = Duration::from_millis(50);
-/// How long a query of a lane may keep the writer from others.
+/// Time for a query of a lane on the writer while others wait.
 const QUICK_WRITE: Duration = Duration::from_millis(25);
 /// The same for a lane whose queries have been slow.
 const SLOW_WRITE: Duration = Duration::from_millis(2);
@@ -34,12 +34,12 @@ const SLOW_WRITE: Duration = Duration::from_millis(2);
 const APPLICATION_PARTS: usize = 1 << 24;
 /// The same for any other query.
 const LANE_PARTS: usize = 1 << 22;
-/// How much a query with an application's key may read, in bytes (see [`Attempt::read_limit`]).
+/// Bytes that a query of the application may read (see [`Attempt::read_limit`]).
 const APPLICATION_READS: usize = 4 << 30;
 /// The same for any other query.
 const LANE_READS: usize = 128 << 20;
 
-/// What all threads share.
+/// State shared by all threads.
 pub struct Shared {
     pub file: File,
     pub limits: Limits,
@@ -114,10 +114,11 @@ impl Worker {
     fn turn(&mut self, turn: Turn) {
         let Turn { mut job, lane, .. } = turn;
         let shared = Arc::clone(&self.shared);
-        if Instant::now() >= job.interrupt.deadline() {
+        let began = Instant::now();
+        if began >= job.interrupt.deadline() {
             let timed_out = Answer::timed_out(job.request.version, None);
             job.answer(timed_out);
-            return shared.scheduler.release(lane);
+            return shared.scheduler.release(lane, None);
         }
         job.interrupt.resume();
         let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
@@ -150,7 +151,8 @@ impl Worker {
                     _ => Answer::timed_out(version, None),
                 });
                 if !was_released {
-                    shared.scheduler.release(lane);
+                    let is_slow = is_slow || self.role == Role::Slow;
+                    shared.scheduler.release(lane, is_slow.then(|| began.elapsed()));
                 }
             }
         }

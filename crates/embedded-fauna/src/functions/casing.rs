@@ -13,7 +13,6 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Key, Outcome, Position, Value};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("lowercase")], lowercase).until(ApiVersion::Unstable),
     Form::pure(&[Key::required("lower_case")], lowercase).since(ApiVersion::Unstable),
@@ -24,19 +23,17 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("casefold"), Key::optional("normalizer")], casefold),
 ];
 
-/// How many characters are changed before the deadline is checked.
+/// Characters, or words, between two checks of the deadline.
 const CHECKED: usize = 256;
-/// How many bytes are changed before the deadline is checked, where that is quick.
+/// Bytes between two checks of the deadline where a byte takes little time.
 const PIECE: usize = 256 << 10;
 
-/// `lowercase`.
 fn lowercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    in_pieces(context, &*call.required(context, 0, cast::string)?, str::to_lowercase)
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_lowercase)
 }
 
-/// `uppercase`.
 fn uppercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    in_pieces(context, &*call.required(context, 0, cast::string)?, str::to_uppercase)
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_uppercase)
 }
 
 /// Changes a text piece by piece. Pieces end after white space if they can: what a letter becomes may depend on those beside it.

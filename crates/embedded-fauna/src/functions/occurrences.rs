@@ -11,6 +11,9 @@ use crate::ir::{Outcome, Value, fingerprint};
 /// Checks that the query may go on.
 pub type GoesOn<'c> = &'c dyn Fn() -> Outcome<()>;
 
+/// An operation on two arrays.
+pub type Operation = fn(&[Value], &[Value], GoesOn<'_>) -> Outcome<Vec<Value>>;
+
 /// A value as the key of a map.
 struct Known<'v>(&'v Value);
 
@@ -28,7 +31,7 @@ impl Hash for Known<'_> {
     }
 }
 
-/// How often each of some values occurs.
+/// Counts of values.
 #[derive(Default)]
 pub struct Occurrences<'v>(HashMap<Known<'v>, usize>);
 

@@ -6,32 +6,24 @@ use super::replacement;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Fault, FormCall, Key, Outcome, Value, parts_of_bytes};
 
-/// A form under its old name.
+/// A form under its name before version `UNSTABLE`.
 macro_rules! old {
     ($run:expr, $($key:expr),+) => { Form::pure(&[$($key),+], $run).until(ApiVersion::Unstable) };
 }
 
-/// A form under the name that replaced the old one.
+/// A form under its name from version `UNSTABLE` on.
 macro_rules! new {
     ($run:expr, $($key:expr),+) => { Form::pure(&[$($key),+], $run).since(ApiVersion::Unstable) };
 }
 
-/// What is looked for.
 const SEARCH: Key = Key::required("search");
-/// The text looked for.
 const FIND: Key = Key::required("find");
-/// The pattern looked for.
 const PATTERN: Key = Key::required("pattern");
-/// What is put in its place.
 const REPLACE: Key = Key::required("replace");
-/// Where to begin.
 const START: Key = Key::optional("start");
-/// How much to find at most.
 const RESULTS: Key = Key::optional("num_results");
-/// Whether only the first match counts.
 const FIRST: Key = Key::optional("first");
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     old!(escape, Key::required("regexescape")),
     new!(escape, Key::required("regex_escape")),
@@ -53,7 +45,7 @@ pub const FORMS: &[Form] = &[
     new!(replace_pattern, Key::required("replace_str_regex"), PATTERN, REPLACE, FIRST),
 ];
 
-/// The most matches that are listed.
+/// The most matches in one result; FaunaDB's limit.
 const MAX_RESULTS: i64 = 1024;
 
 /// `regexescape`: quoted as a whole; an end of quotation inside is quoted by itself.
@@ -62,25 +54,21 @@ fn escape(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::from(format!("\\Q{}\\E", text.replace("\\E", "\\E\\\\E\\Q"))))
 }
 
-/// `startswith`.
 fn starts_with(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.starts_with(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `endswith`.
 fn ends_with(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.ends_with(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `containsstr`.
 fn contains(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.contains(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `containsstrregex`.
 fn contains_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let pattern = call.required(context, 1, Pattern::cast)?;
@@ -100,7 +88,6 @@ fn from(text: &str, start: Option<i64>) -> Outcome<(&str, i64)> {
     }
 }
 
-/// How many characters stand before a place.
 fn characters_before(text: &str, at: usize) -> i64 {
     count(text.get(..at).unwrap_or(text).chars().count())
 }
@@ -114,7 +101,7 @@ fn find(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Integer(rest.find(&*wanted).map_or(-1, |at| skipped + characters_before(rest, at))))
 }
 
-/// That there is time and memory for one more match.
+/// Checks the deadline and charges one more match.
 fn goes_on(context: &Context<'_>, pattern: &Pattern) -> Outcome<()> {
     context.in_time()?;
     context.spend(1 + pattern.groups())
@@ -143,7 +130,6 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::array(found.collect()))
 }
 
-/// `replacestr`: everywhere.
 fn replace(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let wanted = call.required(context, 1, cast::string)?;

@@ -106,7 +106,7 @@ fn merge(
     context: &Context<'_>,
     call: &FormCall,
     of_sets: fn(Vec<Arc<Set>>) -> Set,
-    of_arrays: fn(&[Value], &[Value], occurrences::GoesOn<'_>) -> Outcome<Vec<Value>>,
+    of_arrays: occurrences::Operation,
 ) -> Outcome<Value> {
     let given = call.required(context, 0, cast::one_or_more(cast::set_or_array))?;
     let mut sets = Vec::new();

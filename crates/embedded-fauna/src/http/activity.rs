@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::{ANSWER_WITHIN, IDLE};
+use super::limits::ANSWER_WITHIN;
 
 struct State {
     /// Deadlines of the requests in progress, by number; `None` for one without.
@@ -14,6 +14,17 @@ struct State {
     active_at: Instant,
     /// Since when bytes of answers wait to be sent.
     blocked_since: Option<Instant>,
+    standing: Standing,
+}
+
+/// What a client has shown so far. Connections of a lower standing are closed first when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// No request has been answered.
+    Unknown,
+    Answered,
+    /// It has sent a query with a key of the application.
+    Application,
 }
 
 /// The activity of one connection.
@@ -24,7 +35,12 @@ pub struct Activity {
 
 impl Activity {
     pub fn new() -> Arc<Self> {
-        let state = State { requests: HashMap::new(), active_at: Instant::now(), blocked_since: None };
+        let state = State {
+            requests: HashMap::new(),
+            active_at: Instant::now(),
+            blocked_since: None,
+            standing: Standing::Unknown,
+        };
         Arc::new(Self { state: Mutex::new(state), next: AtomicU64::new(0) })
     }
 
@@ -57,20 +73,27 @@ impl Activity {
         self.lock().blocked_since = None;
     }
 
-    /// Since when the connection has been idle: no request in progress, no bytes waiting.
-    pub fn idle_since(&self) -> Option<Instant> {
+    /// Raises the standing of the client.
+    pub fn raise(&self, standing: Standing) {
+        let mut state = self.lock();
+        state.standing = state.standing.max(standing);
+    }
+
+    /// If the connection is idle (no request in progress, no bytes waiting), the standing of the client and since when.
+    pub fn idle_since(&self) -> Option<(Standing, Instant)> {
         let state = self.lock();
-        (state.requests.is_empty() && state.blocked_since.is_none()).then_some(state.active_at)
+        let is_idle = state.requests.is_empty() && state.blocked_since.is_none();
+        is_idle.then_some((state.standing, state.active_at))
     }
 
     /// When the connection is to be looked at again, or `None` if it is to be closed: idle, or a client that does not read.
-    pub fn next_check(&self, now: Instant) -> Option<Instant> {
+    pub fn next_check(&self, now: Instant, idle: Duration) -> Option<Instant> {
         let state = self.lock();
-        let idle_ends = state.requests.is_empty().then(|| state.active_at + IDLE);
+        let idle_ends = state.requests.is_empty().then(|| state.active_at + idle);
         let read_ends = state.blocked_since.map(|since| since + ANSWER_WITHIN);
         let ends = state.requests.values().copied().flatten().chain(idle_ends.filter(|_| read_ends.is_none()));
-        let first = ends.chain(read_ends).min().unwrap_or(now + IDLE);
-        (first > now).then_some(first.min(now + IDLE))
+        let first = ends.chain(read_ends).min().unwrap_or(now + idle);
+        (first > now).then_some(first.min(now + idle))
     }
 }
 

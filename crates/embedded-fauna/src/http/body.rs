@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::InProgress;
 use super::limits::{
-    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, BODY_WITHIN, DRAINED, FREE_ANSWER,
-    MAX_BODY, UNVERIFIED_BODY, VERIFY_AFTER,
+    ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, DRAINED, FREE_ANSWER, MAX_BODY,
+    UNVERIFIED_BODY, VERIFY_AFTER,
 };
 use crate::streams::Events;
 
@@ -68,11 +68,6 @@ impl ConnectionBudgets {
         buy(&self.own.bodies, &self.shared.bodies, bytes)
     }
 
-    /// A response body of a short text, which needs no budget.
-    pub fn small(&self, text: String) -> ResponseBody {
-        Full::new(Bytes::from(text)).boxed()
-    }
-
     /// A response body of events, which has bounds of its own.
     pub fn stream(events: Events, request: InProgress) -> ResponseBody {
         StreamBody { events, _request: request }.boxed()
@@ -110,6 +105,11 @@ impl Body for StreamBody {
     }
 }
 
+/// A response body of a short text, which needs no budget.
+pub fn small(text: String) -> ResponseBody {
+    Full::new(Bytes::from(text)).boxed()
+}
+
 /// Text of an answer whose budget is given back when the last of it has been sent.
 struct Held {
     text: String,
@@ -126,20 +126,18 @@ impl AsRef<[u8]> for Held {
 /// Why a body was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// More than [`MAX_BODY`] bytes.
+    /// It is longer than [`MAX_BODY`].
     TooLarge,
     /// The client broke off, or sent what is not HTTP.
     Broken,
-    /// More than [`BODY_WITHIN`].
+    /// It took longer than [`crate::Limits::request_body`].
     TooSlow,
     /// Too many bytes of bodies are being received.
     Busy,
 }
 
-/// How far a body has been received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// All of it.
     Whole,
     /// Its beginning: the secret is to be verified before the rest is received.
     Beginning,
@@ -156,8 +154,8 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>) -> Self {
-        let until = Instant::now() + BODY_WITHIN;
+    pub fn new(incoming: Incoming, budgets: Arc<ConnectionBudgets>, within: Duration) -> Self {
+        let until = Instant::now() + within;
         Self { incoming, budgets, bytes: Vec::new(), bought: Vec::new(), length: 0, until }
     }
 
@@ -166,7 +164,6 @@ impl RequestBody {
         self.incoming.is_end_stream()
     }
 
-    /// How many bytes have been read.
     pub const fn length(&self) -> usize {
         self.length
     }

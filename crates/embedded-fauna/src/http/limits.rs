@@ -4,29 +4,25 @@ use std::time::Duration;
 
 /// The largest request body, in bytes; FaunaDB's limit.
 pub const MAX_BODY: usize = 8 << 20;
-/// How many bytes beyond [`MAX_BODY`], or of a body that nobody needs, are read so that the connection can be kept.
+/// Bytes beyond [`MAX_BODY`], or of a body that is not needed, that are read to keep the connection usable.
 pub const DRAINED: usize = 64 << 10;
-/// How many bytes of a body are read before the secret is verified.
+/// Bytes of a body that are read before the secret is verified.
 pub const UNVERIFIED_BODY: usize = 16 << 10;
-/// How long a small body may take before the secret is verified without it.
+/// Time for a small body before the secret is verified without it.
 pub const VERIFY_AFTER: Duration = Duration::from_millis(50);
 
-/// How long a connection may stay open without a request in progress: FaunaDB's idle time, and the time for a request head.
-pub const IDLE: Duration = Duration::from_secs(5);
-/// How long a request body may take.
-pub const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// How long a client may take to read an answer.
+/// Time for the client to read an answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// How long a closed connection is read further, so that the client sees the answer instead of a reset.
+/// Time that a closed connection is read further, so that the client sees the answer instead of a reset.
 pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes of request bodies held for one connection.
 pub const BODIES_PER_CONNECTION: usize = 16 << 20;
 /// Bytes of request bodies held for all connections.
 pub const BODIES: usize = 64 << 20;
-/// How many of the largest answers may wait to be read by one client connection.
+/// Budget of unread answers of one connection, in answers of the largest size.
 pub const ANSWERS_PER_CONNECTION: usize = 2;
-/// How many of the largest answers may wait to be read by all.
+/// Budget of unread answers of all connections, in answers of the largest size.
 pub const ANSWERS: usize = 6;
 /// Answers up to this many bytes need no budget.
 pub const FREE_ANSWER: usize = 16 << 10;

@@ -10,7 +10,7 @@ use hyper::http::response::Builder;
 use hyper::{Method, Response, Version};
 
 use super::activity::InProgress;
-use super::body::{ConnectionBudgets, ResponseBody};
+use super::body::{ConnectionBudgets, ResponseBody, small};
 use super::headers;
 use super::pretty::pretty;
 use crate::answer::Answer;
@@ -19,7 +19,7 @@ use crate::streams::Events;
 
 /// The largest body that is laid out for people, in bytes: laying out takes time for every level of nesting.
 const MAX_PRETTY: usize = 128 << 10;
-/// `x-faunadb-build`.
+/// Value of the header `x-faunadb-build`.
 const BUILD: &str = concat!("embedded-", env!("CARGO_PKG_VERSION"));
 /// `access-control-allow-headers` of a preflight answer.
 const ALLOWED_HEADERS: &str = "accept-encoding, authorization, content-type, x-driver-env, x-faunadb-api-version, x-fauna-driver, \
@@ -40,7 +40,6 @@ pub struct Answering<'r> {
     pub bytes_in: usize,
     /// The latest transaction that the client has seen, in microseconds.
     pub last_seen: Option<i64>,
-    /// Tags to repeat.
     pub tags: Option<String>,
     /// Whether the body is laid out for people.
     pub pretty: bool,
@@ -127,20 +126,18 @@ impl Answering<'_> {
         }
         builder = builder.header("x-fauna-stream-id", number).header("content-type", "application/json;charset=utf-8");
         let body = ConnectionBudgets::stream(events, self.in_progress);
-        builder.body(body).unwrap_or_else(|_invalid| Response::new(self.budgets.small(String::new())))
+        builder.body(body).unwrap_or_else(|_invalid| Response::new(small(String::new())))
     }
 
     fn finish(self, builder: Builder, body: String) -> Response<ResponseBody> {
         let length = body.len();
-        let (budgets, in_progress) = (self.budgets, self.in_progress);
-        let response = match budgets.answer(body, in_progress) {
-            Some(body) => builder.header(CONTENT_LENGTH, length).body(body),
-            None => {
-                let busy = Answer::too_many_requests("Too many bytes of answers wait to be read");
-                Response::builder().status(busy.status).header(CONNECTION, "close").body(budgets.small(busy.body))
-            }
+        let response = if let Some(body) = self.budgets.answer(body, self.in_progress) {
+            builder.header(CONTENT_LENGTH, length).body(body)
+        } else {
+            let busy = Answer::too_many_requests("Too many bytes of answers wait to be read");
+            Response::builder().status(busy.status).header(CONTENT_LENGTH, busy.body.len()).body(small(busy.body))
         };
-        response.unwrap_or_else(|_invalid| Response::new(budgets.small(String::new())))
+        response.unwrap_or_else(|_invalid| Response::new(small(String::new())))
     }
 }
 

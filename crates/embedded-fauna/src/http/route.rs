@@ -1,15 +1,15 @@
-//! Which path and method mean which operation.
+//! Maps paths and methods to operations.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use secrecy::SecretString;
 
-use super::activity::Activity;
+use super::activity::{Activity, Standing};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
 use super::headers::{self, RequestHeaders};
 use super::response::Answering;
@@ -19,13 +19,15 @@ use crate::engine::{self, AuthenticatedReply, Engine, Operation};
 use crate::settings::Browsers;
 use crate::streams::{self, Fields, Hub};
 
-/// What handlers need.
+/// State shared by all requests.
 #[derive(Clone)]
 pub struct Endpoint {
     pub engine: Engine,
     pub streams: Hub,
     pub clock: SharedClock,
     pub browsers: Browsers,
+    /// Time for a request body.
+    pub request_body: Duration,
 }
 
 /// The connection that a request came by.
@@ -35,15 +37,15 @@ pub struct Peer {
     pub budgets: Arc<ConnectionBudgets>,
 }
 
-/// How a request is answered.
+/// The meaning of a path and a method.
 enum Route {
-    /// With this, whoever asks.
+    /// This answer, without authentication.
     Immediate(Answer),
-    /// With this, if the secret is valid.
+    /// This answer, if the secret is valid.
     Authenticated(AuthenticatedReply),
-    /// With the result of the query in the body.
+    /// The result of the query in the body.
     Body { may_write: bool, streams: bool },
-    /// With the result of this query, which only reads.
+    /// The result of this query, which may not write.
     Text(String),
 }
 
@@ -51,9 +53,6 @@ enum Route {
 const BAD_REQUEST: &str = "{\"error\": \"bad request\"}";
 
 /// Answers a request.
-///
-/// # Errors
-/// Never.
 pub async fn handle(
     request: Request<Incoming>,
     peer: Peer,
@@ -62,7 +61,7 @@ pub async fn handle(
     let began = Instant::now();
     let in_progress = peer.activity.begin();
     let (request, incoming) = request.into_parts();
-    let mut body = RequestBody::new(incoming, Arc::clone(&peer.budgets));
+    let mut body = RequestBody::new(incoming, Arc::clone(&peer.budgets), endpoint.request_body);
     let is_preflight = request.method == Method::OPTIONS && request.headers.contains_key("origin");
     let headers = headers::read(&request.headers);
     let answer = match &headers {
@@ -70,6 +69,9 @@ pub async fn handle(
         Err(text) => Some(Answer::protocol(400, "bad request", text, None)),
         Ok(headers) => Some(answer(&request, headers, &mut body, &endpoint).await),
     };
+    let is_application =
+        headers.as_ref().is_ok_and(|headers| endpoint.engine.is_application(headers.secret.as_deref()));
+    peer.activity.raise(if is_application { Standing::Application } else { Standing::Answered });
     if !body.is_finished() {
         body.drain().await;
     }
@@ -148,7 +150,7 @@ fn stream_request(request: &Parts, headers: &RequestHeaders) -> Option<streams::
 /// The answer to a request whose body was not received.
 fn not_received(error: BodyError) -> Answer {
     match error {
-        BodyError::TooLarge => Answer::protocol(413, "request too large", "Request entity is too large", None),
+        BodyError::TooLarge => Answer::too_large(),
         BodyError::Broken => Answer::new(400, BAD_REQUEST.to_owned(), None),
         BodyError::TooSlow => Answer::protocol(503, "time out", "Read timed out", None),
         BodyError::Busy => Answer::too_many_requests("Too many bytes of request bodies are being received"),

@@ -16,22 +16,21 @@ use tokio::task::AbortHandle;
 use super::activity::Activity;
 use super::body::Budgets;
 use super::connection::Connection;
-use super::limits::{CONNECTION_WINDOW, HEAD, HEADERS, IDLE, SEND_BUFFER, STREAM_WINDOW, STREAMS};
+use super::limits::{CONNECTION_WINDOW, HEAD, HEADERS, SEND_BUFFER, STREAM_WINDOW, STREAMS};
 use super::route::{Endpoint, Peer, handle};
 use crate::settings::Limits;
 
-/// How many threads speak HTTP.
+/// Threads of the HTTP server.
 const WORKERS: usize = 2;
-/// How long requests in progress may go on after a stop.
+/// Time that requests in progress get after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
-/// How long to wait after a connection could not be accepted, for instance for want of descriptors.
+/// Pause after a connection could not be accepted, for instance for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long to wait for the rest of a connection preface.
+/// Pause between looks at an incomplete connection preface.
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// The first bytes of an HTTP/2 connection (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The open connections.
 pub struct Connections {
     limit: usize,
     open: Mutex<Open>,
@@ -60,8 +59,8 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection. If all are taken, the connection that has been idle longest is closed for it; `None` if
-    /// none is idle.
+    /// A place for a new connection. If all are taken, an idle one is closed for it: of those with the lowest standing the one
+    /// that has been idle longest. `None` if none is idle.
     fn slot(self: &Arc<Self>, activity: &Arc<Activity>) -> Option<Slot> {
         let mut open = self.lock();
         if open.connections.len() >= self.limit {
@@ -128,17 +127,18 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::i
     let server = Server {
         endpoint,
         budgets: Budgets::shared(limits.answer_bytes),
+        idle: limits.idle,
         connections: Arc::new(Connections { limit: limits.connections.max(1), open: Mutex::default() }),
     };
     std::thread::Builder::new().name("fauna-http".to_owned()).spawn(move || {
-        run(runtime, server, listener, to_stop);
+        run(runtime, &server, listener, to_stop);
         let _nobody_waits = tell.send(());
     })?;
     Ok(Listening { address, stop, stopped })
 }
 
 /// Runs a server until it is told to stop.
-fn run(runtime: Runtime, server: Server, listener: TcpListener, to_stop: oneshot::Receiver<()>) {
+fn run(runtime: Runtime, server: &Server, listener: TcpListener, to_stop: oneshot::Receiver<()>) {
     runtime.block_on(async {
         let (tell, stopping) = watch::channel(false);
         let stop = async {
@@ -165,6 +165,8 @@ struct Server {
     endpoint: Endpoint,
     budgets: Arc<Budgets>,
     connections: Arc<Connections>,
+    /// Time that a connection may be idle, and for a request head.
+    idle: Duration,
 }
 
 impl Server {
@@ -188,7 +190,7 @@ impl Server {
         let _no_delay = stream.set_nodelay(true);
         let mut told = stopping.clone();
         let protocol = tokio::select! {
-            protocol = tokio::time::timeout(IDLE, is_http2(&stream)) => protocol,
+            protocol = tokio::time::timeout(self.idle, is_http2(&stream)) => protocol,
             _ = told.wait_for(|stopping| *stopping) => return,
         };
         let Ok(Ok(is_http2)) = protocol else { return };
@@ -207,24 +209,24 @@ impl Server {
                 .max_send_buf_size(SEND_BUFFER)
                 .max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX));
             let mut serving = std::pin::pin!(builder.serve_connection(io, service));
-            supervise!(serving, activity, stopping);
+            supervise!(serving, activity, self.idle, stopping);
         } else {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).auto_date_header(false).max_buf_size(HEAD).max_headers(HEADERS);
-            builder.header_read_timeout(IDLE);
+            builder.header_read_timeout(self.idle);
             let mut serving = std::pin::pin!(builder.serve_connection(io, service));
-            supervise!(serving, activity, stopping);
+            supervise!(serving, activity, self.idle, stopping);
         }
     }
 }
 
 /// Polls a connection until it ends or its activity says that it is to be closed.
 macro_rules! supervise {
-    ($serving:ident, $activity:ident, $stopping:ident) => {{
+    ($serving:ident, $activity:ident, $idle:expr, $stopping:ident) => {{
         let mut stopping = $stopping;
         let mut is_stopping = false;
         loop {
-            let Some(check) = $activity.next_check(Instant::now()) else { return };
+            let Some(check) = $activity.next_check(Instant::now(), $idle) else { return };
             tokio::select! {
                 _ = $serving.as_mut() => return,
                 () = tokio::time::sleep_until(check.into()) => {}

@@ -112,3 +112,29 @@ pub(super) fn counters(connection: &rusqlite::Connection) -> Result<(i64, i64), 
                       ifnull((select value from counters where name = 'schema'), 0)";
     connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_readers_let_grow_is_cut_when_they_have_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fauna.sqlite");
+        let file = File::open(&path, Arc::new(crate::SystemClock)).unwrap();
+        let [writer, reader] = [file.connect().unwrap(), file.connect().unwrap()];
+        let log = || std::fs::metadata(path.with_extension("sqlite-wal")).unwrap().len();
+        reader.inner().execute_batch("begin; select * from documents").unwrap();
+        let sql = "insert into counters (name, value) values (hex(randomblob(500000)), 0)";
+        while log() < LOG_TOO_LARGE {
+            writer.inner().execute(sql, []).unwrap();
+        }
+        let _readers_are_there = writer.cut_log();
+        assert!(log() >= LOG_TOO_LARGE);
+        reader.inner().execute_batch("commit").unwrap();
+        writer.cut_log().unwrap();
+        assert_eq!(log(), 0);
+    }
+}

@@ -8,26 +8,38 @@ use crate::ir::{Fault, Outcome};
 
 /// Why a query was interrupted. A later variant replaces an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Cause {
-    None = 0,
+    None,
     /// It took too much time on this thread: it is to be run again on another one.
-    Preempted = 1,
-    TimedOut = 2,
-    Stopping = 3,
+    Preempted,
+    TimedOut,
+    Stopping,
     /// Its token, or the document that the token stands for, has been deleted.
-    Revoked = 4,
+    Revoked,
+}
+
+impl Cause {
+    const fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Preempted => 1,
+            Self::TimedOut => 2,
+            Self::Stopping => 3,
+            Self::Revoked => 4,
+        }
+    }
 }
 
 /// Interrupts one query, from any thread.
 pub struct Interrupt {
     deadline: Instant,
+    /// A number of [`Cause::number`].
     cause: AtomicU8,
 }
 
 impl Interrupt {
     pub fn new(deadline: Instant) -> Arc<Self> {
-        Arc::new(Self { deadline, cause: AtomicU8::new(Cause::None as u8) })
+        Arc::new(Self { deadline, cause: AtomicU8::new(Cause::None.number()) })
     }
 
     pub const fn deadline(&self) -> Instant {
@@ -36,18 +48,22 @@ impl Interrupt {
 
     /// Ends the query at its next check.
     pub fn raise(&self, cause: Cause) {
-        self.cause.fetch_max(cause as u8, Ordering::AcqRel);
+        self.cause.fetch_max(cause.number(), Ordering::AcqRel);
     }
 
     pub fn cause(&self) -> Cause {
-        let causes = [Cause::None, Cause::Preempted, Cause::TimedOut, Cause::Stopping];
-        let cause = self.cause.load(Ordering::Acquire);
-        causes.into_iter().find(|known| *known as u8 == cause).unwrap_or(Cause::Revoked)
+        match self.cause.load(Ordering::Acquire) {
+            0 => Cause::None,
+            1 => Cause::Preempted,
+            2 => Cause::TimedOut,
+            3 => Cause::Stopping,
+            _ => Cause::Revoked,
+        }
     }
 
     /// Lets a query that was preempted run again.
     pub fn resume(&self) {
-        let [preempted, none] = [Cause::Preempted, Cause::None].map(|cause| cause as u8);
+        let [preempted, none] = [Cause::Preempted, Cause::None].map(Cause::number);
         let _other_cause = self.cause.compare_exchange(preempted, none, Ordering::AcqRel, Ordering::Acquire);
     }
 }
@@ -56,7 +72,6 @@ impl Interrupt {
 #[derive(Clone)]
 pub enum Slice {
     Unlimited,
-    /// At this time.
     Until(Instant),
     /// From this time on, as soon as something waits.
     WhileNobodyWaits {
@@ -80,7 +95,7 @@ impl Slice {
 pub struct Attempt {
     pub interrupt: Arc<Interrupt>,
     pub slice: Slice,
-    /// How much may be read: bytes of rows, and [`ROW`] for each.
+    /// Bytes of rows that may be read, with [`ROW`] added for each row.
     pub read_limit: usize,
 }
 

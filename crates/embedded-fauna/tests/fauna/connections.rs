@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::endpoint::{Endpoint, ROOT};
 
-/// How long the server may take that is to answer, or to close a connection, by itself.
+/// A bound for the server to answer, or to close a connection, by itself; only a hang exceeds it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection on which nothing is understood for us.
@@ -86,7 +86,11 @@ fn a_read_body_keeps_the_connection() {
 #[test]
 fn a_slow_body_and_a_slow_head_end() {
     actix_rt::System::new().block_on(async {
-        let endpoint = Endpoint::start().await;
+        let endpoint = Endpoint::start_with(|settings| {
+            settings.limits.idle = Duration::from_millis(300);
+            settings.limits.request_body = Duration::from_millis(300);
+        })
+        .await;
         let body = format!("POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ROOT}\r\ncontent-length: 9\r\n\r\n1");
         let texts = ["", "PRI * HT", "POST / HTTP/1.1\r\nhost:", &body, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
         let ended = texts.map(|text| async {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, Reply};
 
-/// How long an answer may take that is to come at once, also on a busy machine.
+/// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 /// Milliseconds that a query is given which needs hours.
 const SHORT: u32 = 300;
@@ -47,9 +47,10 @@ impl Site {
             let instance = json!({"object": {"instance": {"ref": {"collection": "users"}, "id": id}}});
             tokens.push(endpoint.query(&server, &json!({"create": {"tokens": null}, "params": instance})).await);
         }
-        let text = |token: usize, at: &str| tokens[token].pointer(at).and_then(Value::as_str).unwrap().to_owned();
-        let secrets = [text(0, "/secret"), text(1, "/secret")];
-        Self { endpoint, server, tokens: secrets, token_id: text(0, "/ref/@ref/id") }
+        let text = |token: &Value, at: &str| token.pointer(at).and_then(Value::as_str).unwrap().to_owned();
+        let token_id = text(tokens.first().unwrap(), "/ref/@ref/id");
+        let secrets: Vec<String> = tokens.iter().map(|token| text(token, "/secret")).collect();
+        Self { endpoint, server, tokens: secrets.try_into().unwrap(), token_id }
     }
 
     /// Asks with a time limit in milliseconds.
@@ -78,7 +79,7 @@ fn endless(body: &Value) -> Value {
     json!({"let": [{"numbers": numbers}], "in": each(each(each(body.clone())))})
 }
 
-/// The first failure of an answer.
+/// Status and description of the first failure of an answer.
 fn refusal(reply: &Reply) -> (u16, String) {
     let description = reply.json().pointer("/errors/0/description").cloned().unwrap_or_default();
     (reply.status, description.as_str().unwrap_or_default().to_owned())

@@ -3,10 +3,10 @@
 //! Every step is counted, and every few thousand steps the caller is asked whether to go on: whatever a pattern does, the query
 //! ends at its deadline. Regular expression libraries cannot be interrupted inside one search.
 
-use super::program::{Compiled, Instruction, Loop, Nested};
+use super::program::{ClassRepeat, Compiled, Instruction, Loop, Nested};
 use crate::ir::{Fault, Outcome};
 
-/// How many steps are made before the caller is asked again.
+/// Steps between two checks whether to go on.
 const STEPS: usize = 4096;
 /// The most alternatives that are open at a time, and values to be restored with them.
 const MAX_STACK: usize = 1 << 20;
@@ -17,7 +17,7 @@ const UNSET: usize = usize::MAX;
 pub type Spans = Vec<Option<(usize, usize)>>;
 
 enum Saved {
-    /// An alternative.
+    /// An alternative to be tried.
     Branch { address: usize, at: usize },
     /// An alternative for each character back to `least`.
     Fewer { address: usize, least: usize, at: usize },
@@ -120,15 +120,14 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
         loop {
             self.step(1)?;
             let went = match self.pattern.program.get(address) {
-                None | Some(Instruction::Fail) => None,
                 Some(Instruction::Match) if end.is_none_or(|end| end == at) => {
                     self.forget_branches(base);
                     return Ok(Some(at));
                 }
-                Some(Instruction::Match) => None,
+                None | Some(Instruction::Fail | Instruction::Match) => None,
                 Some(Instruction::Nested { kind, next }) => self.nested(*kind, address + 1, at)?.map(|at| (*next, at)),
-                Some(Instruction::ClassRepeat { class, least, most }) => {
-                    self.class_repeat(class, (*least, *most), address + 1, at)?.map(|at| (address + 1, at))
+                Some(Instruction::ClassRepeat(it)) => {
+                    self.class_repeat(it, address + 1, at)?.map(|at| (address + 1, at))
                 }
                 Some(Instruction::Split(first, second)) => {
                     self.save(Saved::Branch { address: *second, at })?;
@@ -219,24 +218,18 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
     }
 
     /// As many characters of a class as there are.
-    fn class_repeat(
-        &mut self,
-        class: &[(char, char)],
-        (least, most): (usize, usize),
-        next: usize,
-        at: usize,
-    ) -> Outcome<Option<usize>> {
+    fn class_repeat(&mut self, it: &ClassRepeat, next: usize, at: usize) -> Outcome<Option<usize>> {
         let (mut end, mut enough, mut count) = (at, None, 0);
         let text = self.text;
         let mut characters = text.get(at..).unwrap_or_default().chars();
         loop {
-            if count == least {
+            if count == it.least {
                 enough = Some(end);
             }
-            if count == most {
+            if count == it.most {
                 break;
             }
-            let Some(character) = characters.next().filter(|next| is_in(class, *next)) else { break };
+            let Some(character) = characters.next().filter(|next| is_in(&it.class, *next)) else { break };
             end += character.len_utf8();
             count += 1;
             self.step(1)?;
@@ -266,7 +259,6 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
         Ok(Some(it.next))
     }
 
-    /// Begins an iteration.
     fn enter(&mut self, it: &Loop, at: usize) -> Outcome<usize> {
         self.set(it.counter, self.register(it.counter).saturating_add(1))?;
         self.set(it.began, at)?;
@@ -322,7 +314,7 @@ fn is_in(class: &[(char, char)], character: char) -> bool {
     found.is_ok()
 }
 
-/// How many bytes of `text` are `wanted`, if case does not count.
+/// The length of `wanted` at the beginning of `text`, ignoring case; `None` if it is not there.
 fn same_but_case(wanted: &str, text: &str) -> Option<usize> {
     let mut rest = text.chars();
     for character in wanted.chars() {

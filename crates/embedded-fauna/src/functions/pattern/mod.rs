@@ -47,7 +47,6 @@ impl<'t> Match<'t> {
     }
 }
 
-/// A compiled pattern.
 pub struct Pattern {
     compiled: Compiled,
     /// For patterns that are linear and light.
@@ -122,7 +121,7 @@ impl Pattern {
         Ok(found)
     }
 
-    /// How many groups it has.
+    /// The number of capturing groups.
     pub const fn groups(&self) -> usize {
         self.compiled.groups - 1
     }
@@ -144,7 +143,7 @@ fn next_linear(regex: &Regex, text: &str, from: usize) -> Outcome<Option<Spans>>
 mod tests {
     use super::*;
 
-    /// What a pattern finds in a text; `None` where it is no pattern.
+    /// The matches of a pattern in a text; `None` if it is invalid.
     fn found(pattern: &str, text: &str) -> Option<Vec<String>> {
         let pattern = Pattern::cast(&Value::from(pattern), &Position::root()).ok()?;
         let all = pattern.matches(text, 100, || Ok(())).unwrap();

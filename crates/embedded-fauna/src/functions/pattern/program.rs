@@ -1,24 +1,25 @@
 //! Compiles a parsed pattern for the machine in `machine.rs`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use fancy_regex::{Assertion, BacktrackingControlVerb, Expr, LookAround};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
+/// The most different classes of a pattern.
+const MAX_CLASSES: usize = 1000;
 /// The most instructions of a program.
-const MAX_LENGTH: usize = 1 << 18;
-/// What a machine reads.
+const MAX_LENGTH: usize = 1 << 17;
 pub type Program = Vec<Instruction>;
+/// Ranges of characters, sorted; both ends belong to them.
+pub type Ranges = Arc<[(char, char)]>;
 
 /// An instruction. Addresses are indexes into the program; slots are indexes into the registers of the machine.
 #[derive(Clone, Debug)]
 pub enum Instruction {
-    /// One character of these ranges, which are sorted.
-    Class(Box<[(char, char)]>),
-    /// As many characters of a class as there are, within these bounds; gives some back if what follows fails.
-    ClassRepeat {
-        class: Box<[(char, char)]>,
-        least: usize,
-        most: usize,
-    },
+    /// One character of these.
+    Class(Ranges),
+    ClassRepeat(ClassRepeat),
     StartText,
     EndText,
     PreviousEnd,
@@ -49,6 +50,14 @@ pub enum Instruction {
     Match,
 }
 
+/// As many characters of a class as there are, within bounds; gives some back if the rest of the pattern fails.
+#[derive(Clone, Debug)]
+pub struct ClassRepeat {
+    pub class: Ranges,
+    pub least: usize,
+    pub most: usize,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Loop {
     /// The slot that counts iterations.
@@ -58,9 +67,8 @@ pub struct Loop {
     pub least: usize,
     pub most: usize,
     pub greedy: bool,
-    /// Where the body begins.
     pub body: usize,
-    /// Where the program goes on after the loop.
+    /// The address after the loop.
     pub next: usize,
 }
 
@@ -71,13 +79,12 @@ pub enum Nested {
     Behind { negated: bool },
 }
 
-/// A compiled pattern.
 #[derive(Debug)]
 pub struct Compiled {
     pub program: Program,
-    /// How many groups there are, the whole match included.
+    /// The number of groups, the whole match included.
     pub groups: usize,
-    /// How many registers the machine needs.
+    /// The number of registers that the machine needs.
     pub slots: usize,
     /// Whether only a backtracking machine can run it: it looks around or back.
     pub is_hard: bool,
@@ -88,7 +95,8 @@ pub struct Compiled {
 /// Compiles a pattern; `None` if it is too large, or has what translated patterns never have.
 pub fn compile(expression: &Expr) -> Option<Compiled> {
     let groups = count_groups(expression) + 1;
-    let mut compiler = Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false };
+    let mut compiler =
+        Compiler { program: Vec::new(), next_group: 1, slots: 2 * groups, is_hard: false, classes: HashMap::new() };
     compiler.push(Instruction::Save(0))?;
     let weight = compiler.expression(expression)?;
     compiler.push(Instruction::Save(1))?;
@@ -106,6 +114,7 @@ struct Compiler {
     next_group: usize,
     slots: usize,
     is_hard: bool,
+    classes: HashMap<(String, bool), Ranges>,
 }
 
 impl Compiler {
@@ -131,7 +140,7 @@ impl Compiler {
 
     /// Appends an expression; its weight.
     fn expression(&mut self, expression: &Expr) -> Option<usize> {
-        if let Some(class) = single(expression) {
+        if let Some(class) = self.single(expression) {
             let class = class?;
             let weight = class.len();
             self.push(Instruction::Class(class))?;
@@ -158,7 +167,7 @@ impl Compiler {
                 self.push(Instruction::Save(2 * group + 1))?;
                 Some(weight.saturating_add(2))
             }
-            Expr::Repeat { child, lo, hi, greedy } => self.repeat(child, (*lo, *hi), *greedy),
+            Expr::Repeat { child, lo, hi, greedy } => self.repeat(child, *lo, *hi, *greedy),
             Expr::LookAround(inner, LookAround::LookAhead) => self.nested(inner, Nested::Ahead { negated: false }),
             Expr::LookAround(inner, LookAround::LookAheadNeg) => self.nested(inner, Nested::Ahead { negated: true }),
             Expr::LookAround(inner, LookAround::LookBehind) => self.nested(inner, Nested::Behind { negated: false }),
@@ -210,12 +219,12 @@ impl Compiler {
         Some(weight)
     }
 
-    fn repeat(&mut self, child: &Expr, (least, most): (usize, usize), greedy: bool) -> Option<usize> {
+    fn repeat(&mut self, child: &Expr, least: usize, most: usize, greedy: bool) -> Option<usize> {
         let unrolled = if most == usize::MAX { least.saturating_add(1) } else { most };
-        if let (Some(class), true) = (single(child), greedy) {
+        if let (Some(class), true) = (self.single(child), greedy) {
             let class = class?;
             let weight = class.len().saturating_mul(unrolled);
-            self.push(Instruction::ClassRepeat { class, least, most })?;
+            self.push(Instruction::ClassRepeat(ClassRepeat { class, least, most }))?;
             return Some(weight);
         }
         let (counter, began) = (self.slot(), self.slot());
@@ -240,29 +249,40 @@ impl Compiler {
         self.set(begin, Instruction::Nested { kind, next });
         Some(weight.saturating_add(2))
     }
-}
 
-/// The class of an expression that is exactly one character; the inner `None` if it cannot be told.
-#[expect(clippy::option_option, reason = "whether it is one character, and whether it is understood")]
-fn single(expression: &Expr) -> Option<Option<Box<[(char, char)]>>> {
-    match expression {
-        Expr::Any { newline: true, .. } => Some(Some(Box::new([('\0', char::MAX)]))),
-        Expr::Any { newline: false, crlf: false } => Some(Some(Box::new([('\0', '\t'), ('\u{b}', char::MAX)]))),
-        Expr::Any { .. } => Some(Some(Box::new([('\0', '\t'), ('\u{b}', '\u{c}'), ('\u{e}', char::MAX)]))),
-        Expr::Delegate { inner, casei } => Some(delegated(inner, *casei)),
-        Expr::Literal { val, casei } => {
-            let mut characters = val.chars();
-            match (characters.next(), characters.next()) {
-                (Some(only), None) => Some(character_class(only, *casei)),
-                _ => None,
+    /// The class of an expression that is exactly one character; the inner `None` if it cannot be told.
+    #[expect(clippy::option_option, reason = "whether it is one character, and whether it is understood")]
+    fn single(&mut self, expression: &Expr) -> Option<Option<Ranges>> {
+        match expression {
+            Expr::Any { newline: true, .. } => Some(Some(Arc::new([('\0', char::MAX)]))),
+            Expr::Any { newline: false, crlf: false } => Some(Some(Arc::new([('\0', '\t'), ('\u{b}', char::MAX)]))),
+            Expr::Any { .. } => Some(Some(Arc::new([('\0', '\t'), ('\u{b}', '\u{c}'), ('\u{e}', char::MAX)]))),
+            Expr::Delegate { inner, casei } => Some(self.class(inner, *casei)),
+            Expr::Literal { val, casei } => {
+                let mut characters = val.chars();
+                match (characters.next(), characters.next()) {
+                    (Some(only), None) => Some(character_class(only, *casei)),
+                    _ => None,
+                }
             }
+            _ => None,
         }
-        _ => None,
+    }
+
+    /// The characters of a class in the syntax of `regex`. Parsing one with Unicode properties takes time: each is parsed once.
+    fn class(&mut self, text: &str, ignores_case: bool) -> Option<Ranges> {
+        let key = (text.to_owned(), ignores_case);
+        if let Some(known) = self.classes.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let class = delegated(text, ignores_case).filter(|_| self.classes.len() < MAX_CLASSES)?;
+        self.classes.insert(key, Arc::clone(&class));
+        Some(class)
     }
 }
 
 /// The characters that a class in the syntax of `regex` stands for.
-fn delegated(text: &str, ignores_case: bool) -> Option<Box<[(char, char)]>> {
+fn delegated(text: &str, ignores_case: bool) -> Option<Ranges> {
     let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(ignores_case).build();
     let parsed = parser.parse(text).ok()?;
     match parsed.kind() {
@@ -274,17 +294,17 @@ fn delegated(text: &str, ignores_case: bool) -> Option<Box<[(char, char)]>> {
         HirKind::Literal(literal) => {
             let mut characters = std::str::from_utf8(&literal.0).ok()?.chars();
             let only = characters.next()?;
-            characters.next().is_none().then(|| Box::from([(only, only)]))
+            characters.next().is_none().then(|| Arc::from([(only, only)]))
         }
         _ => None,
     }
 }
 
-fn ranges(class: &ClassUnicode) -> Box<[(char, char)]> {
+fn ranges(class: &ClassUnicode) -> Ranges {
     class.iter().map(|range| (range.start(), range.end())).collect()
 }
 
-fn character_class(character: char, ignores_case: bool) -> Option<Box<[(char, char)]>> {
+fn character_class(character: char, ignores_case: bool) -> Option<Ranges> {
     let mut class = ClassUnicode::new([ClassUnicodeRange::new(character, character)]);
     if ignores_case {
         class.try_case_fold_simple().ok()?;
