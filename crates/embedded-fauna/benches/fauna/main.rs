@@ -31,7 +31,7 @@ use load::Target;
 
 /// The root key of every endpoint here.
 const ROOT: &str = "root";
-/// How often a start is timed.
+/// Timings of a start.
 const STARTS: usize = 9;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! From a secret to a caller.
+//! Authentication: from a credential to a caller.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::{roles, secret};
 use crate::evaluator::{Caller, Context, Permissions, Source};
 use crate::ir::{Outcome, Ref, Value, native};
 
-/// The caller that shows `secret`; `None` where nobody does, or where nobody may use it so.
+/// The caller of a credential; `None` if the secret is unknown or must not be used with its scope.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn authenticate(context: &Context<'_>, shown: &str, root_hash: &str) -> Outcome<Option<Caller>> {
     let is_root =
         |text: &str| verify_slices_are_equal(secret::hash(text.as_bytes()).as_bytes(), root_hash.as_bytes()).is_ok();
@@ -53,7 +53,7 @@ fn key(context: &Context<'_>, id: i64, secret: &Secret, credential: &Credential<
     Ok(None)
 }
 
-/// What the role of a key or of a function allows.
+/// The permissions of the role of a key or a function.
 fn permissions_of(role: Option<&Value>) -> Option<Permissions> {
     match role? {
         Value::String(name) => built_in_role(name),

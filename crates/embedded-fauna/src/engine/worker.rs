@@ -112,7 +112,7 @@ impl Worker {
 
     /// Runs a job once, without the right to write.
     fn turn(&mut self, turn: Turn) {
-        let Turn { mut job, lane, .. } = turn;
+        let Turn { mut job, lane, is_slow } = turn;
         let shared = Arc::clone(&self.shared);
         let began = Instant::now();
         if began >= job.interrupt.deadline() {

@@ -108,10 +108,10 @@ fn logout(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let all = call.required(context, 0, cast::boolean)?;
     if !all {
         let Source::Token(token) = context.caller.source else { return Ok(Value::Bool(false)) };
-        system_documents::end_token(context, token)?;
+        system_documents::delete_token(context, token)?;
         return Ok(Value::Bool(true));
     }
     let Some(identity) = context.caller.identity else { return Ok(Value::Bool(false)) };
-    system_documents::end_tokens_of(context, identity)?;
+    system_documents::delete_tokens_of(context, identity)?;
     Ok(Value::Bool(true))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::access;
-use crate::access::Deed;
+use crate::access::Access;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{Failure, FormCall, Halt, Key, Kind, Outcome, Position, Ref, Unresolved, Value, native};
 
@@ -24,7 +24,7 @@ fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let Some(definition) = definition else {
         return Err(Failure::not_found(native::FUNCTIONS, at).into());
     };
-    access::require(context, &Deed::Call { function, argument: &arguments }, &call.position)?;
+    access::require(context, &Access::Call { function, argument: &arguments }, &call.position)?;
     let Some(Value::Lambda(body)) = definition.fields.get("body") else {
         return Err(Failure::not_found(native::FUNCTIONS, at).into());
     };

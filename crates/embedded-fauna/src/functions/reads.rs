@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::Deed;
+use crate::access::Access;
 use crate::evaluator::cast::{Identified, Iterable};
 use crate::evaluator::{Context, Form, Source, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Halt, Key, Outcome, Position, Ref, Set, Stamp, Value};
@@ -66,7 +66,7 @@ fn exists(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 }
 
 fn document_exists(context: &Context<'_>, document: Ref) -> Outcome<bool> {
-    let allowed = access::allows(context, &Deed::Read(document))?;
+    let allowed = access::allows(context, &Access::Read(document))?;
     Ok(documents::get(context, document)?.is_some() && allowed)
 }
 
@@ -98,7 +98,7 @@ fn get(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 
 /// Reads a document; fails if the caller may not read it or it does not exist.
 fn get_document(context: &Context<'_>, document: Ref, position: &Position) -> Outcome<Value> {
-    access::require(context, &Deed::Read(document), position)?;
+    access::require(context, &Access::Read(document), position)?;
     match documents::get(context, document)? {
         Some(stored) => Ok(Value::Document(Arc::new(documents::document(context, document, &stored)?))),
         None => Err(Failure::not_found(document.collection, position.clone()).into()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{
     ApiVersion, Failure, FieldFailure, FormCall, Halt, Key, Kind, Object, Outcome, Position, Ref, Step, Time,
@@ -196,7 +196,7 @@ fn move_database(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         }
         above = transaction.database_document(database)?.map(|document| document.database);
     }
-    if !allows(context, &Deed::Delete(from))? {
+    if !allows(context, &Access::Delete(from))? {
         return Err(Failure::denied(call.position.clone()).into());
     }
     system_documents::move_database(context, from, target, &call.position)

@@ -22,7 +22,6 @@ impl Heap {
         self.items
     }
 
-    /// Puts one in.
     pub fn push(&mut self, item: usize, precedes: &impl Fn(usize, usize) -> bool) {
         self.items.push(item);
         let mut at = self.items.len() - 1;

@@ -9,16 +9,16 @@ use super::heap::Heap;
 use super::item::{Item, Items};
 use super::stream::{Span, items};
 use crate::evaluator::Context;
-use crate::ir::{Outcome, Place, Set};
+use crate::ir::{Outcome, Set, SetKey};
 
-/// What is in all of the sets.
+/// Items that all of the sets have.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn intersection<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span) -> Outcome<Items<'i>> {
     let mut span = span.clone();
     if !span.from.terms.is_empty() {
-        span.from.document = Place::end(!span.descending).document;
+        span.from.document = SetKey::end(!span.descending).document;
     }
     let all = sets.iter().map(|set| items(context, set, &span)).collect::<Outcome<_>>()?;
     let streams = Streams::new(all, span.descending)?;
@@ -28,18 +28,15 @@ pub fn intersection<'i>(context: &'i Context<'i>, sets: &[Arc<Set>], span: &Span
 
 /// The items that all of some streams have. Of those at one place one is taken from each stream at a time.
 struct Common<'i> {
-    /// How many streams.
     count: usize,
-    /// The streams.
     streams: Streams<'i>,
-    /// All of them.
     queue: Heap,
     /// Whether reading has failed.
     has_failed: bool,
 }
 
 impl Common<'_> {
-    /// The next item; `None` where a stream has ended.
+    /// The next item; `None` once a stream is exhausted.
     fn step(&mut self) -> Outcome<Option<Item>> {
         while let Some(first) = self.queue.pop(&|a, b| self.streams.precedes(a, b)) {
             if self.streams.head(first).is_none() {
@@ -77,9 +74,7 @@ impl Iterator for Common<'_> {
 
 /// Streams and the first item of each.
 pub struct Streams<'i> {
-    /// What follows the first items.
     rest: Vec<Items<'i>>,
-    /// The first items.
     heads: Vec<Option<Item>>,
     /// Whether the streams run from the upper end.
     descending: bool,
@@ -89,7 +84,7 @@ impl<'i> Streams<'i> {
     /// Reads the first item of each stream.
     ///
     /// # Errors
-    /// Where reading fails.
+    /// If reading fails.
     pub fn new(mut rest: Vec<Items<'i>>, descending: bool) -> Outcome<Self> {
         let heads = rest.iter_mut().map(|stream| stream.next().transpose()).collect::<Outcome<_>>()?;
         Ok(Self { rest, heads, descending })
@@ -105,7 +100,7 @@ impl<'i> Streams<'i> {
         self.heads.get(stream).and_then(Option::as_ref)
     }
 
-    /// Whether one stream is to be looked at before another: those that have ended first, then by their first items.
+    /// Whether one stream is to be looked at before another: exhausted ones first, then by their first items.
     pub fn precedes(&self, a: usize, b: usize) -> bool {
         match (self.head(a), self.head(b)) {
             (Some(a), Some(b)) => {
@@ -119,7 +114,7 @@ impl<'i> Streams<'i> {
     /// Takes the first item of a stream.
     ///
     /// # Errors
-    /// Where reading the next one fails.
+    /// If reading the next one fails.
     pub fn take(&mut self, stream: usize) -> Outcome<Option<Item>> {
         let next = self.rest.get_mut(stream).and_then(Iterator::next).transpose()?;
         Ok(self.heads.get_mut(stream).and_then(|head| std::mem::replace(head, next)))

@@ -20,7 +20,6 @@ pub type Group = Vec<(usize, Item)>;
 
 /// The result of a merge.
 enum Strategy<'i> {
-    /// All items.
     Interleave,
     /// The items that a function leaves of each group, and the group that is being collected.
     Choose(Box<dyn Fn(Group) -> Vec<Item> + 'i>, Group),

@@ -1,4 +1,4 @@
-//! Reading sets: their order, cursors, pages and histories (spec 4.3, 4.4).
+//! Reading sets: their order, cursors, pages and histories.
 //!
 //! A set is a stream of items in the order of their keys; algebra of sets merges streams. Nothing is read before it is asked for.
 

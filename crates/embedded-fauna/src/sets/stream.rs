@@ -5,29 +5,27 @@ use std::sync::Arc;
 use super::item::{Item, Items};
 use super::{algebra, events, intersection, leaf, paging, reversal};
 use crate::evaluator::Context;
-use crate::ir::{Bound, Outcome, Place, Set};
+use crate::ir::{Bound, Outcome, Set, SetKey};
 
 /// A part of a set: where reading begins and where it ends; both places belong to it.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Where reading begins.
-    pub from: Place,
-    /// Where it ends.
-    pub to: Place,
+    pub from: SetKey,
+    pub to: SetKey,
     /// Whether it goes from the upper end to the lower.
     pub descending: bool,
-    /// How many items FaunaDB reads at once.
+    /// The number of items that FaunaDB reads at once.
     pub page_size: usize,
 }
 
 impl Span {
     /// All of a set.
     pub const fn all(descending: bool, page_size: usize) -> Self {
-        Self { from: Place::end(!descending), to: Place::end(descending), descending, page_size }
+        Self { from: SetKey::end(!descending), to: SetKey::end(descending), descending, page_size }
     }
 
     /// The lower and the upper end.
-    pub const fn ends(&self) -> (&Place, &Place) {
+    pub const fn ends(&self) -> (&SetKey, &SetKey) {
         if self.descending { (&self.to, &self.from) } else { (&self.from, &self.to) }
     }
 
@@ -39,10 +37,10 @@ impl Span {
 
     /// The part of it that lies between two bounds, as far as FaunaDB looks: a document in a cursor hides the bound behind it.
     pub fn within(&self, lower: &Bound, upper: &Bound) -> Self {
-        let not_below = |place: &Place| {
+        let not_below = |place: &SetKey| {
             if place.compare_bounds(&lower.place, true).is_lt() { lower.place.clone() } else { place.clone() }
         };
-        let not_above = |place: &Place| {
+        let not_above = |place: &SetKey| {
             if place.compare_bounds(&upper.place, false).is_gt() { upper.place.clone() } else { place.clone() }
         };
         let (from, to) = if self.descending {
@@ -57,7 +55,7 @@ impl Span {
 /// The first item of a set.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
     items(context, set, &Span::all(false, 1))?.next().transpose()
 }
@@ -65,7 +63,7 @@ pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
 /// The items of a part of a set.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
     context.deeper(|| match &**set {
         Set::Schema(collection) | Set::Documents(collection) | Set::Unnamed(collection) => {

@@ -102,3 +102,69 @@ impl Group<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ir::{Fault, Ref, native};
+    use crate::storage::File;
+
+    const DATABASE: i64 = 0;
+
+    /// Gives a collection a name, and then keeps it, takes it back or fails.
+    fn name(group: &mut Group<'_>, id: i64, name: &str, outcome: Outcome<bool>) -> Outcome<i64> {
+        group.write(Attempt::unlimited(), |transaction| {
+            transaction.set_name(Ref::to_collection(DATABASE, id), Some(name))?;
+            Ok((transaction.commit_time(), outcome?))
+        })
+    }
+
+    fn names(connection: &mut Connection, names: [&str; 3]) -> [Option<i64>; 3] {
+        let find = |transaction: &Transaction<'_>, name| transaction.id_by_name(DATABASE, native::COLLECTIONS, name);
+        let read = |transaction: &Transaction<'_>| {
+            let [a, b, c] = names.map(|name| find(transaction, name));
+            Ok([a?, b?, c?])
+        };
+        connection.read(Attempt::unlimited(), read).unwrap()
+    }
+
+    #[test]
+    fn members_fail_alone_and_become_durable_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = File::open(&directory.path().join("file"), Arc::new(crate::SystemClock)).unwrap();
+        let (mut writer, mut reader) = (file.connect().unwrap(), file.connect().unwrap());
+        let mut group = writer.group().unwrap();
+        let first = name(&mut group, 2001, "a", Ok(true)).unwrap();
+        name(&mut group, 2002, "b", Ok(false)).unwrap();
+        assert!(name(&mut group, 2003, "b", Err(Fault::TimedOut.into())).is_err());
+        let seen = group.write(Attempt::unlimited(), |transaction| {
+            Ok((transaction.id_by_name(DATABASE, native::COLLECTIONS, "a")?, false))
+        });
+        assert_eq!(seen.unwrap(), Some(2001), "a member sees those before it");
+        let last = name(&mut group, 2004, "c", Ok(true)).unwrap();
+        assert!(last > first, "each has a time of its own");
+        assert_eq!(names(&mut reader, ["a", "b", "c"]), [None, None, None], "nothing before the commit");
+        assert!(group.commit().unwrap());
+        assert_eq!(names(&mut reader, ["a", "b", "c"]), [Some(2001), None, Some(2004)]);
+    }
+
+    #[test]
+    fn a_lost_group_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = File::open(&directory.path().join("file"), Arc::new(crate::SystemClock)).unwrap();
+        let mut writer = file.connect().unwrap();
+        let mut group = writer.group().unwrap();
+        name(&mut group, 2001, "a", Ok(true)).unwrap();
+        let found = group.write(Attempt::unlimited(), |transaction| {
+            Ok((transaction.id_by_name(DATABASE, native::COLLECTIONS, "a")?, false))
+        });
+        assert_eq!(found.unwrap(), Some(2001));
+        // As SQLite does when a statement that writes is interrupted.
+        group.inner.execute_batch("rollback").unwrap();
+        assert!(group.is_lost());
+        assert!(!group.commit().unwrap());
+        assert_eq!(names(&mut writer, ["a", "b", "c"]), [None, None, None], "nor in what the connection remembers");
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Target;
-use crate::access::{self, Deed};
+use crate::access::{self, Access};
 use crate::evaluator::Context;
 use crate::ir::{Action, Document, Object, Outcome, Ref, Stamp, Value};
 use crate::storage::{Commit, DocumentChange, EntryChange, Past, Stored, decode, encode};
@@ -165,18 +165,18 @@ impl Event {
 
     /// Whether the caller may see it. `context` reads the state of the commit.
     pub fn is_visible(&self, context: &Context<'_>) -> Outcome<bool> {
-        let allows = |deed: Deed<'_>| access::allows(context, &deed);
+        let allows = |action: Access<'_>| access::allows(context, &action);
         match &self.subject {
-            Subject::Version { document, .. } if self.kind == "version" => allows(Deed::Read(*document)),
+            Subject::Version { document, .. } if self.kind == "version" => allows(Access::Read(*document)),
             Subject::Version { document, .. } | Subject::Removed { document, .. } => {
-                allows(Deed::ReadHistory(*document))
+                allows(Access::ReadHistory(*document))
             }
             Subject::Entry { index: None, document, .. } => {
-                Ok(allows(Deed::ReadCollection(document.parent()))? || allows(Deed::Read(*document))?)
+                Ok(allows(Access::ReadCollection(document.parent()))? || allows(Access::Read(*document))?)
             }
             Subject::Entry { index: Some(index), terms, document, .. } => {
-                let read = |unrestricted| Deed::ReadIndex { index: *index, terms, unrestricted };
-                Ok(allows(read(true))? || allows(read(false))? && allows(Deed::Read(*document))?)
+                let read = |unrestricted| Access::ReadIndex { index: *index, terms, unrestricted };
+                Ok(allows(read(true))? || allows(read(false))? && allows(Access::Read(*document))?)
             }
         }
     }

@@ -13,27 +13,17 @@ use super::test_clock::TestClock;
 /// The root key of every endpoint here.
 pub const ROOT: &str = "root";
 
-/// A running endpoint.
 pub struct Endpoint {
-    /// Its base URL.
     pub url: String,
-    /// Its clock.
     pub clock: TestClock,
-    /// Asks it.
     pub client: reqwest::Client,
-    /// Stops it.
     pub running: Running,
-    /// Where its file is.
     directory: TempDir,
 }
 
-/// An answer.
 pub struct Reply {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: reqwest::header::HeaderMap,
-    /// The body.
     pub text: String,
 }
 
@@ -78,7 +68,6 @@ impl Endpoint {
         Self::send(request).await
     }
 
-    /// Sends a request.
     pub async fn send(request: reqwest::RequestBuilder) -> Reply {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -98,7 +87,6 @@ impl Endpoint {
         (secrets.pop().unwrap(), server)
     }
 
-    /// Where its file is.
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }

@@ -1,6 +1,5 @@
 //! Reproducible random numbers for the tests that compare with a model.
 
-/// The generator splitmix64.
 pub struct Random(u64);
 
 impl Random {
@@ -21,7 +20,6 @@ impl Random {
         usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    /// One of several.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let number = self.below(from.len());
         &from[number]

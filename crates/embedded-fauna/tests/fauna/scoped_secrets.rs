@@ -125,7 +125,7 @@ mod grammar {
     }
 }
 
-/// What a secret is good for without a scope.
+/// The permissions of a secret without a scope.
 #[derive(Clone, Debug)]
 struct Owner {
     secret: String,
@@ -144,7 +144,7 @@ fn query() -> Value {
     json!([identity, [user(101), user(102), user(7), user(9)], {"exists": {"database": "sub"}}])
 }
 
-/// What a caller with a role sees in a database.
+/// The result of [`query`] for a caller with a role.
 fn seen(role: &str, identity: Option<i64>, database: usize) -> Seen {
     let readable = match (role, identity) {
         (_, Some(identity)) => vec![identity],

@@ -32,7 +32,7 @@ pub enum Set {
     Join(Vec<Set>),
 }
 
-/// What a page shows.
+/// A page as the endpoint returns it.
 #[derive(Debug, PartialEq)]
 pub struct Page {
     pub data: Vec<Element>,
@@ -40,7 +40,7 @@ pub struct Page {
     pub after: Option<Element>,
 }
 
-/// How a set is read.
+/// The order and the part in which a set is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'r> {
     pub cursor: Option<&'r Element>,
@@ -71,7 +71,6 @@ impl Reading<'_> {
     }
 }
 
-/// `paginate`.
 pub fn paginate(set: &Set, reading: &Reading<'_>) -> Page {
     let wanted = (reading.size + 1).max(if matches!(set, Set::Intersection(_) | Set::Difference(_)) { 8 } else { 1 });
     let elements = snapshot(set, reading, wanted).concat();

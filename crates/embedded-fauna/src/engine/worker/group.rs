@@ -26,6 +26,8 @@ struct Member {
     job: Job,
     lane: Option<Lane>,
     answer: Answer,
+    /// How long it took, if its lane is slow.
+    slow: Option<Duration>,
     /// Queries whose token this job has deleted.
     revoked: Vec<Arc<Interrupt>>,
 }
@@ -48,7 +50,7 @@ impl Worker {
             Err(halt) => {
                 let answer = Answer::of_halt(&halt, first.job.request.version, None);
                 first.job.answer(answer);
-                shared.scheduler.release(first.lane);
+                shared.scheduler.release(first.lane, None);
                 return None;
             }
         };
@@ -95,9 +97,10 @@ fn run(
 ) -> Option<Member> {
     let Turn { mut job, lane, is_slow } = turn;
     let version = job.request.version;
-    if Instant::now() >= job.interrupt.deadline() {
+    let began = Instant::now();
+    if began >= job.interrupt.deadline() {
         job.answer(Answer::timed_out(version, None));
-        shared.scheduler.release(lane);
+        shared.scheduler.release(lane, None);
         return None;
     }
     job.interrupt.resume();
@@ -105,7 +108,7 @@ fn run(
     let slice = if is_application {
         Slice::Unlimited
     } else {
-        let until = Instant::now() + if is_slow { SLOW_WRITE } else { QUICK_WRITE };
+        let until = began + if is_slow { SLOW_WRITE } else { QUICK_WRITE };
         let waiting =
             if somebody_waits { Arc::new(AtomicUsize::new(1)) } else { shared.scheduler.waiting_for_writer() };
         Slice::WhileNobodyWaits { until, waiting }
@@ -129,7 +132,7 @@ fn run(
         (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Vec::new()),
         _ => (Answer::timed_out(version, None), Vec::new()),
     };
-    Some(Member { job, lane, answer, revoked })
+    Some(Member { job, lane, answer, slow: is_slow.then(|| began.elapsed()), revoked })
 }
 
 /// Answers the jobs of a group.
@@ -139,7 +142,7 @@ fn finish(shared: &Shared, committed: Outcome<bool>, members: Vec<Member>) {
             query.raise(Cause::Revoked);
         }
     }
-    for Member { job, lane, answer, .. } in members {
+    for Member { job, lane, answer, slow, .. } in members {
         match &committed {
             // The job that was interrupted has its answer; the others are run again.
             Ok(false) if job.interrupt.cause() == Cause::None => {
@@ -152,6 +155,6 @@ fn finish(shared: &Shared, committed: Outcome<bool>, members: Vec<Member>) {
                 job.answer(failed);
             }
         }
-        shared.scheduler.release(lane);
+        shared.scheduler.release(lane, slow);
     }
 }
