@@ -90,7 +90,9 @@ impl Group<'_> {
             inner.rollback().map(|()| true)
         };
         if matches!(committed, Ok(true)) {
-            written.into_iter().for_each(|written| feed.publish(written));
+            for written in written {
+                feed.publish(written);
+            }
         } else {
             known.forget();
         }

@@ -3,8 +3,6 @@
 //! This module reads and writes rows. Permissions, validation and the computation of index entries are decided by its callers.
 //! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
-mod backup;
-mod changes;
 mod codec;
 mod connection;
 mod databases;
@@ -16,22 +14,18 @@ mod group;
 mod history;
 mod interrupt;
 mod known;
-mod lock;
 mod names;
 mod prune;
 mod transaction;
 
-pub use backup::backup;
-pub use changes::{Changes, DocumentChange, EntryChange};
 pub use codec::{decode, encode};
 pub use connection::Connection;
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
-pub use feed::{Commit, Feed, Topic};
-pub use file::File;
+pub use feed::{Changes, Commit, DocumentChange, EntryChange, Feed, Topic};
+pub use file::{DirectoryLock, File, backup};
 pub use group::Group;
 pub use history::{Past, version_at};
 pub use interrupt::{Attempt, Cause, Interrupt, Slice};
-pub use lock::DirectoryLock;
 pub use prune::ALWAYS_KEPT;
 pub use transaction::Transaction;

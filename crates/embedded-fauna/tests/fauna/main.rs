@@ -4,10 +4,8 @@
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
-mod client;
 mod compare;
 mod connections;
-mod durability;
 mod endpoint;
 mod fuzz;
 mod isolation;

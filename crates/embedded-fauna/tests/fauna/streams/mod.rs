@@ -1,6 +1,7 @@
 //! Event streams.
 
 mod bounds;
+mod client;
 mod events;
 mod permissions;
 

@@ -9,7 +9,7 @@ use embedded_fauna::SystemClock;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::endpoint::ROOT;
+use crate::endpoint::ROOT;
 
 /// Environment variable with the data directory of the process that is killed.
 const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
@@ -44,7 +44,7 @@ fn victim() {
 /// Starts the process that will be killed and waits until it listens.
 fn start_victim(directory: &Path) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durability::victim", "--ignored"])
+        .args(["--exact", "program::durability::victim", "--ignored"])
         .env(DIRECTORY, directory)
         .stdout(std::process::Stdio::null())
         .spawn()

@@ -6,7 +6,7 @@ use fauna_client::stream::{Action, Change, Event};
 use fauna_client::{AsAdmin, AsApp, Client, Data, Error, fql};
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, ROOT};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -68,7 +68,7 @@ fn the_client_is_told_when_its_secret_is_revoked() {
         let app = AsApp::new(&client, secret.into());
         let mut stream = app.stream::<Data>(&fql::documents("items")).await.unwrap();
         assert_eq!(stream.next().await.unwrap().unwrap().change, Change::Start);
-        endpoint.query(super::endpoint::ROOT, &json!({"delete": {"database": "client"}})).await;
+        endpoint.query(ROOT, &json!({"delete": {"database": "client"}})).await;
         assert!(matches!(stream.next().await, Err(Error::Unauthorized)));
         assert!(matches!(app.stream::<Data>(&fql::documents("items")).await.err(), Some(Error::Unauthorized)));
     });

@@ -1,13 +1,19 @@
 //! Opening, creating and migrating the SQLite file.
 
+mod backup;
+mod lock;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Connection, Feed};
 use crate::clock::SharedClock;
 
-const SCHEMA: &str = include_str!("schema.sql");
-const FROM_VERSION_1: &str = include_str!("from_version_1.sql");
+pub use backup::backup;
+pub use lock::DirectoryLock;
+
+const SCHEMA: &str = include_str!("../schema.sql");
+const FROM_VERSION_1: &str = include_str!("../from_version_1.sql");
 /// The version of the tables, kept in the file.
 const SCHEMA_VERSION: i64 = 2;
 

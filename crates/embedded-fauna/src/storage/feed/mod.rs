@@ -3,12 +3,15 @@
 //! The writer publishes after each commit, in the order of commits, and never waits. Only changes of watched topics are kept, and only
 //! a bounded amount: a reader that falls too far behind loses them and is told so.
 
+mod changes;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::changes::{Changes, DocumentChange, EntryChange};
 use crate::ir::{Ref, Value, parts};
+
+pub use changes::{Changes, DocumentChange, EntryChange};
 
 /// Maximum number of commits that wait.
 const MAX_COMMITS: usize = 4096;

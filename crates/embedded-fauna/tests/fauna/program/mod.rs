@@ -1,6 +1,8 @@
 //! The binary: start, root key, lock, seed, import, backup, stop.
 #![cfg(unix)]
 
+mod durability;
+
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,7 +10,7 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
+use crate::endpoint::Endpoint;
 
 struct Program {
     child: Child,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Entry, Past, Stored};
 use crate::ir::{Object, Ref};
+use crate::storage::{Entry, Past, Stored};
 
 /// The change of a document from before a transaction to after it.
 #[derive(Clone, Debug)]
