@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::engine::AuthenticatedReply;
 use super::evaluator::Context;
 use super::ir::{ApiVersion, Failure, Fault, FieldFailure, Halt, Outcome, Position, Ref, Set, Step, Value};
+use super::streams::Target;
 use super::wire::{Names, Unreadable, Writer, escape};
 
 #[derive(Clone, Debug)]
@@ -16,11 +17,13 @@ pub struct Answer {
     pub txn_time: Option<i64>,
     /// Header `allow` of a 405.
     pub allow: Option<&'static str>,
+    /// What is streamed instead of the body.
+    pub stream: Option<Target>,
 }
 
 impl Answer {
     pub const fn new(status: u16, body: String, txn_time: Option<i64>) -> Self {
-        Self { status, body, txn_time, allow: None }
+        Self { status, body, txn_time, allow: None, stream: None }
     }
 
     /// A failure outside of a query: only a code and a description.
@@ -144,26 +147,37 @@ pub fn success(context: &Context<'_>, value: &Value) -> Outcome<Answer> {
     Ok(Answer::new(status, format!("{{\"resource\":{resource}}}"), Some(now)))
 }
 
-/// The answer to `/stream`: streams are not offered.
+/// The answer to the query of a stream: what it shows, or why it cannot be streamed.
 pub fn stream(context: &Context<'_>, value: &Value) -> Answer {
-    let now = context.transaction().snapshot();
-    let can_be = match value {
-        Value::Ref(reference) => reference.is_user_document(),
-        Value::Document(document) => document.reference.is_user_document(),
-        Value::Set(set) => matches!(**set, Set::Match { .. } | Set::Documents(_)),
-        _ => false,
+    let now = Some(context.transaction().snapshot());
+    let target = match value {
+        Value::Ref(reference) if reference.is_user_document() => Target::Document(*reference),
+        Value::Document(document) if document.reference.is_user_document() => Target::Document(document.reference),
+        Value::Set(set) => match &**set {
+            Set::Match { index, terms } => Target::Match { index: *index, terms: terms.clone() },
+            Set::Documents(collection) => Target::Documents(*collection),
+            _ => return not_streamable(context, value),
+        },
+        _ => return not_streamable(context, value),
     };
-    let failure = if can_be {
-        Failure::new(
-            "feature not available",
-            Position::root(),
-            "Streams are not offered by the embedded Fauna endpoint.",
-        )
+    Answer { stream: Some(target), ..Answer::new(200, String::new(), now) }
+}
+
+fn not_streamable(context: &Context<'_>, value: &Value) -> Answer {
+    let failure = if let Value::Unresolved(reference) = value {
+        Failure::unresolved(reference, Position::root())
     } else {
         let text = format!("Expected a Document Ref or Version, or a Set Ref, got {}.", value.kind().name());
         Failure::argument(Position::root(), text)
     };
-    Answer::of_halt(&failure.into(), context.version, Some(now))
+    Answer::of_halt(&failure.into(), context.version, Some(context.transaction().snapshot()))
+}
+
+/// The answer to a stream with unknown names in the parameter `fields`.
+pub fn unknown_fields(names: &[String], version: ApiVersion) -> Answer {
+    let text = |name| format!("Invalid url parameter fields. Invalid field name '{name}'.");
+    let failure = |name| Failure::new("invalid url parameter", Position::root(), text(name));
+    Answer::of_halt(&Halt::Failures(names.iter().map(failure).collect()), version, None)
 }
 
 /// The answer to a request with a valid secret but without a query.

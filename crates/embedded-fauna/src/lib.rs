@@ -3,8 +3,12 @@
 //! For development, tests and small sites: a query that works here works on FaunaDB. Modules use only those to their right:
 //!
 //! ```text
-//! http ─► engine ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
+//! http ─► engine, streams ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
 //! ```
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod access;
 mod answer;
@@ -19,6 +23,7 @@ mod parser;
 mod sets;
 mod settings;
 mod storage;
+mod streams;
 mod system_documents;
 mod wire;
 
@@ -26,14 +31,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use clock::{Clock, SystemClock};
 pub use settings::{Browsers, Limits, Settings};
+pub use storage::{DirectoryLock, backup};
 
 use engine::Engine;
 use http::{Endpoint, Listening};
 use storage::File;
+use streams::Hub;
 
 /// How long a stop waits for queries to end, after they have been interrupted.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -53,6 +60,7 @@ pub enum Error {
 pub struct Running {
     listening: Listening,
     engine: Engine,
+    streams: Hub,
 }
 
 impl Running {
@@ -61,9 +69,19 @@ impl Running {
         self.listening.address
     }
 
+    /// Runs a query, as JSON in FQL v4's wire format, without HTTP. Returns the JSON of the answer.
+    ///
+    /// # Errors
+    /// The JSON of the failure, as it would be sent to a client.
+    pub async fn query(&self, secret: &SecretString, query: String) -> Result<String, String> {
+        let answer = self.engine.run(engine::Request::local(secret, query)).await;
+        if answer.is_failure() { Err(answer.body) } else { Ok(answer.body) }
+    }
+
     /// Stops the endpoint within five seconds: requests in progress may end for two seconds, then they are interrupted. The file
     /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
         self.listening.stop().await;
         let engine = self.engine;
         let stopped = tokio::task::spawn_blocking(move || engine.stop(CLOSE_WITHIN));
@@ -74,6 +92,7 @@ impl Running {
 
     /// Stops the endpoint without waiting for requests in progress.
     pub async fn halt(self) {
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
         self.engine.stop(Duration::ZERO);
         self.listening.stop().await;
     }
@@ -88,11 +107,19 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
         let Settings { listen, file, root_key, clock, browsers, limits } = settings;
         let root_hash = access::hash(root_key.expose_secret().as_bytes());
         let file = File::open(&file, Arc::clone(&clock))?;
+        let streams = Hub::start(file.clone(), root_hash.clone())?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
-        let endpoint = Endpoint { engine: engine.clone(), clock, browsers, request_body: limits.request_body };
+        let endpoint = Endpoint {
+            engine: engine.clone(),
+            streams: streams.clone(),
+            clock,
+            browsers,
+            request_body: limits.request_body,
+        };
         match http::serve(listen, endpoint, &limits) {
-            Ok(listening) => Ok(Running { listening, engine }),
+            Ok(listening) => Ok(Running { listening, engine, streams }),
             Err(error) => {
+                streams.stop();
                 engine.stop(CLOSE_WITHIN);
                 Err(error.into())
             }

@@ -18,6 +18,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
@@ -32,6 +33,8 @@ use worker::Shared;
 
 /// How long after its deadline a query that has not ended by itself is answered.
 const GRACE: Duration = Duration::from_millis(100);
+/// Time-out of a query that does not come over HTTP.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The operation of a request.
 #[derive(Clone, Debug)]
@@ -67,6 +70,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// A query that does not come over HTTP.
+    pub fn local(secret: &SecretString, query: String) -> Self {
+        let operation = Operation::Query { body: query.into_bytes(), may_write: true, streams: false };
+        let secret = Some(secret.expose_secret().to_owned());
+        Self { operation, secret, version: ApiVersion::V4, timeout: LOCAL_TIMEOUT }
+    }
+
     /// Bytes of its query.
     const fn length(&self) -> usize {
         match &self.operation {

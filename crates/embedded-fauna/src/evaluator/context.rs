@@ -28,6 +28,8 @@ pub struct Run<'t> {
     pub transaction: &'t Transaction<'t>,
     pub forms: &'static Forms,
     pub budget: Budget,
+    /// The time that reads see, in microseconds; `None` for the current state.
+    pub valid_time: Option<i64>,
     /// The current nesting of evaluations.
     nesting: Cell<u32>,
     /// What is left of [`Budget::parts`].
@@ -35,8 +37,13 @@ pub struct Run<'t> {
 }
 
 impl<'t> Run<'t> {
+    /// An evaluation whose reads see the state of that time, in microseconds.
+    pub const fn at(self, valid_time: i64) -> Self {
+        Self { valid_time: Some(valid_time), ..self }
+    }
+
     pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, budget: Budget) -> Self {
-        Self { transaction, forms, budget, nesting: Cell::new(0), parts: Cell::new(budget.parts) }
+        Self { transaction, forms, budget, valid_time: None, nesting: Cell::new(0), parts: Cell::new(budget.parts) }
     }
 }
 
@@ -64,7 +71,7 @@ pub struct Context<'r> {
 impl<'r> Context<'r> {
     /// The environment of a whole query.
     pub fn new(run: &'r Run<'r>, caller: Arc<Caller>, version: ApiVersion, limit: Limit) -> Self {
-        Self { run, caller, valid_time: None, limit, version, bindings: Bindings::default(), calls: 0 }
+        Self { run, caller, valid_time: run.valid_time, limit, version, bindings: Bindings::default(), calls: 0 }
     }
 
     pub const fn transaction(&self) -> &'r Transaction<'r> {

@@ -1,12 +1,14 @@
 //! Request bodies, read within their limits, and the bytes of answers that clients have not read yet.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::InProgress;
@@ -14,6 +16,7 @@ use super::limits::{
     ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, DRAINED, FREE_ANSWER, MAX_BODY,
     UNVERIFIED_BODY, VERIFY_AFTER,
 };
+use crate::streams::Events;
 
 /// The body of a response.
 pub type ResponseBody = BoxBody<Bytes, Infallible>;
@@ -65,6 +68,11 @@ impl ConnectionBudgets {
         buy(&self.own.bodies, &self.shared.bodies, bytes)
     }
 
+    /// A response body of events, which has bounds of its own.
+    pub fn stream(events: Events, request: InProgress) -> ResponseBody {
+        StreamBody { events, _request: request }.boxed()
+    }
+
     /// A response body of this text, in whose sending the request is in progress; `None` if too many bytes of answers wait to
     /// be read already.
     pub fn answer(&self, text: String, request: InProgress) -> Option<ResponseBody> {
@@ -76,6 +84,24 @@ impl ConnectionBudgets {
             Bytes::from_owner(Held { text, _bought: bought, _request: request })
         };
         Some(Full::new(bytes).boxed())
+    }
+}
+
+/// The events of a stream; the request is in progress until the end.
+struct StreamBody {
+    events: Events,
+    _request: InProgress,
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.events).poll_frame(context)
     }
 }
 

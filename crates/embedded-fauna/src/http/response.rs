@@ -15,6 +15,7 @@ use super::headers;
 use super::pretty::pretty;
 use crate::answer::Answer;
 use crate::settings::Browsers;
+use crate::streams::Events;
 
 /// The largest body that is laid out for people, in bytes: laying out takes time for every level of nesting.
 const MAX_PRETTY: usize = 128 << 10;
@@ -115,6 +116,17 @@ impl Answering<'_> {
             builder = builder.header("content-type", "application/json;charset=utf-8");
         }
         self.finish(builder, body)
+    }
+
+    /// The response with the events of a stream and its number; `answer` is that of the query.
+    pub fn stream(self, answer: &Answer, (number, events): (u64, Events)) -> Response<ResponseBody> {
+        let mut builder = self.common(&["x-txn-time", "x-fauna-stream-id"]).status(answer.status);
+        if let Some(now) = answer.txn_time {
+            builder = builder.header("x-txn-time", now.max(self.last_seen.unwrap_or(now)));
+        }
+        builder = builder.header("x-fauna-stream-id", number).header("content-type", "application/json;charset=utf-8");
+        let body = ConnectionBudgets::stream(events, self.in_progress);
+        builder.body(body).unwrap_or_else(|_invalid| Response::new(small(String::new())))
     }
 
     fn finish(self, builder: Builder, body: String) -> Response<ResponseBody> {

@@ -7,20 +7,23 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
+use secrecy::SecretString;
 
 use super::activity::{Activity, Standing};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
 use super::headers::{self, RequestHeaders};
 use super::response::Answering;
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::clock::SharedClock;
 use crate::engine::{self, AuthenticatedReply, Engine, Operation};
 use crate::settings::Browsers;
+use crate::streams::{self, Fields, Hub};
 
 /// State shared by all requests.
 #[derive(Clone)]
 pub struct Endpoint {
     pub engine: Engine,
+    pub streams: Hub,
     pub clock: SharedClock,
     pub browsers: Browsers,
     /// Time for a request body.
@@ -76,6 +79,7 @@ pub async fn handle(
         peer.activity.leave_unread();
     }
     let headers = headers.ok();
+    let stream = headers.as_ref().and_then(|headers| stream_request(&request, headers));
     let answering = Answering {
         request: &request,
         budgets: &peer.budgets,
@@ -90,7 +94,10 @@ pub async fn handle(
     };
     Ok(match answer {
         None => answering.preflight(),
-        Some(answer) => answering.respond(answer),
+        Some(answer) => match answer.stream.clone().zip(stream) {
+            None => answering.respond(answer),
+            Some((target, stream)) => answering.stream(&answer, endpoint.streams.open(stream.of(target))),
+        },
     })
 }
 
@@ -119,11 +126,28 @@ async fn answer(request: &Parts, headers: &RequestHeaders, body: &mut RequestBod
                 Err(error) => Some(error),
             };
             match refused {
-                None => run(query(body.take(), may_write, streams)).await,
                 Some(error) => not_received(error),
+                None => match event_fields(request) {
+                    Err(unknown) if streams => {
+                        let verified = run(Operation::Authenticate(AuthenticatedReply::Identity)).await;
+                        if verified.is_failure() { verified } else { answer::unknown_fields(&unknown, headers.version) }
+                    }
+                    _ => run(query(body.take(), may_write, streams)).await,
+                },
             }
         }
     }
+}
+
+/// The fields that a stream is to show.
+fn event_fields(request: &Parts) -> Result<Fields, Vec<String>> {
+    parameter(request, "fields").map_or_else(|| Ok(Fields::default()), |names| Fields::parse(&names))
+}
+
+/// What a request says of the stream that it may open.
+fn stream_request(request: &Parts, headers: &RequestHeaders) -> Option<streams::Options> {
+    let secret = SecretString::from(headers.secret.clone()?);
+    Some(streams::Options { secret, version: headers.version, fields: event_fields(request).ok()? })
 }
 
 /// The answer to a request whose body was not received.
@@ -160,7 +184,9 @@ fn route(request: &Parts, now: i64) -> Route {
 fn other(path: &str, method: &Method, now: i64) -> Route {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let refused = |what: &str| {
-        let text = format!("{what} is not offered by the embedded Fauna endpoint.");
+        let text = format!(
+            "{what} is not offered by the embedded Fauna endpoint: see \"Features\" in the README of embedded-fauna."
+        );
         Route::Immediate(Answer::protocol(404, "not found", &text, Some(now)))
     };
     match first {

@@ -126,6 +126,12 @@ impl Signatures {
         false
     }
 
+    /// The naming keys of all forms.
+    #[cfg(test)]
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.by_name.keys().copied()
+    }
+
     /// The form with exactly these keys in `version`.
     pub fn find(&self, keys: &[&str], version: ApiVersion) -> Option<(usize, &'static Signature)> {
         keys.iter().filter_map(|key| self.by_name.get(*key)).flatten().find_map(|place| {

@@ -244,7 +244,7 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
 }
 
 /// The fields that differ between two objects; null for those that were removed.
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
+pub fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
             let mut changed = Object::new();

@@ -1,4 +1,4 @@
-//! A thread's own connection to the file, and its transactions.
+//! A SQLite connection with its schema cache; each thread has its own.
 
 use std::time::Duration;
 
@@ -9,10 +9,9 @@ use super::known::Known;
 use super::{Attempt, File, Transaction};
 use crate::ir::Outcome;
 
-/// How many statements stay prepared: all there are.
 const STATEMENTS: usize = 128;
-/// How much of the file each connection keeps in memory, in KiB (negative: that is how SQLite tells it from pages). The system
-/// keeps the rest at hand: more here made nothing faster, among a million documents neither.
+/// Page cache of a connection in KiB (SQLite takes a negative number as KiB). The operating system caches the rest; a larger value
+/// was not faster with a million documents.
 const CACHE: i32 = -2_048;
 /// The size that the write-ahead log is cut to once all of it is in the file, in bytes.
 const LOG_KEPT: i64 = 4 << 20;
@@ -23,13 +22,9 @@ const CUT_WITHIN: Duration = Duration::from_millis(100);
 /// How long a transaction waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection, with what it knows of the schema.
 pub struct Connection {
-    /// The connection itself.
     pub(super) inner: rusqlite::Connection,
-    /// What it knows of the schema.
     pub(super) known: Known,
-    /// The file.
     pub(super) file: File,
 }
 
@@ -46,7 +41,7 @@ impl Connection {
         inner.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
         inner.pragma_update(None, "cache_size", CACHE)?;
         inner.pragma_update(None, "temp_store", "memory")?;
-        // A plan does not depend on what is asked for; otherwise SQLite plans anew for every page, because it looks at its limit.
+        // Query plans must not depend on bound values; otherwise SQLite prepares the statement again for every page limit.
         inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         inner.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { inner, known: Known::default(), file })
@@ -57,22 +52,17 @@ impl Connection {
         &self.inner
     }
 
-    /// Runs something that only reads.
-    ///
-    /// # Errors
-    /// Where the storage fails, or what runs.
+    /// Runs a read transaction.
     pub fn read<T>(&mut self, attempt: Attempt, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
         let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
         let (last_commit, schema) = counters(&guard)?;
         self.known.keep_only(schema);
         let snapshot = last_commit.max(self.file.clock.now_micros());
-        run(&Transaction::new(&guard, &self.known, snapshot, attempt))
+        run(&Transaction::new(&guard, &self.known, snapshot, attempt).after(last_commit))
     }
 
-    /// Runs something that may write, alone; commits what it wrote if it says so.
-    ///
-    /// # Errors
-    /// Where the storage fails, or what runs: then nothing is written.
+    /// Runs a write transaction; there is one at a time. Commits if `run` returns `true` and has written; on an error nothing is
+    /// written.
     pub fn write<T>(
         &mut self,
         attempt: Attempt,
@@ -86,7 +76,9 @@ impl Connection {
         let (value, keep) = run(&transaction)?;
         if keep && transaction.is_dirty() {
             transaction.note_commit()?;
+            let written = transaction.take_written();
             guard.commit()?;
+            self.file.feed.publish(written);
         }
         Ok(value)
     }

@@ -3,8 +3,9 @@
 use rusqlite::TransactionBehavior;
 
 use super::connection::counters;
+use super::feed::Written;
 use super::known::Known;
-use super::{Attempt, Connection, Transaction};
+use super::{Attempt, Connection, Feed, Transaction};
 use crate::clock::SharedClock;
 use crate::ir::Outcome;
 
@@ -13,7 +14,9 @@ pub struct Group<'c> {
     inner: rusqlite::Transaction<'c>,
     known: &'c Known,
     clock: &'c SharedClock,
-    is_dirty: bool,
+    feed: &'c Feed,
+    /// What was kept, to be published after the commit.
+    written: Vec<Written>,
 }
 
 impl Connection {
@@ -23,7 +26,8 @@ impl Connection {
     /// If the storage fails.
     pub fn group(&mut self) -> Outcome<Group<'_>> {
         let inner = self.inner.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Group { inner, known: &self.known, clock: &self.file.clock, is_dirty: false })
+        let (known, clock, feed) = (&self.known, &self.file.clock, self.file.feed());
+        Ok(Group { inner, known, clock, feed, written: Vec::new() })
     }
 }
 
@@ -50,7 +54,9 @@ impl Group<'_> {
             Ok((value, keep))
         });
         let is_kept = matches!(&outcome, Ok((_, true)));
-        self.is_dirty |= is_kept;
+        if is_kept {
+            self.written.push(transaction.take_written());
+        }
         if !is_kept && !self.is_lost() {
             self.execute("rollback to member")?;
         }
@@ -75,16 +81,19 @@ impl Group<'_> {
     /// # Errors
     /// If the storage fails: then nothing of it has happened either.
     pub fn commit(self) -> Outcome<bool> {
-        let Self { inner, is_dirty, .. } = self;
+        let Self { inner, feed, written, .. } = self;
         if inner.is_autocommit() {
             return Ok(false);
         }
         // What the connection knows of the schema has the version of the last member; the next transaction sees another one if
         // that did not become durable.
-        if is_dirty {
-            inner.commit()?;
-        } else {
+        if written.is_empty() {
             inner.rollback()?;
+        } else {
+            inner.commit()?;
+        }
+        for written in written {
+            feed.publish(written);
         }
         Ok(true)
     }

@@ -6,18 +6,19 @@
 
 mod compare;
 mod connections;
-mod durability;
 mod endpoint;
 mod fuzz;
 mod isolation;
 mod limits;
 mod past;
+mod program;
 mod random;
 mod scoped_secrets;
 mod secrets;
 mod set_algebra;
 mod set_model;
 mod steps;
+mod streams;
 mod test_clock;
 
 /// A test that replays a file.

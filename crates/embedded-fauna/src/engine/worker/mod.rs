@@ -249,8 +249,12 @@ impl Task<'_> {
             Ok(query) => query,
             Err(unreadable) => return failed(answer::unreadable(unreadable)),
         };
-        let effect = if may_write { Effect::Write } else { Effect::Read };
-        let context = context(&run, caller, request.version, effect);
+        let (effect, place) = match (may_write, streams) {
+            (true, _) => (Effect::Write, ""),
+            (false, true) => (Effect::Read, "stream requests"),
+            (false, false) => (Effect::Read, "get requests"),
+        };
+        let context = Context::new(&run, caller, request.version, Limit { effect, place });
         let expression = match parser::parse(&run.forms.signatures, &context, request.version, &query) {
             Ok(expression) => expression,
             Err(halt) => return failed(halt),
