@@ -1,13 +1,13 @@
 //! The command line: serves the site, or runs one command.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret as _;
 use starter::app::UsersCommand;
 use starter::clock::Clock;
-use starter::config::Config;
+use starter::config::{Config, Environment};
 use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
@@ -68,6 +68,21 @@ fn main() {
     std::process::exit(code)
 }
 
+/// Tells whoever started the site in a terminal where everything is.
+fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
+    let base = format!("http://localhost:{}", site.address().port());
+    let mut out = std::io::stdout();
+    writeln!(out, "\n  Site      {base}")?;
+    if config.has_demo() {
+        writeln!(out, "  Demo      sign in with the accounts shown at {base}/auth")?;
+    }
+    if config.environment == Environment::Development && config.accounts.smtp_url.is_none() {
+        writeln!(out, "  Mailbox   {base}/dev/mailbox")?;
+    }
+    writeln!(out, "  Fauna     {}", site.fauna_endpoint())?;
+    writeln!(out, "  Data      {}\n", config.data_dir.display())
+}
+
 /// Ends the process some time after it was told to stop, whatever hangs then. Container runtimes kill after ten seconds.
 fn end_in_time() -> std::io::Result<()> {
     let deadline = || {
@@ -102,7 +117,7 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
     match command {
-        None => telemetry::start(filter("info"), config.log.json)?,
+        None => telemetry::start(filter("info,actix_server=warn"), config.log.json)?,
         Some(_) => telemetry::start_for_command(filter("warn"), config.log.json)?,
     }
     for warning in &config.unknown {
@@ -113,6 +128,9 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
             end_in_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
+            if std::io::stdout().is_terminal() && !config.log.json {
+                print_addresses(&site, &config)?;
+            }
             Ok(site.run_until_stopped().await?)
         }
         Some(Command::Health) => Ok(app::health(config.listen).await?),

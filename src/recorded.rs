@@ -16,6 +16,26 @@ pub fn query(name: &str) -> Value {
     step(name)["query"].take()
 }
 
+/// A query without what was added to it for documents of other applications, and which changes nothing about ours: defaults for
+/// missing fields, folding of case in an index, and the creation of a secret that does not exist yet.
+pub fn without_tolerance(query: &Value) -> Value {
+    match query {
+        Value::Object(fields) => {
+            let then = fields.get("then").filter(|then| then.get("update").is_some());
+            let creates = fields.get("else").is_some_and(|otherwise| otherwise.get("create").is_some());
+            if let (Some(then), true) = (then, creates) {
+                return without_tolerance(then);
+            }
+            let kept = fields.iter().filter(|(name, value)| {
+                !(name.as_str() == "default" && value.is_null() || name.as_str() == "transform")
+            });
+            Value::Object(kept.map(|(name, value)| (name.clone(), without_tolerance(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(without_tolerance).collect(),
+        other => other.clone(),
+    }
+}
+
 /// What FaunaDB answered, without the envelope.
 pub fn resource(name: &str) -> Value {
     step(name)["body"]["resource"].take()

@@ -62,7 +62,8 @@ fn source() -> String {
 fn settings() -> BTreeSet<String> {
     let example = fs::read_to_string(".env.example").unwrap();
     let names = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
-    names.map(|(name, _)| name.to_owned()).collect()
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '0'..='9' | '_'));
+    names.map(|(name, _)| name.to_owned()).filter(|name| is_name(name)).collect()
 }
 
 #[test]
@@ -85,7 +86,8 @@ fn the_paths_that_documents_name_exist() {
         let text = prose(&document);
         let is_path = |word: &&str| {
             let first = word.split('/').next().unwrap();
-            (roots.contains(&first) && word.contains('/')) || (word.ends_with(".md") && !word.contains(' '))
+            (roots.contains(&first) && word.contains('/'))
+                || (word.split('.').next_back() == Some("md") && !word.contains(' '))
         };
         // What a reader of "Add a collection" makes is not there yet.
         let made = |word: &str| word.starts_with("src/bookmarks") || word.contains(['{', '*', '<']);
@@ -140,9 +142,6 @@ fn the_settings_that_documents_name_exist() {
         let in_blocks = files.flat_map(|(_, code)| code.lines().map(str::to_owned).collect::<Vec<_>>());
         let in_blocks = in_blocks.filter_map(|line| Some(line.split_once('=')?.0.to_owned()));
         for name in in_prose.filter(|word| is_setting(word)).chain(in_blocks) {
-            if name == "USERS_EMAIL_FIELD" {
-                continue; // under way
-            }
             // Constants and variables of tests are named by documents, too.
             if !settings.contains(&name) && !source.contains(&name) {
                 unknown.push(format!("{} names {name}", document.display()));
@@ -150,6 +149,14 @@ fn the_settings_that_documents_name_exist() {
         }
     }
     assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn every_setting_has_a_purpose() {
+    let text = fs::read_to_string("docs/operations.md").unwrap();
+    let named: BTreeSet<&str> = quoted(&text).into_iter().filter_map(|word| word.split('=').next()).collect();
+    let missing: Vec<String> = settings().into_iter().filter(|name| !named.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "docs/operations.md does not name {missing:?}");
 }
 
 /// `UPPER_CASE` with an underscore.
@@ -186,6 +193,19 @@ const OF_OTHERS: &[&str] = &[
     "SessionRegenerateAPITest",
     "RegenerateTokenTest",
 ];
+
+/// Rust in `docs/` is a quotation of an example or a test, which is compiled and run.
+#[test]
+fn rust_in_documents_is_quoted_from_tested_code() {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = plain(&source());
+    for document in documents().into_iter().filter(|document| document.starts_with("docs")) {
+        for (language, code) in blocks(&fs::read_to_string(&document).unwrap()) {
+            let is_quoted = language != "rust" || source.contains(&plain(&code));
+            assert!(is_quoted, "{}: nothing compiled says {code}", document.display());
+        }
+    }
+}
 
 #[test]
 fn the_texts_under_troubleshooting_are_those_of_the_program() {

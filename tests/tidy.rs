@@ -68,16 +68,7 @@ const OUTSIDE: &[&str] =
     &["design D", "design section", "security.md", "session.md", "emailpassword.md", "measured.md", "the catalogue"];
 
 /// Files that still do. Empty this list.
-const OUTSIDE_LEFT: &[&str] = &[
-    "crates/fauna-client",
-    "src/comments",
-    "src/fauna_tokens",
-    "src/http",
-    "src/pages",
-    "src/session",
-    "src/telemetry.rs",
-    "tests/session",
-];
+const OUTSIDE_LEFT: &[&str] = &["src/fauna_tokens", "src/session", "tests/session"];
 
 #[test]
 fn modules_use_only_the_modules_they_may() {
@@ -183,7 +174,8 @@ fn threats() -> BTreeMap<String, String> {
 fn every_threat_has_a_test_or_a_reason() {
     for (id, held) in threats() {
         let excused = held.starts_with("By construction: ") || held.starts_with("Accepted: ");
-        let tests: Vec<&str> = held.split('`').skip(1).step_by(2).filter(|path| path.ends_with(".rs")).collect();
+        let tests: Vec<&str> =
+            held.split('`').skip(1).step_by(2).filter(|path| path.split('.').next_back() == Some("rs")).collect();
         assert!(excused || !tests.is_empty(), "{id} names no test and gives no reason");
         for test in tests {
             assert!(Path::new(test).is_file(), "{id} names {test}, which does not exist");

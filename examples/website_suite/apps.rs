@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use starter::clock::Clock;
 use starter::database::Database;
 use starter::seal::SealRing;
-use starter::session::{Answers, AntiCsrf, NoTokenProvider, Sessions, Settings};
+use starter::session::{AntiCsrf, ErrorResponses, NoTokenProvider, Sessions, Settings};
 use tempfile::TempDir;
 
 /// Where pages come from, and an API of the same origin.
@@ -121,7 +121,7 @@ struct SetupSt {
 /// The suite's server answers a missing session with an empty object.
 struct EmptyUnauthorised;
 
-impl Answers for EmptyUnauthorised {
+impl ErrorResponses for EmptyUnauthorised {
     fn unauthorised(&self) -> HttpResponse {
         HttpResponse::Unauthorized().json(serde_json::Map::new())
     }
@@ -202,7 +202,7 @@ impl Known {
         settings.anti_csrf = Some(if has_tokens { AntiCsrf::ViaToken } else { AntiCsrf::None });
         settings.expose_access_token = flags.enable_jwt == Some(true);
         settings.refuse_duplicate_cookies = true;
-        settings.answers = Arc::new(EmptyUnauthorised);
+        settings.error_responses = Arc::new(EmptyUnauthorised);
         let sessions =
             Sessions::open(settings, self.database.clone(), Clock::system(), Arc::new(NoTokenProvider)).await;
         sessions.map_err(ErrorInternalServerError)

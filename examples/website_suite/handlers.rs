@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use starter::clock::{Clock, Timestamp};
 use starter::session::{
-    Error, NewSession, Refused, Requirements, RevokeReason, Sessions, SignedIn, UserId, Validator, Version,
+    ClaimCheck, Error, NewSession, Refused, Requirements, RevokeReason, Sessions, SignedIn, TokenFormat, UserId,
+    Validator, Version,
 };
 
 use crate::apps::{Active, Apps};
@@ -73,7 +74,8 @@ async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<Ht
     let user = user(&login.user).map_err(refuse)?;
     let front = json!({ "uid": login.user, "ate": Clock::system().now().millis() + 3_600_000, "up": login.payload });
     let new = NewSession { payload: login.payload, ..NewSession::of(user) };
-    let issued = sessions.issue_as(new, false, Version::Two).await.map_err(refuse)?;
+    let issued =
+        sessions.issue_as(new, TokenFormat { with_anti_csrf: false, version: Version::Two }).await.map_err(refuse)?;
     let refresh = issued.refresh.as_ref().map(|refresh| refresh.token.expose_secret()).unwrap_or_default();
     Ok(HttpResponse::Ok()
         .insert_header(("st-access-token", issued.access.expose_secret()))
@@ -131,7 +133,7 @@ fn replacing(old: &Map<String, Value>, new: Map<String, Value>) -> Map<String, V
 
 /// A route whose validator is never content.
 async fn claims_error(request: HttpRequest, sessions: Data<Sessions>) -> Result<HttpResponse, Refused> {
-    let requirements = Requirements { validators: Some(vec![Arc::new(Failing)]), ..Requirements::default() };
+    let requirements = Requirements { claims: ClaimCheck::Only(vec![Arc::new(Failing)]), ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
     found.ok_or_else(|| sessions.refuse(Error::Missing))?;
     Ok(HttpResponse::Ok().json(Map::new()))

@@ -54,7 +54,7 @@ impl Accounts {
             let changed = users.change_password(&authenticated, new).await;
             sessions.revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged).await;
             match changed {
-                Ok(true) => this.services.notify(&authenticated.user.email, &Occasion::PasswordChanged).await,
+                Ok(true) => this.services.notify(authenticated.user.email.as_ref(), &Occasion::PasswordChanged).await,
                 Ok(false) => return Err(Error::ChangedMeanwhile),
                 Err(error) => {
                     if let users::Error::Unsettled { hash, .. } = &error {
@@ -75,7 +75,7 @@ impl Accounts {
                 .sessions
                 .revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged)
                 .await;
-            self.services.notify(&email, &Occasion::PasswordChanged).await;
+            self.services.notify(Some(&email), &Occasion::PasswordChanged).await;
         }
     }
 
@@ -94,7 +94,7 @@ impl Accounts {
         let AccountServices { users, throttle, outbox, .. } = &self.services;
         let new = Email::parse(new).ok_or(Error::BadEmail)?;
         let authenticated = self.authenticate(session, client, &current).await?;
-        if authenticated.user.email == new {
+        if authenticated.user.email.as_ref() == Some(&new) {
             return Err(Error::SameEmail);
         }
         let _counted = throttle.admit(Action::AskForMail, client).await?;
@@ -133,7 +133,7 @@ impl Accounts {
         let changing = async move {
             let change = services.users.change_email(&token).await?;
             if let EmailChange::Done(used) = &change {
-                services.notify(&used.email, &Occasion::EmailChanged).await;
+                services.notify(used.email.as_ref(), &Occasion::EmailChanged).await;
             }
             Ok(change)
         };
@@ -154,7 +154,7 @@ impl Accounts {
             services.sessions.revoke_all(session.user(), RevokeReason::AccountDeleted).await?;
             deleted?;
             session.revoke().await?;
-            services.notify(&authenticated.user.email, &Occasion::AccountDeleted).await;
+            services.notify(authenticated.user.email.as_ref(), &Occasion::AccountDeleted).await;
             Ok(())
         };
         tokio::spawn(deleting).await?
@@ -170,7 +170,8 @@ impl Accounts {
         let AccountServices { users, throttle, .. } = &self.services;
         let id = document_id(session)?;
         let contact = users.contact(&id).await?.ok_or(session::Error::Missing)?;
-        let attempt = throttle.admit(Action::Password(contact.email.as_str()), client).await?;
+        let account = contact.email.as_ref().map_or(id.as_str(), Email::as_str);
+        let attempt = throttle.admit(Action::Password(account), client).await?;
         let authenticated = users.check_password(&id, current).await?.ok_or(Error::WrongPassword)?;
         throttle.succeeded(attempt).await;
         Ok(authenticated)

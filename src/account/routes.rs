@@ -11,7 +11,7 @@ use crate::http::json_body::Body;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::session;
-use crate::session::{Requirements, Sessions, SignedIn};
+use crate::session::{ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn};
 use crate::throttle::Client;
 
 /// Below `/api`. Claims are not checked: a user whose address is not verified yet may correct it or delete the account.
@@ -111,7 +111,8 @@ impl FromRequest for UserIgnoringClaims {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
         Box::pin(async move {
-            let requirements = Requirements { check_database: true, anti_csrf: None, validators: Some(Vec::new()) };
+            let requirements =
+                Requirements { session: SessionCheck::Database, claims: ClaimCheck::Skip, ..Requirements::default() };
             let sessions = sessions.ok_or(session::Error::Missing)?;
             Ok(Self(sessions.get_session(&request, &requirements).await?.ok_or(session::Error::Missing)?))
         })

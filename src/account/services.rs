@@ -78,7 +78,9 @@ impl From<Error> for Problem {
 
 impl AccountServices {
     /// Sends a notice about a change that has been made. A failure is logged only: it does not undo the change.
-    pub async fn notify(&self, to: &Email, notice: &Occasion) {
+    /// Without an address nothing is sent.
+    pub async fn notify(&self, to: Option<&Email>, notice: &Occasion) {
+        let Some(to) = to else { return };
         if let Err(error) = self.outbox.put(to.as_str(), notice).await {
             tracing::error!(%error, "a user is not notified of a change to their account");
         }

@@ -1,6 +1,6 @@
-//! Many entries of an import beside each other: who can come, and what is wrong with the others.
+//! The entries of an import, checked one by one and against each other.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fauna_client::DocumentId;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::admin::{Error, entry};
 use crate::clock::Timestamp;
-use crate::users::{Import, ImportedPassword};
+use crate::users::{Email, ExistingUser, Import, ImportedPassword};
 
 const ENTRIES_MAX: usize = 10_000;
 /// How many of them may bring a password instead of a hash: each costs as much as a sign-up.
@@ -21,7 +21,7 @@ pub struct EntryProblem {
     pub errors: Vec<String>,
 }
 
-/// An entry that has not been judged; nothing where the line was no JSON.
+/// An entry that has not been checked; `None` for a line that is no JSON.
 pub type Entry = Option<Value>;
 
 /// The entries of a request: `{"users": […]}`.
@@ -65,7 +65,7 @@ fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
 /// Entries that were looked at one by one and beside each other.
 pub struct Judged {
     /// Those with which nothing is wrong so far, and which they are, counted from 0.
-    people: Vec<(usize, Import)>,
+    imports: Vec<(usize, Import)>,
     problems: BTreeMap<usize, Vec<String>>,
 }
 
@@ -77,19 +77,19 @@ impl Judged {
         if entries.len() > ENTRIES_MAX {
             return Err(Error::Malformed("You can only add 10000 users at a time."));
         }
-        let mut judged = Self { people: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
+        let mut judged = Self { imports: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
         let mut seen = Seen::default();
         for (index, entry) in entries.into_iter().enumerate() {
             let mut errors = Vec::new();
-            let person = if let Some(entry) = entry {
-                entry::person(&entry, now, &mut errors)
+            let import = if let Some(entry) = entry {
+                entry::read(&entry, now, &mut errors)
             } else {
                 errors.push("this is not JSON".to_owned());
                 None
             };
-            if let Some(person) = person {
-                seen.take(&person, &mut errors);
-                judged.people.push((index, person));
+            if let Some(import) = import {
+                seen.take(&import, &mut errors);
+                judged.imports.push((index, import));
             }
             if !errors.is_empty() {
                 judged.problems.insert(index, errors);
@@ -100,33 +100,43 @@ impl Judged {
 
     /// The addresses of those who can be read.
     pub fn emails(&self) -> Vec<&str> {
-        self.people.iter().map(|(_, person)| person.email.as_str()).collect()
+        self.imports.iter().map(|(_, import)| import.email.as_str()).collect()
     }
 
     /// The ids that they bring.
     pub fn ids(&self) -> Vec<&DocumentId> {
-        self.people.iter().filter_map(|(_, person)| person.id.as_ref()).collect()
+        self.imports.iter().filter_map(|(_, import)| import.id.as_ref()).collect()
     }
 
-    /// Notes who is here already, by these addresses and ids.
-    pub fn note_taken(&mut self, emails: &[String], ids: &[DocumentId]) {
+    /// Compares with the users that exist. An entry with the id of a document that has the same address and no secret adopts it.
+    pub fn note_existing(&mut self, emails: &[String], existing: &[ExistingUser]) {
         let emails: HashSet<&str> = emails.iter().map(String::as_str).collect();
-        let ids: HashSet<&str> = ids.iter().map(DocumentId::as_str).collect();
-        for (index, person) in &self.people {
+        let existing: HashMap<&str, &ExistingUser> = existing.iter().map(|user| (user.id.as_str(), user)).collect();
+        for (index, import) in &mut self.imports {
             let mut note = |error: &str| self.problems.entry(*index).or_default().push(error.to_owned());
-            if emails.contains(person.email.as_str()) {
+            let same_id = import.id.as_ref().and_then(|id| existing.get(id.as_str()));
+            let has_same_email = |user: &ExistingUser| {
+                user.email.as_deref().and_then(Email::parse).is_some_and(|email| email == import.email)
+            };
+            import.adopts = same_id.is_some_and(|user| !user.has_secret && has_same_email(user));
+            if import.adopts {
+                continue;
+            }
+            if emails.contains(import.email.as_str()) {
                 note("a user with this email already exists");
             }
-            if person.id.as_ref().is_some_and(|id| ids.contains(id.as_str())) {
-                note("a user with this externalUserId already exists");
+            match same_id {
+                Some(user) if user.has_secret => note("a user with this externalUserId already exists"),
+                Some(_) => note("the existing user with this externalUserId has another email"),
+                None => {}
             }
         }
     }
 
-    /// Everybody, where nothing is wrong with anybody.
-    pub fn people(self) -> Result<Vec<Import>, Error> {
+    /// All entries in their order, if nothing is wrong with any of them.
+    pub fn imports(self) -> Result<Vec<Import>, Error> {
         if self.problems.is_empty() {
-            return Ok(self.people.into_iter().map(|(_, person)| person).collect());
+            return Ok(self.imports.into_iter().map(|(_, import)| import).collect());
         }
         let problems = self.problems.into_iter().map(|(index, errors)| EntryProblem { index, errors });
         Err(Error::Import(problems.collect()))
@@ -142,14 +152,14 @@ struct Seen {
 
 impl Seen {
     /// One more entry; what others had before is wrong with this one.
-    fn take(&mut self, person: &Import, errors: &mut Vec<String>) {
-        if !self.emails.insert(person.email.as_str().to_owned()) {
+    fn take(&mut self, import: &Import, errors: &mut Vec<String>) {
+        if !self.emails.insert(import.email.as_str().to_owned()) {
             errors.push("another entry has the same email".to_owned());
         }
-        if entry::elsewhere(person).is_some_and(|id| !self.ids.insert(id.to_owned())) {
+        if entry::elsewhere(import).is_some_and(|id| !self.ids.insert(id.to_owned())) {
             errors.push("another entry has the same externalUserId".to_owned());
         }
-        self.plain += usize::from(matches!(person.password, ImportedPassword::Plain(_)));
+        self.plain += usize::from(matches!(import.password, ImportedPassword::Plain(_)));
         if self.plain > PLAIN_MAX {
             errors.push(format!("at most {PLAIN_MAX} users with plainTextPassword at a time"));
         }
@@ -175,7 +185,7 @@ mod tests {
     }
 
     fn parse(body: &Value) -> Result<Vec<Import>, Error> {
-        Judged::new(of_body(body.to_string().as_bytes())?, NOW)?.people()
+        Judged::new(of_body(body.to_string().as_bytes())?, NOW)?.imports()
     }
 
     fn problems(entries: &[Value]) -> Vec<(usize, usize)> {
@@ -190,8 +200,8 @@ mod tests {
 
     #[test]
     fn an_entry_of_the_official_form_is_taken() {
-        let people = parse(&json!({"users": [entry(&[])]})).unwrap();
-        let [ada] = people.as_slice() else { panic!("one entry") };
+        let imports = parse(&json!({"users": [entry(&[])]})).unwrap();
+        let [ada] = imports.as_slice() else { panic!("one entry") };
         assert_eq!((ada.email.as_str(), ada.name.as_deref(), ada.is_verified), ("ada@example.com", Some("Ada"), true));
         assert_eq!((ada.joined_at.millis(), ada.id.as_ref().map(DocumentId::as_str)), (1_672_531_199_000, Some("42")));
     }

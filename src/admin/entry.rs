@@ -20,7 +20,7 @@ const NO_TOTP: &str = "Second factors are not supported here: leave totpDevices 
 const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, or public in it alone.";
 
 /// One entry; what is wrong with it is added to `errors`.
-pub fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
+pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
     refuse_what_is_not_here(entry, errors);
     let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
     let Some([method]) = methods else {
@@ -57,10 +57,11 @@ pub fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option
             None
         }
     });
-    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX || name.contains(char::is_control)) {
-        errors.push(format!(
-            "userMetadata.name must be at most {NAME_CHARS_MAX} characters, none of them control characters"
-        ));
+    if name.as_ref().is_some_and(|name| {
+        name.chars().count() > NAME_CHARS_MAX
+            || name.contains(|c: char| c.is_control() || users::is_refused_in_names(c))
+    }) {
+        errors.push(format!("userMetadata.name must be at most {NAME_CHARS_MAX} characters, none of them invisible"));
     }
     let external = external_id(entry, errors);
     let id = external.and_then(DocumentId::parse);
@@ -71,7 +72,7 @@ pub fn person(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option
         return None;
     }
     let (email, joined_at, password, is_verified) = (email?, joined_at?, password?, is_verified?);
-    Some(Import { id, email, name, joined_at, password, is_verified, profile })
+    Some(Import { id, email, name, joined_at, password, adopts: false, is_verified, profile })
 }
 
 /// Notes what an entry brings that nothing here knows, so that nobody believes it was taken over.
@@ -121,6 +122,10 @@ fn external_id<'e>(entry: &'e Value, errors: &mut Vec<String>) -> Option<&'e str
 
 fn password(method: &Value) -> Result<ImportedPassword, String> {
     let text = |name| method.get(name).and_then(Value::as_str);
+    // As exports show a user who has not set a password yet; SuperTokens has no such entries.
+    if method.get("passwordHash") == Some(&Value::Null) && method.get("plainTextPassword").is_none() {
+        return Ok(ImportedPassword::None);
+    }
     match (text("passwordHash"), text("plainTextPassword")) {
         (Some(hash), None) => {
             let hash = hash.trim();
@@ -141,24 +146,26 @@ fn password(method: &Value) -> Result<ImportedPassword, String> {
 /// A user as an entry, on a line of its own.
 pub fn line(export: &Export) -> String {
     let Export { user, profile, password_hash } = export;
-    let algorithm = if password_hash.starts_with("$2") { "bcrypt" } else { "argon2" };
+    let is_bcrypt = |hash: &String| hash.starts_with("$2");
+    let algorithm = password_hash.as_ref().map(|hash| if is_bcrypt(hash) { "bcrypt" } else { "argon2" });
     let method = json!({
         "recipeId": "emailpassword",
         "tenantIds": ["public"],
-        "email": user.email.as_str(),
+        "email": user.email.as_ref().map(Email::as_str),
         "isVerified": user.email_verified,
         "isPrimary": false,
-        "timeJoinedInMSSinceEpoch": user.joined_at.millis(),
+        "timeJoinedInMSSinceEpoch": user.joined_at.map(Timestamp::millis),
         "passwordHash": password_hash,
         "hashingAlgorithm": algorithm,
     });
-    let mut metadata = Map::from_iter([("name".to_owned(), user.name.as_str().into())]);
+    let name = user.name.as_deref().map(|name| ("name".to_owned(), Value::from(name)));
+    let mut metadata = Map::from_iter(name);
     metadata.extend(profile.clone());
     format!("{}\n", json!({"externalUserId": user.id.as_str(), "userMetadata": metadata, "loginMethods": [method]}))
 }
 
 /// The id that somebody brings, whether it can be one here or not.
-pub fn elsewhere(person: &Import) -> Option<&str> {
-    let kept = || person.profile.get(EXTERNAL_ID).and_then(Value::as_str);
-    person.id.as_ref().map(DocumentId::as_str).or_else(kept)
+pub fn elsewhere(import: &Import) -> Option<&str> {
+    let kept = || import.profile.get(EXTERNAL_ID).and_then(Value::as_str);
+    import.id.as_ref().map(DocumentId::as_str).or_else(kept)
 }

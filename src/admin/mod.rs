@@ -78,6 +78,16 @@ pub enum Error {
     Session(#[from] session::Error),
 }
 
+/// What an import did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ImportReport {
+    /// How many entries there were; all of them are users now.
+    pub imported: usize,
+    /// Entries, counted from 0, whose `externalUserId` is a document that existed and had no password yet: the document is
+    /// unchanged and can now sign in.
+    pub adopted: Vec<usize>,
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
@@ -129,7 +139,7 @@ impl Admin {
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let (id, user) = DocumentId::parse(id).zip(UserId::parse(id)).ok_or(Error::NoUser)?;
         let this = self.clone();
-        // Carried through even if the client goes away: an account that is half deleted is of no use to anybody.
+        // A task of its own: a client that disconnects must not stop this halfway.
         let deleting = async move {
             this.sessions.revoke_all(&user, RevokeReason::AccountDeleted).await?;
             let was_there = this.users.delete(&id).await;
@@ -139,27 +149,29 @@ impl Admin {
         tokio::spawn(deleting).await.map_err(session::Error::Task)?
     }
 
-    /// Imports all users of a request in the form of SuperTokens' bulk import, or none. How many that were.
-    pub async fn import_body(&self, body: &[u8]) -> Result<usize, Error> {
+    /// Imports all users of a request body in the form of SuperTokens' bulk import, or none.
+    pub async fn import_body(&self, body: &[u8]) -> Result<ImportReport, Error> {
         self.import(bulk::of_body(body)?).await
     }
 
-    pub async fn import_file(&self, text: &str) -> Result<usize, Error> {
+    /// As [`Admin::import_body`] for the text of a file, which may also be an export: one entry per line.
+    pub async fn import_file(&self, text: &str) -> Result<ImportReport, Error> {
         self.import(bulk::of_file(text)?).await
     }
 
-    /// Imports everybody, or nobody where anything is wrong with anybody.
-    async fn import(&self, entries: Vec<bulk::Entry>) -> Result<usize, Error> {
+    async fn import(&self, entries: Vec<bulk::Entry>) -> Result<ImportReport, Error> {
         let mut judged = Judged::new(entries, self.clock.now())?;
         let emails = self.users.taken_emails(&judged.emails()).await?;
-        let ids = self.users.taken_ids(&judged.ids()).await?;
-        judged.note_taken(&emails, &ids);
-        let people = judged.people()?;
-        let (count, users) = (people.len(), self.users.clone());
-        // A client that goes away is not told what became of it; so it is carried through.
-        let imported = tokio::spawn(async move { users.import(people).await });
+        let existing = self.users.existing(&judged.ids()).await?;
+        judged.note_existing(&emails, &existing);
+        let imports = judged.imports()?;
+        let adopted = imports.iter().enumerate().filter(|(_, import)| import.adopts).map(|(index, _)| index).collect();
+        let report = ImportReport { imported: imports.len(), adopted };
+        // A task of its own: a client that disconnects must not stop this halfway.
+        let users = self.users.clone();
+        let imported = tokio::spawn(async move { users.import(imports).await });
         match imported.await.map_err(session::Error::Task)?? {
-            Imported::All => Ok(count),
+            Imported::All => Ok(report),
             Imported::Taken => Err(Error::TakenMeanwhile),
             Imported::TooLarge => Err(Error::TooLarge),
             Imported::Unknown => Err(Error::Unknown),
@@ -168,7 +180,7 @@ impl Admin {
 
     /// The next part of an export, one JSON object a line, each as an import takes it; and where it goes on.
     pub async fn export(&self, after: Option<&Cursor>) -> Result<(String, Option<Cursor>), Error> {
-        let (people, next) = self.users.export(EXPORT_SIZE, after).await?;
-        Ok((people.iter().map(entry::line).collect(), next))
+        let (users, next) = self.users.export(EXPORT_SIZE, after).await?;
+        Ok((users.iter().map(entry::line).collect(), next))
     }
 }

@@ -42,6 +42,7 @@ pub fn routes(api: &mut Routes<'_>) {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct PartQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
@@ -51,6 +52,7 @@ struct PartQuery {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EmailQuery {
     email: String,
 }
@@ -93,7 +95,13 @@ async fn import(
 ) -> Result<(Json<Value>, StatusCode), Problem> {
     let body = body.map_err(|_unread| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))?;
     match admin.import_body(&body).await {
-        Ok(count) => Ok((Json(json!({"status": "OK", "imported": count})), StatusCode::OK)),
+        Ok(report) => {
+            let mut answer = json!({"status": "OK", "imported": report.imported});
+            if let (false, Some(answer)) = (report.adopted.is_empty(), answer.as_object_mut()) {
+                answer.insert("adopted".to_owned(), report.adopted.into());
+            }
+            Ok((Json(answer), StatusCode::OK))
+        }
         Err(Error::Import(problems)) => {
             let message = Error::Import(Vec::new()).to_string();
             let answer = json!({"message": message, "error": message, "users": problems});

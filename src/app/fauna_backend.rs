@@ -1,7 +1,7 @@
-//! Where Fauna is: the endpoint inside this binary, or a node somewhere else, and the key to ask it with.
+//! Connects to Fauna: the embedded endpoint, or a node elsewhere.
 //!
-//! Both are reached over HTTP with the same client and get the same schema. The application itself never holds more than
-//! a key of the role `backend`; the root key of the embedded endpoint is used here and forgotten.
+//! Both are reached over HTTP with the same client and have the same schema. The application only keeps a key of the role
+//! `backend`; the root key of the embedded endpoint is used here and then dropped.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 #[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
+use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
 use crate::config;
@@ -20,21 +21,19 @@ use crate::config::Config;
 use crate::demo::FaunaSwitch;
 use crate::feature::Feature;
 
-/// A query that takes longer is given up; the server is told to give up a little earlier.
+/// Queries that take longer are given up; Fauna is told to give up a little earlier.
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
-/// The file in the data directory that keeps the application's key at the embedded endpoint.
+/// File in the data directory with the application's key for the embedded endpoint.
 const APP_KEY: &str = "embedded-fauna-app-key";
-/// The file there that keeps the root key of that endpoint.
+/// File in the data directory with the root key of the embedded endpoint.
 #[cfg(feature = "embedded-fauna")]
 const ROOT_KEY: &str = "embedded-fauna-root-key";
 
-/// The Fauna of this application.
 pub struct FaunaBackend {
     /// `http://host:port`.
     pub endpoint: String,
-    /// The application's own key at that endpoint.
     pub app: AsApp,
-    /// The endpoint, if it is ours to stop.
+    /// The embedded endpoint, if this process runs it.
     #[cfg(feature = "embedded-fauna")]
     pub running: Option<EmbeddedFauna>,
 }
@@ -49,11 +48,21 @@ struct Embedded<'a> {
     root_key: Option<SecretString>,
 }
 
-/// Reaches the Fauna that is configured, starting the embedded one if it is that.
+/// Connects to the configured Fauna, starting the embedded one if that is configured.
 pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     match &config.fauna {
         config::Fauna::Remote { endpoint, secret } => {
             let app = AsApp::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+            match app.check().await {
+                Ok(()) => {}
+                Err(fauna::Error::Unauthorized) => {
+                    return Err(Error::Setting(format!(
+                        "FAUNA_SECRET: Fauna at {endpoint} does not know this key; `schema apply` prints one for the application"
+                    )));
+                }
+                // A node that does not answer now may do so later; `/ready` says so until then.
+                Err(error) => tracing::warn!("FAUNA_ENDPOINT={endpoint}: {error}"),
+            }
             Ok(FaunaBackend {
                 endpoint: endpoint.clone(),
                 app,
@@ -68,8 +77,8 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
     }
 }
 
-/// Reaches the Fauna that is configured beside a site that may be running: then its embedded endpoint is asked, not started
-/// a second time on the same file.
+/// Connects beside a site that may be running: if it is, its embedded endpoint is used instead of starting a second one on
+/// the same file.
 pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     if let config::Fauna::Embedded { listen, .. } = &config.fauna
         && let Some(secret) = kept_app_key(&config.data_dir)?
@@ -164,7 +173,9 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
 async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
     let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
-    let declared = [crate::users::schema(users)].into_iter().chain(features.iter().map(|feature| (feature.schema)()));
+    let declared = [crate::users::schema(&user_layout(config)?)]
+        .into_iter()
+        .chain(features.iter().map(|feature| (feature.schema)()));
     Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
 }
 

@@ -1,6 +1,6 @@
-//! Wires the rooms: the only module that knows them all.
+//! Builds all services and starts the server: the only module that knows all others.
 //!
-//! [`start`] builds every handle once, opens each prefix once and serves; [`Site`] is the same for `main` and for tests.
+//! [`start`] is what both `main` and the tests call.
 
 mod accounts;
 mod doctor;
@@ -36,22 +36,16 @@ pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
 pub use users_command::{UsersCommand, users};
 
-/// A site that runs.
+/// A running site.
 pub struct Site {
-    /// Where it listens.
     address: SocketAddr,
-    /// Where its Fauna is.
     fauna_endpoint: String,
     routes: RouteTable,
-    /// Stops the server.
     server: ServerHandle,
-    /// The server, until it has stopped.
+    /// Ends when the server has stopped.
     served: actix_rt::task::JoinHandle<io::Result<()>>,
-    /// Collects Fauna tokens in the background.
     collector: fauna_tokens::Collector,
-    /// Delivers mail in the background.
     courier: actix_rt::task::JoinHandle<()>,
-    /// Deletes expired sessions in the background.
     sweeper: actix_rt::task::JoinHandle<()>,
     monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
@@ -62,42 +56,33 @@ pub struct Site {
 /// Why a site did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What a setting asks for cannot be had: a port is taken, a file cannot be written, a database refuses.
+    /// A setting cannot be used: a port is taken, a file cannot be written, a database refuses.
     #[error("{0}")]
     Setting(String),
-    /// A file, or the server.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Fauna.
     #[error("Fauna: {0}")]
     Fauna(#[from] fauna::Error),
-    /// The embedded Fauna is configured, but not part of this build.
     #[cfg(not(feature = "embedded-fauna"))]
     #[error("FAUNA_ENDPOINT: must be set, this binary was built without the embedded Fauna")]
     NoEmbeddedFauna,
-    /// `schema apply` without an endpoint.
     #[error(
         "FAUNA_ENDPOINT and FAUNA_SECRET: must name a FaunaDB node and an admin key; the embedded one needs no set-up"
     )]
     NoEndpoint,
-    /// The threads that hash passwords.
     #[error("users: {0}")]
     Users(#[from] users::Error),
-    /// Entries of an import are not as they must be.
     #[error("{}", users_command::entry_problems(.0))]
     Import(Vec<admin::EntryProblem>),
-    /// Administration.
     #[error("{0}")]
     Admin(#[from] admin::Error),
-    /// Mail.
     #[error("mail: {0}")]
     Mail(#[from] mail::Error),
-    /// Sessions.
     #[error("sessions: {0}")]
     Session(#[from] session::Error),
 }
 
-/// Builds everything and begins to serve.
+/// Starts a site.
 ///
 /// # Errors
 /// A port is taken, a file cannot be written, a database or Fauna does not answer.
@@ -105,7 +90,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Site, Error> {
     start_with(config, clock, SiteExtensions::default()).await
 }
 
-/// The same with something of your own.
+/// Starts a site with additions of your own.
 ///
 /// # Errors
 /// As [`start`].
@@ -148,7 +133,6 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
 }
 
 impl Site {
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -163,7 +147,7 @@ impl Site {
         }
     }
 
-    /// Where its Fauna is, `http://host:port`.
+    /// `http://host:port`
     pub fn fauna_endpoint(&self) -> &str {
         &self.fauna_endpoint
     }
@@ -176,7 +160,7 @@ impl Site {
     /// Serves until the process is told to stop, then finishes what is under way.
     ///
     /// # Errors
-    /// The server could not go on.
+    /// The server failed.
     pub async fn run_until_stopped(self) -> Result<(), io::Error> {
         let served = self.served.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.collector.stop().await;
@@ -195,7 +179,7 @@ impl Site {
         served
     }
 
-    /// Stops it, letting requests under way finish.
+    /// Stops the site after requests in progress have finished.
     pub async fn stop(self) {
         self.server.stop(true).await;
         if let Err(error) = self.run_until_stopped().await {

@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
-use crate::users::{Hasher, Users};
+use crate::users::{Hasher, UserLayout, Users};
 use crate::{demo, fauna_tokens, pages, users};
 
 /// Thousands of users in one request take longer than other requests may.
@@ -70,8 +70,8 @@ impl AppState {
         let Foundations { clock, address, fauna, database, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
-        let (collection, deletion_hooks) = (&config.users_collection, features::deletion_hooks(&features));
-        let users = Users::new(app.clone(), collection, Hasher::new()?, deletion_hooks, clock.clone());
+        let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
+        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone());
         let mut settings = session_settings::from_config(config, address)?;
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
@@ -79,7 +79,12 @@ impl AppState {
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
             .map_err(io::Error::other)?;
-        let trusted = Trusted { slow_path: IMPORT_PATH, others: config.website.allowed_origins.clone(), ..trusted };
+        let trusted = Trusted {
+            others: config.website.allowed_origins.clone(),
+            supertokens_path: config.session.api_base_path.clone(),
+            slow_path: IMPORT_PATH,
+            ..trusted
+        };
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
@@ -154,6 +159,20 @@ impl AppState {
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
+}
+
+/// Where users are in Fauna.
+///
+/// # Errors
+/// `USERS_EMAIL_FIELD` cannot be a field.
+pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
+    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
+    layout.ok_or_else(|| {
+        Error::Setting(
+            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
+                .to_owned(),
+        )
+    })
 }
 
 fn page_settings(config: &Config, fauna_for_browsers: Option<&str>) -> pages::Settings {

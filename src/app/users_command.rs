@@ -103,7 +103,12 @@ fn read(file: &Path) -> Result<String, Error> {
 
 async fn import(admin: &Admin, file: &Path, text: &str, out: &mut dyn Write) -> Result<(), Error> {
     match admin.import_file(text).await {
-        Ok(count) => Ok(writeln!(out, "{count} users imported")?),
+        Ok(report) if report.adopted.is_empty() => Ok(writeln!(out, "{} users imported", report.imported)?),
+        Ok(report) => {
+            let adopted: Vec<String> = report.adopted.iter().map(usize::to_string).collect();
+            let (all, which) = (report.imported, adopted.join(", "));
+            Ok(writeln!(out, "{all} users imported; entries that adopted an existing user: {which} (the first is 0)")?)
+        }
         Err(admin::Error::Import(problems)) => Err(Error::Import(problems)),
         Err(error) => Err(Error::Setting(format!("{}: {error}", file.display()))),
     }

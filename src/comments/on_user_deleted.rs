@@ -1,4 +1,4 @@
-//! What happens to comments and likes when an account is deleted (design section 6).
+//! What happens to comments and likes when an account is deleted.
 //!
 //! Likes are taken back; comments stay without author, or go as well. It is done by a stored function in the very
 //! transaction that deletes the account, some at a time: the app's own key may call it and touches no comment itself.

@@ -35,6 +35,7 @@ pub fn seed_routes(root: &mut Routes<'_>) {
 
 /// Which part of the list is asked for.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PartQuery {
     /// How many comments.
     limit: Option<i64>,

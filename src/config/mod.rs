@@ -43,6 +43,8 @@ pub struct Config {
     pub fauna: Fauna,
     /// Name of the Fauna collection of users.
     pub users_collection: String,
+    /// Field of a user's document that holds the e-mail address, or a path such as `contact.email`.
+    pub users_email_field: String,
     /// Keys that encrypt secrets in SQL. The first one encrypts, all decrypt. Empty: a key is generated and kept in
     /// [`Config::data_dir`].
     pub seal_keys: Vec<SealKey>,
@@ -143,6 +145,7 @@ impl Config {
             database_url: database_url(&mut read),
             fauna: fauna(&mut read),
             users_collection: users_collection(&mut read),
+            users_email_field: read.text("USERS_EMAIL_FIELD", "email"),
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             demo: read.flag("DEMO", true),

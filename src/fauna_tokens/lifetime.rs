@@ -1,4 +1,4 @@
-//! How long a Fauna token lives: exactly as long as the access token it was minted with can be used (design section 5).
+//! How long a Fauna token lives: exactly as long as the access token it was issued with can be used (design section 5).
 
 use std::time::Duration;
 
@@ -6,20 +6,19 @@ use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
 
-/// What the ledger says about a token.
+/// A row of the ledger.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// Its document in Fauna.
+    /// Id of its document in Fauna.
     pub id: DocumentId,
-    /// Its session.
+    /// Handle of its session.
     pub handle: String,
-    /// Whose it is.
     pub user: String,
-    /// Lineage of the refresh token that was handed out with it.
+    /// Lineage of the refresh token that was issued with it.
     pub lineage: String,
-    /// Lineage of the refresh token that was effective then; none for the first one of a session.
+    /// Lineage of the refresh token that was effective then; none for the first token of a session.
     pub parent: Option<String>,
-    /// Whether the session's transaction has confirmed it.
+    /// Whether the transaction that stored the session's new tokens has committed.
     pub confirmed: bool,
     /// See [`crate::events::fingerprint`]; none where it is not confirmed, or was confirmed by an older version.
     pub fingerprint: Option<String>,
@@ -29,18 +28,18 @@ pub struct Token {
     pub expires_at: Timestamp,
 }
 
-/// What the session's row says.
+/// The rotation state of a session.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Lineage of the effective refresh token.
     pub current: String,
-    /// Of the one before, and when it stopped being effective.
+    /// Lineage of the one before, and when that stopped being effective.
     pub previous: Option<(String, Timestamp)>,
     /// When the session ends by itself.
     pub expires_at: Timestamp,
 }
 
-/// Which refresh tokens an access token, and the Fauna token minted with it, descend from.
+/// Which refresh tokens an access token, and the Fauna token issued with it, descend from.
 #[derive(Clone, Copy, Debug)]
 pub struct Descent<'a> {
     /// Lineage of the refresh token that was handed out with it.
@@ -56,7 +55,7 @@ impl Token {
     }
 }
 
-/// Whether a token of that descent may still be used. Pure; once it says no it never says yes again.
+/// Whether a token of that descent may still be used. Once it is false it stays false.
 pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, now: Timestamp) -> bool {
     let Some(session) = session.filter(|session| now < session.expires_at) else { return false };
     let belongs_to = |lineage: &str| token.lineage == lineage || token.parent == Some(lineage);
@@ -65,25 +64,24 @@ pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, n
         || session.previous.as_ref().is_some_and(|(lineage, stopped)| now < stopped.after(grace) && belongs_to(lineage))
 }
 
-/// What is to be done with a token now.
+/// What the sweeper does with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Nothing.
+pub enum Action {
     Keep,
-    /// It is deleted in Fauna.
-    Collect,
-    /// Nobody has confirmed it and nobody will, but it may exist, or still come into being.
-    Bury,
+    /// Delete it in Fauna, then its row.
+    Delete,
+    /// It was never confirmed, but it may exist in Fauna or still be created by a late request: delete it, and occupy its id.
+    BlockId,
 }
 
-/// What is to be done with a token. `patience` is how long a request that mints may take.
-pub fn fate(token: &Token, live: bool, patience: Duration, now: Timestamp) -> Fate {
+/// `issue_timeout` is how long a request that issues a token may take.
+pub fn action(token: &Token, live: bool, issue_timeout: Duration, now: Timestamp) -> Action {
     match (token.confirmed, live) {
-        (true, false) => Fate::Collect,
+        (true, false) => Action::Delete,
         // Its access token has ended: it is of no use, and Fauna has let it end.
-        (true, true) if token.expires_at <= now => Fate::Collect,
-        (false, _) if token.created_at.after(patience) <= now => Fate::Bury,
-        (true, true) | (false, _) => Fate::Keep,
+        (true, true) if token.expires_at <= now => Action::Delete,
+        (false, _) if token.created_at.after(issue_timeout) <= now => Action::BlockId,
+        (true, true) | (false, _) => Action::Keep,
     }
 }
 
@@ -144,19 +142,19 @@ mod tests {
 
     #[test]
     fn what_was_not_confirmed_in_time_is_buried() {
-        let patience = Duration::from_secs(10);
+        let issue_timeout = Duration::from_secs(10);
         let unconfirmed = Token { confirmed: false, ..token("a", "") };
         for (what, token, live, now, expected) in [
-            ("in use", &token("a", ""), true, 50, Fate::Keep),
-            ("dead", &token("a", ""), false, 1, Fate::Collect),
-            ("in use for the last time", &token("a", ""), true, 499, Fate::Keep),
-            ("expired, though its session goes on", &token("a", ""), true, 500, Fate::Collect),
-            ("being minted for a session not yet there", &unconfirmed, false, 9, Fate::Keep),
-            ("being minted for a refresh", &unconfirmed, true, 9, Fate::Keep),
-            ("never confirmed", &unconfirmed, false, 10, Fate::Bury),
-            ("never confirmed, though its parent is effective", &unconfirmed, true, 10, Fate::Bury),
+            ("in use", &token("a", ""), true, 50, Action::Keep),
+            ("dead", &token("a", ""), false, 1, Action::Delete),
+            ("in use for the last time", &token("a", ""), true, 499, Action::Keep),
+            ("expired, though its session goes on", &token("a", ""), true, 500, Action::Delete),
+            ("being issued for a session not yet there", &unconfirmed, false, 9, Action::Keep),
+            ("being issued for a refresh", &unconfirmed, true, 9, Action::Keep),
+            ("never confirmed", &unconfirmed, false, 10, Action::BlockId),
+            ("never confirmed, though its parent is effective", &unconfirmed, true, 10, Action::BlockId),
         ] {
-            assert_eq!(fate(token, live, patience, at(now)), expected, "{what}");
+            assert_eq!(action(token, live, issue_timeout, at(now)), expected, "{what}");
         }
     }
 }

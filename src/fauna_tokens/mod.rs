@@ -1,6 +1,6 @@
-//! The Fauna token of every session: minted with it, renewed with it, deleted with it.
+//! The Fauna token of every session: issued with it, renewed with it, deleted with it.
 //!
-//! A token lives exactly as long as the access token it was minted with can be used ([`lifetime::is_live`]), and is deleted in
+//! A token lives exactly as long as the access token it was issued with can be used ([`lifetime::is_live`]), and is deleted in
 //! Fauna as soon as that stops being true. Its row in the ledger is written before Fauna is asked for it, so that every token
 //! that exists or may exist can be ended. In SQL the secret is sealed; it leaves this room only as [`AsUser`], and as a claim
 //! where the configuration says so (design D17).
@@ -48,9 +48,9 @@ pub use schema::schema;
 /// How much longer than the access token a token lives in Fauna: requests that were let in at the last moment finish.
 const LIFE_MARGIN: Duration = Duration::from_secs(30);
 /// How long SQL and everything else around a mint may take, besides Fauna.
-const MINT_MARGIN: Duration = Duration::from_secs(5);
+const ISSUE_MARGIN: Duration = Duration::from_secs(5);
 /// How long the request that ended a session waits for Fauna.
-const COLLECT_TIMEOUT: Duration = Duration::from_secs(1);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The claim that shows the token to frontends, named as the seed names it.
 const CLAIM: &str = "faunadbToken";
 
@@ -141,7 +141,7 @@ impl FaunaTokens {
     pub fn new(fauna: AsApp, database: Database, ring: Arc<SealRing>, clock: Clock, settings: Settings) -> Self {
         let ledger = Ledger::new(database);
         let sweeper = Sweeper {
-            patience: fauna.client().deadline() + MINT_MARGIN,
+            issue_timeout: fauna.client().deadline() + ISSUE_MARGIN,
             fauna,
             ledger: ledger.clone(),
             users: settings.users.clone(),
@@ -250,10 +250,10 @@ impl FaunaTokens {
         if let Some(StoredSecret { id, sealed, created_at }) = stored {
             match self.ring.open(&sealed, &place(&request, &id)) {
                 Ok(secret) => return Ok(self.usable(id, created_at, secret)),
-                Err(error) => tracing::warn!(%error, "a Fauna token is minted anew"),
+                Err(error) => tracing::warn!(%error, "a Fauna token is issued anew"),
             }
         }
-        self.mint_again(&request).await
+        self.issue_again(&request).await
     }
 
     fn usable(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
@@ -263,10 +263,10 @@ impl FaunaTokens {
 
     /// A new token instead of one that Fauna refuses.
     async fn replace(&self, session: &SignedIn, refused: SessionToken) -> Result<SessionToken, Error> {
-        tracing::warn!("Fauna refuses the token of a live session: it is minted anew");
+        tracing::warn!("Fauna refuses the token of a live session: it is issued anew");
         let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint };
         self.publish(session.user(), session.handle(), kind);
-        let token = self.mint_again(&request(session)).await?;
+        let token = self.issue_again(&request(session)).await?;
         if let Err(error) = self.sweeper.delete(&[refused.id]).await {
             tracing::warn!(%error, "the row of a refused Fauna token stays until its session ends");
         }
@@ -274,7 +274,7 @@ impl FaunaTokens {
     }
 
     /// Makes a token for a session in the middle of its life.
-    async fn mint_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
+    async fn issue_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
         let (id, secret) = self.make(request).await?;
         let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
         let now = self.sweeper.clock.now();
@@ -308,7 +308,7 @@ impl FaunaTokens {
         };
         let proof =
             request.proof.as_ref().map(|proof| (self.settings.holds)(request.user.as_str(), proof.expose_secret()));
-        let secret: Option<String> = self.sweeper.fauna.query(&store::mint(&new, proof)).await?;
+        let secret: Option<String> = self.sweeper.fauna.query(&store::create(&new, proof)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }
@@ -331,10 +331,10 @@ impl SessionTokenProvider for FaunaTokens {
         &self,
         tx: &mut AnyConnection,
         request: &TokenRequest,
-        minted: &IssuedToken,
+        issued: &IssuedToken,
     ) -> Result<(), sqlx::Error> {
-        let Some(secret) = &minted.secret else { return Err(sqlx::Error::RowNotFound) };
-        let id = DocumentId::stored(minted.id.clone());
+        let Some(secret) = &issued.secret else { return Err(sqlx::Error::RowNotFound) };
+        let id = DocumentId::stored(issued.id.clone());
         let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         let fingerprint = events::fingerprint(secret.expose_secret());
@@ -357,7 +357,7 @@ impl SessionTokenProvider for FaunaTokens {
     }
 
     async fn on_promoted(&self, handle: &SessionHandle, grace_until: Timestamp) {
-        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.on_promoted(handle, grace_until)).await {
+        match tokio::time::timeout(DELETE_TIMEOUT, self.sweeper.on_promoted(handle, grace_until)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the collector will delete the Fauna tokens that were superseded"),
             Err(_) => tracing::warn!("Fauna is slow: the collector will delete the tokens that were superseded"),
@@ -365,7 +365,7 @@ impl SessionTokenProvider for FaunaTokens {
     }
 
     async fn on_revoked(&self, handles: &[SessionHandle]) {
-        match tokio::time::timeout(COLLECT_TIMEOUT, self.sweeper.on_revoked(handles)).await {
+        match tokio::time::timeout(DELETE_TIMEOUT, self.sweeper.on_revoked(handles)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the collector will delete the Fauna tokens of ended sessions"),
             Err(_) => tracing::warn!("Fauna is slow: the collector will delete the tokens of ended sessions"),
@@ -391,7 +391,7 @@ fn status(error: &fauna::Error) -> Option<u16> {
     }
 }
 
-/// What the session room would say if it minted now.
+/// What the session room would say if it issued now.
 fn request(session: &SignedIn) -> TokenRequest {
     TokenRequest {
         handle: session.handle().clone(),

@@ -28,7 +28,7 @@ pub struct NewToken<'a> {
 }
 
 /// Makes a token and answers its secret, or null where the user is gone, or that does not hold which must.
-pub fn mint(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
+pub fn create(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
     let mark = fql::object([("app", MARK.into()), ("session", new.session.into())]);
     let exists = fql::exists(fql::document(new.users, new.user));
     let may = match holds {
@@ -50,7 +50,7 @@ fn make(new: &NewToken<'_>, mark: Expr) -> Expr {
 }
 
 /// Deletes tokens; those that are gone already count as deleted.
-pub fn collect(ids: &[DocumentId]) -> Expr {
+pub fn delete(ids: &[DocumentId]) -> Expr {
     let token = || fql::var("t");
     let guarded = fql::if_else(fql::exists(token()), fql::delete(token()), fql::null());
     let each = fql::let_in([("t", fql::token(fql::var("id")))], guarded);
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn the_queries_are_those_that_faunadb_has_answered() {
         for (step, query) in [
-            ("sign in: mint for Bob", mint(&token(&id("7002"), "s-2"), None)),
-            ("refresh: the older one is collected", collect(&[id("7001"), id("6999")])),
+            ("sign in: mint for Bob", create(&token(&id("7002"), "s-2"), None)),
+            ("refresh: the older one is collected", delete(&[id("7001"), id("6999")])),
         ] {
             assert_eq!(*query.wire(), recorded::query(step), "{step}");
         }

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use crate::clock::{Clock, Timestamp};
 use crate::events::{EventBus, EventKind};
 use crate::fauna_tokens::ledger::{BATCH, Ledger};
-use crate::fauna_tokens::lifetime::{Fate, Session, Token};
+use crate::fauna_tokens::lifetime::{Action, Session, Token};
 use crate::fauna_tokens::revocation_delay::RevocationDelays;
 use crate::fauna_tokens::{Error, lifetime, store};
 use crate::session::SessionHandle;
@@ -36,7 +36,7 @@ pub struct Sweeper {
     /// How long a superseded refresh token is answered.
     pub grace: Duration,
     /// How long a request that mints a token may take.
-    pub patience: Duration,
+    pub issue_timeout: Duration,
     pub events: EventBus,
     pub delays: RevocationDelays,
 }
@@ -47,7 +47,7 @@ impl Sweeper {
         let started = self.clock.now();
         loop {
             let now = self.clock.now();
-            let suspects = self.ledger.suspects(now, self.grace, now.before(self.patience)).await?;
+            let suspects = self.ledger.suspects(now, self.grace, now.before(self.issue_timeout)).await?;
             let full = i64::try_from(suspects.len()).unwrap_or(BATCH) >= BATCH;
             let done = self.settle(suspects, now).await?;
             if !full || done == 0 {
@@ -111,10 +111,10 @@ impl Sweeper {
         let (mut dead, mut lost) = (Vec::new(), Vec::new());
         for (token, session) in tokens {
             let live = lifetime::is_live(token.descent(), session.as_ref(), self.grace, now);
-            match lifetime::fate(&token, live, self.patience, now) {
-                Fate::Keep => {}
-                Fate::Collect => dead.push((token, session.is_none())),
-                Fate::Bury => lost.push(token),
+            match lifetime::action(&token, live, self.issue_timeout, now) {
+                Action::Keep => {}
+                Action::Delete => dead.push((token, session.is_none())),
+                Action::BlockId => lost.push(token),
             }
         }
         let ids: Vec<DocumentId> = dead.iter().map(|(token, _)| token.id.clone()).collect();
@@ -131,7 +131,7 @@ impl Sweeper {
         if ids.is_empty() {
             return Ok(());
         }
-        let _same: IgnoredAny = self.fauna.query_idempotent(&store::collect(ids)).await?;
+        let _same: IgnoredAny = self.fauna.query_idempotent(&store::delete(ids)).await?;
         Ok(self.ledger.delete_row(ids).await?)
     }
 
@@ -145,7 +145,7 @@ impl Sweeper {
             id: &token.id,
             user: &token.user,
             session: &token.handle,
-            life: self.patience,
+            life: self.issue_timeout,
         };
         let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&grave)).await?;
         Ok(self.ledger.delete_row(std::slice::from_ref(&token.id)).await?)
@@ -157,7 +157,7 @@ impl Sweeper {
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let marked: store::Marked = self.fauna.query_idempotent(&store::marked(after.as_ref())).await?;
-            let grown = Timestamp::from_millis(marked.now.millis()).before(self.patience).millis();
+            let grown = Timestamp::from_millis(marked.now.millis()).before(self.issue_timeout).millis();
             let mut orphans = Vec::new();
             for (made, token) in marked.page.data {
                 if made.div_euclid(1000) < grown && !self.ledger.knows(&token.id).await? {

@@ -1,13 +1,14 @@
 //! Limits of request bodies, and answers to input that no extractor accepts.
 
-use actix_web::error::{InternalError, JsonPayloadError};
+use actix_web::error::{InternalError, JsonPayloadError, QueryPayloadError};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
-use actix_web::{ResponseError as _, web};
+use actix_web::{HttpRequest, ResponseError as _, web};
 
 use crate::http::finish_response;
 use crate::http::finish_response::BODY_BYTES_MAX;
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::json_body;
+use crate::http::problem::{Problem, ProblemPage, wants_page};
 
 pub fn configure(site: &mut ServiceConfig) {
     site.app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
@@ -15,7 +16,7 @@ pub fn configure(site: &mut ServiceConfig) {
         .app_data(
             web::FormConfig::default().limit(BODY_BYTES_MAX).error_handler(|error, _| bad_form(error.status_code())),
         )
-        .app_data(web::QueryConfig::default().error_handler(|_, _| refuse(StatusCode::BAD_REQUEST)))
+        .app_data(web::QueryConfig::default().error_handler(|error, request| bad_query(&error, request)))
         .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
 }
 
@@ -28,9 +29,28 @@ fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
         JsonPayloadError::ContentType => {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json")
         }
-        _ => Problem::bad_request("the body is not the JSON that is expected here"),
+        JsonPayloadError::Deserialize(error) => Problem::bad_request(format!(
+            "the body is not valid JSON at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+        _ => Problem::bad_request("the body could not be read"),
     };
     problem.into()
+}
+
+fn bad_query(error: &QueryPayloadError, request: &HttpRequest) -> actix_web::Error {
+    let message = match error {
+        QueryPayloadError::Deserialize(error) => error.to_string(),
+        _ => String::new(),
+    };
+    let described = if message.contains(" field `") {
+        json_body::describe("", &message).replace("field \"", "query parameter \"")
+    } else {
+        "a query parameter is not valid".to_owned()
+    };
+    let problem = Problem::bad_request(described);
+    if wants_page(request.headers()) { ProblemPage::from(problem).into() } else { problem.into() }
 }
 
 /// Only pages have forms, so the answer is a page.

@@ -4,16 +4,17 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
+use tracing_actix_web::RequestId;
 
-use crate::http::problem::{Problem, ProblemPage, wants_page};
+use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
 use crate::http::same_origin::Trusted;
 
@@ -54,6 +55,7 @@ pub async fn finish_response(
     match answered {
         Ok(mut response) => {
             harden(response.headers_mut(), &trusted);
+            let response = with_details(response, &trusted);
             Ok(match held_body {
                 Some(held) => response.map_body(|_, body| held.held_by(body)),
                 None => response,
@@ -71,6 +73,24 @@ pub async fn finish_response(
             Err(error)
         }
     }
+}
+
+/// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and names the request in every error response.
+fn with_details(mut response: ServiceResponse<BoxBody>, trusted: &Trusted) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let request_id = response.request().extensions().get::<RequestId>().map(RequestId::to_string);
+    if let Some(id) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    let details = response.response_mut().extensions_mut().remove::<ProblemDetails>();
+    let Some(details) = details.filter(|_| !trusted.is_supertokens_path(response.request().path())) else {
+        return response;
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.map_body(|_, _| BoxBody::new(details.to_json(request_id)))
 }
 
 /// Replaces the plain text of actix-web's own refusals by a page or JSON, as the client expects.

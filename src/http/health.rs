@@ -1,12 +1,18 @@
-//! Whether the process runs, and whether what it depends on answers.
+//! Health checks: whether the process runs, and whether what it depends on works.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
-use fauna_client::AsApp;
+use fauna_client::{AsApp, Error, fql};
 use serde::Serialize;
 
 use crate::database::Database;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
+
+/// An index of the schema that the application's key may read.
+const PROBE_INDEX: &str = "tokens_by_app";
+const SCHEMA_MISSING: &str =
+    "the schema is not installed in Fauna; run `actix-fauna-starter schema apply` with an admin key as FAUNA_SECRET";
 
 /// | method | path      | who    | answers                                   |
 /// |--------|-----------|--------|-------------------------------------------|
@@ -17,21 +23,27 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/ready").get(Access::Public, ready));
 }
 
-/// The word of a service that is well.
 #[derive(Serialize)]
 struct Well {
-    /// Always `OK`.
     status: &'static str,
 }
 
-/// The process runs.
 async fn health() -> Json<Well> {
     Json(Well { status: "OK" })
 }
 
-/// SQL answers, and Fauna accepts the application's key.
+/// The database answers, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
+/// the schema makes a running site ready.
 async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Well>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
     fauna.check().await.map_err(Problem::unavailable)?;
+    let probe = fql::exists(fql::matching(PROBE_INDEX, ["nobody".into()]));
+    let _found: bool = fauna.query_idempotent(&probe).await.map_err(|error| match error {
+        Error::Refused { .. } | Error::NotFound | Error::PermissionDenied => {
+            tracing::error!(%error, "{SCHEMA_MISSING}");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, SCHEMA_MISSING)
+        }
+        error => Problem::unavailable(error),
+    })?;
     Ok(Json(Well { status: "OK" }))
 }

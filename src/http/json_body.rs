@@ -1,4 +1,4 @@
-//! Bodies that handlers read.
+//! JSON request bodies.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,9 +10,17 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
-/// A JSON object from the body of a request. With [`Json`] alone serde takes an array for a struct, by position: `["pw"]`
-/// would delete an account whose owner was to send `{"currentPassword": "pw"}` (S-I-02).
+use crate::http::problem::Problem;
+
+/// Characters of an unknown name that are repeated.
+const NAME_CHARS_MAX: usize = 60;
+
+/// A JSON object from the request body. Errors name the field, or the position of a syntax error, never a value.
+///
+/// With [`Json`] alone serde would also accept an array for a struct, by position: `["pw"]` for `{"currentPassword": "pw"}`
+/// (S-I-02 in `docs/threats.md`).
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
@@ -20,12 +28,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let read = Json::<Object<T>>::from_request(request, payload);
-        Box::pin(async move { read.await.map(|Json(Object(inner))| Self(inner)) })
+        let read = Json::<Box<RawValue>>::from_request(request, payload);
+        Box::pin(async move {
+            let Json(json) = read.await?;
+            let mut deserializer = serde_json::Deserializer::from_str(json.get());
+            let read = serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer);
+            let Object(inner) = read.map_err(|error| {
+                let path = error.path().to_string();
+                Problem::bad_request(describe(&path, &error.inner().to_string()))
+            })?;
+            Ok(Self(inner))
+        })
     }
 }
 
-/// What is made of an object only.
+/// Deserializes from a JSON object only.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -34,7 +51,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// Takes maps and hands them on.
 struct OnlyMaps<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
@@ -49,6 +65,26 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
     }
 }
 
+/// A message about a value that serde refused, from the path to it and serde's own message, whose quotes of values are left out.
+pub fn describe(path: &str, message: &str) -> String {
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let quoted =
+        |text: &str| text.split('`').nth(1).unwrap_or_default().chars().take(NAME_CHARS_MAX).collect::<String>();
+    let expected = || message.rsplit_once(", expected ").map_or("something else", |(_, expected)| expected);
+    if message.starts_with("missing field") {
+        format!("{}: missing", quoted(message))
+    } else if message.starts_with("duplicate field") {
+        format!("{}: given twice", quoted(message))
+    } else if message.starts_with("unknown field") {
+        let names = expected().replace("one of ", "").replace('`', "");
+        format!("unknown field \"{}\", expected {names}", quoted(message))
+    } else if path.is_empty() || path == "." || path == "?" {
+        "the body must be a JSON object".to_owned()
+    } else {
+        format!("{path}: must be {}", expected().replace('`', ""))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +93,30 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Said {
         text: String,
+    }
+
+    #[test]
+    fn errors_name_the_field_and_never_the_value() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its shape matters")]
+        struct Outer {
+            text: String,
+            inner: Option<Said>,
+        }
+        for (body, expected) in [
+            (r#"{}"#, "text: missing"),
+            (r#"{"txt":"hunter2"}"#, "unknown field \"txt\", expected text or inner"),
+            (r#"{"text":17}"#, "text: must be a string"),
+            (r#"{"text":"x","inner":{"text":["hunter2, expected `x`"]}}"#, "inner.text: must be a string"),
+            (r#"{"text":"x","inner":"hunter2"}"#, "inner: must be struct Said"),
+            (r#"{"text":"x","text":"hunter2"}"#, "text: given twice"),
+            (r#"["hunter2"]"#, "the body must be a JSON object"),
+        ] {
+            let mut deserializer = serde_json::Deserializer::from_str(body);
+            let error = serde_path_to_error::deserialize::<_, Object<Outer>>(&mut deserializer).err().unwrap();
+            assert_eq!(describe(&error.path().to_string(), &error.inner().to_string()), expected, "{body}");
+        }
     }
 
     /// S-I-02, S-I-03 in `docs/threats.md`.

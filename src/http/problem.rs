@@ -1,8 +1,8 @@
-//! A failure as a client sees it.
+//! Error responses.
 //!
-//! Rooms describe failures as facts; each maps its own enum to one [`Problem`], and this is the only place that renders
-//! them: [`Problem`] as JSON for programs, [`ProblemPage`] as HTML for people. Causes go to the log, once, and never to
-//! the client (ASVS 16.5.1).
+//! Each module converts its own error enum to a [`Problem`]. It is rendered here: as JSON, or as a page by [`ProblemPage`]. Outside
+//! of the SuperTokens interface, whose clients expect `{"message": …}`, the JSON is that of RFC 9457 ([`ProblemDetails`]). Causes
+//! are logged, once, and never sent to the client (ASVS 16.5.1).
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,38 +14,34 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-/// A refusal or failure, ready to be answered as `{"message": …}`.
+/// An error response.
 #[derive(Debug)]
 pub struct Problem {
-    /// The HTTP status.
     status: StatusCode,
-    /// What the client is told.
     message: Cow<'static, str>,
-    /// When it makes sense to ask again.
     retry_after: Option<Duration>,
     /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
     code: Option<&'static str>,
-    /// What happened, with its sources; for the log only.
+    /// The error with its sources, for the log only.
     cause: Option<String>,
 }
 
 impl Problem {
-    /// A refusal that says why.
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, message: message.into(), retry_after: None, code: None, cause: None }
     }
 
-    /// 400: the request makes no sense.
+    /// 400.
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 500: a mistake of ours. The cause is logged, the client learns nothing of it.
+    /// 500: a defect. The cause is logged and not sent.
     pub fn internal(cause: impl StdError) -> Self {
         Self { cause: Some(chain(&cause)), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error") }
     }
 
-    /// 503: something we depend on does not answer. Sessions and cookies stay as they are (design D9).
+    /// 503: a database or Fauna does not answer. Sessions and cookies stay as they are.
     pub fn unavailable(cause: impl StdError) -> Self {
         Self {
             cause: Some(chain(&cause)),
@@ -146,17 +142,43 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         self.log();
-        self.head().json(Body { status: self.code, message: &self.message })
+        let mut response = self.head().json(Body { status: self.code, message: &self.message });
+        // SuperTokens' clients see 401 from every route, in the form of their backends.
+        if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
+            response.extensions_mut().insert(ProblemDetails { status: self.status, message: self.message.clone() });
+        }
+        response
     }
 }
 
-/// What a [`Problem`] looks like on the wire.
+/// Travels with the response of a [`Problem`] to the layer that knows the request, which renders it again as
+/// `application/problem+json` where no SuperTokens client reads it.
+#[derive(Clone, Debug)]
+pub struct ProblemDetails {
+    status: StatusCode,
+    message: Cow<'static, str>,
+}
+
+impl ProblemDetails {
+    /// RFC 9457, with `message` as well, for clients that read one member everywhere.
+    pub fn to_json(&self, request_id: Option<String>) -> String {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let mut json = serde_json::json!({
+            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.message,
+            "message": self.message,
+        });
+        if let (Some(id), Some(members)) = (request_id, json.as_object_mut()) {
+            members.insert("requestId".to_owned(), id.into());
+        }
+        json.to_string()
+    }
+}
+
+/// The body for SuperTokens' clients.
 #[derive(Serialize)]
 struct Body<'a> {
-    /// For SuperTokens' frontends.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    /// For the person who reads it.
     message: &'a str,
 }
 
@@ -201,8 +223,9 @@ impl From<fauna_client::Error> for Problem {
     fn from(error: fauna_client::Error) -> Self {
         use fauna_client::Error;
         match error {
+            // The schema or the role of a key lacks a privilege that one of our own queries needs.
+            Error::PermissionDenied => Self::internal(error),
             Error::Unauthorized
-            | Error::PermissionDenied
             | Error::NotFound
             | Error::NotUnique
             | Error::AlreadyExists

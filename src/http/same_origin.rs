@@ -23,6 +23,8 @@ pub struct Trusted {
     pub others: Vec<OriginPattern>,
     /// Value of the header `Content-Security-Policy`.
     pub policy: HeaderValue,
+    /// Path of the SuperTokens interface.
+    pub supertokens_path: String,
     /// The path whose requests may take minutes; empty: none.
     pub slow_path: &'static str,
 }
@@ -35,12 +37,18 @@ impl Trusted {
     pub fn new(api: &str, website: &str, fauna: Option<&str>) -> Result<Self, InvalidHeaderValue> {
         let policy = HeaderValue::from_str(&content_security_policy(fauna))?;
         let (api, website) = (api.to_owned(), website.to_owned());
-        Ok(Self { api, website, others: Vec::new(), policy, slow_path: "" })
+        Ok(Self { api, website, others: Vec::new(), policy, supertokens_path: String::new(), slow_path: "" })
     }
 
     /// Whether pages of this origin may use a user's session.
     pub fn allows(&self, origin: &str) -> bool {
         origin == self.website || origin == self.api || self.others.iter().any(|pattern| pattern.matches(origin))
+    }
+
+    /// Whether SuperTokens' clients call this path.
+    pub fn is_supertokens_path(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.supertokens_path.as_str());
+        !self.supertokens_path.is_empty() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Where links that this request causes to be mailed should lead: the origin that asked if it is one of `ALLOWED_ORIGINS`,

@@ -2,7 +2,6 @@
 //! led through a refresh and back, forms included.
 
 use std::fmt;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -15,7 +14,7 @@ use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::pages::{Pages, resume};
 use crate::session;
-use crate::session::{Requirements, Sessions, SignedIn, Validator};
+use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn};
 
 /// A visitor, signed in or not.
 #[derive(Default)]
@@ -64,7 +63,7 @@ impl OptionalUser {
     }
 
     async fn of(request: &HttpRequest) -> Result<Self, Detour> {
-        match session_of(request, Some(Vec::new())).await? {
+        match session_of(request, ClaimCheck::Skip).await? {
             Found::Session(session) => Ok(Self { session: Some(*session), ended: None }),
             Found::Ended(handle) => Ok(Self { session: None, ended: Some(handle) }),
             Found::Nobody => Ok(Self::default()),
@@ -87,7 +86,7 @@ impl From<VerifiedUser> for OptionalUser {
 impl VerifiedUser {
     /// The user of a request, for handlers that first look whether there is one.
     pub async fn of(request: &HttpRequest) -> Result<Self, Detour> {
-        session_of(request, None).await?.required(request).map(Self)
+        session_of(request, ClaimCheck::Configured).await?.required(request).map(Self)
     }
 }
 
@@ -112,12 +111,12 @@ impl Found {
 /// The session of the request, checked in SQL: a page must not greet somebody who was signed out from elsewhere. Headers
 /// against cross-site requests are not asked for, because forms cannot send them: `http::same_origin` refuses forms of other
 /// sites.
-async fn session_of(request: &HttpRequest, validators: Option<Vec<Arc<dyn Validator>>>) -> Result<Found, Detour> {
+async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, Detour> {
     let (Some(sessions), Some(pages)) = (request.app_data::<Data<Sessions>>(), request.app_data::<Data<Pages>>())
     else {
         return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
-    let requirements = Requirements { check_database: true, anti_csrf: Some(false), validators };
+    let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
         Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
@@ -126,9 +125,7 @@ async fn session_of(request: &HttpRequest, validators: Option<Vec<Arc<dyn Valida
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
-            let unchecked =
-                Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
-            let known = sessions.get_session(request, &unchecked).await.ok().flatten();
+            let known = sessions.get_session(request, &Requirements::ANY_SESSION).await.ok().flatten();
             Ok(known.map_or(Found::Nobody, |session| Found::Ended(session.handle().to_string())))
         }
         Err(error) => Err(Detour::Broken(error.into())),
@@ -161,7 +158,7 @@ impl FromRequest for PageUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { session_of(&request, Some(Vec::new())).await?.required(&request).map(Self) })
+        Box::pin(async move { session_of(&request, ClaimCheck::Skip).await?.required(&request).map(Self) })
     }
 }
 

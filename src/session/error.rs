@@ -22,6 +22,9 @@ pub enum Error {
     /// There is no session behind the token that came along.
     #[error("the session has ended: {0}")]
     Ended(&'static str),
+    /// There is no user of the id for which a session was to be created.
+    #[error("no user has this id")]
+    UnknownUser,
     /// All sessions of its user were ended before this one had begun. Nothing was handed out; it may begin anew.
     #[error("the session was ended before it had begun")]
     Abandoned,
@@ -87,6 +90,7 @@ impl From<Error> for Problem {
             Error::TryRefresh(_) => Self::new(StatusCode::UNAUTHORIZED, "try refresh token"),
             Error::Missing | Error::Ended(_) => Self::new(StatusCode::UNAUTHORIZED, "unauthorised"),
             Error::Theft { .. } => Self::new(StatusCode::UNAUTHORIZED, "token theft detected"),
+            Error::UnknownUser => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::InvalidClaims(_) => Self::new(StatusCode::FORBIDDEN, "invalid claim"),
             Error::DuplicateCookies => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DUPLICATE_COOKIES),
             Error::DuplicateCookiesCleared => Self::new(StatusCode::NO_CONTENT, DUPLICATE_COOKIES),

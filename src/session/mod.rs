@@ -2,7 +2,7 @@
 //!
 //! A session is a row; an access token is a signed statement about it that lives for minutes; a refresh token is exchanged
 //! for a new pair. Deleting the row ends the session: whoever looks into the database sees it at once, everybody else when
-//! the access token ends. Refusals are answered here ([`Answers`]), tokens reach the client through [`attach`] only, and
+//! the access token ends. Refusals are answered here ([`ErrorResponses`]), tokens reach the client through [`attach`] only, and
 //! every failure of SQL or of the [`SessionTokenProvider`] leaves the client's tokens as they are. This room knows nothing of Fauna,
 //! and nothing of users but an id.
 //!
@@ -23,15 +23,16 @@
 //! | `updateSessionDataInDatabase` | [`Sessions::update_data`], [`SignedIn::update_data`] |
 //! | `mergeIntoAccessTokenPayload`, `regenerateAccessToken` | [`Sessions::merge_into_payload`], [`SignedIn::merge_payload`] |
 //! | `getAccessTokenPayload` | [`SignedIn::access_token_payload`], [`SignedIn::payload`] |
-//! | `getAccessToken`, `getAllSessionTokensDangerously` | [`HandOut`], where there is no request |
+//! | `getAccessToken`, `getAllSessionTokensDangerously` | [`SessionTokens`], where there is no request |
 //! | `fetchAndSetClaim`, `setClaimValue`, `getClaimValue`, `removeClaim` | the same on [`Sessions`] and [`SignedIn`], without `get` |
 //! | `assertClaims`, `validateClaimsForSessionHandle` | [`SignedIn::assert_claims`], [`Sessions::validate_claims`] |
 //! | `createJWT`, `getJWKS` | [`Sessions::create_jwt`], [`Sessions::published_keys`] |
 //! | `getOpenIdDiscoveryConfiguration` | [`Sessions::open_id_configuration`] |
-//! | `errorHandlers` | [`Answers`] |
+//! | `errorHandlers` | [`ErrorResponses`] |
 //! | `override.functions`, `override.apis` | [`SessionTokenProvider`]; a route of one's own before ours |
 
 mod claims;
+mod compat;
 mod error;
 mod http;
 mod identifiers;
@@ -45,17 +46,17 @@ mod tokens;
 pub use crate::events::RevokeReason;
 pub use claims::{ArrayClaim, BooleanClaim, Claim, ClaimFailure, Fetch, PrimitiveClaim, Validator};
 pub use error::Error;
-pub use http::answers::{Answers, DefaultAnswers};
-pub use http::guard::{MaybeSignedIn, Refused, SignedInNow};
-pub use http::requests::Requirements;
-pub use http::response_tokens::{HandOut, HandOutRefresh, attach};
+pub use http::domains::parse_cookie_domain as cookie_domain;
+pub use http::error_responses::{DefaultErrorResponses, ErrorResponses};
+pub use http::extractors::{MaybeSignedIn, Refused, SignedInNow};
+pub use http::requirements::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck};
+pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach};
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
-pub use http::site::cookie_domain;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::NewSession;
 pub use service::refresh::RefreshAntiCsrf;
-pub use service::{SessionInfo, Sessions};
+pub use service::{SessionInfo, Sessions, TokenFormat};
 pub use settings::{AntiCsrf, SameSite, Settings, Transfer};
 pub use token_provider::{IssueError, IssuedToken, NoTokenProvider, SessionTokenProvider, TokenRequest, Unavailable};
 pub use tokens::access_token::Version;

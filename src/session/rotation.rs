@@ -1,88 +1,86 @@
-//! When a refresh token is taken, and what that makes of the session (design D1, session.md 2.3–2.7).
+//! Rotation of refresh tokens: pure decisions about a presented token and the state of its session.
 //!
-//! A refresh with the effective token only mints a child. The child becomes effective when it is first used: as an access
-//! token that is verified, or as a refresh token that is presented. So a lost answer costs nothing, and of two branches that
-//! both go on, the second one to be refreshed is theft. A token that stopped being effective a moment ago is answered with
-//! a child of the current one, because two tabs whose answers crossed look just like that. Pure: no clock, no database.
+//! A refresh with the effective token only issues a child. The child becomes effective by its first use: when its access token is
+//! verified, or when it is presented itself. So a lost response costs nothing, and of two branches that both go on, the second one
+//! to be refreshed is theft. A token that stopped being effective within the grace period is answered with a child of the current
+//! one, because two tabs whose responses crossed look just like that. `docs/decisions.md` has the reasons.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::session::Lineage;
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Lineage of the refresh token that is effective.
+pub struct RotationState {
+    /// Lineage of the effective refresh token.
     pub current: Lineage,
-    /// Of the one before it.
+    /// Lineage of the one that was effective before.
     pub previous: Option<Lineage>,
-    /// When it took over.
+    /// When `current` became effective; none for the first token of a session.
     pub rotated_at: Option<Timestamp>,
     /// When the session ends unless it is used.
     pub expires_at: Timestamp,
 }
 
-/// Where a token stands.
+/// The origin of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descent {
-    /// Of the refresh token itself, or of the one that an access token was handed out with.
+    /// Lineage of the refresh token itself, or of the one that an access token was issued with.
     pub lineage: Lineage,
-    /// Of the token that was effective when it was minted.
+    /// Lineage of the refresh token that was effective when this one was issued; none for the first token of a session.
     pub parent: Option<Lineage>,
 }
 
-/// What becomes of a presented refresh token.
+/// The consequence of a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
-    /// It is the effective one: mint a child of it.
-    Mint,
-    /// It is an unused child of the effective one: make it effective, and mint a child of it.
+pub enum RefreshDecision {
+    /// It is the effective one: issue a child of it.
+    IssueChild,
+    /// It is an unused child of the effective one: make it effective, and issue a child of it.
     Promote,
-    /// It stopped being effective within the grace period: mint a child of the effective one.
-    Regrant,
-    /// The session has ended by itself.
+    /// It stopped being effective within the grace period: issue a child of the effective one.
+    IssueSibling,
+    /// The session has expired.
     Expired,
     /// It comes back after its successor was used: two parties hold it. End the session.
     Theft,
 }
 
-/// What becomes of a presented access token that has not ended.
+/// The consequence of a presented access token that has not expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// Accept it as it is.
-    Keep,
-    /// Make its refresh token effective, and replace it by one without a parent.
+pub enum AccessDecision {
+    Accept,
+    /// Make its refresh token effective, and replace it by an access token without a parent.
     Promote,
-    /// Another request has promoted it already: replace it by one without a parent.
-    Renew,
+    /// Another request has promoted it already: replace it by an access token without a parent.
+    Replace,
 }
 
-/// Decides about a refresh token.
-pub fn refresh(presented: &Descent, session: &Position, grace: Duration, now: Timestamp) -> Refresh {
+pub fn refresh(presented: &Descent, session: &RotationState, grace: Duration, now: Timestamp) -> RefreshDecision {
     let is = |lineage: &Option<Lineage>, other: &Lineage| lineage.as_ref() == Some(other);
     let of_previous = is(&session.previous, &presented.lineage)
         || presented.parent.as_ref().is_some_and(|parent| is(&session.previous, parent));
     let within_grace = session.rotated_at.is_some_and(|rotated_at| now < rotated_at.after(grace));
     if session.expires_at < now {
-        Refresh::Expired
+        RefreshDecision::Expired
     } else if presented.lineage == session.current {
-        Refresh::Mint
+        RefreshDecision::IssueChild
     } else if is(&presented.parent, &session.current) {
-        Refresh::Promote
+        RefreshDecision::Promote
     } else if of_previous && within_grace {
-        Refresh::Regrant
+        RefreshDecision::IssueSibling
     } else {
-        Refresh::Theft
+        RefreshDecision::Theft
     }
 }
 
-/// Decides about an access token. One of an outdated branch is no theft: only refreshing it is.
-pub fn access(presented: &Descent, session: &Position) -> Use {
+/// An access token of an outdated branch is accepted until it expires: only refreshing that branch is theft.
+pub fn access(presented: &Descent, session: &RotationState) -> AccessDecision {
     match &presented.parent {
-        Some(parent) if *parent == session.current => Use::Promote,
-        Some(_) if presented.lineage == session.current => Use::Renew,
-        Some(_) | None => Use::Keep,
+        Some(parent) if *parent == session.current => AccessDecision::Promote,
+        Some(_) if presented.lineage == session.current => AccessDecision::Replace,
+        Some(_) | None => AccessDecision::Accept,
     }
 }
 
@@ -99,9 +97,9 @@ mod tests {
     /// One step of a story: who presents what, what is decided, and which token is effective then.
     enum Step {
         /// Refresh with the first; the child, if there is one, gets the second name.
-        Refreshes(&'static str, &'static str, Refresh, &'static str),
+        Refreshes(&'static str, &'static str, RefreshDecision, &'static str),
         /// Use of the access token that came with it.
-        Uses(&'static str, Use, &'static str),
+        Uses(&'static str, AccessDecision, &'static str),
         /// Seconds pass.
         Pass(u64),
     }
@@ -109,7 +107,7 @@ mod tests {
 
     /// A session and its tokens, moved by the decisions.
     struct Story {
-        session: Position,
+        session: RotationState,
         tokens: HashMap<String, Descent>,
         now: Timestamp,
     }
@@ -121,7 +119,7 @@ mod tests {
     impl Story {
         fn begin() -> Self {
             let expires_at = Timestamp::from_millis(0).after(Duration::from_hours(24));
-            let session = Position { current: lineage("P"), previous: None, rotated_at: None, expires_at };
+            let session = RotationState { current: lineage("P"), previous: None, rotated_at: None, expires_at };
             let first = Descent { lineage: lineage("P"), parent: None };
             Self { session, tokens: HashMap::from([("P".to_owned(), first)]), now: Timestamp::from_millis(1000) }
         }
@@ -131,23 +129,24 @@ mod tests {
             self.session.rotated_at = Some(self.now);
         }
 
-        fn refresh(&mut self, token: &str, child: &str, grace: Duration) -> Refresh {
+        fn refresh(&mut self, token: &str, child: &str, grace: Duration) -> RefreshDecision {
             let presented = self.tokens[token].clone();
             let decided = refresh(&presented, &self.session, grace, self.now);
-            if decided == Refresh::Promote {
+            if decided == RefreshDecision::Promote {
                 self.promote(&presented.lineage);
             }
-            if matches!(decided, Refresh::Mint | Refresh::Promote | Refresh::Regrant) {
+            if matches!(decided, RefreshDecision::IssueChild | RefreshDecision::Promote | RefreshDecision::IssueSibling)
+            {
                 let parent = Some(self.session.current.clone());
                 self.tokens.insert(child.to_owned(), Descent { lineage: lineage(child), parent });
             }
             decided
         }
 
-        fn access(&mut self, token: &str) -> Use {
+        fn access(&mut self, token: &str) -> AccessDecision {
             let presented = self.tokens[token].clone();
             let decided = access(&presented, &self.session);
-            if decided == Use::Promote {
+            if decided == AccessDecision::Promote {
                 self.promote(&presented.lineage);
             }
             decided
@@ -179,38 +178,41 @@ mod tests {
     #[test]
     fn the_outcome_matrix_holds() {
         let none = Duration::ZERO;
-        let lost_answer = [Refreshes("P", "C", Refresh::Mint, "P"), Refreshes("P", "D", Refresh::Mint, "P")];
+        let lost_answer = [
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("P", "D", RefreshDecision::IssueChild, "P"),
+        ];
         Story::tell(&lost_answer, none);
         let reuse_after_use = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Uses("C", Use::Promote, "C"),
-            Refreshes("P", "", Refresh::Theft, "C"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Uses("C", AccessDecision::Promote, "C"),
+            Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
         Story::tell(&reuse_after_use, none);
         let reuse_after_refresh = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Refreshes("C", "D", Refresh::Promote, "C"),
-            Refreshes("C", "E", Refresh::Mint, "C"),
-            Refreshes("P", "", Refresh::Theft, "C"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("C", "D", RefreshDecision::Promote, "C"),
+            Refreshes("C", "E", RefreshDecision::IssueChild, "C"),
+            Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
         Story::tell(&reuse_after_refresh, none);
         let siblings = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Refreshes("P", "C'", Refresh::Mint, "P"),
-            Uses("C", Use::Promote, "C"),
-            Uses("C", Use::Renew, "C"),
-            Uses("C'", Use::Keep, "C"),
-            Refreshes("C'", "", Refresh::Theft, "C"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("P", "C'", RefreshDecision::IssueChild, "P"),
+            Uses("C", AccessDecision::Promote, "C"),
+            Uses("C", AccessDecision::Replace, "C"),
+            Uses("C'", AccessDecision::Accept, "C"),
+            Refreshes("C'", "", RefreshDecision::Theft, "C"),
         ];
         Story::tell(&siblings, none);
         let old_access_token = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Uses("C", Use::Promote, "C"),
-            Refreshes("C", "D", Refresh::Mint, "C"),
-            Uses("P", Use::Keep, "C"),
-            Uses("D", Use::Promote, "D"),
-            Uses("P", Use::Keep, "D"),
-            Uses("C", Use::Keep, "D"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Uses("C", AccessDecision::Promote, "C"),
+            Refreshes("C", "D", RefreshDecision::IssueChild, "C"),
+            Uses("P", AccessDecision::Accept, "C"),
+            Uses("D", AccessDecision::Promote, "D"),
+            Uses("P", AccessDecision::Accept, "D"),
+            Uses("C", AccessDecision::Accept, "D"),
         ];
         Story::tell(&old_access_token, none);
     }
@@ -218,30 +220,30 @@ mod tests {
     #[test]
     fn within_the_grace_period_crossed_answers_are_no_theft() {
         let crossed = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Refreshes("P", "C'", Refresh::Mint, "P"),
-            Uses("C", Use::Promote, "C"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("P", "C'", RefreshDecision::IssueChild, "P"),
+            Uses("C", AccessDecision::Promote, "C"),
             Pass(29),
-            Refreshes("C'", "D", Refresh::Regrant, "C"),
-            Refreshes("P", "E", Refresh::Regrant, "C"),
-            Uses("D", Use::Promote, "D"),
-            Uses("C", Use::Keep, "D"),
+            Refreshes("C'", "D", RefreshDecision::IssueSibling, "C"),
+            Refreshes("P", "E", RefreshDecision::IssueSibling, "C"),
+            Uses("D", AccessDecision::Promote, "D"),
+            Uses("C", AccessDecision::Accept, "D"),
         ];
         Story::tell(&crossed, GRACE);
         let too_late = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Refreshes("P", "C'", Refresh::Mint, "P"),
-            Uses("C", Use::Promote, "C"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("P", "C'", RefreshDecision::IssueChild, "P"),
+            Uses("C", AccessDecision::Promote, "C"),
             Pass(30),
-            Refreshes("C'", "", Refresh::Theft, "C"),
-            Refreshes("P", "", Refresh::Theft, "C"),
+            Refreshes("C'", "", RefreshDecision::Theft, "C"),
+            Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
         Story::tell(&too_late, GRACE);
         let two_generations_old = [
-            Refreshes("P", "C", Refresh::Mint, "P"),
-            Refreshes("C", "D", Refresh::Promote, "C"),
-            Refreshes("D", "E", Refresh::Promote, "D"),
-            Refreshes("P", "", Refresh::Theft, "D"),
+            Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
+            Refreshes("C", "D", RefreshDecision::Promote, "C"),
+            Refreshes("D", "E", RefreshDecision::Promote, "D"),
+            Refreshes("P", "", RefreshDecision::Theft, "D"),
         ];
         Story::tell(&two_generations_old, GRACE);
     }
@@ -250,10 +252,10 @@ mod tests {
     fn at_its_last_moment_a_session_is_still_there() {
         let mut story = Story::begin();
         story.now = story.session.expires_at;
-        assert_eq!(story.refresh("P", "C", GRACE), Refresh::Mint);
+        assert_eq!(story.refresh("P", "C", GRACE), RefreshDecision::IssueChild);
         story.now = story.now.after(Duration::from_millis(1));
-        assert_eq!(story.refresh("P", "D", GRACE), Refresh::Expired);
-        assert_eq!(story.refresh("C", "D", GRACE), Refresh::Expired);
+        assert_eq!(story.refresh("P", "D", GRACE), RefreshDecision::Expired);
+        assert_eq!(story.refresh("C", "D", GRACE), RefreshDecision::Expired);
     }
 
     proptest! {
@@ -269,7 +271,7 @@ mod tests {
                     0 => { story.access(&held); }
                     lost => {
                         let decided = story.refresh(&held, &child, GRACE);
-                        prop_assert!(matches!(decided, Refresh::Mint | Refresh::Promote), "{decided:?}");
+                        prop_assert!(matches!(decided, RefreshDecision::IssueChild | RefreshDecision::Promote), "{decided:?}");
                         if lost == 1 { held = child; }
                     }
                 }
@@ -289,7 +291,7 @@ mod tests {
                 let who = usize::from(owner);
                 let child = format!("t{number}");
                 turns[who] += 1;
-                if story.refresh(&held[who], &child, GRACE) == Refresh::Theft {
+                if story.refresh(&held[who], &child, GRACE) == RefreshDecision::Theft {
                     found_out = true;
                     break;
                 }

@@ -7,8 +7,8 @@ use crate::events::EventBus;
 use crate::seal::SealRing;
 use crate::session::Error;
 use crate::session::claims::{Claim, Validator};
-use crate::session::http::answers::{Answers, DefaultAnswers};
-use crate::session::http::site;
+use crate::session::http::domains;
+use crate::session::http::error_responses::{DefaultErrorResponses, ErrorResponses};
 use crate::session::tokens::access_token::PROTECTED_CLAIMS;
 
 /// What can be set about sessions.
@@ -61,7 +61,7 @@ pub struct Settings {
     /// What every guarded route asks of a session's claims, unless it says otherwise.
     pub validators: Vec<Arc<dyn Validator>>,
     /// How refusals are answered.
-    pub answers: Arc<dyn Answers>,
+    pub error_responses: Arc<dyn ErrorResponses>,
 }
 
 /// SuperTokens' modes of protection against cross-site request forgery.
@@ -121,7 +121,7 @@ impl Settings {
             events: EventBus::default(),
             claims: Vec::new(),
             validators: Vec::new(),
-            answers: Arc::new(DefaultAnswers),
+            error_responses: Arc::new(DefaultErrorResponses),
         }
     }
 
@@ -131,7 +131,7 @@ impl Settings {
     /// [`Error::Settings`], with the names that the settings have in the environment.
     pub fn checked(mut self) -> Result<Self, Error> {
         let as_domain = |named: Option<String>, mistake| {
-            named.map(|named| site::cookie_domain(&named).ok_or(Error::Settings(mistake))).transpose()
+            named.map(|named| domains::parse_cookie_domain(&named).ok_or(Error::Settings(mistake))).transpose()
         };
         let domain = as_domain(self.cookie_domain, "COOKIE_DOMAIN: must be a domain, like example.com")?;
         self.cookie_domain = domain.filter(|domain| !domain.is_empty());
@@ -180,8 +180,8 @@ impl Settings {
 
     /// Whether session cookies cross sites. Not on a desk, where nobody is foreign; nor where there are none.
     fn sends_cookies_across_sites(&self) -> bool {
-        let is_desk = site::is_of_a_desk(&self.api_domain) && site::is_of_a_desk(&self.website_domain);
-        self.same_site() == SameSite::None && !is_desk && self.transfer != Some(Transfer::Header)
+        let is_local = domains::is_local_origin(&self.api_domain) && domains::is_local_origin(&self.website_domain);
+        self.same_site() == SameSite::None && !is_local && self.transfer != Some(Transfer::Header)
     }
 
     /// Who issues the access tokens.
@@ -206,7 +206,7 @@ impl Settings {
 
     /// `SameSite` as set, or lax where the pages are of the same site as the API.
     pub fn same_site(&self) -> SameSite {
-        let same = site::is_same(&self.api_domain, &self.website_domain);
+        let same = domains::is_same_site(&self.api_domain, &self.website_domain);
         self.same_site.unwrap_or(if same { SameSite::Lax } else { SameSite::None })
     }
 

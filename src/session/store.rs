@@ -10,7 +10,7 @@ use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::clock::Timestamp;
 use crate::database::Database;
-use crate::session::rotation::Position;
+use crate::session::rotation::RotationState;
 use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Sessions in SQL.
@@ -28,7 +28,7 @@ pub struct Session {
     /// Whose it is.
     pub user: UserId,
     /// Where its tokens stand, and when it ends unless it is used.
-    pub position: Position,
+    pub rotation: RotationState,
     /// When it began.
     pub created_at: Timestamp,
     /// When tokens were last handed out.
@@ -75,10 +75,10 @@ impl Store {
         )
         .bind(session.handle.as_str())
         .bind(session.user.as_str())
-        .bind(session.position.current.as_str())
+        .bind(session.rotation.current.as_str())
         .bind(session.created_at.millis())
         .bind(session.refreshed_at.millis())
-        .bind(session.position.expires_at.millis())
+        .bind(session.rotation.expires_at.millis())
         .bind(session.ends_at.millis())
         .bind(text(&session.payload))
         .bind(text(&session.data))
@@ -308,7 +308,7 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
     Ok(Session {
         handle: handle(row)?,
         user: user(row)?,
-        position: Position {
+        rotation: RotationState {
             current: Lineage::stored(row.try_get("current_lineage")?),
             previous: previous.map(Lineage::stored),
             rotated_at: rotated_at.map(Timestamp::from_millis),

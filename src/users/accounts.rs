@@ -28,9 +28,12 @@ pub struct AuthenticatedUser {
     pub(super) hash: String,
 }
 
+/// How a user is reached.
 #[derive(Debug)]
 pub struct Contact {
-    pub email: Email,
+    /// Absent where the document holds no address, or one that is not accepted here.
+    pub email: Option<Email>,
+    /// True also where there is no address to verify, as in SuperTokens.
     pub is_verified: bool,
 }
 
@@ -42,36 +45,34 @@ impl AuthenticatedUser {
 }
 
 impl Users {
-    /// Where a user is reached; `None` where the account is gone.
+    /// `None` where there is no such user.
     pub async fn contact(&self, id: &DocumentId) -> Result<Option<Contact>, Error> {
-        let query = accounts::contact(&self.collection, id);
+        let query = accounts::contact(&self.layout, id);
         let contact: Option<accounts::Contact> = self.fauna.query_idempotent(&query).await?;
-        contact
-            .map(|contact| {
-                let email = Email::parse(&contact.email).ok_or(Error::Unreadable("email"))?;
-                Ok(Contact { email, is_verified: contact.is_verified })
-            })
-            .transpose()
+        Ok(contact.map(|contact| {
+            let email = contact.email.as_deref().and_then(Email::parse);
+            Contact { is_verified: contact.is_verified || email.is_none(), email }
+        }))
     }
 
-    /// The account, if this is its password.
+    /// The user, if that is their password.
     pub async fn check_password(
         &self,
         id: &DocumentId,
         password: &SecretString,
     ) -> Result<Option<AuthenticatedUser>, Error> {
-        let found: Option<store::Found> = self.fauna.query_idempotent(&accounts::by_id(&self.collection, id)).await?;
-        let hash = found.as_ref().map(|found| found.secret.password_hash.clone());
+        let found: Option<store::Found> = self.fauna.query_idempotent(&store::by_id(&self.layout, id)).await?;
+        let hash = found.as_ref().and_then(store::Found::password_hash).map(str::to_owned);
         let verdict = self.hasher.verify(password, hash.as_deref()).await?;
         let found = found.filter(|_| verdict != Verdict::Wrong).zip(hash);
-        found.map(|(found, hash)| Ok(AuthenticatedUser { user: found.into_user()?, hash })).transpose()
+        Ok(found.map(|(found, hash)| AuthenticatedUser { user: found.into_user(), hash }))
     }
 
     /// Replaces the password that was checked by another one; false where it was changed meanwhile. Links to set a new
     /// password or to get another address become void.
     pub async fn change_password(&self, owner: &AuthenticatedUser, new: NewPassword) -> Result<bool, Error> {
         let hash = self.hasher.hash(new).await?;
-        let query = accounts::change_hash(&self.collection, &owner.user.id, &owner.hash, &hash);
+        let query = accounts::change_hash(&self.layout, &owner.user.id, &owner.hash, &hash);
         match self.fauna.query_idempotent(&query).await {
             Err(source @ fauna::Error::Unanswered(_)) => Err(Error::Unsettled { hash, source }),
             changed => Ok(changed?),
@@ -87,7 +88,7 @@ impl Users {
             if matches!(self.fauna.query_idempotent(&is_set).await, Ok(true))
                 && let Ok(contact) = self.contact(user).await
             {
-                return contact.map(|contact| contact.email);
+                return contact.and_then(|contact| contact.email);
             }
         }
         None
@@ -96,7 +97,7 @@ impl Users {
     /// Deletes an account with everything that only it has: tokens, links, secret; and what other rooms hold of it
     /// ([`AccountDeletionHook`]), all in one transaction, before which there may be others that shorten it. False: there was none.
     pub async fn delete(&self, id: &DocumentId) -> Result<bool, Error> {
-        let query = accounts::delete(&self.collection, id, &self.deletion_hooks);
+        let query = accounts::delete(&self.layout, id, &self.deletion_hooks);
         for _ in 0..DELETION_ROUNDS_MAX {
             if let Some(deleted) = self.fauna.query_idempotent(&query).await? {
                 return Ok(deleted);

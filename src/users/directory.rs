@@ -1,8 +1,5 @@
 //! Many users at once, for administration: listing, counting, exporting. Importing is in [`crate::users::import`].
 
-use std::mem;
-
-use fauna_client as fauna;
 use serde_json::{Map, Value};
 
 use crate::users::store::directory;
@@ -16,59 +13,44 @@ pub struct UserList {
     pub next: Option<Cursor>,
 }
 
-/// A user with what they sign in with, to be taken elsewhere.
+/// A user with what another system needs to sign them in.
 pub struct Export {
     pub user: User,
     pub profile: Map<String, Value>,
-    pub password_hash: String,
-}
-
-/// A user who can be read; one who cannot must not hide the others.
-fn readable(user: Result<User, Error>) -> Option<User> {
-    user.inspect_err(|error| tracing::warn!(%error, "a user is left out")).ok()
+    /// Absent where the user has not set a password yet.
+    pub password_hash: Option<String>,
 }
 
 impl Users {
     /// At most `size` users.
     pub async fn list(&self, order: Order, size: i64, after: Option<&Cursor>) -> Result<UserList, Error> {
         let page = self.page(order, size, after).await?;
-        let next = directory::next(&page);
-        let users = directory::listed(page).filter_map(|listed| {
-            let is_verified = listed.secret.is_some_and(|secret| secret.email_verified);
-            readable(listed.user.into_user(listed.id, is_verified))
-        });
-        Ok(UserList { users: users.collect(), next })
+        let next = directory::next(&page)?;
+        Ok(UserList { users: page.data.into_iter().map(store::Found::into_user).collect(), next })
     }
 
+    /// At most `size` users with their password hashes, oldest first.
     pub async fn export(&self, size: i64, after: Option<&Cursor>) -> Result<(Vec<Export>, Option<Cursor>), Error> {
         let page = self.page(Order::Oldest, size, after).await?;
-        let next = directory::next(&page);
-        let take = |directory::Listed { id, mut user, secret }| {
-            let Some(secret) = secret else {
-                tracing::warn!(id = id.as_str(), "a user is not exported: they have nothing to sign in with");
-                return None;
-            };
-            let profile = mem::take(&mut user.profile).0;
-            let user = readable(user.into_user(id, secret.email_verified))?;
-            Some(Export { user, profile, password_hash: secret.password_hash })
+        let next = directory::next(&page)?;
+        let export = |mut found: store::Found| Export {
+            profile: found.user.profile.take().unwrap_or_default().0,
+            password_hash: found.password_hash().map(str::to_owned),
+            user: found.into_user(),
         };
-        Ok((directory::listed(page).filter_map(take).collect(), next))
+        Ok((page.data.into_iter().map(export).collect(), next))
     }
 
     /// The user of an address.
     pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
-        let query = store::by_email(&self.collection, email.as_str());
-        match self.fauna.query_idempotent::<Option<store::Found>>(&query).await {
-            Err(fauna::Error::NotFound) => Ok(None),
-            found => found?.map(store::Found::into_user).transpose(),
-        }
+        Ok(self.find(email).await?.map(store::Found::into_user))
     }
 
     pub async fn count(&self) -> Result<i64, Error> {
-        Ok(self.fauna.query_idempotent(&directory::count(&self.collection)).await?)
+        Ok(self.fauna.query_idempotent(&directory::count(&self.layout)).await?)
     }
 
     async fn page(&self, order: Order, size: i64, after: Option<&Cursor>) -> Result<directory::UserPage, Error> {
-        Ok(self.fauna.query_idempotent(&directory::list(&self.collection, order, size, after)).await?)
+        Ok(self.fauna.query_idempotent(&directory::list(&self.layout, order, size, after)).await?)
     }
 }

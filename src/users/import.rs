@@ -10,45 +10,48 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::users::links::LinkToken;
 use crate::users::store::import;
-use crate::users::store::import::NewRow;
+use crate::users::store::import::{ExistingUser, NewRow};
 use crate::users::stored_hash::StoredHash;
 use crate::users::{Email, Error, NewPassword, Users};
 
 const LOOKUP_SIZE: usize = 1000;
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Somebody who comes from elsewhere.
+/// A user to be imported.
 pub struct Import {
-    /// Their id, where they bring one that can be one here.
+    /// Absent where the entry has none, or one that cannot be a document id in Fauna.
     pub id: Option<DocumentId>,
     pub email: Email,
     pub name: Option<String>,
     pub joined_at: Timestamp,
     pub password: ImportedPassword,
-    /// Whether the address was shown to be theirs.
+    /// The document of that id exists: only its secret is created.
+    pub adopts: bool,
     pub is_verified: bool,
-    /// What else is to be kept of them; Fauna can keep it ([`crate::users::is_storable`]).
+    /// Stored under `profile`; must pass [`crate::users::is_storable`].
     pub profile: Map<String, Value>,
 }
 
 pub enum ImportedPassword {
     Hash(String),
     Plain(NewPassword),
+    /// The user has to set one by mail.
+    None,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Imported {
     All,
-    /// Nobody of it: an address or id was taken at that moment.
+    /// Nothing was imported: an address or id was taken, or a user to adopt was deleted, at that moment.
     Taken,
-    /// Nobody of it: more than one transaction of Fauna takes.
+    /// Nothing was imported: it is more than one transaction of Fauna takes.
     TooLarge,
-    /// Fauna does not answer any more. All of it was made or nothing.
+    /// Fauna does not answer any more: all or nothing was imported.
     Unknown,
 }
 
 impl ImportedPassword {
-    /// Takes a hash that can be checked here.
+    /// `None` for a hash that cannot be verified here.
     pub fn hashed(text: &str) -> Option<Self> {
         StoredHash::parse(text).map(|_| Self::Hash(text.to_owned()))
     }
@@ -58,22 +61,23 @@ impl Users {
     pub async fn taken_emails(&self, emails: &[&str]) -> Result<Vec<String>, Error> {
         let mut taken = Vec::new();
         for part in emails.chunks(LOOKUP_SIZE) {
-            let query = import::taken_emails(&self.collection, part);
+            let query = import::taken_emails(&self.layout, part);
             taken.extend(self.fauna.within(DEADLINE).query_idempotent::<Vec<String>>(&query).await?);
         }
         Ok(taken)
     }
 
-    pub async fn taken_ids(&self, ids: &[&DocumentId]) -> Result<Vec<DocumentId>, Error> {
-        let mut taken = Vec::new();
+    /// The users that have one of these ids already.
+    pub async fn existing(&self, ids: &[&DocumentId]) -> Result<Vec<ExistingUser>, Error> {
+        let mut existing = Vec::new();
         for part in ids.chunks(LOOKUP_SIZE) {
-            let query = import::taken_ids(&self.collection, part);
-            taken.extend(self.fauna.within(DEADLINE).query_idempotent::<Vec<DocumentId>>(&query).await?);
+            let query = import::existing(&self.layout, part);
+            existing.extend(self.fauna.within(DEADLINE).query_idempotent::<Vec<ExistingUser>>(&query).await?);
         }
-        Ok(taken)
+        Ok(existing)
     }
 
-    /// Makes all of these users or none, in one transaction: a crash at any moment leaves no part.
+    /// Creates or adopts all of these users or none, in one transaction: a crash at any moment leaves no part.
     ///
     /// # Errors
     /// Nothing was made and nothing will be: Fauna does not take the query, or a password cannot be hashed.
@@ -83,10 +87,11 @@ impl Users {
             rows.push(self.row(user).await?);
         }
         let mark = LinkToken::random()?.hash();
-        let query = import::import(&self.collection, &mark, &rows);
+        let query = import::import(&self.layout, &mark, &rows);
         match self.fauna.within(DEADLINE).query_idempotent::<IgnoredAny>(&query).await {
             Ok(_made) => Ok(Imported::All),
             Err(fauna::Error::NotUnique | fauna::Error::AlreadyExists) => Ok(Imported::Taken),
+            Err(fauna::Error::Aborted(reason)) if reason == import::GONE => Ok(Imported::Taken),
             Err(fauna::Error::TooLarge) => Ok(Imported::TooLarge),
             // Whether it was written, or will be, is not known; so it is asked, and ended.
             Err(error) => match self.fauna.query_idempotent::<bool>(&import::give_up(&mark)).await {
@@ -99,8 +104,9 @@ impl Users {
 
     async fn row(&self, user: Import) -> Result<NewRow, Error> {
         let hash = match user.password {
-            ImportedPassword::Hash(hash) => hash,
-            ImportedPassword::Plain(password) => self.hasher.hash(password).await?,
+            ImportedPassword::Hash(hash) => Some(hash),
+            ImportedPassword::Plain(password) => Some(self.hasher.hash(password).await?),
+            ImportedPassword::None => None,
         };
         Ok(NewRow {
             id: user.id.map_or_else(DocumentId::random, Ok)?,
@@ -108,6 +114,7 @@ impl Users {
             joined_at: Time::from_millis(user.joined_at.millis()),
             email: user.email.as_str().to_owned(),
             hash,
+            adopts: user.adopts,
             is_verified: user.is_verified,
             profile: user.profile,
         })

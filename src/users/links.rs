@@ -58,7 +58,7 @@ pub enum SignUpEnd {
 #[derive(Debug)]
 pub struct Used {
     pub user: DocumentId,
-    pub email: Email,
+    pub email: Option<Email>,
 }
 
 pub enum EmailChange {
@@ -95,7 +95,7 @@ impl Users {
     pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_reset(&self.collection, email.as_str(), &stand_in(email)?, &link);
+        let query = links::offer_reset(&self.layout, email.as_str(), &stand_in(email)?, &link);
         let offered: Option<Offered> = self.fauna.query(&query).await?;
         offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
     }
@@ -104,7 +104,7 @@ impl Users {
     pub async fn offer_verification(&self, user: &DocumentId, life: Duration) -> Result<Verification, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_verification(&self.collection, user, &link);
+        let query = links::offer_verification(&self.layout, user, &link);
         match self.fauna.query::<Option<Offered>>(&query).await? {
             None => Ok(Verification::NoUser),
             Some(Offered { email: None }) => Ok(Verification::Done),
@@ -116,7 +116,7 @@ impl Users {
     pub async fn offer_change(&self, user: &DocumentId, to: &Email, life: Duration) -> Result<ChangeOffer, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_change(&self.collection, user, to.as_str(), &link);
+        let query = links::offer_change(&self.layout, user, to.as_str(), &link);
         match self.fauna.query::<Option<Offered>>(&query).await? {
             None => Ok(ChangeOffer::NoUser),
             Some(Offered { email: None }) => Ok(ChangeOffer::Taken),
@@ -135,7 +135,7 @@ impl Users {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
         let user = NewUser { name: &new.name, email: new.email.as_str(), hash: &hash, profile: &new.profile };
-        let query = links::offer_sign_up(&self.collection, &DocumentId::random()?, &user, &link);
+        let query = links::offer_sign_up(&self.layout, &DocumentId::random()?, &user, &link);
         let is_free: bool = self.fauna.query(&query).await?;
         Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
     }
@@ -149,7 +149,7 @@ impl Users {
         if self.hasher.verify(password, Some(&password_hash)).await? == Verdict::Wrong {
             return Ok(SignUpEnd::WrongPassword);
         }
-        match self.fauna.query::<Option<Made>>(&links::complete_sign_up(&token.hash())).await {
+        match self.fauna.query::<Option<Made>>(&links::complete_sign_up(&self.layout, &token.hash())).await {
             Ok(Some(made)) => {
                 Ok(SignUpEnd::Made(User { email_verified: true, ..made.into_user(stored(&email)?, &name) }))
             }
@@ -160,7 +160,7 @@ impl Users {
 
     pub async fn reset_link(&self, token: &str) -> Result<Option<DocumentId>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-        Ok(self.fauna.query_idempotent(&links::reset_link(&token.hash())).await?)
+        Ok(self.fauna.query_idempotent(&links::reset_link(&self.layout, &token.hash())).await?)
     }
 
     /// Sets a new password by a link of that account, whose address counts as verified then. Nothing: the link does not work.
@@ -172,7 +172,7 @@ impl Users {
     ) -> Result<Option<Used>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         let hash = self.hasher.hash(password).await?;
-        match self.fauna.query::<Option<Consumed>>(&links::reset_password(&token.hash(), &hash)).await {
+        match self.fauna.query::<Option<Consumed>>(&links::reset_password(&self.layout, &token.hash(), &hash)).await {
             // The link is used up if it was done; nobody else has that hash.
             Err(lost @ fauna::Error::Unanswered(_)) => {
                 let is_done = is_password_hash(owner.as_str(), &hash);
@@ -182,21 +182,21 @@ impl Users {
                 let contact = self.contact(owner).await?;
                 Ok(contact.map(|contact| Used { user: owner.clone(), email: contact.email }))
             }
-            consumed => consumed?.map(used).transpose(),
+            consumed => Ok(consumed?.map(used)),
         }
     }
 
     /// Verifies an address by a link; answers whose. Nothing: the link does not work.
     pub async fn verify_email(&self, token: &str) -> Result<Option<DocumentId>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-        Ok(self.fauna.query(&links::verify(&token.hash())).await?)
+        Ok(self.fauna.query(&links::verify(&self.layout, &token.hash())).await?)
     }
 
     /// Gives an account another address by a link.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::Invalid) };
-        match self.fauna.query::<Option<Consumed>>(&links::change_email(&token.hash())).await {
-            Ok(Some(consumed)) => Ok(EmailChange::Done(used(consumed)?)),
+        match self.fauna.query::<Option<Consumed>>(&links::change_email(&self.layout, &token.hash())).await {
+            Ok(Some(consumed)) => Ok(EmailChange::Done(used(consumed))),
             Ok(None) => Ok(EmailChange::Invalid),
             Err(fauna::Error::NotUnique) => Ok(EmailChange::Taken),
             Err(error) => Err(error.into()),
@@ -211,8 +211,8 @@ fn stand_in(email: &Email) -> Result<DocumentId, Error> {
     DocumentId::parse(&(bits >> 2).to_string()).ok_or(Error::Unreadable("id"))
 }
 
-fn used(consumed: Consumed) -> Result<Used, Error> {
-    Ok(Used { email: stored(&consumed.email)?, user: consumed.id })
+fn used(consumed: Consumed) -> Used {
+    Used { email: consumed.email.as_deref().and_then(Email::parse), user: consumed.id }
 }
 
 fn stored(email: &str) -> Result<Email, Error> {

@@ -9,6 +9,8 @@ mod directory;
 mod email;
 mod hasher;
 mod import;
+mod invisible;
+mod layout;
 mod links;
 mod password;
 mod profile;
@@ -17,6 +19,7 @@ mod store;
 mod stored_hash;
 
 use fauna_client as fauna;
+use fauna_client::fql::Expr;
 use fauna_client::{AsApp, DocumentId};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -29,11 +32,15 @@ pub use directory::{Cursor, Export, Order, UserList};
 pub use email::Email;
 pub use hasher::Hasher;
 pub use import::{Import, Imported, ImportedPassword};
+pub use invisible::is_refused_in_names;
+pub use layout::UserLayout;
 pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
 pub use password::NewPassword;
 pub use profile::is_storable;
 pub use schema::schema;
+pub use store::Document;
 pub use store::accounts::has_hash as is_password_hash;
+pub use store::import::ExistingUser;
 
 use hasher::Verdict;
 
@@ -44,28 +51,27 @@ const SIGN_IN_TRIES: u32 = 3;
 #[derive(Clone)]
 pub struct Users {
     fauna: AsApp,
-    collection: String,
+    layout: UserLayout,
     hasher: Hasher,
     deletion_hooks: Vec<AccountDeletionHook>,
     clock: Clock,
 }
 
-/// Somebody who has an account.
+/// A user's document. Name, address and time of sign-up are absent where another application made the document without them.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: DocumentId,
-    pub name: String,
-    pub email: Email,
-    pub joined_at: Timestamp,
-    /// Whether they have shown that the address is theirs.
+    pub name: Option<String>,
+    pub email: Option<Email>,
+    pub joined_at: Option<Timestamp>,
     pub email_verified: bool,
 }
 
-/// Somebody who wants an account.
+/// Input of a sign-up.
 pub struct NewAccount {
     pub email: Email,
     pub name: String,
-    /// Whatever else the site asks for; the person may read it, nobody else.
+    /// Extra fields of the form. The user may read them, nobody else.
     pub profile: Map<String, Value>,
 }
 
@@ -75,16 +81,14 @@ pub enum SignUp {
     EmailTaken,
 }
 
-/// Why something about users could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fauna did not do its part.
     #[error(transparent)]
     Fauna(#[from] fauna::Error),
-    /// A document is not what this room writes.
+    /// A field that this application writes has another form.
     #[error("a user's document cannot be read: {0}")]
     Unreadable(&'static str),
-    /// So many passwords are being hashed that this one has to come again.
+    /// The queue of passwords to hash is full.
     #[error("too many passwords at once")]
     Busy,
     /// A password could not be hashed.
@@ -120,12 +124,12 @@ impl Users {
     /// The users of that collection.
     pub fn new(
         fauna: AsApp,
-        collection: &str,
+        layout: UserLayout,
         hasher: Hasher,
         deletion_hooks: Vec<AccountDeletionHook>,
         clock: Clock,
     ) -> Self {
-        Self { fauna, collection: collection.to_owned(), hasher, deletion_hooks, clock }
+        Self { fauna, layout, hasher, deletion_hooks, clock }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.
@@ -134,7 +138,7 @@ impl Users {
         let id = DocumentId::random()?;
         let NewAccount { email, name, profile } = new;
         let user = store::NewUser { name: &name, email: email.as_str(), hash: &hash, profile: &profile };
-        let query = store::sign_up(&self.collection, &id, &user);
+        let query = store::sign_up(&self.layout, &id, &user);
         match self.fauna.query_idempotent::<store::Made>(&query).await {
             Ok(made) => Ok(SignUp::Made(made.into_user(email, &name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
@@ -148,19 +152,15 @@ impl Users {
     pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<AuthenticatedUser>, Error> {
         let mut tries = 0;
         loop {
-            let found = match self.fauna.query_idempotent(&store::by_email(&self.collection, email.as_str())).await {
-                Err(fauna::Error::NotFound) => None,
-                answer => answer?,
-            };
-            let found: Option<store::Found> = found;
-            let hash = found.as_ref().map(|found| found.secret.password_hash.clone());
+            let found = self.find(email).await?;
+            let hash = found.as_ref().and_then(store::Found::password_hash).map(str::to_owned);
             let verdict = self.hasher.verify(password, hash.as_deref()).await?;
             let Some((found, mut hash)) = found.zip(hash).filter(|_| verdict != Verdict::Wrong) else {
                 return Ok(None);
             };
             tries += 1;
             if verdict == Verdict::RightButOutdated {
-                match self.rehash(&found, password).await {
+                match self.rehash(&found.id, &hash, password).await {
                     Ok(Some(new)) => hash = new,
                     // Somebody was faster, with the same password or with another one.
                     Ok(None) if tries < SIGN_IN_TRIES => continue,
@@ -174,32 +174,45 @@ impl Users {
                     }
                 }
             }
-            return Ok(Some(AuthenticatedUser { user: found.into_user()?, hash }));
+            return Ok(Some(AuthenticatedUser { user: found.into_user(), hash }));
+        }
+    }
+
+    /// A query for the [`Document`] of the signed-in user, to be run with their own token.
+    pub fn own_document(&self) -> Expr {
+        store::own_document(&self.layout)
+    }
+
+    async fn find(&self, email: &Email) -> Result<Option<store::Found>, Error> {
+        match self.fauna.query_idempotent(&store::by_email(&self.layout, email.as_str())).await {
+            // The user was deleted while the query ran.
+            Err(fauna::Error::NotFound) => Ok(None),
+            found => Ok(found?),
         }
     }
 
     /// Whether the address has an account.
     pub async fn has_account(&self, email: &Email) -> Result<bool, Error> {
-        Ok(self.fauna.query_idempotent(&store::email_exists(&self.collection, email.as_str())).await?)
+        Ok(self.fauna.query_idempotent(&store::email_exists(&self.layout, email.as_str())).await?)
     }
 
     async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
-        let query = store::accounts::by_id(&self.collection, id);
+        let query = store::by_id(&self.layout, id);
         let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
-        let user = found.map(store::Found::into_user).transpose()?;
-        user.filter(|user| user.email == *email).map(SignUp::Made).ok_or(fauna::Error::AlreadyExists.into())
+        let user = found.map(store::Found::into_user);
+        user.filter(|user| user.email.as_ref() == Some(email))
+            .map(SignUp::Made)
+            .ok_or(fauna::Error::AlreadyExists.into())
     }
 
     /// Replaces a hash by one of today's making; nothing where another one has taken its place meanwhile.
-    async fn rehash(&self, found: &store::Found, password: &SecretString) -> Result<Option<String>, Error> {
+    async fn rehash(&self, id: &DocumentId, old: &str, password: &SecretString) -> Result<Option<String>, Error> {
         let hash = self.hasher.rehash(password).await?;
-        let query = store::accounts::replace_hash(&found.id, &found.secret.password_hash, &hash);
+        let query = store::accounts::replace_hash(id, old, &hash);
         let replaced: bool = self.fauna.query_idempotent(&query).await?;
         Ok(replaced.then_some(hash))
     }
 }
-
-pub use store::{Document, own_document};
 
 #[cfg(test)]
 mod tests {

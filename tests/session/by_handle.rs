@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use starter::session::{Error, NewSession, RevokeReason, SessionHandle, UserId};
 
-use crate::world::{SECOND, Visitor, World, claims};
+use crate::world::{SECOND, TestClient, World, claims};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
 /// Which session somebody is signed in with.
-pub fn handle_of(visitor: &Visitor) -> SessionHandle {
+pub fn handle_of(visitor: &TestClient) -> SessionHandle {
     SessionHandle::parse(claims(visitor.access_token())["sessionHandle"].as_str().unwrap()).unwrap()
 }
 

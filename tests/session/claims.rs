@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use starter::session::{
-    Answers, ClaimFailure, Fetch, NewSession, PrimitiveClaim, RevokeReason, SessionHandle, Unavailable, UserId,
+    ClaimFailure, ErrorResponses, Fetch, NewSession, PrimitiveClaim, RevokeReason, SessionHandle, Unavailable, UserId,
 };
 
 use crate::world::{SECOND, World, claims};
@@ -25,13 +25,13 @@ impl Fetch for Roles {
 }
 
 /// A server for Ann alone, who must have been asked for her role within a minute.
-async fn world_of_ann(roles: &Roles, answers: Option<Arc<dyn Answers>>) -> World {
+async fn world_of_ann(roles: &Roles, answers: Option<Arc<dyn ErrorResponses>>) -> World {
     let role = PrimitiveClaim::new("role", roles.clone());
-    World::with(|wishes| {
-        wishes.settings.claims = vec![role.claim()];
-        wishes.settings.validators = vec![role.has_value("ann".into(), Some(60 * SECOND))];
+    World::with(|options| {
+        options.settings.claims = vec![role.claim()];
+        options.settings.validators = vec![role.has_value("ann".into(), Some(60 * SECOND))];
         if let Some(answers) = answers {
-            wishes.settings.answers = answers;
+            options.settings.error_responses = answers;
         }
     })
     .await
@@ -81,7 +81,7 @@ async fn a_claim_that_is_too_old_is_looked_up_and_stored_once() {
 /// Refusals in words of one's own; what is not overridden stays.
 struct Terse;
 
-impl Answers for Terse {
+impl ErrorResponses for Terse {
     fn unauthorised(&self) -> HttpResponse {
         HttpResponse::Unauthorized().body("who are you")
     }

@@ -14,7 +14,7 @@ use starter::session::{
 };
 use tokio::sync::Notify;
 
-use crate::world::{Answer, World, claims};
+use crate::world::{Response, World, claims};
 
 /// Remembers what it was told, and fails where it is told to.
 #[derive(Default)]
@@ -85,10 +85,10 @@ impl SessionTokenProvider for Fragile {
 async fn world() -> (World, Arc<Fragile>) {
     let fragile = Arc::new(Fragile::default());
     let token_provider = Arc::clone(&fragile);
-    (World::with(|wishes| wishes.token_provider = token_provider).await, fragile)
+    (World::with(|options| options.token_provider = token_provider).await, fragile)
 }
 
-fn assert_unavailable(answer: &Answer) {
+fn assert_unavailable(answer: &Response) {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.header("retry-after").is_some());
     assert!(answer.leaves_tokens_alone(), "{answer:?}");

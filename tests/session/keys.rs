@@ -12,19 +12,19 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use starter::seal::SealRing;
-use starter::session::{Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
+use starter::session::{AntiCsrfCheck, Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
 
-use crate::world::{SECOND, Visitor, World, claims};
+use crate::world::{SECOND, TestClient, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-fn kid(visitor: &Visitor) -> String {
+fn kid(visitor: &TestClient) -> String {
     let header = visitor.access_token().split('.').next().unwrap();
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
 }
 
-async fn published(visitor: &mut Visitor) -> Vec<String> {
+async fn published(visitor: &mut TestClient) -> Vec<String> {
     let keys = visitor.get("/auth/jwt/jwks.json").await.json();
     keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
@@ -88,7 +88,7 @@ async fn a_session_without_a_request() {
     let renewed = renewed.unwrap();
     let again = world.sessions.session_of(renewed.access.expose_secret(), None, &Requirements::default()).await;
     assert!(again.unwrap().1.is_none());
-    let strict = Requirements { anti_csrf: Some(true), ..Requirements::default() };
+    let strict = Requirements { anti_csrf: AntiCsrfCheck::Always, ..Requirements::default() };
     let with = |token: Option<&'static str>| world.sessions.session_of(issued.access.expose_secret(), token, &strict);
     assert!(matches!(with(None).await, Err(Error::TryRefresh(_))));
     assert!(matches!(with(Some("other")).await, Err(Error::TryRefresh(_))));
@@ -153,7 +153,7 @@ async fn ten_processes_that_start_at_once_make_one_key() {
 async fn tokens_of_the_other_kind_of_key_are_renewed_by_a_refresh() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
-    let fixed = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = false).await;
+    let fixed = world.sibling_with(|options| options.settings.dynamic_signing_key = false).await;
     let mut there = fixed.visitor_with(&ann.jar);
     assert!(there.get("/me").await.is_try_refresh());
     assert_eq!(there.refresh().await.status, 200);
@@ -170,8 +170,8 @@ async fn private_keys_are_stored_sealed() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     assert_eq!(world.count("select count(*) from session_key where sealed like 'test.%'").await, 2);
-    let other = |wishes: &mut crate::world::Wishes| {
-        wishes.settings.seal = std::sync::Arc::new(SealRing::new([("test".to_owned(), [8; 32])]));
+    let other = |options: &mut crate::world::WorldOptions| {
+        options.settings.seal = std::sync::Arc::new(SealRing::new([("test".to_owned(), [8; 32])]));
     };
     let stranger = world.sibling_with(other).await;
     let mut there = stranger.visitor_with(&ann.jar);
@@ -228,7 +228,7 @@ async fn plant(world: &World, (kid, kind, generation): (&str, &str, i64), secret
 /// session.md 1.2: keys that are not replaced are all published and all verify; the newest one signs.
 #[tokio::test]
 async fn several_static_keys() {
-    let fixed = |wishes: &mut crate::world::Wishes| wishes.settings.dynamic_signing_key = false;
+    let fixed = |options: &mut crate::world::WorldOptions| options.settings.dynamic_signing_key = false;
     let world = World::with(fixed).await;
     let mut ann = world.sign_in("ann").await;
     let old = kid(&ann);
@@ -254,7 +254,7 @@ async fn garbage_among_the_keys() {
         plant(&world, (&format!("{kind}-3"), kind, generation + 2), Some(&[])).await;
     }
     for dynamic in [true, false] {
-        let sibling = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = dynamic).await;
+        let sibling = world.sibling_with(|options| options.settings.dynamic_signing_key = dynamic).await;
         let mut there = world.sign_in("bob").await.at(&sibling.base);
         assert_eq!(there.get("/me").await.status == 200, dynamic);
         assert_eq!(there.refresh().await.status, 200);

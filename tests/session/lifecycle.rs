@@ -142,7 +142,7 @@ async fn use_prolongs_a_session_up_to_its_absolute_end() {
 /// S-R-18: an access token is only a statement about a session, and ends with it.
 #[tokio::test]
 async fn no_access_token_outlives_its_session() {
-    let world = World::with(|wishes| wishes.settings.absolute_lifetime = Duration::from_mins(20)).await;
+    let world = World::with(|options| options.settings.absolute_lifetime = Duration::from_mins(20)).await;
     let mut ann = world.sign_in("ann").await;
     let ends = world.count("select ends_at from session").await;
     assert!(claims(ann.access_token())["exp"].as_i64().unwrap() * 1000 < ends, "the first one ends by itself");
@@ -288,10 +288,10 @@ async fn nulls_and_depth_in_the_payload_are_kept() {
 /// Core's `SessionTest4`: very large validities.
 #[tokio::test]
 async fn lifetimes_without_end_are_only_long() {
-    let world = World::with(|wishes| {
-        wishes.settings.access_token_lifetime = Duration::MAX;
-        wishes.settings.refresh_token_lifetime = Duration::MAX;
-        wishes.settings.absolute_lifetime = Duration::MAX;
+    let world = World::with(|options| {
+        options.settings.access_token_lifetime = Duration::MAX;
+        options.settings.refresh_token_lifetime = Duration::MAX;
+        options.settings.absolute_lifetime = Duration::MAX;
     })
     .await;
     let mut ann = world.sign_in("ann").await;
@@ -308,7 +308,7 @@ async fn signing_in_adopts_nothing_that_came_along() {
     let mut ann = world.sign_in("ann").await;
     let planted = ann.clone();
     ann.header("st-auth-mode", "cookie").post("/login/ann").await;
-    let handle = |visitor: &crate::world::Visitor| claims(visitor.access_token())["sessionHandle"].clone();
+    let handle = |visitor: &crate::world::TestClient| claims(visitor.access_token())["sessionHandle"].clone();
     assert_ne!(handle(&ann), handle(&planted));
     assert_eq!(world.count("select count(*) from session").await, 2);
 }

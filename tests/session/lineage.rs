@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use starter::clock::Timestamp;
 use starter::session::{
-    Error, HandOut, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionHandle, UserId,
+    Error, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionCheck, SessionHandle, SessionTokens, UserId,
 };
 
 use crate::world::{SECOND, World, claims};
@@ -154,7 +154,7 @@ const WHOLE: Duration = Duration::from_hours(50 * 24);
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Model {
-    fn of(first: &HandOut, now: Timestamp) -> Self {
+    fn of(first: &SessionTokens, now: Timestamp) -> Self {
         let ends_at = now.after(WHOLE);
         let mut model = Self {
             effective: 0,
@@ -171,7 +171,7 @@ impl Model {
     }
 
     /// Takes note of tokens that were handed out.
-    fn learn(&mut self, out: &HandOut, parent: Option<usize>, now: Timestamp) -> Held {
+    fn learn(&mut self, out: &SessionTokens, parent: Option<usize>, now: Timestamp) -> Held {
         let (refresh, access) = (text(out), out.access.expose_secret().to_owned());
         let number = self.parents.len();
         self.parents.push(parent);
@@ -224,7 +224,7 @@ impl Model {
     }
 }
 
-fn text(out: &HandOut) -> String {
+fn text(out: &SessionTokens) -> String {
     out.refresh.as_ref().unwrap().token.expose_secret().to_owned()
 }
 
@@ -241,7 +241,7 @@ fn refusal(error: &Error) -> &'static str {
 #[test]
 fn whatever_happens_the_session_goes_the_way_of_the_specification() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let world = runtime.block_on(World::with(|wishes| wishes.settings.absolute_lifetime = WHOLE));
+    let world = runtime.block_on(World::with(|options| options.settings.absolute_lifetime = WHOLE));
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&steps(), |steps| {
@@ -290,7 +290,8 @@ async fn live(world: &World, steps: &[Step]) {
             }
             Step::Use(who, check_database) => {
                 let token = holders[who].access.clone();
-                let requirements = Requirements { check_database, ..Requirements::default() };
+                let session = if check_database { SessionCheck::Database } else { SessionCheck::AccessToken };
+                let requirements = Requirements { session, ..Requirements::default() };
                 let done = sessions.session_of(&token, None, &requirements).await;
                 let told = done.as_ref().map(|(_, renewed)| renewed.is_some()).map_err(refusal);
                 assert_eq!(told, model.access(&token, check_database, at), "{step:?} of {steps:?}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::world::{Visitor, World};
+use crate::world::{TestClient, World};
 
 /// Tells the binary to be a server on that database.
 const DATABASE: &str = "SESSION_TEST_PROCESS_DATABASE";
@@ -30,7 +30,7 @@ impl Process {
         Self { base: base.unwrap(), child }
     }
 
-    fn visitor(&self, world: &World) -> Visitor {
+    fn visitor(&self, world: &World) -> TestClient {
         world.visitor().at(&self.base)
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Process {
 async fn serve() {
     let Ok(url) = std::env::var(DATABASE) else { return };
     let world =
-        World::on_database(url, |wishes| wishes.settings.signing_key_interval = Duration::from_millis(200)).await;
+        World::on_database(url, |options| options.settings.signing_key_interval = Duration::from_millis(200)).await;
     writeln!(std::io::stdout(), "serving {}", world.base).unwrap();
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
 }
@@ -72,7 +72,7 @@ async fn two_processes_on_one_database_are_one_application() {
     assert_eq!(ann.get("/me").await.status, 200);
     assert_eq!(world.count("select count(*) from session where previous_lineage is not null").await, 1);
 
-    let header = |visitor: &Visitor| visitor.access_token().split_once('.').unwrap().0.to_owned();
+    let header = |visitor: &TestClient| visitor.access_token().split_once('.').unwrap().0.to_owned();
     let first = header(&there);
     for _ in 0..1000 {
         ann.refresh().await;

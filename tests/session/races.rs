@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::world::{Answer, Visitor, World, claims};
+use crate::world::{Response, TestClient, World, claims};
 
 const REFRESH: &str = "/auth/session/refresh";
 
 /// Sends the same refresh many times at once, half of them to a sibling.
-async fn refresh_often(world: &World, sibling: &World, ann: &Visitor, times: usize) -> Vec<Answer> {
+async fn refresh_often(world: &World, sibling: &World, ann: &TestClient, times: usize) -> Vec<Response> {
     let elsewhere = sibling.visitor_with(&ann.jar);
     let requests = (0..times).map(|number| {
         let visitor = if number % 2 == 0 { ann } else { &elsewhere };
@@ -23,7 +23,7 @@ async fn refresh_often(world: &World, sibling: &World, ann: &Visitor, times: usi
 }
 
 /// The access and refresh token of an answer.
-fn take(answer: &Answer, into: &Visitor) -> Visitor {
+fn take(answer: &Response, into: &TestClient) -> TestClient {
     let mut visitor = into.clone();
     for line in answer.headers.get_all("set-cookie") {
         let (name, value) = line.to_str().unwrap().split_once(';').unwrap().0.split_once('=').unwrap();
@@ -40,7 +40,7 @@ async fn many_refreshes_of_one_token_give_one_lineage() {
     let answers = refresh_often(&world, &sibling, &ann, 64).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     let children: Vec<_> = answers.iter().map(|answer| take(answer, &ann)).collect();
-    let parent = |child: &Visitor| claims(child.access_token())["parentRefreshTokenHash1"].to_string();
+    let parent = |child: &TestClient| claims(child.access_token())["parentRefreshTokenHash1"].to_string();
     let parents: BTreeSet<_> = children.iter().map(parent).collect();
     assert_eq!(parents.len(), 1);
 

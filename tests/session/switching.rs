@@ -8,12 +8,12 @@ use starter::session::{AntiCsrf, SessionHandle, Transfer};
 
 use crate::by_handle::handle_of;
 use crate::tokens::of_version_two;
-use crate::world::{Answer, SECOND, Visitor, World, claims};
+use crate::world::{Response, SECOND, TestClient, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// Somebody signed in with a frontend of the seed's age.
-async fn sign_in_of_old(world: &World, user: &str) -> Visitor {
+async fn sign_in_of_old(world: &World, user: &str) -> TestClient {
     let mut visitor = world.visitor();
     visitor.header("rid", "session").header("fdi-version", "1.8,1.9").post(&format!("/login/{user}")).await;
     visitor
@@ -24,7 +24,7 @@ async fn sign_in_of_old(world: &World, user: &str) -> Visitor {
 #[tokio::test]
 async fn protection_by_token_is_switched_on_and_off_and_on() {
     let off = World::start().await;
-    let on = off.sibling_with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let on = off.sibling_with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = off.sign_in("ann").await;
     for round in 0..2 {
         ann = ann.at(&on.base);
@@ -51,7 +51,7 @@ async fn protection_by_token_is_switched_on_and_off_and_on() {
 /// S-C-20 in `docs/threats.md`.
 #[tokio::test]
 async fn the_wrong_anti_csrf_token() {
-    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let login = async |user: &str| {
         let mut visitor = world.visitor();
         let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
@@ -133,7 +133,7 @@ async fn keys_change_under_tokens_that_name_none() {
     }
     assert_eq!(ann.refresh().await.status, 200);
 
-    let fixed = world.sibling_with(|wishes| wishes.settings.dynamic_signing_key = false).await;
+    let fixed = world.sibling_with(|options| options.settings.dynamic_signing_key = false).await;
     let mut there = bob.clone().at(&fixed.base);
     assert!(there.get("/me").await.is_try_refresh(), "its key is of the other kind");
     assert_eq!(there.refresh().await.status, 200);
@@ -171,7 +171,7 @@ async fn a_clock_that_goes_backwards() {
 }
 
 /// The names and domains of cookies that an answer removes.
-fn removed(answer: &Answer) -> Vec<String> {
+fn removed(answer: &Response) -> Vec<String> {
     let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let removed = lines.filter(|line| line.contains("Expires=Thu, 01 Jan 1970")).map(|line| {
         let domain = line.split("; ").find_map(|part| part.strip_prefix("Domain=")).unwrap_or("-");
@@ -183,10 +183,10 @@ fn removed(answer: &Answer) -> Vec<String> {
 /// `OLDER_COOKIE_DOMAIN` over https: the names of cookies without a domain carry prefixes, those of the others do not.
 #[tokio::test]
 async fn cookies_of_other_names_go_with_the_next_refresh() {
-    let world = World::with(|wishes| {
-        wishes.settings.api_domain = "https://api.example.com".to_owned();
-        wishes.settings.website_domain = "https://example.com".to_owned();
-        wishes.settings.older_cookie_domain = Some("example.com".to_owned());
+    let world = World::with(|options| {
+        options.settings.api_domain = "https://api.example.com".to_owned();
+        options.settings.website_domain = "https://example.com".to_owned();
+        options.settings.older_cookie_domain = Some("example.com".to_owned());
     })
     .await;
     let mut ann = world.sign_in("ann").await;
@@ -198,11 +198,11 @@ async fn cookies_of_other_names_go_with_the_next_refresh() {
     assert_eq!(answer.status, 200);
     assert_eq!(removed(&answer), ["sAccessToken example.com", "sRefreshToken example.com"]);
 
-    let domain = |wishes: &mut crate::world::Wishes| {
-        wishes.settings.api_domain = "https://api.example.com".to_owned();
-        wishes.settings.website_domain = "https://example.com".to_owned();
-        wishes.settings.cookie_domain = Some("https://.Example.com/".to_owned());
-        wishes.settings.older_cookie_domain = Some(String::new());
+    let domain = |options: &mut crate::world::WorldOptions| {
+        options.settings.api_domain = "https://api.example.com".to_owned();
+        options.settings.website_domain = "https://example.com".to_owned();
+        options.settings.cookie_domain = Some("https://.Example.com/".to_owned());
+        options.settings.older_cookie_domain = Some(String::new());
     };
     let sibling = world.sibling_with(domain).await;
     let mut there = sibling.sign_in("ann").await;
@@ -219,15 +219,15 @@ async fn cookies_of_other_names_go_with_the_next_refresh() {
 async fn cookies_take_over_from_headers() {
     let world = World::start().await;
     for exposes in [false, true] {
-        let world = world.sibling_with(|wishes| wishes.settings.expose_access_token = exposes).await;
+        let world = world.sibling_with(|options| options.settings.expose_access_token = exposes).await;
         let mut ann = world.visitor();
         ann.header("st-auth-mode", "cookie").header("authorization", "Bearer something");
         let answer = ann.post("/login/ann").await;
         assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
         assert_eq!(answer.header("st-access-token").map(str::is_empty), Some(!exposes));
-        let cookie_only = world.sibling_with(|wishes| {
-            wishes.settings.transfer = Some(Transfer::Cookie);
-            wishes.settings.expose_access_token = exposes;
+        let cookie_only = world.sibling_with(|options| {
+            options.settings.transfer = Some(Transfer::Cookie);
+            options.settings.expose_access_token = exposes;
         });
         let answer = ann.at(&cookie_only.await.base).refresh().await;
         assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
@@ -239,7 +239,7 @@ async fn cookies_take_over_from_headers() {
 /// `TOKEN_TRANSFER_METHOD=header`: a frontend of old gets no cookies either, and so is none.
 #[tokio::test]
 async fn no_cookies_means_none_for_frontends_of_old() {
-    let world = World::with(|wishes| wishes.settings.transfer = Some(Transfer::Header)).await;
+    let world = World::with(|options| options.settings.transfer = Some(Transfer::Header)).await;
     let mut ann = world.visitor();
     let answer = ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;
     assert_eq!(answer.status, 200);

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use starter::session::{AntiCsrf, NewSession, UserId, Version};
+use starter::session::{AntiCsrf, NewSession, TokenFormat, UserId, Version};
 
-use crate::world::{Answer, SECOND, Visitor, World, claims};
+use crate::world::{Response, SECOND, TestClient, World, claims};
 
 /// The same token with another part.
 fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
@@ -80,7 +80,7 @@ async fn cookies_that_come_twice() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let bob = world.sign_in("bob").await;
-    let twice = |visitor: &Visitor, name: &str, value: &str| {
+    let twice = |visitor: &TestClient, name: &str, value: &str| {
         let mut visitor = visitor.clone();
         let (mut own, path) = visitor.jar.remove(name).unwrap();
         own = format!("{own}; {name}={value}");
@@ -89,7 +89,12 @@ async fn cookies_that_come_twice() {
     };
     for value in [bob.access_token(), ann.access_token(), "garbage"] {
         let mut tossed = twice(&ann, "sAccessToken", value);
-        assert!(tossed.get("/me").await.is_try_refresh(), "{value}");
+        let answer = tossed.get("/me").await;
+        if value == bob.access_token() {
+            assert!(answer.is_try_refresh(), "whoever can set a cookie for the domain does not choose the user");
+        } else {
+            assert_eq!((answer.status, answer.body.as_str()), (200, "ann"), "{value}");
+        }
         assert_eq!(tossed.refresh().await.status, 200);
     }
     assert_eq!(twice(&ann, "sRefreshToken", "garbage").refresh().await.status, 200);
@@ -108,7 +113,7 @@ async fn cookies_that_come_twice() {
 
 #[tokio::test]
 async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
-    let world = World::with(|wishes| wishes.settings.refuse_duplicate_cookies = true).await;
+    let world = World::with(|options| options.settings.refuse_duplicate_cookies = true).await;
     let mut ann = world.sign_in("ann").await;
     let twice = format!("{}; sAccessToken=x", ann.access_token());
     ann.set_cookie("sAccessToken", &twice);
@@ -119,9 +124,9 @@ async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
 
 #[tokio::test]
 async fn cookies_of_an_older_domain_are_removed() {
-    let world = World::with(|wishes| {
-        wishes.settings.cookie_domain = Some("example.com".to_owned());
-        wishes.settings.older_cookie_domain = Some(String::new());
+    let world = World::with(|options| {
+        options.settings.cookie_domain = Some("example.com".to_owned());
+        options.settings.older_cookie_domain = Some(String::new());
     })
     .await;
     let mut ann = world.sign_in("ann").await;
@@ -132,6 +137,48 @@ async fn cookies_of_an_older_domain_are_removed() {
     let lines: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().all(|line| line.contains("Expires=Thu, 01 Jan 1970") && !line.contains("Domain")));
+}
+
+/// After `COOKIE_DOMAIN` was introduced, browsers send the cookies of the host beside those of the domain.
+#[tokio::test]
+async fn a_cookie_domain_can_be_introduced_without_naming_the_older_one() {
+    let before = World::start().await;
+    let host = before.sign_in("ann").await;
+    let world = before
+        .sibling_with(|options| {
+            options.settings.api_domain = "http://api.example.com".to_owned();
+            options.settings.website_domain = "http://www.example.com".to_owned();
+            options.settings.cookie_domain = Some(".example.com".to_owned());
+        })
+        .await;
+    let beside = |domain: &TestClient| {
+        let mut both = host.clone().at(&world.base);
+        for name in ["sAccessToken", "sRefreshToken"] {
+            both.set_cookie(name, &format!("{}; {name}={}", host.cookie(name).unwrap(), domain.cookie(name).unwrap()));
+        }
+        both
+    };
+    let removes_those_of_the_host = |answer: &Response| {
+        let lines: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+        let gone = |line: &&&str| line.contains("Expires=Thu, 01 Jan 1970") && !line.contains("Domain");
+        lines.iter().filter(gone).count() == 2
+    };
+    let mut domain = host.clone().at(&world.base);
+    assert_eq!(domain.refresh().await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(beside(&domain).get("/me").await.body, "ann");
+        assert_eq!(beside(&domain).post("/me").await.status, 200);
+        world.clock.advance(SECOND * 1000);
+        assert!(beside(&domain).get("/me").await.is_try_refresh(), "both have expired");
+        let answer = beside(&domain).refresh().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(removes_those_of_the_host(&answer));
+        domain.refresh().await;
+    }
+    let again = beside(&domain).header("st-auth-mode", "cookie").post("/login/ann").await;
+    assert!(again.status == 200 && removes_those_of_the_host(&again), "a new session is not mixed with the older one");
+    let signed_out = beside(&domain).post("/auth/signout").await;
+    assert!(signed_out.status == 200 && removes_those_of_the_host(&signed_out));
 }
 
 /// S-C-07 and its kin.
@@ -168,7 +215,7 @@ async fn a_header_counts_more_than_a_cookie() {
 
 #[tokio::test]
 async fn a_way_that_is_not_allowed_counts_as_absent() {
-    let world = World::with(|wishes| wishes.settings.transfer = Some(starter::session::Transfer::Header)).await;
+    let world = World::with(|options| options.settings.transfer = Some(starter::session::Transfer::Header)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     assert!(ann.jar.is_empty());
@@ -184,7 +231,7 @@ async fn a_way_that_is_not_allowed_counts_as_absent() {
 /// S-C-20; session.md 1.5.
 #[tokio::test]
 async fn anti_csrf_by_token() {
-    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
+    let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     let token = answer.header("anti-csrf").unwrap().to_owned();
@@ -207,7 +254,7 @@ async fn anti_csrf_by_token() {
 
 #[tokio::test]
 async fn anti_csrf_by_header() {
-    let world = World::with(|wishes| wishes.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
+    let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
     let mut ann = world.sign_in("ann").await;
     assert!(ann.post("/me").await.is_try_refresh());
     let answer = ann.clone().refresh().await;
@@ -219,7 +266,7 @@ async fn anti_csrf_by_header() {
 
 #[tokio::test]
 async fn scripts_may_read_the_access_token_only_where_that_is_set() {
-    let world = World::with(|wishes| wishes.settings.expose_access_token = true).await;
+    let world = World::with(|options| options.settings.expose_access_token = true).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
     assert_eq!(answer.header("st-access-token"), ann.cookie("sAccessToken"));
@@ -306,7 +353,8 @@ async fn an_access_token_of_version_two_in_a_header() {
     let user = UserId::parse("ann").unwrap();
     let payload = json!({ "asdf": 1 }).as_object().unwrap().clone();
     let new = NewSession { payload, ..NewSession::of(user) };
-    let issued = world.sessions.issue_as(new, false, Version::Two).await.unwrap();
+    let issued =
+        world.sessions.issue_as(new, TokenFormat { with_anti_csrf: false, version: Version::Two }).await.unwrap();
     let mut app = world.visitor();
     app.header("authorization", &format!("Bearer {}", issued.access.expose_secret()));
     assert_eq!(app.get("/payload").await.json(), json!({ "asdf": 1 }));
@@ -329,13 +377,13 @@ async fn an_access_token_of_version_two_in_a_header() {
 }
 
 /// What an access token of version 2 says.
-pub fn of_version_two(visitor: &Visitor) -> Map<String, Value> {
+pub fn of_version_two(visitor: &TestClient) -> Map<String, Value> {
     let payload = visitor.access_token().split('.').nth(1).unwrap();
     serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
 }
 
 /// When a cookie of an answer ends, in seconds.
-fn until_of(answer: &Answer, name: &str) -> i64 {
+fn until_of(answer: &Response, name: &str) -> i64 {
     let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let line = lines.into_iter().find(|line| line.starts_with(name)).unwrap();
     let date = line.split("; ").find_map(|part| part.strip_prefix("Expires=")).unwrap().replace("GMT", "+0000");

@@ -41,12 +41,12 @@ pub struct World {
 }
 
 /// What a test wants to be different.
-pub struct Wishes {
+pub struct WorldOptions {
     pub settings: Settings,
     pub token_provider: Arc<dyn SessionTokenProvider>,
 }
 
-impl Wishes {
+impl WorldOptions {
     pub fn new() -> Self {
         let seal = SealRing::new([("test".to_owned(), [7; 32])]);
         let settings = Settings::new("http://localhost:3000", "http://localhost:3000", seal);
@@ -59,12 +59,12 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Wishes)) -> Self {
-        let mut wishes = Wishes::new();
-        change(&mut wishes);
+    pub async fn with(change: impl FnOnce(&mut WorldOptions)) -> Self {
+        let mut options = WorldOptions::new();
+        change(&mut options);
         let files = Arc::new(TempDir::new().unwrap());
         let url = new_database(&files).await;
-        Self::on(url, wishes, Clock::system(), files).await
+        Self::on(url, options, Clock::system(), files).await
     }
 
     /// Another process on the same database, as far as that can be had in one.
@@ -72,28 +72,28 @@ impl World {
         self.sibling_with(|_| {}).await
     }
 
-    pub async fn sibling_with(&self, change: impl FnOnce(&mut Wishes)) -> Self {
-        let mut wishes = Wishes::new();
-        change(&mut wishes);
-        Self::on(self.url.clone(), wishes, self.clock.clone(), Arc::clone(&self.files)).await
+    pub async fn sibling_with(&self, change: impl FnOnce(&mut WorldOptions)) -> Self {
+        let mut options = WorldOptions::new();
+        change(&mut options);
+        Self::on(self.url.clone(), options, self.clock.clone(), Arc::clone(&self.files)).await
     }
 
     /// On a database that is there already.
-    pub async fn on_database(url: String, change: impl FnOnce(&mut Wishes)) -> Self {
-        let mut wishes = Wishes::new();
-        change(&mut wishes);
-        Self::on(url, wishes, Clock::system(), Arc::new(TempDir::new().unwrap())).await
+    pub async fn on_database(url: String, change: impl FnOnce(&mut WorldOptions)) -> Self {
+        let mut options = WorldOptions::new();
+        change(&mut options);
+        Self::on(url, options, Clock::system(), Arc::new(TempDir::new().unwrap())).await
     }
 
     /// Somebody who comes with these cookies.
-    pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> Visitor {
-        Visitor { jar: jar.clone(), ..self.visitor() }
+    pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> TestClient {
+        TestClient { jar: jar.clone(), ..self.visitor() }
     }
 
-    async fn on(url: String, wishes: Wishes, clock: Clock, files: Arc<TempDir>) -> Self {
+    async fn on(url: String, options: WorldOptions, clock: Clock, files: Arc<TempDir>) -> Self {
         let database = Database::open(&url).await.unwrap();
         let sessions =
-            Sessions::open(wishes.settings, database.clone(), clock.clone(), wishes.token_provider).await.unwrap();
+            Sessions::open(options.settings, database.clone(), clock.clone(), options.token_provider).await.unwrap();
         let shared = Data::new(sessions.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -119,12 +119,12 @@ impl World {
     }
 
     /// Somebody with an empty cookie jar.
-    pub fn visitor(&self) -> Visitor {
-        Visitor { base: self.base.clone(), jar: BTreeMap::new(), headers: BTreeMap::new(), client: client() }
+    pub fn visitor(&self) -> TestClient {
+        TestClient { base: self.base.clone(), jar: BTreeMap::new(), headers: BTreeMap::new(), client: client() }
     }
 
     /// Somebody signed in, with cookies.
-    pub async fn sign_in(&self, user: &str) -> Visitor {
+    pub async fn sign_in(&self, user: &str) -> TestClient {
         let mut visitor = self.visitor();
         let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -174,7 +174,7 @@ async fn new_database(files: &TempDir) -> String {
 
 /// Somebody with a browser.
 #[derive(Clone)]
-pub struct Visitor {
+pub struct TestClient {
     base: String,
     /// Cookies: name to value and path.
     pub jar: BTreeMap<String, (String, String)>,
@@ -185,13 +185,13 @@ pub struct Visitor {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: String,
 }
 
-impl Visitor {
+impl TestClient {
     /// The same person, at another server.
     pub fn at(self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self }
@@ -203,28 +203,28 @@ impl Visitor {
         self
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&mut self, path: &str) -> Response {
         self.send(Method::GET, path, None).await
     }
 
-    pub async fn post(&mut self, path: &str) -> Answer {
+    pub async fn post(&mut self, path: &str) -> Response {
         self.send(Method::POST, path, None).await
     }
 
-    pub async fn delete(&mut self, path: &str) -> Answer {
+    pub async fn delete(&mut self, path: &str) -> Response {
         self.send(Method::DELETE, path, None).await
     }
 
-    pub async fn put(&mut self, path: &str, body: &Value) -> Answer {
+    pub async fn put(&mut self, path: &str, body: &Value) -> Response {
         self.send(Method::PUT, path, Some(body.to_string())).await
     }
 
-    pub async fn refresh(&mut self) -> Answer {
+    pub async fn refresh(&mut self) -> Response {
         self.post("/auth/session/refresh").await
     }
 
     /// Sends a request with the cookies for its path, and keeps those of the answer.
-    pub async fn send(&mut self, method: Method, path: &str, body: Option<String>) -> Answer {
+    pub async fn send(&mut self, method: Method, path: &str, body: Option<String>) -> Response {
         let answer = self.send_only(method, path, body).await;
         for line in answer.headers.get_all("set-cookie") {
             self.keep(line.to_str().unwrap());
@@ -233,7 +233,7 @@ impl Visitor {
     }
 
     /// The same for an answer that gets lost on the way.
-    pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Answer {
+    pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Response {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         let cookies = self.jar.iter().filter(|(_, (_, of))| path.starts_with(of.as_str()));
         let cookies: Vec<_> = cookies.map(|(name, (value, _))| format!("{name}={value}")).collect();
@@ -248,7 +248,7 @@ impl Visitor {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.text().await.unwrap() }
+        Response { status, headers, body: response.text().await.unwrap() }
     }
 
     /// Does with a `Set-Cookie` what browsers do.
@@ -282,7 +282,7 @@ impl Visitor {
     }
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }

@@ -27,7 +27,7 @@ async fn another_password_wants_the_current_one_and_ends_the_other_sessions() {
     let (here, there) = (world.sign_up("ann@example.com").await, world.sign_in("ann@example.com").await);
     let change = |current: &str, new: &str| json!({"currentPassword": current, "newPassword": new});
     let wrong = here.post("/api/user/password", &change("not it 99", NEW)).await;
-    assert_eq!((wrong.status, wrong.json()), (403, json!({"message": "the current password is wrong"})));
+    assert_eq!((wrong.status, wrong.json()["message"].as_str()), (403, Some("the current password is wrong")));
     let weak = here.post("/api/user/password", &change(PASSWORD, "short")).await;
     assert_eq!(weak.status, 400, "{}", weak.text);
     assert_eq!(there.get("/api/sessions").await.status, 200, "nothing has happened so far");

@@ -100,6 +100,44 @@ async fn a_body_ends_at_64_kib_and_nothing_is_hashed_beyond() {
 }
 
 #[actix_rt::test]
+async fn errors_have_one_shape_and_name_the_field_and_the_request() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let kind = [("content-type", "application/json")];
+    for (method, path, body, status, message) in [
+        (Method::POST, "/api/comments", "{}", 400, "text: missing"),
+        (Method::POST, "/api/comments", r#"{"txt":"hunter2"}"#, 400, "unknown field \"txt\", expected text"),
+        (Method::POST, "/api/comments", r#"{"text":17}"#, 400, "text: must be a string"),
+        (
+            Method::POST,
+            "/api/comments",
+            "{\n \"text\": hunter2}",
+            400,
+            "the body is not valid JSON at line 2, column 10",
+        ),
+        (Method::GET, "/api/comments?limt=3", "", 400, "unknown query parameter \"limt\", expected limit or after"),
+        (Method::PATCH, "/api/comments", "{}", 405, "method not allowed"),
+        (Method::GET, "/api/nothing", "", 404, "there is nothing at this address"),
+    ] {
+        let answer = ann.send(method, path, &kind, Some(body.to_owned().into())).await;
+        let json = answer.json();
+        assert_eq!(
+            (answer.status, json["message"].as_str()),
+            (status, Some(message)),
+            "{path} {body}: {}",
+            answer.text
+        );
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        assert_eq!((json["status"].as_u64(), &json["detail"]), (Some(u64::from(status)), &json["message"]), "{path}");
+        assert_eq!(json["requestId"].as_str(), Some(answer.header("x-request-id")), "{path}");
+        assert!(!answer.header("x-request-id").is_empty() && !answer.text.contains("hunter2"), "{}", answer.text);
+    }
+    let interface = ann.post("/auth/signin", &json!({"formFields": 1})).await;
+    assert_eq!(interface.json(), json!({"message": "formFields must be an array"}));
+    assert!(!interface.header("x-request-id").is_empty());
+}
+
+#[actix_rt::test]
 async fn a_body_that_never_ends_does_not_keep_its_connection() {
     let world = World::start().await;
     for path in ["/x", "/health", "/api/comments", "/static/site.css"] {

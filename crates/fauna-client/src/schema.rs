@@ -90,6 +90,16 @@ impl Index {
         self
     }
 
+    /// Finds documents by this field, compared in lower case. Fauna folds what is stored, not the term of a query: queries must
+    /// pass it in lower case.
+    #[must_use]
+    pub fn term_ignoring_case(mut self, path: &[&str]) -> Self {
+        let path = path.iter().map(|name| Expr::from(*name)).collect();
+        let term = fql::object([("field", path), ("transform", "casefold".into())]);
+        self.fields.push(("terms", [term].into_iter().collect()));
+        self
+    }
+
     /// Paths of the values that entries are sorted by and contain; `true` sorts in descending order.
     #[must_use]
     pub fn values<const N: usize>(mut self, values: [(&[&str], bool); N]) -> Self {

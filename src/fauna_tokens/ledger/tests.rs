@@ -1,6 +1,6 @@
 use super::*;
 use crate::fauna_tokens::lifetime;
-use crate::fauna_tokens::lifetime::Fate;
+use crate::fauna_tokens::lifetime::Action;
 
 const GRACE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ async fn add_session(database: &Database, handle: &str, current: &str, previous:
     .unwrap();
 }
 
-async fn add_token(database: &Database, id: &str, handle: &str, line: (&str, Option<&str>), minted: (bool, i64, i64)) {
+async fn add_token(database: &Database, id: &str, handle: &str, line: (&str, Option<&str>), issued: (bool, i64, i64)) {
     sqlx::query(
         "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, sealed_secret, created_at, \
          expires_at) values ($1, $2, '1', $3, $4, $5, $6, $7)",
@@ -30,9 +30,9 @@ async fn add_token(database: &Database, id: &str, handle: &str, line: (&str, Opt
     .bind(handle.to_owned())
     .bind(line.0.to_owned())
     .bind(line.1.map(str::to_owned))
-    .bind(minted.0.then(|| "sealed".to_owned()))
-    .bind(minted.1)
-    .bind(minted.2)
+    .bind(issued.0.then(|| "sealed".to_owned()))
+    .bind(issued.1)
+    .bind(issued.2)
     .execute(database.write())
     .await
     .unwrap();
@@ -83,14 +83,14 @@ async fn the_statement_and_the_rule_agree() {
         }
         for lineage in ["a", "b", "c"] {
             for parent in [None, Some("a"), Some("b"), Some("z")] {
-                for minted in [
+                for issued in [
                     (true, 0, 1_000_001),
                     (true, 0, 1_000_000),
                     (false, 990_000, 2_000_000),
                     (false, 990_001, 1_000_000),
                 ] {
                     seen.0 += 1;
-                    add_token(&database, &seen.0.to_string(), &handle, (lineage, parent), minted).await;
+                    add_token(&database, &seen.0.to_string(), &handle, (lineage, parent), issued).await;
                 }
             }
         }
@@ -100,7 +100,7 @@ async fn the_statement_and_the_rule_agree() {
         let rows: Vec<Row> = sqlx::query_as(rows!()).fetch_all(database.read()).await.unwrap();
         for (token, session) in rows.into_iter().map(Row::read) {
             let live = lifetime::is_live(token.descent(), session.as_ref(), GRACE, NOW);
-            let condemned = lifetime::fate(&token, live, PATIENCE, NOW) != Fate::Keep;
+            let condemned = lifetime::action(&token, live, PATIENCE, NOW) != Action::Keep;
             let id = token.id.as_str().to_owned();
             assert_eq!(suspected.contains(&id), condemned, "{token:?} {session:?}");
             seen.1 += 1;

@@ -18,8 +18,7 @@ use crate::pages::guards::PageUser;
 use crate::pages::panel::{Device, devices};
 use crate::pages::site_path::SitePath;
 use crate::session::{RevokeReason, SessionHandle, Sessions};
-use crate::users;
-use crate::users::Document;
+use crate::users::{Document, Users};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -28,7 +27,7 @@ struct AccountPage {
     user: Document,
     /// Label and value of each profile field.
     profile: Vec<(String, String)>,
-    joined_at: DisplayTime,
+    joined_at: Option<DisplayTime>,
     /// None where the site does not ask for verified addresses.
     verified: Option<bool>,
     devices: Vec<Device>,
@@ -45,16 +44,22 @@ pub struct EndForm {
 pub async fn show(
     user: PageUser,
     pages: Data<Pages>,
+    users: Data<Users>,
     tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let session = &user.0;
     pages.ended.remember(session, &tokens).await;
-    let document: Document = tokens.query_idempotent(session, &users::own_document()).await?;
+    let document: Document = tokens.query_idempotent(session, &users.own_document()).await?;
     let account = AccountPage {
         verified: session.payload().get("st-ev").and_then(|claim| claim.get("v")).and_then(Value::as_bool),
-        joined_at: Timestamp::from_millis(document.joined_at.millis()).into(),
-        profile: document.profile.0.iter().map(|(field, value)| (label(field), as_text(value))).collect(),
+        joined_at: document.joined_at.map(|time| Timestamp::from_millis(time.millis()).into()),
+        profile: document
+            .profile
+            .iter()
+            .flat_map(|profile| &profile.0)
+            .map(|(field, value)| (label(field), as_text(value)))
+            .collect(),
         user: document,
         devices: devices(session, &sessions).await?,
         frame: pages.frame("/account", &user.into()),

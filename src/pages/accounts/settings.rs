@@ -17,8 +17,7 @@ use crate::pages::accounts::auth::PASSWORD_RULE;
 use crate::pages::frame::{Frame, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
-use crate::users;
-use crate::users::{Document, Email, NewPassword};
+use crate::users::{Document, Email, NewPassword, Users};
 
 #[derive(Deserialize)]
 pub struct SettingsQuery {
@@ -74,6 +73,7 @@ pub struct Services {
     pages: Data<Pages>,
     tokens: Data<FaunaTokens>,
     accounts: Data<Accounts>,
+    users: Data<Users>,
 }
 
 impl FromRequest for Services {
@@ -86,6 +86,7 @@ impl FromRequest for Services {
                 pages: request.app_data::<Data<Pages>>()?.clone(),
                 tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
                 accounts: request.app_data::<Data<Accounts>>()?.clone(),
+                users: request.app_data::<Data<Users>>()?.clone(),
             })
         })();
         ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
@@ -180,10 +181,10 @@ fn missing_password(typed: &str) -> Option<&'static str> {
 
 impl Services {
     async fn empty_page(&self, user: PageUser) -> SettingsPage {
-        let document = self.tokens.query_idempotent::<Document>(&user.0, &users::own_document()).await;
+        let document = self.tokens.query_idempotent::<Document>(&user.0, &self.users.own_document()).await;
         SettingsPage {
             frame: self.pages.frame("/account/settings", &OptionalUser::from(user)),
-            account: document.map(|document| document.email).unwrap_or_default(),
+            account: document.ok().and_then(|document| document.email).unwrap_or_default(),
             notice: None,
             banner: None,
             password: Mistakes::default(),

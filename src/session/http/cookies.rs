@@ -11,7 +11,7 @@ use cookie::{Cookie, CookieBuilder};
 use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
-use crate::session::http::frontend_version::ID_COOKIE;
+use crate::session::compat::ID_COOKIE;
 use crate::session::settings::{SameSite, Settings};
 
 /// The end of the year 9999: what is to last longer lasts until then.
@@ -130,6 +130,11 @@ impl CookieRules {
             [of.access("", never), of.refresh("", never)]
         };
         [Some(PLAIN_NAMES), has_prefixes.then_some(PREFIXED_NAMES)].into_iter().flatten().flat_map(remove).collect()
+    }
+
+    /// Whether the cookies are those of a whole domain.
+    pub fn has_domain(&self) -> bool {
+        self.domain.is_some()
     }
 
     /// Whether cookies of another domain can have the names of ours.

@@ -1,13 +1,15 @@
-//! Sessions over HTTP: guards, cookies and headers, CSRF checks, the routes of the recipe, and the responses to refused requests.
+//! Sessions over HTTP: extractors, cookies and headers, anti-CSRF checks, the routes of the session recipe, and the responses to
+//! refused requests.
 
-pub mod answers;
+pub mod anti_csrf;
 pub mod cookies;
-pub mod csrf;
-pub mod frontend_version;
-pub mod guard;
-pub mod requests;
+pub mod domains;
+pub mod error_responses;
+pub mod extractors;
+mod refresh_request;
+pub mod requirements;
 pub mod response_tokens;
 pub mod routes;
 pub mod signed_in;
-pub mod site;
 pub mod transport;
+mod verify_request;

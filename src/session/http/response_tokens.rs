@@ -1,8 +1,8 @@
-//! What a response says about the session (session.md 3.3, 3.4).
+//! Session cookies and headers of a response.
 //!
-//! Nobody writes session headers into a response directly. What a request leads to is noted in its [`ResponseTokens`], where a
-//! later note replaces an earlier one, and [`attach`] renders it once, into whatever response comes back: a second
-//! `front-token` would break the client.
+//! Nobody writes session headers into a response directly. Whatever a request leads to is queued in its [`ResponseTokens`], where
+//! the last call wins, and [`attach`] writes it once, into whatever response comes back: a second `front-token` would break the
+//! client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,106 +19,87 @@ use secrecy::SecretString;
 
 use crate::clock::Timestamp;
 use crate::session::SessionHandle;
+use crate::session::compat;
+use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies::CookieRules;
-use crate::session::http::frontend_version;
-use crate::session::http::frontend_version::FrontendVersion;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Transfer;
 use crate::session::tokens::payload;
 use crate::session::tokens::verified_cache::Verified;
 
-/// What scripts may read of the access token.
+/// Base64 of the part of the access token that scripts may read.
 const FRONT_TOKEN: HeaderName = HeaderName::from_static("front-token");
-/// The anti-CSRF token, both ways.
+/// Request and response header.
 pub const ANTI_CSRF: HeaderName = HeaderName::from_static("anti-csrf");
-/// The access token, in header mode.
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("st-access-token");
-/// The refresh token, in header mode.
 const REFRESH_TOKEN: HeaderName = HeaderName::from_static("st-refresh-token");
-/// What old frontends take for the session.
 const ID_REFRESH_TOKEN: HeaderName = HeaderName::from_static("id-refresh-token");
 
-/// Long after the token in it has ended: an ended token still tells that there is a session to refresh (session.md 3.3).
+/// Much longer than the token in it: an expired token still tells the client that there is a session to refresh.
 const ACCESS_COOKIE_LIFE: Duration = Duration::from_hours(365 * 24);
 
-/// The end of cookies that are to be removed.
+/// Expiry of cookies that are to be removed.
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 
-/// Tokens to hand out.
-pub struct HandOut {
-    /// The access token.
+/// New tokens of a session, for the client.
+pub struct SessionTokens {
     pub access: SecretString,
-    /// What it says.
+    /// The content of `access`.
     pub token: Arc<Verified>,
-    /// Present where a new refresh token goes along.
-    pub refresh: Option<HandOutRefresh>,
+    /// None where only the access token is replaced.
+    pub refresh: Option<NewRefreshToken>,
 }
 
-/// A refresh token to hand out.
-pub struct HandOutRefresh {
-    /// The token.
+/// A new refresh token, for the client.
+pub struct NewRefreshToken {
     pub token: SecretString,
-    /// When its cookie ends.
+    /// When the session ends unless it is used, which is also when the cookie expires.
     pub expires_at: Timestamp,
-    /// The anti-CSRF token that belongs to it.
+    /// Present in mode [`AntiCsrf::ViaToken`](crate::session::AntiCsrf::ViaToken).
     pub anti_csrf: Option<String>,
 }
 
-impl HandOut {
-    /// The session that they belong to.
+impl SessionTokens {
     pub fn handle(&self) -> &SessionHandle {
         &self.token.claims.handle
     }
 
-    /// What scripts may read of the access token, as the header `front-token` has it.
+    /// The header `front-token`: the part of the access token that scripts may read.
     pub fn front_token(&self) -> String {
         payload::front_token(&self.token.claims)
     }
 }
 
-/// How tokens are handed out to a client.
-pub struct Manner {
-    /// How cookies are written.
-    pub rules: Arc<CookieRules>,
-    /// In cookies or headers, and for which frontend.
-    pub travel: Travel,
+/// How new tokens are written for a client.
+pub struct DeliveryContext {
+    pub cookies: Arc<CookieRules>,
+    pub delivery: TokenDelivery,
     /// Whether scripts may read an access token that travels in a cookie.
-    pub expose: bool,
-    /// Now.
+    pub expose_access_token: bool,
     pub now: Timestamp,
 }
 
-/// What a response will say about the session. Clones share it.
+/// Session cookies and headers of the response to one request. Clones share it.
 #[derive(Clone, Default)]
-pub struct ResponseTokens(Arc<Mutex<Notes>>);
+pub struct ResponseTokens(Arc<Mutex<Queued>>);
 
-/// The last word on each header and cookie.
+/// Cookies are value and expiry.
 #[derive(Default)]
-struct Notes {
-    /// Cookie of the access token: value and end.
+struct Queued {
     access_cookie: Option<(String, Timestamp)>,
-    /// Cookie of the refresh token: value and end.
     refresh_cookie: Option<(String, Timestamp)>,
-    /// Cookie of old frontends: value and end.
-    id_cookie: Option<(String, Timestamp)>,
-    /// Header of the access token.
     access_header: Option<String>,
-    /// Header of the refresh token.
     refresh_header: Option<String>,
-    /// Header `front-token`.
-    front: Option<String>,
-    /// Header `anti-csrf`.
+    front_token: Option<String>,
     anti_csrf: Option<String>,
-    /// Header of old frontends.
-    id_header: Option<String>,
-    /// A domain whose cookies are removed.
-    former_domain: Option<String>,
-    /// How cookies are written; known as soon as anything is noted.
-    rules: Option<Arc<CookieRules>>,
+    id_token: compat::IdToken,
+    /// A `Domain` whose cookies are removed.
+    removed_domain: Option<String>,
+    /// Present as soon as anything is queued.
+    cookies: Option<Arc<CookieRules>>,
 }
 
 impl ResponseTokens {
-    /// The one of this request.
     pub fn of(request: &HttpRequest) -> Self {
         let mut extensions = request.extensions_mut();
         if let Some(response_tokens) = extensions.get::<Self>() {
@@ -129,96 +110,103 @@ impl ResponseTokens {
         response_tokens
     }
 
-    /// Notes tokens for the client.
-    pub fn hand_out(&self, manner: &Manner, tokens: HandOut) {
-        let mut notes = self.notes(&manner.rules);
-        let is_legacy = manner.travel.profile == FrontendVersion::Legacy;
+    /// Queues new tokens.
+    pub fn set(&self, context: &DeliveryContext, tokens: SessionTokens) {
+        let mut queued = self.queued(&context.cookies);
+        let is_legacy = context.delivery.frontend == FrontendVersion::Legacy;
         let claims = &tokens.token.claims;
         let access = tokens.access.expose_secret().to_owned();
-        notes.front = Some(payload::front_token(claims));
-        match manner.travel.transfer {
+        queued.front_token = Some(payload::front_token(claims));
+        match context.delivery.transfer {
             Transfer::Cookie => {
-                let ends = if is_legacy { claims.expiry() } else { manner.now.after(ACCESS_COOKIE_LIFE) };
-                if manner.expose {
-                    notes.access_header = Some(access.clone());
+                let ends = if is_legacy { claims.expiry() } else { context.now.after(ACCESS_COOKIE_LIFE) };
+                if context.expose_access_token {
+                    queued.access_header = Some(access.clone());
                 }
-                notes.access_cookie = Some((access, ends));
+                queued.access_cookie = Some((access, ends));
             }
-            Transfer::Header => notes.access_header = Some(access),
+            Transfer::Header => queued.access_header = Some(access),
         }
         let Some(refresh) = tokens.refresh else { return };
         let token = refresh.token.expose_secret().to_owned();
-        match manner.travel.transfer {
+        match context.delivery.transfer {
             Transfer::Cookie => {
-                notes.refresh_cookie = Some((token, refresh.expires_at));
-                notes.anti_csrf = refresh.anti_csrf;
+                queued.refresh_cookie = Some((token, refresh.expires_at));
+                queued.anti_csrf = refresh.anti_csrf;
             }
-            Transfer::Header => notes.refresh_header = Some(token),
+            Transfer::Header => queued.refresh_header = Some(token),
         }
         if is_legacy {
-            let id = frontend_version::id(&claims.hash1);
-            notes.id_header = Some(format!("{id};{}", refresh.expires_at.millis()));
-            notes.id_cookie = Some((id, refresh.expires_at));
+            queued.id_token.set(&claims.hash1, refresh.expires_at);
         }
     }
 
-    /// Notes that the client is to forget the tokens that travel this way.
+    /// Tells the client to forget the tokens that travel this way.
     pub fn clear(&self, rules: &Arc<CookieRules>, transfer: Transfer) {
-        let mut notes = self.notes(rules);
-        notes.front = Some("remove".to_owned());
-        notes.anti_csrf = None;
+        if transfer == Transfer::Cookie {
+            self.remove_cookies_of_host(rules);
+        }
+        let mut queued = self.queued(rules);
+        queued.front_token = Some("remove".to_owned());
+        queued.anti_csrf = None;
         match transfer {
             Transfer::Cookie => {
-                notes.access_cookie = Some((String::new(), LONG_AGO));
-                notes.refresh_cookie = Some((String::new(), LONG_AGO));
-                notes.access_header = None;
+                queued.access_cookie = Some((String::new(), LONG_AGO));
+                queued.refresh_cookie = Some((String::new(), LONG_AGO));
+                queued.access_header = None;
             }
             Transfer::Header => {
-                notes.access_header = Some(String::new());
-                notes.refresh_header = Some(String::new());
+                queued.access_header = Some(String::new());
+                queued.refresh_header = Some(String::new());
             }
         }
     }
 
-    /// Notes that the client is to forget all tokens.
+    /// Tells the client to forget all tokens.
     pub fn clear_all(&self, rules: &Arc<CookieRules>) {
         self.clear(rules, Transfer::Cookie);
         self.clear(rules, Transfer::Header);
     }
 
-    /// Notes that an old frontend is to forget that there is a session.
+    /// See [`compat::IdToken::clear`].
     pub fn clear_id(&self, rules: &Arc<CookieRules>) {
-        self.notes(rules).id_header = Some("remove".to_owned());
-        self.remove_id_cookie(rules);
+        self.queued(rules).id_token.clear();
     }
 
-    /// Notes that the cookie of old frontends is to go.
+    /// See [`compat::IdToken::remove_cookie`].
     pub fn remove_id_cookie(&self, rules: &Arc<CookieRules>) {
-        self.notes(rules).id_cookie = Some((String::new(), LONG_AGO));
+        self.queued(rules).id_token.remove_cookie();
     }
 
-    /// Notes that the cookies of a former domain are to go.
-    pub fn remove_former(&self, rules: &Arc<CookieRules>, domain: &str) {
-        self.notes(rules).former_domain = Some(domain.to_owned());
+    /// Removes the cookies of this host alone if the session's cookies are those of a whole domain: left over from before
+    /// `COOKIE_DOMAIN` was set, they would be sent beside them for a year. Only together with new cookies or without a session: it
+    /// could be they that hold the newest tokens.
+    pub fn remove_cookies_of_host(&self, rules: &Arc<CookieRules>) {
+        if rules.has_domain() {
+            self.queued(rules).removed_domain.get_or_insert_default();
+        }
     }
 
-    /// The notes, for writing.
-    fn notes(&self, rules: &Arc<CookieRules>) -> MutexGuard<'_, Notes> {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.rules.get_or_insert_with(|| Arc::clone(rules));
-        notes
+    /// Removes the cookies of another `Domain`; the empty one stands for cookies of this host alone.
+    pub fn remove_of_domain(&self, rules: &Arc<CookieRules>, domain: &str) {
+        self.queued(rules).removed_domain = Some(domain.to_owned());
     }
 
-    /// Writes the notes into a response.
-    fn render(&self, headers: &mut HeaderMap) {
-        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(rules) = &notes.rules else { return };
+    fn queued(&self, rules: &Arc<CookieRules>) -> MutexGuard<'_, Queued> {
+        let mut queued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queued.cookies.get_or_insert_with(|| Arc::clone(rules));
+        queued
+    }
+
+    fn write_into(&self, headers: &mut HeaderMap) {
+        let queued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rules) = &queued.cookies else { return };
         let named = [
-            (&FRONT_TOKEN, &notes.front),
-            (&ID_REFRESH_TOKEN, &notes.id_header),
-            (&ANTI_CSRF, &notes.anti_csrf),
-            (&ACCESS_TOKEN, &notes.access_header),
-            (&REFRESH_TOKEN, &notes.refresh_header),
+            (&FRONT_TOKEN, &queued.front_token),
+            (&ID_REFRESH_TOKEN, &queued.id_token.header),
+            (&ANTI_CSRF, &queued.anti_csrf),
+            (&ACCESS_TOKEN, &queued.access_header),
+            (&REFRESH_TOKEN, &queued.refresh_header),
         ];
         for (name, value) in named {
             if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok()) {
@@ -226,11 +214,11 @@ impl ResponseTokens {
                 expose(headers, name);
             }
         }
-        let access = notes.access_cookie.as_ref().map(|(value, ends)| rules.access(value, *ends));
-        let refresh = notes.refresh_cookie.as_ref().map(|(value, ends)| rules.refresh(value, *ends));
-        let id = notes.id_cookie.as_ref().map(|(value, ends)| rules.id(value, *ends));
-        let former = notes.former_domain.as_deref().map(|domain| rules.remove_of(domain));
-        let lines = access.into_iter().chain(refresh).chain(id).chain(former.into_iter().flatten());
+        let access = queued.access_cookie.as_ref().map(|(value, ends)| rules.access(value, *ends));
+        let refresh = queued.refresh_cookie.as_ref().map(|(value, ends)| rules.refresh(value, *ends));
+        let id = queued.id_token.cookie.as_ref().map(|(value, ends)| rules.id(value, *ends));
+        let removed = queued.removed_domain.as_deref().map(|domain| rules.remove_of(domain));
+        let lines = access.into_iter().chain(refresh).chain(id).chain(removed.into_iter().flatten());
         for line in lines {
             if let Ok(value) = HeaderValue::from_str(&line) {
                 headers.append(header::SET_COOKIE, value);
@@ -239,7 +227,7 @@ impl ResponseTokens {
     }
 }
 
-/// Lets scripts of other origins read a header; keeps what others have exposed.
+/// Lets scripts of other origins read a header, beside those that are exposed already.
 fn expose(headers: &mut HeaderMap, name: &HeaderName) {
     let exposed = headers.get(header::ACCESS_CONTROL_EXPOSE_HEADERS).and_then(|value| value.to_str().ok());
     let mut names: Vec<&str> = exposed.unwrap_or_default().split(',').map(str::trim).collect();
@@ -250,15 +238,15 @@ fn expose(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// Middleware: writes what was noted about the session into the response, whatever its status.
+/// Middleware: writes the queued session cookies and headers into the response, whatever its status.
 ///
 /// # Errors
-/// Those of the services inside; the guard and the routes of this room answer by themselves.
+/// Those of the services inside.
 pub async fn attach<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let mut response = next.call(request).await?;
     let response_tokens = response.request().extensions().get::<ResponseTokens>().cloned();
     if let Some(response_tokens) = response_tokens {
-        response_tokens.render(response.headers_mut());
+        response_tokens.write_into(response.headers_mut());
     }
     Ok(response)
 }

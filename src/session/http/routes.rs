@@ -12,11 +12,10 @@ use crate::events::RevokeReason;
 use crate::http::metrics::REFRESHES;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
-use crate::session::http::frontend_version;
-use crate::session::http::frontend_version::FrontendVersion;
 use crate::session::tokens::signing_keys::Jwk;
 use crate::session::{
-    Error, Refused, Requirements, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow, UserId,
+    ClaimCheck, Error, Refused, Requirements, SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow, UserId,
+    compat,
 };
 
 /// Under the base path of the recipes.
@@ -70,17 +69,12 @@ async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<
     Ok(Json(Empty {}))
 }
 
-/// Ends the session. Claims are not asked for: whoever came in may leave. Where there is none, frontends of old are told
-/// that all is well, as they expect; others that they are not signed in (session.md 3.8, 3.9).
+/// Ends the session. Claims are not asked for: whoever came in may leave.
 async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Done>, Refused> {
-    let requirements = Requirements { validators: Some(Vec::new()), ..Requirements::default() };
+    let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await;
     let signed_in = match found.and_then(|found| found.ok_or(Error::Missing)) {
-        Err(Error::Missing | Error::Ended(_))
-            if frontend_version::of_request(request.headers()) == FrontendVersion::Legacy =>
-        {
-            return Ok(Json(Done::OK));
-        }
+        Err(error) if compat::counts_as_signed_out(request.headers(), &error) => return Ok(Json(Done::OK)),
         found => found.map_err(|error| sessions.refuse(error))?,
     };
     signed_in.revoke().await.map_err(|error| sessions.refuse(error))?;

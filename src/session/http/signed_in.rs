@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::events::RevokeReason;
 use crate::session::claims::{Claim, Validator};
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::compat::FrontendVersion;
 use crate::session::http::response_tokens::ResponseTokens;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::service::{SessionInfo, Sessions};
 use crate::session::tokens::access_token::Claims;
 use crate::session::tokens::verified_cache::Verified;
@@ -23,7 +23,7 @@ pub struct SignedIn {
     /// What the access token says.
     token: Arc<Verified>,
     /// How it came.
-    travel: Travel,
+    delivery: TokenDelivery,
     /// What the response will say.
     response_tokens: ResponseTokens,
 }
@@ -33,10 +33,10 @@ impl SignedIn {
     pub(in crate::session) fn new(
         sessions: Sessions,
         token: Arc<Verified>,
-        travel: Travel,
+        delivery: TokenDelivery,
         response_tokens: ResponseTokens,
     ) -> Self {
-        Self { sessions, token, travel, response_tokens }
+        Self { sessions, token, delivery, response_tokens }
     }
 
     /// Whose session it is.
@@ -97,7 +97,7 @@ impl SignedIn {
     /// The database fails: nothing happened.
     pub async fn revoke(&self) -> Result<(), Error> {
         self.sessions.revoke(self.handle(), RevokeReason::SignedOut).await?;
-        self.response_tokens.clear(self.sessions.cookies(), self.travel.transfer);
+        self.response_tokens.clear(self.sessions.cookies(), self.delivery.transfer);
         self.clear_id();
         Ok(())
     }
@@ -110,12 +110,12 @@ impl SignedIn {
     pub async fn merge_payload(&mut self, update: Map<String, Value>) -> Result<(), Error> {
         let merged = self.sessions.merge(self.handle(), update).await?;
         let mut payload = self.there(merged)?;
-        payload.extend(self.sessions.companions_claims(&self.token.claims));
+        payload.extend(self.sessions.provider_claims(&self.token.claims));
         let now = self.sessions.now();
         let claims = Claims { issued_at: now.seconds(), payload, ..self.token.claims.clone() };
-        let hand_out = self.sessions.sign(claims).await?;
-        self.token = Arc::clone(&hand_out.token);
-        self.response_tokens.hand_out(&self.sessions.manner(self.travel), hand_out);
+        let tokens = self.sessions.sign(claims).await?;
+        self.token = Arc::clone(&tokens.token);
+        self.response_tokens.set(&self.sessions.delivery_context(self.delivery), tokens);
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl SignedIn {
 
     /// Tells a frontend of old that there is no session any more.
     fn clear_id(&self) {
-        if self.travel.profile == FrontendVersion::Legacy {
+        if self.delivery.frontend == FrontendVersion::Legacy {
             self.response_tokens.clear_id(self.sessions.cookies());
         }
     }

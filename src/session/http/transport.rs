@@ -1,26 +1,23 @@
-//! How tokens travel: in cookies or in headers (session.md 3.5–3.7).
+//! Tokens travel in cookies or in headers.
 
 use actix_web::http::header;
 use actix_web::http::header::{HeaderMap, HeaderName};
 
+use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies;
 use crate::session::http::cookies::{CookieRules, Sent};
-use crate::session::http::frontend_version::FrontendVersion;
 use crate::session::settings::Transfer;
 
-/// How the client wants its tokens.
+/// Request header: `cookie` or `header`.
 const AUTH_MODE: HeaderName = HeaderName::from_static("st-auth-mode");
 
-/// How the header begins that carries a token.
 const SCHEME: &[u8] = b"bearer ";
 
-/// How tokens reach this client.
+/// How a client sends and receives its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Travel {
-    /// In cookies or headers.
+pub struct TokenDelivery {
     pub transfer: Transfer,
-    /// For which generation of frontends.
-    pub profile: FrontendVersion,
+    pub frontend: FrontendVersion,
 }
 
 /// The token in `Authorization: Bearer …`.
@@ -34,19 +31,18 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     std::str::from_utf8(token.trim_ascii()).ok().filter(|token| !token.is_empty())
 }
 
-/// How the client wants a new session's tokens (session.md 3.7): unless it asks for cookies, it is no browser.
+/// How a new session's tokens travel: as set, else as the client asks for; one that asks for nothing is no browser.
 pub fn for_create(headers: &HeaderMap, set: Option<Transfer>) -> Transfer {
     let mode = headers.get(AUTH_MODE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asked = if mode.eq_ignore_ascii_case("cookie") { Transfer::Cookie } else { Transfer::Header };
     set.unwrap_or(asked)
 }
 
-/// Whether tokens may travel this way.
 pub fn is_allowed(transfer: Transfer, set: Option<Transfer>) -> bool {
     set.is_none_or(|set| set == transfer)
 }
 
-/// Whether a request carries an access token that way, of whatever quality.
+/// Whether a request carries an access token that way, valid or not.
 pub fn carries_access(headers: &HeaderMap, rules: &CookieRules, transfer: Transfer) -> bool {
     match transfer {
         Transfer::Cookie => cookies::find(headers, rules.access_name) != Sent::Never,

@@ -104,7 +104,7 @@ impl Sessions {
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let found = self.store().find(handle).await?;
-            let Some(session) = found.filter(|session| session.position.expires_at > now) else { return Ok(None) };
+            let Some(session) = found.filter(|session| session.rotation.expires_at > now) else { return Ok(None) };
             let merged = payload::merged(&session.payload, update.clone(), reserved);
             payload::check_size(&merged)?;
             if self.store().swap_payload(handle, &session.payload, &merged, now).await? {

@@ -1,7 +1,7 @@
-//! The beginning of a session.
+//! Creation of sessions.
 //!
-//! What lives with a session is minted first, then row and secret are stored in one transaction, then the tokens are handed
-//! out: whatever fails, there is no session without all of it.
+//! The token provider issues its token first, then row and token are stored in one transaction, then the tokens are sent to the
+//! client: whatever fails, there is no session without all of it.
 
 use std::sync::Arc;
 
@@ -11,36 +11,34 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::events::EventKind;
-use crate::session::http::frontend_version::FrontendVersion;
-use crate::session::http::response_tokens::{HandOut, ResponseTokens};
+use crate::session::compat::FrontendVersion;
+use crate::session::http::response_tokens::{ResponseTokens, SessionTokens};
 use crate::session::http::signed_in::SignedIn;
-use crate::session::http::transport::Travel;
-use crate::session::http::{frontend_version, transport};
-use crate::session::rotation::Position;
-use crate::session::service::{Sessions, Unsigned};
+use crate::session::http::transport;
+use crate::session::http::transport::TokenDelivery;
+use crate::session::rotation::RotationState;
+use crate::session::service::{Sessions, TokenFormat, UnsignedTokens};
 use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::tokens::payload;
-use crate::session::{Error, SessionHandle, TokenRequest, UserId, Version, claims, store};
+use crate::session::{Error, IssueError, SessionHandle, TokenRequest, UserId, Version, claims, compat, store};
 
-/// A session to be made.
+/// A session to be created.
 pub struct NewSession {
-    /// Whose.
     pub user: UserId,
-    /// What the application wants in the access token.
+    /// Claims of the application for the access token.
     pub payload: Map<String, Value>,
-    /// What it wants to keep with the session in SQL.
+    /// Kept with the session in SQL only.
     pub data: Map<String, Value>,
-    /// Values of claims, by their keys, that the application has at hand; the others are looked up.
+    /// Values of claims, by their keys, that are at hand; the others are fetched.
     pub known: Map<String, Value>,
-    /// How the tokens travel; none: as the client asks for.
+    /// None: as set, else as the client asks for.
     pub transfer: Option<Transfer>,
-    /// What the person was let in for, such as the hash of a password that was right: the companion sees to it that it still
-    /// holds, so that no session begins by what all sessions were ended for meanwhile.
+    /// What the user was admitted by, such as the hash of a password that was right. The token provider checks that it still holds,
+    /// so that no session begins by a password that was changed meanwhile.
     pub proof: Option<SecretString>,
 }
 
 impl NewSession {
-    /// A session of that person about which nothing else is said.
     pub fn of(user: UserId) -> Self {
         Self { user, payload: Map::new(), data: Map::new(), known: Map::new(), transfer: None, proof: None }
     }
@@ -50,8 +48,9 @@ impl Sessions {
     /// Creates a session and queues its tokens for the response to this request.
     ///
     /// # Errors
-    /// The database or the companion fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
-    /// of the user were ended before this one had begun. [`Error::Ended`]: what is to be proven does not hold any more.
+    /// The database or the token provider fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
+    /// of the user were ended before this one had begun. [`Error::UnknownUser`]: there is no user of that id. [`Error::Ended`]: the
+    /// proof does not hold any more.
     pub async fn create(
         &self,
         request: &HttpRequest,
@@ -62,61 +61,65 @@ impl Sessions {
         Ok(self.create_with(request, new).await?.handle().clone())
     }
 
-    /// The same with everything that can be chosen.
+    /// The same with all options.
     ///
     /// # Errors
     /// As [`Sessions::create`].
     pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
         let (headers, set) = (request.headers(), new.transfer.or(self.settings().transfer));
-        let (transfer, profile) = match frontend_version::of_request(headers) {
-            // Frontends of old know nothing of headers.
+        let (transfer, frontend) = match compat::frontend_of_request(headers) {
+            // Old frontends know nothing of headers.
             FrontendVersion::Legacy if set != Some(Transfer::Header) => (Transfer::Cookie, FrontendVersion::Legacy),
             FrontendVersion::Legacy | FrontendVersion::Modern => {
                 (transport::for_create(headers, set), FrontendVersion::Modern)
             }
         };
-        let travel = Travel { transfer, profile };
+        let delivery = TokenDelivery { transfer, frontend };
         let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
         let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let sessions = self.clone();
-        // A client that goes away must not stop this halfway (security.md F7).
-        let version = profile.version();
-        let issued = tokio::spawn(async move { sessions.issue_as(new, with_anti_csrf, version).await }).await??;
+        // In a task of its own: a client that goes away must not stop it halfway.
+        let format = TokenFormat { with_anti_csrf, version: frontend.token_version() };
+        let issued = tokio::spawn(async move { sessions.issue_as(new, format).await }).await??;
         let response_tokens = ResponseTokens::of(request);
         if transport::carries_access(headers, self.cookies(), other) {
             response_tokens.clear(self.cookies(), other);
         }
+        if transfer == Transfer::Cookie && transport::carries_access(headers, self.cookies(), Transfer::Cookie) {
+            // A cookie of this host alone would stay beside the new ones, and belong to another session.
+            response_tokens.remove_cookies_of_host(self.cookies());
+        }
         let token = Arc::clone(&issued.token);
-        response_tokens.hand_out(&self.manner(travel), issued);
-        Ok(SignedIn::new(self.clone(), token, travel, response_tokens))
+        response_tokens.set(&self.delivery_context(delivery), issued);
+        Ok(SignedIn::new(self.clone(), token, delivery, response_tokens))
     }
 
-    /// Creates a session without a request; the caller hands out the tokens.
+    /// Creates a session without a request; the caller sends the tokens.
     ///
     /// # Errors
     /// As [`Sessions::create`].
-    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<HandOut, Error> {
-        self.issue_as(new, with_anti_csrf, Version::Five).await
+    pub async fn issue(&self, new: NewSession, with_anti_csrf: bool) -> Result<SessionTokens, Error> {
+        self.issue_as(new, TokenFormat { with_anti_csrf, version: Version::Five }).await
     }
 
-    /// The same with an access token of another make.
+    /// The same in another format.
     ///
     /// # Errors
     /// As [`Sessions::create`].
-    pub async fn issue_as(&self, new: NewSession, with_anti_csrf: bool, version: Version) -> Result<HandOut, Error> {
+    pub async fn issue_as(&self, new: NewSession, format: TokenFormat) -> Result<SessionTokens, Error> {
         let now = self.now();
-        let payload = self.first_payload(&new.user, new.payload, &new.known, version).await?;
+        let payload = self.first_payload(&new.user, new.payload, &new.known, format.version).await?;
         let mut bits = [0; 16];
         rand::fill(&mut bits)?;
         let handle = SessionHandle::random(bits);
-        let refresh = self.mint_refresh(&handle, None, with_anti_csrf)?;
+        let refresh = self.issue_refresh_token(&handle, None, format.with_anti_csrf)?;
         let ends_at = now.after(self.settings().absolute_lifetime);
         let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
-        let position = Position { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
+        let rotation = RotationState { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
         let session = store::Session {
             handle,
             user: new.user,
-            position,
+            rotation,
             created_at: now,
             refreshed_at: now,
             ends_at,
@@ -124,24 +127,28 @@ impl Sessions {
             data: new.data,
         };
 
-        let request = TokenRequest { proof: new.proof, ..self.request(&session, &refresh, now) };
-        let minted = self.token_provider().issue(&request).await?;
-        let pair = Unsigned { refresh, parent: None, request, minted, version };
+        let request = TokenRequest { proof: new.proof, ..self.token_request(&session, &refresh, now) };
+        let provider_token = match self.token_provider().issue(&request).await {
+            // Without a proof there is no other reason to refuse a new session.
+            Err(IssueError::Refused(_)) if request.proof.is_none() => return Err(Error::UnknownUser),
+            issued => issued?,
+        };
+        let pair = UnsignedTokens { refresh, parent: None, request, provider_token, version: format.version };
         let issued = self.sign_pair(&session, &pair).await?;
         let mut transaction = self.store().begin().await?;
         self.store().insert(&mut transaction, &session).await?;
-        match self.token_provider().persist(&mut transaction, &pair.request, &pair.minted).await {
+        match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
             Err(sqlx::Error::RowNotFound) => return Err(Error::Abandoned),
-            kept => kept?,
+            persisted => persisted?,
         }
         transaction.commit().await?;
-        let kind = EventKind::SessionCreated { expires_at: session.position.expires_at };
+        let kind = EventKind::SessionCreated { expires_at: session.rotation.expires_at };
         self.publish(&session.user, &session.handle, kind);
-        self.token_provider().on_persisted(&pair.request, &pair.minted);
+        self.token_provider().on_persisted(&pair.request, &pair.provider_token);
         Ok(issued)
     }
 
-    /// What the application wants in the access token, and what is set for every session. Tokens of old name no issuer.
+    /// The claims of the application and those that every session gets. Access tokens of version 2 name no issuer.
     async fn first_payload(
         &self,
         user: &UserId,

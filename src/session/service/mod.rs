@@ -1,4 +1,4 @@
-//! The handle that the application holds on its sessions.
+//! [`Sessions`]: what the application does with sessions. Each file here is one concern of it.
 
 mod by_handle;
 pub mod create;
@@ -8,6 +8,7 @@ pub mod verify;
 mod without_request;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,8 +18,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
 use crate::events::{EventKind, RevokeReason};
 use crate::session::http::cookies::CookieRules;
-use crate::session::http::response_tokens::{HandOut, HandOutRefresh, Manner};
-use crate::session::http::transport::Travel;
+use crate::session::http::response_tokens::{DeliveryContext, NewRefreshToken, SessionTokens};
+use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Settings;
 use crate::session::store::Store;
 use crate::session::tokens::access_token::{Claims, Parent};
@@ -27,72 +28,67 @@ use crate::session::tokens::signing_keys::{Kind, Schedule, SigningKeys};
 use crate::session::tokens::verified_cache::{Verified, VerifiedTokens};
 use crate::session::{Error, IssuedToken, SessionHandle, SessionTokenProvider, TokenRequest, UserId, Version, store};
 
-/// Expired sessions that are deleted at once: few enough not to hold the one writer for long.
+/// Expired sessions deleted in one statement: few enough not to hold SQLite's one writer for long.
 const SWEEP_ROWS: i64 = 20;
 
-/// How often expired sessions are looked for.
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 
 /// All sessions. Clones share everything.
 #[derive(Clone)]
 pub struct Sessions(Arc<Inner>);
 
-/// What the clones share.
 struct Inner {
-    /// As set.
     settings: Settings,
-    /// What time it is.
     clock: Clock,
-    /// Sessions in SQL.
     store: Store,
-    /// What signs and authenticates.
     keys: SigningKeys,
-    /// What lives with the sessions.
     token_provider: Arc<dyn SessionTokenProvider>,
-    /// How cookies are written.
     cookies: Arc<CookieRules>,
-    /// Access tokens seen before.
     verified: VerifiedTokens,
+    has_warned_of_duplicate_cookies: AtomicBool,
 }
 
-/// The tokens of a session, about to be signed.
-pub struct Unsigned {
-    /// The refresh token.
-    pub refresh: RefreshToken,
-    /// What the access token says of where it comes from.
-    pub parent: Option<Parent>,
-    /// What the companion was told.
-    pub request: TokenRequest,
-    /// What the companion made of it.
-    pub minted: IssuedToken,
-    /// The make of the access token.
+/// The format of the tokens that a client gets.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFormat {
+    pub with_anti_csrf: bool,
+    /// Of the access token.
     pub version: Version,
 }
 
-/// A session, as its owner and the application may see it.
+/// The tokens of a session, about to be signed.
+pub struct UnsignedTokens {
+    pub refresh: RefreshToken,
+    /// The refresh token that this one descends from; none for the first of a session.
+    pub parent: Option<Parent>,
+    pub request: TokenRequest,
+    /// Issued for `request`.
+    pub provider_token: IssuedToken,
+    /// Of the access token.
+    pub version: Version,
+}
+
+/// A session, as its user and the application may see it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
-    /// Its name.
     pub handle: SessionHandle,
-    /// Whose it is.
     pub user_id: UserId,
-    /// When it began, in milliseconds.
     pub created_at: Timestamp,
-    /// When tokens were last handed out, in milliseconds.
+    /// The last sign-in or refresh.
     pub refreshed_at: Timestamp,
-    /// When it ends unless it is used, in milliseconds.
+    /// When it ends unless it is used.
     pub expires_at: Timestamp,
-    /// What its access tokens carry.
+    /// Claims of its access tokens.
     #[serde(skip)]
     pub payload: Map<String, Value>,
-    /// What the application keeps with it.
+    /// Kept in SQL only.
     #[serde(skip)]
     pub data: Map<String, Value>,
 }
 
 impl Sessions {
-    /// Opens the sessions of a database; makes the keys that are missing.
+    /// Opens the sessions of a database, and generates the keys that are missing.
     ///
     /// # Errors
     /// The settings contradict each other, the database fails, or a key cannot be made.
@@ -113,7 +109,17 @@ impl Sessions {
         let keys = SigningKeys::open(store.clone(), seal, schedule, signs, clock.now()).await?;
         let cookies = Arc::new(CookieRules::new(&settings));
         let verified = VerifiedTokens::new(settings.verified_tokens_max);
-        Ok(Self(Arc::new(Inner { settings, clock, store, keys, token_provider, cookies, verified })))
+        let has_warned_of_duplicate_cookies = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner {
+            settings,
+            clock,
+            store,
+            keys,
+            token_provider,
+            cookies,
+            verified,
+            has_warned_of_duplicate_cookies,
+        })))
     }
 
     /// The sessions of a user that have not expired, newest first.
@@ -136,7 +142,7 @@ impl Sessions {
     pub async fn info(&self, handle: &SessionHandle) -> Result<Option<SessionInfo>, Error> {
         let session = self.store().find(handle).await?;
         let now = self.now();
-        Ok(session.filter(|session| session.position.expires_at > now).map(SessionInfo::from))
+        Ok(session.filter(|session| session.rotation.expires_at > now).map(SessionInfo::from))
     }
 
     /// Deletes some expired sessions and keys. True: there may be more.
@@ -172,7 +178,6 @@ impl Sessions {
         }
     }
 
-    /// How long an access token lives.
     pub fn access_token_lifetime(&self) -> Duration {
         self.settings().access_token_lifetime
     }
@@ -182,25 +187,22 @@ impl Sessions {
         self.settings().grace
     }
 
-    /// How long a session lives that is not used.
+    /// Lifetime of a session that is not used.
     pub fn refresh_token_lifetime(&self) -> Duration {
         self.settings().refresh_token_lifetime
     }
 }
 
-/// For the rest of this room.
+/// For the rest of this module.
 impl Sessions {
-    /// As set.
     pub(in crate::session) fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
-    /// Tells the user's pages what happened.
     pub(in crate::session) fn publish(&self, user: &UserId, handle: &SessionHandle, kind: EventKind) {
         self.settings().events.publish(user.as_str(), handle.as_str(), self.now(), kind);
     }
 
-    /// To wait by.
     pub(in crate::session) fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -210,33 +212,27 @@ impl Sessions {
         self.0.clock.now()
     }
 
-    /// Sessions in SQL.
     pub(in crate::session) fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// What signs and authenticates.
     pub(in crate::session) fn keys(&self) -> &SigningKeys {
         &self.0.keys
     }
 
-    /// What lives with the sessions.
     pub(in crate::session) fn token_provider(&self) -> &Arc<dyn SessionTokenProvider> {
         &self.0.token_provider
     }
 
-    /// How cookies are written.
     pub(in crate::session) fn cookies(&self) -> &Arc<CookieRules> {
         &self.0.cookies
     }
 
-    /// Access tokens seen before.
     pub(in crate::session) fn verified(&self) -> &VerifiedTokens {
         &self.0.verified
     }
 
-    /// A refresh token for a session.
-    pub(in crate::session) fn mint_refresh(
+    pub(in crate::session) fn issue_refresh_token(
         &self,
         handle: &SessionHandle,
         parent: Option<&crate::session::Lineage>,
@@ -244,12 +240,12 @@ impl Sessions {
     ) -> Result<RefreshToken, Error> {
         self.keys().with_refresh_keys(|keys| {
             let key = keys.first().ok_or(Error::NoKey)?;
-            Ok(RefreshToken::mint(key, handle, parent, with_anti_csrf)?)
+            Ok(RefreshToken::issue(key, handle, parent, with_anti_csrf)?)
         })
     }
 
-    /// What the companion is told of the access token that goes with a refresh token. It does not outlive the session.
-    pub(in crate::session) fn request(
+    /// The request to the token provider for the access token that goes with a refresh token, which does not outlive the session.
+    pub(in crate::session) fn token_request(
         &self,
         session: &store::Session,
         refresh: &RefreshToken,
@@ -270,11 +266,11 @@ impl Sessions {
     pub(in crate::session) async fn sign_pair(
         &self,
         session: &store::Session,
-        pair: &Unsigned,
-    ) -> Result<HandOut, Error> {
+        pair: &UnsignedTokens,
+    ) -> Result<SessionTokens, Error> {
         let now = self.now();
         let mut payload = session.payload.clone();
-        payload.extend(pair.minted.claims.clone());
+        payload.extend(pair.provider_token.claims.clone());
         let refresh = &pair.refresh;
         let claims = Claims {
             version: pair.version,
@@ -287,28 +283,39 @@ impl Sessions {
             anti_csrf: refresh.anti_csrf.clone(),
             payload,
         };
-        let mut hand_out = self.sign(claims).await?;
-        hand_out.refresh = Some(HandOutRefresh {
+        let mut tokens = self.sign(claims).await?;
+        tokens.refresh = Some(NewRefreshToken {
             token: refresh.expose().into(),
             expires_at: now.after(self.settings().refresh_token_lifetime).min(session.ends_at),
             anti_csrf: refresh.anti_csrf.clone(),
         });
-        Ok(hand_out)
+        Ok(tokens)
     }
 
-    /// Signs claims; the token needs no verification any more.
-    pub(in crate::session) async fn sign(&self, claims: Claims) -> Result<HandOut, Error> {
+    /// Signs claims, and remembers the token as verified.
+    pub(in crate::session) async fn sign(&self, claims: Claims) -> Result<SessionTokens, Error> {
         let key = self.keys().signing(self.now()).await?;
         let access = claims.sign(&key.kid, &key.encoding)?;
         let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
         self.verified().insert(access.clone(), Arc::clone(&token));
-        Ok(HandOut { access: access.into(), token, refresh: None })
+        Ok(SessionTokens { access: access.into(), token, refresh: None })
     }
 
-    /// How tokens are handed out to a client.
-    pub(in crate::session) fn manner(&self, travel: Travel) -> Manner {
-        let rules = Arc::clone(self.cookies());
-        Manner { rules, travel, expose: self.settings().expose_access_token, now: self.now() }
+    pub(in crate::session) fn delivery_context(&self, delivery: TokenDelivery) -> DeliveryContext {
+        let cookies = Arc::clone(self.cookies());
+        let expose_access_token = self.settings().expose_access_token;
+        DeliveryContext { cookies, delivery, expose_access_token, now: self.now() }
+    }
+
+    /// Says once per process why browsers send session cookies twice.
+    pub(in crate::session) fn warn_of_duplicate_cookies(&self) {
+        let is_unexplained = self.settings().older_cookie_domain.is_none();
+        if is_unexplained && !self.0.has_warned_of_duplicate_cookies.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a browser sent session cookies twice, which happens after COOKIE_DOMAIN was changed: set OLDER_COOKIE_DOMAIN to \
+                 its former value (empty if it was not set) so that the older cookies are removed"
+            );
+        }
     }
 }
 
@@ -319,7 +326,7 @@ impl From<store::Session> for SessionInfo {
             user_id: session.user,
             created_at: session.created_at,
             refreshed_at: session.refreshed_at,
-            expires_at: session.position.expires_at,
+            expires_at: session.rotation.expires_at,
             payload: session.payload,
             data: session.data,
         }

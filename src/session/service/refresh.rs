@@ -1,15 +1,15 @@
 //! Refresh: old tokens in, new ones out, in one step.
 //!
-//! The child's companion is minted first, then one transaction confirms that the session still stands where it was judged
-//! (and promotes the presented token where that is its first use), then the tokens are handed out. If anything fails before
-//! the commit the old tokens keep working; if the answer is lost they do, too.
+//! The token provider issues the child's token first, then one transaction confirms that the session still stands where it was
+//! judged (and promotes the presented token if this is its first use), then the new tokens are sent. If anything fails before the
+//! commit, or if the response is lost, the old tokens keep working.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-
+use crate::clock::Timestamp;
 use crate::events::{EventKind, RevokeReason};
-use crate::session::http::response_tokens::HandOut;
-use crate::session::rotation::{Descent, Refresh};
-use crate::session::service::{Sessions, Unsigned};
+use crate::session::http::anti_csrf;
+use crate::session::http::response_tokens::SessionTokens;
+use crate::session::rotation::{Descent, RefreshDecision};
+use crate::session::service::{Sessions, TokenFormat, UnsignedTokens};
 use crate::session::settings::AntiCsrf;
 use crate::session::store::{Promotion, Session};
 use crate::session::tokens::access_token::Parent;
@@ -17,72 +17,69 @@ use crate::session::tokens::payload;
 use crate::session::tokens::refresh_token::RefreshToken;
 use crate::session::{Error, IssueError, Lineage, Version, rotation};
 
-/// How often others may change the session under our hands before we give up.
+/// Attempts while other requests change the session at the same time.
 const ATTEMPTS: usize = 8;
 
-/// What a refresh has to do with anti-CSRF tokens, where the mode is the one with tokens.
+/// The anti-CSRF token of a refresh, in mode [`AntiCsrf::ViaToken`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshAntiCsrf {
-    /// The header must say what the refresh token says; the new tokens get a new one.
+    /// The one that the client sent must be that of the refresh token; the new tokens get a new one.
     Checked(Option<String>),
-    /// The request could send no header; the new tokens get a new one all the same.
+    /// The client could not send one; the new tokens get a new one nevertheless.
     Unchecked,
     /// Tokens that travel in headers need none.
     Unneeded,
 }
 
 impl Sessions {
-    /// Takes a refresh token.
+    /// Exchanges a refresh token for new tokens.
     ///
     /// # Errors
-    /// [`Error::Ended`], [`Error::Theft`] (the session has been ended), or what keeps us from answering; then nothing
+    /// [`Error::Ended`], [`Error::Theft`] (the session has been ended), or a failure of SQL or of the token provider; then nothing
     /// happened.
-    pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<HandOut, Error> {
+    pub async fn refresh_with(&self, text: &str, anti_csrf: RefreshAntiCsrf) -> Result<SessionTokens, Error> {
         self.refresh_as(text, anti_csrf, Version::Five).await
     }
 
-    /// The same for an access token of another make.
     pub(in crate::session) async fn refresh_as(
         &self,
         text: &str,
         anti_csrf: RefreshAntiCsrf,
         version: Version,
-    ) -> Result<HandOut, Error> {
-        let presented = self.read_refresh(text).await?;
-        let is_via_token = self.settings().anti_csrf() == AntiCsrf::ViaToken;
-        let with_anti_csrf = is_via_token && anti_csrf != RefreshAntiCsrf::Unneeded;
-        if let RefreshAntiCsrf::Checked(sent) = anti_csrf
-            && let Some(expected) = presented.anti_csrf.as_deref().filter(|_| is_via_token)
-            && verify_slices_are_equal(expected.as_bytes(), sent.unwrap_or_default().as_bytes()).is_err()
-        {
-            return Err(Error::Ended("the anti-CSRF token does not belong to the refresh token"));
+    ) -> Result<SessionTokens, Error> {
+        let presented = self.read_refresh_token(text).await?;
+        let mode = self.settings().anti_csrf();
+        let with_anti_csrf = mode == AntiCsrf::ViaToken && anti_csrf != RefreshAntiCsrf::Unneeded;
+        if let RefreshAntiCsrf::Checked(sent) = anti_csrf {
+            anti_csrf::check_refresh_token(mode, presented.anti_csrf.as_deref(), sent.as_deref())?;
         }
+        let format = TokenFormat { with_anti_csrf, version };
         let descent = Descent { lineage: presented.lineage(), parent: presented.parent.clone() };
-        let mut child: Option<Unsigned> = None;
+        let mut child: Option<UnsignedTokens> = None;
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let Some(session) = self.store().find(&presented.handle).await? else {
                 return Err(Error::Ended("there is no such session"));
             };
-            // Of version 2 it stands apart and does no harm (session.md 1.1).
+            // In tokens of version 2 the application's claims stand apart and cannot override the session's.
             if version == Version::Five && payload::is_protected(&session.payload) {
                 return Err(Error::Ended("its payload holds a claim of the session's own"));
             }
-            let decided = rotation::refresh(&descent, &session.position, self.settings().grace, now);
-            let parent = match decided {
-                Refresh::Mint | Refresh::Promote => Parent::Hash1(presented.hash1()),
-                Refresh::Regrant => Parent::Lineage(session.position.current.clone()),
-                Refresh::Expired => return Err(Error::Ended("the session has expired")),
-                Refresh::Theft if self.end_for_theft(&session).await? => {
+            let decision = rotation::refresh(&descent, &session.rotation, self.settings().grace, now);
+            let parent = match decision {
+                RefreshDecision::IssueChild | RefreshDecision::Promote => Parent::Hash1(presented.hash1()),
+                RefreshDecision::IssueSibling => Parent::Lineage(session.rotation.current.clone()),
+                RefreshDecision::Expired => return Err(Error::Ended("the session has expired")),
+                RefreshDecision::Theft if self.end_for_theft(&session).await? => {
                     return Err(Error::Theft { handle: session.handle, user: session.user });
                 }
-                Refresh::Theft => continue,
+                RefreshDecision::Theft => continue,
             };
             let ready = match child.take() {
                 Some(child) if child.parent.as_ref() == Some(&parent) => child,
-                _ => self.prepare_child(&session, parent, (with_anti_csrf, version)).await?,
+                _ => self.prepare_child(&session, parent, format).await?,
             };
-            if let Some(issued) = self.confirm(&session, &descent.lineage, decided, &ready).await? {
+            if let Some(issued) = self.confirm(&session, &descent.lineage, decision, &ready).await? {
                 return Ok(issued);
             }
             child = Some(ready);
@@ -90,12 +87,11 @@ impl Sessions {
         Err(Error::Contended)
     }
 
-    /// Of several refresh tokens, the one that still serves. Foreign ones count for nothing; tokens of two sessions for none,
-    /// because which person is meant cannot be told.
+    /// Of several refresh tokens, the one that still serves. Texts that we have not issued count for nothing.
     ///
     /// # Errors
-    /// [`Error::Ended`], or what keeps us from answering.
-    pub async fn choose_refresh(&self, texts: &[&str]) -> Result<String, Error> {
+    /// [`Error::Ended`], also if they belong to two sessions, because which user is meant cannot be told; or a failure of SQL.
+    pub(in crate::session) async fn choose_refresh_token(&self, texts: &[&str]) -> Result<String, Error> {
         let read = |text: &&str| self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
         let ours: Vec<RefreshToken> = texts.iter().filter_map(read).collect();
         let first = ours.first().ok_or(Error::Ended("none of the refresh tokens is one of ours"))?;
@@ -108,13 +104,13 @@ impl Sessions {
         let (grace, now) = (self.settings().grace, self.now());
         let serves = |token: &&RefreshToken| {
             let descent = Descent { lineage: token.lineage(), parent: token.parent.clone() };
-            rotation::refresh(&descent, &session.position, grace, now) != Refresh::Theft
+            rotation::refresh(&descent, &session.rotation, grace, now) != RefreshDecision::Theft
         };
         Ok(ours.iter().find(serves).unwrap_or(first).expose().to_owned())
     }
 
     /// Reads a refresh token. One that no known key has authenticated may be of a key that another process made.
-    async fn read_refresh(&self, text: &str) -> Result<RefreshToken, Error> {
+    async fn read_refresh_token(&self, text: &str) -> Result<RefreshToken, Error> {
         let read = || self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
         if let Some(token) = read() {
             return Ok(token);
@@ -123,39 +119,38 @@ impl Sessions {
         read().ok_or(Error::Ended("the refresh token is not one of ours"))
     }
 
-    /// Makes the child and what is born with it.
     async fn prepare_child(
         &self,
         session: &Session,
         parent: Parent,
-        (with_anti_csrf, version): (bool, Version),
-    ) -> Result<Unsigned, Error> {
-        let refresh = self.mint_refresh(&session.handle, Some(&parent.lineage()), with_anti_csrf)?;
-        let request = self.request(session, &refresh, self.now());
-        let minted = match self.token_provider().issue(&request).await {
+        format: TokenFormat,
+    ) -> Result<UnsignedTokens, Error> {
+        let refresh = self.issue_refresh_token(&session.handle, Some(&parent.lineage()), format.with_anti_csrf)?;
+        let request = self.token_request(session, &refresh, self.now());
+        let provider_token = match self.token_provider().issue(&request).await {
             Err(IssueError::Refused(why)) => {
                 self.revoke(&session.handle, RevokeReason::AccountDeleted).await?;
                 return Err(Error::Ended(why));
             }
-            minted => minted?,
+            issued => issued?,
         };
-        Ok(Unsigned { refresh, parent: Some(parent), request, minted, version })
+        Ok(UnsignedTokens { refresh, parent: Some(parent), request, provider_token, version: format.version })
     }
 
-    /// Makes the child good, if the session still stands where it was judged; nothing where it does not.
+    /// Commits the child if the session still stands where it was judged; none if it does not.
     async fn confirm(
         &self,
         session: &Session,
         presented: &Lineage,
-        decided: Refresh,
-        child: &Unsigned,
-    ) -> Result<Option<HandOut>, Error> {
+        decision: RefreshDecision,
+        child: &UnsignedTokens,
+    ) -> Result<Option<SessionTokens>, Error> {
         let issued = self.sign_pair(session, child).await?;
-        let current = &session.position.current;
+        let current = &session.rotation.current;
         let now = self.now();
         let mut transaction = self.store().begin().await?;
-        let stands = if decided == Refresh::Promote {
-            let expires_at = now.after(self.settings().refresh_token_lifetime);
+        let stands = if decision == RefreshDecision::Promote {
+            let expires_at = self.next_expiry(session, now);
             let change = Promotion { handle: &session.handle, from: current, to: presented, at: now, expires_at };
             self.store().promote_in(&mut transaction, change).await?
         } else {
@@ -165,19 +160,24 @@ impl Sessions {
             transaction.rollback().await?;
             return Ok(None);
         }
-        self.token_provider().persist(&mut transaction, &child.request, &child.minted).await?;
+        self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await?;
         transaction.commit().await?;
-        if decided == Refresh::Promote {
+        if decision == RefreshDecision::Promote {
             self.announce_promotion(session, now);
         }
         self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
-        self.token_provider().on_persisted(&child.request, &child.minted);
+        self.token_provider().on_persisted(&child.request, &child.provider_token);
         Ok(Some(issued))
     }
 
-    /// Ends a session because a token of it was used twice. False: it has moved on meanwhile; judge again.
+    /// When a session ends that is used now.
+    pub(in crate::session) fn next_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
+        now.after(self.settings().refresh_token_lifetime).min(session.ends_at)
+    }
+
+    /// Ends a session because a refresh token of it was used twice. False: it has moved on meanwhile; judge again.
     async fn end_for_theft(&self, session: &Session) -> Result<bool, Error> {
-        let ended = self.store().delete_if(&session.handle, &session.position.current).await?;
+        let ended = self.store().delete_if(&session.handle, &session.rotation.current).await?;
         if ended {
             tracing::warn!(session = %session.handle, user = %session.user, "refresh token used twice, session ended");
             let ended = [(session.handle.clone(), session.user.clone())];

@@ -1,4 +1,4 @@
-//! Verification of access tokens, and promotion by their first use (session.md 2.3).
+//! Verification of access tokens, and promotion by their first use.
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::events::EventKind;
-use crate::session::http::response_tokens::HandOut;
-use crate::session::rotation::Use;
+use crate::session::http::requirements::SessionCheck;
+use crate::session::http::response_tokens::SessionTokens;
+use crate::session::rotation::AccessDecision;
 use crate::session::service::Sessions;
 use crate::session::store::{Promotion, Session};
 use crate::session::tokens::access_token::{Claims, Signer, Unverified};
@@ -15,67 +16,141 @@ use crate::session::tokens::signing_keys::SigningKey;
 use crate::session::tokens::verified_cache::Verified;
 use crate::session::{Error, rotation};
 
-/// How often others may change the session under our hands before we take the token as it is.
+/// Attempts to promote while other requests change the session at the same time; then the token is accepted as it is.
 const ATTEMPTS: usize = 4;
 
-/// A token that holds, and what replaces it.
-pub struct Accepted {
-    /// What the token says, or the one that replaces it.
+/// A text that has the form of an access token.
+pub enum AccessToken<'a> {
+    /// Verified before, and not expired since.
+    Known(Arc<Verified>),
+    Unverified(Box<Unverified<'a>>),
+}
+
+/// A valid access token.
+pub struct CurrentToken {
+    /// The token presented, or the one that replaces it.
     pub token: Arc<Verified>,
-    /// For the client, where the token is replaced.
-    pub renewed: Option<HandOut>,
+    /// For the client, if the token was replaced.
+    pub replacement: Option<SessionTokens>,
 }
 
 impl Sessions {
-    /// A token that was verified before, needs no promotion and still holds: what most requests come with.
-    pub fn recall(&self, text: &str) -> Option<Arc<Verified>> {
-        let token = self.verified().get(text, self.now())?;
-        let is_plain = token.claims.parent.is_none() && self.keys().is_of_our_kind(&token.kid);
-        (is_plain && !self.verified().has_ended(&token.claims.handle)).then_some(token)
+    /// None if the text does not have the form of an access token.
+    pub(in crate::session) fn read_access_token<'a>(&self, text: &'a str) -> Option<AccessToken<'a>> {
+        let known = self.verified().get(text, self.now()).map(AccessToken::Known);
+        known.or_else(|| Unverified::parse(text).map(|token| AccessToken::Unverified(Box::new(token))))
     }
 
-    /// Signature, key and times of a token that has the form of one, and whether this process has ended its session.
+    /// Checks signature, key, times, and whether this process has ended the session.
     ///
     /// # Errors
-    /// [`Error::TryRefresh`], [`Error::Ended`], or what keeps us from answering.
-    pub async fn verify(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
-        let token = self.check_signature(unverified).await?;
+    /// [`Error::TryRefresh`], [`Error::Ended`], or a failure of SQL.
+    pub(in crate::session) async fn verify(&self, token: AccessToken<'_>) -> Result<Arc<Verified>, Error> {
+        let token = match token {
+            AccessToken::Known(token) => token,
+            AccessToken::Unverified(unverified) => self.check_signature(*unverified).await?,
+        };
         if self.verified().has_ended(&token.claims.handle) {
             return Err(Error::Ended("the session was ended here"));
         }
         Ok(token)
     }
 
+    /// Of several access tokens, the newest one that is valid. Texts that we have not signed count for nothing.
+    ///
+    /// # Errors
+    /// [`Error::TryRefresh`] if none is valid or if two, expired or not, belong to different sessions: which user is meant cannot
+    /// be told, and whoever can set a cookie for a whole domain must not choose. Or a failure of SQL.
+    pub(in crate::session) async fn verify_one_of(&self, tokens: Vec<AccessToken<'_>>) -> Result<Arc<Verified>, Error> {
+        let (now, mut valid) = (self.now(), Vec::new());
+        let mut handle = None;
+        for token in tokens {
+            let verified = match token {
+                AccessToken::Known(token) => token,
+                AccessToken::Unverified(token) => match self.check_signature_at_any_time(*token).await {
+                    Ok(token) => token,
+                    Err(Error::TryRefresh(_)) => continue,
+                    Err(error) => return Err(error),
+                },
+            };
+            if *handle.get_or_insert_with(|| verified.claims.handle.clone()) != verified.claims.handle {
+                return Err(Error::TryRefresh("the cookies are of two sessions"));
+            }
+            if verified.claims.is_current(now) {
+                valid.push(verified);
+            }
+        }
+        let newest = valid.into_iter().max_by_key(|token| (token.claims.issued_at, token.claims.expires_at));
+        self.verify(AccessToken::Known(newest.ok_or(Error::TryRefresh("none of several cookies is valid"))?)).await
+    }
+
+    /// Whether SQL must be asked before the token is accepted.
+    pub(in crate::session) fn needs_database(token: &Verified, check: SessionCheck) -> bool {
+        token.claims.parent.is_some() || check == SessionCheck::Database
+    }
+
     /// Promotes or replaces a verified token where that is due.
     ///
     /// # Errors
-    /// [`Error::Ended`], or what keeps us from answering.
-    pub async fn settle(&self, token: Arc<Verified>, check_database: bool) -> Result<Accepted, Error> {
-        if token.claims.parent.is_none() && !check_database {
-            return Ok(Accepted { token, renewed: None });
+    /// [`Error::Ended`], or a failure of SQL.
+    pub(in crate::session) async fn promote_if_due(
+        &self,
+        token: Arc<Verified>,
+        check: SessionCheck,
+    ) -> Result<CurrentToken, Error> {
+        if !Self::needs_database(&token, check) {
+            return Ok(CurrentToken { token, replacement: None });
         }
-        self.compare(token, check_database).await
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let Some(session) = self.store().find(&token.claims.handle).await? else {
+                return Err(Error::Ended("there is no such session"));
+            };
+            if session.rotation.expires_at < now {
+                return Err(Error::Ended("the session has expired"));
+            }
+            let has_changed =
+                check == SessionCheck::Database && self.application_payload(&token.claims) != session.payload;
+            let is_effective = token.descent.lineage == session.rotation.current;
+            match rotation::access(&token.descent, &session.rotation) {
+                AccessDecision::Accept if has_changed && is_effective => {}
+                AccessDecision::Accept => return Ok(CurrentToken { token, replacement: None }),
+                AccessDecision::Replace => {}
+                AccessDecision::Promote => {
+                    let expires_at = self.next_expiry(&session, now);
+                    let (from, to) = (&session.rotation.current, &token.descent.lineage);
+                    let change = Promotion { handle: &session.handle, from, to, at: now, expires_at };
+                    if !self.store().promote(change).await? {
+                        continue;
+                    }
+                    self.announce_promotion(&session, now);
+                }
+            }
+            return self.replace(&token.claims, &session).await;
+        }
+        Ok(CurrentToken { token, replacement: None })
     }
 
-    /// Signature, key and times.
     async fn check_signature(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
-        let now = self.now();
-        if let Some(known) = self.verified().get(unverified.text(), now) {
-            return Ok(known);
+        let text = unverified.text().to_owned();
+        let verified = self.check_signature_at_any_time(unverified).await?;
+        if !verified.claims.is_current(self.now()) {
+            return Err(Error::TryRefresh("it has expired"));
         }
-        let (claims, key) = self.prove(&unverified, now).await?;
-        if !claims.is_current(now) {
-            return Err(Error::TryRefresh("it has ended"));
-        }
-        if !self.keys().is_of_our_kind(&key.kid) {
-            return Err(Error::TryRefresh("it is signed with a key of the other kind"));
-        }
-        let verified = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
-        self.verified().insert(unverified.text().to_owned(), Arc::clone(&verified));
+        self.verified().insert(text, Arc::clone(&verified));
         Ok(verified)
     }
 
-    /// What the token says, and the key that signed it. A token that names no key is held against all of them; one that
+    /// Checks signature and key, but not whether the token has expired.
+    async fn check_signature_at_any_time(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
+        let (claims, key) = self.prove(&unverified, self.now()).await?;
+        if !self.keys().is_of_our_kind(&key.kid) {
+            return Err(Error::TryRefresh("it is signed with a key of the other kind"));
+        }
+        Ok(Arc::new(Verified::new(claims, &key.kid, key.verifies_until)))
+    }
+
+    /// The claims of a token, and the key that signed it. A token that names no key is held against all of them; one that
     /// none has signed may be of another process's newest.
     async fn prove(&self, token: &Unverified<'_>, now: Timestamp) -> Result<(Claims, Arc<SigningKey>), Error> {
         let kid = match token.signer() {
@@ -97,56 +172,26 @@ impl Sessions {
         Ok((claims, key))
     }
 
-    /// Compares a token with its session, and promotes or replaces it where that is due.
-    async fn compare(&self, token: Arc<Verified>, check_database: bool) -> Result<Accepted, Error> {
-        for _ in 0..ATTEMPTS {
-            let now = self.now();
-            let Some(session) = self.store().find(&token.claims.handle).await? else {
-                return Err(Error::Ended("there is no such session"));
-            };
-            if session.position.expires_at < now {
-                return Err(Error::Ended("the session has expired"));
-            }
-            let has_changed = check_database && self.application_payload(&token.claims) != session.payload;
-            let is_effective = token.descent.lineage == session.position.current;
-            match rotation::access(&token.descent, &session.position) {
-                Use::Keep if has_changed && is_effective => {}
-                Use::Keep => return Ok(Accepted { token, renewed: None }),
-                Use::Renew => {}
-                Use::Promote => {
-                    let expires_at = now.after(self.settings().refresh_token_lifetime);
-                    let (from, to) = (&session.position.current, &token.descent.lineage);
-                    let change = Promotion { handle: &session.handle, from, to, at: now, expires_at };
-                    if !self.store().promote(change).await? {
-                        continue;
-                    }
-                    self.announce_promotion(&session, now);
-                }
-            }
-            return self.replace(&token.claims, &session).await;
-        }
-        Ok(Accepted { token, renewed: None })
-    }
-
-    /// The same token without a parent, with what the session says now, and with the same end (design D2).
-    async fn replace(&self, claims: &Claims, session: &Session) -> Result<Accepted, Error> {
+    /// The same token without a parent, with the session's payload of now, and with the same expiry: a token that lived longer would
+    /// outlive the Fauna token that was issued with it.
+    async fn replace(&self, claims: &Claims, session: &Session) -> Result<CurrentToken, Error> {
         let mut payload = session.payload.clone();
-        payload.extend(self.companions_claims(claims));
+        payload.extend(self.provider_claims(claims));
         let claims = Claims { issued_at: self.now().seconds(), parent: None, payload, ..claims.clone() };
-        let renewed = self.sign(claims).await?;
-        Ok(Accepted { token: Arc::clone(&renewed.token), renewed: Some(renewed) })
+        let tokens = self.sign(claims).await?;
+        Ok(CurrentToken { token: Arc::clone(&tokens.token), replacement: Some(tokens) })
     }
 
-    /// What a token says, without what the companion put there.
-    pub(in crate::session) fn application_payload(&self, claims: &Claims) -> Map<String, Value> {
+    /// The payload of a token without the claims of the token provider.
+    fn application_payload(&self, claims: &Claims) -> Map<String, Value> {
         let reserved = self.token_provider().reserved_claims();
         let mut payload = claims.payload.clone();
         payload.retain(|name, _| !reserved.contains(&name.as_str()));
         payload
     }
 
-    /// What the companion put into a token.
-    pub(in crate::session) fn companions_claims(&self, claims: &Claims) -> Map<String, Value> {
+    /// The claims that the token provider put into a token.
+    pub(in crate::session) fn provider_claims(&self, claims: &Claims) -> Map<String, Value> {
         let reserved = self.token_provider().reserved_claims();
         let mut payload = claims.payload.clone();
         payload.retain(|name, _| reserved.contains(&name.as_str()));

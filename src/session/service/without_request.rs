@@ -6,49 +6,48 @@ use actix_web::HttpRequest;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value};
 
-use crate::session::http::csrf;
-use crate::session::http::frontend_version::FrontendVersion;
+use crate::session::compat::FrontendVersion;
+use crate::session::http::anti_csrf;
+use crate::session::http::requirements::AntiCsrfCheck;
 use crate::session::http::response_tokens::ResponseTokens;
-use crate::session::http::transport::Travel;
+use crate::session::http::transport::TokenDelivery;
 use crate::session::service::Sessions;
 use crate::session::settings::Transfer;
-use crate::session::tokens::access_token::Unverified;
 use crate::session::tokens::signing_keys::Kind;
-use crate::session::{Error, HandOut, Requirements, SignedIn};
+use crate::session::{Error, Requirements, SessionTokens, SignedIn};
 
 impl Sessions {
-    /// The session of an access token that came by some other way, and the token to replace it with where that is due; the
-    /// caller hands it out. `anti_csrf` is what came along with a token from a cookie; [`Requirements::anti_csrf`] says
-    /// whether it is asked for, and by default it is not.
+    /// The session of an access token that came by some other way than a request, and the tokens to replace it with where that is
+    /// due; the caller sends them. `anti_csrf` is what came along with a token from a cookie; it is compared only if
+    /// [`AntiCsrfCheck::Always`] asks for it.
     ///
     /// # Errors
-    /// As [`Sessions::get_session`], and [`Error::Missing`] for what is no access token.
+    /// As [`Sessions::get_session`], and [`Error::Missing`] if the text does not have the form of an access token.
     pub async fn session_of(
         &self,
         access_token: &str,
         anti_csrf: Option<&str>,
         requirements: &Requirements,
-    ) -> Result<(SignedIn, Option<HandOut>), Error> {
-        let token = self.verify(Unverified::parse(access_token).ok_or(Error::Missing)?).await?;
-        if requirements.anti_csrf.unwrap_or(false) {
-            csrf::compare(token.claims.anti_csrf.as_deref(), anti_csrf)?;
+    ) -> Result<(SignedIn, Option<SessionTokens>), Error> {
+        let token = self.verify(self.read_access_token(access_token).ok_or(Error::Missing)?).await?;
+        if requirements.anti_csrf == AntiCsrfCheck::Always {
+            anti_csrf::check_token(token.claims.anti_csrf.as_deref(), anti_csrf)?;
         }
-        let accepted = self.settle(token, requirements.check_database).await?;
-        let travel = Travel { transfer: Transfer::Header, profile: FrontendVersion::Modern };
-        let mut signed_in = SignedIn::new(self.clone(), accepted.token, travel, ResponseTokens::default());
-        let validators = requirements.validators.as_deref().unwrap_or(&self.settings().validators);
-        signed_in.assert_claims(validators).await?;
-        Ok((signed_in, accepted.renewed))
+        let current = self.promote_if_due(token, requirements.session).await?;
+        let delivery = TokenDelivery { transfer: Transfer::Header, frontend: FrontendVersion::Modern };
+        let mut signed_in = SignedIn::new(self.clone(), current.token, delivery, ResponseTokens::default());
+        signed_in.assert_claims(self.validators(requirements)).await?;
+        Ok((signed_in, current.replacement))
     }
 
-    /// Queues tokens that were made without a request for the response to this one.
-    pub fn attach(&self, request: &HttpRequest, tokens: HandOut, transfer: Transfer) {
-        let travel = Travel { transfer, profile: FrontendVersion::Modern };
-        ResponseTokens::of(request).hand_out(&self.manner(travel), tokens);
+    /// Queues tokens that were issued without a request for the response to this one.
+    pub fn attach(&self, request: &HttpRequest, tokens: SessionTokens, transfer: Transfer) {
+        let delivery = TokenDelivery { transfer, frontend: FrontendVersion::Modern };
+        ResponseTokens::of(request).set(&self.delivery_context(delivery), tokens);
     }
 
-    /// A statement of ours for whoever reads our JWKS, signed with the key that is never replaced or with the one that signs
-    /// access tokens. It is no access token: it names no version of one.
+    /// A signed statement for readers of our JWKS, signed with the key that is never replaced or with the one that signs access
+    /// tokens. It cannot be used as an access token: it names no version of one.
     ///
     /// # Errors
     /// The database fails, or there is no key.

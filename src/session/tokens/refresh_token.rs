@@ -59,7 +59,7 @@ impl RefreshToken {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub fn mint(
+    pub fn issue(
         key: &RefreshKey,
         handle: &SessionHandle,
         parent: Option<&Lineage>,
@@ -165,7 +165,7 @@ mod tests {
     fn says_what_it_was_made_of() {
         let parent = Lineage::of_hash1("parent");
         for (parent, csrf) in [(None, false), (Some(&parent), false), (None, true), (Some(&parent), true)] {
-            let token = RefreshToken::mint(&key(1), &handle(), parent, csrf).unwrap();
+            let token = RefreshToken::issue(&key(1), &handle(), parent, csrf).unwrap();
             let read = RefreshToken::read(&[key(2), key(1)], token.expose()).unwrap();
             assert_eq!(read.handle, handle());
             assert_eq!(read.parent.as_ref(), parent);
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn needs_no_escaping_and_never_repeats() {
-        let tokens: Vec<_> = (0..2).map(|_| RefreshToken::mint(&key(1), &handle(), None, true).unwrap()).collect();
+        let tokens: Vec<_> = (0..2).map(|_| RefreshToken::issue(&key(1), &handle(), None, true).unwrap()).collect();
         assert_ne!(tokens[0].expose(), tokens[1].expose());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         assert!(tokens[0].expose().bytes().all(plain));
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn another_key_or_any_changed_byte_makes_it_nothing() {
-        let token = RefreshToken::mint(&key(1), &handle(), Some(&Lineage::of_hash1("p")), true).unwrap();
+        let token = RefreshToken::issue(&key(1), &handle(), Some(&Lineage::of_hash1("p")), true).unwrap();
         assert!(RefreshToken::read(&[key(2)], token.expose()).is_none());
         let bytes = URL_SAFE_NO_PAD.decode(token.expose()).unwrap();
         for at in 0..bytes.len() {

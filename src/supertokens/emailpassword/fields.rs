@@ -15,6 +15,8 @@ pub const NAME_CHARS_MAX: usize = 40;
 /// Longest value of a field, in bytes of JSON.
 const VALUE_BYTES_MAX: usize = 1000;
 
+const INVISIBLE: &str = "This must not contain invisible characters";
+
 /// Accepts or refuses a value, with a text for the user.
 pub type Check = fn(&Value) -> Result<(), &'static str>;
 
@@ -48,6 +50,7 @@ fn is_short(value: &Value) -> Result<(), &'static str> {
     }
     match value.as_str() {
         Some(text) if text.contains(char::is_control) => Err("This must not contain control characters"),
+        Some(text) if text.contains(users::is_refused_in_names) => Err(INVISIBLE),
         Some(_) | None => Ok(()),
     }
 }
@@ -123,6 +126,11 @@ mod tests {
         assert_eq!(read(true, &long), Ok(Some("é".repeat(NAME_CHARS_MAX))));
         assert_eq!((read(true, "\"  \""), read(false, "\"  \"")), (Ok(None), Err(NOT_OPTIONAL)));
         assert_eq!(read(true, &long.replacen('é', "éé", 1)), Err("This is too long"));
+        for hidden in ['\u{202e}', '\u{200b}', '\u{ad}', '\u{2060}'] {
+            assert_eq!(read(true, &format!("\"A{hidden}nn\"")), Err(INVISIBLE), "{hidden:?}");
+        }
+        let joined = "Ann \u{1f469}\u{200d}\u{1f4bb}";
+        assert_eq!(read(true, &format!("\"{joined}\"")), Ok(Some(joined.to_owned())));
         for value in ["5", r#"{"a":1}"#, "[]"] {
             assert_eq!(read(true, value), Err("This must be text"), "{value}");
         }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::account::AccountServices;
 use crate::http::metrics::SIGN_INS;
-use crate::session::{NewSession, Requirements, RevokeReason, Transfer, UserId};
+use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, Transfer, UserId};
 use crate::throttle::{Action, Client};
 use crate::users::{Email, NewAccount, NewPassword, SignUp, User};
 use crate::{session, throttle, users};
@@ -179,7 +179,7 @@ impl EmailPassword {
 
     /// Fails without a session. Claims are not checked: an account whose address is not verified could not be linked either.
     async fn require_session(&self, request: &HttpRequest) -> Result<(), Error> {
-        let requirements = Requirements { validators: Some(Vec::new()), ..Requirements::default() };
+        let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
         let session = self.services.sessions.get_session(request, &requirements).await?;
         session.map(|_| ()).ok_or(Error::Session(session::Error::Missing))
     }
@@ -194,8 +194,7 @@ impl EmailPassword {
     ) -> Result<Outcome, Error> {
         let sessions = &self.services.sessions;
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
-        let anything = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
-        let replaced = sessions.get_session(request, &anything).await;
+        let replaced = sessions.get_session(request, &Requirements::ANY_SESSION).await;
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
         let (known, data) = ((self.settings.known)(&user), device_of(request));
         let new = NewSession { known, data, transfer, proof, ..NewSession::of(id) };

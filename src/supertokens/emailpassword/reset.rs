@@ -69,13 +69,13 @@ impl EmailPassword {
                 tokio::spawn(async move {
                     if let Some(email) = services.users.settles(&id, &hash).await {
                         services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
-                        services.notify(&email, &Occasion::PasswordChanged).await;
+                        services.notify(Some(&email), &Occasion::PasswordChanged).await;
                     }
                 });
             }
             let Some(used) = used? else { return Ok(Reset::InvalidToken) };
             services.throttle.succeeded(attempt).await;
-            services.notify(&used.email, &Occasion::PasswordChanged).await;
+            services.notify(used.email.as_ref(), &Occasion::PasswordChanged).await;
             Ok(Reset::Done)
         };
         tokio::spawn(resetting).await?

@@ -1,9 +1,12 @@
-//! Which version of the frontend interface a client speaks, and how users look in it.
+//! How a user is shown to a client, which depends on the version of the frontend interface (FDI) it speaks.
+//!
+//! A user whose document has no address or no time of sign-up is shown with null for it.
 
 use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
-use crate::users::User;
+use crate::clock::Timestamp;
+use crate::users::{Email, User};
 
 /// The newest version that changed the look of a user: two numbers, compared one after the other.
 const NEW_LOOK: (u32, u32) = (3, 0);
@@ -33,14 +36,15 @@ impl UserFormat {
 
     /// A user as this client knows them.
     pub fn user(self, user: &User) -> Value {
-        let (id, email, joined) = (user.id.as_str(), user.email.as_str(), user.joined_at.millis());
+        let (id, email) = (user.id.as_str(), user.email.as_ref().map(Email::as_str));
+        let joined = user.joined_at.map(Timestamp::millis);
         match self {
             Self::Legacy => json!({"id": id, "email": email, "timeJoined": joined}),
             Self::Current => json!({
                 "id": id,
                 "isPrimaryUser": false,
                 "tenantIds": ["public"],
-                "emails": [email],
+                "emails": email.into_iter().collect::<Vec<_>>(),
                 "phoneNumbers": [],
                 "thirdParty": [],
                 "webauthn": {"credentialIds": []},

@@ -118,8 +118,7 @@ impl EmailVerification {
     /// The session of a request, whatever its claims say. No anti-CSRF header is required, because HTML forms cannot send one:
     /// a link is secret in itself, and a forged request for one can at most send the user a mail.
     async fn session(&self, request: &HttpRequest) -> Result<Option<SignedIn>, Error> {
-        let requirements = Requirements { check_database: false, anti_csrf: Some(false), validators: Some(Vec::new()) };
-        Ok(self.services.sessions.get_session(request, &requirements).await?)
+        Ok(self.services.sessions.get_session(request, &Requirements::ANY_SESSION).await?)
     }
 
     async fn set_verified(&self, session: &mut SignedIn) -> Result<LinkRequest, Error> {

@@ -4,8 +4,8 @@ use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, fql};
 use serde::Deserialize;
 
-use crate::users::AccountDeletionHook;
-use crate::users::store::{SECRETS, data_of, links};
+use crate::users::store::{SECRETS, links};
+use crate::users::{AccountDeletionHook, UserLayout};
 
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
@@ -27,35 +27,33 @@ pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
 
 /// The same for a password that its owner changes, and true as well where an earlier try has done it: links by which somebody
 /// who knew the old one could still get the account become void.
-pub fn change_hash(users: &str, id: &DocumentId, old: &str, new: &str) -> Expr {
+pub fn change_hash(users: &UserLayout, id: &DocumentId, old: &str, new: &str) -> Expr {
     let replace = fql::if_else(has_hash(id.as_str(), new), true.into(), replace_hash(id, old, new));
-    let [resets, changes] = links::delete_takeovers(|| fql::document(users, id));
+    let [resets, changes] = links::delete_takeovers(|| fql::document(&users.collection, id));
     fql::do_all([resets, changes, replace])
 }
 
-/// Whether an address was shown to be its owner's.
+/// Address of a user, if there is one, and whether it is verified.
 #[derive(Deserialize)]
 pub struct Contact {
-    pub email: String,
-    #[serde(rename = "emailVerified", default)]
+    pub email: Option<String>,
+    #[serde(rename = "emailVerified")]
     pub is_verified: bool,
 }
 
-/// The address of a user and whether it is verified; null where the user is gone.
-pub fn contact(users: &str, id: &DocumentId) -> Expr {
-    let shown = fql::object([
-        ("email", fql::select(&["data", "email"], fql::var("user"))),
-        ("emailVerified", fql::select_or(&["data", "emailVerified"], fql::var("secret"), false.into())),
-    ]);
-    let user = || fql::document(users, id);
-    let read = fql::let_in([("user", fql::get(user())), ("secret", fql::get(fql::document(SECRETS, id)))], shown);
-    fql::if_else(fql::exists(user()), read, fql::null())
+/// [`Contact`] of a user; null where there is no such user.
+pub fn contact(users: &UserLayout, id: &DocumentId) -> Expr {
+    let (user, secret) = (|| fql::document(&users.collection, id), || fql::document(SECRETS, id));
+    let verified = fql::select_or(&["data", "emailVerified"], fql::get(secret()), false.into());
+    let verified = fql::if_else(fql::exists(secret()), verified, false.into());
+    let contact = fql::object([("email", users.email_of(fql::get(user()))), ("emailVerified", verified)]);
+    fql::if_else(fql::exists(user()), contact, fql::null())
 }
 
 /// Deletes an account with its tokens, links and secret. True: it is gone; false: it was not there; null: a farewell has
 /// more to do, and is to be asked again. Tokens first: the id must not leave any behind that could be revived.
-pub fn delete(users: &str, id: &DocumentId, deletion_hooks: &[AccountDeletionHook]) -> Expr {
-    let user = || fql::document(users, id);
+pub fn delete(users: &UserLayout, id: &DocumentId, deletion_hooks: &[AccountDeletionHook]) -> Expr {
+    let user = || fql::document(&users.collection, id);
     let secret = || fql::document(SECRETS, id);
     let tokens = fql::paginate(fql::matching(TOKENS_BY_USER, [user()]), TOKENS_MAX);
     let end_tokens = fql::foreach(fql::select(&["data"], tokens), fql::lambda("r", fql::delete(fql::var("r"))));
@@ -64,15 +62,6 @@ pub fn delete(users: &str, id: &DocumentId, deletion_hooks: &[AccountDeletionHoo
     let end = fql::do_each(steps.chain([end_secret, fql::delete(user()), true.into()]));
     let after = |then, deletion_hook: &AccountDeletionHook| fql::if_else(deletion_hook(user()), then, fql::null());
     fql::if_else(fql::exists(user()), deletion_hooks.iter().rev().fold(end, after), false.into())
-}
-
-/// A user of an id with their secret, or null.
-pub fn by_id(users: &str, id: &DocumentId) -> Expr {
-    let found = fql::let_in(
-        [("user", fql::get(fql::document(users, id))), ("secret", fql::get(fql::document(SECRETS, id)))],
-        fql::object([("id", id.into()), ("user", data_of("user")), ("secret", data_of("secret"))]),
-    );
-    fql::if_else(fql::exists(fql::document(users, id)), found, fql::null())
 }
 
 #[cfg(test)]
@@ -85,7 +74,7 @@ mod tests {
         let id = DocumentId::parse("101").unwrap();
         let query = replace_hash(&id, "$argon2id$ann-4", "$argon2id$ann-6");
         assert_eq!(*query.wire(), recorded::query("password: changed"));
-        let mut ours = delete("users", &id, &[]).wire().clone();
+        let mut ours = delete(&UserLayout::default(), &id, &[]).wire().clone();
         let mut steps = ours["then"]["do"].as_array().unwrap().clone();
         steps.remove(3);
         for step in &mut steps {

@@ -9,10 +9,13 @@ use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::users::store::{Document, SECRETS, Secret, data_of};
+use crate::users::store::{Found, with_secret};
+use crate::users::{Error, UserLayout};
 
-/// Stands in a cursor for a time that is missing.
-const NEVER: &str = "-";
+/// How a cursor shows that `joinedAt` is missing, a number or text.
+const MISSING: &str = "-";
+const NUMBER: &str = "n";
+const TEXT: &str = "t";
 
 /// All users, those who joined last first.
 pub fn newest_index(users: &str) -> String {
@@ -32,83 +35,105 @@ pub enum Order {
     Newest,
 }
 
-/// A place in the list of users: the one that the next page begins with. Opaque to clients.
+/// The user that the next page begins with. Opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When they joined, as exactly as Fauna knows; nothing where their document does not say it.
-    joined_at: Option<Time>,
+    joined_at: JoinedAt,
     id: DocumentId,
 }
 
+/// `joinedAt` as it is stored: Fauna finds a place in the list only by the exact value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum JoinedAt {
+    Missing,
+    Time(Time),
+    /// Written by another application.
+    Number(i64),
+    Text(String),
+}
+
 impl Cursor {
+    /// Reads what [`Cursor`] displays.
     pub fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (joined_at, id) = text.split_once(' ')?;
-        let joined_at = if joined_at == NEVER { None } else { Some(Time::parse(joined_at)?) };
+        let (joined_at, id) = text.rsplit_once(' ')?;
+        let joined_at = match joined_at.split_once(':') {
+            _ if joined_at == MISSING => JoinedAt::Missing,
+            Some((NUMBER, number)) => JoinedAt::Number(number.parse().ok()?),
+            Some((TEXT, text)) => JoinedAt::Text(text.to_owned()),
+            _ => JoinedAt::Time(Time::parse(joined_at)?),
+        };
         Some(Self { joined_at, id: DocumentId::parse(id)? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined_at = self.joined_at.map_or_else(|| NEVER.to_owned(), Time::text);
-        let text = format!("{joined_at} {}", self.id.as_str());
+        let id = self.id.as_str();
+        let text = match &self.joined_at {
+            JoinedAt::Missing => format!("{MISSING} {id}"),
+            JoinedAt::Time(time) => format!("{} {id}", time.text()),
+            JoinedAt::Number(number) => format!("{NUMBER}:{number} {id}"),
+            JoinedAt::Text(text) => format!("{TEXT}:{text} {id}"),
+        };
         out.write_str(&BASE64_URL_SAFE_NO_PAD.encode(text))
     }
 }
 
+impl JoinedAt {
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Missing),
+            Value::Number(number) => number.as_i64().map(Self::Number),
+            Value::String(text) => Some(Self::Text(text)),
+            other => serde_json::from_value(other).ok().map(Self::Time),
+        }
+    }
+}
+
+impl From<JoinedAt> for Expr {
+    fn from(joined_at: JoinedAt) -> Self {
+        match joined_at {
+            JoinedAt::Missing => fql::null(),
+            JoinedAt::Time(time) => time.into(),
+            JoinedAt::Number(number) => number.into(),
+            JoinedAt::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
 /// A page of users with Fauna's cursor.
-pub type UserPage = Page<Value, (Option<Time>, Ref, Ref)>;
+pub type UserPage = Page<Found, (Value, Ref, Ref)>;
 
-pub fn next(page: &UserPage) -> Option<Cursor> {
-    page.after.as_ref().map(|(joined_at, user, _)| Cursor { joined_at: *joined_at, id: user.id.clone() })
-}
-
-/// A user of a list, as they are stored.
-#[derive(Deserialize)]
-pub struct Listed {
-    pub id: DocumentId,
-    pub user: Document,
-    pub secret: Option<Secret>,
-}
-
-/// The users of a page. Whose document is not what this site writes is left out: one must not hide the others.
-pub fn listed(page: UserPage) -> impl Iterator<Item = Listed> {
-    page.data.into_iter().filter_map(|row| {
-        let id = row.get("id").cloned();
-        serde_json::from_value(row)
-            .inspect_err(|error| tracing::warn!(?id, %error, "a user is left out: their document is incomplete"))
-            .ok()
-    })
+/// Where the page after this one begins.
+///
+/// # Errors
+/// `joinedAt` of that user is of a type that cannot be paged by, such as a date.
+pub fn next(page: &UserPage) -> Result<Option<Cursor>, Error> {
+    let Some((joined_at, user, _)) = &page.after else { return Ok(None) };
+    let joined_at = JoinedAt::of(joined_at.clone()).ok_or(Error::Unreadable("joinedAt"))?;
+    Ok(Some(Cursor { joined_at, id: user.id.clone() }))
 }
 
 /// At most `size` users with their secrets.
-pub fn list(users: &str, order: Order, size: i64, after: Option<&Cursor>) -> Expr {
+pub fn list(users: &UserLayout, order: Order, size: i64, after: Option<&Cursor>) -> Expr {
     let set = match order {
-        Order::Oldest => fql::all_of(&oldest_index(users)),
-        Order::Newest => fql::all_of(&newest_index(users)),
+        Order::Oldest => fql::all_of(&oldest_index(&users.collection)),
+        Order::Newest => fql::all_of(&newest_index(&users.collection)),
     };
     let page = match after {
         None => fql::paginate(set, size),
         Some(cursor) => {
-            let user = || fql::document(users, &cursor.id);
-            let joined_at = cursor.joined_at.map_or_else(fql::null, Expr::from);
+            let user = || fql::document(&users.collection, &cursor.id);
+            let joined_at = Expr::from(cursor.joined_at.clone());
             fql::paginate_after(set, size, Expr::from([joined_at, user(), user()]))
         }
     };
-    fql::map(page, fql::lambda_of(&["joinedAt", "ref"], with_secret_if_any(fql::get(fql::var("ref")))))
+    fql::map(page, fql::lambda_of(&["joinedAt", "ref"], with_secret(users, fql::get(fql::var("ref")))))
 }
 
-/// A user with their secret, where they have one: somebody may have made a user by hand.
-fn with_secret_if_any(user: Expr) -> Expr {
-    let id = || fql::select(&["ref", "id"], fql::var("user"));
-    let secret = || fql::document(SECRETS, id());
-    let data = fql::if_else(fql::exists(secret()), fql::select(&["data"], fql::get(secret())), fql::null());
-    fql::let_in([("user", user)], fql::object([("id", id()), ("user", data_of("user")), ("secret", data)]))
-}
-
-pub fn count(users: &str) -> Expr {
-    fql::count(fql::documents(users))
+pub fn count(users: &UserLayout) -> Expr {
+    fql::count(fql::documents(&users.collection))
 }
 
 #[cfg(test)]
@@ -117,7 +142,9 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_the_way_to_the_client_and_back() {
-        for joined_at in [Time::parse("2030-01-03T00:00:00.000001Z"), None] {
+        let time = Time::parse("2030-01-03T00:00:00.000001Z").unwrap();
+        let text = JoinedAt::Text("3 May 2020: noon".to_owned());
+        for joined_at in [JoinedAt::Time(time), JoinedAt::Missing, JoinedAt::Number(-7), text] {
             let cursor = Cursor { joined_at, id: DocumentId::parse("303").unwrap() };
             assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         }

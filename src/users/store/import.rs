@@ -8,53 +8,104 @@ use std::time::Duration;
 
 use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, Time, fql};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::users::UserLayout;
 use crate::users::store::links::LINKS_BY_HASH;
 use crate::users::store::{SECRETS, data_of, email_index, links, profile_of};
 
 /// What a mark is among the links, which it is none of: nobody is given what it is the hash of.
 const MARK: &str = "import";
+/// Reason of the abort where a user to be adopted was deleted meanwhile.
+pub const GONE: &str = "user is gone";
 /// How long a mark is kept: far longer than a query can be on its way.
 const MARK_LIFE: Duration = Duration::from_hours(24);
 
-/// Somebody who comes from elsewhere.
+/// A user to be written.
 pub struct NewRow {
     pub id: DocumentId,
+    /// The document exists already: only the secret is written.
+    pub adopts: bool,
     pub name: String,
+    /// In lower case.
     pub email: String,
     pub joined_at: Time,
-    pub hash: String,
-    /// Whether the address was shown to be theirs.
+    /// Absent for a user who has to set a password by mail.
+    pub hash: Option<String>,
     pub is_verified: bool,
     pub profile: Map<String, Value>,
 }
 
-pub fn taken_emails(users: &str, emails: &[&str]) -> Expr {
+impl NewRow {
+    fn hash(&self) -> Expr {
+        self.hash.as_deref().map_or_else(fql::null, Expr::from)
+    }
+}
+
+pub fn taken_emails(users: &UserLayout, emails: &[&str]) -> Expr {
     let is_taken = fql::exists(fql::matching(&email_index(users), [fql::var("email")]));
     fql::filter(emails.iter().map(|email| Expr::from(*email)).collect(), fql::lambda("email", is_taken))
 }
 
-pub fn taken_ids(users: &str, ids: &[&DocumentId]) -> Expr {
-    let is_taken = fql::exists(fql::document(users, fql::var("id")));
-    fql::filter(ids.iter().map(|id| Expr::from(*id)).collect(), fql::lambda("id", is_taken))
+/// A user that has the id of an entry.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ExistingUser {
+    pub id: DocumentId,
+    /// As it is stored.
+    pub email: Option<String>,
+    #[serde(rename = "hasSecret")]
+    pub has_secret: bool,
 }
 
-/// Makes users with their secrets, all or none; not again where the mark is there. Answers whether they are made.
-pub fn import(users: &str, mark: &str, rows: &[NewRow]) -> Expr {
-    let rows = rows.iter().map(|new| {
-        let verified = Expr::from(new.is_verified);
-        let [id, name, email, hash] = [new.id.as_str(), &new.name, &new.email, &new.hash].map(Expr::from);
-        Expr::from([id, name, email, new.joined_at.into(), hash, verified, profile_of(&new.profile)])
-    });
-    let user = fql::object(["name", "email", "joinedAt", "profile"].map(|field| (field, fql::var(field))));
-    let secret = fql::object([("passwordHash", fql::var("hash")), ("emailVerified", fql::var("verified"))]);
-    let make = fql::do_all([
-        fql::create(fql::document(users, fql::var("id")), fql::object([("data", user)])),
-        fql::create(fql::document(SECRETS, fql::var("id")), fql::object([("data", secret)])),
+/// Those of these ids that have a user already, as [`ExistingUser`].
+pub fn existing(users: &UserLayout, ids: &[&DocumentId]) -> Expr {
+    let user = || fql::document(&users.collection, fql::var("id"));
+    let there = fql::filter(ids.iter().map(|id| Expr::from(*id)).collect(), fql::lambda("id", fql::exists(user())));
+    let shown = fql::object([
+        ("id", fql::var("id")),
+        ("email", users.email_of(fql::get(user()))),
+        ("hasSecret", fql::exists(fql::document(SECRETS, fql::var("id")))),
     ]);
-    let each = fql::lambda_of(&["id", "name", "email", "joinedAt", "hash", "verified", "profile"], make);
-    once(mark, [set_mark(mark, true), fql::foreach(rows.collect(), each), true.into()])
+    fql::map(there, fql::lambda("id", shown))
+}
+
+/// Creates users with their secrets, and secrets for users that exist already: all or none, and not again where the mark is
+/// there. Evaluates to whether that is done.
+pub fn import(users: &UserLayout, mark: &str, rows: &[NewRow]) -> Expr {
+    let data = |fields: Vec<(String, Expr)>| fql::object([("data", fql::object_of(fields))]);
+    let own = ["name", "joinedAt", "profile"].map(|field| (field.to_owned(), fql::var(field)));
+    let user = data(own.into_iter().chain([users.email_field(fql::var("email"))]).collect());
+    let secret = [("passwordHash", fql::var("hash")), ("emailVerified", fql::var("verified"))];
+    let secret = data(secret.map(|(field, value)| (field.to_owned(), value)).into());
+    let place = || fql::document(&users.collection, fql::var("id"));
+    let create_secret = || fql::create(fql::document(SECRETS, fql::var("id")), secret.clone());
+    let create = fql::do_all([fql::create(place(), user), create_secret()]);
+    let adopt = fql::if_else(fql::exists(place()), create_secret(), fql::abort(GONE));
+    let new_rows = rows.iter().filter(|row| !row.adopts).map(|row| {
+        let [id, name, email] = [row.id.as_str(), &row.name, &row.email].map(Expr::from);
+        Expr::from([
+            id,
+            name,
+            email,
+            row.joined_at.into(),
+            row.hash(),
+            row.is_verified.into(),
+            profile_of(&row.profile),
+        ])
+    });
+    let adopted = rows
+        .iter()
+        .filter(|row| row.adopts)
+        .map(|row| Expr::from([row.id.as_str().into(), row.hash(), row.is_verified.into()]));
+    let fields = ["id", "name", "email", "joinedAt", "hash", "verified", "profile"];
+    let steps = [
+        set_mark(mark, true),
+        fql::foreach(new_rows.collect(), fql::lambda_of(&fields, create)),
+        fql::foreach(adopted.collect(), fql::lambda_of(&["id", "hash", "verified"], adopt)),
+        true.into(),
+    ];
+    once(mark, steps)
 }
 
 /// Sees to it that an import is not made any more, unless it was made. Answers whether it was.

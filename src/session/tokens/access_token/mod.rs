@@ -6,7 +6,6 @@
 
 #[cfg(test)]
 mod tests;
-mod version_two;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::session::compat::version_two;
 use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Tokens longer than this are not looked at.
@@ -93,16 +93,15 @@ impl Parent {
         }
     }
 
-    /// As the claim holds it.
-    fn claim(&self) -> String {
+    /// As the claim `parentRefreshTokenHash1` holds it.
+    pub fn claim(&self) -> String {
         match self {
             Self::Hash1(hash1) => hash1.clone(),
             Self::Lineage(lineage) => format!("{}{}", Self::LINEAGE_MARK, lineage.as_str()),
         }
     }
 
-    /// From what the claim holds.
-    fn of_claim(text: &str) -> Self {
+    pub fn of_claim(text: &str) -> Self {
         match text.strip_prefix(Self::LINEAGE_MARK) {
             Some(lineage) => Self::Lineage(Lineage::stored(lineage.to_owned())),
             None => Self::Hash1(text.to_owned()),

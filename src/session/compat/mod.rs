@@ -1,17 +1,20 @@
-//! Which generation of frontends a request comes from (design D18, session.md 3.8–3.9).
+//! Everything that exists only for frontends of 2020 to 2022 (SuperTokens' interface versions 1.8 to 1.15).
 //!
-//! Frontends before interface version 1.16 want a third cookie, `sIdRefreshToken`, and a header that names it, and get access
-//! tokens of version 2. Nothing about this is stored: each refresh serves whoever asks, and an access
-//! token belongs to an old frontend exactly where the cookie beside it was made for the same refresh token.
+//! They want a third cookie, `sIdRefreshToken`, and a header `id-refresh-token` with the same text; access tokens of version 2
+//! ([`version_two`]); and a sign-out that succeeds without a session. Nothing about this is stored: each refresh serves whichever
+//! frontend asks, and an access token belongs to an old frontend if the cookie beside it was made for the same refresh token.
+
+pub mod version_two;
 
 use actix_web::http::header::HeaderMap;
 use aws_lc_rs::digest;
 
-use crate::session::Version;
+use crate::clock::Timestamp;
 use crate::session::http::cookies;
 use crate::session::http::cookies::Sent;
 use crate::session::identifiers::uuid_v4;
 use crate::session::tokens::access_token::Claims;
+use crate::session::{Error, Version};
 
 /// The cookie by which old frontends know that there is a session.
 pub const ID_COOKIE: &str = "sIdRefreshToken";
@@ -29,8 +32,8 @@ pub enum FrontendVersion {
 }
 
 impl FrontendVersion {
-    /// The make of access token that these frontends are used to (session.md 3.9).
-    pub fn version(self) -> Version {
+    /// The version of access tokens that these frontends read.
+    pub fn token_version(self) -> Version {
         match self {
             Self::Modern => Version::Five,
             Self::Legacy => Version::Two,
@@ -38,8 +41,8 @@ impl FrontendVersion {
     }
 }
 
-/// For a request that is to get new tokens.
-pub fn of_request(headers: &HeaderMap) -> FrontendVersion {
+/// The frontend of a request that is to get new tokens.
+pub fn frontend_of_request(headers: &HeaderMap) -> FrontendVersion {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if text("st-auth-mode").is_some() {
         return FrontendVersion::Modern;
@@ -52,24 +55,54 @@ pub fn of_request(headers: &HeaderMap) -> FrontendVersion {
     }
 }
 
-/// For a request that shows an access token; nothing where the cookie beside it belongs to another session or another make.
-pub fn of_token(headers: &HeaderMap, claims: &Claims) -> Option<FrontendVersion> {
+/// The frontend of a request that carries an access token; none if the cookie beside it belongs to another session or version.
+pub fn frontend_of_token(headers: &HeaderMap, claims: &Claims) -> Option<FrontendVersion> {
     match cookies::find(headers, ID_COOKIE) {
         Sent::Never => Some(FrontendVersion::Modern),
-        Sent::Once(id) if claims.version == Version::Two && id == self::id(&claims.hash1) => {
+        Sent::Once(sent) if claims.version == Version::Two && sent == id(&claims.hash1) => {
             Some(FrontendVersion::Legacy)
         }
         Sent::Once(_) | Sent::Twice => None,
     }
 }
 
-/// Whether the cookie of old frontends came along.
 pub fn has_id_cookie(headers: &HeaderMap) -> bool {
     cookies::find(headers, ID_COOKIE) != Sent::Never
 }
 
-/// What the cookie says beside the tokens of that refresh token: another text with every refresh.
-pub fn id(hash1: &str) -> String {
+/// Whether a sign-out that failed for want of a session is answered as a success, which old frontends expect.
+pub fn counts_as_signed_out(headers: &HeaderMap, error: &Error) -> bool {
+    matches!(error, Error::Missing | Error::Ended(_)) && frontend_of_request(headers) == FrontendVersion::Legacy
+}
+
+/// The cookie `sIdRefreshToken` and the header `id-refresh-token` of a response.
+#[derive(Default)]
+pub struct IdToken {
+    /// Value and expiry.
+    pub cookie: Option<(String, Timestamp)>,
+    pub header: Option<String>,
+}
+
+impl IdToken {
+    /// Announces the session of the refresh token with this hash: another text after every refresh.
+    pub fn set(&mut self, hash1: &str, expires_at: Timestamp) {
+        let id = id(hash1);
+        self.header = Some(format!("{id};{}", expires_at.millis()));
+        self.cookie = Some((id, expires_at));
+    }
+
+    /// Tells the frontend that there is no session.
+    pub fn clear(&mut self) {
+        self.header = Some("remove".to_owned());
+        self.remove_cookie();
+    }
+
+    pub fn remove_cookie(&mut self) {
+        self.cookie = Some((String::new(), Timestamp::from_millis(0)));
+    }
+}
+
+fn id(hash1: &str) -> String {
     let hash = digest::digest(&digest::SHA256, format!("id-refresh-token {hash1}").as_bytes());
     uuid_v4(hash.as_ref().first_chunk().copied().unwrap_or_default())
 }
@@ -90,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_request_says_about_its_frontend() {
-        for (headers, profile) in [
+    fn the_headers_of_a_request_tell_its_frontend() {
+        for (headers, frontend) in [
             (&[][..], FrontendVersion::Modern),
             (&[("rid", "session")], FrontendVersion::Legacy),
             (&[("rid", "anti-csrf"), ("st-auth-mode", "cookie")], FrontendVersion::Modern),
@@ -104,7 +137,7 @@ mod tests {
             for (name, value) in headers {
                 map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            assert_eq!(of_request(&map), profile, "{headers:?}");
+            assert_eq!(frontend_of_request(&map), frontend, "{headers:?}");
         }
     }
 }

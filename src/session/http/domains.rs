@@ -1,16 +1,16 @@
-//! Whether an API and its pages are of one site, as browsers see it: whether `SameSite=Lax` cookies reach it from there.
+//! Which origins are of one site, and which `Domain` a cookie can have.
 //!
-//! Browsers ask the list of public suffixes. It is long and changes weekly; what is here is its rule for countries and a few
-//! hosting companies. Where that is too kind, the cookies are `Lax` and browsers keep them back: nothing is open that should
-//! not be, and [`Settings::same_site`](crate::session::Settings::same_site) says what is right.
+//! Browsers use the public suffix list, which is long and changes weekly. Here are its rule for countries and a few hosting
+//! companies. A suffix that is missing here makes two sites look like one: then cookies are `SameSite=Lax` and browsers do not send
+//! them across, so nothing is open that should not be; `COOKIE_SAME_SITE` overrides it.
 
 use std::net::IpAddr;
 
-/// Before the two letters of a country these words are no names that somebody owns: `example.co.uk`, `example.com.au`.
+/// Words that form a public suffix with a country code: `co.uk`, `com.au`.
 const BEFORE_COUNTRIES: [&str; 13] =
     ["ac", "co", "com", "edu", "gob", "gov", "govt", "ltd", "mil", "net", "or", "org", "plc"];
 
-/// Below these, strangers live side by side.
+/// Public suffixes of hosting companies.
 const SHARED: [&str; 13] = [
     "azurewebsites.net",
     "cloudfront.net",
@@ -27,11 +27,11 @@ const SHARED: [&str; 13] = [
     "workers.dev",
 ];
 
-/// Below these every host is a site of its own, as in SuperTokens (session.md 1.5).
+/// Below these every host is a site of its own, as in SuperTokens.
 const SINGLE: [&str; 2] = [".local", ".amazonaws.com"];
 
-/// Whether two origins are of one site: same scheme, and hosts below one name that somebody owns.
-pub fn is_same(one: &str, other: &str) -> bool {
+/// Whether two origins have the same scheme and hosts below the same registrable domain.
+pub fn is_same_site(one: &str, other: &str) -> bool {
     let [one, other] = [one, other].map(|origin| {
         let (scheme, authority) = parts(origin);
         (scheme, site_of(authority))
@@ -39,21 +39,19 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other
 }
 
-/// Scheme and authority of an origin.
 fn parts(origin: &str) -> (&str, &str) {
     let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
     (scheme, rest.split('/').next().unwrap_or_default())
 }
 
-/// Whether an origin is of this machine, or of a host without a name, as on a developer's desk.
-pub fn is_of_a_desk(origin: &str) -> bool {
+/// Whether an origin is `localhost` or an IP address.
+pub fn is_local_origin(origin: &str) -> bool {
     is_local(&host_of(parts(origin).1))
 }
 
-/// What the `Domain` of a cookie says where somebody has named it, be it by a whole URL (session.md 7.2). Empty: nothing,
-/// because it is the name of a desk, which browsers do not take for a domain (trap 30), or nothing was named. None: what was
-/// named cannot be a domain.
-pub fn cookie_domain(named: &str) -> Option<String> {
+/// The `Domain` of a cookie from a setting, which may also be a URL, as SuperTokens normalises it. Empty for `localhost` and IP
+/// addresses, which browsers do not accept as a domain, and for an empty setting. None if it cannot be a domain.
+pub fn parse_cookie_domain(named: &str) -> Option<String> {
     let named = named.trim();
     let rest = named.split_once("://").map_or(named, |(_, rest)| rest);
     let host = host_of(rest.split(['/', '?', '#']).next().unwrap_or_default());
@@ -68,14 +66,14 @@ pub fn cookie_domain(named: &str) -> Option<String> {
     name.split('.').all(is_label).then_some(host)
 }
 
-/// A host in lower case, without its port.
+/// A host in lower case, without port and brackets.
 fn host_of(authority: &str) -> String {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let host = authority.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(authority, |(host, _)| host);
     host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// The site of a host with an optional port. All of `localhost` and all addresses are one, as in SuperTokens.
+/// The registrable domain of a host with an optional port. `localhost` and all IP addresses count as one, as in SuperTokens.
 fn site_of(authority: &str) -> String {
     let host = host_of(authority);
     if is_local(&host) {
@@ -93,7 +91,6 @@ fn site_of(authority: &str) -> String {
     labels.into_iter().take(kept).collect::<Vec<_>>().join(".")
 }
 
-/// This machine, or a host without a name.
 fn is_local(host: &str) -> bool {
     host.starts_with("localhost") || host.parse::<IpAddr>().is_ok()
 }
@@ -123,14 +120,13 @@ mod tests {
             ("https://co.uk", "https://co.uk", true),
             ("https://intranet", "https://intranet", true),
         ] {
-            assert_eq!(is_same(api, website), same, "{api} {website}");
-            assert_eq!(is_same(website, api), same, "{website} {api}");
+            assert_eq!(is_same_site(api, website), same, "{api} {website}");
+            assert_eq!(is_same_site(website, api), same, "{website} {api}");
         }
     }
 
-    /// session.md 7.2 and trap 30; as SuperTokens normalises them.
     #[test]
-    fn a_cookies_domain_is_named_in_many_ways() {
+    fn a_cookie_domain_can_be_written_in_many_ways() {
         for (named, domain) in [
             ("example.com", Some("example.com")),
             (" .Example.COM ", Some(".example.com")),
@@ -154,7 +150,7 @@ mod tests {
             ("bücher.example", None),
             ("me@example.com", None),
         ] {
-            assert_eq!(cookie_domain(named).as_deref(), domain, "{named:?}");
+            assert_eq!(parse_cookie_domain(named).as_deref(), domain, "{named:?}");
         }
     }
 }

@@ -1,4 +1,12 @@
-//! Protection against cross-site requests, in SuperTokens' modes (session.md 1.5). Tokens in headers need none.
+//! Anti-CSRF protection, in SuperTokens' modes: the one place with these rules. Tokens in headers need none.
+//!
+//! | mode | a request with an access token in a cookie | a refresh with its token in a cookie |
+//! |---|---|---|
+//! | [`AntiCsrf::None`] | passes: `SameSite` cookies suffice | passes |
+//! | [`AntiCsrf::ViaCustomHeader`] | must have a header `rid`, which no cross-site form can send | the same |
+//! | [`AntiCsrf::ViaToken`] | header `anti-csrf` must match the access token | must match the refresh token, if that has one |
+//!
+//! Which requests are checked at all is [`AntiCsrfCheck`](crate::session::AntiCsrfCheck).
 
 use actix_web::http::header::HeaderMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -7,15 +15,14 @@ use crate::session::Error;
 use crate::session::http::response_tokens::ANTI_CSRF;
 use crate::session::settings::AntiCsrf;
 
-/// Any value of it proves that a script of an allowed origin sent the request.
 const CUSTOM_HEADER: &str = "rid";
 
-/// The anti-CSRF token of a request.
+/// The anti-CSRF token that a request carries.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(ANTI_CSRF)?.to_str().ok()
 }
 
-/// Judges a request that came with an access token in a cookie. `expected` is what that token says.
+/// Judges a request with an access token in a cookie; `expected` is the anti-CSRF token of that access token.
 ///
 /// # Errors
 /// [`Error::TryRefresh`].
@@ -24,22 +31,20 @@ pub fn check(mode: AntiCsrf, headers: &HeaderMap, expected: Option<&str>) -> Res
         AntiCsrf::None => Ok(()),
         AntiCsrf::ViaCustomHeader if headers.contains_key(CUSTOM_HEADER) => Ok(()),
         AntiCsrf::ViaCustomHeader => Err(Error::TryRefresh("anti-CSRF check failed: no header rid")),
-        AntiCsrf::ViaToken => compare(expected, token(headers)),
+        AntiCsrf::ViaToken => check_token(expected, token(headers)),
     }
 }
 
-/// Compares the anti-CSRF token of an access token with the one that was sent.
+/// Judges a request by the anti-CSRF token alone.
 ///
 /// # Errors
 /// [`Error::TryRefresh`].
-pub fn compare(expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
-    match (expected, sent) {
-        (Some(expected), Some(sent)) if verify_slices_are_equal(expected.as_bytes(), sent.as_bytes()).is_ok() => Ok(()),
-        _ => Err(Error::TryRefresh("anti-CSRF check failed")),
-    }
+pub fn check_token(expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
+    let is_match = expected.is_some_and(|expected| matches(expected, sent));
+    if is_match { Ok(()) } else { Err(Error::TryRefresh("anti-CSRF check failed")) }
 }
 
-/// Judges a refresh that came with its token in a cookie; the mode with tokens is judged with the refresh token itself.
+/// Judges a refresh with its token in a cookie, before that token is read.
 ///
 /// # Errors
 /// [`Error::Ended`].
@@ -48,6 +53,20 @@ pub fn check_refresh(mode: AntiCsrf, headers: &HeaderMap) -> Result<(), Error> {
         return Err(Error::Ended("anti-CSRF check failed: no header rid"));
     }
     Ok(())
+}
+
+/// Judges a refresh by the anti-CSRF token of its refresh token.
+///
+/// # Errors
+/// [`Error::Ended`].
+pub fn check_refresh_token(mode: AntiCsrf, expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
+    let passes = mode != AntiCsrf::ViaToken || expected.is_none_or(|expected| matches(expected, sent));
+    if passes { Ok(()) } else { Err(Error::Ended("the anti-CSRF token does not belong to the refresh token")) }
+}
+
+/// Compares in constant time.
+fn matches(expected: &str, sent: Option<&str>) -> bool {
+    verify_slices_are_equal(expected.as_bytes(), sent.unwrap_or_default().as_bytes()).is_ok()
 }
 
 #[cfg(test)]

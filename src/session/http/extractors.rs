@@ -1,0 +1,127 @@
+//! Extractors: a handler that takes one of them is closed to everybody else.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::HttpMessage as _;
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use crate::session::Error;
+use crate::session::http::error_responses::response;
+use crate::session::http::requirements::{Requirements, SessionCheck};
+use crate::session::http::signed_in::SignedIn;
+use crate::session::service::Sessions;
+
+/// The session of the request, if it has one; an invalid token is refused nevertheless.
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+/// A session that exists in SQL at this moment, not only when its access token was issued ([`SessionCheck::Database`]).
+pub struct SignedInNow(pub SignedIn);
+
+/// The response to a request that is refused. Made by [`Sessions::refuse`].
+pub struct Refused {
+    status: StatusCode,
+    /// Taken once, by [`ResponseError::error_response`].
+    response: Mutex<Option<HttpResponse>>,
+}
+
+impl Sessions {
+    /// The response to an error, as [`Settings::error_responses`](crate::session::Settings::error_responses) has it.
+    pub fn refuse(&self, error: Error) -> Refused {
+        let response = response(self.settings().error_responses.as_ref(), error);
+        Refused { status: response.status(), response: Mutex::new(Some(response)) }
+    }
+}
+
+fn sessions(request: &HttpRequest) -> Option<Data<Sessions>> {
+    request.app_data::<Data<Sessions>>().cloned()
+}
+
+/// Verifies once per request: further extractors find the result in its extensions.
+async fn found(request: HttpRequest, requirements: Requirements) -> Result<Option<SignedIn>, Refused> {
+    let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
+    let signed_in = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
+    if let Some(signed_in) = &signed_in {
+        request.extensions_mut().insert(signed_in.clone());
+    }
+    Ok(signed_in)
+}
+
+async fn required(request: HttpRequest, requirements: Requirements) -> Result<SignedIn, Refused> {
+    let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
+    found(request, requirements).await?.ok_or_else(|| sessions.refuse(Error::Missing))
+}
+
+impl FromRequest for SignedIn {
+    type Error = Refused;
+    type Future = Either<Ready<Result<Self, Refused>>, LocalBoxFuture<'static, Result<Self, Refused>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if let Some(known) = request.extensions().get::<Self>() {
+            return Either::Left(ready(Ok(known.clone())));
+        }
+        let requirements = Requirements::default();
+        let sessions = request.app_data::<Data<Sessions>>();
+        match sessions.and_then(|sessions| sessions.get_session_at_once(request, &requirements)) {
+            Some(signed_in) => Either::Left(ready(Ok(signed_in))),
+            None => Either::Right(Box::pin(required(request.clone(), requirements))),
+        }
+    }
+}
+
+impl FromRequest for MaybeSignedIn {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { found(request, Requirements::default()).await.map(Self) })
+    }
+}
+
+impl FromRequest for SignedInNow {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let requirements = Requirements { session: SessionCheck::Database, ..Requirements::default() };
+        Box::pin(async move { required(request, requirements).await.map(Self) })
+    }
+}
+
+impl Refused {
+    /// `Data<Sessions>` is not registered with the application.
+    fn unconfigured() -> Self {
+        let response = HttpResponse::InternalServerError().finish();
+        Self { status: response.status(), response: Mutex::new(Some(response)) }
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.response.lock().unwrap_or_else(PoisonError::into_inner);
+        response.take().unwrap_or_else(|| HttpResponse::new(self.status))
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Refused({})", self.status)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "refused with {}", self.status)
+    }
+}

@@ -1,0 +1,61 @@
+//! Requirements of a route beyond a session.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+
+use crate::session::claims::Validator;
+
+/// Requirements of a route. The default is what [`SignedIn`](crate::session::SignedIn) asks for as a parameter.
+#[derive(Clone, Default)]
+pub struct Requirements {
+    pub session: SessionCheck,
+    pub anti_csrf: AntiCsrfCheck,
+    pub claims: ClaimCheck,
+}
+
+/// How it is known that the session has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionCheck {
+    /// By its access token: a session that another process has ended may pass until that token expires.
+    #[default]
+    AccessToken,
+    /// By its row in SQL: an ended session is refused at once.
+    Database,
+}
+
+/// When a request with an access token in a cookie must prove that no page of another site sent it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AntiCsrfCheck {
+    /// For every method but GET.
+    #[default]
+    UnsafeMethods,
+    Always,
+    Never,
+}
+
+/// Validators that the claims of the session must satisfy.
+#[derive(Clone, Default)]
+pub enum ClaimCheck {
+    /// [`Settings::validators`](crate::session::Settings::validators).
+    #[default]
+    Configured,
+    Only(Vec<Arc<dyn Validator>>),
+    Skip,
+}
+
+impl Requirements {
+    /// Accepts any session whose access token is valid: for routes that end or replace it.
+    pub const ANY_SESSION: Self =
+        Self { session: SessionCheck::AccessToken, anti_csrf: AntiCsrfCheck::Never, claims: ClaimCheck::Skip };
+}
+
+impl AntiCsrfCheck {
+    pub(in crate::session) fn applies_to(self, method: &Method) -> bool {
+        match self {
+            Self::UnsafeMethods => method != Method::GET,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}

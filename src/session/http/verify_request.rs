@@ -1,0 +1,157 @@
+//! The one way from a request to its session.
+//!
+//! [`Sessions::get_session`] reads the access token, verifies it, applies the rules about where it came from
+//! ([`Sessions::check_origin`]), promotes it where that is due and asks the claim validators, in this order. Extractors first try
+//! [`Sessions::get_session_at_once`], which takes the same steps for a token that needs no waiting.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+
+use crate::session::claims::Validator;
+use crate::session::http::cookies::Sent;
+use crate::session::http::requirements::{ClaimCheck, Requirements};
+use crate::session::http::response_tokens::ResponseTokens;
+use crate::session::http::transport::TokenDelivery;
+use crate::session::http::{anti_csrf, cookies, transport};
+use crate::session::service::Sessions;
+use crate::session::service::verify::AccessToken;
+use crate::session::settings::Transfer;
+use crate::session::tokens::verified_cache::Verified;
+use crate::session::{Error, SignedIn, compat};
+
+/// The access token of a request.
+enum Presented<'a> {
+    One(Transfer, AccessToken<'a>),
+    /// Several cookies of the same name, from different domains or paths.
+    Several(Vec<AccessToken<'a>>),
+}
+
+impl Sessions {
+    /// The session that a request belongs to; none if it carries no access token.
+    ///
+    /// # Errors
+    /// [`Error::TryRefresh`], [`Error::Ended`] (the client is told to forget its tokens), [`Error::InvalidClaims`], or a failure
+    /// of SQL or of a claim's source.
+    pub async fn get_session(
+        &self,
+        request: &HttpRequest,
+        requirements: &Requirements,
+    ) -> Result<Option<SignedIn>, Error> {
+        let result = self.verify_request(request, requirements).await;
+        if let Err(Error::Ended(_)) = result {
+            self.forget(request);
+        }
+        result
+    }
+
+    /// The session of a request whose token was verified before and needs neither SQL nor claims. None decides nothing.
+    pub(in crate::session) fn get_session_at_once(
+        &self,
+        request: &HttpRequest,
+        requirements: &Requirements,
+    ) -> Option<SignedIn> {
+        let Presented::One(transfer, AccessToken::Known(token)) = self.presented(request.headers()).ok()?? else {
+            return None;
+        };
+        let needs_waiting = Self::needs_database(&token, requirements.session)
+            || !self.validators(requirements).is_empty()
+            || self.verified().has_ended(&token.claims.handle);
+        if needs_waiting {
+            return None;
+        }
+        let delivery = self.check_origin(request, requirements, transfer, &token).ok()?;
+        Some(SignedIn::new(self.clone(), token, delivery, ResponseTokens::of(request)))
+    }
+
+    async fn verify_request(
+        &self,
+        request: &HttpRequest,
+        requirements: &Requirements,
+    ) -> Result<Option<SignedIn>, Error> {
+        let response_tokens = ResponseTokens::of(request);
+        let (transfer, token) = match self.presented(request.headers())? {
+            None => return Ok(None),
+            Some(Presented::One(transfer, token)) => (transfer, self.verify(token).await?),
+            Some(Presented::Several(tokens)) => {
+                self.warn_of_duplicate_cookies();
+                (Transfer::Cookie, self.verify_one_of(tokens).await?)
+            }
+        };
+        let delivery = self.check_origin(request, requirements, transfer, &token)?;
+        let current = self.promote_if_due(token, requirements.session).await?;
+        if let Some(replacement) = current.replacement {
+            response_tokens.set(&self.delivery_context(delivery), replacement);
+        }
+        let mut signed_in = SignedIn::new(self.clone(), current.token, delivery, response_tokens);
+        signed_in.assert_claims(self.validators(requirements)).await?;
+        Ok(Some(signed_in))
+    }
+
+    /// Reads the access token. A header counts more than a cookie if it has the form of an access token.
+    ///
+    /// # Errors
+    /// [`Error::TryRefresh`]: a cookie of an old frontend shows that there is a session, or none of several cookies has the form
+    /// of an access token.
+    fn presented<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Presented<'a>>, Error> {
+        let set = self.settings().transfer;
+        if transport::is_allowed(Transfer::Header, set)
+            && let Some(token) = transport::bearer(headers).and_then(|text| self.read_access_token(text))
+        {
+            return Ok(Some(Presented::One(Transfer::Header, token)));
+        }
+        let mut presented = None;
+        if transport::is_allowed(Transfer::Cookie, set) {
+            let name = self.cookies().access_name;
+            presented = match cookies::find(headers, name) {
+                Sent::Never => None,
+                Sent::Once(text) => self.read_access_token(text).map(|token| Presented::One(Transfer::Cookie, token)),
+                Sent::Twice => {
+                    let texts = cookies::all(headers, name);
+                    Some(Presented::Several(
+                        texts.into_iter().filter_map(|text| self.read_access_token(text)).collect(),
+                    ))
+                }
+            };
+        }
+        if presented.is_none() && compat::has_id_cookie(headers) {
+            return Err(Error::TryRefresh("the access token of an old frontend has expired"));
+        }
+        Ok(presented)
+    }
+
+    /// Judges where a verified token came from: anti-CSRF protection, and whether the cookies of an old frontend fit together.
+    fn check_origin(
+        &self,
+        request: &HttpRequest,
+        requirements: &Requirements,
+        transfer: Transfer,
+        token: &Verified,
+    ) -> Result<TokenDelivery, Error> {
+        let headers = request.headers();
+        let frontend = compat::frontend_of_token(headers, &token.claims)
+            .ok_or(Error::TryRefresh("the cookie sIdRefreshToken is of another session"))?;
+        if transfer == Transfer::Cookie && requirements.anti_csrf.applies_to(request.method()) {
+            anti_csrf::check(self.settings().anti_csrf(), headers, token.claims.anti_csrf.as_deref())?;
+        }
+        Ok(TokenDelivery { transfer, frontend })
+    }
+
+    pub(in crate::session) fn validators<'a>(&'a self, requirements: &'a Requirements) -> &'a [Arc<dyn Validator>] {
+        match &requirements.claims {
+            ClaimCheck::Configured => &self.settings().validators,
+            ClaimCheck::Only(validators) => validators,
+            ClaimCheck::Skip => &[],
+        }
+    }
+
+    /// Tells the client to forget its tokens, in cookies and headers.
+    pub(in crate::session) fn forget(&self, request: &HttpRequest) {
+        let response_tokens = ResponseTokens::of(request);
+        response_tokens.clear_all(self.cookies());
+        if compat::has_id_cookie(request.headers()) {
+            response_tokens.clear_id(self.cookies());
+        }
+    }
+}
