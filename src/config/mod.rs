@@ -26,7 +26,7 @@ pub use accounts::{Accounts, EmailVerification, SignUpField};
 pub use metrics::Metrics;
 pub use reader::Invalid;
 pub use session::Session;
-pub use website::{Theme, Website};
+pub use website::Website;
 
 /// All settings, checked.
 #[derive(Clone, Debug)]

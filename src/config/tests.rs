@@ -34,9 +34,8 @@ fn all_mistakes_are_told_at_once_with_their_names() {
         ("MAIL_TEMPLATES", "/no/such/folder"),
         ("LOG", "info=debug=warn"),
         ("ALLOWED_ORIGINS", "https://*.com"),
-        ("WEBSITE_BASE_PATH", "/a/../b"),
+        ("API_BASE_PATH", "/a/../b"),
         ("TERMS_URL", "javascript:alert(1)"),
-        ("STATIC_DIR", "/no/such/folder"),
     ];
     let text = mistakes(&wrong);
     for (name, _) in wrong {
