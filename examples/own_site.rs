@@ -73,6 +73,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::from_env()?;
     telemetry::start("info", config.log.json)?;
     let site = app::start_with(config, Clock::system(), extensions()).await?;
-    println!("http://{}", site.address());
+    tracing::info!("open http://{}", site.address());
     Ok(site.run_until_stopped().await?)
 }

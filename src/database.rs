@@ -16,9 +16,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const SQLITE_READERS: u32 = 4;
 
 /// Durable, because a lost commit would bring back a refresh token that its owner has already replaced.
-/// The log is carried over in pieces of 200 pages: of the usual 1000 the writer would make everybody wait.
+/// Checkpoints copy 200 pages at a time: with the usual 1000 the writer would make everybody wait. After one that could reset the log,
+/// the log file is cut to 4 MiB instead of staying as large as it ever was while a reader was open.
 const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full; \
-                             pragma wal_autocheckpoint = 200;";
+                             pragma wal_autocheckpoint = 200; pragma journal_size_limit = 4194304;";
 
 /// A reader that tries to write is a mistake; SQLite says so. What several readers remember of the file (KiB where it is
 /// negative) they remember several times, and the system does so anyway.

@@ -12,7 +12,7 @@ use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
     "Commands about users: users list [newest|oldest], users count, users find EMAIL, users delete ID,
-users import FILE, users export. About Fauna: schema apply.
+users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
@@ -39,14 +39,23 @@ enum Command {
     },
     /// Ask the site at LISTEN whether it runs; for health checks of containers
     Health,
+    /// Manage what the demo stores
+    #[command(subcommand)]
+    Demo(DemoCommand),
     /// Manage the schema in Fauna
     #[command(subcommand)]
     Schema(SchemaCommand),
 }
 
 #[derive(Subcommand)]
+enum DemoCommand {
+    /// Delete all users, sessions and comments in DATA_DIR, and create the demo accounts and comments again
+    Reset,
+}
+
+#[derive(Subcommand)]
 enum SchemaCommand {
-    /// Install collections, indexes, functions and roles at FAUNA_ENDPOINT, FAUNA_SECRET being an admin key, and print the
+    /// Install collections, indexes, functions and roles at `FAUNA_ENDPOINT`, `FAUNA_SECRET` being an admin key, and print the
     /// key that the application is to run with (usage: schema apply)
     Apply,
 }
@@ -74,7 +83,8 @@ fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "\n  Site      {base}")?;
     if config.has_demo() {
-        writeln!(out, "  Demo      sign in with the accounts shown at {base}/auth")?;
+        let (accounts, password) = (app::DEMO_ACCOUNTS.join(", "), app::DEMO_PASSWORD);
+        writeln!(out, "  Demo      {accounts}, password {password}")?;
     }
     if config.environment == Environment::Development && config.accounts.smtp_url.is_none() {
         writeln!(out, "  Mailbox   {base}/dev/mailbox")?;
@@ -136,6 +146,10 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         Some(Command::Health) => Ok(app::health(config.listen).await?),
         // Handled above, because it reports a configuration that cannot be read.
         Some(Command::Doctor { .. }) => Ok(()),
+        Some(Command::Demo(DemoCommand::Reset)) => {
+            app::reset_demo(&config).await?;
+            Ok(writeln!(std::io::stdout(), "The demo starts over.")?)
+        }
         Some(Command::Schema(SchemaCommand::Apply)) => {
             let key = app::apply_schema(&config).await?;
             let key = key.expose_secret();

@@ -117,7 +117,7 @@ async function experiment(form, button) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const evidence = page.querySelector("[data-evidence]");
   if (!evidence) return leave();
-  form.parentElement.querySelector("[data-evidence]")?.remove();
+  document.querySelector("[data-evidence]")?.remove();
   form.after(evidence);
   localize(evidence);
   evidence.focus();

@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("comments", &["http", "clock", "fauna_tokens", "feature", "recorded", "session"]),
     ("account", &["http", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
-    ("admin", &["http", "clock", "session", "supertokens", "users"]),
+    ("admin", &["http", "clock", "session", "supertokens", "users", "throttle"]),
     (
         "pages",
         &[

@@ -1,6 +1,5 @@
-//! Who may administer: whoever sends the configured key.
-
-use std::future::{Ready, ready};
+//! The guard of the administration API: one of the configured keys. Several can be set, so that one can be replaced while the
+//! other works. Wrong keys are throttled per network.
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
@@ -8,25 +7,39 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
+use futures_util::future::LocalBoxFuture;
 use secrecy::ExposeSecret;
 
 use crate::admin::Admin;
 use crate::http::problem::Problem;
+use crate::throttle::{Action, Client, Throttle};
 
 /// Proof that a request carries the key.
 pub struct Administrator(());
 
 impl FromRequest for Administrator {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let key = request.app_data::<Data<Admin>>().and_then(|admin| admin.key.as_ref());
-        ready(match (key, sent(request)) {
-            (None, _) => Err(Problem::new(StatusCode::NOT_FOUND, "not found")),
-            (Some(key), Some(sent)) if is_same(key.expose_secret(), sent) => Ok(Self(())),
-            (Some(_), Some(_)) => Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key")),
-            (Some(_), None) => Err(Problem::new(StatusCode::FORBIDDEN, "an API key is needed")),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let client = Client::from_request(&request, payload);
+        Box::pin(async move {
+            let keys = request.app_data::<Data<Admin>>().map(|admin| admin.keys.as_slice()).unwrap_or_default();
+            if keys.is_empty() {
+                return Err(Problem::new(StatusCode::NOT_FOUND, "not found"));
+            }
+            let sent = sent(&request).ok_or(Problem::new(StatusCode::FORBIDDEN, "an API key is needed"))?;
+            let Ok(client) = client.await;
+            let throttle =
+                request.app_data::<Data<Throttle>>().ok_or(Problem::new(StatusCode::NOT_FOUND, "not found"))?;
+            // Counted before the key is looked at, so that a guess does not tell whether it was right while it has to wait.
+            let attempt = throttle.admit(Action::AdminKey, &client).await?;
+            if !keys.iter().any(|key| is_same(key.expose_secret(), sent)) {
+                return Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key"));
+            }
+            throttle.succeeded(attempt).await;
+            Ok(Self(()))
         })
     }
 }

@@ -36,7 +36,7 @@ const EXPORT_SIZE: i64 = 500;
 pub struct Admin {
     users: Users,
     sessions: Data<Sessions>,
-    key: Option<SecretString>,
+    keys: Vec<SecretString>,
     clock: Clock,
 }
 
@@ -109,8 +109,8 @@ impl From<Error> for Problem {
 
 impl Admin {
     /// Administers these users for whoever has the key.
-    pub fn new(users: Users, sessions: Data<Sessions>, key: Option<SecretString>, clock: Clock) -> Self {
-        Self { users, sessions, key, clock }
+    pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<SecretString>, clock: Clock) -> Self {
+        Self { users, sessions, keys, clock }
     }
 
     /// Some users in order of their sign-up.

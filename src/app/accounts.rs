@@ -75,8 +75,8 @@ impl AccountState {
         let accounts = Accounts::new(services.clone());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
         let emailverification = EmailVerification::new(services, accounts.clone());
-        let key = config.accounts.admin_api_key.clone();
-        let admin = Admin::new(users.clone(), sessions.clone(), key, clock.clone());
+        let keys = config.accounts.admin_api_keys.clone();
+        let admin = Admin::new(users.clone(), sessions.clone(), keys, clock.clone());
         Ok(Self {
             emailpassword: Data::new(emailpassword),
             emailverification: Data::new(emailverification),

@@ -3,6 +3,7 @@
 //! [`start`] is what both `main` and the tests call.
 
 mod accounts;
+mod demo_command;
 mod doctor;
 #[cfg(feature = "embedded-fauna")]
 mod embedded;
@@ -30,7 +31,9 @@ use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
+pub use crate::demo::{ACCOUNTS as DEMO_ACCOUNTS, PASSWORD as DEMO_PASSWORD};
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
+pub use demo_command::reset_demo;
 pub use doctor::{Report, doctor, health};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};

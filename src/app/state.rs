@@ -105,6 +105,7 @@ impl AppState {
             &trusted.website,
             (users.clone(), sessions.clone()),
         )?;
+        let pages = Pages::new(page_settings(config, &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
             accounts,
@@ -113,7 +114,7 @@ impl AppState {
             users: Data::new(users),
             feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
-            pages: Data::new(Pages::new(page_settings(config, fauna_for_browsers), events.clone())),
+            pages: Data::new(pages),
             demo: demo(config, clock, address, fauna)?,
             events: Data::new(events),
             fauna_tokens,
@@ -175,9 +176,10 @@ pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
     })
 }
 
-fn page_settings(config: &Config, fauna_for_browsers: Option<&str>) -> pages::Settings {
+fn page_settings(config: &Config, website: &str, fauna_for_browsers: Option<&str>) -> pages::Settings {
     pages::Settings {
         app_name: config.accounts.app_name.clone(),
+        website: website.to_owned(),
         api_base_path: config.session.api_base_path.clone(),
         has_mailbox: has_mailbox(config),
         has_demo: config.has_demo(),

@@ -1,8 +1,7 @@
-//! Comments and likes: the example of a feature whose every step is done in Fauna as the signed-in person.
+//! Comments and likes: the example of a feature whose every step is done in Fauna as the signed-in user.
 //!
-//! Fauna's own roles say who may do what ([`mod@schema`]): a comment in another's name, a counter set by hand or the removal of
-//! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key. Copy this room
-//! to add a collection.
+//! Fauna's own roles decide who may do what ([`mod@schema`]): a comment in another's name, a counter set by hand or the removal of
+//! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key.
 
 mod on_user_deleted;
 mod routes;
@@ -28,9 +27,8 @@ use actix_web::web::Data;
 
 /// Longest comment, in characters (code points), as Fauna's role counts them.
 const TEXT_CHARS_MAX: usize = 1000;
-/// How many comments a page has.
+/// Comments per page by default.
 const PAGE_SIZE: i64 = 20;
-/// How many it can have at most.
 const PAGE_SIZE_MAX: i64 = 100;
 
 /// Comments and likes. When a user is deleted their likes are taken back, and their comments are deleted too or kept without
@@ -52,50 +50,43 @@ pub fn feature(delete_with_account: bool) -> Feature {
     }
 }
 
-/// All comments.
+/// Reads and writes comments.
 pub struct Comments {
-    /// For visitors.
+    /// The application's own key, for visitors.
     app: AsApp,
-    /// For signed-in people.
     tokens: Data<FaunaTokens>,
 }
 
-/// What somebody said.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comment {
-    /// Its id.
     pub id: DocumentId,
-    /// Who said it; none where the account was deleted.
+    /// None where the account was deleted.
     pub author: Option<DocumentId>,
-    /// What they were called then.
+    /// Name of the author at the time of posting.
     pub author_name: String,
-    /// What they said.
     pub text: String,
-    /// When, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub posted_at: Timestamp,
-    /// How many like it.
     pub likes: i64,
-    /// Whether the reader does; absent where nobody is signed in.
+    /// Whether the reader likes it; none where nobody is signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liked: Option<bool>,
 }
 
-/// Some comments, newest first.
+/// A page of comments, newest first.
 #[derive(Debug, Serialize)]
 pub struct Listing {
-    /// The comments.
     pub comments: Vec<Comment>,
-    /// Where the next page begins; none on the last one.
+    /// Cursor of the next page; none on the last one.
     pub next: Option<Cursor>,
 }
 
-/// What a comment is liked.
+/// State of a comment after a like or unlike.
 #[derive(Debug, serde::Deserialize, Serialize)]
 pub struct Likes {
-    /// How many like it.
     pub likes: i64,
-    /// Whether the person who asked does.
+    /// Whether the user who asked likes it.
     pub liked: bool,
 }
 
@@ -120,12 +111,11 @@ impl CommentText {
     }
 }
 
-/// Which part of the list is wanted.
+/// A page that is asked for.
 #[derive(Debug)]
 pub struct Part {
-    /// How many comments.
     size: i64,
-    /// Where it begins; none: at the newest.
+    /// None for the newest comments.
     after: Option<Cursor>,
 }
 
@@ -141,39 +131,30 @@ impl Part {
     }
 }
 
-/// Why something about comments was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was said.
     #[error("the comment is empty")]
     Empty,
-    /// Too much was.
     #[error("the comment is longer than {TEXT_CHARS_MAX} characters")]
     TooLong,
-    /// It holds characters that are no text.
     #[error("the comment contains control characters")]
     ControlCharacters,
-    /// A page cannot have that size.
     #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
     Limit,
-    /// That is no place in the list.
+    /// The `after` of a request was not made by [`Cursor::text`].
     #[error("after is not a cursor of this list")]
     Cursor,
-    /// There is no such comment.
     #[error("no such comment")]
     NotFound,
-    /// Only its author may do that.
     #[error("not your comment")]
     NotYours,
-    /// The person could not be acted for.
     #[error(transparent)]
     Tokens(fauna_tokens::Error),
-    /// Fauna did not do its part.
     #[error(transparent)]
     Fauna(fauna::Error),
 }
 
-/// What the stored functions say, see [`mod@schema`].
+/// Stored functions abort with the messages of [`mod@schema`].
 impl From<fauna::Error> for Error {
     fn from(error: fauna::Error) -> Self {
         match error {
@@ -209,43 +190,41 @@ impl From<Error> for Problem {
 }
 
 impl Comments {
-    /// Comments that visitors read through `app` and people through their tokens.
+    /// `app` is used for visitors, `tokens` for signed-in users.
     pub fn new(app: AsApp, tokens: Data<FaunaTokens>) -> Self {
         Self { app, tokens }
     }
 
-    /// A part of the list as a visitor sees it.
+    /// A page as visitors see it, read with the application's own key.
     pub async fn list(&self, part: &Part) -> Result<Listing, Error> {
         let page = self.app.query_idempotent::<store::CommentPage>(&store::list(part)).await?;
         Ok(store::listing(page))
     }
 
-    /// The same as a signed-in person sees it, with their likes.
+    /// A page as that user sees it, read with their token: with their likes.
     pub async fn list_for(&self, reader: &SignedIn, part: &Part) -> Result<Listing, Error> {
         let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(part)).await?;
         Ok(store::listing(page))
     }
 
-    /// Says something.
     pub async fn add(&self, author: &SignedIn, text: &CommentText) -> Result<Comment, Error> {
         let row = self.tokens.query::<store::Row>(author, &store::add(&text.0)).await?;
         Ok(row.into_comment())
     }
 
-    /// Takes back what one has said, with its likes.
+    /// Deletes a comment and its likes. Fauna refuses that to anyone but its author.
     pub async fn remove(&self, author: &SignedIn, id: &DocumentId) -> Result<(), Error> {
         let _removed: bool = self.tokens.query(author, &store::remove(id)).await?;
         Ok(())
     }
 
-    /// Likes a comment. Liking twice is liking once.
-    pub async fn like(&self, fan: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
-        Ok(self.tokens.query_idempotent(fan, &store::like(id)).await?)
+    /// Liking twice counts once.
+    pub async fn like(&self, user: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        Ok(self.tokens.query_idempotent(user, &store::like(id)).await?)
     }
 
-    /// Takes a like back, if there is one.
-    pub async fn unlike(&self, fan: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
-        Ok(self.tokens.query_idempotent(fan, &store::unlike(id)).await?)
+    pub async fn unlike(&self, user: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        Ok(self.tokens.query_idempotent(user, &store::unlike(id)).await?)
     }
 }
 

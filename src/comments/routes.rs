@@ -1,4 +1,4 @@
-//! Comments over HTTP.
+//! Routes of comments and likes.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
@@ -24,7 +24,7 @@ pub fn routes(api: &mut Routes<'_>) {
         .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike));
 }
 
-/// The route of the application that this one descends from.
+/// The route of the application that this one is a successor of.
 ///
 /// | method | path            | who       |
 /// |--------|-----------------|-----------|
@@ -33,47 +33,39 @@ pub fn seed_routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment));
 }
 
-/// Which part of the list is asked for.
+/// Query of `GET /api/comments`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PartQuery {
-    /// How many comments.
     limit: Option<i64>,
-    /// The `next` of the page before.
+    /// `next` of the previous page.
     after: Option<String>,
 }
 
-/// A comment to be posted.
+/// Body of `POST /api/comments`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewComment {
-    /// What is said.
     text: String,
 }
 
-/// What the seed's frontends send.
+/// Body of `POST /like-comment`, as frontends of 2020-22 send it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LikeComment {
-    /// Which comment.
     comment_id: String,
 }
 
-/// What they are answered.
+/// Response of `POST /like-comment`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LikeAnswer {
-    /// Always `OK`.
     status: &'static str,
-    /// Who likes.
     user_id: String,
-    /// How many do.
     likes: i64,
-    /// Whether this one does.
     liked: bool,
 }
 
-/// What people say, newest first.
 async fn list(
     reader: MaybeSignedIn,
     comments: Data<Comments>,
@@ -87,7 +79,6 @@ async fn list(
     Ok(Json(listing))
 }
 
-/// Says something.
 async fn add(
     author: SignedIn,
     comments: Data<Comments>,
@@ -97,32 +88,28 @@ async fn add(
     Ok((Json(comments.add(&author, &text).await?), StatusCode::CREATED))
 }
 
-/// Takes back what one has said.
 async fn remove(author: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<(), Problem> {
     Ok(comments.remove(&author, &known(&id)?).await?)
 }
 
-/// Likes a comment. Liking twice is liking once.
-async fn like(fan: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
-    Ok(Json(comments.like(&fan, &known(&id)?).await?))
+async fn like(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
+    Ok(Json(comments.like(&user, &known(&id)?).await?))
 }
 
-/// Takes a like back.
-async fn unlike(fan: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
-    Ok(Json(comments.unlike(&fan, &known(&id)?).await?))
+async fn unlike(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
+    Ok(Json(comments.unlike(&user, &known(&id)?).await?))
 }
 
-/// Likes a comment, as the seed does it.
 async fn like_comment(
-    fan: SignedIn,
+    user: SignedIn,
     comments: Data<Comments>,
-    Body(wish): Body<LikeComment>,
+    Body(body): Body<LikeComment>,
 ) -> Result<Json<LikeAnswer>, Problem> {
-    let Likes { likes, liked } = comments.like(&fan, &known(&wish.comment_id)?).await?;
-    Ok(Json(LikeAnswer { status: "OK", user_id: fan.user().to_string(), likes, liked }))
+    let Likes { likes, liked } = comments.like(&user, &known(&body.comment_id)?).await?;
+    Ok(Json(LikeAnswer { status: "OK", user_id: user.user().to_string(), likes, liked }))
 }
 
-/// An id that a comment can have; any other names none.
+/// Text that is no id names no comment.
 fn known(id: &str) -> Result<DocumentId, Error> {
     DocumentId::parse(id).ok_or(Error::NotFound)
 }

@@ -1,8 +1,8 @@
-//! What comments need in Fauna, and who may do what with them there.
+//! Collections, indexes, functions and roles of comments and likes in Fauna.
 //!
-//! Everybody reads. A person creates comments of their own: the predicate compares the whole new document with what it must
-//! be, so nothing can be added, and nothing be said in another's name. Likes and their counter change together, in stored
-//! functions whose role may write them; people may only call these. A role of a function sees no identity, so the functions
+//! Anyone may read. A user creates comments of their own: the predicate compares the whole new document with the only allowed
+//! one, so that no field can be added and no other author be named. Likes and their counter change together, in stored
+//! functions whose role may write them; users may only call these. A role of a function sees no identity, so the functions
 //! themselves compare identities.
 
 use fauna_client::fql::Expr;
@@ -14,16 +14,15 @@ use crate::comments::store::{
 };
 use crate::comments::{TEXT_CHARS_MAX, on_user_deleted};
 
-/// What the functions say where there is no such comment.
+/// Abort message of the functions for an unknown comment.
 pub const NOT_FOUND: &str = "comment not found";
-/// What they say where it is somebody else's.
+/// Abort message of the functions for a comment of another user.
 pub const NOT_YOURS: &str = "not your comment";
-/// The role of [`LIKE`] and [`UNLIKE`].
+/// Role of [`LIKE`] and [`UNLIKE`].
 const LIKE_KEEPER: &str = "like_keeper";
-/// The role of [`REMOVE`].
+/// Role of [`REMOVE`].
 const REMOVER: &str = "remover";
 
-/// Collections, indexes, functions and rights.
 pub fn schema() -> Declarations {
     let reads = [fql::collection(COMMENTS), fql::index(NEWEST)].map(|what| Privilege::on(what).allow("read"));
     Declarations {
@@ -33,7 +32,6 @@ pub fn schema() -> Declarations {
     }
 }
 
-/// What must exist.
 fn definitions() -> Vec<Definition> {
     let collection = |name| Privilege::on(fql::collection(name));
     let index = |name| Privilege::on(fql::index(name)).allow("read");
@@ -71,7 +69,7 @@ fn definitions() -> Vec<Definition> {
     ]
 }
 
-/// What signed-in people may do.
+/// Privileges of signed-in users.
 fn member() -> Vec<Privilege> {
     let is_own = |field| {
         let owner = fql::select(&["data", field], fql::get(fql::var("ref")));
@@ -127,7 +125,7 @@ fn on_like(if_liked: Expr, if_not: Expr) -> Expr {
     fql::lambda("id", fql::let_in([("comment", comment()), ("mine", mine)], if_found(change)))
 }
 
-/// What both answer.
+/// Result of both functions.
 fn likes(count: Expr, by_caller: bool) -> Expr {
     fql::object([("likes", count), ("liked", by_caller.into())])
 }
@@ -138,7 +136,7 @@ fn count(to: Expr) -> Expr {
     fql::select(&["data", "likes"], fql::update(fql::var("comment"), params))
 }
 
-/// A like, once.
+/// Likes a comment; liking twice counts once.
 fn like() -> Expr {
     let like = fql::object([("comment", fql::var("comment")), ("user", fql::current_identity())]);
     let more = fql::do_all([
@@ -148,7 +146,6 @@ fn like() -> Expr {
     on_like(likes(fql::var("n"), true), more)
 }
 
-/// No like any more.
 fn unlike() -> Expr {
     let fewer = fql::do_all([
         fql::delete(fql::select(&["ref"], fql::get(fql::var("mine")))),
@@ -157,7 +154,7 @@ fn unlike() -> Expr {
     on_like(fewer, likes(fql::var("n"), false))
 }
 
-/// A comment and its likes, by its author.
+/// Deletes a comment and its likes if the caller is its author.
 fn remove() -> Expr {
     let author = fql::select(&["data", "author"], fql::get(fql::var("comment")));
     let all_likes = fql::select(&["data"], fql::paginate(fql::matching(LIKES_OF, [fql::var("comment")]), LIKES_MAX));

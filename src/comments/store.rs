@@ -9,42 +9,39 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::clock::Timestamp;
 use crate::comments::{Comment, Listing, Part};
 
-/// What people say.
 pub const COMMENTS: &str = "comments";
-/// Who likes what.
 pub const LIKES: &str = "likes";
 /// Author name of a comment whose author has none: a user whom another application made without `name`.
 pub const UNNAMED: &str = "Unnamed user";
-/// All comments, newest first.
+/// Index: all comments, newest first.
 pub const NEWEST: &str = "comments_newest";
-/// Whether somebody likes a comment; unique.
+/// Index by comment and user; unique.
 pub const LIKE_OF: &str = "likes_by_comment_and_user";
-/// Who likes a comment.
+/// Index: the likes of a comment.
 pub const LIKES_OF: &str = "likes_by_comment";
 /// More likes than a comment will have.
 pub const LIKES_MAX: i64 = 100_000;
-/// Stored function: a like and the counter together.
+/// Stored function: creates a like and increments the counter.
 pub const LIKE: &str = "like";
-/// Stored function: the way back.
+/// Stored function: the inverse of [`LIKE`].
 pub const UNLIKE: &str = "unlike";
-/// Stored function: a comment with its likes.
+/// Stored function: deletes a comment with its likes.
 pub const REMOVE: &str = "remove_comment";
 
-/// What somebody said.
+/// Index: the comments of a user.
 pub const BY_AUTHOR: &str = "comments_by_author";
-/// What somebody likes.
+/// Index: the likes of a user.
 pub const LIKES_BY: &str = "likes_by_user";
-/// Stored function: the farewell that keeps comments without author.
+/// Stored function: takes the author from a user's comments.
 pub const FORGET_AUTHOR: &str = "forget_author";
-/// Stored function: the farewell that removes them.
+/// Stored function: deletes a user's comments.
 pub const REMOVE_AUTHOR: &str = "remove_author";
 
-/// A place in the list: the comment that the next page begins with. Opaque to clients.
+/// The comment that the next page begins with. Opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was posted, as exactly as Fauna knows.
+    /// Microseconds matter: comments of the same millisecond have an order.
     posted_at: Time,
-    /// Which it is.
     id: DocumentId,
 }
 
@@ -56,7 +53,7 @@ impl Cursor {
         Some(Self { posted_at: Time::parse(posted_at)?, id: DocumentId::parse(id)? })
     }
 
-    /// As it stands in addresses.
+    /// For URLs; [`Cursor::parse`] reads it.
     pub fn text(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{} {}", self.posted_at.text(), self.id.as_str()))
     }
@@ -75,24 +72,16 @@ pub type CommentPage = Page<Row, (Time, Ref, Ref)>;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// Its id.
     id: DocumentId,
-    /// Its author's id.
     author: Option<DocumentId>,
-    /// What the author was called.
     author_name: String,
-    /// What was said.
     text: String,
-    /// When.
     posted_at: Time,
-    /// How many like it.
     likes: i64,
-    /// Whether the reader does.
     liked: Option<bool>,
 }
 
 impl Row {
-    /// As the room shows it.
     pub fn into_comment(self) -> Comment {
         Comment {
             id: self.id,
@@ -106,7 +95,6 @@ impl Row {
     }
 }
 
-/// As the room shows it.
 pub fn listing(page: CommentPage) -> Listing {
     Listing {
         comments: page.data.into_iter().map(Row::into_comment).collect(),
@@ -114,12 +102,12 @@ pub fn listing(page: CommentPage) -> Listing {
     }
 }
 
-/// A part of the list for anybody.
+/// A page for visitors.
 pub fn list(part: &Part) -> Expr {
     page(part, fql::object(fields(fql::var("ref"))))
 }
 
-/// The same with the reader's likes.
+/// A page with the reader's likes.
 pub fn list_for_reader(part: &Part) -> Expr {
     let by_reader = fql::exists(fql::matching(LIKE_OF, [fql::var("ref"), fql::current_identity()]));
     let [id, author, name, text, posted_at, likes] = fields(fql::var("ref"));
@@ -153,14 +141,14 @@ fn fields(reference: Expr) -> [(&'static str, Expr); 6] {
     ]
 }
 
-/// Says something as the person who asks. Fauna refuses any other author, name, time or counter.
+/// Creates a comment of the user who asks. Fauna refuses any other author, name, time or counter.
 pub fn add(text: &str) -> Expr {
     let comment = fql::create(fql::collection(COMMENTS), fql::object([("data", comment_of_identity(text.into()))]));
     let shown = fql::object(fields(fql::select(&["ref"], fql::var("c"))));
     fql::let_in([("c", comment)], shown)
 }
 
-/// What a new comment must be like; the role compares with the same expression.
+/// The only new comment that is allowed; the role compares with the same expression.
 pub fn comment_of_identity(text: Expr) -> Expr {
     let name = || fql::select_or(&["data", "name"], fql::get(fql::current_identity()), fql::null());
     fql::object([
@@ -172,17 +160,14 @@ pub fn comment_of_identity(text: Expr) -> Expr {
     ])
 }
 
-/// Likes as the person who asks.
 pub fn like(comment: &DocumentId) -> Expr {
     fql::call(LIKE, comment.into())
 }
 
-/// Takes a like back.
 pub fn unlike(comment: &DocumentId) -> Expr {
     fql::call(UNLIKE, comment.into())
 }
 
-/// Takes a comment back.
 pub fn remove(comment: &DocumentId) -> Expr {
     fql::call(REMOVE, comment.into())
 }

@@ -31,7 +31,7 @@ pub struct Accounts {
     /// Directory of mail templates that replace the built-in ones of the same name.
     pub mail_templates: Option<PathBuf>,
     /// Key of `/api/admin`; `None`: no administration over HTTP.
-    pub admin_api_key: Option<SecretString>,
+    pub admin_api_keys: Vec<SecretString>,
     /// Whether the comments of a deleted user are deleted, too, instead of kept without author.
     pub delete_comments_with_account: bool,
     /// Whether sign-up answers the same for every address, and a mailed link creates the account.
@@ -96,7 +96,7 @@ impl Accounts {
             smtp_url: smtp_url(read),
             mail_from: mail_from(read),
             mail_templates: read.folder("MAIL_TEMPLATES"),
-            admin_api_key: read.secret("ADMIN_API_KEY"),
+            admin_api_keys: admin_api_keys(read),
             delete_comments_with_account: read.choice("DELETED_ACCOUNT_COMMENTS", &comments, false),
             hide_existing_accounts,
             throttle: !read.flag("INSECURE_NO_THROTTLE", false),
@@ -104,6 +104,21 @@ impl Accounts {
             trusted_proxies: read.list("TRUSTED_PROXIES", "IP addresses separated by commas"),
         }
     }
+}
+
+/// `ADMIN_API_KEY`, and those of `ADMIN_API_KEYS`: `NAME:KEY[,NAME:KEY]`.
+fn admin_api_keys(read: &mut Reader<'_>) -> Vec<SecretString> {
+    let one = read.secret("ADMIN_API_KEY");
+    let named = read.secret("ADMIN_API_KEYS");
+    let named = named.iter().flat_map(|text| text.expose_secret().split(','));
+    let keys: Option<Vec<SecretString>> = named
+        .map(|entry| entry.trim().split_once(':').filter(|(name, key)| !name.is_empty() && !key.is_empty()))
+        .map(|entry| entry.map(|(_, key)| key.to_owned().into()))
+        .collect();
+    if keys.is_none() {
+        read.refuse("ADMIN_API_KEYS", "must be NAME:KEY[,NAME:KEY], without commas in keys");
+    }
+    one.into_iter().chain(keys.unwrap_or_default()).collect()
 }
 
 /// The message does not repeat the URL, which may contain a password.

@@ -54,7 +54,7 @@ impl Config {
 
     fn production_warnings(&self) -> Vec<&'static str> {
         let (accounts, session) = (&self.accounts, &self.session);
-        let key_chars = accounts.admin_api_key.as_ref().map(|key| key.expose_secret().len());
+        let key_chars = accounts.admin_api_keys.iter().map(|key| key.expose_secret().len()).min();
         let causes = [
             (
                 self.database_url.is_none(),

@@ -20,7 +20,7 @@ use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
 pub const ACCOUNTS: [&str; 2] = ["ada@example.com", "grace@example.com"];
 /// Password of these and of every account made by [`try_it`]. `templates/about.html` and `auth.html` print it.
 pub const PASSWORD: &str = "demo-password-1";
-/// What accounts made by [`try_it`] begin with.
+/// Prefix of the addresses of accounts made by [`try_it`].
 const FRESH: &str = "demo-";
 
 /// Author and text, oldest first.

@@ -21,7 +21,7 @@ pub struct Client {
     anti_csrf: Option<String>,
 }
 
-/// What the site answered.
+/// A response of the site.
 pub struct Answer {
     /// 0 where there was no answer.
     pub status: u16,

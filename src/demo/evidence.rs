@@ -14,7 +14,7 @@ use crate::pages::page;
 pub struct Evidence {
     pub title: &'static str,
     pub steps: Vec<Step>,
-    /// What follows from the steps.
+    /// The conclusion from the steps.
     pub verdict: String,
     /// Whether everything went as promised.
     pub holds: bool,
@@ -24,19 +24,18 @@ pub struct Evidence {
     pub is_signed_out: bool,
 }
 
-/// One exchange.
+/// An exchange, or something that was done between two of them.
 #[derive(Debug)]
 pub struct Step {
-    /// Who did it.
     pub who: &'static str,
     /// Method and path, or FQL.
     pub request: String,
     /// HTTP status; 0 where there was no answer.
     pub status: u16,
     pub duration: Duration,
-    /// What it means, or what the answer said.
+    /// Explanation, or the error message of the response.
     pub note: String,
-    /// What in the schema causes the answer; empty elsewhere.
+    /// The part of the schema that causes the response; may be empty.
     pub cause: String,
     /// Whether the answer is the promised one.
     pub expected: bool,

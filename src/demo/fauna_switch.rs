@@ -5,7 +5,6 @@ use tokio::sync::{mpsc, oneshot};
 /// Commands that may wait.
 const BACKLOG: usize = 8;
 
-/// What the endpoint is to do.
 #[derive(Debug)]
 pub enum Command {
     Stop(oneshot::Sender<Result<(), String>>),

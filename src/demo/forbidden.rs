@@ -9,16 +9,15 @@ use serde_json::{Value, json};
 use crate::demo::Demo;
 use crate::demo::evidence::Step;
 
-/// What the queries are about.
+/// Documents that the queries name.
 pub struct Targets<'a> {
-    /// Collection of users.
     pub users: &'a str,
     pub me: &'a str,
     /// Author and id of a comment of somebody else, if there is one.
     pub other: Option<(String, String)>,
 }
 
-/// A query, as people read it and as it is sent, and what in the schema forbids it.
+/// A query as FQL and in the wire format, and the part of the schema that forbids it.
 struct Forbidden {
     text: String,
     query: Value,

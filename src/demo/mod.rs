@@ -21,14 +21,14 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::clock::Clock;
 use client::Client;
 
-pub use accounts::seed;
+pub use accounts::{ACCOUNTS, PASSWORD, seed};
 pub use fauna_switch::{Command, FaunaSwitch};
 pub use routes::{auth_routes, routes};
 
 /// Scripted devices that are remembered; the oldest gives way.
 const DEVICES_MAX: usize = 100;
 
-/// What the experiments share. One per process.
+/// State that the experiments share; one per process.
 pub struct Demo {
     /// `http://127.0.0.1:PORT` of this site.
     base: String,
@@ -43,7 +43,6 @@ pub struct Demo {
     devices: Mutex<VecDeque<(String, Arc<AsyncMutex<Client>>)>>,
 }
 
-/// What the demo is told about the site.
 pub struct Site {
     pub address: SocketAddr,
     pub api_base_path: String,

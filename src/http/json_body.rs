@@ -105,7 +105,7 @@ mod tests {
             inner: Option<Said>,
         }
         for (body, expected) in [
-            (r#"{}"#, "text: missing"),
+            ("{}", "text: missing"),
             (r#"{"txt":"hunter2"}"#, "unknown field \"txt\", expected text or inner"),
             (r#"{"text":17}"#, "text: must be a string"),
             (r#"{"text":"x","inner":{"text":["hunter2, expected `x`"]}}"#, "inner.text: must be a string"),

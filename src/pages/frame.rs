@@ -1,4 +1,4 @@
-//! What every page shows around its content, and how pages are answered.
+//! The frame around all pages, and their HTTP responses.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -9,7 +9,7 @@ use crate::http::problem::{Problem, ProblemPage};
 /// Shown for a mailed link that was used, has expired or never existed.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
 
-/// What `templates/frame.html` needs.
+/// Data for `templates/frame.html`.
 #[derive(Debug)]
 pub struct Frame {
     pub app_name: String,

@@ -116,6 +116,9 @@ async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, 
     else {
         return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
+    if let Some(detour) = to_the_same_host(request, &pages.settings.website) {
+        return Err(detour);
+    }
     let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
@@ -130,6 +133,18 @@ async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, 
         }
         Err(error) => Err(Detour::Broken(error.into())),
     }
+}
+
+/// Leads a browser that opens `127.0.0.1` to `localhost` where mailed links lead there: cookies belong to one of the names.
+fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let port = header("host")?.strip_prefix("127.0.0.1")?;
+    let is_visit = *request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
+    if !is_visit || website.strip_prefix("http://localhost")? != port {
+        return None;
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    Some(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: format!("{website}{path}") })
 }
 
 /// Leads to the sign-in page, which says why the session `ended` is over and leads back: to this page, or to the comments

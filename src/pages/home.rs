@@ -20,7 +20,6 @@ use crate::pages::panel::SessionPanel;
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
 
-/// Comments per page.
 const PAGE_SIZE: i64 = 10;
 /// Shown where Fauna does not answer.
 const UNAVAILABLE: &str = "The database is not answering right now. Try again in a few seconds.";
@@ -54,7 +53,6 @@ pub struct CommentForm {
 struct HomePage {
     frame: Frame,
     panel: Option<SessionPanel>,
-    /// Newest first.
     comments: Vec<Entry>,
     after: String,
     /// Cursor of the next page.
@@ -80,7 +78,7 @@ struct Entry {
     mine: bool,
 }
 
-/// What the page is made from.
+/// The services that the handlers of this page share.
 #[derive(Clone)]
 pub struct HomeServices {
     pages: Data<Pages>,

@@ -30,17 +30,18 @@ use frame::Frame;
 use guards::OptionalUser;
 use panel::ended::EndedSessions;
 
-/// What pages share. One per process.
+/// State that all pages share; one per process.
 pub struct Pages {
     settings: Settings,
     drafts: Drafts,
     ended: EndedSessions,
 }
 
-/// What pages are told of the configuration.
 #[derive(Debug)]
 pub struct Settings {
     pub app_name: String,
+    /// Origin that mailed links lead to.
+    pub website: String,
     /// Base path of the API; sessions are refreshed below it.
     pub api_base_path: String,
     /// Whether mail that is not sent can be read at `/dev/mailbox`.
@@ -48,7 +49,7 @@ pub struct Settings {
     /// Whether the routes of the demo are mounted. Then the secrets of tokens are kept in memory after their session has
     /// ended, to show that Fauna refuses them.
     pub has_demo: bool,
-    /// Where browsers may query Fauna with the session's token, if they may.
+    /// Endpoint that scripts may query with the session's token; none unless they may.
     pub fauna_for_browsers: Option<String>,
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,

@@ -15,19 +15,18 @@ const BYTES_MAX: usize = 1024;
 pub struct SitePath(String);
 
 impl SitePath {
-    /// The comments, where nobody asked for anything else.
+    /// The default: the page of comments.
     pub fn home() -> Self {
         Self("/".to_owned())
     }
 
-    /// Nothing where `text` leads anywhere else.
+    /// None for anything but a path of this site.
     pub fn parse(text: &str) -> Option<Self> {
         let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         let ours = text.starts_with('/') && !text.starts_with("//");
         (printable && ours && text.len() <= BYTES_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// For `Location`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -64,6 +64,8 @@ pub enum Action<'a> {
     SignUp,
     /// To learn whether an address has an account.
     EmailExists,
+    /// To use an administration key.
+    AdminKey,
     AskForMail,
     /// To have a mail about that sent to that address. For those beyond the limit the answer is the same, without a mail.
     Mail(Topic, &'a str),
@@ -241,6 +243,8 @@ const REQUESTS: Rule = rule(20, 30, 900, 3600);
 const MAILS: Rule = rule(1, 60, 900, 3600);
 /// Those for all networks: a stranger's do not keep its owner's back, nor do many strangers' flood it.
 const MAILBOX: Rule = rule(5, 60, 900, 3600);
+/// Wrong administration keys from one network.
+const ADMIN_KEYS: Rule = rule(20, 10, 900, 3600);
 /// Wrong tokens from one network.
 const TOKENS: Rule = rule(10, 30, 900, 3600);
 
@@ -260,6 +264,7 @@ fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
         }
         Action::SignUp => network("sign-up", SIGN_UPS).collect(),
         Action::EmailExists => network("exists", QUESTIONS).collect(),
+        Action::AdminKey => network("admin", ADMIN_KEYS).collect(),
         Action::AskForMail => network("ask", REQUESTS).collect(),
         Action::Mail(topic, address) => {
             let subject = format!("{topic:?} {address}");

@@ -27,7 +27,7 @@ async function mailedLink({ base }, to) {
 async function signUp(page, email, password) {
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByRole("button", { name: "Create account" }).click();
 }
 
 async function signIn(page, email, password) {
@@ -59,15 +59,15 @@ for (const javaScriptEnabled of [true, false]) {
         const email = newAddress();
         await page.goto(`${site.base}/auth?show=signup`);
         await signUp(page, email, "short");
-        await page.getByText("The password needs at least 8 characters.").waitFor();
+        await page.getByText("Use 8 to 99 characters, with at least one letter and one digit.").waitFor();
         assert.equal(await page.getByLabel("Home town").getAttribute("aria-invalid"), "true");
         await page.getByLabel("Home town").fill("Ulm");
         await signUp(page, email, PASSWORD);
         await page.waitForURL(`${site.base}/`);
 
         await page.goto(`${site.base}/auth/verify-email`);
-        await page.getByRole("button", { name: "Send a link" }).click();
-        await page.getByText("A mail is on its way.").waitFor();
+        await page.getByRole("button", { name: "Send link" }).click();
+        await page.getByText("A message is on its way.").waitFor();
         await page.goto(await mailedLink(site, email));
         if (!javaScriptEnabled) await page.getByRole("button", { name: "Confirm" }).click();
         await page.getByText("Your e-mail address is confirmed.").waitFor();
@@ -75,24 +75,24 @@ for (const javaScriptEnabled of [true, false]) {
         await page.goto(`${site.base}/account`);
         await page.getByRole("button", { name: "Sign out", exact: true }).first().click();
         await page.getByText("You are signed out.").waitFor();
-        await page.getByRole("link", { name: "Forgot the password?" }).click();
+        await page.getByRole("link", { name: "Forgot your password?" }).click();
         await page.getByLabel("E-mail address").fill(email);
-        await page.getByRole("button", { name: "Send a link" }).click();
-        await page.getByText("a mail is on its way").waitFor();
+        await page.getByRole("button", { name: "Send link" }).click();
+        await page.getByText("a message is on its way").waitFor();
         await page.goto(await mailedLink(site, email));
-        await page.getByLabel("New password").fill("new-horse-2");
-        await page.getByLabel("The same once more").fill("new-horse-2");
-        await page.getByRole("button", { name: "Change the password" }).click();
+        await page.getByLabel("New password", { exact: true }).fill("new-horse-2");
+        await page.getByLabel("Repeat new password").fill("new-horse-2");
+        await page.getByRole("button", { name: "Change password" }).click();
         await page.getByText("The password is changed").waitFor();
 
         await signIn(page, email, PASSWORD);
-        await page.getByText("There is no account with this address and password.").waitFor();
+        await page.getByText("Wrong e-mail address or password.").waitFor();
         await signIn(page, email, "new-horse-2");
         await page.waitForURL(`${site.base}/`);
         await page.getByLabel("Your comment").fill(`Hello from ${email}`);
         await page.getByRole("button", { name: "Post" }).click();
         const comment = page.getByRole("listitem").filter({ hasText: `Hello from ${email}` });
-        await comment.getByRole("button", { name: /^Like/ }).click();
+        await comment.getByRole("button", { name: /Like the comment/ }).click();
         await comment.locator("[aria-pressed=true]").waitFor();
 
         const token = await faunaToken(browser);
@@ -118,15 +118,15 @@ for (const javaScriptEnabled of [true, false]) {
         await page.waitForURL(`${site.base}/account/settings`);
         const form = (name) => page.getByRole("form", { name });
 
-        await form("Another password").getByLabel("Current password").fill(PASSWORD);
-        await form("Another password").getByLabel("New password").fill("new-horse-2");
-        await form("Another password").getByRole("button").click();
+        await form("Change password").getByLabel("Current password").fill(PASSWORD);
+        await form("Change password").getByLabel("New password").fill("new-horse-2");
+        await form("Change password").getByRole("button", { name: "Change password" }).click();
         await page.getByText("The password is changed.").waitFor();
 
-        await form("Another e-mail address").getByLabel("New address").fill(other);
-        await form("Another e-mail address").getByLabel("Current password").fill("new-horse-2");
-        await form("Another e-mail address").getByRole("button").click();
-        await page.getByText("A mail is on its way to the new address.").waitFor();
+        await form("Change e-mail address").getByLabel("New e-mail address").fill(other);
+        await form("Change e-mail address").getByLabel("Current password").fill("new-horse-2");
+        await form("Change e-mail address").getByRole("button", { name: "Change e-mail address" }).click();
+        await page.getByText("We have sent a message to the new address.").waitFor();
         await page.goto(await mailedLink(site, other));
         if (!javaScriptEnabled) await page.getByRole("button", { name: "Confirm" }).click();
         await page.getByText("Your e-mail address is confirmed.").waitFor();
@@ -134,11 +134,12 @@ for (const javaScriptEnabled of [true, false]) {
         await page.getByText(other).first().waitFor();
 
         await page.goto(`${site.base}/account/settings`);
-        await form("Delete the account").getByLabel("Current password").fill("new-horse-2");
-        await form("Delete the account").getByRole("button").click();
+        await form("Delete account").getByLabel("Current password").fill("new-horse-2");
+        await form("Delete account").getByRole("button", { name: "Delete account permanently" }).click();
+        if (javaScriptEnabled) await page.getByRole("dialog").getByRole("button", { name: "Delete account permanently" }).click();
         await page.getByText("The account is deleted").waitFor();
         await signIn(page, other, "new-horse-2");
-        await page.getByText("There is no account with this address and password.").waitFor();
+        await page.getByText("Wrong e-mail address or password.").waitFor();
         assert.deepEqual(faults, []);
       },
       { javaScriptEnabled },
@@ -152,13 +153,13 @@ for (const javaScriptEnabled of [true, false]) {
         const email = newAddress();
         await page.goto(`${hidden.base}/auth?show=signup`);
         await signUp(page, email, PASSWORD);
-        await page.getByText("we have sent a mail to this address").waitFor();
+        await page.getByText("we have sent a message to this address").waitFor();
         await page.goto(await mailedLink(hidden, email));
         await page.getByLabel("Password").fill("not it 99");
-        await page.getByRole("button", { name: "Make my account" }).click();
-        await page.getByText("This is not the password").waitFor();
+        await page.getByRole("button", { name: "Create account" }).click();
+        await page.getByText("This is not the password that you signed up with").waitFor();
         await page.getByLabel("Password").fill(PASSWORD);
-        await page.getByRole("button", { name: "Make my account" }).click();
+        await page.getByRole("button", { name: "Create account" }).click();
         await page.waitForURL(`${hidden.base}/`);
         assert.deepEqual(faults, []);
       },

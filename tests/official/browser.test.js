@@ -20,7 +20,7 @@ async function signUpByForm(page, then = "/", base = site.base) {
   await page.goto(`${base}/auth?show=signup&redirectToPath=${encodeURIComponent(then)}`);
   await page.getByLabel("E-mail address").fill(newAddress());
   await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByRole("button", { name: "Create account" }).click();
   await page.waitForURL(base + then);
 }
 
@@ -36,8 +36,8 @@ async function commentOf(page, text) {
   return comment;
 }
 
-const likeOf = (comment) => comment.getByRole("button", { name: /^Like/ });
-const likes = async (comment) => [await likeOf(comment).innerText(), await likeOf(comment).getAttribute("aria-pressed")];
+const likeOf = (comment) => comment.getByRole("button", { name: /Like the comment/ });
+const likes = async (comment) => [await comment.locator("[data-likes]").innerText(), await likeOf(comment).getAttribute("aria-pressed")];
 const accessTokenEnds = (page) => page.waitForTimeout(ACCESS_TOKEN_LIFETIME_S * 1000 + 100);
 
 /** Counts the refreshes that pages of this browser ask for. */
@@ -56,18 +56,18 @@ for (const javaScriptEnabled of [true, false]) {
         const page = await browser.newPage();
         const faults = watch(page);
         await page.goto(site.base);
-        await page.getByRole("link", { name: "Sign up", exact: true }).click();
+        await page.getByRole("link", { name: "Create an account" }).first().click();
 
         const email = newAddress();
         await page.getByLabel("E-mail address").fill(email);
         await page.getByLabel("Password").fill("short");
-        await page.getByRole("button", { name: "Sign up" }).click();
+        await page.getByRole("button", { name: "Create account" }).click();
         assert.match(await page.title(), /^Error: /);
         assert.equal(await page.getByLabel("E-mail address").inputValue(), email);
         assert.equal(await page.getByLabel("Password").inputValue(), "");
         assert.equal(await page.getByLabel("Password").getAttribute("aria-invalid"), "true");
         await page.getByLabel("Password").fill(PASSWORD);
-        await page.getByRole("button", { name: "Sign up" }).click();
+        await page.getByRole("button", { name: "Create account" }).click();
         await page.waitForURL(`${site.base}/`);
 
         const comment = await post(page, `<b>Hello</b> & welcome, ${email}`);
@@ -75,13 +75,13 @@ for (const javaScriptEnabled of [true, false]) {
         await comment.locator("[aria-pressed=true]").waitFor();
         assert.deepEqual(await likes(comment), ["1", "true"]);
 
-        await page.getByRole("link", { name: "Account" }).click();
-        await page.getByText(email).waitFor();
-        const token = page.locator("[data-field=faunaTokenId]");
+        const token = page.locator("[data-token]");
         const first = await token.innerText();
         await page.getByRole("button", { name: "Refresh now" }).click();
         await token.filter({ hasNotText: first }).waitFor();
 
+        await page.getByRole("link", { name: "Account" }).click();
+        await page.getByText(email).waitFor();
         await page.getByRole("button", { name: "Sign out", exact: true }).first().click();
         await page.getByText("You are signed out.").waitFor();
         await page.goto(`${site.base}/account`);
@@ -104,7 +104,8 @@ test("without JavaScript an ended access token is renewed on the way, forms incl
       await accessTokenEnds(page);
       const comment = await post(page, "posted with an ended access token");
       await accessTokenEnds(page);
-      await comment.getByRole("button", { name: /^Delete/ }).click();
+      await comment.getByText("Delete", { exact: false }).first().click();
+      await comment.getByRole("button", { name: "Delete comment" }).click();
       await comment.waitFor({ state: "detached" });
     },
     { javaScriptEnabled: false },
@@ -147,6 +148,7 @@ test("a page signs out other devices", () =>
     await page.reload();
     const button = page.getByRole("button", { name: "Sign out everywhere else" });
     await button.click();
+    await page.getByRole("dialog").getByRole("button", { name: "Sign out everywhere else" }).click();
     await button.waitFor({ state: "detached" });
     await assert.rejects(elsewhere.call("/sessioninfo"), /401/);
     assert.equal(page.url(), `${site.base}/account`);

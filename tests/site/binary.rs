@@ -91,6 +91,7 @@ fn placed(mut command: Command, directory: &Path) -> Command {
         .current_dir(directory)
         .env_clear()
         .env("LISTEN", "127.0.0.1:0")
+        .env("DEMO", "false")
         .env("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0")
         .env("DATA_DIR", directory)
         .env("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true");

@@ -85,3 +85,24 @@ async fn a_network_asks_for_twenty_mails_and_then_waits() {
     let page = visitor_in(&world, HERE).send(Method::POST, "/forgot-password", &form, body).await;
     assert_waits(&page, "30");
 }
+
+#[actix_rt::test]
+async fn wrong_administration_keys_are_slowed_down_and_several_keys_work() {
+    let keys = "old:an-old-key-of-this-test,new:a-new-key-of-this-test";
+    let world = World::with(&[("ADMIN_API_KEYS", keys), ("ADMIN_API_KEY", "a-single-key-of-this-test")]).await;
+    let count = async |key: &str| {
+        let mut admin = world.visitor();
+        admin.headers.push(("api-key".to_owned(), key.to_owned()));
+        admin.get("/api/admin/users/count").await.status
+    };
+    for key in ["an-old-key-of-this-test", "a-new-key-of-this-test", "a-single-key-of-this-test"] {
+        assert_eq!(count(key).await, 200, "{key}");
+    }
+    for attempt in 0..20 {
+        assert_eq!(count("old:an-old-key-of-this-test").await, 403, "{attempt}");
+    }
+    assert_eq!(count("wrong").await, 429);
+    assert_eq!(count("a-new-key-of-this-test").await, 429, "a guess learns nothing while it has to wait");
+    world.clock.advance(Duration::from_secs(11));
+    assert_eq!(count("a-new-key-of-this-test").await, 200);
+}

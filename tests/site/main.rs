@@ -11,6 +11,7 @@ mod binary;
 mod bodies;
 mod commands;
 mod comments;
+mod demo;
 mod email_verification;
 mod existing_users;
 mod fauna_tokens;

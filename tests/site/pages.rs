@@ -258,3 +258,20 @@ async fn what_is_refused_on_the_way_to_a_page_is_told_on_a_page() {
     let program = ann.send(Method::GET, "/no-such-page", &[("accept", "application/json")], None).await;
     assert_eq!((program.status, program.json()["message"].is_string()), (404, true));
 }
+
+/// Cookies set at one name are not sent to the other, and mailed links name one of them.
+#[actix_rt::test]
+async fn a_browser_that_opens_the_address_is_led_to_the_name() {
+    let world = World::start().await;
+    let visitor = browser(&world);
+    let visit = [("sec-fetch-mode", "navigate")];
+    let port = world.base().rsplit(':').next().unwrap().to_owned();
+    let led = visitor.send(Method::GET, "/auth?show=signup", &visit, None).await;
+    assert_eq!(
+        (led.status, led.header("location")),
+        (303, format!("http://localhost:{port}/auth?show=signup").as_str())
+    );
+    let at_name = [visit[0], ("host", &format!("localhost:{port}"))];
+    assert_eq!(visitor.send(Method::GET, "/auth", &at_name, None).await.status, 200);
+    assert_eq!(visitor.get("/auth").await.status, 200);
+}

@@ -28,10 +28,10 @@ pub struct AuthQuery {
     /// Handle of the session that the browser had before.
     #[serde(default)]
     ended: String,
-    /// Where to go once signed in.
+    /// Page to return to after sign-in.
     #[serde(default)]
     redirect_to_path: SitePath,
-    /// What has just been done, such as `signed-out`.
+    /// `signed-out`, `mailed`, … after a redirect from another form.
     #[serde(default)]
     done: String,
 }
@@ -42,7 +42,7 @@ pub struct AuthQuery {
 pub struct CredentialsForm {
     email: String,
     password: String,
-    /// Where to go once signed in.
+    /// Page to return to after sign-in.
     #[serde(default)]
     redirect_to_path: SitePath,
     /// Further sign-up fields by id.
@@ -56,7 +56,7 @@ struct AuthPage {
     frame: Frame,
     signing_up: bool,
     form: Entry,
-    /// What was done, or why the visitor is here.
+    /// Shown above the form.
     notice: Option<Cow<'static, str>>,
     /// Whether the notice is about something the visitor did not do.
     is_warning: bool,
@@ -64,7 +64,7 @@ struct AuthPage {
 
 #[derive(Default)]
 struct Entry {
-    /// Where to go once signed in.
+    /// Page to return to after sign-in.
     then: SitePath,
     email: String,
     email_mistake: Option<&'static str>,

@@ -21,7 +21,7 @@ use crate::users::{Document, Email, NewPassword, Users};
 
 #[derive(Deserialize)]
 pub struct SettingsQuery {
-    /// What was just done: `password` or `email`.
+    /// `password` or `email` after a redirect from that form.
     #[serde(default)]
     done: String,
 }
@@ -67,7 +67,7 @@ struct Mistakes {
     new: Option<&'static str>,
 }
 
-/// What the page is made from.
+/// The services that the handlers of this page share.
 #[derive(Clone)]
 pub struct Services {
     pages: Data<Pages>,

@@ -46,7 +46,7 @@ pub struct Ended {
 /// A query with the secret of a token whose session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// 401.
+    /// Fauna answered 401: the token is gone.
     Refused,
     /// Fauna still takes the token.
     Accepted,
@@ -118,7 +118,7 @@ impl Ended {
         self.reason == RevokeReason::SignedOut
     }
 
-    /// What happened, for a person: why, and what became of the token.
+    /// A sentence for the user: the reason, and what became of the token.
     pub fn sentence(&self) -> String {
         let why = reason(self.reason);
         let deleted = match self.delay_millis {

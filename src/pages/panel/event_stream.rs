@@ -31,8 +31,15 @@ struct Stream {
     pending: Vec<Bytes>,
     subscription: Subscription,
     closes_at: Instant,
+    stop: StopSignal,
     is_over: bool,
 }
+
+/// Hears that the process is told to stop: a server waits for its open answers, and this one would not end by itself.
+#[cfg(unix)]
+struct StopSignal(Vec<tokio::signal::unix::Signal>);
+#[cfg(not(unix))]
+struct StopSignal;
 
 /// Opens the stream. 503 where too many are open.
 pub async fn open(
@@ -51,6 +58,7 @@ pub async fn open(
         pending: vec![opening()],
         subscription,
         closes_at: Instant::now() + STREAM_LIFE,
+        stop: StopSignal::new(),
         is_over: false,
     };
     for event in &history {
@@ -89,6 +97,7 @@ impl Stream {
                 event = self.subscription.events.recv() => self.push(&event?),
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
                 () = tokio::time::sleep_until(self.closes_at) => return None,
+                () = self.stop.heard() => return None,
             },
         }
         self.pending.pop()
@@ -103,5 +112,35 @@ impl Stream {
         let data = serde_json::to_string(&entry).unwrap_or_default();
         self.pending.push(Bytes::from(format!("id: {}\ndata: {data}\n\n", event.id)));
         self.is_over = entry.current && matches!(event.kind, EventKind::SessionEnded { .. });
+    }
+}
+
+#[cfg(unix)]
+impl StopSignal {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn heard(&mut self) {
+        if self.0.is_empty() {
+            return std::future::pending().await;
+        }
+        let heard = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(heard).await;
+    }
+}
+
+#[cfg(not(unix))]
+impl StopSignal {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn heard(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

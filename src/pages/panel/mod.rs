@@ -26,11 +26,10 @@ const ENTRIES_MAX: usize = 12;
 
 pub struct SessionPanel {
     pub state: SessionState,
-    /// Newest first.
     pub timeline: Vec<Entry>,
     pub devices: Vec<Device>,
     pub delay: Delay,
-    /// Where this browser may query Fauna, if it may.
+    /// Endpoint that scripts may query with the session's token; none unless they may.
     pub fauna_for_browsers: Option<String>,
 }
 
@@ -50,7 +49,7 @@ pub struct SessionState {
     pub session_expires_at: DisplayTime,
     /// Time of the server, which may be that of the demo clock, in milliseconds since 1970.
     pub now: Timestamp,
-    /// How long access tokens live, in seconds.
+    /// Life of an access token, in seconds.
     pub access_token_lifetime: u64,
     pub access_token_left: u64,
 }

@@ -13,10 +13,9 @@ const HANDLE_CHARS: usize = 8;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// For `Last-Event-ID`.
+    /// The `id` of the server-sent event.
     pub id: u64,
     pub at: Timestamp,
-    /// `session-created`, `token-issued`, …
     #[serde(flatten)]
     pub event: EventKind,
     /// First characters of the session's handle.
@@ -157,7 +156,7 @@ pub fn why(reason: RevokeReason) -> &'static str {
     }
 }
 
-/// What a query of this application does, by the names in it.
+/// Names a query of this application by the functions and indexes in it.
 fn action(query: &str) -> &'static str {
     let calls = |name| query.contains(&format!("Function(\"{name}\")"));
     if calls("unlike") {

@@ -1,0 +1,205 @@
+// The demo, as somebody sees it who opens the site for the first time: three clicks to a like, a timeline that tells the truth,
+// experiments, and pages without a barrier (axe-core).
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { inBrowser, watch } from "./browser.js";
+import { PASSWORD, newAddress, signIn } from "./people.js";
+import { startSite } from "./site.js";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let site;
+before(async () => {
+  site = await startSite({ INSECURE_NO_THROTTLE: "true" });
+});
+after(() => site?.stop());
+
+async function asDemoUser(page) {
+  await page.goto(site.base);
+  await page.getByRole("button", { name: "Try it as a demo user" }).click();
+  await page.getByRole("heading", { name: "This session" }).waitFor();
+  await page.getByText("live", { exact: true }).waitFor();
+}
+
+const entry = (page, text) => page.locator("[data-timeline] summary").filter({ hasText: text }).first();
+const like = (page) => page.getByRole("button", { name: /Like the comment/ }).first();
+
+async function run(page, name) {
+  await page.getByRole("button", { name, exact: true }).click();
+  const evidence = page.locator("[data-evidence]");
+  await evidence.waitFor();
+  return evidence;
+}
+
+test("from the first visit to the first like in three clicks", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    const faults = watch(page);
+    let requests = 0;
+    page.on("request", (request) => {
+      requests += 1;
+      assert.equal(new URL(request.url()).origin, site.base, "a request to somebody else");
+    });
+    await page.goto(site.base, { waitUntil: "networkidle" });
+    assert.ok(requests <= 8, `${requests} requests for the first page`);
+    await page.getByRole("button", { name: "Try it as a demo user" }).click();
+    await like(page).click();
+    await entry(page, "Comment liked with token").waitFor();
+    assert.equal(await like(page).getAttribute("aria-pressed"), "true");
+    assert.deepEqual(faults, []);
+  }));
+
+test("the timeline tells sign-in, like, refresh and sign-out as they happen, and opens to the exchange", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page);
+    await entry(page, "Session created").waitFor();
+    await entry(page, /Fauna token [0-9a-f]{6} issued/).waitFor();
+    await like(page).click();
+    const liked = entry(page, "Comment liked with token");
+    await liked.click();
+    await page.locator("[data-timeline] li[data-id] details[open]").getByText('Call(Function("like")').waitFor();
+    const token = await page.locator("[data-token]").innerText();
+    await page.getByRole("button", { name: "Refresh now" }).click();
+    await entry(page, "Refreshed").waitFor();
+    await page.locator("[data-token]").filter({ hasNotText: token }).waitFor();
+    await page.locator("[data-devices]").getByRole("button", { name: "Sign out", exact: true }).click();
+    await page.getByText(/You are signed out. Its Fauna token was deleted .*; asked again with it just now: 401\./).waitFor();
+  }));
+
+test("a session that is ended on another device is seen within a second, with the reason", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await page.goto(`${site.base}/auth?show=signup`);
+    const email = newAddress();
+    await page.getByLabel("E-mail address").fill(email);
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.getByText("live", { exact: true }).waitFor();
+    const handle = await page.evaluate(() => document.documentElement.dataset.session);
+    const elsewhere = await signIn(site.base, email);
+    await entry(page, "Session created").nth(0).waitFor();
+    await elsewhere.call(`/api/sessions/${handle}`, { method: "DELETE" });
+    await page.getByText("Your session was ended from another device.").waitFor({ timeout: 1500 });
+  }));
+
+test("every experiment keeps its promise", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    const faults = watch(page);
+    await asDemoUser(page);
+    await (await run(page, "Ask")).getByText("Fauna refused every one of them.").waitFor();
+    const devices = page.locator("[data-devices]");
+    await (await run(page, "Sign in")).getByText("Two sessions, two tokens.").waitFor();
+    await devices.getByText("Scripted device").waitFor();
+    await (await run(page, "Sign it out")).getByText("The device is out at once.").waitFor();
+    await devices.getByText("Scripted device").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Expire", exact: true }).click();
+    await page.getByText("you stay signed in.").waitFor();
+    await entry(page, "Refreshed").waitFor();
+    await (await run(page, "Steal it")).getByText("Both sides are out").waitFor();
+    await entry(page, "Session ended: a stolen refresh token was used").waitFor();
+    await page.getByRole("link", { name: "Sign in again" }).click();
+    await page.waitForURL(/\/auth/);
+    assert.deepEqual(faults, []);
+  }));
+
+test("Fauna is stopped and started: the text is kept, a like says why it failed, and everything catches up", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page);
+    await (await run(page, "Stop")).getByText("Sessions live in SQL").waitFor();
+    await like(page).click();
+    await page.locator("[data-complaint]").first().waitFor();
+    await page.getByLabel("Your comment").fill("Not lost");
+    await page.getByRole("button", { name: "Post" }).click();
+    await page.getByText("Your text is kept").waitFor();
+    assert.equal(await page.getByLabel("Your comment").inputValue(), "Not lost");
+    await (await run(page, "Start")).getByText("Everything works again").waitFor();
+    await page.getByRole("button", { name: "Post" }).click();
+    await page.getByRole("listitem").filter({ hasText: "Not lost" }).first().waitFor();
+  }));
+
+test("without JavaScript the experiments show the same evidence on pages", () =>
+  inBrowser(
+    async (browser) => {
+      const page = await browser.newPage();
+      await page.goto(site.base);
+      await page.getByRole("button", { name: "Try it as a demo user" }).click();
+      await like(page).click();
+      await entry(page, "Comment liked with token").waitFor();
+      await run(page, "Ask");
+      await page.getByText("Fauna refused every one of them.").waitFor();
+      await page.getByRole("link", { name: "Back to your session" }).click();
+      await run(page, "Sign in");
+      await page.getByRole("link", { name: "Back to your session" }).click();
+      await page.getByText("Scripted device").first().waitFor();
+      await run(page, "Steal it");
+      await page.getByText("Both sides are out").waitFor();
+    },
+    { javaScriptEnabled: false },
+  ));
+
+test("no secret is in the page, its storage, its console or the event stream", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    const lines = [];
+    page.on("console", (line) => lines.push(line.text()));
+    await asDemoUser(page);
+    await like(page).click();
+    await entry(page, "Comment liked with token").waitFor();
+    await run(page, "Ask");
+    const stored = await page.evaluate(() => document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage));
+    const stream = await page.evaluate(async () => {
+      const { value } = await (await fetch("/api/session/events")).body.getReader().read();
+      return new TextDecoder().decode(value);
+    });
+    const seen = [await page.content(), stored, stream, ...lines].join("\n");
+    const cookies = (await browser.cookies()).filter(({ httpOnly }) => httpOnly);
+    assert.ok(cookies.length >= 2);
+    for (const { name, value } of cookies) assert.ok(!seen.includes(value), `${name} is in the page`);
+    assert.doesNotMatch(seen, /fn[A-Za-z0-9_-]{20,}/, "what looks like a Fauna secret is in the page");
+  }));
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [360, 1280]) {
+    test(`no page has a barrier, ${colorScheme}, ${width} px`, () =>
+      inBrowser(
+        async (browser) => {
+          const page = await browser.newPage();
+          const check = async (what) => {
+            await page.evaluate(AXE);
+            const { violations } = await page.evaluate(() => window.axe.run());
+            const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+            assert.deepEqual(told, [], what);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+            assert.ok(wide <= 0, `${what} is ${wide} px too wide`);
+            const html = Buffer.byteLength(await (await page.request.get(page.url())).text());
+            assert.ok(html <= 30_000, `${what} has ${html} bytes`);
+          };
+          const open = ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/auth/reset-password?token=x", "/auth/verify-email",
+            "/auth/complete-sign-up?token=x", "/cookies", "/dev/mailbox", "/no-such-page"];
+          for (const path of open) {
+            await page.goto(site.base + path);
+            await check(path);
+          }
+          await page.goto(`${site.base}/auth?show=signup`);
+          await page.getByRole("button", { name: "Create account" }).click();
+          await check("sign-up with mistakes");
+          await asDemoUser(page);
+          await check("/ signed in");
+          await run(page, "Ask");
+          await check("/ with evidence");
+          for (const path of ["/account", "/account/settings"]) {
+            await page.goto(site.base + path);
+            await check(path);
+          }
+        },
+        // Pages forbid scripts from elsewhere; axe is one.
+        { colorScheme, viewport: { width, height: 800 }, bypassCSP: true },
+      ));
+  }
+}

@@ -1,0 +1,204 @@
+//! The demo: what its experiments show is true, and none of it is there in production.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::client::{Response, TestClient};
+use crate::pages::browser;
+use crate::world::World;
+
+/// Every path of the demo.
+const PATHS: [&str; 8] = [
+    "/demo/try",
+    "/demo/expire",
+    "/demo/second-device",
+    "/demo/second-device/end",
+    "/demo/sign-out",
+    "/demo/forbidden",
+    "/demo/fauna",
+    "/auth/session/refresh/demo/theft",
+];
+
+/// A visitor who has pressed "Try it as a demo user".
+async fn demo_user(world: &World) -> TestClient {
+    let visitor = browser(world);
+    let answer = visitor.submit("/demo/try", "").await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
+    visitor
+}
+
+/// The evidence of an experiment whose promise was kept: statuses in order.
+fn kept(answer: &Response) -> Vec<u16> {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(!answer.text.contains("verdict wrong"), "{}", answer.text);
+    let outcomes = answer.text.split("<span class=\"chip live\">").skip(1);
+    outcomes.map(|rest| rest.split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+/// The events that a stream has sent within a moment.
+async fn events(visitor: &TestClient, last_id: &str) -> Vec<Value> {
+    let headers = [("last-event-id", last_id)];
+    let request = visitor.send(Method::GET, "/api/session/events", &headers, None);
+    let answer = tokio::time::timeout(Duration::from_secs(40), request).await.unwrap();
+    assert_eq!((answer.status, answer.header("x-accel-buffering")), (200, "no"));
+    let data = answer.text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+#[actix_rt::test]
+async fn in_production_or_switched_off_there_is_no_demo() {
+    for settings in [
+        &[
+            ("APP_ENV", "production"),
+            ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
+            ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
+            ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
+            ("DEMO", "true"),
+        ][..],
+        &[("DEMO", "false")],
+    ] {
+        let world = World::with(settings).await;
+        let visitor = browser(&world);
+        for path in PATHS {
+            assert_eq!(visitor.submit(path, "").await.status, 404, "{path}");
+        }
+        let page = visitor.get("/").await.text;
+        assert!(!page.contains("/demo/") && !page.contains("demo-password"), "{page}");
+    }
+}
+
+/// What `cargo run -- demo reset` does, in a directory of its own.
+#[actix_rt::test]
+async fn a_reset_deletes_everybody_and_makes_the_demo_accounts_again() {
+    let mut world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    let config = world.config();
+    world.stop().await;
+    starter::app::reset_demo(&config).await.unwrap();
+    world.resume().await;
+    let sign_in = async |email: &str, password: &str| {
+        let form = crate::pages::credentials(email, password);
+        browser(&world).submit("/sign-in", &form).await.status
+    };
+    assert_eq!(sign_in("ada@example.com", "demo-password-1").await, 303);
+    assert_eq!(sign_in("ann@example.com", crate::world::PASSWORD).await, 422);
+    let page = browser(&world).get("/").await.text;
+    assert_eq!(page.matches("class=\"comment\"").count(), 4, "{page}");
+    assert!(page.contains("2 likes"), "{page}");
+}
+
+#[actix_rt::test]
+async fn a_second_device_is_signed_out_from_here_and_gets_no_query_through() {
+    let world = World::start().await;
+    let visitor = demo_user(&world).await;
+    assert_eq!(kept(&visitor.submit("/demo/second-device", "").await)[..2], [200, 200]);
+    assert!(visitor.get("/account").await.text.contains("Scripted device"));
+    assert_eq!(kept(&visitor.submit("/demo/second-device/end", "").await), [200, 401, 401]);
+    assert!(!visitor.get("/account").await.text.contains("Scripted device"));
+}
+
+#[actix_rt::test]
+async fn a_stolen_refresh_token_ends_the_session_for_both_sides() {
+    let world = World::start().await;
+    let visitor = demo_user(&world).await;
+    let shown = visitor.submit("/auth/session/refresh/demo/theft", "").await;
+    assert_eq!(kept(&shown), [200, 200, 401, 401, 401]);
+    assert_eq!(visitor.get("/account").await.status, 303);
+}
+
+#[actix_rt::test]
+async fn the_token_is_dead_after_sign_out_and_after_its_time() {
+    let world = World::start().await;
+    let visitor = demo_user(&world).await;
+    assert_eq!(kept(&visitor.submit("/demo/expire", "").await), [200, 401]);
+    let renewed = visitor.get("/account").await;
+    assert!(renewed.header("location").contains("/session/refresh/continue"), "the access token has not expired");
+    assert_eq!(visitor.get(renewed.header("location")).await.status, 303);
+    assert_eq!(kept(&visitor.submit("/demo/sign-out", "").await), [200, 401]);
+    assert_eq!(visitor.get("/account").await.status, 303);
+}
+
+#[actix_rt::test]
+async fn fauna_itself_refuses_what_the_roles_do_not_grant() {
+    let world = World::start().await;
+    let author = crate::pages::signed_up(&world, "ann@example.com").await;
+    assert_eq!(author.submit("/comments", "text=Hello").await.status, 303);
+    let visitor = demo_user(&world).await;
+    let shown = visitor.submit("/demo/forbidden", "").await;
+    assert_eq!(kept(&shown), [403, 400, 403, 403, 403, 403, 403]);
+    assert!(shown.text.contains("not your comment") && shown.text.contains("permission denied"), "{}", shown.text);
+}
+
+#[actix_rt::test]
+async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
+    let world = World::start().await;
+    let visitor = demo_user(&world).await;
+    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=false").await), [503]);
+    let page = visitor.get("/").await;
+    assert_eq!((page.status, page.header("retry-after")), (503, "2"));
+    assert!(page.text.contains("The database is not answering right now") && page.text.contains("Try to break it"));
+    let posted = visitor.submit("/comments", "text=Not+lost").await;
+    assert_eq!(posted.status, 503);
+    assert!(
+        posted.text.contains("Your text is kept") && posted.text.contains(">\nNot lost</textarea>"),
+        "{}",
+        posted.text
+    );
+    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200]);
+    assert_eq!(visitor.submit("/comments", "text=Not+lost").await.status, 303);
+    assert!(visitor.get("/").await.text.contains("Not lost"));
+}
+
+#[actix_rt::test]
+async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_with_the_session() {
+    let world = World::with(&[("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await;
+    let other = demo_user(&world).await;
+    assert_eq!(other.get("/").await.status, 200);
+    let visitor = world.sign_up("ann@example.com").await;
+    let secret = visitor.fauna_token();
+    let elsewhere = world.sign_in("ann@example.com").await;
+    let handle = visitor.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    let (stream, ()) = tokio::join!(events(&visitor, ""), async {
+        elsewhere.delete(&format!("/api/sessions/{handle}")).await;
+    });
+    let kinds: Vec<&str> = stream.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"session-created") && kinds.contains(&"token-issued"), "{kinds:?}");
+    let last = stream.last().unwrap();
+    assert_eq!(
+        (last["kind"].as_str(), last["reason"].as_str()),
+        (Some("session-ended"), Some("ended-from-another-device"))
+    );
+    assert_eq!(last["text"], "Session ended: ended from another device");
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "session-created").count(),
+        2,
+        "events of somebody else: {stream:?}"
+    );
+    let text = Value::from(stream.clone()).to_string();
+    assert!(!text.contains(&secret), "a secret is in the stream");
+
+    let known = stream[1]["id"].to_string();
+    let (rest, ()) = tokio::join!(events(&elsewhere, &known), async {
+        elsewhere.sign_out().await;
+    });
+    assert!(rest.iter().all(|event| event["id"].as_u64() > stream[1]["id"].as_u64()), "{rest:?}");
+    assert_eq!(visitor.get("/api/session/events").await.status, 401);
+}
+
+#[actix_rt::test]
+async fn a_comment_that_was_sent_after_the_session_had_ended_is_kept_until_its_author_has_signed_in() {
+    let world = World::start().await;
+    let ann = crate::pages::signed_up(&world, "ann@example.com").await;
+    let elsewhere = ann.with_copied_cookies();
+    assert_eq!(ann.submit("/sign-out-everywhere", "").await.status, 303);
+    let answer = elsewhere.submit("/comments", "text=Written+too+late").await;
+    assert_eq!(answer.status, 303);
+    let page = elsewhere.get(answer.header("location")).await.text;
+    assert!(page.contains("your comment is kept"), "{page}");
+    let then = page.split("name=\"redirectToPath\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let form = crate::pages::credentials("ann@example.com", crate::world::PASSWORD);
+    let back = elsewhere.submit("/sign-in", &format!("{form}&redirectToPath={}", then.replace('?', "%3F"))).await;
+    assert!(elsewhere.get(back.header("location")).await.text.contains(">\nWritten too late</textarea>"));
+}
