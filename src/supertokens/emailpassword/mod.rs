@@ -197,7 +197,7 @@ impl EmailPassword {
         let replaced = sessions.get_session(request, &Requirements::ANY_SESSION).await;
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
         let (known, data) = ((self.settings.known)(&user), device_of(request));
-        let new = NewSession { known, data, transfer, proof, ..NewSession::of(id) };
+        let new = NewSession { data, known, transfer, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
             sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;

@@ -279,7 +279,7 @@ fn delete_links(user: Expr, kind: &str) -> Expr {
 }
 
 fn set_secret(data: Expr) -> Expr {
-    put_secret(|| fql::var("id"), data)
+    put_secret(|| fql::var("id"), &data)
 }
 
 fn email_of(users: &UserLayout, user: &str) -> Expr {

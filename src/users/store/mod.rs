@@ -169,7 +169,7 @@ pub fn own_document(users: &UserLayout) -> Expr {
 }
 
 /// Writes into the secret of a user, whether or not there is one yet.
-pub fn put_secret(id: impl Fn() -> Expr, data: Expr) -> Expr {
+pub fn put_secret(id: impl Fn() -> Expr, data: &Expr) -> Expr {
     let secret = || fql::document(SECRETS, id());
     let params = || fql::object([("data", data.clone())]);
     fql::if_else(fql::exists(secret()), fql::update(secret(), params()), fql::create(secret(), params()))
