@@ -6,6 +6,7 @@
 //! where the configuration says so (design D17).
 
 mod collector;
+mod error;
 mod ledger;
 mod lifetime;
 mod query_text;
@@ -29,19 +30,19 @@ use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
+use crate::events;
 use crate::events::{EventBus, EventKind};
-use crate::http::problem::Problem;
 use crate::seal::SealRing;
 use crate::session::{
     IssueError, IssuedToken, Lineage, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest, Unavailable, UserId,
 };
-use crate::{events, seal, session};
 use ledger::{Ledger, StoredSecret};
 use lifetime::Descent;
 use revocation_delay::RevocationDelays;
 use sweeper::Sweeper;
 
 pub use collector::Collector;
+pub use error::Error;
 pub use revocation_delay::RevocationDelay;
 pub use schema::schema;
 
@@ -102,38 +103,6 @@ struct SessionToken {
 enum Repeat {
     Never,
     Safe,
-}
-
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the session is over")]
-    SessionOver,
-    /// The access token is of a generation whose time is over; a refresh brings a new one.
-    #[error("the access token was superseded")]
-    Superseded,
-    /// The user is gone, or what they were let in for does not hold any more.
-    #[error("the user of the session does not exist")]
-    NoUser,
-    #[error(transparent)]
-    Fauna(#[from] fauna::Error),
-    #[error("the ledger of Fauna tokens cannot be used")]
-    Sql(#[from] sqlx::Error),
-    #[error(transparent)]
-    Seal(#[from] seal::CannotSeal),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::SessionOver => Self::from(session::Error::Ended("its row is gone")),
-            Error::Superseded => Self::from(session::Error::TryRefresh("superseded")),
-            Error::NoUser => Self::from(session::Error::Ended("its user is gone")),
-            Error::Fauna(error) => Self::from(error),
-            Error::Sql(_) => Self::unavailable(error),
-            Error::Seal(_) => Self::internal(error),
-        }
-    }
 }
 
 impl FaunaTokens {
