@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::Value;
 
 use crate::client::{Response, TestClient};
@@ -37,13 +36,19 @@ fn kept(answer: &Response) -> Vec<u16> {
     outcomes.map(|rest| rest.split(' ').next().unwrap().parse().unwrap()).collect()
 }
 
-/// The events that a stream has sent within a moment.
-async fn events(visitor: &TestClient, last_id: &str) -> Vec<Value> {
-    let headers = [("last-event-id", last_id)];
-    let request = visitor.send(Method::GET, "/api/session/events", &headers, None);
-    let answer = tokio::time::timeout(Duration::from_secs(40), request).await.unwrap();
-    assert_eq!((answer.status, answer.header("x-accel-buffering")), (200, "no"));
-    let data = answer.text.lines().filter_map(|line| line.strip_prefix("data: "));
+/// An event stream that the site has begun to send.
+async fn open_stream(world: &World, visitor: &TestClient, last_id: &str) -> reqwest::Response {
+    let request = crate::client::http().build().unwrap().get(format!("{}/api/session/events", world.base()));
+    let cookie = format!("sAccessToken={}", visitor.cookie("sAccessToken").unwrap());
+    let stream = request.header("cookie", cookie).header("last-event-id", last_id).send().await.unwrap();
+    assert_eq!((stream.status().as_u16(), stream.headers()["x-accel-buffering"].to_str().unwrap()), (200, "no"));
+    stream
+}
+
+/// The events of a stream until it ends.
+async fn events(stream: reqwest::Response) -> Vec<Value> {
+    let text = tokio::time::timeout(Duration::from_secs(40), stream.text()).await.unwrap().unwrap();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
@@ -160,9 +165,9 @@ async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_
     let secret = visitor.fauna_token();
     let elsewhere = world.sign_in("ann@example.com").await;
     let handle = visitor.payload()["sessionHandle"].as_str().unwrap().to_owned();
-    let (stream, ()) = tokio::join!(events(&visitor, ""), async {
-        elsewhere.delete(&format!("/api/sessions/{handle}")).await;
-    });
+    let opened = open_stream(&world, &visitor, "").await;
+    elsewhere.delete(&format!("/api/sessions/{handle}")).await;
+    let stream = events(opened).await;
     let kinds: Vec<&str> = stream.iter().map(|event| event["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"session-created") && kinds.contains(&"token-issued"), "{kinds:?}");
     let last = stream.last().unwrap();
@@ -180,9 +185,9 @@ async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_
     assert!(!text.contains(&secret), "a secret is in the stream");
 
     let known = stream[1]["id"].to_string();
-    let (rest, ()) = tokio::join!(events(&elsewhere, &known), async {
-        elsewhere.sign_out().await;
-    });
+    let opened = open_stream(&world, &elsewhere, &known).await;
+    elsewhere.sign_out().await;
+    let rest = events(opened).await;
     assert!(rest.iter().all(|event| event["id"].as_u64() > stream[1]["id"].as_u64()), "{rest:?}");
     assert_eq!(visitor.get("/api/session/events").await.status, 401);
 }
