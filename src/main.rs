@@ -31,6 +31,14 @@ enum Command {
     /// Manage users, whether the site is running or not
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Examine settings, ports, files, database, Fauna, mail and clock, and say what is to be done
+    Doctor {
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the site at LISTEN whether it runs; for health checks of containers
+    Health,
     /// Manage what the demo stores
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -113,6 +121,9 @@ fn end_in_time() -> std::io::Result<()> {
 }
 
 async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(Command::Doctor { json }) = command {
+        return examine(json).await;
+    }
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
     match command {
@@ -132,6 +143,9 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
             }
             Ok(site.run_until_stopped().await?)
         }
+        Some(Command::Health) => Ok(app::health(config.listen).await?),
+        // Handled above, because it reports a configuration that cannot be read.
+        Some(Command::Doctor { .. }) => Ok(()),
         Some(Command::Demo(DemoCommand::Reset)) => {
             app::reset_demo(&config).await?;
             Ok(writeln!(std::io::stdout(), "The demo starts over.")?)
@@ -143,4 +157,11 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         }
         Some(Command::Users(command)) => Ok(app::users(&config, &command, &mut std::io::stdout()).await?),
     }
+}
+
+async fn examine(json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    telemetry::start_for_command("error", false)?;
+    let report = app::doctor(Config::from_env()).await;
+    report.write(json, &mut std::io::stdout())?;
+    if report.healthy { Ok(()) } else { Err("see the checks that failed".into()) }
 }

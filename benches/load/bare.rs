@@ -1,4 +1,4 @@
-//! What everything is compared with.
+//! A route that does nothing, which everything is compared with.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -6,14 +6,13 @@ use actix_web::web::Json;
 use actix_web::{App, HttpServer, web};
 use serde::Serialize;
 
-/// What every measured route answers.
+/// Body of every measured route.
 #[derive(Serialize)]
 pub struct Small {
     status: &'static str,
     number: u32,
 }
 
-/// The route.
 pub async fn answer() -> Json<Small> {
     Json(Small { status: "OK", number: 42 })
 }

@@ -1,4 +1,4 @@
-//! The whole site, and people who are signed in there.
+//! The whole site, and signed-in users.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,11 +27,11 @@ pub async fn start(data: &Path, routes: fn(&mut Routes<'_>)) -> app::Site {
         .unwrap()
 }
 
-/// Somebody with a session: the headers that began it.
-pub struct Person(pub HeaderMap);
+/// A user with a session: the headers of the response that issued it.
+pub struct User(pub HeaderMap);
 
-impl Person {
-    /// Signs somebody up or in at `path`.
+impl User {
+    /// Signs a user up or in at `path`.
     pub async fn enter(address: SocketAddr, path: &str, body: &str) -> Self {
         let http = reqwest::Client::new();
         let request = http.post(format!("http://{address}{path}")).header("st-auth-mode", "header");
@@ -50,7 +50,7 @@ impl Person {
     }
 }
 
-/// What somebody signs up with.
+/// Body of a request that signs up or in.
 pub fn credentials(email: &str) -> String {
     json!({"formFields": [{"id": "email", "value": email}, {"id": "password", "value": "correct horse 1"}]}).to_string()
 }

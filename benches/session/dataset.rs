@@ -17,7 +17,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Sessions of other people, all over the tree, as many as that.
+    /// A database with so many sessions of other users, spread over the key space.
     pub async fn create(directory: &Path, count: i64) -> Self {
         let url = format!("sqlite://{}", directory.join(format!("{count}.sqlite")).display());
         let database = Database::open(&url).await.unwrap();

@@ -29,7 +29,7 @@ const MANY: i64 = 1_000_000;
 const EXPIRED: i64 = 50_000;
 /// Sessions that are refreshed in a turn, one after the other.
 const TURN: usize = 20;
-/// How often each side has its turn.
+/// Turns of each side.
 const TURNS: usize = 41;
 
 fn main() {
@@ -81,7 +81,6 @@ async fn measure() {
     );
 }
 
-/// The middle one.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]

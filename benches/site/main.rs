@@ -31,10 +31,10 @@ use starter::session;
 use starter::session::{NoTokenProvider, Sessions, SignedIn, UserId};
 
 use load::bare::Small;
-use load::site::{Person, credentials};
+use load::site::{User, credentials};
 use load::{Target, bare};
 
-async fn guarded(_person: SignedIn) -> Json<Small> {
+async fn guarded(_user: SignedIn) -> Json<Small> {
     bare::answer().await
 }
 
@@ -77,26 +77,26 @@ async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr) {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("guard") {
-        let person = Person::enter(guard, "/enter", "").await;
-        let figure = against_bare(bare, Target::new(guard, "GET /guarded", &person.proof(), ""), &person).await;
+        let user = User::enter(guard, "/enter", "").await;
+        let figure = against_bare(bare, Target::new(guard, "GET /guarded", &user.proof(), ""), &user).await;
         eprintln!("guard alone                              {figure:.2} of a bare route");
     }
-    let person = Person::enter(site, "/auth/signup", &credentials("bench@example.com")).await;
+    let user = User::enter(site, "/auth/signup", &credentials("bench@example.com")).await;
     if wanted("stack") {
-        let figure = against_bare(bare, Target::new(site, "GET /bench/guarded", &person.proof(), ""), &person).await;
+        let figure = against_bare(bare, Target::new(site, "GET /bench/guarded", &user.proof(), ""), &user).await;
         eprintln!("signed-in request through all middleware {figure:.2} of a bare route");
     }
     if wanted("refresh") {
         eprintln!("refresh with its Fauna token             {:.0} a second, 8 at a time", refreshes(site, 8).await);
     }
     if wanted("sign-ins") {
-        sign_ins::measure(site, &person).await;
+        sign_ins::measure(site, &user).await;
     }
 }
 
 /// A request against the bare route that is sent the same headers.
-async fn against_bare(bare: SocketAddr, target: Target, person: &Person) -> f64 {
-    load::ratio(&target, &Target::new(bare, "GET /", &person.proof(), "")).await
+async fn against_bare(bare: SocketAddr, target: Target, user: &User) -> f64 {
+    load::ratio(&target, &Target::new(bare, "GET /", &user.proof(), "")).await
 }
 
 /// A server with the guard before the route, and nothing else on that route.
@@ -129,14 +129,14 @@ async fn enter(request: HttpRequest, sessions: Data<Sessions>) -> Json<Small> {
 async fn refreshes(site: SocketAddr, at_once: usize) -> f64 {
     let http = reqwest::Client::new();
     let sessions = (0..at_once).map(|n| async move {
-        Person::enter(site, "/auth/signup", &credentials(&format!("refresh{n}@example.com"))).await
+        User::enter(site, "/auth/signup", &credentials(&format!("refresh{n}@example.com"))).await
     });
-    let people = futures_util::future::join_all(sessions).await;
+    let users = futures_util::future::join_all(sessions).await;
     let began = Instant::now();
-    let runs = people.into_iter().map(|person| {
+    let runs = users.into_iter().map(|user| {
         let http = http.clone();
         async move {
-            let (mut token, mut count) = (person.header("st-refresh-token").to_owned(), 0);
+            let (mut token, mut count) = (user.header("st-refresh-token").to_owned(), 0);
             while began.elapsed() < Duration::from_secs(3) {
                 let request = http.post(format!("http://{site}/auth/session/refresh")).header("st-auth-mode", "header");
                 let response = request.bearer_auth(&token).send().await.unwrap();

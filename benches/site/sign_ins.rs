@@ -8,29 +8,26 @@ use tokio::time::MissedTickBehavior;
 
 use crate::load;
 use crate::load::Target;
-use crate::load::site::{Person, credentials};
+use crate::load::site::{User, credentials};
 
-/// How many people sign in at the same time, again and again.
+/// Users that sign in at the same time.
 const AT_ONCE: usize = 64;
-/// What is hashed for comparison.
 const PASSWORD: &[u8] = b"correct horse 1";
-/// With this salt.
 const SALT: &[u8] = b"saltsaltsaltsalt";
-/// For how long.
 const SPAN: Duration = Duration::from_secs(8);
-/// How often somebody else asks for something small.
+/// Interval between small requests of another user.
 const PROBE_EVERY: Duration = Duration::from_millis(5);
 
-/// Tells how many there are a second, how long others wait meanwhile, and what it takes of memory.
-pub async fn measure(site: SocketAddr, somebody_else: &Person) {
-    let people = (0..AT_ONCE).map(|n| credentials(&format!("sign-in{n}@example.com")));
-    for who in people.clone() {
-        Person::enter(site, "/auth/signup", &who).await;
+/// Prints sign-ins per second, the latency of other requests meanwhile, and the memory in use.
+pub async fn measure(site: SocketAddr, other_user: &User) {
+    let users = (0..AT_ONCE).map(|n| credentials(&format!("sign-in{n}@example.com")));
+    for who in users.clone() {
+        User::enter(site, "/auth/signup", &who).await;
     }
     let before = hashes_a_second(in_reused_memory);
     let end = Instant::now() + SPAN;
-    let signing_in = join_all(people.map(|who| sign_in_until(site, who, end)));
-    let probe = Target::new(site, "GET /bench/guarded", &somebody_else.proof(), "");
+    let signing_in = join_all(users.map(|who| sign_in_until(site, who, end)));
+    let probe = Target::new(site, "GET /bench/guarded", &other_user.proof(), "");
     let (counts, (mut waits, memory)) = tokio::join!(signing_in, probe_until(&probe, end));
     let ceiling = f64::midpoint(before, hashes_a_second(in_reused_memory));
     // Last, because it leaves memory behind.
@@ -88,7 +85,6 @@ fn resident() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// One argon2id hash.
 type Hash = fn(&argon2::Argon2<'_>, &mut [argon2::Block], &mut [u8]);
 
 /// As the site makes it: in memory that was used before.

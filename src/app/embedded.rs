@@ -31,13 +31,8 @@ pub struct EmbeddedFauna {
 
 impl EmbeddedSettings {
     pub async fn start(&self) -> Result<Running, embedded_fauna::Error> {
-        embedded_fauna::start(Settings {
-            listen: self.listen,
-            file: self.file.clone(),
-            root_key: self.root_key.clone(),
-            clock: Arc::new(self.clock.clone()),
-        })
-        .await
+        let clock = Arc::new(self.clock.clone());
+        embedded_fauna::start(Settings::new(self.listen, self.file.clone(), self.root_key.clone(), clock)).await
     }
 }
 

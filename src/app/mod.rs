@@ -4,6 +4,7 @@
 
 mod accounts;
 mod demo_command;
+mod doctor;
 #[cfg(feature = "embedded-fauna")]
 mod embedded;
 mod extensions;
@@ -33,6 +34,7 @@ use state::{AppState, Foundations};
 pub use crate::demo::{ACCOUNTS as DEMO_ACCOUNTS, PASSWORD as DEMO_PASSWORD};
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
 pub use demo_command::reset_demo;
+pub use doctor::{Report, doctor, health};
 pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
 pub use users_command::{UsersCommand, users};

@@ -123,6 +123,10 @@ impl AppState {
         })
     }
 
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
     /// What metrics are sampled from.
     pub fn sources(&self) -> Sources {
         Sources {

@@ -152,6 +152,13 @@ impl<'a> Reader<'a> {
 #[derive(Debug)]
 pub struct Invalid(pub(super) Vec<String>);
 
+impl Invalid {
+    /// One sentence each, beginning with the name of the variable.
+    pub fn mistakes(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "The configuration is not usable:")?;

@@ -6,6 +6,7 @@
 //! where the configuration says so (design D17).
 
 mod collector;
+mod error;
 mod ledger;
 mod lifetime;
 mod query_text;
@@ -29,19 +30,19 @@ use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::Database;
+use crate::events;
 use crate::events::{EventBus, EventKind};
-use crate::http::problem::Problem;
 use crate::seal::SealRing;
 use crate::session::{
     IssueError, IssuedToken, Lineage, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest, Unavailable, UserId,
 };
-use crate::{events, seal, session};
 use ledger::{Ledger, StoredSecret};
 use lifetime::Descent;
 use revocation_delay::RevocationDelays;
 use sweeper::Sweeper;
 
 pub use collector::Collector;
+pub use error::Error;
 pub use revocation_delay::RevocationDelay;
 pub use schema::schema;
 
@@ -104,38 +105,6 @@ enum Repeat {
     Safe,
 }
 
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the session is over")]
-    SessionOver,
-    /// The access token is of a generation whose time is over; a refresh brings a new one.
-    #[error("the access token was superseded")]
-    Superseded,
-    /// The user is gone, or what they were let in for does not hold any more.
-    #[error("the user of the session does not exist")]
-    NoUser,
-    #[error(transparent)]
-    Fauna(#[from] fauna::Error),
-    #[error("the ledger of Fauna tokens cannot be used")]
-    Sql(#[from] sqlx::Error),
-    #[error(transparent)]
-    Seal(#[from] seal::CannotSeal),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::SessionOver => Self::from(session::Error::Ended("its row is gone")),
-            Error::Superseded => Self::from(session::Error::TryRefresh("superseded")),
-            Error::NoUser => Self::from(session::Error::Ended("its user is gone")),
-            Error::Fauna(error) => Self::from(error),
-            Error::Sql(_) => Self::unavailable(error),
-            Error::Seal(_) => Self::internal(error),
-        }
-    }
-}
-
 impl FaunaTokens {
     /// Tokens made with the app's key, written down in the database and sealed with the ring.
     pub fn new(fauna: AsApp, database: Database, ring: Arc<SealRing>, clock: Clock, settings: Settings) -> Self {
@@ -173,6 +142,15 @@ impl FaunaTokens {
     /// As [`FaunaTokens::query`].
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         self.ask(session, query, Repeat::Safe).await
+    }
+
+    /// The session's Fauna token itself, for code that asks Fauna by other means than [`FaunaTokens::query`]. It works until the
+    /// session ends or is refreshed: ask for it again with every request.
+    ///
+    /// # Errors
+    /// The session was revoked, or Fauna or SQL does not answer.
+    pub async fn token(&self, session: &SignedIn) -> Result<SecretString, Error> {
+        Ok(self.token_of(session).await?.client.secret().clone())
     }
 
     /// What may be shown of the token of this session.

@@ -60,6 +60,19 @@ impl SmtpClient {
     }
 }
 
+/// Connects to a mail server and logs in, without sending anything. The failure holds no address and no password.
+///
+/// # Errors
+/// One sentence.
+pub async fn test_server(url: &SecretString) -> Result<(), String> {
+    let client = SmtpClient::new(url, "doctor@localhost").map_err(|error| error.to_string())?;
+    match client.server.test_connection().await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("the mail server does not accept commands".to_owned()),
+        Err(error) => Err(described(&error)),
+    }
+}
+
 enum Failure {
     Unsendable(String),
     /// This server did not take it, this time.

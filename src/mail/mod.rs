@@ -31,6 +31,7 @@ use envelope::Mail;
 use store::{Row, Store};
 use templates::Templates;
 
+pub use delivery::test_server;
 pub use envelope::Sender;
 pub use routes::routes;
 

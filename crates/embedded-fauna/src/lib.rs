@@ -1,10 +1,14 @@
-//! The embedded Fauna endpoint: FQL v4 over HTTP, its documents in a SQLite file of its own.
+//! An FQL v4 endpoint compatible with FaunaDB, with its documents in a SQLite file.
 //!
-//! For development, tests and small sites: what works here works on FaunaDB. Arrows point down only:
+//! For development, tests and small sites: a query that works here works on FaunaDB. Modules use only those to their right:
 //!
 //! ```text
-//! http ─► engine ─► functions ─► schema, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, language
+//! http ─► engine, streams ─► functions ─► system_documents, sets ─► access, documents ─► evaluator ─► parser, storage ─► wire, ir
 //! ```
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod access;
 mod answer;
@@ -16,111 +20,110 @@ mod functions;
 mod http;
 mod ir;
 mod parser;
-mod queue;
 mod sets;
+mod settings;
 mod storage;
+mod streams;
 mod system_documents;
 mod wire;
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use actix_rt::task::JoinHandle;
-use actix_web::dev::ServerHandle;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::oneshot;
 
 pub use clock::{Clock, SystemClock};
+pub use settings::{Browsers, Limits, Settings};
+pub use storage::{DirectoryLock, backup};
 
-use engine::{Engine, Threads};
-use http::Endpoint;
+use engine::Engine;
+use http::{Endpoint, Listening};
 use storage::File;
+use streams::Hub;
 
-/// How long a stop waits for queries to end.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a stop waits for queries to end, after they have been interrupted.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Why the endpoint does not start.
+/// Why an endpoint does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be opened, or was made by another version.
     #[error("the file of the embedded Fauna endpoint cannot be opened")]
     File(#[from] rusqlite::Error),
-    /// The address cannot be listened on, or a thread cannot be started.
+    /// The address cannot be bound, or a thread cannot be started.
     #[error("the embedded Fauna endpoint cannot be started")]
     Start(#[from] std::io::Error),
 }
 
-/// Where the endpoint listens, where it keeps its documents, and who is its root.
-pub struct Settings {
-    /// The address; port 0 takes any.
-    pub listen: SocketAddr,
-    /// The SQLite file; made if it is not there.
-    pub file: PathBuf,
-    /// The secret that may do everything.
-    pub root_key: SecretString,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-}
-
-/// An endpoint that is serving.
+/// A running endpoint. It runs on threads of its own and goes on if this is dropped.
 pub struct Running {
-    /// Where it listens.
-    address: SocketAddr,
-    /// Stops it.
-    handle: ServerHandle,
-    /// Ends when it has stopped.
-    served: JoinHandle<std::io::Result<()>>,
-    /// What runs queries.
-    threads: Threads,
+    listening: Listening,
+    engine: Engine,
+    streams: Hub,
 }
 
 impl Running {
     /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn address(&self) -> SocketAddr {
+        self.listening.address
     }
 
-    /// Stops it: no new requests, then waits for those that are running and closes the file, which is whole then: nothing of
-    /// it is left in its log.
+    /// Runs a query, as JSON in FQL v4's wire format, without HTTP. Returns the JSON of the answer.
+    ///
+    /// # Errors
+    /// The JSON of the failure, as it would be sent to a client.
+    pub async fn query(&self, secret: &SecretString, query: String) -> Result<String, String> {
+        let answer = self.engine.run(engine::Request::local(secret, query)).await;
+        if answer.is_failure() { Err(answer.body) } else { Ok(answer.body) }
+    }
+
+    /// Stops the endpoint within five seconds: requests in progress may end for two seconds, then they are interrupted. The file
+    /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
-        self.handle.stop(true).await;
-        let _stopped = self.served.await;
-        let (closed, told) = oneshot::channel();
-        let threads = self.threads;
-        thread::spawn(move || {
-            for thread in threads {
-                let _ended = thread.join();
-            }
-            let _nobody_waits = closed.send(());
-        });
-        if tokio::time::timeout(CLOSE_WITHIN, told).await.is_err() {
-            tracing::warn!("a query is still running: the file of the embedded Fauna endpoint is closed by the system");
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
+        self.listening.stop().await;
+        let engine = self.engine;
+        let stopped = tokio::task::spawn_blocking(move || engine.stop(CLOSE_WITHIN));
+        if !matches!(stopped.await, Ok(true)) {
+            tracing::warn!("a query does not end: the file of the embedded Fauna endpoint is closed with the process");
         }
     }
 
-    /// Stops it at once: for whoever has asked alone and has all answers. Connections that are kept open are not waited for.
+    /// Stops the endpoint without waiting for requests in progress.
     pub async fn halt(self) {
-        self.handle.stop(false).await;
+        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
+        self.engine.stop(Duration::ZERO);
+        self.listening.stop().await;
     }
 }
 
-/// Opens or makes the file, binds, and serves in the background.
+/// Opens or creates the file, listens, and serves from threads of its own. To be called in a tokio runtime.
 ///
 /// # Errors
-/// Where the file cannot be opened or the address cannot be bound.
+/// If the file cannot be opened or the address cannot be bound.
 pub async fn start(settings: Settings) -> Result<Running, Error> {
-    let root_hash = access::hash(settings.root_key.expose_secret().as_bytes());
-    let (path, clock) = (settings.file, Arc::clone(&settings.clock));
-    let opened =
-        tokio::task::spawn_blocking(move || Engine::start(&File::open(&path, Arc::clone(&clock))?, clock, &root_hash));
-    let (engine, threads) = opened.await.map_err(std::io::Error::from)??;
-    let listener = TcpListener::bind(settings.listen)?;
-    let address = listener.local_addr()?;
-    let endpoint = Endpoint { engine, clock: settings.clock };
-    let server = http::serve(listener, endpoint)?;
-    let handle = server.handle();
-    Ok(Running { address, handle, served: actix_rt::spawn(server), threads })
+    let started = tokio::task::spawn_blocking(move || {
+        let Settings { listen, file, root_key, clock, browsers, limits } = settings;
+        let root_hash = access::hash(root_key.expose_secret().as_bytes());
+        let file = File::open(&file, Arc::clone(&clock))?;
+        let streams = Hub::start(file.clone(), root_hash.clone())?;
+        let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
+        let endpoint = Endpoint {
+            engine: engine.clone(),
+            streams: streams.clone(),
+            clock,
+            browsers,
+            request_body: limits.request_body,
+        };
+        match http::serve(listen, endpoint, &limits) {
+            Ok(listening) => Ok(Running { listening, engine, streams }),
+            Err(error) => {
+                streams.stop();
+                engine.stop(CLOSE_WITHIN);
+                Err(error.into())
+            }
+        }
+    });
+    started.await.map_err(std::io::Error::from)?
 }

@@ -1,10 +1,12 @@
-//! One query over HTTP, as somebody.
+//! Sending queries.
 //!
-//! A [`Client`] cannot ask anything by itself: it takes the app's key ([`AsApp`]), a signed-in person's token ([`AsUser`])
-//! or, for the schema, an admin's secret ([`AsAdmin`]), and these are different types.
+//! A [`Client`] knows the endpoint but has no secret. Queries are sent by [`AsApp`] (the key of the application), [`AsUser`] (the
+//! token of a signed-in user) or [`AsAdmin`] (a secret that may change the schema). These are different types so that a query on
+//! behalf of a user cannot be sent with the application's key by mistake: that would be a compile error.
 //!
-//! A query that Fauna certainly did not run is repeated, with jitter and inside the deadline of the call; one whose fate is
-//! unknown only where running it twice is the same as once.
+//! FaunaDB answers 409 when many transactions write the same document, and a node can be unreachable for a moment. A query that was
+//! certainly not executed is therefore sent again, with jittered pauses and within the deadline of the call. A query that may have
+//! been executed is repeated only by [`As::query_idempotent`].
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,83 +22,80 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 
 use crate::fql::Expr;
-use crate::{Error, error, fql};
+use crate::retry::{Attempts, Effect, pause, random_fraction};
+use crate::{ClientOptions, Error, EventStream, error, fql};
 
-/// A FaunaDB node closes idle connections after 5 s; ours go first.
+/// FaunaDB closes idle connections after 5 s; closing earlier avoids sending on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much earlier than us Fauna is told to give up, so that its answer is still heard.
+/// Difference between the deadline of the call and the query time-out sent to Fauna, so that its answer still arrives.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
-/// The largest answer that is read.
+/// Maximum size of a response body.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// The longest query that FaunaDB takes. It is not sent a longer one: it would answer before it has read it, and hang up.
+/// Maximum size of a query, as in FaunaDB. Longer ones are not sent, because FaunaDB closes the connection before it has read them.
 const QUERY_BYTES_MAX: usize = 8 << 20;
-/// Fauna's own repetitions of a contended transaction; 7 is the most it accepts.
+/// Retries of a contended transaction inside Fauna; 7 is the maximum it accepts.
 const RETRIES_INSIDE: &str = "7";
-/// How often a contended query is sent, with pauses that double up to [`PAUSE_MAX`].
-const TRIES_CONTENDED: u32 = 12;
-/// How often it is sent where Fauna does not answer.
-const TRIES_UNAVAILABLE: u32 = 3;
-/// The first pause between two tries.
-const PAUSE: Duration = Duration::from_millis(25);
-/// The longest.
-const PAUSE_MAX: Duration = Duration::from_millis(800);
 
-/// Where Fauna is, and the connections to it. Clones share them.
+/// The endpoint and the connections to it. Clones share the connections.
 #[derive(Clone)]
 pub struct Client {
-    /// The pool of connections.
     http: reqwest::Client,
-    /// The root of the endpoint.
     endpoint: Url,
-    /// How long one query may take, repetitions included.
+    /// Deadline of one query, including retries.
     deadline: Duration,
-    /// The latest transaction seen, microseconds: every query reads at least that, whichever node answers.
+    limits: Attempts,
+    /// The latest transaction time seen, in microseconds. Sent with every query, so that a cluster never answers from an older
+    /// snapshot, whichever node is asked.
     last_seen: Arc<AtomicI64>,
 }
 
-/// Whether it matters that a query is run twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    /// Once at most.
-    Once,
-    /// Twice is the same as once.
-    Idempotent,
-}
-
 impl Client {
-    /// A client for the endpoint at that address; a query is given up after `deadline`.
+    /// A client with the default [`ClientOptions`] and this deadline for one query.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] if the address is not a URL.
     pub fn new(endpoint: &str, deadline: Duration) -> Result<Self, Error> {
+        Self::with_options(endpoint, &ClientOptions { timeout: deadline, ..ClientOptions::default() })
+    }
+
+    /// A client for the endpoint at this URL, such as `http://127.0.0.1:8443`. No connection is opened yet.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] if the address is not a URL, or if the CA certificates cannot be read.
+    pub fn with_options(endpoint: &str, options: &ClientOptions) -> Result<Self, Error> {
         let endpoint = Url::parse(endpoint).map_err(|error| Error::Endpoint(error.to_string()))?;
         let mut headers = HeaderMap::new();
         headers.insert("x-faunadb-api-version", HeaderValue::from_static("4"));
         headers.insert("x-max-retries-on-contention", HeaderValue::from_static(RETRIES_INSIDE));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let certificates = options.certificates()?;
         let mut builder = reqwest::Client::builder();
         if endpoint.scheme() == "http" {
-            // Reading the system's roots takes longer than all the rest of a start, and nobody is asked for a certificate.
+            // Loading the system's certificate store would take longer than the rest of the start.
             builder = builder.tls_certs_only([]);
+        } else if !certificates.is_empty() {
+            builder = builder.tls_certs_merge(certificates);
         }
         let http = builder
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(options.connect_timeout)
             .tcp_nodelay(true)
             .default_headers(headers)
             .build()
             .map_err(|error| Error::Endpoint(error.to_string()))?;
-        Ok(Self { http, endpoint, deadline, last_seen: Arc::new(AtomicI64::new(0)) })
+        let limits = Attempts::new(options);
+        let last_seen = Arc::new(AtomicI64::new(0));
+        Ok(Self { http, endpoint, deadline: options.timeout, limits, last_seen })
     }
 
-    /// How long one query may take, repetitions included.
+    /// Deadline of one query, including retries.
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// Runs a query, again where that is safe.
     async fn run<T: DeserializeOwned>(&self, secret: &SecretString, query: &Expr, effect: Effect) -> Result<T, Error> {
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
         if body.len() > QUERY_BYTES_MAX {
@@ -112,7 +111,7 @@ impl Client {
             };
             tries += 1;
             let pause = pause(tries, random_fraction());
-            if tries >= tries_max(&failure, effect) || Instant::now() + pause + ANSWER_MARGIN >= end {
+            if tries >= self.limits.of(&failure, effect) || Instant::now() + pause + ANSWER_MARGIN >= end {
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
@@ -143,13 +142,7 @@ impl Client {
             self.last_seen.fetch_max(seen, Ordering::Relaxed);
         }
         let status = answer.status();
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unheard)? {
-            text.extend_from_slice(&chunk);
-            if text.len() > ANSWER_BYTES_MAX {
-                return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
-            }
-        }
+        let text = whole_body(&mut answer).await?;
         if !status.is_success() {
             return Err(error::classify(status.as_u16(), &text));
         }
@@ -157,91 +150,81 @@ impl Client {
             .map(|answer| answer.resource)
             .map_err(|error| Error::Protocol(error.to_string()))
     }
+
+    async fn open_stream<D: DeserializeOwned>(
+        &self,
+        secret: &SecretString,
+        query: &Expr,
+    ) -> Result<EventStream<D>, Error> {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("stream");
+        }
+        let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
+        let sent = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
+        let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
+        let mut answer = tokio::time::timeout(self.deadline, sent).await.map_err(late)?.map_err(unheard)?;
+        if answer.status().is_success() {
+            return Ok(EventStream::new(answer, Arc::clone(&self.last_seen)));
+        }
+        let status = answer.status().as_u16();
+        let text = tokio::time::timeout(self.deadline, whole_body(&mut answer)).await.map_err(late)??;
+        Err(error::classify(status, &text))
+    }
 }
 
-/// A successful answer.
 #[derive(Deserialize)]
 struct Answer<T> {
     /// The value of the query.
     resource: T,
 }
 
-/// When the transaction of an answer was, microseconds.
+/// The body of a response, up to [`ANSWER_BYTES_MAX`].
+async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unheard)? {
+        text.extend_from_slice(&chunk);
+        if text.len() > ANSWER_BYTES_MAX {
+            return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
+        }
+    }
+    Ok(text)
+}
+
 fn transaction_time(headers: &HeaderMap) -> Option<i64> {
     headers.get("x-txn-time")?.to_str().ok()?.parse().ok()
 }
 
-/// What a failure of the transport means. Only one to connect says that nothing was sent.
+/// Classifies a transport error: only a failed connection attempt proves that the query was not executed.
 fn unheard(failure: reqwest::Error) -> Error {
     let failure = failure.without_url();
     if failure.is_connect() { Error::Unavailable(failure.to_string()) } else { Error::Unanswered(failure.to_string()) }
 }
 
-/// How often a query that failed so may be sent in all.
-fn tries_max(failure: &Error, effect: Effect) -> u32 {
-    match (failure, effect) {
-        (Error::Contended, _) => TRIES_CONTENDED,
-        (Error::Unavailable(_), _) | (Error::Unanswered(_), Effect::Idempotent) => TRIES_UNAVAILABLE,
-        (
-            Error::Unanswered(_)
-            | Error::Unauthorized
-            | Error::PermissionDenied
-            | Error::NotFound
-            | Error::NotUnique
-            | Error::AlreadyExists
-            | Error::Aborted(_)
-            | Error::TooLarge
-            | Error::Refused { .. }
-            | Error::Protocol(_)
-            | Error::DeclaredTwice(_)
-            | Error::Endpoint(_),
-            _,
-        ) => 1,
-    }
-}
-
-/// The pause before the next try: doubling, and anywhere between half of it and all of it, so that those who collided spread out.
-fn pause(tries: u32, fraction: u8) -> Duration {
-    let whole = PAUSE.saturating_mul(1 << tries.min(8)).min(PAUSE_MAX);
-    whole / 2 + whole.saturating_mul(u32::from(fraction)) / 510
-}
-
-/// A random fraction of 255; without randomness the middle.
-fn random_fraction() -> u8 {
-    let mut byte = [127];
-    if aws_lc_rs::rand::fill(&mut byte).is_err() {
-        return 127;
-    }
-    let [fraction] = byte;
-    fraction
-}
-
-/// Marks the app's own key.
+/// Type parameter of [`AsApp`]; has no values.
 #[derive(Clone, Copy)]
 pub enum App {}
-/// Marks a signed-in person's token.
+/// Type parameter of [`AsUser`]; has no values.
 #[derive(Clone, Copy)]
 pub enum User {}
-/// Marks a secret that may change the schema.
+/// Type parameter of [`AsAdmin`]; has no values.
 #[derive(Clone, Copy)]
 pub enum Admin {}
 
-/// Somebody who can ask Fauna.
+/// A client together with a secret; `Who` is the kind of secret.
 #[derive(Clone)]
 pub struct As<Who> {
-    /// Whom to ask.
     client: Client,
-    /// Who asks.
     secret: SecretString,
-    /// Which kind of secret that is.
     who: PhantomData<Who>,
 }
 
-/// The app itself, with its key: signs people up and in, mints and deletes tokens, reads what visitors may see – nothing else.
+/// Queries with the key of the application, whose role is `backend`: it creates users, checks passwords, issues and deletes tokens, and
+/// reads what anonymous visitors may see.
 pub type AsApp = As<App>;
-/// A signed-in person.
+/// Queries with the Fauna token of a signed-in user.
 pub type AsUser = As<User>;
-/// An administrator: installs the schema.
+/// Queries with a secret that may change the schema; used to install it.
 pub type AsAdmin = As<Admin>;
 
 impl<Who> fmt::Debug for As<Who> {
@@ -251,35 +234,54 @@ impl<Who> fmt::Debug for As<Who> {
 }
 
 impl<Who> As<Who> {
-    /// Asks with this secret.
+    /// Combines a client and a secret. The secret is not checked.
     pub fn new(client: &Client, secret: SecretString) -> Self {
         Self { client: client.clone(), secret, who: PhantomData }
     }
 
-    /// The same with another deadline for each query.
+    /// A copy with another deadline per query.
     #[must_use]
     pub fn within(&self, deadline: Duration) -> Self {
         Self { client: Client { deadline, ..self.client.clone() }, secret: self.secret.clone(), who: PhantomData }
     }
 
-    /// The client it asks through.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Runs a query at most once: after [`Error::Unanswered`] nobody knows whether it was run.
+    /// Executes a query at most once.
+    ///
+    /// # Errors
+    /// [`Error::Unanswered`] if it is unknown whether the query was executed; the other variants as described there.
     pub async fn query<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
         self.client.run(&self.secret, query, Effect::Once).await
     }
 
-    /// Runs a query that may be run twice: one that only reads, or that leaves the same behind every time.
+    /// Executes a query that may be executed more than once: one that only reads, or whose writes are idempotent.
+    ///
+    /// # Errors
+    /// As [`Self::query`]; after [`Error::Unanswered`] the query has been repeated within the deadline.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
         self.client.run(&self.secret, query, Effect::Idempotent).await
     }
 }
 
+impl<Who> As<Who> {
+    /// Opens a stream of the events of what the query gives: a reference to a document, a document, `match` or `documents`. `D` is the
+    /// type of the field `data`. The deadline applies until the stream is open, not to its events.
+    ///
+    /// # Errors
+    /// As [`Self::query`]. Opening a stream changes nothing and can be repeated.
+    pub async fn stream<D: DeserializeOwned>(&self, query: &Expr) -> Result<EventStream<D>, Error> {
+        self.client.open_stream(&self.secret, query).await
+    }
+}
+
 impl AsApp {
-    /// Whether Fauna still knows the key.
+    /// Checks that the endpoint answers and accepts the key.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] if the key does not exist any more.
     pub async fn check(&self) -> Result<(), Error> {
         let _now: IgnoredAny = self.query_idempotent(&fql::now()).await?;
         Ok(())
@@ -297,24 +299,8 @@ impl AsUser {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_may_be_sent_again() {
-        let unanswered = || Error::Unanswered("timeout".to_owned());
-        for (failure, effect, expected) in [
-            (Error::Contended, Effect::Once, TRIES_CONTENDED),
-            (Error::Contended, Effect::Idempotent, TRIES_CONTENDED),
-            (Error::Unavailable("refused".to_owned()), Effect::Once, TRIES_UNAVAILABLE),
-            (unanswered(), Effect::Once, 1),
-            (unanswered(), Effect::Idempotent, TRIES_UNAVAILABLE),
-            (Error::NotUnique, Effect::Idempotent, 1),
-            (Error::Unauthorized, Effect::Idempotent, 1),
-        ] {
-            assert_eq!(tries_max(&failure, effect), expected, "{failure} {effect:?}");
-        }
-    }
-
     #[tokio::test]
-    async fn a_query_that_fauna_does_not_take_is_not_sent() {
+    async fn a_query_over_the_size_limit_is_not_sent() {
         let nobody = Client::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap();
         let app = AsApp::new(&nobody, "secret".to_owned().into());
         let sent = async |length| app.query::<String>(&Expr::from("x".repeat(length).as_str())).await.unwrap_err();
@@ -323,13 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_a_limit_and_spread() {
-        assert_eq!((pause(1, 0), pause(1, 255)), (PAUSE, PAUSE * 2));
-        assert_eq!((pause(20, 0), pause(20, 255)), (PAUSE_MAX / 2, PAUSE_MAX));
-    }
-
-    #[test]
-    fn an_address_is_checked() {
+    fn an_endpoint_that_is_not_a_url_is_refused() {
         assert!(Client::new("http://127.0.0.1:8443", Duration::from_secs(1)).is_ok());
         assert!(matches!(Client::new("fauna", Duration::from_secs(1)), Err(Error::Endpoint(_))));
     }

@@ -1,57 +1,55 @@
-//! What Fauna's refusals and silences mean.
+//! Errors, and their classification by HTTP status and Fauna error code.
 
 use serde::Deserialize;
 
-/// Why a query has no answer.
+/// Why a query has no result. Unless a variant says otherwise, nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The secret is unknown, deleted or expired, or its document is gone.
+    /// The secret is unknown, deleted or expired, or the document that it belongs to was deleted.
     #[error("Fauna does not know the secret")]
     Unauthorized,
-    /// The secret may not do this.
+    /// The secret lacks a privilege that the query needs.
     #[error("Fauna refuses: permission denied")]
     PermissionDenied,
-    /// A document, set or value is not there.
+    /// A document, an element or a field does not exist.
     #[error("Fauna found nothing there")]
     NotFound,
-    /// A unique index holds the value already.
+    /// A unique index already contains the value.
     #[error("Fauna refuses: not unique")]
     NotUnique,
-    /// The chosen id is taken.
+    /// A document with the chosen id already exists.
     #[error("Fauna refuses: the id is taken")]
     AlreadyExists,
-    /// The query, or a stored function that it called, gave up with this text. Nothing was written.
+    /// The query, or a stored function that it called, ran `abort` with this text.
     #[error("aborted: {0}")]
     Aborted(String),
-    /// More than a query may hold or a transaction may write. Nothing was written.
+    /// The query or its writes exceed a size limit.
     #[error("Fauna refuses: too much at once")]
     TooLarge,
-    /// Any other refusal: the query or the schema is not what it should be.
+    /// Any other error of the query: it does not fit the schema, or it is malformed.
     #[error("Fauna refuses ({status}, {code}): {description}")]
     Refused {
-        /// HTTP status.
         status: u16,
-        /// Fauna's own name of the error.
+        /// Fauna's error code, such as `invalid ref`.
         code: String,
-        /// Fauna's explanation.
         description: String,
     },
-    /// Too many wrote to one document at once. Nothing was written.
+    /// Other transactions wrote the same documents, also after all retries.
     #[error("Fauna is contended")]
     Contended,
-    /// Fauna did not take the query. Nothing was written.
+    /// The endpoint cannot be reached or refuses queries for now.
     #[error("Fauna cannot be asked: {0}")]
     Unavailable(String),
-    /// There was no proper answer: whether the query was run is unknown.
+    /// The query timed out or the connection broke: it may or may not have been committed.
     #[error("Fauna did not answer: {0}")]
     Unanswered(String),
-    /// The endpoint says things that Fauna does not say.
+    /// The response is not one that Fauna sends; the endpoint is probably something else.
     #[error("not an answer of Fauna: {0}")]
     Protocol(String),
-    /// Two rooms declare something of the same name. Nothing was installed.
-    #[error("two rooms declare {0}")]
+    /// Two modules declare a schema document of the same name.
+    #[error("two modules declare {0}")]
     DeclaredTwice(String),
-    /// The address of the endpoint makes no sense.
+    /// The address of the endpoint or an option of the client is invalid.
     #[error("no address of a Fauna endpoint: {0}")]
     Endpoint(String),
 }
@@ -59,7 +57,6 @@ pub enum Error {
 /// The body of a refusal.
 #[derive(Deserialize)]
 struct Refusal {
-    /// One at least.
     errors: Vec<Fault>,
 }
 
@@ -68,15 +65,32 @@ struct Refusal {
 struct Fault {
     /// Fauna's name of it.
     code: String,
-    /// For people.
     #[serde(default)]
     description: String,
-    /// What went wrong inside a stored function.
     #[serde(default)]
     cause: Vec<Fault>,
 }
 
-/// Reads a refusal by status and code: two kinds of "not found" have status 400, and a stored function wraps its errors.
+/// The event with which Fauna ends a stream early.
+#[derive(Deserialize)]
+pub struct StreamFault {
+    code: String,
+    #[serde(default)]
+    description: String,
+}
+
+impl From<StreamFault> for Error {
+    fn from(StreamFault { code, description }: StreamFault) -> Self {
+        match code.as_str() {
+            "permission denied" => Self::Unauthorized,
+            "too many requests" => Self::Unavailable(format!("{code}: {description}")),
+            _ => Self::Unanswered(format!("{code}: {description}")),
+        }
+    }
+}
+
+/// Classifies an error response. The status alone is not enough: two kinds of "not found" have status 400, and stored functions
+/// wrap their errors.
 pub fn classify(status: u16, body: &[u8]) -> Error {
     match status {
         401 => return Error::Unauthorized,
@@ -93,7 +107,7 @@ pub fn classify(status: u16, body: &[u8]) -> Error {
     by_code(status, innermost(fault))
 }
 
-/// The error that a stored function ran into, through however many calls.
+/// Unwraps the `call error`s of nested stored functions.
 fn innermost(mut fault: Fault) -> Fault {
     while fault.code == "call error" {
         let Some(cause) = fault.cause.pop() else { break };
@@ -102,10 +116,9 @@ fn innermost(mut fault: Fault) -> Fault {
     fault
 }
 
-/// How FaunaDB begins what it says of a transaction that writes more than 16 MiB; it has no code of its own for that.
+/// Prefix of the description for a transaction that writes more than 16 MiB; FaunaDB has no error code for it.
 const TRANSACTION_TOO_LARGE: &str = "Transaction exceeded limit";
 
-/// The meaning of Fauna's own code.
 fn by_code(status: u16, fault: Fault) -> Error {
     match fault.code.as_str() {
         "permission denied" => Error::PermissionDenied,

@@ -1,20 +1,19 @@
 //! FQL v4 expressions, built from typed values.
 //!
-//! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would run (`spec` of the wire:
-//! literal objects are wrapped in `{"object": …}` at every depth). So this file is the one encoder of the crate: what comes
-//! from outside enters as text, number or through [`data`], and always as a quoted value. There is no way to make an
-//! [`Expr`] of raw JSON.
+//! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would be executed. Literal objects must be
+//! wrapped in `{"object": …}` at every depth. This module is the only encoder of the crate: input from outside enters as text, as a
+//! number or through [`data`], always as a literal. There is no way to make an [`Expr`] of raw JSON.
 
 use serde_json::{Map, Value};
 
 use crate::Time;
 
-/// An expression, in the form in which it is sent. It has no `Debug`: it may carry secrets.
+/// An expression in its wire form. It does not implement `Debug` because it may contain secrets.
 #[derive(Clone)]
 pub struct Expr(Value);
 
 impl Expr {
-    /// What goes over the wire.
+    /// The JSON that is sent.
     pub fn wire(&self) -> &Value {
         &self.0
     }
@@ -68,28 +67,27 @@ impl FromIterator<Expr> for Expr {
     }
 }
 
-/// A form of the language: its name and arguments, as keys.
+/// A form (function call) of the language; its name and arguments are the keys of one object.
 fn form<const N: usize>(keys: [(&str, Expr); N]) -> Expr {
     Expr(keys.into_iter().map(|(key, value)| (key.to_owned(), value.0)).collect::<Map<_, _>>().into())
 }
 
-/// Nothing.
 pub fn null() -> Expr {
     Expr(Value::Null)
 }
 
-/// A literal object; the values are expressions.
+/// A literal object whose values are expressions.
 pub fn object<const N: usize>(fields: [(&str, Expr); N]) -> Expr {
     object_of(fields.into_iter().map(|(name, value)| (name.to_owned(), value)))
 }
 
-/// A literal object of any size.
+/// As [`object`], for any number of fields.
 pub fn object_of(fields: impl IntoIterator<Item = (String, Expr)>) -> Expr {
     let fields = fields.into_iter().map(|(name, value)| (name, value.0)).collect::<Map<_, _>>();
     form([("object", Expr(fields.into()))])
 }
 
-/// Foreign JSON as a value that is only data, at every depth.
+/// JSON from outside as a literal: nothing in it is evaluated, at any depth.
 pub fn data(json: &Value) -> Expr {
     match json {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Expr(json.clone()),
@@ -106,48 +104,47 @@ fn path(fields: &[&str]) -> Expr {
     }
 }
 
-/// A bound name.
+/// A variable bound by [`let_in`] or a lambda.
 pub fn var(name: &str) -> Expr {
     form([("var", Expr::from(name))])
 }
 
-/// Binds names one after the other; later ones see earlier ones.
+/// Binds variables in order; later bindings can use earlier ones.
 pub fn let_in<const N: usize>(bindings: [(&str, Expr); N], body: Expr) -> Expr {
     let bindings = bindings.into_iter().map(|(name, value)| form([(name, value)])).collect();
     form([("let", bindings), ("in", body)])
 }
 
-/// One of two, by a boolean.
 pub fn if_else(condition: Expr, then: Expr, otherwise: Expr) -> Expr {
     form([("if", condition), ("then", then), ("else", otherwise)])
 }
 
-/// All in order; the value is that of the last.
+/// Evaluates all steps in order; the value is that of the last one.
 pub fn do_all<const N: usize>(steps: [Expr; N]) -> Expr {
     do_each(steps)
 }
 
-/// The same for any number of steps, one at least.
+/// As [`do_all`], for any number of steps; at least one.
 pub fn do_each(steps: impl IntoIterator<Item = Expr>) -> Expr {
     form([("do", steps.into_iter().collect())])
 }
 
-/// Ends the transaction; nothing of it is written.
+/// Fails the transaction with [`Error::Aborted`](crate::Error::Aborted); nothing is written.
 pub fn abort(reason: &str) -> Expr {
     form([("abort", Expr::from(reason))])
 }
 
-/// A function of one argument.
+/// A lambda with one parameter.
 pub fn lambda(parameter: &str, body: Expr) -> Expr {
     form([("lambda", Expr::from(parameter)), ("expr", body)])
 }
 
-/// A function that takes an array apart.
+/// A lambda that destructures an array.
 pub fn lambda_of(parameters: &[&str], body: Expr) -> Expr {
     form([("lambda", parameters.iter().map(|name| Expr::from(*name)).collect()), ("expr", body)])
 }
 
-/// A function as a value that can be stored.
+/// A lambda as a value, for predicates and the bodies of stored functions.
 pub fn query(lambda: Expr) -> Expr {
     form([("query", lambda)])
 }
@@ -192,22 +189,22 @@ pub fn token(id: impl Into<Expr>) -> Expr {
     form([("ref", tokens()), ("id", id.into())])
 }
 
-/// The document whose token asks.
+/// The document that the token of the query belongs to.
 pub fn current_identity() -> Expr {
     form([("current_identity", null())])
 }
 
-/// Reads a document.
+/// Reads a document; a missing one is [`Error::NotFound`](crate::Error::NotFound).
 pub fn get(reference: Expr) -> Expr {
     form([("get", reference)])
 }
 
-/// Whether a document, or anything in a set, is there.
+/// `true` if a document exists or a set is not empty.
 pub fn exists(what: Expr) -> Expr {
     form([("exists", what)])
 }
 
-/// Makes a document: in a collection, or with the id of a reference.
+/// Creates a document: in a collection with a new id, or at a reference.
 pub fn create(place: Expr, params: Expr) -> Expr {
     form([("create", place), ("params", params)])
 }
@@ -217,32 +214,31 @@ pub fn update(reference: Expr, params: Expr) -> Expr {
     form([("update", reference), ("params", params)])
 }
 
-/// Removes a document.
 pub fn delete(reference: Expr) -> Expr {
     form([("delete", reference)])
 }
 
-/// Makes a collection, index, role, function or key; `what` is the form's name, such as `create_role`.
+/// Creates a collection, index, role, function or key; `what` is the name of the form, such as `create_role`.
 pub fn create_schema(what: &'static str, params: Expr) -> Expr {
     form([(what, params)])
 }
 
-/// A field of a value; an error where it is missing.
+/// A field of a value; [`Error::NotFound`](crate::Error::NotFound) if it is missing.
 pub fn select(fields: &[&str], from: Expr) -> Expr {
     form([("select", path(fields)), ("from", from)])
 }
 
-/// A field of a value, or `default` where it is missing.
+/// A field of a value, or `default` if it is missing.
 pub fn select_or(fields: &[&str], from: Expr, default: Expr) -> Expr {
     form([("select", path(fields)), ("from", from), ("default", default)])
 }
 
-/// All of an index without terms.
+/// All entries of an index without terms.
 pub fn all_of(index_name: &str) -> Expr {
     form([("match", index(index_name))])
 }
 
-/// What an index holds under these terms.
+/// The entries of an index with these terms.
 pub fn matching<const N: usize>(index_name: &str, terms: [Expr; N]) -> Expr {
     let mut terms = terms.into_iter();
     let terms = match (terms.next(), terms.len()) {
@@ -252,22 +248,22 @@ pub fn matching<const N: usize>(index_name: &str, terms: [Expr; N]) -> Expr {
     form([("match", index(index_name)), ("terms", terms)])
 }
 
-/// At most `size` members of a set, with the cursors of its neighbours.
+/// The first `size` elements of a set, with the cursor of the next page.
 pub fn paginate(set: Expr, size: i64) -> Expr {
     form([("paginate", set), ("size", Expr::from(size))])
 }
 
-/// The same, beginning at a cursor.
+/// As [`paginate`], beginning at a cursor.
 pub fn paginate_after(set: Expr, size: i64, after: Expr) -> Expr {
     form([("paginate", set), ("size", Expr::from(size)), ("after", after)])
 }
 
-/// Turns every element of an array or page into another.
+/// Applies a lambda to every element of an array or page.
 pub fn map(items: Expr, each: Expr) -> Expr {
     form([("map", each), ("collection", items)])
 }
 
-/// Does something with every element of an array or page, and returns it unchanged.
+/// Calls a lambda for every element of an array or page and returns the collection unchanged.
 pub fn foreach(items: Expr, each: Expr) -> Expr {
     form([("foreach", each), ("collection", items)])
 }
@@ -277,37 +273,33 @@ pub fn count(items: Expr) -> Expr {
     form([("count", items)])
 }
 
-/// Whether both are the same value.
 pub fn equals(one: Expr, other: Expr) -> Expr {
     form([("equals", Expr::from([one, other]))])
 }
 
-/// Whether all hold.
+/// Logical and, with short-circuit evaluation.
 pub fn all<const N: usize>(conditions: [Expr; N]) -> Expr {
     form([("and", Expr::from(conditions))])
 }
 
-/// Whether it does not hold.
 pub fn not(condition: Expr) -> Expr {
     form([("not", condition)])
 }
 
-/// Whether the first is less than the second, or equal.
+/// `one <= other` in Fauna's order of all values.
 pub fn at_most(one: Expr, other: Expr) -> Expr {
     form([("lte", Expr::from([one, other]))])
 }
 
-/// Whether the first is greater than the second.
+/// `one > other` in Fauna's order of all values.
 pub fn greater(one: Expr, other: Expr) -> Expr {
     form([("gt", Expr::from([one, other]))])
 }
 
-/// A sum.
 pub fn add(one: Expr, other: Expr) -> Expr {
     form([("add", Expr::from([one, other]))])
 }
 
-/// A difference.
 pub fn subtract(one: Expr, other: Expr) -> Expr {
     form([("subtract", Expr::from([one, other]))])
 }
@@ -317,27 +309,24 @@ pub fn length(text: Expr) -> Expr {
     form([("length", text)])
 }
 
-/// Whether a value is text.
 pub fn is_string(value: Expr) -> Expr {
     form([("is_string", value)])
 }
 
-/// Whether a value is a time.
 pub fn is_timestamp(value: Expr) -> Expr {
     form([("is_timestamp", value)])
 }
 
-/// Whether an object has a field.
 pub fn contains_field(field: &str, value: Expr) -> Expr {
     form([("contains_field", Expr::from(field)), ("in", value)])
 }
 
-/// The moment of the transaction, by Fauna's clock.
+/// The transaction time, by Fauna's clock.
 pub fn now() -> Expr {
     form([("now", null())])
 }
 
-/// A moment so many `unit`s after `time`.
+/// `time` plus `offset` units; `unit` is a name such as `"minutes"`.
 pub fn time_add(time: Expr, offset: i64, unit: &str) -> Expr {
     form([("time_add", time), ("offset", Expr::from(offset)), ("unit", Expr::from(unit))])
 }
@@ -347,7 +336,7 @@ pub fn documents(collection_name: &str) -> Expr {
     form([("documents", collection(collection_name))])
 }
 
-/// Those elements of an array or page for which the lambda says `true`.
+/// The elements of an array or page for which the lambda returns `true`.
 pub fn filter(items: Expr, holds: Expr) -> Expr {
     form([("filter", holds), ("collection", items)])
 }
@@ -358,7 +347,7 @@ mod tests {
 
     use super::*;
 
-    /// JSON whose keys are, as often as not, words of the language.
+    /// Random JSON; about half of its keys are words of the language.
     fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),];
         let key = prop_oneof!["object|delete|call|let|@ref|@mod|@ts|@obj|query|data", ".{0,6}"];
@@ -371,7 +360,6 @@ mod tests {
         })
     }
 
-    /// What Fauna makes of it; nothing where it would evaluate something.
     fn read_by_fauna(wire: &Value) -> Option<Value> {
         match wire {
             Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),
@@ -388,7 +376,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn s_i_33_what_comes_from_outside_is_data_at_every_depth(value in json()) {
+        /// S-I-33.
+        fn input_from_outside_is_never_evaluated(value in json()) {
             prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
         }
     }

@@ -1,4 +1,4 @@
-//! Ids of documents.
+//! Document ids: 63-bit numbers in decimal text.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -6,31 +6,33 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::Error;
 use crate::fql::Expr;
 
-/// The id of a document: a number below 2^63, which JavaScript cannot hold and which therefore is always text.
+/// The id of a document: a number below 2^63, kept as text because JavaScript cannot represent it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DocumentId(String);
 
 impl DocumentId {
-    /// Takes decimal digits as Fauna writes them: one document has one name.
+    /// Accepts decimal digits without sign or leading zeros, so that an id has one spelling.
     pub fn parse(text: &str) -> Option<Self> {
         let number: i64 = text.parse().ok()?;
         (number >= 0 && number.to_string() == text).then(|| Self(text.to_owned()))
     }
 
-    /// A new id, 62 random bits: a document whose id was chosen before it is made can be found when the answer was lost.
+    /// A new id of 62 random bits. A document whose id is chosen before the write can be found even if the answer is lost.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the operating system provides no randomness.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 8];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|error| Error::Unavailable(format!("no randomness: {error}")))?;
         Ok(Self((u64::from_be_bytes(bytes) >> 2).to_string()))
     }
 
-    /// One that was stored elsewhere as [`DocumentId::as_str`] shows it.
+    /// Wraps an id that was stored with [`DocumentId::as_str`], without checking it.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// Its digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -53,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_what_fauna_takes() {
+    fn an_id_has_one_spelling() {
         for text in ["0", "101", "9223372036854775807"] {
             assert_eq!(DocumentId::parse(text).as_ref().map(DocumentId::as_str), Some(text));
         }

@@ -1,4 +1,4 @@
-//! Values as Fauna writes them in its answers: references, times, pages.
+//! Deserialization of Fauna's special values: references, times, pages.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -8,25 +8,21 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::DocumentId;
 
-/// A reference to a document.
+/// A reference to a document; the collection is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ref {
-    /// The document's id.
+    /// Id of the document within its collection.
     pub id: DocumentId,
 }
 
-/// `{"@ref": {"id": …, "collection": …}}`.
 #[derive(Deserialize)]
 struct RefForm {
-    /// The escape.
     #[serde(rename = "@ref")]
     inner: RefFields,
 }
 
-/// What a reference says; of its collection nothing is needed here.
 #[derive(Deserialize)]
 struct RefFields {
-    /// Document id.
     id: DocumentId,
 }
 
@@ -36,12 +32,12 @@ impl<'de> Deserialize<'de> for Ref {
     }
 }
 
-/// A moment with Fauna's precision, up to nanoseconds.
+/// A UTC time with nanosecond precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(OffsetDateTime);
 
 impl Time {
-    /// Reads RFC 3339, as in `2030-01-03T00:00:00.000001Z`.
+    /// Parses RFC 3339, such as `2030-01-03T00:00:00.000001Z`.
     pub fn parse(text: &str) -> Option<Self> {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(Self)
     }
@@ -52,7 +48,7 @@ impl Time {
         Self(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH))
     }
 
-    /// The same in RFC 3339, exactly. Years that the format cannot hold give an empty text, which Fauna refuses.
+    /// Formats as RFC 3339 without loss. Years outside 0 to 9999 give an empty text, which Fauna refuses.
     pub fn text(self) -> String {
         self.0.format(&Rfc3339).unwrap_or_default()
     }
@@ -64,10 +60,8 @@ impl Time {
     }
 }
 
-/// `{"@ts": …}`.
 #[derive(Deserialize)]
 struct TimeForm {
-    /// The escape.
     #[serde(rename = "@ts")]
     text: String,
 }
@@ -79,7 +73,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// What was written as [`crate::fql::data`]: JSON again, where nothing else was put into it.
+/// An object that was written with [`crate::fql::data`], as plain JSON again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Data(pub Map<String, Value>);
 
@@ -93,7 +87,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// An object with a key that begins with `@` is answered inside another one whose only key is `@obj`.
+/// Undoes Fauna's escape of objects with a key that begins with `@`: it wraps them in `{"@obj": …}`.
 fn unescaped(value: Value) -> Value {
     let inside =
         |fields: Map<String, Value>| fields.into_iter().map(|(name, field)| (name, unescaped(field))).collect();
@@ -107,12 +101,12 @@ fn unescaped(value: Value) -> Value {
     }
 }
 
-/// A part of a set.
+/// One page of a set. `C` is the type of the cursor.
 #[derive(Debug, Deserialize)]
 pub struct Page<T, C> {
-    /// Its members.
+    /// Elements of the page, in the order of the set.
     pub data: Vec<T>,
-    /// Where the next part begins; absent at the end.
+    /// Cursor of the next page; `None` on the last one.
     pub after: Option<C>,
 }
 
@@ -121,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_with_a_cursor() {
+    fn a_page_deserializes_with_its_cursor() {
         let page: Page<Ref, (Time, Ref, Ref)> = serde_json::from_str(
             r#"{"after":[{"@ts":"2030-01-03T00:00:00.000007Z"},{"@ref":{"id":"303","collection":{"@ref":{"id":"comments"}}}},{"@ref":{"id":"303"}}],
                 "data":[{"@ref":{"id":"305","collection":{"@ref":{"id":"comments"}}}}]}"#,
@@ -133,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_what_it_was_before_it_was_written() {
+    fn data_removes_the_escapes_of_objects() {
         for (answered, expected) in [
             (r#"{"a":[1,{"b":null}]}"#, r#"{"a":[1,{"b":null}]}"#),
             (r#"{"@obj":{"@x":[{"@obj":{"@ref":"y"}}],"c d":1}}"#, r#"{"@x":[{"@ref":"y"}],"c d":1}"#),
@@ -146,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         assert!(serde_json::from_str::<Time>(r#"{"@ts":"yesterday"}"#).is_err());
         assert!(serde_json::from_str::<Time>(r#""2030-01-03T00:00:00Z""#).is_err());
     }

@@ -16,7 +16,7 @@ const INDEXED: usize = 100_000;
 const PAGE_SIZE: usize = 20;
 /// Documents created in one transaction while filling.
 const BATCH: usize = 1000;
-/// How often each query is timed.
+/// Timings of each query.
 const ROUNDS: usize = 2000;
 
 /// A query for each round.

@@ -5,7 +5,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 /// Connections kept busy at the same time.
@@ -67,7 +68,6 @@ async fn request_until(target: Target, stop: Instant) -> usize {
     answered
 }
 
-/// A keep-alive connection.
 pub struct Connection<'a> {
     target: &'a Target,
     stream: TcpStream,

@@ -31,7 +31,7 @@ use load::Target;
 
 /// The root key of every endpoint here.
 const ROOT: &str = "root";
-/// How often a start is timed.
+/// Timings of a start.
 const STARTS: usize = 9;
 
 fn main() {
@@ -108,12 +108,8 @@ async fn start_times(directory: &Path) -> [f64; 2] {
 }
 
 async fn start(file: &Path) -> Running {
-    let settings = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        file: file.to_owned(),
-        root_key: SecretString::from(ROOT),
-        clock: Arc::new(SystemClock),
-    };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let settings = Settings::new(listen, file.to_owned(), SecretString::from(ROOT), Arc::new(SystemClock));
     embedded_fauna::start(settings).await.unwrap()
 }
 

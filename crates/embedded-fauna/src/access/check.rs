@@ -1,22 +1,19 @@
 //! Whether a caller may do something.
 
 use super::roles;
-use super::roles::Asking;
+use super::roles::PredicateContext;
 use crate::evaluator::{Context, Permissions};
 use crate::ir::{Action, Failure, Lambda, Object, Outcome, Position, Ref, Time, Value, native};
 
 /// Something that needs permission.
 #[derive(Clone, Debug)]
-pub enum Deed<'d> {
-    /// Reading a document.
+pub enum Access<'d> {
     Read(Ref),
     /// Reading the history of a document.
     ReadHistory(Ref),
     /// Reading an index under these terms; with `unrestricted`, without looking at the documents.
     ReadIndex {
-        /// The index.
         index: Ref,
-        /// The terms.
         terms: &'d [Value],
         /// Whether entries are shown whatever the documents allow.
         unrestricted: bool,
@@ -25,51 +22,38 @@ pub enum Deed<'d> {
     ReadCollection(Ref),
     /// Creating a document with an id of the caller's choice, or not.
     Create {
-        /// The document.
         document: Ref,
         /// Whether the caller chose the id.
         with_id: bool,
         /// Its fields, as given.
         new: &'d Object,
     },
-    /// Changing a document.
     Write {
-        /// The document.
         document: Ref,
-        /// Its fields now.
         old: &'d Object,
-        /// Its fields then.
         new: &'d Object,
     },
-    /// Deleting a document.
     Delete(Ref),
     /// Changing the history of a document.
     WriteHistory {
-        /// The document.
         document: Ref,
         /// The time that is written to.
         ts: Time,
-        /// What is written.
         action: Action,
-        /// The fields.
         data: &'d Object,
     },
-    /// Calling a function.
     Call {
-        /// The function.
         function: Ref,
-        /// Its argument.
         argument: &'d Value,
     },
 }
 
-impl Deed<'_> {
-    /// Where it would happen.
+impl Access<'_> {
     const fn database(&self) -> i64 {
         self.object().database
     }
 
-    /// What it would happen to.
+    /// The document or schema that is read, changed or called.
     const fn object(&self) -> Ref {
         match self {
             Self::Read(document)
@@ -84,7 +68,7 @@ impl Deed<'_> {
         }
     }
 
-    /// What a role names to grant it.
+    /// The `resource` of a privilege that grants this.
     const fn resource(&self) -> Ref {
         match self {
             Self::ReadIndex { index, .. } => *index,
@@ -94,7 +78,7 @@ impl Deed<'_> {
         }
     }
 
-    /// How a role names the action.
+    /// The name of the action in a privilege.
     const fn action(&self) -> &'static str {
         match self {
             Self::Read(_) | Self::ReadIndex { unrestricted: false, .. } => "read",
@@ -109,7 +93,7 @@ impl Deed<'_> {
         }
     }
 
-    /// What a predicate with these parameters gets to see.
+    /// The argument of a predicate with so many parameters.
     fn argument(&self, arity: usize) -> Value {
         let object = |fields: &Object| Value::from(fields.clone());
         match self {
@@ -136,7 +120,7 @@ impl Deed<'_> {
     }
 }
 
-/// How many arguments a predicate names.
+/// The number of parameters of a predicate, without ignored ones.
 fn arity(predicate: &Lambda) -> usize {
     match predicate {
         Lambda::Parsed { expression, .. } => expression.pattern.arity(),
@@ -152,46 +136,46 @@ fn arity(predicate: &Lambda) -> usize {
 /// Whether the caller may do it.
 ///
 /// # Errors
-/// Where the endpoint fails.
-pub fn allows(context: &Context<'_>, deed: &Deed<'_>) -> Outcome<bool> {
-    if let Deed::Create { document, with_id: true, new } = deed {
-        let created = allowed(context, deed)?;
-        let plain = Deed::Create { document: *document, with_id: false, new };
+/// If the endpoint fails.
+pub fn allows(context: &Context<'_>, access: &Access<'_>) -> Outcome<bool> {
+    if let Access::Create { document, with_id: true, new } = access {
+        let created = allowed(context, access)?;
+        let plain = Access::Create { document: *document, with_id: false, new };
         let ts = Time::from_micros(context.transaction().snapshot());
-        let history = Deed::WriteHistory { document: *document, ts, action: Action::Create, data: new };
+        let history = Access::WriteHistory { document: *document, ts, action: Action::Create, data: new };
         return Ok(created || (allowed(context, &plain)? && allowed(context, &history)?));
     }
-    allowed(context, deed)
+    allowed(context, access)
 }
 
 /// Refuses what the caller may not do.
 ///
 /// # Errors
-/// Where the caller may not do it: at `position`.
-pub fn require(context: &Context<'_>, deed: &Deed<'_>, position: &Position) -> Outcome<()> {
-    if allows(context, deed)? { Ok(()) } else { Err(Failure::denied(position.clone()).into()) }
+/// If the caller may not do it: at `position`.
+pub fn require(context: &Context<'_>, access: &Access<'_>, position: &Position) -> Outcome<()> {
+    if allows(context, access)? { Ok(()) } else { Err(Failure::denied(position.clone()).into()) }
 }
 
 /// Whether the caller's permissions cover exactly this.
-fn allowed(context: &Context<'_>, deed: &Deed<'_>) -> Outcome<bool> {
+fn allowed(context: &Context<'_>, access: &Access<'_>) -> Outcome<bool> {
     let caller = &context.caller;
-    let here = caller.database == deed.database();
-    let unrestricted = matches!(deed, Deed::ReadIndex { unrestricted: true, .. } | Deed::ReadCollection(_));
-    let reaches = || Ok(here || is_below(context, deed.database())?);
+    let here = caller.database == access.database();
+    let unrestricted = matches!(access, Access::ReadIndex { unrestricted: true, .. } | Access::ReadCollection(_));
+    let reaches = || Ok(here || is_below(context, access.database())?);
     match &caller.permissions {
         Permissions::Admin | Permissions::Server if unrestricted => Ok(false),
-        Permissions::Admin if deed.is_reading() || matches!(deed, Deed::Call { .. }) => reaches(),
+        Permissions::Admin if access.is_reading() || matches!(access, Access::Call { .. }) => reaches(),
         Permissions::Admin => Ok(here),
-        Permissions::Server if matches!(deed, Deed::Call { .. } | Deed::ReadIndex { .. }) => reaches(),
-        Permissions::Server if deed.is_reading() => Ok(!is_reserved(deed) && reaches()?),
-        Permissions::Server => Ok(!is_reserved(deed) && here),
-        Permissions::ServerReadOnly if matches!(deed, Deed::ReadIndex { unrestricted: false, .. }) => reaches(),
-        Permissions::ServerReadOnly => Ok(deed.is_reading() && !is_reserved(deed) && reaches()?),
-        Permissions::Predicate => match deed {
-            Deed::Read(_) | Deed::ReadIndex { unrestricted: true, .. } | Deed::ReadCollection(_) => {
-                Ok(!is_reserved(deed) && reaches()?)
+        Permissions::Server if matches!(access, Access::Call { .. } | Access::ReadIndex { .. }) => reaches(),
+        Permissions::Server if access.is_reading() => Ok(!is_reserved(access) && reaches()?),
+        Permissions::Server => Ok(!is_reserved(access) && here),
+        Permissions::ServerReadOnly if matches!(access, Access::ReadIndex { unrestricted: false, .. }) => reaches(),
+        Permissions::ServerReadOnly => Ok(access.is_reading() && !is_reserved(access) && reaches()?),
+        Permissions::Predicate => match access {
+            Access::Read(_) | Access::ReadIndex { unrestricted: true, .. } | Access::ReadCollection(_) => {
+                Ok(!is_reserved(access) && reaches()?)
             }
-            Deed::Call { .. } => Ok(here),
+            Access::Call { .. } => Ok(here),
             _ => Ok(false),
         },
         Permissions::Client => Ok(false),
@@ -200,22 +184,22 @@ fn allowed(context: &Context<'_>, deed: &Deed<'_>) -> Outcome<bool> {
                 return Ok(false);
             }
             if let Some(identity) = identity
-                && is_own(context, deed, *identity)?
+                && is_own(context, access, *identity)?
             {
                 return Ok(true);
             }
-            granted(context, deed, roles, *identity)
+            granted(context, access, roles, *identity)
         }
     }
 }
 
 /// Whether one of the roles grants it.
-fn granted(context: &Context<'_>, deed: &Deed<'_>, roles: &[i64], identity: Option<Ref>) -> Outcome<bool> {
-    let asking = Asking { database: deed.database(), source: context.caller.source, identity };
-    for grant in roles::grants(context, deed.database(), roles, deed.resource(), deed.action())? {
+fn granted(context: &Context<'_>, access: &Access<'_>, roles: &[i64], identity: Option<Ref>) -> Outcome<bool> {
+    let asking = PredicateContext { database: access.database(), source: context.caller.source, identity };
+    for grant in roles::grants(context, access.database(), roles, access.resource(), access.action())? {
         let holds = match grant {
             None => true,
-            Some(predicate) => roles::holds(context, &asking, &predicate, deed.argument(arity(&predicate)))?,
+            Some(predicate) => roles::holds(context, &asking, &predicate, access.argument(arity(&predicate)))?,
         };
         if holds {
             return Ok(true);
@@ -224,19 +208,19 @@ fn granted(context: &Context<'_>, deed: &Deed<'_>, roles: &[i64], identity: Opti
     Ok(false)
 }
 
-/// What only an administrator may touch.
-const fn is_reserved(deed: &Deed<'_>) -> bool {
-    let object = deed.object();
+/// Whether only an administrator may do it.
+const fn is_reserved(access: &Access<'_>) -> bool {
+    let object = access.object();
     let collection = if object.is_collection() { object.id } else { object.collection };
     matches!(collection, native::DATABASES | native::KEYS | native::ROLES | native::ACCESS_PROVIDERS)
-        && !matches!(deed, Deed::Call { .. } | Deed::ReadIndex { .. })
+        && !matches!(access, Access::Call { .. } | Access::ReadIndex { .. })
 }
 
 /// Whether it is something that every identity may do: reading its tokens and credentials, deleting its tokens.
-fn is_own(context: &Context<'_>, deed: &Deed<'_>, identity: Ref) -> Outcome<bool> {
-    let document = match deed {
-        Deed::Read(document) if matches!(document.collection, native::TOKENS | native::CREDENTIALS) => *document,
-        Deed::Delete(document) if document.collection == native::TOKENS => *document,
+fn is_own(context: &Context<'_>, access: &Access<'_>, identity: Ref) -> Outcome<bool> {
+    let document = match access {
+        Access::Read(document) if matches!(document.collection, native::TOKENS | native::CREDENTIALS) => *document,
+        Access::Delete(document) if document.collection == native::TOKENS => *document,
         _ => return Ok(false),
     };
     let Some(found) = context.transaction().get(document)? else { return Ok(false) };

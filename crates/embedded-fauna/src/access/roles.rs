@@ -5,11 +5,9 @@ use std::sync::Arc;
 use crate::evaluator::{Caller, Context, Limit, Permissions, Source};
 use crate::ir::{Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, native};
 
-/// What a predicate is evaluated for.
-pub struct Asking {
-    /// The database.
+/// The request that a predicate is evaluated for.
+pub struct PredicateContext {
     pub database: i64,
-    /// How the caller showed who they are.
     pub source: Source,
     /// The document that the caller is, where the predicate may know.
     pub identity: Option<Ref>,
@@ -30,11 +28,11 @@ fn objects(value: Option<&Value>) -> Vec<&Object> {
     }
 }
 
-/// Whether a predicate says yes. One that fails says no.
+/// Whether a predicate returns true. One that fails counts as false.
 ///
 /// # Errors
-/// Where the endpoint fails.
-pub fn holds(context: &Context<'_>, asking: &Asking, predicate: &Lambda, argument: Value) -> Outcome<bool> {
+/// If the endpoint fails.
+pub fn holds(context: &Context<'_>, asking: &PredicateContext, predicate: &Lambda, argument: Value) -> Outcome<bool> {
     let caller = Caller {
         database: asking.database,
         source: asking.source,
@@ -53,11 +51,11 @@ pub fn holds(context: &Context<'_>, asking: &Asking, predicate: &Lambda, argumen
 /// The roles that a document is a member of.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn memberships(context: &Context<'_>, identity: Ref, source: Source) -> Outcome<Vec<i64>> {
     let transaction = context.transaction();
     let collection = Ref::to_collection(identity.database, native::ROLES);
-    let asking = Asking { database: identity.database, source, identity: Some(identity) };
+    let asking = PredicateContext { database: identity.database, source, identity: Some(identity) };
     let mut roles = Vec::new();
     for id in transaction.schema_ids(collection)?.iter() {
         let Some(role) = transaction.get(Ref::new(identity.database, native::ROLES, *id))? else { continue };
@@ -82,7 +80,7 @@ pub fn memberships(context: &Context<'_>, identity: Ref, source: Source) -> Outc
 /// What the roles say about an action on a resource: `None` where nothing, else what must hold (nothing more where `None` again).
 ///
 /// # Errors
-/// Where the storage fails.
+/// If the storage fails.
 pub fn grants(
     context: &Context<'_>,
     database: i64,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::ir::{Fault, Outcome};
 
-/// What a secret belongs to.
+/// The document that a secret belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The key with this id.
@@ -22,9 +22,7 @@ pub enum Kind {
 /// A secret taken apart.
 #[derive(Clone, Debug)]
 pub struct Secret {
-    /// What it belongs to.
     pub kind: Kind,
-    /// Its random part.
     random: [u8; 20],
 }
 
@@ -57,7 +55,7 @@ impl Secret {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What is kept of it.
+    /// The hash that is stored.
     pub fn hash(&self) -> String {
         hash(&self.random)
     }
@@ -74,7 +72,6 @@ fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((i64::from_be_bytes(*head), rest))
 }
 
-/// SHA-256, as text.
 pub fn hash(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, bytes))
 }
@@ -82,7 +79,7 @@ pub fn hash(bytes: &[u8]) -> String {
 /// A new secret for a key or a token.
 ///
 /// # Errors
-/// Where there is no randomness.
+/// If there is no randomness.
 pub fn new_secret(kind: Kind) -> Outcome<Secret> {
     let mut random = [0; 20];
     rand::fill(&mut random).map_err(|_unspecified| Fault::Internal("no randomness".to_owned()))?;

@@ -1,4 +1,4 @@
-//! What an index takes from a document (spec 4.2, entry rules).
+//! Index definitions, and the entries that a version of a document has in an index.
 //!
 //! A missing field counts as null; where all terms or all values are null there is no entry; an array gives one entry for each
 //! distinct element, several arrays every combination.
@@ -12,46 +12,39 @@ use crate::ir::{
 };
 use crate::storage::{Entry, encode};
 
-/// Where an index gets a term or a value from.
+/// One term or value of an index definition: a path into the document, or a binding that computes it.
 #[derive(Clone, Debug)]
 pub struct TermOrValue {
-    /// The path of a field, or nothing where it is a binding.
+    /// Empty for a binding.
     path: Vec<Value>,
-    /// The name of a binding.
     binding: Option<Arc<str>>,
-    /// Whether its order is inverted.
+    /// Sorts this value in descending order.
     pub reverse: bool,
-    /// Whether strings are folded.
     casefold: bool,
 }
 
-/// A binding: its name, and what computes it.
+/// A binding: its name and its lambda.
 type Binding = (Arc<str>, Arc<Lambda>);
 
-/// A source: a collection, any of users where `None`, and its bindings.
+/// A source: the id of a collection (`None`: every user collection) and its bindings.
 type IndexSource = (Option<i64>, Vec<Binding>);
 
-/// An index as it is defined.
+/// The decoded definition of an index.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// The index.
     pub reference: Ref,
-    /// What leads to an entry.
+    /// Terms of a `match`.
     pub terms: Vec<TermOrValue>,
-    /// What an entry holds.
+    /// Values that entries are sorted by and show.
     pub values: Vec<TermOrValue>,
-    /// Whether there may be only one entry with the same terms and values.
+    /// At most one document per combination of terms and values.
     pub unique: bool,
-    /// Whether it can be read.
+    /// `false` while the index cannot be read yet.
     pub active: bool,
-    /// The sources.
     sources: Vec<IndexSource>,
 }
 
-/// A definition of an index.
-///
-/// # Errors
-/// Where the storage fails.
+/// Reads the definition of an index; `None` if there is no such document.
 pub fn index(context: &Context<'_>, reference: Ref) -> Outcome<Option<Index>> {
     let Some(stored) = context.transaction().get(reference)? else { return Ok(None) };
     let fields = &stored.fields;
@@ -66,10 +59,7 @@ pub fn index(context: &Context<'_>, reference: Ref) -> Outcome<Option<Index>> {
 }
 
 impl Index {
-    /// Refuses a time that lies before what its sources keep.
-    ///
-    /// # Errors
-    /// Where the time lies before; where the storage fails.
+    /// Refuses a time older than the history that its source collections keep.
     pub fn require_kept(&self, context: &Context<'_>, ts: i64) -> Outcome<()> {
         let collections = self.sources.iter().filter_map(|(collection, _)| *collection);
         for collection in collections {
@@ -131,10 +121,7 @@ pub fn term_key(terms: &[Value], now: i64) -> Vec<u8> {
     terms.iter().flat_map(|term| encode(term, now)).collect()
 }
 
-/// The entries that a document has in an index.
-///
-/// # Errors
-/// Where the endpoint fails; a binding that fails counts as null.
+/// The entries of one version of a document; a binding that fails counts as null.
 pub fn entries(
     context: &Context<'_>,
     index: &Index,
@@ -198,7 +185,6 @@ fn sort_key(definitions: &[TermOrValue], values: &[Value], document: Ref) -> Vec
     sort
 }
 
-/// What a binding gives for a document.
 fn bound(context: &Context<'_>, lambda: &Lambda, document: &Value) -> Outcome<Value> {
     let caller =
         Caller { database: context.database(), source: Source::Root, identity: None, permissions: Permissions::Client };
@@ -211,7 +197,6 @@ fn bound(context: &Context<'_>, lambda: &Lambda, document: &Value) -> Outcome<Va
     }
 }
 
-/// What a path leads to in a document.
 fn follow(document: &Value, path: &[Value], ts: i64) -> Option<Value> {
     let mut here = document.clone();
     for step in path {

@@ -1,4 +1,4 @@
-//! Documents with everything that hangs on them: writing one keeps its index entries in step.
+//! Reading and writing documents. A write updates the index entries of the document in the same transaction.
 
 mod index;
 mod prune;

@@ -7,10 +7,7 @@ use crate::evaluator::Context;
 use crate::ir::{Document, Fault, Object, Outcome, Ref, Value, native};
 use crate::storage::Stored;
 
-/// A document as it is now, or was at the time that is read.
-///
-/// # Errors
-/// Where that time lies before what is kept; where the storage fails.
+/// The version at the valid time of the context (`at`), or the current one. A time older than the kept history is an error.
 pub fn get(context: &Context<'_>, document: Ref) -> Outcome<Option<Stored>> {
     match context.valid_time {
         None => context.transaction().get(document),
@@ -21,10 +18,7 @@ pub fn get(context: &Context<'_>, document: Ref) -> Outcome<Option<Stored>> {
     }
 }
 
-/// Refuses a time that lies before what a collection keeps. Schema was simply not there.
-///
-/// # Errors
-/// Where the time lies before; where the storage fails.
+/// Refuses a time older than the history that a collection keeps. Schema documents keep no history and are never refused.
 pub fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<()> {
     if Ref::new(collection.database, collection.id, 0).is_schema() {
         return Ok(());
@@ -37,17 +31,14 @@ pub fn require_kept(context: &Context<'_>, collection: Ref, ts: i64) -> Outcome<
     Err(Fault::BadRequest(format!("Requested timestamp {ts} less than minimum allowed timestamp {least}.")).into())
 }
 
-/// A version as a value: without what nobody may see.
+/// A stored version as a value, without the fields that are never shown.
 pub fn document(context: &Context<'_>, reference: Ref, stored: &Stored) -> Outcome<Document> {
     let fields = visible(context, reference, &stored.fields)?;
     let ts = context.transaction().stamp(stored.ts);
     Ok(Document { reference, ts, deleted: false, fields, is_new: false })
 }
 
-/// The fields that may be seen, and those that are made up for reading.
-///
-/// # Errors
-/// Where the storage fails.
+/// Removes internal fields and adds those that are computed when a document is read, such as `global_id`.
 pub fn visible(context: &Context<'_>, reference: Ref, fields: &Arc<Object>) -> Outcome<Arc<Object>> {
     match reference.collection {
         native::TOKENS if fields.contains("global_id") => {
@@ -65,7 +56,7 @@ pub fn visible(context: &Context<'_>, reference: Ref, fields: &Arc<Object>) -> O
     }
 }
 
-/// How the global number of a database is shown: digits and letters, without those that look alike.
+/// The global id of a database in FaunaDB's notation: 13 characters of z-base-32.
 pub fn global_id(number: i64) -> String {
     const DIGITS: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
     let number = number.cast_unsigned();

@@ -5,42 +5,45 @@ use std::sync::Arc;
 use super::{Index, entries, index};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
-use crate::storage::{Entry, Past, Stored, expiry};
+use crate::storage::{DocumentChange, Entry, EntryChange, Past, Stored, expiry};
 
-/// Writes a version of a document.
-///
-/// # Errors
-/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+/// Writes a new version of a document. A violated unique index is reported at `position`.
 pub fn put(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Position) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     let ts = context.transaction().commit_time();
     let new = Stored { ts, fields: Arc::clone(fields) };
     move_entries(context, document, old.as_ref(), Some(&new), position)?;
+    note(context, document, old, Some(Arc::clone(fields)));
     context.transaction().put(document, fields)
 }
 
-/// Ends a document.
-///
-/// # Errors
-/// Where the endpoint fails.
+/// Deletes a document and its index entries; its last version stays in the history.
 pub fn delete(context: &Context<'_>, document: Ref) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     move_entries(context, document, old.as_ref(), None, &Position::root())?;
+    note(context, document, old, None);
     context.transaction().remove(document)
 }
 
-/// Replaces the history of a document.
-///
-/// # Errors
-/// Where an index would not be unique any more, at `position`; where the endpoint fails.
+/// Replaces the history of a document. A violated unique index is reported at `position`.
 pub fn rewrite(context: &Context<'_>, document: Ref, versions: &[Past], position: &Position) -> Outcome<()> {
     let old = context.transaction().current(document)?;
     let new = versions.last().and_then(|last| Some(Stored { ts: last.ts, fields: Arc::clone(last.fields.as_ref()?) }));
     move_entries(context, document, old.as_ref(), new.as_ref(), position)?;
-    context.transaction().rewrite(document, versions)
+    let transaction = context.transaction();
+    let rewritten = Some((transaction.history(document)?, versions.to_vec()));
+    transaction.note_document(DocumentChange { document, before: old, after: new.map(|new| new.fields), rewritten });
+    transaction.rewrite(document, versions)
 }
 
-/// Moves the entries of a document from those of its old version to those of its new one.
+/// Notes a change for event streams; an expired version does not count as existing.
+fn note(context: &Context<'_>, document: Ref, old: Option<Stored>, after: Option<Arc<Object>>) {
+    let snapshot = context.transaction().snapshot();
+    let before = old.filter(|old| expiry(&old.fields).is_none_or(|ttl| ttl > snapshot));
+    context.transaction().note_document(DocumentChange { document, before, after, rewritten: None });
+}
+
+/// Replaces the entries of the old version of a document by those of the new one.
 fn move_entries(
     context: &Context<'_>,
     document: Ref,
@@ -59,11 +62,15 @@ fn move_entries(
         let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
         for entry in before.iter().filter(|entry| !after.contains(entry)) {
             context.transaction().remove_entry(reference, entry)?;
+            let (index, entry) = (reference, entry.clone());
+            context.transaction().note_entry(EntryChange { index, entry, is_added: false });
         }
         for entry in &after {
             let is_new = !before.contains(entry);
             if is_new {
                 require_unique(context, &index, entry, position)?;
+                let (index, entry) = (reference, entry.clone());
+                context.transaction().note_entry(EntryChange { index, entry, is_added: true });
             }
             if is_new || ttl(old) != ttl(new) {
                 context.transaction().add_entry(reference, entry, ttl(new))?;
@@ -86,17 +93,13 @@ fn require_unique(context: &Context<'_>, index: &Index, entry: &Entry, position:
     Ok(())
 }
 
-/// How many bytes of a sort key stand for the document: a tag, the id, the collection.
+/// Length in bytes of the document part of a sort key: a tag, the id, the collection.
 const SORTED_REF: usize = 17;
 
-/// How many documents are read at once while an index is built.
 const BATCH: usize = 256;
 
-/// Fills a new index with the documents that exist and with what is kept of their histories. Nobody looks whether it is unique: a
-/// document that has its entry already keeps it.
-///
-/// # Errors
-/// Where the endpoint fails.
+/// Builds a new index from the existing documents and their history. Uniqueness is not checked, as in FaunaDB: documents that
+/// violate it keep their entries.
 pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outcome<()> {
     let Some(index) = index(context, reference)? else { return Ok(()) };
     for collection in collections {
@@ -115,7 +118,6 @@ pub fn build(context: &Context<'_>, reference: Ref, collections: &[Ref]) -> Outc
     Ok(())
 }
 
-/// Gives an index the entries that the versions of a document have had.
 fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcome<()> {
     let transaction = context.transaction();
     let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();

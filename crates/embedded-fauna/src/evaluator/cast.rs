@@ -9,12 +9,10 @@ use crate::ir::{
     Action, Failure, Halt, Kind, Lambda, Object, Outcome, Page, Position, Ref, Set, Stamp, Time, Value, native,
 };
 
-/// Turns a value into what a form wants.
+/// Converts an evaluated argument to the type that a form expects.
 pub trait Cast<T> {
-    /// The value as wanted.
-    ///
     /// # Errors
-    /// Where it is of another type.
+    /// If it is of another type, reported at `at`.
     fn apply(&self, value: &Value, at: &Position) -> Outcome<T>;
 }
 
@@ -24,39 +22,28 @@ impl<T, F: Fn(&Value, &Position) -> Outcome<T>> Cast<T> for F {
     }
 }
 
-/// A number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
-    /// An integer.
     Integer(i64),
-    /// A double.
     Double(f64),
 }
 
-/// What can be read: a set or one document.
+/// An argument that identifies a set or one document.
 #[derive(Clone, Debug)]
 pub enum Identified {
-    /// A set.
     Set(Arc<Set>),
-    /// A document.
     Document(Ref),
 }
 
-/// What can be gone through.
+/// An argument that can be iterated over.
 #[derive(Clone, Debug)]
 pub enum Iterable {
-    /// An array.
     Array(Arc<Vec<Value>>),
-    /// A page.
     Page(Arc<Page>),
-    /// A set.
     Set(Arc<Set>),
 }
 
-/// The failure for a value that is none of `kinds`.
-///
-/// # Errors
-/// Always.
+/// The failure for a value that is none of `kinds`. A reference that could not be resolved is reported as such where a reference would do.
 pub fn unexpected<T>(kinds: &[Kind], value: &Value, at: &Position) -> Outcome<T> {
     match value {
         Value::Unresolved(reference) if kinds.iter().any(|kind| kind.is_identifier()) => {
@@ -66,38 +53,20 @@ pub fn unexpected<T>(kinds: &[Kind], value: &Value, at: &Position) -> Outcome<T>
     }
 }
 
-/// Any value.
-///
-/// # Errors
-/// Never.
 #[expect(clippy::unnecessary_wraps, reason = "a cast like the others")]
 pub fn any(value: &Value, _at: &Position) -> Outcome<Value> {
     Ok(value.clone())
 }
 
-/// A simple value.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn scalar(value: &Value, at: &Position) -> Outcome<Value> {
     if value.is_scalar() { Ok(value.clone()) } else { unexpected(&[Kind::Scalar], value, at) }
 }
-
-/// An integer.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn integer(value: &Value, at: &Position) -> Outcome<i64> {
     match value {
         Value::Integer(number) => Ok(*number),
         other => unexpected(&[Kind::Integer], other, at),
     }
 }
-
-/// A number.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn number(value: &Value, at: &Position) -> Outcome<Number> {
     match value {
         Value::Integer(number) => Ok(Number::Integer(*number)),
@@ -105,22 +74,12 @@ pub fn number(value: &Value, at: &Position) -> Outcome<Number> {
         other => unexpected(&[Kind::Number], other, at),
     }
 }
-
-/// True or false.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn boolean(value: &Value, at: &Position) -> Outcome<bool> {
     match value {
         Value::Bool(value) => Ok(*value),
         other => unexpected(&[Kind::Boolean], other, at),
     }
 }
-
-/// Text.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn string(value: &Value, at: &Position) -> Outcome<Arc<str>> {
     match value {
         Value::String(text) => Ok(Arc::clone(text)),
@@ -128,21 +87,12 @@ pub fn string(value: &Value, at: &Position) -> Outcome<Arc<str>> {
     }
 }
 
-/// Nothing.
-///
-/// # Errors
-/// Where the value is something.
 pub fn null(value: &Value, at: &Position) -> Outcome<()> {
     match value {
         Value::Null => Ok(()),
         other => unexpected(&[Kind::Null], other, at),
     }
 }
-
-/// A lambda.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn lambda(value: &Value, at: &Position) -> Outcome<Arc<Lambda>> {
     match value {
         Value::Lambda(lambda) => Ok(Arc::clone(lambda)),
@@ -150,54 +100,31 @@ pub fn lambda(value: &Value, at: &Position) -> Outcome<Arc<Lambda>> {
     }
 }
 
-/// An object that is no document.
-///
-/// # Errors
-/// Where the value is something else.
+/// Accepts an object, but not a document.
 pub fn object(value: &Value, at: &Position) -> Outcome<Arc<Object>> {
     match value {
         Value::Object(object) => Ok(Arc::clone(object)),
         other => unexpected(&[Kind::Object], other, at),
     }
 }
-
-/// An array.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn array(value: &Value, at: &Position) -> Outcome<Arc<Vec<Value>>> {
     match value {
         Value::Array(elements) => Ok(Arc::clone(elements)),
         other => unexpected(&[Kind::Array], other, at),
     }
 }
-
-/// A reference.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn reference(value: &Value, at: &Position) -> Outcome<Ref> {
     match value {
         Value::Ref(reference) => Ok(*reference),
         other => unexpected(&[Kind::Ref], other, at),
     }
 }
-
-/// A reference to a collection.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn collection_ref(value: &Value, at: &Position) -> Outcome<Ref> {
     match value {
         Value::Ref(reference) if reference.is_collection() => Ok(*reference),
         other => unexpected(&[Kind::CollectionRef], other, at),
     }
 }
-
-/// A reference to a database.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn database_ref(value: &Value, at: &Position) -> Outcome<Ref> {
     match value {
         Value::Ref(reference) if reference.collection == native::DATABASES => Ok(*reference),
@@ -205,10 +132,7 @@ pub fn database_ref(value: &Value, at: &Position) -> Outcome<Ref> {
     }
 }
 
-/// A set or a reference.
-///
-/// # Errors
-/// Where the value is something else.
+/// Accepts a set or a reference; one to a native collection stands for its set.
 pub fn identifier(value: &Value, at: &Position) -> Outcome<Identified> {
     match value {
         Value::Set(set) => Ok(Identified::Set(Arc::clone(set))),
@@ -219,11 +143,6 @@ pub fn identifier(value: &Value, at: &Position) -> Outcome<Identified> {
         other => unexpected(&[Kind::Ref, Kind::Set], other, at),
     }
 }
-
-/// An array, a page or a set.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn iterable(value: &Value, at: &Position) -> Outcome<Iterable> {
     match value {
         Value::Array(elements) => Ok(Iterable::Array(Arc::clone(elements))),
@@ -235,11 +154,6 @@ pub fn iterable(value: &Value, at: &Position) -> Outcome<Iterable> {
         },
     }
 }
-
-/// A set.
-///
-/// # Errors
-/// Where the value is something else.
 pub fn set(value: &Value, at: &Position) -> Outcome<Arc<Set>> {
     match identifier(value, at)? {
         Identified::Set(set) => Ok(set),
@@ -247,10 +161,7 @@ pub fn set(value: &Value, at: &Position) -> Outcome<Arc<Set>> {
     }
 }
 
-/// A set or an array, but no page.
-///
-/// # Errors
-/// Where the value is something else.
+/// As [`iterable`], but refuses a page.
 pub fn set_or_array(value: &Value, at: &Position) -> Outcome<Iterable> {
     match iterable(value, at)? {
         Iterable::Page(_) => Err(Failure::expected(&[Kind::Set, Kind::Array], Kind::Page, at.clone()).into()),
@@ -258,10 +169,7 @@ pub fn set_or_array(value: &Value, at: &Position) -> Outcome<Iterable> {
     }
 }
 
-/// What happened to a document: its name.
-///
-/// # Errors
-/// Where the value is something else.
+/// Accepts an action on a document, also by its name.
 pub fn document_action(value: &Value, at: &Position) -> Outcome<Action> {
     match value {
         Value::Action(action @ (Action::Create | Action::Update | Action::Delete)) => Ok(*action),
@@ -275,10 +183,7 @@ pub fn document_action(value: &Value, at: &Position) -> Outcome<Action> {
     }
 }
 
-/// A time, or an integer of microseconds.
-///
-/// # Errors
-/// Where the value is something else.
+/// Accepts a time, or an integer of microseconds since 1970.
 pub fn timestamp(value: &Value, at: &Position) -> Outcome<Time> {
     match value {
         Value::Time(time) => Ok(*time),
@@ -287,10 +192,7 @@ pub fn timestamp(value: &Value, at: &Position) -> Outcome<Time> {
     }
 }
 
-/// A time, an integer of microseconds, or this transaction's time.
-///
-/// # Errors
-/// Where the value is something else.
+/// As [`timestamp`], but the time of this transaction stays symbolic.
 pub fn transaction_time(value: &Value, at: &Position) -> Outcome<Stamp> {
     match value {
         Value::TransactionTime | Value::TransactionMicros => Ok(Stamp::Now),
@@ -298,7 +200,7 @@ pub fn transaction_time(value: &Value, at: &Position) -> Outcome<Stamp> {
     }
 }
 
-/// The elements of an array, or the one value; each cast. All that fail are reported.
+/// Casts the elements of an array, or the value itself; all failures are reported.
 pub fn zero_or_more<T>(cast: impl Cast<T>) -> impl Cast<Vec<T>> {
     move |value: &Value, at: &Position| match value {
         Value::Array(elements) => {
@@ -326,7 +228,7 @@ pub fn one_or_more<T>(cast: impl Cast<T>) -> impl Cast<Vec<T>> {
     }
 }
 
-/// What the cast wants, or null.
+/// As `cast`, but accepts null too.
 pub fn nullable<T>(cast: impl Cast<T>) -> impl Cast<Option<T>> {
     move |value: &Value, at: &Position| match value {
         Value::Null => Ok(None),
@@ -337,7 +239,6 @@ pub fn nullable<T>(cast: impl Cast<T>) -> impl Cast<Option<T>> {
     }
 }
 
-/// A failed cast whose message says that null would do too.
 fn or_null(failure: Failure) -> Failure {
     match failure.description.split_once(" expected, ") {
         Some((kinds, rest)) if failure.code == "invalid argument" => {

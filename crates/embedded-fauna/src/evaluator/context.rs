@@ -1,101 +1,103 @@
-//! What evaluation carries along.
+//! The state of an evaluation.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{Bindings, Caller, Forms};
 use crate::ir::{ApiVersion, Effect, Failure, Fault, Outcome, Position, Value, parts};
 use crate::storage::Transaction;
 
-/// How deep lambdas and functions may call each other.
+/// The deepest nesting of lambda and function calls; FaunaDB's limit.
 const MAX_CALLS: usize = 200;
-/// How deep evaluations may be nested in all.
+/// The deepest nesting of evaluations: what the stack of a worker holds.
 const MAX_NESTING: u32 = 12_000;
-/// How many parts all values that a request makes may have together: what a gigabyte is enough for.
-const MAX_PARTS: usize = 1 << 25;
 
-/// One request's evaluation: what stays the same through all of it.
+/// Resources that one query may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Parts of all values that it makes together (see [`parts`]).
+    pub parts: usize,
+    /// Documents that it writes; one written twice counts twice.
+    pub writes: usize,
+    /// Bytes of its answer.
+    pub answer_bytes: usize,
+}
+
+/// State shared by all nested evaluations of one query.
 pub struct Run<'t> {
-    /// Reads and writes.
     pub transaction: &'t Transaction<'t>,
-    /// The forms there are.
     pub forms: &'static Forms,
-    /// When it must have ended.
-    pub deadline: Instant,
-    /// How deep evaluations are nested at the moment.
+    pub budget: Budget,
+    /// The time that reads see, in microseconds; `None` for the current state.
+    pub valid_time: Option<i64>,
+    /// The current nesting of evaluations.
     nesting: Cell<u32>,
-    /// How many parts values may still have.
+    /// What is left of [`Budget::parts`].
     parts: Cell<usize>,
 }
 
 impl<'t> Run<'t> {
-    /// A new evaluation.
-    pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, deadline: Instant) -> Self {
-        Self { transaction, forms, deadline, nesting: Cell::new(0), parts: Cell::new(MAX_PARTS) }
+    /// An evaluation whose reads see the state of that time, in microseconds.
+    pub const fn at(self, valid_time: i64) -> Self {
+        Self { valid_time: Some(valid_time), ..self }
+    }
+
+    pub const fn new(transaction: &'t Transaction<'t>, forms: &'static Forms, budget: Budget) -> Self {
+        Self { transaction, forms, budget, valid_time: None, nesting: Cell::new(0), parts: Cell::new(budget.parts) }
     }
 }
 
-/// The most that may be done, and where that limit comes from.
+/// The strongest effect that is allowed, and the reason given when it is exceeded.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// The most that may be done.
     pub effect: Effect,
-    /// In which place, for the refusal.
+    /// The place named in the failure, for instance `role predicates`.
     pub place: &'static str,
 }
 
-/// What an expression sees of its surroundings.
+/// The environment of an expression: caller, time, limits and variables.
 #[derive(Clone)]
 pub struct Context<'r> {
-    /// The request.
     pub run: &'r Run<'r>,
-    /// On whose behalf.
     pub caller: Arc<Caller>,
-    /// The time that reads see, in microseconds; now where `None`.
+    /// The time that reads see, in microseconds; `None` for the current versions.
     pub valid_time: Option<i64>,
-    /// The most that may be done.
     pub limit: Limit,
-    /// The version the query is read by.
     pub version: ApiVersion,
-    /// The variables.
     pub(super) bindings: Bindings,
-    /// How deep lambdas have called each other.
     pub(super) calls: usize,
 }
 
 impl<'r> Context<'r> {
-    /// Where a request begins.
+    /// The environment of a whole query.
     pub fn new(run: &'r Run<'r>, caller: Arc<Caller>, version: ApiVersion, limit: Limit) -> Self {
-        Self { run, caller, valid_time: None, limit, version, bindings: Bindings::default(), calls: 0 }
+        Self { run, caller, valid_time: run.valid_time, limit, version, bindings: Bindings::default(), calls: 0 }
     }
 
-    /// Reads and writes.
     pub const fn transaction(&self) -> &'r Transaction<'r> {
         self.run.transaction
     }
 
-    /// The database that the query runs in.
     pub fn database(&self) -> i64 {
         self.caller.database
     }
 
-    /// The same with reads of another time.
+    /// The same environment with reads as of another time.
     #[must_use]
     pub fn at(&self, valid_time: Option<i64>) -> Self {
         Self { valid_time, ..self.clone() }
     }
 
-    /// The same for another caller.
+    /// The same environment for another caller.
     #[must_use]
     pub fn acting_as(&self, caller: Arc<Caller>) -> Self {
         Self { caller, ..self.clone() }
     }
 
-    /// The same, one call deeper, with other variables.
+    /// The environment of a called lambda, with its own variables.
     ///
     /// # Errors
-    /// Where calls are nested too deep.
+    /// If calls are nested too deep.
     pub fn calling(&self, bindings: Bindings, position: &Position) -> Outcome<Self> {
         if self.calls >= MAX_CALLS {
             return Err(too_deep(position).into());
@@ -103,10 +105,10 @@ impl<'r> Context<'r> {
         Ok(Self { bindings, calls: self.calls + 1, ..self.clone() })
     }
 
-    /// Whether something with this effect may be done here.
+    /// Checks that an effect is allowed here.
     ///
     /// # Errors
-    /// Where it may not.
+    /// If it may not.
     pub fn allow(&self, effect: Effect, position: &Position) -> Outcome<()> {
         if effect <= self.limit.effect {
             return Ok(());
@@ -115,19 +117,19 @@ impl<'r> Context<'r> {
         Err(Failure { rank: 0, ..Failure::expression(position.clone(), text) }.into())
     }
 
-    /// Counts a value that has been made.
+    /// Charges a new value to [`Budget::parts`].
     ///
     /// # Errors
-    /// Where the values of the request are too large by now.
+    /// If the budget is exhausted.
     pub(super) fn made(&self, value: Value) -> Outcome<Value> {
         self.spend(parts(&value, self.run.parts.get()))?;
         Ok(value)
     }
 
-    /// Counts parts that are about to be made.
+    /// Charges values that are about to be created to [`Budget::parts`].
     ///
     /// # Errors
-    /// Where the values of the request are too large by now.
+    /// If the budget is exhausted.
     pub fn spend(&self, parts: usize) -> Outcome<()> {
         let Some(left) = self.run.parts.get().checked_sub(parts) else {
             return Err(Fault::BadRequest("The values that the query makes are too large.".to_owned()).into());
@@ -136,18 +138,30 @@ impl<'r> Context<'r> {
         Ok(())
     }
 
-    /// That there is still time.
+    /// Checks that the query may go on. To be called at least every few milliseconds of work.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If its time is up, or it was interrupted for another reason.
     pub fn in_time(&self) -> Outcome<()> {
-        if Instant::now() >= self.run.deadline { Err(Fault::TimedOut.into()) } else { Ok(()) }
+        self.transaction().in_time()
     }
 
-    /// Evaluates something one level deeper.
+    /// Checks that the query has not written more documents than it may.
     ///
     /// # Errors
-    /// Where evaluations are nested too deep, the time is up, or it fails itself.
+    /// If it has.
+    pub(super) fn within_writes(&self) -> Outcome<()> {
+        let most = self.run.budget.writes;
+        if self.transaction().written().len() <= most {
+            return Ok(());
+        }
+        Err(Fault::BadRequest(format!("A query with this secret may write at most {most} documents.")).into())
+    }
+
+    /// Runs a nested evaluation.
+    ///
+    /// # Errors
+    /// If evaluations are nested too deep, the time is up, or it fails itself.
     pub fn deeper<T>(&self, evaluate: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         let nesting = self.run.nesting.get();
         if nesting >= MAX_NESTING {
@@ -161,7 +175,6 @@ impl<'r> Context<'r> {
     }
 }
 
-/// Calls are nested too deep.
 fn too_deep(position: &Position) -> Failure {
     Failure::new("stack overflow", position.clone(), format!("Call stack reached the maximum limit of {MAX_CALLS}."))
 }

@@ -1,22 +1,22 @@
 //! Evaluation proper.
 //!
 //! Of several failing arguments of one form the leftmost is reported; failing elements of an array and failing fields of an
-//! object are all reported (spec 4.5).
+//! object are all reported.
 
 use std::sync::Arc;
 
 use super::cast::Cast;
 use super::{Context, cast, path, select};
 use crate::ir::{
-    At, Conditional, Expression, Failure, FormCall, Halt, Lambda, LambdaExpression, Let, Object, Outcome, Position,
-    Select, Stamp, Value,
+    At, Conditional, Effect, Expression, Failure, FormCall, Halt, Lambda, LambdaExpression, Let, Object, Outcome,
+    Position, Select, Stamp, Value,
 };
 
 impl Context<'_> {
-    /// The value of an expression.
+    /// Evaluates an expression.
     ///
     /// # Errors
-    /// Where it has none.
+    /// If evaluation fails.
     pub fn evaluate(&self, expression: &Expression) -> Outcome<Value> {
         match expression {
             Expression::Value(value) => Ok(value.clone()),
@@ -27,7 +27,6 @@ impl Context<'_> {
         }
     }
 
-    /// The value of an expression that has parts.
     fn evaluate_nested(&self, expression: &Expression) -> Outcome<Value> {
         match expression {
             Expression::Value(_) | Expression::Variable(_) | Expression::Lambda(_) | Expression::Query(_) => {
@@ -49,20 +48,23 @@ impl Context<'_> {
         }
     }
 
-    /// A form of the table.
     fn form(&self, call: &FormCall) -> Outcome<Value> {
         let Some((run, effect)) = self.run.forms.implementation(call) else { return Ok(Value::Null) };
         self.allow(effect, &call.position)?;
-        self.made(run(self, call)?)
+        let value = run(self, call)?;
+        if effect == Effect::Write {
+            self.within_writes()?;
+        }
+        self.made(value)
     }
 
-    /// A lambda with the values of the variables it takes from here.
+    /// Captures the free variables of a lambda.
     pub(super) fn closure(&self, lambda: &Arc<LambdaExpression>) -> Lambda {
         let captured = lambda.free.iter().filter_map(|name| Some((Arc::clone(name), self.bindings.get(name)?.clone())));
         Lambda::Parsed { expression: Arc::clone(lambda), captured: captured.collect() }
     }
 
-    /// `let`: one after the other, each seeing those before it.
+    /// `let`: each binding sees those before it.
     fn let_form(&self, it: &Let) -> Outcome<Value> {
         let mut context = self.clone();
         for (name, bound) in &it.bindings {
@@ -73,14 +75,14 @@ impl Context<'_> {
         context.evaluate(&it.body)
     }
 
-    /// `if`: only the branch that is chosen is evaluated.
+    /// `if`: evaluates only the chosen branch.
     fn conditional(&self, it: &Conditional) -> Outcome<Value> {
         let condition = self.evaluate(&it.condition)?;
         let chosen = if cast::boolean.apply(&condition, &it.position.at("if"))? { &it.then } else { &it.otherwise };
         self.evaluate(chosen)
     }
 
-    /// `and` and `or`: until one decides.
+    /// `and` and `or`: evaluation stops at the deciding operand.
     fn junction(&self, all: &[Expression], position: &Position, decisive: bool) -> Outcome<Value> {
         for (index, one) in all.iter().enumerate() {
             let value = self.evaluate(one)?;
@@ -91,7 +93,7 @@ impl Context<'_> {
         Ok(Value::Bool(!decisive))
     }
 
-    /// `at`: a time that has not come yet is now.
+    /// `at`: a time in the future means now.
     fn at_form(&self, it: &At) -> Outcome<Value> {
         let ts = self.evaluate(&it.ts)?;
         let valid_time = match cast::transaction_time.apply(&ts, &it.position.at("at"))? {
@@ -102,7 +104,7 @@ impl Context<'_> {
         self.at(valid_time).evaluate(&it.body)
     }
 
-    /// `select`: the default is evaluated only where the path leads nowhere.
+    /// `select`: the default is evaluated only if the path does not exist.
     fn select_form(&self, it: &Select) -> Outcome<Value> {
         let given = self.evaluate(&it.path)?;
         let from = self.evaluate(&it.from)?;
@@ -120,12 +122,11 @@ impl Context<'_> {
     }
 }
 
-/// Whether the only failure is a path that leads nowhere.
 fn is_not_found(failures: &[Failure]) -> bool {
     matches!(failures, [failure] if failure.code == "value not found")
 }
 
-/// All values, or all failures.
+/// All values, or the failures of all that failed.
 fn collect<T>(outcomes: impl Iterator<Item = Outcome<T>>) -> Outcome<Vec<T>> {
     let mut values = Vec::new();
     let mut failures = Vec::new();

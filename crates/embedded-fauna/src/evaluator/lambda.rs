@@ -4,10 +4,10 @@ use super::{Bindings, Context};
 use crate::ir::{Failure, Lambda, LambdaExpression, Outcome, Pattern, Position, Value};
 
 impl Context<'_> {
-    /// Applies a lambda to an argument.
+    /// Calls a lambda with one argument.
     ///
     /// # Errors
-    /// Where the argument does not fit its parameters, calls are nested too deep, or its body fails.
+    /// If the argument does not fit the parameters, calls are nested too deeply, or the body fails.
     pub fn apply(&self, lambda: &Lambda, argument: Value, position: &Position) -> Outcome<Value> {
         match lambda {
             Lambda::Parsed { expression, captured } => {
@@ -24,7 +24,6 @@ impl Context<'_> {
         }
     }
 
-    /// Applies a lambda whose captured variables are bound.
     fn apply_parsed(
         &self,
         lambda: &LambdaExpression,
@@ -38,7 +37,7 @@ impl Context<'_> {
     }
 }
 
-/// The parameters of a lambda as variables.
+/// Binds an argument to the parameters of a lambda.
 fn bind(pattern: &Pattern, argument: Value, bindings: Bindings, position: &Position) -> Outcome<Bindings> {
     match (pattern, argument) {
         (Pattern::Ignored, _) => Ok(bindings),

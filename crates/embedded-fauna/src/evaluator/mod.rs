@@ -15,6 +15,6 @@ mod select;
 
 pub use bindings::Bindings;
 pub use caller::{Caller, Permissions, Source};
-pub use context::{Context, Limit, Run};
+pub use context::{Budget, Context, Limit, Run};
 pub use form::{Form, Forms};
 pub use select::{PathStep, contains, path, select};

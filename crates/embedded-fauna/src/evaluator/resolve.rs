@@ -9,10 +9,10 @@ use crate::parser;
 use crate::parser::Resolver;
 
 impl Context<'_> {
-    /// A stored lambda, parsed.
+    /// Parses the lambda of a stored function, index binding or role. The result is kept if it does not depend on the caller's database.
     ///
     /// # Errors
-    /// Where it cannot be parsed.
+    /// If it cannot be parsed.
     pub fn parse_stored(&self, lambda: &Lambda) -> Outcome<Arc<LambdaExpression>> {
         if let Lambda::Stored { parsed, .. } = lambda
             && let Some(parsed) = parsed.get()
@@ -30,7 +30,6 @@ impl Context<'_> {
         }
     }
 
-    /// The database that a scope names.
     fn scope(&self, scope: Option<&Arc<Unresolved>>) -> Outcome<Option<i64>> {
         match scope.map(|scope| &**scope) {
             None => Ok(Some(self.database())),
@@ -45,7 +44,7 @@ impl Context<'_> {
         }
     }
 
-    /// The document that the caller means by `self`.
+    /// The document that the id `self` stands for.
     fn own(&self, collection: &Unresolved) -> Outcome<Option<Ref>> {
         let Some(collection) = self.resolve(collection)? else { return Ok(None) };
         let identity = self.caller.identity;
@@ -59,11 +58,9 @@ impl Context<'_> {
     }
 }
 
-/// Notes whether a reference had to be found: what it means depends on who asks, so that what was parsed is not for others.
+/// Notes whether a reference was resolved: what it means depends on the caller's database, so that the parsed lambda cannot be shared.
 struct Noting<'c> {
-    /// Finds them.
     context: &'c Context<'c>,
-    /// Whether it had to.
     is_asked: Cell<bool>,
 }
 

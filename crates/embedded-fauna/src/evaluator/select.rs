@@ -5,22 +5,16 @@ use std::sync::Arc;
 use super::{Context, cast};
 use crate::ir::{Document, Failure, Kind, Outcome, Position, Ref, Value, native};
 
-/// One step of a path.
+/// One step of a path into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathStep {
-    /// A field.
     Field(Arc<str>),
-    /// An element.
     Index(i64),
 }
 
-/// A path into a value.
 pub type Path = Vec<PathStep>;
 
-/// A path: a string, an integer, or an array of them.
-///
-/// # Errors
-/// Where the value is something else.
+/// Accepts a path: a string, an integer, or an array of them.
 pub fn path(value: &Value, at: &Position) -> Outcome<Path> {
     let step = |value: &Value, at: &Position| match value {
         Value::String(name) => Ok(PathStep::Field(Arc::clone(name))),
@@ -30,10 +24,10 @@ pub fn path(value: &Value, at: &Position) -> Outcome<Path> {
     cast::Cast::apply(&cast::zero_or_more(step), value, at)
 }
 
-/// What a path leads to; with `all`, everything it leads to when arrays are gone through.
+/// The value at a path; with `all`, an array of the values in all elements of the arrays on the way.
 ///
 /// # Errors
-/// Where it leads nowhere, at `at`.
+/// If there is none, reported at `at`.
 pub fn select(context: &Context<'_>, path: &[PathStep], all: bool, from: &Value, at: &Position) -> Outcome<Value> {
     let found = Walk { context, all }.value(from.clone(), path)?;
     if all {
@@ -55,24 +49,18 @@ pub fn select(context: &Context<'_>, path: &[PathStep], all: bool, from: &Value,
     })
 }
 
-/// Whether a path leads anywhere.
-///
-/// # Errors
-/// Where the storage fails.
+/// Whether there is a value at a path.
 pub fn contains(context: &Context<'_>, path: &[PathStep], from: &Value) -> Outcome<bool> {
     Ok(Walk { context, all: false }.value(from.clone(), path)?.is_some())
 }
 
-/// A walk through a value.
 struct Walk<'c, 'r> {
-    /// Finds names of schema.
     context: &'c Context<'r>,
-    /// Whether arrays are gone through.
+    /// Whether a field is looked up in all elements of an array.
     all: bool,
 }
 
 impl Walk<'_, '_> {
-    /// What is at the path.
     fn value(&self, container: Value, path: &[PathStep]) -> Outcome<Option<Value>> {
         let Some((step, rest)) = path.split_first() else {
             return match &container {
@@ -128,7 +116,7 @@ impl Walk<'_, '_> {
         inner.map_or(Ok(None), |inner| self.value(inner, rest))
     }
 
-    /// What each element leads to, arrays taken apart.
+    /// The values at a path in each element; arrays among them are flattened.
     fn flattened(&self, elements: &[Value], path: &[PathStep]) -> Outcome<Value> {
         let mut all = Vec::new();
         for element in elements {
@@ -141,7 +129,7 @@ impl Walk<'_, '_> {
         Ok(Value::array(all))
     }
 
-    /// A part of a reference.
+    /// A field of a reference.
     fn of_reference(&self, reference: Ref, name: &str, rest: &[PathStep]) -> Outcome<Option<Value>> {
         Ok(match name {
             "class" | "collection" => Some(Value::Ref(reference.parent())),
@@ -153,7 +141,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// The id of a reference: a name or a number, as text.
+    /// The id of a reference: a name, or a number as text.
     fn id(&self, reference: Ref) -> Outcome<Option<Value>> {
         if reference.is_native_collection() {
             return Ok(native::name(reference.id).map(Value::from));
@@ -165,17 +153,16 @@ impl Walk<'_, '_> {
     }
 }
 
-/// A value that nothing can be looked up in: only at the end of a path.
+/// A value without fields: only at the end of a path.
 fn last(rest: &[PathStep], value: Value) -> Option<Value> {
     rest.is_empty().then_some(value)
 }
 
-/// An element of an array.
 fn element(elements: &[Value], index: i64) -> Option<Value> {
     elements.get(usize::try_from(index).ok()?).cloned()
 }
 
-/// The only value, or all in an array.
+/// The only value, or an array of several.
 fn one_or_all(values: &[Value]) -> Value {
     match values {
         [only] => only.clone(),
@@ -183,7 +170,6 @@ fn one_or_all(values: &[Value]) -> Value {
     }
 }
 
-/// A field of a document.
 fn of_document(document: &Document, name: &str) -> Option<Value> {
     match name {
         "class" => Some(Value::Ref(document.reference.parent())),

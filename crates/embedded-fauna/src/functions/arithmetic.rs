@@ -1,13 +1,12 @@
 //! `add` and the others that fold numbers from the left.
 //!
-//! Integers wrap; as soon as a double takes part, the rest is computed in doubles (spec 4.6).
+//! Integers wrap; as soon as a double takes part, the rest is computed in doubles.
 
 use super::numeric::{double, long, to_double};
 use crate::evaluator::cast::Number;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Key, Outcome, Value};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("add")], |context, call| {
         fold(context, call, |a, b| combine(a, b, i64::wrapping_add, |a, b| a + b))
@@ -32,7 +31,6 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("bit_xor")], bit_xor).since(ApiVersion::Unstable),
 ];
 
-/// What is done with two numbers.
 type Operation = fn(Number, Number) -> Number;
 
 /// Folds the numbers of the one argument, of which there is at least one; a single number stays as it is.
@@ -66,17 +64,14 @@ fn bits(a: Number, b: Number, operation: fn(i64, i64) -> i64) -> Number {
     }
 }
 
-/// `bitand`.
 fn bit_and(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     fold(context, call, |a, b| bits(a, b, |a, b| a & b))
 }
 
-/// `bitor`.
 fn bit_or(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     fold(context, call, |a, b| bits(a, b, |a, b| a | b))
 }
 
-/// `bitxor`.
 fn bit_xor(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     fold(context, call, |a, b| bits(a, b, |a, b| a ^ b))
 }

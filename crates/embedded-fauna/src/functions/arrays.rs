@@ -9,7 +9,6 @@ use crate::evaluator::cast::{Cast, Iterable};
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{Effect, Failure, FormCall, Halt, Key, Kind, Lambda, Outcome, Page, Set, Value};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::lambda("map"), Key::required("collection")], map),
     Form::pure(&[Key::lambda("foreach"), Key::required("collection")], for_each),
@@ -24,24 +23,21 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("drop"), Key::required("collection")], drop_first),
 ];
 
-/// The failure for what is neither array nor page.
+/// The failure for an argument that is neither an array nor a page.
 fn no_array<T>(call: &FormCall, kind: Kind) -> Outcome<T> {
     Err(Failure::expected(&[Kind::ArrayOrPage], kind, call.at(1)).into())
 }
 
-/// The lambda and what it goes over.
 fn lambda_and_collection(context: &Context<'_>, call: &FormCall) -> Outcome<(Arc<Lambda>, Iterable)> {
     let lambda = call.required(context, 0, cast::lambda)?;
     Ok((lambda, call.required(context, 1, cast::iterable)?))
 }
 
-/// What a lambda makes of each element; the first failure ends it.
 fn each(context: &Context<'_>, call: &FormCall, lambda: &Lambda, elements: &[Value]) -> Outcome<Vec<Value>> {
     let position = call.at(0);
     elements.iter().map(|element| context.apply(lambda, element.clone(), &position)).collect()
 }
 
-/// `map`.
 fn map(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let (lambda, collection) = lambda_and_collection(context, call)?;
     match collection {
@@ -51,7 +47,7 @@ fn map(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// `foreach`: gives back what it went over.
+/// `foreach` returns its collection.
 fn for_each(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let (lambda, collection) = lambda_and_collection(context, call)?;
     match collection {
@@ -67,7 +63,7 @@ fn for_each(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// `filter`: of a set it makes another set, whose lambda may not write.
+/// `filter` of a set is another set; its lambda may not write.
 fn filter(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let (lambda, collection) = lambda_and_collection(context, call)?;
     match collection {
@@ -94,7 +90,7 @@ fn filter(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// Whether calling a lambda can write. What is not yet parsed may do anything.
+/// Whether calling a lambda can write; `true` for a stored lambda, which is not parsed yet.
 fn may_write(lambda: &Lambda) -> bool {
     match lambda {
         Lambda::Parsed { expression, .. } => expression.body.effect() == Effect::Write,
@@ -102,7 +98,7 @@ fn may_write(lambda: &Lambda) -> bool {
     }
 }
 
-/// Which elements a lambda says yes to; all failures are reported, and what is no boolean at its place in the collection.
+/// One boolean per element. All failures are reported; a result that is not a boolean is reported at its index in the collection.
 fn kept(context: &Context<'_>, call: &FormCall, lambda: &Lambda, elements: &[Value]) -> Outcome<Vec<bool>> {
     let position = call.at(0);
     let mut answers = Vec::with_capacity(elements.len());
@@ -121,7 +117,6 @@ fn kept(context: &Context<'_>, call: &FormCall, lambda: &Lambda, elements: &[Val
     }
 }
 
-/// `append` and `prepend`.
 fn join(context: &Context<'_>, call: &FormCall, joined: fn(&[Value], &[Value]) -> Vec<Value>) -> Outcome<Value> {
     let added = call.required(context, 0, cast::zero_or_more(cast::any))?;
     let elements = call.required(context, 1, cast::array)?;

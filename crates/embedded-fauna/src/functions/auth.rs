@@ -1,4 +1,4 @@
-//! Who asks: identity, tokens and passwords.
+//! Authentication: identity, tokens and passwords.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use crate::ir::{ApiVersion, Failure, FormCall, Key, Object, Outcome, Ref, Value,
 use crate::sets::require_readable;
 use crate::{sets, system_documents};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::read(&[Key::required("identity")], current_identity),
     Form::read(&[Key::required("has_identity")], has_current_identity),
@@ -21,7 +20,6 @@ pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("logout")], logout),
 ];
 
-/// `current_identity`.
 fn current_identity(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
     let missing =
@@ -29,13 +27,12 @@ fn current_identity(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     context.caller.identity.map(Value::Ref).ok_or_else(|| missing().into())
 }
 
-/// `has_current_identity`.
 fn has_current_identity(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
     Ok(Value::Bool(context.caller.identity.is_some()))
 }
 
-/// The token or key that the caller shows; none where the key lives in another database.
+/// The token or key of the caller; `None` if the key belongs to another database.
 fn token_of(context: &Context<'_>) -> Option<Ref> {
     match context.caller.source {
         Source::Token(document) | Source::Key(document) if document.database == context.database() => Some(document),
@@ -43,20 +40,18 @@ fn token_of(context: &Context<'_>) -> Option<Ref> {
     }
 }
 
-/// `current_token`.
 fn current_token(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
     let missing = || Failure::new("invalid token", call.position.clone(), "Token metadata is not accessible.");
     token_of(context).map(Value::Ref).ok_or_else(|| missing().into())
 }
 
-/// `has_current_token`.
 fn has_current_token(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
     Ok(Value::Bool(token_of(context).is_some()))
 }
 
-/// The document that a password is tried for: of a set the first element, now.
+/// The document whose password is checked; of a set its first element at the current time.
 fn document(context: &Context<'_>, call: &FormCall, target: Identified) -> Outcome<Option<Ref>> {
     match target {
         Identified::Document(document) => Ok(Some(document)),
@@ -69,14 +64,12 @@ fn document(context: &Context<'_>, call: &FormCall, target: Identified) -> Outco
     }
 }
 
-/// Whether a password is a document's.
 fn is_password(context: &Context<'_>, document: Ref, password: &str) -> Outcome<bool> {
     let transaction = context.transaction();
     let Some(credentials) = transaction.credentials_of(document)? else { return Ok(false) };
     Ok(transaction.get(credentials)?.is_some_and(|stored| system_documents::matches(password, &stored.fields)))
 }
 
-/// `identify`.
 fn identify(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, cast::identifier)?;
     let password = call.required(context, 1, cast::string)?;
@@ -85,7 +78,7 @@ fn identify(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Bool(is_password))
 }
 
-/// `login`: a token for whoever knows the password, whatever the caller may do otherwise.
+/// `login` needs no permission of the caller: the password is enough.
 fn login(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, cast::identifier)?;
     let params = call.required(context, 1, cast::object)?;
@@ -110,15 +103,15 @@ fn login(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     system_documents::create(&context, tokens, None, &params, &call.position)
 }
 
-/// `logout`: ends this token, or all tokens of the caller's document.
+/// `logout` deletes the caller's token, or all tokens of its document.
 fn logout(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let all = call.required(context, 0, cast::boolean)?;
     if !all {
         let Source::Token(token) = context.caller.source else { return Ok(Value::Bool(false)) };
-        system_documents::end_token(context, token)?;
+        system_documents::delete_token(context, token)?;
         return Ok(Value::Bool(true));
     }
     let Some(identity) = context.caller.identity else { return Ok(Value::Bool(false)) };
-    system_documents::end_tokens_of(context, identity)?;
+    system_documents::delete_tokens_of(context, identity)?;
     Ok(Value::Bool(true))
 }

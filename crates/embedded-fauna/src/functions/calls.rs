@@ -1,17 +1,16 @@
-//! `call`: user-defined functions.
+//! The form `call`, which runs a user-defined function.
 
 use std::sync::Arc;
 
 use crate::access;
-use crate::access::Deed;
+use crate::access::Access;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{Failure, FormCall, Halt, Key, Kind, Outcome, Position, Ref, Unresolved, Value, native};
 
-/// The forms of this group. A function may do anything, so a query that calls one counts as writing, but a function that only
+/// A function may do anything, so a query that calls one counts as writing, but a function that only
 /// reads may be called where writing is not allowed: what it does is checked inside.
 pub const FORMS: &[Form] = &[Form::call(&[Key::required("call"), Key::optional("arguments")], call)];
 
-/// `call`.
 fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let function = call.value(context, 0)?;
     let arguments = match call.expression(1) {
@@ -25,7 +24,7 @@ fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let Some(definition) = definition else {
         return Err(Failure::not_found(native::FUNCTIONS, at).into());
     };
-    access::require(context, &Deed::Call { function, argument: &arguments }, &call.position)?;
+    access::require(context, &Access::Call { function, argument: &arguments }, &call.position)?;
     let Some(Value::Lambda(body)) = definition.fields.get("body") else {
         return Err(Failure::not_found(native::FUNCTIONS, at).into());
     };
@@ -37,7 +36,6 @@ fn call(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// The function that a name or a reference means.
 fn function_ref(context: &Context<'_>, function: &Value, at: &Position) -> Outcome<Ref> {
     match function {
         Value::Ref(reference) if reference.collection == native::FUNCTIONS => Ok(*reference),
@@ -52,7 +50,7 @@ fn function_ref(context: &Context<'_>, function: &Value, at: &Position) -> Outco
     }
 }
 
-/// What failed inside, as a failure of the call. Calls nested too deep are reported as they are.
+/// Wraps failures in a `call error`; a stack overflow is reported without wrapping.
 fn wrapped(failures: Vec<Failure>, position: &Position) -> Halt {
     if matches!(failures.as_slice(), [only] if only.code == "stack overflow") {
         return Halt::Failures(failures);

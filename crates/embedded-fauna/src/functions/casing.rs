@@ -1,5 +1,7 @@
 //! `lowercase`, `uppercase`, `titlecase` and `casefold`, by ICU's rules for no language in particular.
 
+use std::collections::HashMap;
+
 use icu_casemap::options::TitlecaseOptions;
 use icu_casemap::{CaseMapper, TitlecaseMapper};
 use icu_locale_core::LanguageIdentifier;
@@ -11,7 +13,6 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Key, Outcome, Position, Value};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("lowercase")], lowercase).until(ApiVersion::Unstable),
     Form::pure(&[Key::required("lower_case")], lowercase).since(ApiVersion::Unstable),
@@ -22,42 +23,59 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("casefold"), Key::optional("normalizer")], casefold),
 ];
 
-/// `lowercase`.
+/// Characters, or words, between two checks of the deadline.
+const CHECKED: usize = 256;
+/// Bytes between two checks of the deadline where a byte takes little time.
+const PIECE: usize = 256 << 10;
+
 fn lowercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    Ok(Value::from(call.required(context, 0, cast::string)?.to_lowercase()))
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_lowercase)
 }
 
-/// `uppercase`.
 fn uppercase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    Ok(Value::from(call.required(context, 0, cast::string)?.to_uppercase()))
+    in_pieces(context, &call.required(context, 0, cast::string)?, str::to_uppercase)
+}
+
+/// Changes a text piece by piece. Pieces end after white space if they can: what a letter becomes may depend on those beside it.
+fn in_pieces(context: &Context<'_>, mut text: &str, change: fn(&str) -> String) -> Outcome<Value> {
+    let mut changed = String::new();
+    while !text.is_empty() {
+        context.in_time()?;
+        let most = text.get(..text.floor_char_boundary(PIECE)).unwrap_or(text);
+        let end = if most.len() == text.len() { most.len() } else { most.rfind(' ').map_or(most.len(), |at| at + 1) };
+        let (piece, rest) = text.split_at(end);
+        changed.push_str(&change(piece));
+        text = rest;
+    }
+    Ok(Value::from(changed))
 }
 
 /// `titlecase`: of each word the first letter, digit or symbol; the rest becomes small.
 fn titlecase(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let mapper = TitlecaseMapper::new();
-    let titled =
-        |word| mapper.titlecase_segment_to_string(word, &LanguageIdentifier::UNKNOWN, TitlecaseOptions::default());
-    Ok(Value::from(text.split_word_bounds().map(titled).collect::<String>()))
+    let mut titled = String::new();
+    for (number, word) in text.split_word_bounds().enumerate() {
+        if number % CHECKED == 0 {
+            context.in_time()?;
+        }
+        let options = TitlecaseOptions::default();
+        titled.push_str(&mapper.titlecase_segment_to_string(word, &LanguageIdentifier::UNKNOWN, options));
+    }
+    Ok(Value::from(titled))
 }
 
-/// How `casefold` makes strings alike that mean the same.
+/// The argument `normalizer` of `casefold`: a Unicode normalization form.
 #[derive(Clone, Copy)]
 enum Normalizer {
-    /// NFKC with case folded.
     NfkcCaseFold,
-    /// Composed.
     Nfc,
-    /// Decomposed.
     Nfd,
-    /// Composed, compatible characters taken as one.
     Nfkc,
-    /// Decomposed, compatible characters taken as one.
     Nfkd,
 }
 
 impl Normalizer {
-    /// Reads its name.
     fn cast(value: &Value, at: &Position) -> Outcome<Self> {
         Ok(match value.as_str() {
             Some("NFKCCaseFold") => Self::NfkcCaseFold,
@@ -73,16 +91,32 @@ impl Normalizer {
         })
     }
 
-    /// Applies it.
-    fn apply(self, text: &str) -> String {
+    fn apply(self, context: &Context<'_>, text: &str) -> Outcome<String> {
+        let characters = text.chars();
         match self {
-            Self::NfkcCaseFold => nfkc_casefold(text),
-            Self::Nfc => ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned(),
-            Self::Nfd => DecomposingNormalizerBorrowed::new_nfd().normalize(text).into_owned(),
-            Self::Nfkc => ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned(),
-            Self::Nfkd => DecomposingNormalizerBorrowed::new_nfkd().normalize(text).into_owned(),
+            Self::NfkcCaseFold => nfkc_casefold(text, || context.in_time()),
+            Self::Nfc => checked(ComposingNormalizerBorrowed::new_nfc().normalize_iter(characters), context),
+            Self::Nfd => checked(DecomposingNormalizerBorrowed::new_nfd().normalize_iter(characters), context),
+            Self::Nfkc => checked(ComposingNormalizerBorrowed::new_nfkc().normalize_iter(characters), context),
+            Self::Nfkd => checked(DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(characters), context),
         }
     }
+}
+
+/// The characters as a string; the deadline is checked on the way.
+fn checked(characters: impl Iterator<Item = char>, context: &Context<'_>) -> Outcome<String> {
+    collect(characters, || context.in_time())
+}
+
+fn collect(characters: impl Iterator<Item = char>, goes_on: impl Fn() -> Outcome<()>) -> Outcome<String> {
+    let mut text = String::new();
+    for (number, character) in characters.enumerate() {
+        if number % CHECKED == 0 {
+            goes_on()?;
+        }
+        text.push(character);
+    }
+    Ok(text)
 }
 
 /// `casefold`: a single string stays single; what is no string stays as it is.
@@ -90,10 +124,10 @@ fn casefold(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let terms = call.required(context, 0, cast::zero_or_more(cast::scalar))?;
     let normalizer = call.optional(context, 1, Normalizer::cast)?.unwrap_or(Normalizer::NfkcCaseFold);
     let folded = terms.into_iter().map(|term| match term {
-        Value::String(text) => Value::from(normalizer.apply(&text)),
-        other => other,
+        Value::String(text) => normalizer.apply(context, &text).map(Value::from),
+        other => Ok(other),
     });
-    let mut folded: Vec<Value> = folded.collect();
+    let mut folded: Vec<Value> = folded.collect::<Outcome<_>>()?;
     Ok(match (folded.len(), folded.pop()) {
         (1, Some(only)) => only,
         (_, last) => {
@@ -104,12 +138,23 @@ fn casefold(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 }
 
 /// `toNFKC_Casefold` (Unicode 3.13, D147): each character mapped until nothing changes, then composed.
-fn nfkc_casefold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
+fn nfkc_casefold(text: &str, goes_on: impl Fn() -> Outcome<()>) -> Outcome<String> {
+    let mut mapped = String::new();
+    let mut known: HashMap<char, String> = HashMap::new();
+    for (number, character) in text.chars().enumerate() {
+        if number % CHECKED == 0 {
+            goes_on()?;
+        }
+        if character.is_ascii() {
+            mapped.push(character.to_ascii_lowercase());
+        } else {
+            mapped.push_str(known.entry(character).or_insert_with(|| mapped_to_the_end(character)));
+        }
     }
-    let mapped: String = text.chars().map(mapped_to_the_end).collect();
-    ComposingNormalizerBorrowed::new_nfc().normalize(&mapped).into_owned()
+    if mapped.is_ascii() {
+        return Ok(mapped);
+    }
+    collect(ComposingNormalizerBorrowed::new_nfc().normalize_iter(mapped.chars()), goes_on)
 }
 
 /// A character without compatibility, case and what is usually not shown.
@@ -145,7 +190,7 @@ mod tests {
             ("ς", "σ"),
             ("a\u{ad}b", "ab"),
         ] {
-            assert_eq!(nfkc_casefold(text), folded, "{text}");
+            assert_eq!(nfkc_casefold(text, || Ok(())).unwrap(), folded, "{text}");
         }
     }
 }

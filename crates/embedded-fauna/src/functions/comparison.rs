@@ -1,6 +1,6 @@
 //! `equals`, the comparisons, and `not`.
 //!
-//! Comparing uses the total order of all values (spec 4.3); equality is exact by type except between integers and doubles.
+//! Comparing uses the total order of all values; equality is exact by type except between integers and doubles.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,6 @@ use super::numeric::to_double;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Halt, Key, Outcome, Position, Value, compare};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("equals")], equals),
     Form::pure(&[Key::required("lt")], |context, call| compare_all(context, call, Ordering::is_lt)),
@@ -26,7 +25,7 @@ pub const FORMS: &[Form] = &[
     .until(ApiVersion::V3),
 ];
 
-/// The arguments of `and` and `or` where they do not stop early.
+/// The arguments of `and` and `or` in API versions before 3, which evaluate all of them.
 fn booleans(context: &Context<'_>, call: &FormCall) -> Outcome<Vec<bool>> {
     call.required(context, 0, cast::one_or_more(cast::boolean))
 }
@@ -39,7 +38,7 @@ fn equals(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Bool(equal))
 }
 
-/// Whether two values are equal. Not a number equals itself, and the two zeros differ, as `Double.compare` has it.
+/// NaN equals itself and the two zeros differ, as with Java's `Double.compare`.
 fn are_equal(context: &Context<'_>, a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Double(a), Value::Double(b)) => same_double(*a, *b),
@@ -53,12 +52,10 @@ fn are_equal(context: &Context<'_>, a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether two doubles are the same.
 const fn same_double(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }
 
-/// Whether each stands in the asked order to the next.
 fn compare_all(context: &Context<'_>, call: &FormCall, is_ordered: fn(Ordering) -> bool) -> Outcome<Value> {
     let values = call.required(context, 0, cast::one_or_more(cast::any))?;
     all_resolved(&values, &call.at(0))?;
@@ -78,15 +75,11 @@ pub fn order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// Which of two doubles comes first, as `Double.compare` has it.
 fn order_doubles(a: f64, b: f64) -> Ordering {
     if a.is_nan() || b.is_nan() { a.is_nan().cmp(&b.is_nan()) } else { a.total_cmp(&b) }
 }
 
-/// That nothing refers to what does not exist: such references have no place in the order.
-///
-/// # Errors
-/// All that do.
+/// Refuses unresolved references, which have no place in the order; reports all of them.
 pub fn all_resolved(values: &[Value], at: &Position) -> Outcome<()> {
     let failures: Vec<Failure> = values
         .iter()

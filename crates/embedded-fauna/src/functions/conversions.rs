@@ -1,6 +1,6 @@
 //! `to_string`, `to_number`, `to_time` and the others that turn a value into another type.
 //!
-//! What cannot be turned is reported at the call; `to_integer` and `to_double` report it at their key (spec 1.7).
+//! A value that cannot be converted is reported at the call; `to_integer` and `to_double` report it at their key.
 
 use super::number_text;
 use super::numeric::{double, long};
@@ -10,7 +10,6 @@ use crate::evaluator::{Context, Form};
 use crate::ir::{Date, Failure, Fault, FormCall, Key, Kind, Outcome, Position, Time, Value};
 use crate::wire;
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("to_string")], |context, call| text(&call.value(context, 0)?, &call.position)),
     Form::pure(&[Key::required("to_number")], |context, call| {
@@ -26,10 +25,7 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("to_date")], to_date),
 ];
 
-/// A value as text.
-///
-/// # Errors
-/// Where it is neither simple nor has a text.
+/// Converts a scalar to text; other types are a failure.
 pub fn text(value: &Value, at: &Position) -> Outcome<Value> {
     Ok(match value {
         Value::Integer(number) => Value::from(number.to_string()),

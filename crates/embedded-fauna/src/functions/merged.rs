@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use crate::ir::{Object, Value, trie_order};
 
-/// How many keys are kept in order.
 const MAX_ORDERED: usize = 4;
 
 /// Fields while they are merged.
 pub struct Merged {
     /// The fields, in the order they came; nothing where one was taken out.
     fields: Vec<Option<(Arc<str>, Value)>>,
-    /// Where each name stands.
     places: HashMap<Arc<str>, usize>,
-    /// Whether there have ever been more than can be kept in order.
     is_hashed: bool,
 }
 

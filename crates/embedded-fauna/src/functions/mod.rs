@@ -1,4 +1,4 @@
-//! The forms of the language, grouped as FaunaDB groups them.
+//! The functions of FQL v4 ("forms" on the wire), grouped as in FaunaDB.
 //!
 //! To add a form: write `fn it(context: &Context<'_>, call: &FormCall) -> Outcome<Value>` in the file of its group and a line in
 //! that file's `FORMS`: the keys (the naming one first, the optional ones with `Key::optional`, lambdas with `Key::lambda`), what
@@ -41,7 +41,7 @@ use std::sync::LazyLock;
 
 use crate::evaluator::Forms;
 
-/// All forms.
+/// The table of all forms, built on first use.
 pub fn forms() -> &'static Forms {
     static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         Forms::new(&[
@@ -69,4 +69,38 @@ pub fn forms() -> &'static Forms {
         ])
     });
     &FORMS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The names in the first column of the table of functions in the README.
+    fn documented() -> BTreeSet<&'static str> {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once("## Functions").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split(" |").next())
+            .flat_map(|names| names.trim_end_matches('`').split("` `"))
+            .collect()
+    }
+
+    /// Forms that the parser knows by itself: they are written `parts(object, ["name", …])`.
+    fn special() -> impl Iterator<Item = &'static str> {
+        let source = include_str!("../parser/forms.rs").split("#[cfg(test)]").next().unwrap();
+        source.split("parts(object, [\"").skip(1).filter_map(|rest| rest.split('"').next())
+    }
+
+    #[test]
+    fn the_readme_has_a_row_for_every_function() {
+        let known: BTreeSet<&str> = forms().signatures.names().chain(special()).collect();
+        assert!(known.len() > 150 && known.contains("let") && known.contains("select"), "{known:?}");
+        let documented = documented();
+        let [missing, unknown] = [known.difference(&documented), documented.difference(&known)].map(Vec::from_iter);
+        assert!(missing.is_empty(), "not in the README: {missing:?}");
+        assert!(unknown.is_empty(), "not in the code: {unknown:?}");
+    }
 }

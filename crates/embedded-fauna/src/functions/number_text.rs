@@ -1,14 +1,14 @@
 //! Reads numbers from text as Java's `NumberFormat` does in an English locale.
 //!
 //! A number at the beginning is enough, what follows it is ignored; commas group digits, `E` begins an exponent. What fits an integer
-//! is one, even if it is written with a point (spec 4.6).
+//! is one, even if it is written with a point.
 
 use crate::evaluator::cast::Number;
 
-/// How large an exponent may be before it can only mean zero or infinity.
+/// Exponents beyond this give zero or infinity.
 const MAX_EXPONENT: i64 = 100_000;
 
-/// The number at the beginning of a text, blanks before it ignored.
+/// Parses the number at the beginning of a text, after blanks.
 pub fn parse(text: &str) -> Option<Number> {
     let text = text.trim_matches(|character: char| character <= ' ');
     let (is_negative, rest) = match text.strip_prefix('-') {
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Option<Number> {
     Some(digits.number(is_negative))
 }
 
-/// The exponent that `E` begins, 0 where there is none.
+/// Parses `E` and an exponent; 0 if there is none.
 fn exponent(rest: &str) -> i64 {
     let Some(rest) = rest.strip_prefix('E') else { return 0 };
     let (sign, rest) = rest.strip_prefix('-').map_or((1, rest), |rest| (-1, rest));
@@ -40,7 +40,6 @@ fn exponent(rest: &str) -> i64 {
 struct Digits {
     /// All digits but leading zeros.
     text: String,
-    /// How many of them stand after the point.
     fraction: i64,
     /// The power of ten they are multiplied with.
     exponent: i64,
@@ -72,7 +71,7 @@ impl Digits {
         }
     }
 
-    /// The number they are: an integer where it fits one; a negative zero does not.
+    /// An integer if the number fits one and is not a negative zero, otherwise a double.
     fn number(&self, is_negative: bool) -> Number {
         let significant = self.text.trim_end_matches('0');
         let trailing = i64::try_from(self.text.len() - significant.len()).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! `abs`, `round` and the others that take one number, and those of trigonometry.
 //!
-//! What rounds keeps the type of its argument; roots, powers, logarithms and trigonometry give doubles (spec 4.6).
+//! Rounding keeps the type of its argument; roots, powers, logarithms and trigonometry give doubles.
 
 use super::numeric::{double, long, to_double, to_long};
 use crate::evaluator::cast::Number;
@@ -8,7 +8,6 @@ use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Key, Outcome, Value};
 use crate::wire;
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("abs")], |context, call| each(context, call, i64::wrapping_abs, f64::abs)),
     Form::pure(&[Key::required("ceil")], |context, call| each(context, call, |number| number, f64::ceil)),
@@ -51,9 +50,7 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("radians")], |context, call| real(context, call, f64::to_radians)),
 ];
 
-/// What a sine or a cosine is.
 const UNIT_RANGE: &str = "between -1 and 1 inclusive";
-/// How many decimal places are kept where nothing is said.
 const DEFAULT_PLACES: i64 = 2;
 
 /// A number of the same type.
@@ -69,7 +66,7 @@ fn real(context: &Context<'_>, call: &FormCall, function: fn(f64) -> f64) -> Out
     Ok(Value::Double(function(double(call.required(context, 0, cast::number)?))))
 }
 
-/// A double of what must lie within bounds.
+/// A function of a double with a bounded domain.
 fn within(
     context: &Context<'_>,
     call: &FormCall,
@@ -164,7 +161,6 @@ fn sign(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }))
 }
 
-/// `bitnot`: an integer.
 fn bit_not(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Integer(!long(call.required(context, 0, cast::number)?)))
 }

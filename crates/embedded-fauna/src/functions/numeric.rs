@@ -9,7 +9,7 @@ pub const fn to_double(number: i64) -> f64 {
     number as f64
 }
 
-/// A double without its fraction; the nearest integer where it is out of range, 0 for what is no number.
+/// Truncates a double: saturates at the bounds of `i64`, 0 for NaN.
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "saturates, as in Java")]
 pub const fn to_long(number: f64) -> i64 {
     number as i64
@@ -34,7 +34,6 @@ pub const fn double(number: Number) -> f64 {
     }
 }
 
-/// A number without its fraction.
 pub const fn long(number: Number) -> i64 {
     match number {
         Number::Integer(number) => number,

@@ -7,7 +7,6 @@ use crate::evaluator::cast::Cast;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{Failure, FormCall, Key, Kind, Object, Outcome, Position, Value, both};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("merge"), Key::required("with")], merge),
     Form::pure(&[Key::required("merge"), Key::required("with"), Key::lambda("lambda")], merge),
@@ -24,7 +23,7 @@ fn fields(value: &Value, at: &Position) -> Outcome<Arc<Object>> {
     }
 }
 
-/// `merge`: field by field, not deeper. A lambda says what becomes of a field; null takes it out. All that are no objects are
+/// `merge` is shallow. The lambda decides the value of each field, and null removes it. Every argument that is not an object is
 /// reported.
 fn merge(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let left = call.value(context, 0)?;

@@ -1,11 +1,20 @@
-//! How often values occur: what the algebra of arrays is made of.
+//! Counting equal values: union, intersection, difference and distinct of arrays.
+//!
+//! Values that do not equal themselves (NaN) share one fingerprint, so that looking one up can take long: each operation asks
+//! before every value whether to go on.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use crate::ir::{Value, fingerprint};
+use crate::ir::{Outcome, Value, fingerprint};
 
-/// A value as the key of a map. What does not equal itself, as not a number, is never found again.
+/// Checks that the query may go on.
+pub type GoesOn<'c> = &'c dyn Fn() -> Outcome<()>;
+
+/// An operation on two arrays.
+pub type Operation = fn(&[Value], &[Value], GoesOn<'_>) -> Outcome<Vec<Value>>;
+
+/// A value as the key of a map.
 struct Known<'v>(&'v Value);
 
 impl PartialEq for Known<'_> {
@@ -22,56 +31,75 @@ impl Hash for Known<'_> {
     }
 }
 
-/// How often each of some values occurs.
+/// Counts of values.
 #[derive(Default)]
 pub struct Occurrences<'v>(HashMap<Known<'v>, usize>);
 
 impl<'v> Occurrences<'v> {
-    /// Counts values.
-    pub fn of(values: &'v [Value]) -> Self {
+    fn of(values: &'v [Value], goes_on: GoesOn<'_>) -> Outcome<Self> {
         let mut occurrences = Self::default();
         for value in values {
+            goes_on()?;
             *occurrences.of_value(value) += 1;
         }
-        occurrences
+        Ok(occurrences)
     }
 
     /// The number for a value, 0 at first.
-    pub fn of_value(&mut self, value: &'v Value) -> &mut usize {
+    fn of_value(&mut self, value: &'v Value) -> &mut usize {
         self.0.entry(Known(value)).or_default()
     }
 }
 
 /// Each value as often as it occurs in that array where it occurs most often.
-pub fn union(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut most = Occurrences::of(left);
-    let mut in_right = Occurrences::of(right);
+pub fn union(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
+    let mut most = Occurrences::of(left, goes_on)?;
+    let mut in_right = Occurrences::of(right, goes_on)?;
     for value in right {
+        goes_on()?;
         let times = std::mem::take(in_right.of_value(value));
         let known = most.of_value(value);
         *known = times.max(*known);
     }
-    let each = left.iter().chain(right);
-    each.flat_map(|value| std::iter::repeat_n(value.clone(), std::mem::take(most.of_value(value)))).collect()
+    let mut all = Vec::new();
+    for value in left.iter().chain(right) {
+        goes_on()?;
+        all.extend(std::iter::repeat_n(value.clone(), std::mem::take(most.of_value(value))));
+    }
+    Ok(all)
 }
 
 /// Each value as often as it occurs in both arrays.
-pub fn intersection(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut rest = Occurrences::of(right);
-    left.iter().filter(|value| takes(&mut rest, value)).cloned().collect()
+pub fn intersection(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
+    let mut rest = Occurrences::of(right, goes_on)?;
+    chosen(left, goes_on, |value| takes(&mut rest, value))
 }
 
 /// Each value as much more often as it occurs in the left array.
-pub fn difference(left: &[Value], right: &[Value]) -> Vec<Value> {
-    let mut rest = Occurrences::of(right);
-    left.iter().filter(|value| !takes(&mut rest, value)).cloned().collect()
+pub fn difference(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
+    let mut rest = Occurrences::of(right, goes_on)?;
+    chosen(left, goes_on, |value| !takes(&mut rest, value))
 }
 
 /// Each value once, at its first place.
-pub fn distinct(values: &[Value]) -> Vec<Value> {
+pub fn distinct(values: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
     let mut seen = Occurrences::default();
-    let mut is_first = |value| std::mem::replace(seen.of_value(value), 1) == 0;
-    values.iter().filter(|value| is_first(*value)).cloned().collect()
+    chosen(values, goes_on, |value| std::mem::replace(seen.of_value(value), 1) == 0)
+}
+
+fn chosen<'v>(
+    values: &'v [Value],
+    goes_on: GoesOn<'_>,
+    mut is_chosen: impl FnMut(&'v Value) -> bool,
+) -> Outcome<Vec<Value>> {
+    let mut all = Vec::new();
+    for value in values {
+        goes_on()?;
+        if is_chosen(value) {
+            all.push(value.clone());
+        }
+    }
+    Ok(all)
 }
 
 /// Whether there is one more of a value, which is then taken.
@@ -86,16 +114,15 @@ fn takes<'v>(rest: &mut Occurrences<'v>, value: &'v Value) -> bool {
 mod tests {
     use super::*;
 
-    /// An array of integers.
     fn numbers(numbers: &[i64]) -> Vec<Value> {
         numbers.iter().copied().map(Value::Integer).collect()
     }
 
     #[test]
     fn arrays_are_bags() {
-        assert_eq!(union(&numbers(&[1, 2, 1]), &numbers(&[2, 2, 3])), numbers(&[1, 1, 2, 2, 3]));
-        assert_eq!(intersection(&numbers(&[1, 2, 1, 2]), &numbers(&[2, 1])), numbers(&[1, 2]));
-        assert_eq!(difference(&numbers(&[1, 2, 1, 2]), &numbers(&[2, 1])), numbers(&[1, 2]));
-        assert_eq!(distinct(&numbers(&[3, 1, 3])), numbers(&[3, 1]));
+        assert_eq!(union(&numbers(&[1, 2, 1]), &numbers(&[2, 2, 3]), &|| Ok(())).unwrap(), numbers(&[1, 1, 2, 2, 3]));
+        assert_eq!(intersection(&numbers(&[1, 2, 1, 2]), &numbers(&[2, 1]), &|| Ok(())).unwrap(), numbers(&[1, 2]));
+        assert_eq!(difference(&numbers(&[1, 2, 1, 2]), &numbers(&[2, 1]), &|| Ok(())).unwrap(), numbers(&[1, 2]));
+        assert_eq!(distinct(&numbers(&[3, 1, 3]), &|| Ok(())).unwrap(), numbers(&[3, 1]));
     }
 }

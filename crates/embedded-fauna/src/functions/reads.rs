@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::access::Deed;
+use crate::access::Access;
 use crate::evaluator::cast::{Identified, Iterable};
 use crate::evaluator::{Context, Form, Source, cast};
 use crate::ir::{ApiVersion, Failure, FormCall, Halt, Key, Outcome, Position, Ref, Set, Stamp, Value};
 use crate::sets::{PageRequest, require_readable};
 use crate::{access, documents, sets};
 
-/// How many elements a page has if nothing else is said.
 const DEFAULT_SIZE: usize = 64;
-/// How many elements a page has at most.
 const MAX_SIZE: usize = 100_000;
 
 /// The keys of `paginate` with one of its three cursors.
@@ -28,7 +26,6 @@ macro_rules! paginate {
     };
 }
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::read(&[Key::required("exists"), Key::optional("ts")], exists),
     Form::read(&[Key::required("get"), Key::optional("ts")], get),
@@ -40,7 +37,7 @@ pub const FORMS: &[Form] = &[
     Form::read(paginate!(Key::required("cursor")), |context, call| paginate(context, call, Given::Object)),
 ];
 
-/// The surroundings with the time that a `ts` argument says.
+/// The context with the valid time of the `ts` argument.
 fn at<'r>(context: &Context<'r>, ts: Option<Stamp>) -> Context<'r> {
     match ts {
         None => context.clone(),
@@ -49,7 +46,7 @@ fn at<'r>(context: &Context<'r>, ts: Option<Stamp>) -> Context<'r> {
     }
 }
 
-/// A set or a document, or nothing where the reference leads nowhere.
+/// A set or a document; `None` for an unresolved reference.
 fn unresolved(value: &Value, at: &Position) -> Outcome<Option<Identified>> {
     match value {
         Value::Unresolved(_) => Ok(None),
@@ -57,7 +54,7 @@ fn unresolved(value: &Value, at: &Position) -> Outcome<Option<Identified>> {
     }
 }
 
-/// `exists`: of a set its first element counts.
+/// `exists` of a set is that of its first element.
 fn exists(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, unresolved)?;
     let context = at(context, call.optional(context, 1, cast::transaction_time)?);
@@ -68,16 +65,12 @@ fn exists(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }))
 }
 
-/// Whether a document exists and the caller may read it.
 fn document_exists(context: &Context<'_>, document: Ref) -> Outcome<bool> {
-    let allowed = access::allows(context, &Deed::Read(document))?;
+    let allowed = access::allows(context, &Access::Read(document))?;
     Ok(documents::get(context, document)?.is_some() && allowed)
 }
 
-/// Whether the first element of a set exists, for the call at `position`, whichever it is.
-///
-/// # Errors
-/// Where the caller may not read the set, or reading fails.
+/// Whether a set has an element. Fails at `position` if the caller may not read the set.
 pub fn set_exists(context: &Context<'_>, set: &Arc<Set>, position: &Position) -> Outcome<bool> {
     let readable = require_readable(context, set, &position.at("exists"))?;
     match sets::head(context, &readable.set)? {
@@ -86,7 +79,7 @@ pub fn set_exists(context: &Context<'_>, set: &Arc<Set>, position: &Position) ->
     }
 }
 
-/// `get`: of a set its first element counts.
+/// `get` of a set reads its first element.
 fn get(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, cast::identifier)?;
     let context = at(context, call.optional(context, 1, cast::transaction_time)?);
@@ -103,16 +96,15 @@ fn get(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     get_document(&context, document, &call.position)
 }
 
-/// A document, if the caller may read it and it exists.
+/// Reads a document; fails if the caller may not read it or it does not exist.
 fn get_document(context: &Context<'_>, document: Ref, position: &Position) -> Outcome<Value> {
-    access::require(context, &Deed::Read(document), position)?;
+    access::require(context, &Access::Read(document), position)?;
     match documents::get(context, document)? {
         Some(stored) => Ok(Value::Document(Arc::new(documents::document(context, document, &stored)?))),
         None => Err(Failure::not_found(document.collection, position.clone()).into()),
     }
 }
 
-/// `first` and `last`.
 fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value> {
     match call.required(context, 0, cast::set_or_array)? {
         Iterable::Set(set) => {
@@ -130,18 +122,14 @@ fn end(context: &Context<'_>, call: &FormCall, backward: bool) -> Outcome<Value>
     }
 }
 
-/// Which cursor a `paginate` is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Given {
-    /// `after`.
     After,
-    /// `before`.
     Before,
     /// `cursor`: an object with one of them, or null.
     Object,
 }
 
-/// `paginate`.
 fn paginate(context: &Context<'_>, call: &FormCall, given: Given) -> Outcome<Value> {
     let target = call.required(context, 0, cast::identifier)?;
     let cursor = call.optional(context, 1, cast::any)?;

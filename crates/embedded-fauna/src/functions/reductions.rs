@@ -1,7 +1,7 @@
 //! `reduce`, `count`, `sum`, `max` and the others that make one value of many, and `is_empty`.
 //!
-//! Of a page they make a page with that one value, of an array or a set the value itself (spec 4.9). All of them count as reading,
-//! whatever they go over.
+//! Reducing a page gives a page with one value, reducing an array or a set the value itself. All of them have the effect `Read`,
+//! whatever their argument is.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use crate::ir::{Failure, FormCall, Key, Outcome, Position, Value};
 use crate::sets;
 use crate::sets::PageRequest;
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::read(&[Key::lambda("reduce"), Key::required("initial"), Key::required("collection")], reduce),
     Form::read(&[Key::required("count")], |context, call| {
@@ -44,7 +43,7 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("is_nonempty")], |context, call| Ok(Value::Bool(!is_empty(context, call)?))),
 ];
 
-/// One value of many; a page keeps its ends.
+/// Applies a reduction; a page keeps its cursors.
 fn fold(
     context: &Context<'_>,
     call: &FormCall,
@@ -61,7 +60,7 @@ fn fold(
     }
 }
 
-/// `reduce`: the lambda takes what has come so far and the next element.
+/// `reduce`: the lambda takes the accumulator and the element.
 fn reduce(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let lambda = call.required(context, 0, cast::lambda)?;
     let initial = call.value(context, 1)?;
@@ -84,7 +83,6 @@ fn sum(elements: &[Value], at: &Position) -> Outcome<Number> {
     })
 }
 
-/// `mean`: a double.
 fn mean(elements: &[Value], at: &Position) -> Outcome<Value> {
     let sum = double(sum(elements, at)?);
     if elements.is_empty() {
@@ -98,12 +96,12 @@ fn booleans(elements: &[Value], at: &Position) -> Outcome<Vec<bool>> {
     elements.iter().map(|element| cast::boolean.apply(element, at)).collect()
 }
 
-/// There is nothing to choose from.
+/// The failure for an empty collection.
 fn nothing(at: &Position) -> Failure {
     Failure::argument(at.clone(), "Non-empty array expected.")
 }
 
-/// `max` and `min`: of several that are alike the last. An array that holds only another collection stands for that one.
+/// `max` and `min`: the last of several equal elements. An array with one collection stands for that collection.
 fn extreme(context: &Context<'_>, call: &FormCall, wanted: Ordering) -> Outcome<Value> {
     let at = call.at(0);
     let mut collection = call.required(context, 0, cast::iterable)?;
@@ -128,7 +126,6 @@ fn only_collection(collection: &Iterable) -> Option<Iterable> {
     }
 }
 
-/// Whether a collection has no elements.
 fn is_empty(context: &Context<'_>, call: &FormCall) -> Outcome<bool> {
     match call.required(context, 0, cast::iterable)? {
         Iterable::Array(elements) => Ok(elements.is_empty()),

@@ -12,7 +12,6 @@ macro_rules! named {
     };
 }
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("ref"), Key::required("id"), Key::optional("scope")], document_ref),
     Form::pure(named!("database"), |context, call| schema_ref(context, call, native::DATABASES)),
@@ -40,7 +39,7 @@ pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("next_id")], new_id),
 ];
 
-/// `ref`: a document of a collection. All parts that do not fit are reported.
+/// `ref`; every invalid argument is reported.
 fn document_ref(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let collection = call.value(context, 0)?;
     let id = call.value(context, 1)?;
@@ -134,7 +133,6 @@ fn native_ref(context: &Context<'_>, call: &FormCall, collection: i64) -> Outcom
     Ok(Value::Ref(Ref::to_collection(database, collection)))
 }
 
-/// `new_id`.
 fn new_id(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     call.required(context, 0, cast::null)?;
     Ok(Value::from(context.transaction().new_id()?.to_string()))

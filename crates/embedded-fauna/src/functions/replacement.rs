@@ -2,7 +2,7 @@
 
 use super::pattern::{Match, Pattern};
 
-/// What a replacement stands for in a match of a pattern; `None` where Java refuses it.
+/// Expands a replacement for one match; `None` if Java refuses it.
 pub fn expand(replacement: &str, pattern: &Pattern, found: &Match<'_>) -> Option<String> {
     let mut expanded = String::new();
     let mut rest = replacement.chars();
@@ -14,11 +14,11 @@ pub fn expand(replacement: &str, pattern: &Pattern, found: &Match<'_>) -> Option
                     Some(named) => {
                         let (name, after) = named.split_once('}')?;
                         rest = after.chars();
-                        pattern.has_group(name).then(|| found.name(name))?
+                        found.get(pattern.group_named(name)?)
                     }
                     None => found.get(number(&mut rest, pattern.groups())?),
                 };
-                expanded.push_str(group.map_or("", |group| group.as_str()));
+                expanded.push_str(group.map_or("", |group| group.text));
             }
             plain => expanded.push(plain),
         }
@@ -26,7 +26,7 @@ pub fn expand(replacement: &str, pattern: &Pattern, found: &Match<'_>) -> Option
     Some(expanded)
 }
 
-/// The number of a group: as many digits as name one, at least one.
+/// The number of a group: as many digits as name one.
 fn number(rest: &mut std::str::Chars<'_>, groups: usize) -> Option<usize> {
     let digit = |rest: &std::str::Chars<'_>| usize::try_from(rest.clone().next()?.to_digit(10)?).ok();
     let mut number = digit(rest)?;

@@ -6,32 +6,24 @@ use super::replacement;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Fault, FormCall, Key, Outcome, Value, parts_of_bytes};
 
-/// A form under its old name.
+/// A form under its name before version `UNSTABLE`.
 macro_rules! old {
     ($run:expr, $($key:expr),+) => { Form::pure(&[$($key),+], $run).until(ApiVersion::Unstable) };
 }
 
-/// A form under the name that replaced the old one.
+/// A form under its name from version `UNSTABLE` on.
 macro_rules! new {
     ($run:expr, $($key:expr),+) => { Form::pure(&[$($key),+], $run).since(ApiVersion::Unstable) };
 }
 
-/// What is looked for.
 const SEARCH: Key = Key::required("search");
-/// The text looked for.
 const FIND: Key = Key::required("find");
-/// The pattern looked for.
 const PATTERN: Key = Key::required("pattern");
-/// What is put in its place.
 const REPLACE: Key = Key::required("replace");
-/// Where to begin.
 const START: Key = Key::optional("start");
-/// How much to find at most.
 const RESULTS: Key = Key::optional("num_results");
-/// Whether only the first match counts.
 const FIRST: Key = Key::optional("first");
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     old!(escape, Key::required("regexescape")),
     new!(escape, Key::required("regex_escape")),
@@ -53,7 +45,7 @@ pub const FORMS: &[Form] = &[
     new!(replace_pattern, Key::required("replace_str_regex"), PATTERN, REPLACE, FIRST),
 ];
 
-/// The most matches that are listed.
+/// The most matches in one result; FaunaDB's limit.
 const MAX_RESULTS: i64 = 1024;
 
 /// `regexescape`: quoted as a whole; an end of quotation inside is quoted by itself.
@@ -62,28 +54,25 @@ fn escape(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::from(format!("\\Q{}\\E", text.replace("\\E", "\\E\\\\E\\Q"))))
 }
 
-/// `startswith`.
 fn starts_with(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.starts_with(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `endswith`.
 fn ends_with(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.ends_with(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `containsstr`.
 fn contains(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     Ok(Value::Bool(text.contains(&*call.required(context, 1, cast::string)?)))
 }
 
-/// `containsstrregex`.
 fn contains_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
-    Ok(Value::Bool(call.required(context, 1, Pattern::cast)?.is_in(&text)?))
+    let pattern = call.required(context, 1, Pattern::cast)?;
+    Ok(Value::Bool(pattern.is_in(&text, || context.in_time())?))
 }
 
 /// The text from a place on, counted in characters, and that place. A place beyond the end, counted in UTF-16, is none; one that only
@@ -99,7 +88,6 @@ fn from(text: &str, start: Option<i64>) -> Outcome<(&str, i64)> {
     }
 }
 
-/// How many characters stand before a place.
 fn characters_before(text: &str, at: usize) -> i64 {
     count(text.get(..at).unwrap_or(text).chars().count())
 }
@@ -113,7 +101,7 @@ fn find(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::Integer(rest.find(&*wanted).map_or(-1, |at| skipped + characters_before(rest, at))))
 }
 
-/// That there is time and memory for one more match.
+/// Checks the deadline and charges one more match.
 fn goes_on(context: &Context<'_>, pattern: &Pattern) -> Outcome<()> {
     context.in_time()?;
     context.spend(1 + pattern.groups())
@@ -130,19 +118,18 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let found = pattern.matches(rest, limit, || goes_on(context, &pattern))?.into_iter().filter_map(|captures| {
         let whole = captures.get(0)?;
         // FaunaDB steps back one UTF-16 unit: only half of a character beyond the basic plane.
-        let step = whole.as_str().chars().next_back().filter(|last| last.len_utf16() == 1);
-        let first = skipped + characters_before(rest, whole.start());
-        let last = skipped + characters_before(rest, whole.end()) - i64::from(step.is_some());
+        let step = whole.text.chars().next_back().filter(|last| last.len_utf16() == 1);
+        let first = skipped + characters_before(rest, whole.start);
+        let last = skipped + characters_before(rest, whole.end) - i64::from(step.is_some());
         Some(Value::object([
             ("start", Value::Integer(first)),
             ("end", Value::Integer(last)),
-            ("data", Value::from(whole.as_str())),
+            ("data", Value::from(whole.text)),
         ]))
     });
     Ok(Value::array(found.collect()))
 }
 
-/// `replacestr`: everywhere.
 fn replace(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let wanted = call.required(context, 1, cast::string)?;
@@ -163,12 +150,12 @@ fn replace_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let mut copied = 0;
     for captures in pattern.matches(&text, limit, || goes_on(context, &pattern))? {
         let Some(whole) = captures.get(0) else { continue };
-        replaced.push_str(text.get(copied..whole.start()).unwrap_or_default());
+        replaced.push_str(text.get(copied..whole.start).unwrap_or_default());
         let expanded = replacement::expand(&replacement, &pattern, &captures);
         let expanded = expanded.ok_or_else(|| Fault::Internal("a replacement names no group".to_owned()))?;
         context.spend(parts_of_bytes(expanded.len()))?;
         replaced.push_str(&expanded);
-        copied = whole.end();
+        copied = whole.end;
     }
     replaced.push_str(text.get(copied..).unwrap_or_default());
     Ok(Value::from(replaced))

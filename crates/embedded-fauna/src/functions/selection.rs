@@ -14,7 +14,6 @@ macro_rules! select_all_keys {
     };
 }
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("contains"), Key::required("in")], contains_path),
     Form::pure(&[Key::required("contains_path"), Key::required("in")], contains_path).since(ApiVersion::V3),
@@ -55,7 +54,6 @@ fn select_all_eagerly(context: &Context<'_>, call: &FormCall) -> Outcome<Value> 
     select(context, &path, true, &from, &call.at(1))
 }
 
-/// `contains_path`: whether a path leads anywhere.
 fn contains_path(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let path = call.required(context, 0, path)?;
     let container = call.value(context, 1)?;
@@ -106,7 +104,6 @@ fn contains_value(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }))
 }
 
-/// Whether a reference has this id, collection or database.
 fn reference_contains(context: &Context<'_>, reference: Ref, wanted: &Value) -> Outcome<bool> {
     let id = if native::is_named(reference.collection) {
         match context.transaction().name(reference)? {
@@ -125,7 +122,7 @@ fn reference_contains(context: &Context<'_>, reference: Ref, wanted: &Value) -> 
     Ok(context.transaction().database_document(reference.database)?.map(Value::Ref).as_ref() == Some(wanted))
 }
 
-/// Whether a document has this value as its reference, collection, time or one of its fields.
+/// Looks at the reference, collection, time and fields of a document.
 fn document_contains(document: &Document, wanted: &Value) -> bool {
     Value::Ref(document.reference) == *wanted
         || Value::Ref(document.reference.parent()) == *wanted
@@ -133,7 +130,7 @@ fn document_contains(document: &Document, wanted: &Value) -> bool {
         || document.fields.iter().any(|(_, value)| value == wanted)
 }
 
-/// Whether a page has this value as its elements or as one of its ends.
+/// Looks at the elements and the cursors of a page.
 fn page_contains(page: &Page, wanted: &Value) -> bool {
     let ends = |end: &Option<Value>| match end {
         Some(Value::Cursor(cursor)) => match &**cursor {
@@ -145,7 +142,6 @@ fn page_contains(page: &Page, wanted: &Value) -> bool {
     Value::array(page.data.clone()) == *wanted || ends(&page.before) || ends(&page.after)
 }
 
-/// Whether an event has this time, action or document.
 fn event_contains(ts: Stamp, action: Action, document: Ref, wanted: &Value) -> bool {
     ts.value() == *wanted || Value::Action(action) == *wanted || Value::Ref(document) == *wanted
 }

@@ -10,7 +10,6 @@ use crate::ir::{
 };
 use crate::{documents, sets};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("singleton")], singleton),
     Form::pure(&[Key::required("events")], events),
@@ -35,12 +34,10 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("join"), Key::either("with")], join),
 ];
 
-/// `singleton`.
 fn singleton(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::set(Set::Singleton(call.required(context, 0, cast::reference)?)))
 }
 
-/// `events`.
 fn events(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     match call.required(context, 0, cast::identifier)? {
         Identified::Set(set) if matches!(*set, Set::Events(_)) => {
@@ -51,7 +48,6 @@ fn events(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// `documents`.
 fn documents_of(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::set(Set::Documents(call.required(context, 0, cast::collection_ref)?)))
 }
@@ -65,7 +61,7 @@ fn index_argument(value: &Value, at: &Position) -> Outcome<Value> {
     }
 }
 
-/// A term of a match as it would be stored: anything without a reference to what does not exist.
+/// A term of a match in stored form; unresolved references are refused.
 fn term(value: &Value, at: &Position) -> Outcome<Value> {
     if value.has_unresolved() {
         return Err(Failure::expected(&[Kind::Any], value.kind(), at.clone()).into());
@@ -110,7 +106,7 @@ fn merge(
     context: &Context<'_>,
     call: &FormCall,
     of_sets: fn(Vec<Arc<Set>>) -> Set,
-    of_arrays: fn(&[Value], &[Value]) -> Vec<Value>,
+    of_arrays: occurrences::Operation,
 ) -> Outcome<Value> {
     let given = call.required(context, 0, cast::one_or_more(cast::set_or_array))?;
     let mut sets = Vec::new();
@@ -128,7 +124,8 @@ fn merge(
     if sets.is_empty() {
         let mut arrays = arrays.into_iter();
         let first = arrays.next().map(|first| first.to_vec()).unwrap_or_default();
-        return Ok(Value::array(arrays.fold(first, |all, next| of_arrays(&all, &next))));
+        let goes_on = || context.in_time();
+        return Ok(Value::array(arrays.try_fold(first, |all, next| of_arrays(&all, &next, &goes_on))?));
     }
     let mut last: Option<sets::Shape> = None;
     for set in &sets {
@@ -141,31 +138,28 @@ fn merge(
     Ok(Value::set(of_sets(sets)))
 }
 
-/// The same page with its elements changed.
-fn with_elements(page: &Page, change: impl Fn(&[Value]) -> Vec<Value>) -> Value {
-    Value::Page(Arc::new(page.with(change(&page.data))))
+fn with_elements(page: &Page, elements: Vec<Value>) -> Value {
+    Value::Page(Arc::new(page.with(elements)))
 }
 
-/// `distinct`.
 fn distinct(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
+    let goes_on = || context.in_time();
     Ok(match call.required(context, 0, cast::iterable)? {
-        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements)),
-        Iterable::Page(page) => with_elements(&page, occurrences::distinct),
+        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements, &goes_on)?),
+        Iterable::Page(page) => with_elements(&page, occurrences::distinct(&page.data, &goes_on)?),
         Iterable::Set(set) => Value::set(Set::Distinct(set)),
     })
 }
 
-/// `reverse`.
 fn reverse(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let backwards = |elements: &[Value]| elements.iter().rev().cloned().collect();
     Ok(match call.required(context, 0, cast::iterable)? {
         Iterable::Array(elements) => Value::array(backwards(&elements)),
-        Iterable::Page(page) => with_elements(&page, backwards),
+        Iterable::Page(page) => with_elements(&page, backwards(&page.data)),
         Iterable::Set(set) => Value::set(Set::Reverse(set)),
     })
 }
 
-/// `range`.
 fn range(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let source = call.required(context, 0, cast::set)?;
     let from = call.value(context, 1)?;
@@ -180,7 +174,7 @@ fn range(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::set(Set::Range { source, from, to }))
 }
 
-/// `join`: with an index, or with a lambda that only computes.
+/// `join` takes an index or a pure lambda.
 fn join(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let source = call.required(context, 0, cast::set)?;
     let with = call.value(context, 1)?;
@@ -205,7 +199,6 @@ fn join(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     }
 }
 
-/// What calling a lambda can do.
 fn effect(context: &Context<'_>, lambda: &Lambda) -> Outcome<Effect> {
     match lambda {
         Lambda::Parsed { expression, .. } => Ok(expression.body.effect()),

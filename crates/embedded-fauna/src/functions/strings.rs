@@ -1,6 +1,6 @@
 //! `concat`, `length`, `trim`, `substring` and the others that take strings apart or put them together.
 //!
-//! Positions and lengths count code points (spec 4.6); a few limits count UTF-16 units, because FaunaDB's strings are Java's.
+//! Positions and lengths count code points; a few limits count UTF-16 units, because FaunaDB's strings are Java's.
 
 use std::sync::Arc;
 
@@ -8,14 +8,12 @@ use super::numeric::{count, to_int};
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{ApiVersion, Failure, Fault, FormCall, Halt, Key, Outcome, Value, parts_of_bytes};
 
-/// The keys of `substring`.
 macro_rules! substring_keys {
     ($name:literal) => {
         &[Key::required($name), Key::optional("start"), Key::optional("length")]
     };
 }
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("concat"), Key::optional("separator")], concat),
     Form::pure(&[Key::required("length")], |context, call| {
@@ -35,19 +33,17 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("ngram"), Key::optional("min"), Key::optional("max")], ngram),
 ];
 
-/// The most repetitions.
+/// The most repetitions; FaunaDB's limit.
 const MAX_REPETITIONS: i64 = 1024;
-/// Sizes of n-grams where none are given.
+/// Default sizes of n-grams.
 const DEFAULT_NGRAM: (i64, i64) = (1, 2);
-/// How far the sizes of n-grams may lie apart.
+/// The largest difference between the sizes of n-grams.
 const MAX_NGRAM_SPAN: i64 = 1;
 
-/// A part of a string.
 fn change(context: &Context<'_>, call: &FormCall, part: fn(&str) -> &str) -> Outcome<Value> {
     Ok(Value::from(part(&call.required(context, 0, cast::string)?)))
 }
 
-/// `concat`.
 fn concat(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let strings: Vec<Arc<str>> = call.required(context, 0, cast::zero_or_more(cast::string))?;
     let separator = call.optional(context, 1, cast::string)?;
@@ -57,7 +53,7 @@ fn concat(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::from(strings.join(separator.as_deref().unwrap_or_default())))
 }
 
-/// What Java calls white space: no space that forbids a line break, but the separators of ASCII.
+/// Java's white space: without no-break spaces, with the separators of ASCII.
 fn is_white(character: char) -> bool {
     match character {
         '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}' => false,
@@ -66,12 +62,10 @@ fn is_white(character: char) -> bool {
     }
 }
 
-/// A string without white space at its beginning.
 fn trim_start(text: &str) -> &str {
     text.trim_start_matches(is_white)
 }
 
-/// A string without white space at its end.
 fn trim_end(text: &str) -> &str {
     text.trim_end_matches(is_white)
 }
@@ -83,7 +77,6 @@ fn repeated(context: &Context<'_>, text: &str, number: i64) -> Outcome<Value> {
     Ok(Value::from(text.repeat(number)))
 }
 
-/// `space`.
 fn space(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     repeated(context, " ", call.required(context, 0, cast::integer)?.max(0))
 }
@@ -147,7 +140,6 @@ fn ngram(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     Ok(Value::array(grams))
 }
 
-/// What is wrong with the sizes of n-grams.
 fn ngram_failures(min: Option<i64>, max: Option<i64>, call: &FormCall) -> Vec<Failure> {
     let (default_min, default_max) = DEFAULT_NGRAM;
     let rules: [(bool, &str, &str); 3] = match (min, max) {
@@ -172,7 +164,6 @@ fn ngram_failures(min: Option<i64>, max: Option<i64>, call: &FormCall) -> Vec<Fa
     broken.map(|(_, argument, rule)| Failure::bounds(argument, rule, call.position.clone())).collect()
 }
 
-/// Appends the n-grams of a text.
 fn push_grams(context: &Context<'_>, grams: &mut Vec<Value>, text: &str, (min, max): (usize, usize)) -> Outcome<()> {
     let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     for (place, start) in starts.iter().enumerate() {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{Date, Failure, Fault, FormCall, Key, Kind, Outcome, Position, Time, Value};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("time")], |context, call| {
         let text = call.required(context, 0, cast::string)?;
@@ -58,9 +57,7 @@ const DAY: i128 = 86_400 * SECOND;
 
 /// A unit of time: its length in nanoseconds, and how it was written.
 struct Unit {
-    /// Its length.
     nanos: i128,
-    /// How it was written.
     given: Arc<str>,
 }
 
@@ -100,10 +97,7 @@ const fn now(context: &Context<'_>) -> Value {
     Value::Time(Time::from_micros(context.transaction().snapshot()))
 }
 
-/// A time of a text; `now` is the time of the request.
-///
-/// # Errors
-/// Where the text is no time.
+/// Parses a time; `now` is the transaction time.
 pub fn parse_time(context: &Context<'_>, text: &str, at: &Position) -> Outcome<Value> {
     if text == "now" {
         return Ok(now(context));
@@ -113,34 +107,28 @@ pub fn parse_time(context: &Context<'_>, text: &str, at: &Position) -> Outcome<V
         .ok_or_else(|| Failure::argument(at.clone(), format!("Cannot cast '{text}' to a time.")).into())
 }
 
-/// A date of a text.
-///
-/// # Errors
-/// Where the text is no date.
 pub fn parse_date(text: &str, at: &Position) -> Outcome<Value> {
     let date = Date::parse(text.trim_matches(|character: char| character <= ' '));
     date.map(Value::Date)
         .ok_or_else(|| Failure::argument(at.clone(), format!("Cannot cast '{text}' to a date.")).into())
 }
 
-/// A time so many nanoseconds after 1970, where there is one.
+/// The time `nanos` nanoseconds after 1970; `None` if it is out of range.
 fn at_nanos(nanos: i128) -> Option<Time> {
     let seconds = i64::try_from(nanos.div_euclid(SECOND)).ok()?;
     Time::new(seconds, i64::try_from(nanos.rem_euclid(SECOND)).ok()?)
 }
 
-/// Nanoseconds since 1970.
 fn nanos_of(time: Time) -> i128 {
     i128::from(time.seconds()) * SECOND + i128::from(time.nanos())
 }
 
-/// What lies out of the range of times.
 fn out_of_range(at: Position) -> Failure {
     let range = "between -1000000000-01-01T00:00:00Z and +1000000000-12-31T23:59:59.999999999Z";
     Failure::bounds("dates and times", range, at)
 }
 
-/// `epoch`: so many units after 1970.
+/// `epoch`: an offset from 1970 in the given unit.
 fn epoch(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let number = call.required(context, 0, cast::integer)?;
     let unit = call.required(context, 1, Unit::cast)?;
@@ -148,7 +136,7 @@ fn epoch(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     time.map(Value::Time).ok_or_else(|| out_of_range(call.position.clone()).into())
 }
 
-/// A part of a time, where its year can have a date.
+/// A part of a time; fails for years that a date cannot have.
 fn part(context: &Context<'_>, call: &FormCall, part: fn(Time) -> i64) -> Outcome<Value> {
     let time = call.required(context, 0, cast::timestamp)?;
     match Date::from_days(time.date().days()) {
@@ -157,7 +145,7 @@ fn part(context: &Context<'_>, call: &FormCall, part: fn(Time) -> i64) -> Outcom
     }
 }
 
-/// An integer, where it fits one; FaunaDB fails with 500 where it does not.
+/// Narrows to an integer; out of range is an internal error, as in FaunaDB (500).
 fn integer(number: i128) -> Outcome<Value> {
     match i64::try_from(number) {
         Ok(number) => Ok(Value::Integer(number)),
@@ -167,9 +155,7 @@ fn integer(number: i128) -> Outcome<Value> {
 
 /// A time or a date.
 enum Temporal {
-    /// A time.
     Time(Time),
-    /// A date.
     Date(Date),
 }
 

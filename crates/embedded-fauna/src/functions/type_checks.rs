@@ -3,7 +3,6 @@
 use crate::evaluator::{Context, Form};
 use crate::ir::{FormCall, Key, Outcome, Value, native};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("is_number")], |context, call| {
         check(context, call, |value| matches!(value, Value::Integer(_) | Value::Double(_)))
@@ -57,12 +56,10 @@ pub const FORMS: &[Form] = &[
     Form::pure(&[Key::required("is_role")], |context, call| check_in(context, call, native::ROLES)),
 ];
 
-/// Whether the argument is what `is` says.
 fn check(context: &Context<'_>, call: &FormCall, is: fn(&Value) -> bool) -> Outcome<Value> {
     Ok(Value::Bool(is(&call.value(context, 0)?)))
 }
 
-/// Whether a value has fields.
 const fn is_object(value: &Value) -> bool {
     matches!(
         value,
@@ -75,7 +72,6 @@ const fn is_object(value: &Value) -> bool {
     )
 }
 
-/// Whether a value is a set; a native collection is one too.
 const fn is_set(value: &Value) -> bool {
     match value {
         Value::Set(_) => true,

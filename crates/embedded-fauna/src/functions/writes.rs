@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::evaluator::{Context, Form, cast};
 use crate::ir::{
     ApiVersion, Failure, FieldFailure, FormCall, Halt, Key, Kind, Object, Outcome, Position, Ref, Step, Time,
@@ -11,7 +11,6 @@ use crate::ir::{
 use crate::system_documents;
 use crate::system_documents::Change;
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("create"), Key::optional("params")], create),
     Form::write(&[Key::required("update"), Key::optional("params")], |context, call| {
@@ -42,7 +41,7 @@ pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("move_database"), Key::required("to")], move_database),
 ];
 
-/// Failures of references inside what is to be written: those to what does not exist, and those into other databases.
+/// Failures for unresolved references and references into other databases inside a value to be written.
 fn bad_references(context: &Context<'_>, value: &Value, path: &Position, failures: &mut Vec<FieldFailure>) {
     let failure = |text: &str| {
         let steps = path.steps().into_iter().map(|step| match step {
@@ -71,14 +70,12 @@ fn bad_references(context: &Context<'_>, value: &Value, path: &Position, failure
     }
 }
 
-/// What is wrong with the references in `params`, at the call.
 fn checked(context: &Context<'_>, call: &FormCall, params: &Arc<Object>) -> Option<Failure> {
     let mut failures = Vec::new();
     bad_references(context, &Value::Object(Arc::clone(params)), &call.position, &mut failures);
     (!failures.is_empty()).then(|| Failure::invalid(failures, call.position.clone()))
 }
 
-/// A collection by name, or any reference.
 fn target(value: &Value, at: &Position) -> Outcome<Value> {
     match value {
         Value::String(_) | Value::Ref(_) => Ok(value.clone()),
@@ -86,7 +83,6 @@ fn target(value: &Value, at: &Position) -> Outcome<Value> {
     }
 }
 
-/// `create`.
 fn create(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let target = call.required(context, 0, target)?;
     let params = call.optional(context, 1, cast::object)?.unwrap_or_default();
@@ -140,7 +136,6 @@ fn require_writable(context: &Context<'_>, call: &FormCall, document: Ref, param
     if failures.is_empty() { Ok(()) } else { Err(Halt::Failures(failures)) }
 }
 
-/// `update` and `replace`.
 fn update(context: &Context<'_>, call: &FormCall, change: Change) -> Outcome<Value> {
     let document = call.required(context, 0, cast::reference)?;
     let params = call.optional(context, 1, cast::object)?.unwrap_or_default();
@@ -148,14 +143,12 @@ fn update(context: &Context<'_>, call: &FormCall, change: Change) -> Outcome<Val
     system_documents::update(context, document, change, &params, &call.position)
 }
 
-/// `delete`.
 fn delete(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let document = call.required(context, 0, cast::reference)?;
     require_writable(context, call, document, &Arc::default())?;
     system_documents::delete(context, document, &call.position)
 }
 
-/// `insert`.
 fn insert(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let document = call.required(context, 0, cast::reference)?;
     let ts = call.required(context, 1, cast::timestamp)?;
@@ -172,7 +165,6 @@ fn insert(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     system_documents::insert_version(context, document, (ts, action), &params, &at)
 }
 
-/// `remove`.
 fn remove(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let document = call.required(context, 0, cast::reference)?;
     let ts = call.required(context, 1, cast::timestamp)?;
@@ -204,7 +196,7 @@ fn move_database(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         }
         above = transaction.database_document(database)?.map(|document| document.database);
     }
-    if !allows(context, &Deed::Delete(from))? {
+    if !allows(context, &Access::Delete(from))? {
         return Err(Failure::denied(call.position.clone()).into());
     }
     system_documents::move_database(context, from, target, &call.position)

@@ -1,49 +1,50 @@
-//! What the headers of a request say. A bad one is refused before anybody is asked who they are.
+//! Request headers. A malformed one is refused before the secret is verified, as in FaunaDB.
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hyper::HeaderMap;
 
 use crate::ir::ApiVersion;
 
-/// How long a query may take if nothing is said.
+/// Query timeout of requests without `x-query-timeout`, in milliseconds.
 const DEFAULT_TIMEOUT: u64 = 120_000;
-/// How long a query may be allowed to take.
+/// The largest `x-query-timeout`, in milliseconds; what a caller really gets is limited by [`crate::Settings`].
 const MAX_TIMEOUT: i64 = 600_000;
-/// The most bytes of tags.
+/// The most bytes of `x-fauna-tags`.
 const MAX_TAGS: usize = 3000;
-/// The most pairs of tags.
+/// The most pairs in `x-fauna-tags`.
 const MAX_PAIRS: usize = 25;
 
-/// What the headers say.
+/// The headers that matter.
 #[derive(Clone, Debug)]
-pub struct Said {
-    /// The version of the API.
+pub struct RequestHeaders {
     pub version: ApiVersion,
-    /// How long the query may take.
     pub timeout: Duration,
-    /// The latest transaction that the client has seen.
+    /// The latest transaction that the client has seen, in microseconds.
     pub last_seen: Option<i64>,
-    /// Tags to be repeated in the answer.
+    /// Tags to be repeated in the answer, sorted by key.
     pub tags: Option<String>,
-    /// What was shown as credential.
     pub secret: Option<String>,
-    /// Whether the answer is laid out for people.
+    /// Whether the answer is to be laid out for people.
     pub pretty: bool,
 }
 
-/// The value of a header, if it is text.
-fn text<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
-    request.headers().get(name)?.to_str().ok()
+fn text<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether a browser sent the request: it names an origin or says how it was made (Fetch Metadata).
+pub fn is_from_browser(headers: &HeaderMap) -> bool {
+    ["origin", "sec-fetch-mode", "sec-fetch-site"].into_iter().any(|name| headers.contains_key(name))
 }
 
 /// Reads the headers.
 ///
 /// # Errors
-/// Where one does not make sense: with the text of the answer.
-pub fn read(request: &HttpRequest) -> Result<Said, String> {
+/// If one is malformed: the description for the client.
+pub fn read(request: &HeaderMap) -> Result<RequestHeaders, String> {
     let version = match text(request, "x-faunadb-api-version") {
         None => ApiVersion::V21,
         Some(given) => ApiVersion::parse(given).ok_or_else(|| {
@@ -76,14 +77,11 @@ pub fn read(request: &HttpRequest) -> Result<Said, String> {
     let tags = text(request, "x-fauna-tags").filter(|tags| !tags.is_empty());
     let tags = tags.map(sorted_tags).transpose().map_err(|what| format!("Invalid header 'x-fauna-tags': {what}"))?;
     let agent = text(request, "user-agent").unwrap_or_default();
-    let pretty = request.headers().contains_key("x-faunadb-formatted-json")
-        || agent.contains("curl")
-        || agent.contains("HTTPie");
+    let pretty = request.contains_key("x-faunadb-formatted-json") || agent.contains("curl") || agent.contains("HTTPie");
     let secret = text(request, "authorization").and_then(credential);
-    Ok(Said { version, timeout: Duration::from_millis(timeout), last_seen, tags, secret, pretty })
+    Ok(RequestHeaders { version, timeout: Duration::from_millis(timeout), last_seen, tags, secret, pretty })
 }
 
-/// Tags in the order of their keys.
 fn sorted_tags(given: &str) -> Result<String, &'static str> {
     let is_word = |text: &str| {
         !text.is_empty() && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
@@ -111,7 +109,7 @@ fn sorted_tags(given: &str) -> Result<String, &'static str> {
     Ok(pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
 }
 
-/// The secret in an `Authorization` header. The names of the schemes are taken exactly.
+/// The secret in an `Authorization` header. The names of the schemes are case-sensitive, as in FaunaDB.
 fn credential(header: &str) -> Option<String> {
     if let Some(secret) = header.strip_prefix("Bearer ") {
         return Some(secret.trim_start().to_owned());
@@ -123,8 +121,8 @@ fn credential(header: &str) -> Option<String> {
     Some(text.strip_suffix(':').map_or_else(|| text.clone(), str::to_owned))
 }
 
-/// The trace that a request belongs to, if it names one in the form of the standard.
-pub fn trace_of(request: &HttpRequest) -> Option<String> {
+/// The trace id of a valid `traceparent` (W3C Trace Context).
+pub fn trace_of(request: &HeaderMap) -> Option<String> {
     let given = text(request, "traceparent")?;
     let parts: Vec<&str> = given.split('-').collect();
     let is_hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());

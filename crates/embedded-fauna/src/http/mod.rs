@@ -1,16 +1,18 @@
-//! The HTTP face: HTTP/1.1 and cleartext HTTP/2 on one port.
+//! The HTTP server: HTTP/1.1 and cleartext HTTP/2 on one port.
 //!
-//! Routing, headers and bodies as FaunaDB has them (spec 1). What is not offered - streams, GraphQL, FQL v10 - is refused by name.
+//! Routes, headers and bodies are FaunaDB's. GraphQL and FQL v10 are refused by name. Nobody can hold the server: connections,
+//! streams, bytes of bodies and of answers, and the time for each step are bounded (`limits.rs`), and the secret is verified
+//! before a body of more than a few kilobytes is read.
 
+mod activity;
 mod body;
+mod connection;
 mod headers;
+mod limits;
 mod pretty;
 mod response;
 mod route;
 mod server;
-mod stream;
-
-use route::handle;
 
 pub use route::Endpoint;
-pub use server::serve;
+pub use server::{Listening, serve};

@@ -1,9 +1,9 @@
-//! JSON laid out for people, as FaunaDB lays it out for curl: on one line where that is short, else an element a line.
+//! Pretty-printed JSON as FaunaDB sends it to curl: on one line if that is short, else one element per line.
 
-/// How wide what stands inside the outermost brackets may be on one line.
+/// The longest content of the outermost brackets that stays on one line, in UTF-16 units.
 const WIDTH: usize = 60;
 
-/// The same JSON laid out, with a line end.
+/// Lays out valid JSON; ends with a line feed.
 pub fn pretty(json: &str) -> String {
     let mut reader = Reader { rest: json };
     let mut out = reader.value(WIDTH);
@@ -11,14 +11,11 @@ pub fn pretty(json: &str) -> String {
     out
 }
 
-/// What is left of a text.
 struct Reader<'t> {
-    /// The rest, which begins with a value, a name or a sign.
     rest: &'t str,
 }
 
 impl<'t> Reader<'t> {
-    /// A value laid out.
     fn value(&mut self, width: usize) -> String {
         match self.rest.chars().next() {
             Some('{') => self.all(('{', '}'), width),
@@ -27,7 +24,6 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// An object or an array laid out.
     fn all(&mut self, (open, close): (char, char), width: usize) -> String {
         self.skip();
         let mut elements = Vec::new();
@@ -50,14 +46,12 @@ impl<'t> Reader<'t> {
         format!("{open}\n  {}\n{close}", inside.replace('\n', "\n  "))
     }
 
-    /// A name, without the colon after it.
     fn name(&mut self) -> &'t str {
         let name = self.scalar();
         self.skip();
         name
     }
 
-    /// A string, a number or a word.
     fn scalar(&mut self) -> &'t str {
         let mut in_string = false;
         let mut escaped = false;
@@ -75,7 +69,6 @@ impl<'t> Reader<'t> {
         scalar
     }
 
-    /// Passes over a sign.
     fn skip(&mut self) {
         let mut characters = self.rest.chars();
         characters.next();
@@ -83,7 +76,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A text with one blank for each run of them, those inside strings too.
+/// The text with runs of white space collapsed to one space, inside strings too (as FaunaDB does).
 fn on_one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

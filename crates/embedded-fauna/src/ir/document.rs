@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use super::{Kind, Object, Ref, Set, Value};
 
-/// What an event did.
+/// The change that an event records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// A document came into being.
     Create,
-    /// A document changed.
     Update,
-    /// A document ended.
     Delete,
     /// A document entered a set.
     Add,
@@ -20,7 +18,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -44,7 +41,6 @@ impl Action {
 /// When something was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stamp {
-    /// Microseconds since 1970.
     At(i64),
     /// In this transaction, which has no time yet.
     Now,
@@ -71,11 +67,10 @@ impl Stamp {
 /// A version of a document, with the fields its reader may see.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// Which document.
     pub reference: Ref,
     /// When this version was written.
     pub ts: Stamp,
-    /// Whether this version says that the document has ended.
+    /// Whether this version is a deletion.
     pub deleted: bool,
     /// All fields but `ref` and `ts`.
     pub fields: Arc<Object>,
@@ -112,11 +107,8 @@ impl Document {
 /// A change of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentEvent {
-    /// When.
     pub ts: Stamp,
-    /// What happened.
     pub action: Action,
-    /// To which document.
     pub document: Ref,
     /// The `data` written; nothing after a deletion.
     pub data: Option<Value>,
@@ -125,11 +117,9 @@ pub struct DocumentEvent {
 /// A change of a set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetEvent {
-    /// When.
     pub ts: Stamp,
     /// Whether the document came or went.
     pub action: Action,
-    /// Which document.
     pub document: Ref,
     /// The values of its entry.
     pub values: Vec<Value>,
@@ -138,13 +128,12 @@ pub struct SetEvent {
 /// An element of a set and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {
-    /// The element.
     pub value: Value,
     /// The sets that hold it.
     pub sources: Vec<Arc<Set>>,
 }
 
-/// Where a page begins or ends.
+/// The beginning or the end of a page.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cursor {
     /// In a set: its values and the document.
@@ -170,9 +159,9 @@ pub struct Page {
     pub data: Vec<Value>,
     /// The elements as they were read.
     pub unmapped: Arc<Vec<Value>>,
-    /// What to ask for to get the page before.
+    /// Cursor of the page before this one.
     pub before: Option<Value>,
-    /// What to ask for to get the page after.
+    /// Cursor of the page after this one.
     pub after: Option<Value>,
 }
 

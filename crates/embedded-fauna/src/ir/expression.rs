@@ -15,11 +15,8 @@ pub enum Expression {
     Array(Vec<Expression>),
     /// `object`: fields of expressions.
     Object(Vec<(Arc<str>, Expression)>),
-    /// `let`.
     Let(Box<Let>),
-    /// `if`.
     If(Box<Conditional>),
-    /// `select`, `select_all`, `select_as_index`.
     Select(Box<Select>),
     /// `do`: one after the other.
     Do(Vec<Expression>),
@@ -27,9 +24,7 @@ pub enum Expression {
     And(Vec<Expression>, Position),
     /// `or`, evaluated only as far as needed.
     Or(Vec<Expression>, Position),
-    /// `at`.
     At(Box<At>),
-    /// A lambda.
     Lambda(Arc<LambdaExpression>),
     /// `query`: a lambda as a value.
     Query(Arc<LambdaExpression>),
@@ -42,20 +37,14 @@ pub enum Expression {
 pub struct Let {
     /// Names and what they stand for, in the order of evaluation.
     pub bindings: Vec<(Arc<str>, Expression)>,
-    /// What uses them.
     pub body: Expression,
 }
 
-/// `if`.
 #[derive(Clone, Debug)]
 pub struct Conditional {
-    /// What must be true.
     pub condition: Expression,
-    /// What is evaluated if so.
     pub then: Expression,
-    /// What is evaluated if not.
     pub otherwise: Expression,
-    /// Where it stands.
     pub position: Position,
 }
 
@@ -65,20 +54,17 @@ impl PartialEq for Conditional {
     }
 }
 
-/// `select` and its kin.
+/// `select`, `select_all` or `select_as_index`.
 #[derive(Clone, Debug)]
 pub struct Select {
-    /// Which of them.
     pub name: &'static str,
-    /// The path.
     pub path: Expression,
-    /// What it leads through.
+    /// The value that the path leads through.
     pub from: Expression,
     /// Whether every match is wanted.
     pub all: Option<Expression>,
-    /// What to give where there is nothing.
+    /// The value if there is nothing at the path.
     pub default: Option<Expression>,
-    /// Where it stands.
     pub position: Position,
 }
 
@@ -91,11 +77,8 @@ impl PartialEq for Select {
 /// `at`: reads of an earlier time.
 #[derive(Clone, Debug)]
 pub struct At {
-    /// The time.
     pub ts: Expression,
-    /// What reads.
     pub body: Expression,
-    /// Where it stands.
     pub position: Position,
 }
 
@@ -110,11 +93,9 @@ impl PartialEq for At {
 pub struct FormCall {
     /// Number of the form in the table.
     pub form: usize,
-    /// Its keys.
     pub signature: &'static Signature,
     /// The arguments in the order of the keys; `None` for an optional one that is absent.
     pub arguments: Vec<Option<Expression>>,
-    /// Where it stands.
     pub position: Position,
 }
 

@@ -1,6 +1,6 @@
 //! Why a query failed, as the answer says it.
 //!
-//! The texts are FaunaDB's; each constructor is one of its errors (spec 1.7, 1.8).
+//! The texts are FaunaDB's; each constructor is one of its errors.
 
 use std::fmt::Display;
 
@@ -11,35 +11,28 @@ use super::{Kind, Position, Unresolved, native};
 pub struct FieldFailure {
     /// The path of the field.
     pub field: Vec<String>,
-    /// The code.
     pub code: &'static str,
-    /// The text.
     pub description: String,
 }
 
 /// One reason why a query failed.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Where.
     pub position: Position,
-    /// The code.
     pub code: &'static str,
-    /// The text.
     pub description: String,
     /// The status of an answer that says only this.
     pub status: u16,
-    /// Which of several failures decides the status: the highest.
+    /// Of several failures the one with the highest rank decides the status.
     pub rank: u8,
-    /// Failing fields.
     pub failures: Vec<FieldFailure>,
-    /// What failed inside a called function.
+    /// Failures inside a called function.
     pub cause: Vec<Failure>,
 }
 
 /// What ends a query without being its fault alone; it has no position.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
-    /// The storage failed.
     #[error("storage: {0}")]
     Storage(String),
     /// The query took longer than it may.
@@ -53,10 +46,8 @@ pub enum Fault {
     Internal(String),
 }
 
-/// Why evaluation stopped.
 #[derive(Clone, Debug)]
 pub enum Halt {
-    /// The query failed.
     Failures(Vec<Failure>),
     /// The endpoint failed, or a limit was reached.
     Fault(Fault),
@@ -74,7 +65,6 @@ impl From<Fault> for Halt {
     }
 }
 
-/// What evaluation gives.
 pub type Outcome<T> = Result<T, Halt>;
 
 /// Both, or the failures of both.
@@ -226,7 +216,6 @@ impl Failure {
 }
 
 impl FieldFailure {
-    /// A failing field.
     pub fn new(field: &[&str], code: &'static str, description: impl Into<String>) -> Self {
         Self { field: field.iter().map(|part| (*part).to_owned()).collect(), code, description: description.into() }
     }

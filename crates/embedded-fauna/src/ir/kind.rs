@@ -5,45 +5,32 @@ use super::Value;
 /// A type of the language. Several of them have parents: a `Collection Ref` is a `Ref`, a `Ref` is an `Identifier`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Anything.
     Any,
     /// One of the simple values.
     Scalar,
     /// An integer or a double.
     Number,
-    /// A double.
     Double,
-    /// An integer.
     Integer,
-    /// True or false.
     Boolean,
-    /// Text.
     String,
-    /// Nothing.
     Null,
-    /// What an event did.
+    /// The change that an event records.
     Action,
-    /// Bytes.
     Bytes,
-    /// A UUID.
     Uuid,
     /// The time of the transaction, not known before it ends.
     TransactionTime,
-    /// An object.
     Object,
-    /// A lambda.
     Lambda,
     /// An array, a set or a page.
     Iterable,
     /// An array or a page.
     ArrayOrPage,
-    /// A page.
     Page,
-    /// An array.
     Array,
     /// A reference, a set or a name.
     Identifier,
-    /// A reference.
     Ref,
     /// A reference to a collection.
     CollectionRef,
@@ -59,13 +46,10 @@ pub enum Kind {
     RoleRef,
     /// A reference to an access provider.
     AccessProviderRef,
-    /// A set.
     Set,
     /// A time or a date.
     Temporal,
-    /// A time.
     Time,
-    /// A date.
     Date,
     /// A unit of time.
     TimeUnit,

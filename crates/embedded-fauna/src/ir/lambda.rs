@@ -1,4 +1,4 @@
-//! Function values.
+//! Lambdas: parsed ones with what they have captured, and stored ones that are parsed when they are called.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +16,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// How many arguments it names; an ignored one is not counted.
+    /// The number of parameters, without ignored ones.
     pub fn arity(&self) -> usize {
         match self {
             Self::Ignored => 0,
@@ -34,7 +34,7 @@ impl Pattern {
         }
     }
 
-    /// How it is written.
+    /// The lambda in its wire form.
     pub fn literal(&self) -> Value {
         let shown = |parameter: &Option<Arc<str>>| {
             parameter.as_ref().map_or_else(|| Value::from("_"), |name| Value::String(Arc::clone(name)))
@@ -50,15 +50,12 @@ impl Pattern {
 /// A lambda as it stands in an expression.
 #[derive(Debug, PartialEq)]
 pub struct LambdaExpression {
-    /// Its parameters.
     pub pattern: Pattern,
-    /// What it evaluates.
     pub body: Expression,
     /// The variables it takes from outside.
     pub free: Vec<Arc<str>>,
     /// The version its body is read by.
     pub version: ApiVersion,
-    /// Where it stands.
     pub position: Position,
 }
 
@@ -67,7 +64,6 @@ pub struct LambdaExpression {
 pub enum Lambda {
     /// Made by evaluating an expression.
     Parsed {
-        /// What it does.
         expression: Arc<LambdaExpression>,
         /// The values of the variables it takes from outside.
         captured: Vec<(Arc<str>, Value)>,
@@ -76,9 +72,8 @@ pub enum Lambda {
     Stored {
         /// The version its body is read by.
         version: ApiVersion,
-        /// `{"lambda":…,"expr":…}`.
         literal: Value,
-        /// What it does, once it has been called.
+        /// The parsed expression, from the first call on.
         parsed: OnceLock<Arc<LambdaExpression>>,
     },
 }

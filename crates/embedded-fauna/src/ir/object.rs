@@ -10,7 +10,6 @@ use super::Value;
 pub struct Object(Vec<(Arc<str>, Value)>);
 
 impl Object {
-    /// No fields.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
@@ -50,7 +49,6 @@ impl Object {
         self.0.iter()
     }
 
-    /// How many fields there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,7 +1,7 @@
 //! The order of all values, as bytes.
 //!
 //! Numbers < bytes < strings < arrays < objects < references < times < dates < lambdas < UUIDs < false < true < null
-//! (spec 4.3). Comparing the bytes of two values compares the values; no key is the beginning of another, so keys can be put
+//!. Comparing the bytes of two values compares the values; no key is the beginning of another, so keys can be put
 //! one after the other, and inverting every byte inverts the order.
 
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ use super::{Object, Value};
 static COLLATOR: LazyLock<Option<CollatorBorrowed<'static>>> =
     LazyLock::new(|| Collator::try_new(icu_collator::CollatorPreferences::default(), CollatorOptions::default()).ok());
 
-/// Which of two values comes first.
+/// Compares two values in the order of indexes.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
@@ -100,7 +100,6 @@ fn push_number(key: &mut Vec<u8>, double: f64, exact: i64) {
     push_integer(key, exact);
 }
 
-/// An integer alone.
 fn push_integer(key: &mut Vec<u8>, number: i64) {
     key.extend((number ^ i64::MIN).to_be_bytes());
 }

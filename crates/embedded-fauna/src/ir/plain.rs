@@ -18,7 +18,7 @@ impl Value {
     /// The value as it is stored: plain data.
     ///
     /// # Errors
-    /// Where it holds a set that FaunaDB has no way to store.
+    /// If it holds a set that FaunaDB has no way to store.
     pub fn stored(&self) -> Outcome<Self> {
         if self.has_unstorable() { Err(unstorable()) } else { Ok(self.plain()) }
     }
@@ -88,7 +88,7 @@ impl Object {
     /// The object as it is stored: plain data.
     ///
     /// # Errors
-    /// Where it holds a set that FaunaDB has no way to store.
+    /// If it holds a set that FaunaDB has no way to store.
     pub fn stored(&self) -> Outcome<Self> {
         if self.has_unstorable() { Err(unstorable()) } else { Ok(self.plain()) }
     }

@@ -40,9 +40,7 @@ pub struct Position(Option<Arc<Node>>);
 /// A step and where it starts.
 #[derive(Debug)]
 struct Node {
-    /// Where the step starts.
     parent: Position,
-    /// The step.
     step: Step,
 }
 

@@ -8,23 +8,14 @@ use super::Kind;
 
 /// Numbers of the collections that every database has. Collections of users start at [`native::FIRST_USER`].
 pub mod native {
-    /// Child databases.
     pub const DATABASES: i64 = 0;
-    /// Collections.
     pub const COLLECTIONS: i64 = 1;
-    /// Keys.
     pub const KEYS: i64 = 2;
-    /// Tokens.
     pub const TOKENS: i64 = 3;
-    /// Indexes.
     pub const INDEXES: i64 = 7;
-    /// Credentials.
     pub const CREDENTIALS: i64 = 10;
-    /// User-defined functions.
     pub const FUNCTIONS: i64 = 11;
-    /// Roles.
     pub const ROLES: i64 = 12;
-    /// Access providers.
     pub const ACCESS_PROVIDERS: i64 = 13;
     /// The first number that a collection of a user can have.
     pub const FIRST_USER: i64 = 1024;
@@ -95,7 +86,6 @@ pub struct Ref {
 }
 
 impl Ref {
-    /// A document.
     pub const fn new(database: i64, collection: i64, id: i64) -> Self {
         Self { database, collection, id }
     }
@@ -160,41 +150,21 @@ impl Ord for Ref {
 /// A reference to something that does not exist, kept as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
-    /// Schema by name.
     Named {
         /// The native collection it would be in.
         collection: i64,
-        /// Its name.
         name: Arc<str>,
         /// The child database it would be in.
         scope: Option<Arc<Self>>,
     },
     /// A native collection of a child database that does not exist.
-    Native {
-        /// The native collection.
-        collection: i64,
-        /// The child database.
-        scope: Option<Arc<Self>>,
-    },
+    Native { collection: i64, scope: Option<Arc<Self>> },
     /// A key by id, of another database.
-    Key {
-        /// Its id.
-        id: i64,
-        /// The child database.
-        scope: Option<Arc<Self>>,
-    },
+    Key { id: i64, scope: Option<Arc<Self>> },
     /// A document of a collection that does not exist.
-    Document {
-        /// The collection.
-        collection: Arc<Self>,
-        /// The document's id.
-        id: i64,
-    },
+    Document { collection: Arc<Self>, id: i64 },
     /// The caller's own document of a collection that does not exist.
-    Own {
-        /// The collection.
-        collection: Arc<Self>,
-    },
+    Own { collection: Arc<Self> },
 }
 
 impl Unresolved {
@@ -216,7 +186,7 @@ impl Unresolved {
         }
     }
 
-    /// What is missing: the word for it and its name.
+    /// The kind and the name of what is missing, for messages.
     pub fn missing(&self) -> (&'static str, String) {
         match self {
             Self::Named { collection, name, .. } => (

@@ -1,7 +1,7 @@
 //! Expressions turned back into what they were parsed from: how a lambda is stored and shown.
 //!
 //! The text of the request is not kept: `let` comes back in its object form, `match` with `terms`, captured variables as a `let`
-//! around the body (spec 1.4).
+//! around the body.
 
 use std::sync::Arc;
 

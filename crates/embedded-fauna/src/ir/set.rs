@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Lambda, Place, Ref, Value};
+use super::{Lambda, Ref, SetKey, Value};
 
 /// A set of documents or of their events.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,36 +19,29 @@ pub enum Set {
     Unnamed(Ref),
     /// The entries of an index under some terms.
     Match {
-        /// The index.
         index: Ref,
-        /// The terms.
         terms: Vec<Value>,
     },
-    /// What is in any of the sets.
+    /// Items of any of the sets.
     Union(Vec<Arc<Set>>),
-    /// What is in all of the sets.
+    /// Items that all of the sets have.
     Intersection(Vec<Arc<Set>>),
-    /// What is in the first set but in none of the others.
+    /// Items of the first set that none of the others has.
     Difference(Vec<Arc<Set>>),
-    /// Each value once.
     Distinct(Arc<Set>),
     /// For each element the set that the lambda makes of it.
     Join {
-        /// The elements.
         source: Arc<Set>,
-        /// What makes a set of each.
+        /// Makes a set of each element.
         with: Arc<Lambda>,
     },
     /// For each element the entries of an index with it as term.
     IndexJoin {
-        /// The elements.
         source: Arc<Set>,
-        /// The index.
         index: Ref,
     },
     /// The part between two bounds.
     Range {
-        /// The set.
         source: Arc<Set>,
         /// The first that belongs.
         from: Arc<Bound>,
@@ -57,11 +50,9 @@ pub enum Set {
     },
     /// The other way round.
     Reverse(Arc<Set>),
-    /// What the lambda says yes to.
+    /// Items for which the lambda returns true.
     Filter {
-        /// The lambda.
         with: Arc<Lambda>,
-        /// The set.
         source: Arc<Set>,
     },
     /// The history of a set or of a document.
@@ -73,6 +64,5 @@ pub enum Set {
 pub struct Bound {
     /// The values it was given as, to be shown again.
     pub values: Vec<Value>,
-    /// Where it is.
-    pub place: Place,
+    pub place: SetKey,
 }

@@ -4,19 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use super::ApiVersion;
 
-/// What evaluating something can do; more compares greater.
+/// The effect of an evaluation; a stronger one compares greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Nothing.
     Pure,
-    /// Read.
     Read,
-    /// Write.
     Write,
 }
 
 impl Effect {
-    /// How a refusal names it.
+    /// The name of the effect in a refusal.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pure => "pure",
@@ -26,12 +23,10 @@ impl Effect {
     }
 }
 
-/// How the value of a key is parsed.
+/// The way the value of a key is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentKind {
-    /// An expression.
     Expression,
-    /// `{"lambda":…,"expr":…}`.
     Lambda,
     /// A lambda where it can be read as one, else an expression.
     Either,
@@ -40,11 +35,9 @@ pub enum ArgumentKind {
 /// A key of a form.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its name.
     pub name: &'static str,
     /// Whether the form may be without it.
     pub optional: bool,
-    /// How its value is parsed.
     pub kind: ArgumentKind,
 }
 
@@ -75,7 +68,7 @@ impl Key {
 pub struct Signature {
     /// The keys, the naming one first. A form is recognised by the set of its keys.
     pub keys: &'static [Key],
-    /// What calling it can do, apart from its arguments.
+    /// The effect of a call, apart from its arguments.
     pub effect: Effect,
     /// The first version that has it.
     pub since: ApiVersion,
@@ -99,7 +92,6 @@ impl Signature {
 /// All signatures, found by keys. A form is known by its place in the table.
 #[derive(Debug)]
 pub struct Signatures {
-    /// The table.
     all: Vec<&'static Signature>,
     /// Places in the table by naming key.
     by_name: HashMap<&'static str, Vec<usize>>,
@@ -132,6 +124,12 @@ impl Signatures {
             }
         }
         false
+    }
+
+    /// The naming keys of all forms.
+    #[cfg(test)]
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.by_name.keys().copied()
     }
 
     /// The form with exactly these keys in `version`.

@@ -11,12 +11,10 @@ const MAX_YEAR: i64 = 999_999_999;
 /// The longest a time may lie before or after 1970, in seconds: Java's range of an `Instant`.
 const RANGE: std::ops::RangeInclusive<i64> = -31_557_014_167_219_200..=31_556_889_864_403_199;
 
-/// A moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time {
     /// Seconds since 1970, rounded down.
     seconds: i64,
-    /// Nanoseconds after that.
     nanos: i64,
 }
 
@@ -52,7 +50,6 @@ impl Time {
         Date(self.seconds.div_euclid(DAY))
     }
 
-    /// Seconds since midnight.
     pub const fn second_of_day(self) -> i64 {
         self.seconds.rem_euclid(DAY)
     }
@@ -144,17 +141,15 @@ impl Date {
         (-365_243_219_162..=365_241_780_471).contains(&days).then_some(Self(days))
     }
 
-    /// Days since 1970-01-01.
     pub const fn days(self) -> i64 {
         self.0
     }
 
-    /// Midnight, UTC.
     pub const fn midnight(self) -> Time {
         Time { seconds: self.0 * DAY, nanos: 0 }
     }
 
-    /// The date with this year, month and day; `None` where there is none.
+    /// The date with this year, month and day; `None` if there is no such day.
     pub fn from_civil(year: i64, month: i64, day: i64) -> Option<Self> {
         if !(1..=12).contains(&month) || !(1..=month_length(year, month)).contains(&day) || year.abs() > MAX_YEAR {
             return None;
@@ -213,7 +208,6 @@ impl Date {
     }
 }
 
-/// How many days a month has.
 const fn month_length(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,

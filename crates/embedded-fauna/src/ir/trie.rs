@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-/// How many bits of a hash each level takes.
+/// Bits of a hash that each level takes.
 const LEVEL_BITS: u32 = 5;
 
 /// A key, what belongs to it, and its hash.

@@ -11,37 +11,27 @@ use super::{
 /// A value of the language.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Nothing.
     Null,
-    /// True or false.
     Bool(bool),
     /// An integer of 64 bits.
     Integer(i64),
-    /// A double.
     Double(f64),
-    /// Text.
     String(Arc<str>),
-    /// Bytes.
     Bytes(Arc<[u8]>),
-    /// A UUID.
     Uuid(u128),
     /// A time, to the nanosecond.
     Time(Time),
-    /// A date.
     Date(Date),
     /// The time of this transaction as a time; known when the answer is written.
     TransactionTime,
     /// The time of this transaction in microseconds; known when the answer is written.
     TransactionMicros,
-    /// An array.
     Array(Arc<Vec<Value>>),
-    /// An object.
     Object(Arc<Object>),
     /// A reference to what exists, or to a document of a collection that exists.
     Ref(Ref),
     /// A reference to what does not exist.
     Unresolved(Arc<Unresolved>),
-    /// A function value.
     Lambda(Arc<Lambda>),
     /// A set: a plan for reading.
     Set(Arc<Set>),
@@ -49,7 +39,7 @@ pub enum Value {
     Document(Arc<Document>),
     /// A page of a set.
     Page(Arc<Page>),
-    /// What an event did.
+    /// The change that an event records.
     Action(Action),
     /// A change of a document.
     DocumentEvent(Arc<DocumentEvent>),
@@ -57,17 +47,15 @@ pub enum Value {
     SetEvent(Arc<SetEvent>),
     /// An element of a set and the sets it came from.
     Element(Arc<Element>),
-    /// Where a page begins or ends.
+    /// The beginning or the end of a page.
     Cursor(Arc<Cursor>),
 }
 
 impl Value {
-    /// A string.
     pub fn string(text: impl Into<Arc<str>>) -> Self {
         Self::String(text.into())
     }
 
-    /// An array.
     pub fn array(elements: Vec<Self>) -> Self {
         Self::Array(Arc::new(elements))
     }
@@ -77,7 +65,6 @@ impl Value {
         Self::Object(Arc::new(fields.into_iter().map(|(name, value)| (Arc::from(name), value)).collect()))
     }
 
-    /// A set.
     pub fn set(set: Set) -> Self {
         Self::Set(Arc::new(set))
     }

@@ -3,7 +3,6 @@
 /// A version of the API; a later one compares greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApiVersion {
-    /// `2.0`.
     V20,
     /// `2.1`, which a request without the header means.
     V21,
@@ -15,9 +14,7 @@ pub enum ApiVersion {
     V3,
     /// `4`: `current_identity`, `current_token`, `first`, `last`.
     V4,
-    /// `5`.
     V5,
-    /// `UNSTABLE`.
     Unstable,
 }
 

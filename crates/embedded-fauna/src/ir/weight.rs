@@ -5,15 +5,15 @@
 
 use super::{Lambda, Object, Set, Value};
 
-/// How many bytes of text count as one part.
+/// Bytes of text that count as one part.
 const BYTES_PER_PART: usize = 16;
 
-/// How many parts so many bytes count as.
+/// The parts that so many bytes count as.
 pub const fn parts_of_bytes(bytes: usize) -> usize {
     bytes / BYTES_PER_PART + 1
 }
 
-/// How many parts a value has; counting ends soon after `limit`.
+/// Counts the parts of a value; stops soon after `limit`.
 pub fn parts(value: &Value, limit: usize) -> usize {
     let mut counted = 0;
     count(value, limit, &mut counted);

@@ -1,4 +1,4 @@
-//! Forms whose arguments are not simply evaluated first: `let`, `if`, `do`, `and`, `select` and their kin.
+//! Forms whose arguments are not simply evaluated first: `let`, `if`, `do`, `and`, `select` and `at`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -59,7 +59,6 @@ impl Parser<'_> {
         self.select(object, at)
     }
 
-    /// `var`.
     fn variable(&mut self, name: &Value, at: &Position) -> Outcome<Expression> {
         match name {
             Value::String(name) => {
@@ -137,7 +136,6 @@ impl Parser<'_> {
         }
     }
 
-    /// `if`.
     fn conditional(&mut self, [condition, then, otherwise]: [&Value; 3], at: &Position) -> Outcome<Expression> {
         Ok(Expression::If(Box::new(Conditional {
             condition: self.expression(condition, &at.at("if"))?,
@@ -147,7 +145,6 @@ impl Parser<'_> {
         })))
     }
 
-    /// `object`.
     fn object(&mut self, fields: &Value, at: &Position) -> Outcome<Expression> {
         let here = at.at("object");
         let Value::Object(object) = fields else {
@@ -158,7 +155,6 @@ impl Parser<'_> {
         Ok(Expression::Object(fields.collect::<Outcome<_>>()?))
     }
 
-    /// `do`.
     fn sequence(&mut self, list: &Value, at: &Position) -> Outcome<Expression> {
         let here = at.at("do");
         match list {
@@ -181,7 +177,6 @@ impl Parser<'_> {
         }
     }
 
-    /// `at`.
     fn at_form(&mut self, ts: &Value, body: &Value, at: &Position) -> Outcome<Expression> {
         Ok(Expression::At(Box::new(At {
             ts: self.expression(ts, &at.at("at"))?,
@@ -190,7 +185,6 @@ impl Parser<'_> {
         })))
     }
 
-    /// `select`, `select_all`, `select_as_index`.
     fn select(&mut self, object: &Object, at: &Position) -> Option<Outcome<Expression>> {
         let name = ["select", "select_all", "select_as_index"].into_iter().find(|name| object.contains(name))?;
         let from = object.get("from")?;

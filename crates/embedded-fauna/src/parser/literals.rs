@@ -13,12 +13,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A time.
 pub fn time(text: &str) -> Option<Time> {
     Time::parse(text)
 }
 
-/// A date.
 pub fn date(text: &str) -> Option<Date> {
     Date::parse(text)
 }

@@ -1,6 +1,6 @@
 //! JSON values to the expression tree.
 //!
-//! An object is a form or an escape, recognised by the set of its keys; nothing else is an object in a query (spec 1.4). Of
+//! An object is a form or an escape, recognised by the set of its keys; nothing else is an object in a query. Of
 //! several malformed forms the first is reported; of several unbound variables all, in the order of a hash trie.
 
 mod escapes;
@@ -22,15 +22,13 @@ pub trait Resolver {
     /// The document it names; `None` where the schema it needs does not exist. `Own` means the caller's document of a collection.
     ///
     /// # Errors
-    /// Where the storage fails.
+    /// If the storage fails.
     fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>>;
 }
 
-/// Reads one expression.
 pub struct Parser<'p> {
     /// The forms there are.
     signatures: &'p Signatures,
-    /// Finds references.
     resolver: &'p dyn Resolver,
     /// The version to read by.
     version: ApiVersion,
@@ -38,10 +36,8 @@ pub struct Parser<'p> {
     free: Vec<(Arc<str>, Position)>,
 }
 
-/// Reads a query.
-///
 /// # Errors
-/// Where it is no expression.
+/// If it is no expression.
 pub fn parse(
     signatures: &Signatures,
     resolver: &dyn Resolver,
@@ -67,7 +63,7 @@ pub fn parse(
 /// Reads a stored lambda: `{"lambda":…,"expr":…}`.
 ///
 /// # Errors
-/// Where it is none, or uses variables that it does not bind.
+/// If it is none, or uses variables that it does not bind.
 pub fn parse_lambda(
     signatures: &Signatures,
     resolver: &dyn Resolver,
@@ -78,7 +74,6 @@ pub fn parse_lambda(
 }
 
 impl Parser<'_> {
-    /// Any expression.
     fn expression(&mut self, query: &Value, at: &Position) -> Outcome<Expression> {
         match query {
             Value::Object(object) => {

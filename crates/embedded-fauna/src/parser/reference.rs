@@ -27,7 +27,6 @@ impl Parser<'_> {
     }
 }
 
-/// What is wrong with a reference in general.
 fn invalid(at: &Position) -> Failure {
     Failure::expression(at.clone(), "Invalid ref.")
 }

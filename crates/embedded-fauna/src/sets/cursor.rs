@@ -1,7 +1,7 @@
 //! Cursors and bounds: places in the order of a set.
 
 use super::Shape;
-use crate::ir::{Bound, Cursor, Edge, Failure, Fault, Outcome, Place, Position, Ref, Term, Value, compare};
+use crate::ir::{Bound, Cursor, DocumentBound, Failure, Fault, Outcome, Position, Ref, SetKey, Term, Value, compare};
 
 /// The parts of a cursor as it was given.
 pub fn parts(cursor: &Value) -> Vec<Value> {
@@ -18,7 +18,7 @@ pub fn parts(cursor: &Value) -> Vec<Value> {
 /// The bound that a cursor is in a set. One that has only values lies before or after all documents with them.
 ///
 /// # Errors
-/// Where the cursor refers to what does not exist.
+/// If the cursor refers to what does not exist.
 pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Outcome<Bound> {
     if let Value::Unresolved(reference) = cursor {
         return Err(Failure::unresolved(reference, at.clone()).into());
@@ -32,7 +32,7 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
     let mut rest = given.split_off(given.len().min(shape.values.saturating_sub(1)));
     let document = if shape.is_unknown { rest.pop() } else { rest.first().cloned() };
     let document = match document {
-        None => Edge::end(is_lower),
+        None => DocumentBound::end(is_lower),
         Some(document) => edge(&document),
     };
     let terms: Vec<Term> = if shape.is_unknown {
@@ -41,17 +41,17 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
         given.iter().zip(&shape.reversed).map(|(value, reverse)| Term::new(value.clone(), *reverse)).collect()
     };
     let values = match document {
-        Edge::At(document) if terms.is_empty() => vec![Value::Ref(document)],
-        Edge::Least | Edge::Greatest if terms.is_empty() => vec![Value::Null],
+        DocumentBound::At(document) if terms.is_empty() => vec![Value::Ref(document)],
+        DocumentBound::Least | DocumentBound::Greatest if terms.is_empty() => vec![Value::Null],
         _ => terms.iter().map(|term| term.value.clone()).collect(),
     };
-    Ok(Bound { values, place: Place { terms, document } })
+    Ok(Bound { values, place: SetKey { terms, document } })
 }
 
 /// What stands in the place of the document: what is none lies before or after all of them.
-fn edge(document: &Value) -> Edge {
+fn edge(document: &Value) -> DocumentBound {
     match document {
-        Value::Ref(document) => Edge::At(*document),
-        other => Edge::end(compare(other, &Value::Ref(Ref::new(0, 0, 0))).is_le()),
+        Value::Ref(document) => DocumentBound::At(*document),
+        other => DocumentBound::end(compare(other, &Value::Ref(Ref::new(0, 0, 0))).is_le()),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::item::{Item, Items};
 use super::page::cut;
 use super::{PageRequest, require_readable};
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::documents;
 use crate::evaluator::cast::Cast;
 use crate::evaluator::{Context, cast};
@@ -19,18 +19,15 @@ use crate::ir::{
 
 /// A place in a history.
 #[derive(Clone, Debug)]
-struct Place {
-    /// When.
+struct EventKey {
     ts: i64,
-    /// What happened.
     action: Action,
-    /// To which document.
     document: Ref,
     /// The values of its entry, where there are some.
     terms: Vec<Term>,
 }
 
-impl Place {
+impl EventKey {
     /// The rank of what happened: what left a set is read before what came, what a document went through in the order of its life.
     const fn rank(&self) -> u8 {
         match self.action {
@@ -61,18 +58,15 @@ impl Place {
 
 /// An event, its place and the sets it comes from.
 struct Event {
-    /// Its place.
-    place: Place,
-    /// The event.
+    place: EventKey,
     value: Value,
-    /// The sets.
     sources: Vec<Arc<Set>>,
 }
 
 /// A page of a history.
 ///
 /// # Errors
-/// Where the cursor does not fit (at `at`), the caller may not read the set, or it has no history.
+/// If the cursor does not fit (at `at`), the caller may not read the set, or it has no history.
 pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
     let cursor = request.cursor.as_ref().map(|cursor| event_cursor(context, cursor, request.cursor_at)).transpose()?;
     let readable = require_readable(context, set, request.denied_at)?;
@@ -89,7 +83,7 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
     if readable.is_filtered {
         let mut allowed = Vec::new();
         for event in events {
-            if allows(context, &Deed::Read(event.place.document))? {
+            if allows(context, &Access::Read(event.place.document))? {
                 allowed.push(event);
             }
         }
@@ -120,7 +114,7 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
 /// The documents of the events of a set, as `get` and `exists` see them.
 ///
 /// # Errors
-/// Where the set has no history, or reading fails.
+/// If the set has no history, or reading fails.
 pub fn items<'i>(context: &Context<'_>, set: &Arc<Set>, source: &Arc<Set>) -> Outcome<Items<'i>> {
     let events = history(context, source, &Position::root())?;
     let items: Vec<_> = events.iter().map(|event| Ok(Item::plain(event.place.document, set))).collect();
@@ -128,7 +122,7 @@ pub fn items<'i>(context: &Context<'_>, set: &Arc<Set>, source: &Arc<Set>) -> Ou
 }
 
 /// The events from a cursor on, or before it.
-fn from_cursor(events: Vec<Event>, cursor: &Place, backward: bool) -> Vec<Event> {
+fn from_cursor(events: Vec<Event>, cursor: &EventKey, backward: bool) -> Vec<Event> {
     let is_kept = |event: &Event| {
         let order = event.place.compare_stored(cursor);
         if backward { order.is_le() } else { order.is_ge() }
@@ -224,7 +218,7 @@ fn as_set_event(event: &Event, source: &Arc<Set>) -> Option<Event> {
         _ => return None,
     };
     let value = SetEvent { ts: of_document.ts, action, document: of_document.document, values: Vec::new() };
-    let place = Place { action, ..event.place.clone() };
+    let place = EventKey { action, ..event.place.clone() };
     Some(Event { place, value: Value::SetEvent(Arc::new(value)), sources: vec![Arc::clone(source)] })
 }
 
@@ -241,7 +235,7 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
         let ts = context.transaction().stamp(version.ts);
         // An event that wrote nothing shows nothing.
         let data = data.filter(|data| !matches!(data, Value::Object(object) if object.is_empty()));
-        let place = Place { ts: version.ts, action, document, terms: Vec::new() };
+        let place = EventKey { ts: version.ts, action, document, terms: Vec::new() };
         let value = Value::DocumentEvent(Arc::new(DocumentEvent { ts, action, document, data }));
         events.push(Event { place, value, sources: Vec::new() });
         last = version.fields;
@@ -249,8 +243,8 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
     Ok(events)
 }
 
-/// What changed from one object to another; null where something went away.
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
+/// The fields that differ between two objects; null for those that were removed.
+pub fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
             let mut changed = Object::new();
@@ -284,7 +278,7 @@ fn of_index(context: &Context<'_>, source: &Arc<Set>, index: Ref, terms: &[Value
             entry.values.iter().zip(&flags).map(|(value, reverse)| Term::new(value.clone(), *reverse)).collect();
         for (ts, action) in [(Some(came), Action::Add), (left, Action::Remove)] {
             let Some(ts) = ts else { continue };
-            let place = Place { ts, action, document: entry.document, terms: terms.clone() };
+            let place = EventKey { ts, action, document: entry.document, terms: terms.clone() };
             let stamp = context.transaction().stamp(ts);
             let event = SetEvent { ts: stamp, action, document: entry.document, values: entry.values.clone() };
             events.push(Event { place, value: Value::SetEvent(Arc::new(event)), sources: vec![Arc::clone(source)] });
@@ -302,7 +296,7 @@ fn in_order(mut events: Vec<Event>) -> Vec<Event> {
 /// Refuses what is no cursor into a history.
 ///
 /// # Errors
-/// Where it is none, at `at`.
+/// If it is none, at `at`.
 pub fn require_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome<()> {
     event_cursor(context, cursor, at).map(|_| ())
 }
@@ -310,11 +304,11 @@ pub fn require_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> O
 /// A cursor into a history, and how it is shown.
 ///
 /// # Errors
-/// Where it is none, at `at`.
-fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome<(Place, Value)> {
+/// If it is none, at `at`.
+fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome<(EventKey, Value)> {
     let database = context.database();
     let least = Ref::new(database, 0, 0);
-    let simple = |ts: i64| (Place { ts, action: Action::Add, document: least, terms: Vec::new() }, ts);
+    let simple = |ts: i64| (EventKey { ts, action: Action::Add, document: least, terms: Vec::new() }, ts);
     let (place, ts) = match cursor {
         Value::Cursor(inner) => match &**inner {
             Cursor::Event(event) => return event_cursor(context, event, at),
@@ -339,15 +333,15 @@ fn event_cursor(context: &Context<'_>, cursor: &Value, at: &Position) -> Outcome
 }
 
 /// A cursor that is an event.
-fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -> (Place, Value) {
+fn from_event(context: &Context<'_>, ts: Stamp, action: Action, document: Ref) -> (EventKey, Value) {
     let micros = ts.micros(context.transaction().commit_time());
     let shown =
         Value::object([("ts", ts.value()), ("action", Value::Action(action)), ("document", Value::Ref(document))]);
-    (Place { ts: micros, action, document, terms: Vec::new() }, shown)
+    (EventKey { ts: micros, action, document, terms: Vec::new() }, shown)
 }
 
 /// A cursor that is written as an object.
-fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Outcome<(Place, Value)> {
+fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Outcome<(EventKey, Value)> {
     let document = ["document", "instance", "resource"].into_iter().find_map(|name| Some((name, object.get(name)?)));
     let Some(ts) = object.get("ts") else {
         let keys: Vec<&str> = object.names().map(|name| &**name).collect();
@@ -365,7 +359,7 @@ fn from_object(context: &Context<'_>, object: &Arc<Object>, at: &Position) -> Ou
         Some((name, document)) => cast::reference.apply(document, &at.at(name))?,
         None => Ref::new(context.database(), i64::MAX, i64::MAX),
     };
-    Ok((Place { ts, action, document, terms: Vec::new() }, Value::Object(Arc::clone(object))))
+    Ok((EventKey { ts, action, document, terms: Vec::new() }, Value::Object(Arc::clone(object))))
 }
 
 /// Something that is no cursor.

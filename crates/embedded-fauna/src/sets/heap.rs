@@ -1,6 +1,7 @@
 //! A priority queue that treats equals as Scala's does: which of several equal streams comes first shows in pages.
 
 /// Numbers, the one that comes before all others first.
+#[derive(Default)]
 pub struct Heap {
     /// A binary tree, its root in front.
     items: Vec<usize>,
@@ -16,7 +17,11 @@ impl Heap {
         heap
     }
 
-    /// Puts one in.
+    /// The numbers as the tree holds them, level by level.
+    pub fn into_items(self) -> Vec<usize> {
+        self.items
+    }
+
     pub fn push(&mut self, item: usize, precedes: &impl Fn(usize, usize) -> bool) {
         self.items.push(item);
         let mut at = self.items.len() - 1;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::ir::{Edge, Outcome, Place, Ref, Set, Term, Value, compare_terms};
+use crate::ir::{DocumentBound, Outcome, Ref, Set, SetKey, Term, Value, compare_terms};
 
 /// Items, read as they are asked for.
 pub type Items<'i> = Box<dyn Iterator<Item = Outcome<Item>> + 'i>;
@@ -16,12 +16,11 @@ pub struct Item {
     pub values: Vec<Value>,
     /// For each value whether its order is inverted.
     pub reversed: Arc<[bool]>,
-    /// Its document.
     pub document: Ref,
     /// The sets it came from.
     pub sources: Vec<Arc<Set>>,
     /// Its place, once it was asked for.
-    place: OnceCell<Place>,
+    place: OnceCell<SetKey>,
 }
 
 impl Item {
@@ -41,16 +40,15 @@ impl Item {
         Self { sources, ..self }
     }
 
-    /// Where it stands.
-    pub fn place(&self) -> &Place {
-        self.place.get_or_init(|| Place {
+    pub fn place(&self) -> &SetKey {
+        self.place.get_or_init(|| SetKey {
             terms: self
                 .values
                 .iter()
                 .zip(self.reversed.iter())
                 .map(|(value, reverse)| Term::new(value.clone(), *reverse))
                 .collect(),
-            document: Edge::At(self.document),
+            document: DocumentBound::At(self.document),
         })
     }
 

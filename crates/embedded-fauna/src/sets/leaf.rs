@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::item::{Item, Items};
 use super::stream::Span;
 use crate::evaluator::Context;
-use crate::ir::{Edge, Outcome, Place, Ref, Set, Term, Value};
+use crate::ir::{DocumentBound, Outcome, Ref, Set, SetKey, Term, Value};
 use crate::storage::after;
 use crate::{documents, storage};
 
 /// How many items are read at first; twice as many each time after that.
 const FIRST_BATCH: usize = 16;
-/// How many items are read at most at once.
+/// The most items that are read at once.
 const LAST_BATCH: usize = 1024;
 
 /// Reads batch after batch: `read` gets where it is and how many items are wanted, and says where the next batch begins.
@@ -34,7 +34,7 @@ fn batches<'i, S: 'i>(
 }
 
 /// Whether a place lies between two others, both in the order of pages and in that of storage.
-fn holds(ends: &(Place, Place), place: &Place) -> bool {
+fn holds(ends: &(SetKey, SetKey), place: &SetKey) -> bool {
     let (lower, upper) = ends;
     place.compare(lower).is_ge()
         && place.compare(upper).is_le()
@@ -45,7 +45,7 @@ fn holds(ends: &(Place, Place), place: &Place) -> bool {
 /// The entries of an index under some terms.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn index<'i>(
     context: &'i Context<'i>,
     set: &Arc<Set>,
@@ -65,11 +65,11 @@ pub fn index<'i>(
     let ends = (padded(lower, &flags, true), padded(upper, &flags, false));
     let ((lower, is_lower_exact), (upper, is_upper_exact)) = (key(&ends.0, &flags), key(&ends.1, &flags));
     let upper = match (ends.1.document, is_upper_exact) {
-        (Edge::Least, true) => Some(upper),
+        (DocumentBound::Least, true) => Some(upper),
         _ if upper.is_empty() => None,
         _ => Some(after(&upper)),
     };
-    let lower = if ends.0.document == Edge::Greatest && is_lower_exact { after(&lower) } else { lower };
+    let lower = if ends.0.document == DocumentBound::Greatest && is_lower_exact { after(&lower) } else { lower };
     let terms = documents::term_key(terms, context.transaction().commit_time());
     let ascending = !span.descending;
     let own = Arc::clone(set);
@@ -89,16 +89,16 @@ pub fn index<'i>(
 }
 
 /// A place with as many values as an index has: what is missing is the least or the greatest.
-fn padded(place: &Place, flags: &[bool], is_lower: bool) -> Place {
+fn padded(place: &SetKey, flags: &[bool], is_lower: bool) -> SetKey {
     let filling = flags.iter().skip(place.terms.len()).map(|reverse| {
         let least = is_lower != *reverse;
         Term::new(if least { Value::Integer(i64::MIN) } else { Value::Null }, *reverse)
     });
-    Place { terms: place.terms.iter().cloned().chain(filling).collect(), document: place.document }
+    SetKey { terms: place.terms.iter().cloned().chain(filling).collect(), document: place.document }
 }
 
 /// The bytes that entries at a place begin with, and whether they say all of it: not where a value has another order than the index.
-fn key(place: &Place, flags: &[bool]) -> (Vec<u8>, bool) {
+fn key(place: &SetKey, flags: &[bool]) -> (Vec<u8>, bool) {
     let mut key = Vec::new();
     for (number, term) in place.terms.iter().enumerate() {
         if flags.get(number) != Some(&term.reverse) {
@@ -106,7 +106,7 @@ fn key(place: &Place, flags: &[bool]) -> (Vec<u8>, bool) {
         }
         key.extend(term.bytes());
     }
-    if let Edge::At(_) = place.document {
+    if let DocumentBound::At(_) = place.document {
         key.extend(place.document.term().bytes());
     }
     (key, true)
@@ -119,7 +119,7 @@ pub fn collection<'i>(context: &'i Context<'i>, collection: Ref, span: &Span) ->
     let ends = (lower.clone(), upper.clone());
     let descending = span.descending;
     let start = match (span.from.document, span.from.terms.is_empty()) {
-        (Edge::At(document), true) => Some(document.id),
+        (DocumentBound::At(document), true) => Some(document.id),
         _ => Some(if descending { i64::MAX } else { 0 }),
     };
     let items = batches(start, move |from, limit| {
@@ -171,10 +171,10 @@ fn some_ids(
 /// The only item of a set of one document: of a place only the document counts.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn document<'i>(context: &Context<'_>, set: &Arc<Set>, document: Ref, span: &Span) -> Outcome<Items<'i>> {
     let (lower, upper) = span.ends();
-    let place = Edge::At(document);
+    let place = DocumentBound::At(document);
     let is_in = place.compare(lower.document).is_ge() && place.compare(upper.document).is_le();
     let found = is_in
         && match context.valid_time {

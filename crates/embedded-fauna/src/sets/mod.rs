@@ -1,4 +1,4 @@
-//! Reading sets: their order, cursors, pages and histories (spec 4.3, 4.4).
+//! Reading sets: their order, cursors, pages and histories.
 //!
 //! A set is a stream of items in the order of their keys; algebra of sets merges streams. Nothing is read before it is asked for.
 
@@ -6,16 +6,19 @@ mod algebra;
 mod cursor;
 mod events;
 mod heap;
+mod intersection;
 mod item;
 mod leaf;
 mod merge;
 mod page;
+mod paging;
 mod readable;
 mod reversal;
 mod shape;
 mod stream;
 
 pub use cursor::bound;
+pub use events::changes;
 pub use events::require_cursor as require_event_cursor;
 pub use page::{PageRequest, page};
 pub use readable::{Readable, require_readable};

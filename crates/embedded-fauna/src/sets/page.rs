@@ -10,25 +10,26 @@ use super::cursor::{bound, parts};
 use super::item::Item;
 use super::stream::{Span, items};
 use super::{events, require_readable, shape};
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::evaluator::Context;
 use crate::ir::{Cursor, Element, FormCall, Outcome, Page, Position, Set, Value};
 
-/// What page is wanted.
+/// The smallest pages that intersections and differences read.
+const ALGEBRA_PAGE_MIN: usize = 8;
+
+/// The page to be read.
 pub struct PageRequest<'p> {
     /// The cursor, if there is one.
     pub cursor: Option<Value>,
     /// Whether the page before the cursor is wanted.
     pub backward: bool,
-    /// How many elements.
     pub size: usize,
     /// Whether each element comes with the sets it is from.
     pub sources: bool,
-    /// Where a cursor that does not fit is reported.
+    /// Position at which an invalid cursor is reported.
     pub cursor_at: &'p Position,
-    /// Where it is reported that the caller may not read the set.
+    /// Position at which a denied permission is reported.
     pub denied_at: &'p Position,
-    /// Where the call stands.
     pub position: &'p Position,
 }
 
@@ -50,7 +51,7 @@ impl<'p> PageRequest<'p> {
 /// A page of a set, as far as the caller may read it.
 ///
 /// # Errors
-/// Where the cursor does not fit, where the caller may not read the set, or where reading fails.
+/// If the cursor does not fit, where the caller may not read the set, or where reading fails.
 pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
     let shape = shape(context, set)?;
     if shape.is_history {
@@ -58,7 +59,7 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
     }
     let bound = request.cursor.as_ref().map(|cursor| bound(&shape, cursor, true, request.cursor_at)).transpose()?;
     let readable = require_readable(context, set, request.denied_at)?;
-    let all = Span::all(request.backward);
+    let all = Span::all(request.backward, page_size(&readable.set, request.size));
     let span = Span { from: bound.map_or(all.from, |bound| bound.place), ..all };
     let mut found: Vec<Item> = Vec::new();
     for item in items(context, &readable.set, &span)? {
@@ -67,7 +68,7 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
         }
         let item = item?;
         context.in_time()?;
-        let is_readable = !readable.is_filtered || allows(context, &Deed::Read(item.document))?;
+        let is_readable = !readable.is_filtered || allows(context, &Access::Read(item.document))?;
         if is_readable && (!found.is_empty() || span.is_begun(&item)) {
             found.push(item);
         }
@@ -84,6 +85,12 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
             shown
         },
     ))
+}
+
+/// How many items FaunaDB reads at once for a page of a set.
+fn page_size(set: &Set, size: usize) -> usize {
+    let least = if matches!(set, Set::Intersection(_) | Set::Difference(_)) { ALGEBRA_PAGE_MIN } else { 1 };
+    size.saturating_add(1).max(least)
 }
 
 /// A page of what was read, one item more than wanted where there is more.

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Outcome, Position, Set};
 
 /// A set without the members that the caller may not read.
 #[derive(Clone, Debug)]
 pub struct Readable {
-    /// The set.
     pub set: Arc<Set>,
-    /// Whether each document still has to be asked for.
+    /// Whether the permission to read must still be checked for each document.
     pub is_filtered: bool,
 }
 
@@ -19,27 +18,27 @@ impl Readable {
     /// What the caller may read of a set; `None` where nothing.
     ///
     /// # Errors
-    /// Where the endpoint fails.
+    /// If the endpoint fails.
     pub fn of(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Self>> {
         let over = |source: &Arc<Set>, make: fn(Arc<Set>, &Set) -> Set| -> Outcome<Option<Self>> {
             let inner = Self::of(context, source)?;
             Ok(inner.map(|inner| Self { set: Arc::new(make(inner.set, set)), is_filtered: inner.is_filtered }))
         };
         match &**set {
-            Set::Schema(collection) => Ok(allows(context, &Deed::Read(*collection))?.then(|| Self::filtered(set))),
+            Set::Schema(collection) => Ok(allows(context, &Access::Read(*collection))?.then(|| Self::filtered(set))),
             Set::Document(document) | Set::Singleton(document) => {
-                let readable = allows(context, &Deed::ReadHistory(*document))?;
+                let readable = allows(context, &Access::ReadHistory(*document))?;
                 Ok(readable.then(|| Self { set: Arc::clone(set), is_filtered: false }))
             }
             Set::Documents(collection) | Set::Unnamed(collection) => {
-                let is_open = allows(context, &Deed::ReadCollection(*collection))?;
+                let is_open = allows(context, &Access::ReadCollection(*collection))?;
                 Ok(Some(Self { set: Arc::clone(set), is_filtered: !is_open }))
             }
             Set::Match { index, terms } => {
-                if allows(context, &Deed::ReadIndex { index: *index, terms, unrestricted: true })? {
+                if allows(context, &Access::ReadIndex { index: *index, terms, unrestricted: true })? {
                     return Ok(Some(Self { set: Arc::clone(set), is_filtered: false }));
                 }
-                let readable = allows(context, &Deed::ReadIndex { index: *index, terms, unrestricted: false })?;
+                let readable = allows(context, &Access::ReadIndex { index: *index, terms, unrestricted: false })?;
                 Ok(readable.then(|| Self::filtered(set)))
             }
             Set::Union(sets) => Self::some(context, sets, Set::Union),
@@ -58,7 +57,7 @@ impl Readable {
         }
     }
 
-    /// A set whose documents have to be asked for.
+    /// A set whose documents are checked one by one.
     fn filtered(set: &Arc<Set>) -> Self {
         Self { set: Arc::clone(set), is_filtered: true }
     }
@@ -91,7 +90,7 @@ fn with_source(source: Arc<Set>, set: &Set) -> Set {
 /// What the caller may read of a set.
 ///
 /// # Errors
-/// Where that is nothing, at `position`; where the endpoint fails.
+/// If that is nothing, at `position`; where the endpoint fails.
 pub fn require_readable(context: &Context<'_>, set: &Arc<Set>, position: &Position) -> Outcome<Readable> {
     Readable::of(context, set)?.ok_or_else(|| Failure::denied(position.clone()).into())
 }

@@ -9,43 +9,48 @@ use super::item::{Item, Items};
 use super::stream;
 use super::stream::Span;
 use crate::evaluator::Context;
-use crate::ir::{Edge, Outcome, Place, Set, Term, Value};
+use crate::ir::{DocumentBound, Outcome, Set, SetKey, Term, Value};
 
 /// The items of a reversed set.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, source: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
-    let inner = Span {
-        from: turned(&span.from, span.descending),
-        to: turned(&span.to, !span.descending),
-        descending: !span.descending,
-    };
     let own = Arc::clone(set);
-    let items = stream::items(context, source, &inner)?;
+    let items = stream::items(context, source, &turned_span(span))?;
     Ok(Box::new(items.map(move |item| item.map(|item| reversed(item, &own)))))
 }
 
+/// A part of the reversed set as a part of the source.
+pub fn turned_span(span: &Span) -> Span {
+    Span {
+        from: turned(&span.from, span.descending),
+        to: turned(&span.to, !span.descending),
+        descending: !span.descending,
+        ..*span
+    }
+}
+
 /// A place in the reversed set as a place in the source.
-fn turned(place: &Place, is_lower: bool) -> Place {
+fn turned(place: &SetKey, is_lower: bool) -> SetKey {
     let document = match place.terms.as_slice() {
-        [Term { value: Value::Ref(document), .. }] => Some(Edge::At(*document)),
-        [Term { value: Value::Integer(0), .. }] => Some(Edge::Least),
-        [Term { value: Value::Null, .. }] => Some(Edge::Greatest),
+        [Term { value: Value::Ref(document), .. }] => Some(DocumentBound::At(*document)),
+        [Term { value: Value::Integer(0), .. }] => Some(DocumentBound::Least),
+        [Term { value: Value::Null, .. }] => Some(DocumentBound::Greatest),
         _ => None,
     };
     if let Some(document) = document {
-        return Place { terms: Vec::new(), document };
+        return SetKey { terms: Vec::new(), document };
     }
     let document = match place.document {
-        Edge::Least | Edge::Greatest => Edge::end(is_lower),
-        document @ Edge::At(_) => document,
+        DocumentBound::Least | DocumentBound::Greatest => DocumentBound::end(is_lower),
+        document @ DocumentBound::At(_) => document,
     };
-    Place { terms: place.terms.iter().map(Term::turned).collect(), document }
+    SetKey { terms: place.terms.iter().map(Term::turned).collect(), document }
 }
 
 /// An item of the source as one of the reversed set.
-fn reversed(item: Item, set: &Arc<Set>) -> Item {
+pub fn reversed(item: Item, set: &Arc<Set>) -> Item {
     if item.values.is_empty() {
         return Item::new(vec![Value::Ref(item.document)], &Arc::from([true]), item.document, set);
     }

@@ -1,10 +1,10 @@
-//! How the items of a set are ordered.
+//! The shape of a set: its values and their order.
 
 use crate::documents;
 use crate::evaluator::Context;
 use crate::ir::{Outcome, Set};
 
-/// What an item of a set is made of.
+/// The values of the items of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// How many values it has, the document counted as one; none where that is not known.
@@ -52,7 +52,7 @@ impl Shape {
 /// The shape of a set.
 ///
 /// # Errors
-/// Where the storage fails.
+/// If the storage fails.
 pub fn shape(context: &Context<'_>, set: &Set) -> Outcome<Shape> {
     Ok(match set {
         Set::Schema(_) | Set::Documents(_) | Set::Unnamed(_) | Set::Document(_) | Set::Singleton(_) => {

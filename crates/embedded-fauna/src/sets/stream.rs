@@ -3,30 +3,29 @@
 use std::sync::Arc;
 
 use super::item::{Item, Items};
-use super::{algebra, events, leaf, reversal};
-use crate::evaluator::cast::Cast;
-use crate::evaluator::{Context, cast};
-use crate::ir::{Bound, Outcome, Place, Set};
+use super::{algebra, events, intersection, leaf, paging, reversal};
+use crate::evaluator::Context;
+use crate::ir::{Bound, Outcome, Set, SetKey};
 
 /// A part of a set: where reading begins and where it ends; both places belong to it.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Where reading begins.
-    pub from: Place,
-    /// Where it ends.
-    pub to: Place,
+    pub from: SetKey,
+    pub to: SetKey,
     /// Whether it goes from the upper end to the lower.
     pub descending: bool,
+    /// The number of items that FaunaDB reads at once.
+    pub page_size: usize,
 }
 
 impl Span {
     /// All of a set.
-    pub const fn all(descending: bool) -> Self {
-        Self { from: Place::end(!descending), to: Place::end(descending), descending }
+    pub const fn all(descending: bool, page_size: usize) -> Self {
+        Self { from: SetKey::end(!descending), to: SetKey::end(descending), descending, page_size }
     }
 
     /// The lower and the upper end.
-    pub const fn ends(&self) -> (&Place, &Place) {
+    pub const fn ends(&self) -> (&SetKey, &SetKey) {
         if self.descending { (&self.to, &self.from) } else { (&self.from, &self.to) }
     }
 
@@ -37,11 +36,11 @@ impl Span {
     }
 
     /// The part of it that lies between two bounds, as far as FaunaDB looks: a document in a cursor hides the bound behind it.
-    fn within(&self, lower: &Bound, upper: &Bound) -> Self {
-        let not_below = |place: &Place| {
+    pub fn within(&self, lower: &Bound, upper: &Bound) -> Self {
+        let not_below = |place: &SetKey| {
             if place.compare_bounds(&lower.place, true).is_lt() { lower.place.clone() } else { place.clone() }
         };
-        let not_above = |place: &Place| {
+        let not_above = |place: &SetKey| {
             if place.compare_bounds(&upper.place, false).is_gt() { upper.place.clone() } else { place.clone() }
         };
         let (from, to) = if self.descending {
@@ -49,22 +48,22 @@ impl Span {
         } else {
             (not_below(&self.from), not_above(&self.to))
         };
-        Self { from, to, descending: self.descending }
+        Self { from, to, ..*self }
     }
 }
 
 /// The first item of a set.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
-    items(context, set, &Span::all(false))?.next().transpose()
+    items(context, set, &Span::all(false, 1))?.next().transpose()
 }
 
 /// The items of a part of a set.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
     context.deeper(|| match &**set {
         Set::Schema(collection) | Set::Documents(collection) | Set::Unnamed(collection) => {
@@ -72,29 +71,18 @@ pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outco
         }
         Set::Document(document) | Set::Singleton(document) => leaf::document(context, set, *document, span),
         Set::Match { index, terms } => leaf::index(context, set, *index, terms, span),
-        Set::Union(sets) => algebra::union(context, sets, span),
-        Set::Intersection(sets) => algebra::intersection(context, sets, span),
-        Set::Difference(sets) => algebra::difference(context, sets, span),
+        Set::Intersection(sets) => intersection::intersection(context, sets, span),
+        Set::Union(_) | Set::Difference(_) | Set::Join { .. } | Set::IndexJoin { .. } => {
+            Ok(paging::flat(algebra::batches(context, set, span)?))
+        }
         Set::Distinct(source) => Ok(algebra::distinct(items(context, source, span)?)),
         Set::Range { source, from, to } => items(context, source, &span.within(from, to)),
         Set::Reverse(source) => reversal::items(context, set, source, span),
         Set::Filter { with, source } => {
-            let with = Arc::clone(with);
-            let at = with.position("filter");
-            let filter = move |item: Outcome<Item>| match item {
-                Ok(item) => {
-                    let answer = context.apply(&with, item.shown(), &at);
-                    match answer.and_then(|answer| cast::boolean.apply(&answer, &at)) {
-                        Ok(true) => Some(Ok(item)),
-                        Ok(false) => None,
-                        Err(halt) => Some(Err(halt)),
-                    }
-                }
-                Err(halt) => Some(Err(halt)),
-            };
+            let mut keep = algebra::filter(context, with);
+            let filter = move |item: Outcome<Item>| item.and_then(&mut keep).transpose();
             Ok(Box::new(items(context, source, span)?.filter_map(filter)))
         }
-        Set::Join { .. } | Set::IndexJoin { .. } => algebra::join(context, set, span),
         Set::Events(source) => events::items(context, set, source),
     })
 }

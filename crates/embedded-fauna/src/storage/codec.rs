@@ -1,12 +1,13 @@
-//! Values as bytes: a tag, then the content; numbers little-endian, lengths 32 bits.
+//! Binary encoding of values: a tag byte, then the content; numbers are little-endian, lengths have 32 bits.
 //!
-//! What cannot be written as such is written as what FaunaDB keeps of it: a set as plain data, the time of the transaction as that time.
+//! Values that exist only inside a query are stored in the form that FaunaDB stores: a page as an object with its `data`, the
+//! transaction time as a time.
 
 use std::sync::Arc;
 
 use crate::ir::{ApiVersion, Date, Fault, Lambda, Object, Outcome, Ref, Time, Value};
 
-/// Bytes of a value written at `now`.
+/// Encodes a value; `now` replaces the transaction time, in microseconds.
 pub fn encode(value: &Value, now: i64) -> Vec<u8> {
     let mut out = Vec::new();
     push(&mut out, value, now);
@@ -24,7 +25,6 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-/// Appends a value.
 fn push(out: &mut Vec<u8>, value: &Value, now: i64) {
     match value {
         Value::Bool(false) => out.push(1),
@@ -82,13 +82,11 @@ fn push_fixed(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// A time.
 fn push_time(out: &mut Vec<u8>, time: Time) {
     push_fixed(out, 8, &time.seconds().to_le_bytes());
     out.extend(time.nanos().to_le_bytes());
 }
 
-/// An object.
 fn push_object(out: &mut Vec<u8>, object: &Object, now: i64) {
     out.push(12);
     push_length(out, object.len());
@@ -98,24 +96,18 @@ fn push_object(out: &mut Vec<u8>, object: &Object, now: i64) {
     }
 }
 
-/// The value of bytes, its references in `database`.
-///
-/// # Errors
-/// Where the bytes were not written by [`encode`].
+/// Decodes a value; its references get the database id `database`. Fails if the bytes were not written by [`encode`].
 pub fn decode(bytes: &[u8], database: i64) -> Outcome<Value> {
     Decoder { rest: bytes, database }.value().ok_or_else(|| Fault::Storage("a value is damaged".to_owned()).into())
 }
 
-/// What is still to be decoded.
 struct Decoder<'b> {
-    /// The bytes.
     rest: &'b [u8],
     /// The database that references point into.
     database: i64,
 }
 
 impl<'b> Decoder<'b> {
-    /// So many bytes.
     fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (head, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -127,18 +119,15 @@ impl<'b> Decoder<'b> {
         Some(i64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
 
-    /// A length.
     fn length(&mut self) -> Option<usize> {
         usize::try_from(u32::from_le_bytes(self.take(4)?.try_into().ok()?)).ok()
     }
 
-    /// Text.
     fn text(&mut self) -> Option<&'b str> {
         let length = self.length()?;
         std::str::from_utf8(self.take(length)?).ok()
     }
 
-    /// Any value.
     fn value(&mut self) -> Option<Value> {
         let [tag] = self.take(1)? else { return None };
         Some(match tag {
@@ -179,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_comes_back() {
+    fn decoding_inverts_encoding() {
         let value = Value::object([
             ("a", Value::array(vec![Value::Integer(-1), Value::Double(0.5), Value::Null, Value::Bool(true)])),
             ("b", Value::Ref(Ref::new(7, 1024, 1))),

@@ -1,4 +1,4 @@
-//! The tree of databases, numbers given out, and where secrets belong.
+//! The tree of databases, id counters, and the look-up tables for keys and credentials.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use rusqlite::{OptionalExtension, Row};
 use super::Transaction;
 use crate::ir::{Outcome, Ref, native};
 
-/// When the ids of documents began to count, in milliseconds since 1970.
 const ID_EPOCH: i64 = 1_336_258_850_000;
 
 impl Transaction<'_> {
@@ -19,27 +18,18 @@ impl Transaction<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row((counter, first), |row| row.get(0))?)
     }
 
-    /// A number that nothing has: milliseconds, then a sequence. Later numbers are larger.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// A new document id: milliseconds since the epoch in the upper bits, then a sequence. Ids increase.
     pub fn new_id(&self) -> Outcome<i64> {
         self.next("id", (self.snapshot / 1000 - ID_EPOCH).max(0) << 20)
     }
 
     /// The next number of a collection or an index.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn next_schema_id(&self, database: i64, collection: i64) -> Outcome<i64> {
         let first = if collection == native::COLLECTIONS { native::FIRST_USER } else { 32_768 };
         self.next(&format!("schema {database} {collection}"), first)
     }
 
-    /// Makes the database that a document of `databases` stands for.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Creates the database that a document of `databases` represents; returns its id.
     pub fn make_database(&self, document: Ref) -> Outcome<i64> {
         let id = self.new_id()?;
         let global_id = self.new_id()?;
@@ -49,10 +39,7 @@ impl Transaction<'_> {
         Ok(id)
     }
 
-    /// The number by which the whole cluster knows a database.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// The id of a database that is unique across all databases; part of token secrets.
     pub fn global_id(&self, database: i64) -> Outcome<i64> {
         let find = |database: &i64| {
             let mut statement = self.connection.prepare_cached("select global_id from databases where id = ?1")?;
@@ -62,9 +49,6 @@ impl Transaction<'_> {
     }
 
     /// The database with a global number.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn database_by_global_id(&self, global_id: i64) -> Outcome<Option<i64>> {
         if global_id == 0 {
             return Ok(Some(0));
@@ -76,10 +60,7 @@ impl Transaction<'_> {
         self.known(|known| &known.by_global_id, global_id, find)
     }
 
-    /// Moves a database below another.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Moves a database to another parent.
     pub fn move_database(&self, from: Ref, to: Ref) -> Outcome<()> {
         let sql = "update databases set parent = ?3, document = ?4 where parent = ?1 and document = ?2";
         self.connection.prepare_cached(sql)?.execute((from.database, from.id, to.database, to.id))?;
@@ -87,10 +68,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Removes a database, all in it and all below it.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Deletes a database with its contents and all its descendants.
     pub fn drop_database(&self, database: i64) -> Outcome<()> {
         let mut statement = self.connection.prepare_cached("select id from databases where parent = ?1")?;
         let children: Vec<i64> =
@@ -108,10 +86,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The databases in which a key with this id was made.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Databases that contain a key with this id.
     pub fn databases_of_key(&self, key: i64) -> Outcome<Arc<[i64]>> {
         let find = |key: &i64| {
             let mut statement = self.connection.prepare_cached("select database from keys where id = ?1")?;
@@ -120,10 +95,7 @@ impl Transaction<'_> {
         self.known(|known| &known.keys, key, find)
     }
 
-    /// Notes where a key was made, or that it is no more.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Records that a key exists or was deleted.
     pub fn note_key(&self, key: Ref, exists: bool) -> Outcome<()> {
         let sql = if exists {
             "insert or ignore into keys (id, database) values (?1, ?2)"
@@ -135,10 +107,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes which credentials a document has, or that it has none.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Records the credentials of a document; `None` if it has none.
     pub fn note_credentials(&self, document: Ref, credentials: Option<i64>) -> Outcome<()> {
         let sql = match credentials {
             Some(_) => {

@@ -8,16 +8,16 @@ use super::prune::due;
 use super::{Transaction, codec};
 use crate::ir::{Object, Outcome, Ref, Value};
 
-/// A version of a document as it is kept.
+/// A version of a document.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// When it was written, in microseconds.
+    /// Time of the write, in microseconds since 1970.
     pub ts: i64,
-    /// All its fields, also those that nobody may see.
+    /// All fields, including internal ones such as hashed secrets.
     pub fields: Arc<Object>,
 }
 
-/// When a version with these fields expires, in microseconds.
+/// The `ttl` in microseconds since 1970, rounded up; `None` if the version does not expire.
 pub fn expiry(fields: &Object) -> Option<i64> {
     match fields.get("ttl") {
         Some(Value::Time(time)) => Some(time.micros().saturating_add(i64::from(time.nanos() % 1000 != 0))),
@@ -35,9 +35,6 @@ pub(super) fn fields(bytes: &[u8], database: i64) -> Outcome<Arc<Object>> {
 
 impl Transaction<'_> {
     /// The current version of a document, unless it has expired.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn get(&self, document: Ref) -> Outcome<Option<Stored>> {
         let found = if document.is_schema() {
             self.known(|known| &known.documents, document, |document| self.current(*document))?
@@ -48,9 +45,6 @@ impl Transaction<'_> {
     }
 
     /// The current version of a document, even if it has expired.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn current(&self, document: Ref) -> Outcome<Option<Stored>> {
         let sql = "select ts, fields from documents where database = ?1 and collection = ?2 and id = ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -60,10 +54,6 @@ impl Transaction<'_> {
         Ok(Some(Stored { ts: row.get(0)?, fields }))
     }
 
-    /// Whether a document exists.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn exists(&self, document: Ref) -> Outcome<bool> {
         if document.is_schema() {
             return Ok(self.get(document)?.is_some());
@@ -76,9 +66,6 @@ impl Transaction<'_> {
     }
 
     /// Writes the current version of a document.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn put(&self, document: Ref, fields: &Arc<Object>) -> Outcome<()> {
         self.copy_into_past(document)?;
         let sql = "insert or replace into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -89,16 +76,13 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Ends a document.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Deletes a document and records the deletion in its history.
     pub fn remove(&self, document: Ref) -> Outcome<()> {
         self.retire(document)?;
         self.put_past(document, self.commit, None)
     }
 
-    /// Moves the current version into the past: nothing is current then.
+    /// Moves the current version into the history without recording a deletion.
     pub(super) fn retire(&self, document: Ref) -> Outcome<()> {
         self.copy_into_past(document)?;
         let sql = "delete from documents where database = ?1 and collection = ?2 and id = ?3";
@@ -121,9 +105,6 @@ impl Transaction<'_> {
     }
 
     /// Ids of documents of a collection after (or before) an id, in order.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn ids(&self, collection: Ref, from: i64, ascending: bool, limit: usize) -> Outcome<Vec<i64>> {
         let sql = if ascending {
             "select id from documents where database = ?1 and collection = ?2 and id >= ?3 and (ttl is null or ttl > ?4)
@@ -136,9 +117,6 @@ impl Transaction<'_> {
     }
 
     /// Ids of all documents of a native collection of schema, in order, also of those that have expired.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn schema_ids(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
         self.known(
             |known| &known.ids,
@@ -153,9 +131,6 @@ impl Transaction<'_> {
     }
 
     /// As [`Self::ids`], but including documents that have ended since.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn ids_ever(&self, collection: Ref, from: i64, ascending: bool, limit: usize) -> Outcome<Vec<i64>> {
         let sql = if ascending {
             "select id from documents where database = ?1 and collection = ?2 and id >= ?3 and ?4 is not null
@@ -172,7 +147,12 @@ impl Transaction<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = (collection.database, collection.id, from, snapshot, limit);
-        let ids = statement.query_map(parameters, |row: &Row<'_>| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
+        let mut rows = statement.query(parameters)?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            self.row(0)?;
+            ids.push(row.get(0)?);
+        }
+        Ok(ids)
     }
 }

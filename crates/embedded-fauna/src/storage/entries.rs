@@ -1,6 +1,7 @@
 //! Entries of indexes, in order.
 //!
-//! An entry's place is the key of its terms, then the key of its values and its document (`language/order.rs`): a page is a range.
+//! The primary key of an entry is the key of its terms, then the sort key of its values and its document (`ir/order.rs`), so a page
+//! is a range scan.
 
 use std::sync::Arc;
 
@@ -13,32 +14,27 @@ use crate::ir::{Outcome, Ref, Value};
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The key of its terms.
     pub terms: Vec<u8>,
-    /// The key of its values and its document.
+    /// Sort key of the values, followed by that of the document.
     pub sort: Vec<u8>,
-    /// Its values.
     pub values: Vec<Value>,
-    /// Its document.
     pub document: Ref,
 }
 
-/// The part of an index between two keys: the lower belongs to it, the upper does not.
+/// A range of sort keys under one set of terms.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// The key of the terms.
     pub terms: Vec<u8>,
-    /// The lower end.
+    /// Lower bound, which belongs to the range.
     pub lower: Vec<u8>,
-    /// The upper end; open where `None`.
+    /// Upper bound, which does not belong to the range; `None` for no bound.
     pub upper: Option<Vec<u8>>,
-    /// Whether it is read from the lower end.
+    /// Reads from the lower end.
     pub ascending: bool,
-    /// How many entries at most.
+    /// Maximum number of entries.
     pub limit: usize,
 }
 
-/// What `entry` holds: the values, then the document.
 fn content(values: &[Value], document: Ref, now: i64) -> Vec<u8> {
     let mut all = values.to_vec();
     all.push(Value::Ref(document));
@@ -46,18 +42,12 @@ fn content(values: &[Value], document: Ref, now: i64) -> Vec<u8> {
 }
 
 impl Transaction<'_> {
-    /// Adds an entry, or prolongs it.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Adds an entry at the commit time, or updates the `ttl` of an existing one.
     pub fn add_entry(&self, index: Ref, entry: &Entry, ttl: Option<i64>) -> Outcome<()> {
         self.put_entry(index, entry, self.commit, ttl)
     }
 
-    /// Adds an entry that came at `came`, or prolongs it.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// As [`Self::add_entry`], with `came` as the time at which the entry was added.
     pub fn put_entry(&self, index: Ref, entry: &Entry, came: i64, ttl: Option<i64>) -> Outcome<()> {
         let sql =
             "insert into entries (database, index_id, terms, sort, ts, ttl, entry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -69,10 +59,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Adds an entry that came and ended before the index was there.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Adds an entry that was added and removed before the index was created; times in microseconds.
     pub fn put_past_entry(
         &self,
         index: Ref,
@@ -90,10 +77,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Ends an entry.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Removes an entry and keeps it in the history of the index.
     pub fn remove_entry(&self, index: Ref, entry: &Entry) -> Outcome<()> {
         let key = (index.database, index.id, &entry.terms, &entry.sort, self.commit, due(self.commit));
         let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry, due)
@@ -106,10 +90,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// A document other than `document` that has an entry whose sort key begins with `values`.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Whether a document other than `document` has an entry whose sort key begins with `values`.
     pub fn is_taken(&self, index: Ref, terms: &[u8], values: &[u8], document: Ref) -> Outcome<bool> {
         let sql = "select entry from entries where database = ?1 and index_id = ?2 and terms = ?3 and sort >= ?4 and sort < ?5
                    and (ttl is null or ttl > ?6)";
@@ -117,6 +98,7 @@ impl Transaction<'_> {
         let upper = after(values);
         let mut rows = statement.query((index.database, index.id, terms, values, upper, self.snapshot))?;
         while let Some(row) = rows.next()? {
+            self.row(row.get_ref(0)?.as_blob().map_or(0, <[u8]>::len))?;
             let (_, owner) = decode_entry(row.get_ref(0)?.as_blob().unwrap_or_default(), index.database)?;
             if owner != document {
                 return Ok(true);
@@ -126,9 +108,6 @@ impl Transaction<'_> {
     }
 
     /// The entries of a part of an index, as they are now or were at `at`.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn entries(&self, index: Ref, span: &Span, at: Option<i64>) -> Outcome<Vec<Entry>> {
         let order = if span.ascending { "asc" } else { "desc" };
         let place = "database = ?1 and index_id = ?2 and terms = ?3 and sort >= ?4 and (?5 is null or sort < ?5)
@@ -149,16 +128,14 @@ impl Transaction<'_> {
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
+            self.row(row.get_ref(1)?.as_blob().map_or(0, <[u8]>::len))?;
             let (values, document) = decode_entry(row.get_ref(1)?.as_blob().unwrap_or_default(), index.database)?;
             entries.push(Entry { terms: span.terms.clone(), sort: row.get(0)?, values, document });
         }
         Ok(entries)
     }
 
-    /// Everything that came into a part of an index or left it: when it came, when it left, and the entry.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// The history of the entries under some terms: time added, time removed, entry.
     pub fn entry_history(&self, index: Ref, terms: &[u8]) -> Outcome<Vec<(i64, Option<i64>, Entry)>> {
         let sql = "select ts, null, sort, entry from entries where database = ?1 and index_id = ?2 and terms = ?3
                    union all select ts, ended, sort, entry from past_entries where database = ?1 and index_id = ?2 and terms = ?3";
@@ -166,6 +143,7 @@ impl Transaction<'_> {
         let mut rows = statement.query((index.database, index.id, terms))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
+            self.row(row.get_ref(3)?.as_blob().map_or(0, <[u8]>::len))?;
             let (values, document) = decode_entry(row.get_ref(3)?.as_blob().unwrap_or_default(), index.database)?;
             let entry = Entry { terms: terms.to_vec(), sort: row.get(2)?, values, document };
             events.push((row.get(0)?, row.get(1)?, entry));
@@ -173,10 +151,7 @@ impl Transaction<'_> {
         Ok(events)
     }
 
-    /// Forgets all entries of an index.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Deletes all entries of an index and their history.
     pub fn drop_entries(&self, index: Ref) -> Outcome<()> {
         for table in ["entries", "past_entries"] {
             let sql = format!("delete from {table} where database = ?1 and index_id = ?2");
@@ -186,10 +161,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes which collections an index takes its documents from; −1 stands for all of users.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Records the source collections of an index; −1 stands for every user collection.
     pub fn set_sources(&self, index: Ref, collections: &[i64]) -> Outcome<()> {
         let sql = "delete from sources where database = ?1 and index_id = ?2";
         self.connection.prepare_cached(sql)?.execute((index.database, index.id))?;
@@ -202,9 +174,6 @@ impl Transaction<'_> {
     }
 
     /// The indexes that a collection feeds.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn indexes_of(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
         let find = |collection: &Ref| {
             let wildcard = if collection.is_native_collection() { collection.id } else { -1 };
@@ -216,10 +185,7 @@ impl Transaction<'_> {
         self.known(|known| &known.indexes, collection, find)
     }
 
-    /// Whether an index takes its documents from this collection and no other.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Whether this collection is the only source of an index.
     pub fn is_only_source(&self, index: Ref, collection: i64) -> Outcome<bool> {
         let sql = "select 1 from sources where database = ?1 and index_id = ?2 and collection <> ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -238,7 +204,7 @@ pub(super) fn decode_entry(bytes: &[u8], database: i64) -> Outcome<(Vec<Value>, 
     }
 }
 
-/// The first key after all that begin with `prefix`.
+/// The smallest key that is greater than every key with this prefix.
 pub fn after(prefix: &[u8]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     while let Some(last) = key.pop() {

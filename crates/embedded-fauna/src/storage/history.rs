@@ -7,26 +7,23 @@ use super::prune::due;
 use super::{Stored, Transaction, codec};
 use crate::ir::{Object, Outcome, Ref, Value};
 
-/// A version in the history of a document; a deletion where there are no fields.
+/// A version in the history of a document.
 #[derive(Clone, Debug)]
 pub struct Past {
-    /// When, in microseconds.
+    /// Valid time, in microseconds since 1970.
     pub ts: i64,
-    /// The fields, unless it is a deletion.
+    /// `None` for a deletion.
     pub fields: Option<Arc<Object>>,
 }
 
-/// The version that was current at some time.
+/// The version that was current at `ts`; `history` is sorted, the oldest first.
 pub fn version_at(history: &[Past], ts: i64) -> Option<Stored> {
     let version = history.iter().rev().find(|version| version.ts <= ts)?;
     Some(Stored { ts: version.ts, fields: Arc::clone(version.fields.as_ref()?) })
 }
 
 impl Transaction<'_> {
-    /// All versions of a document that are kept, the oldest first. One that expired ends there.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// All stored versions of a document, the oldest first.
     pub fn history(&self, document: Ref) -> Outcome<Vec<Past>> {
         let sql = "select ts, fields from history where database = ?1 and collection = ?2 and id = ?3
                    union all select ts, fields from documents where database = ?1 and collection = ?2 and id = ?3 order by 1";
@@ -34,6 +31,7 @@ impl Transaction<'_> {
         let mut rows = statement.query((document.database, document.collection, document.id))?;
         let mut versions = Vec::new();
         while let Some(row) = rows.next()? {
+            self.row(row.get_ref(1)?.as_blob_or_null().ok().flatten().map_or(0, <[u8]>::len))?;
             let fields = match row.get_ref(1)? {
                 rusqlite::types::ValueRef::Blob(bytes) => Some(fields(bytes, document.database)?),
                 _ => None,
@@ -43,10 +41,7 @@ impl Transaction<'_> {
         Ok(versions)
     }
 
-    /// The version of a document that was current at some time, unless it has expired since.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// The version that was current at `ts`, unless it has expired by the snapshot time.
     pub fn get_at(&self, document: Ref, ts: i64) -> Outcome<Option<Stored>> {
         let sql =
             "select ts, ttl, fields from documents where database = ?1 and collection = ?2 and id = ?3 and ts <= ?4
@@ -78,9 +73,6 @@ impl Transaction<'_> {
     }
 
     /// Replaces the whole history of a document, the oldest version first; the last becomes the current one.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn rewrite(&self, document: Ref, versions: &[Past]) -> Outcome<()> {
         let key = (document.database, document.collection, document.id);
         let sql = "delete from history where database = ?1 and collection = ?2 and id = ?3";

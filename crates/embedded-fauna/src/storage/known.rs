@@ -1,10 +1,9 @@
-//! What a connection knows of the schema from one transaction to the next.
+//! The schema cache of a connection.
 //!
-//! Every query asks for the same few things: the roles of the caller, a collection, an index, their names. They are kept as they were
-//! read - decoded, and their lambdas parsed - as long as the schema has the same version: a counter in the file which every
-//! transaction that writes schema raises, and which is read in the same snapshot as all else. So nothing outdated is ever used: a role
-//! that one request has changed holds in the very next, whichever thread runs it. Tokens and credentials are no schema; they are
-//! read anew each time.
+//! Every query needs the same few documents: the roles of the caller, a collection, an index, their names. They stay cached in decoded
+//! form while the schema version is the same. The version is a counter in the file that every transaction which writes schema
+//! increments, and it is read in the same snapshot as everything else, so a cached entry is never stale: a changed role applies to the
+//! next request on every thread. Tokens and credentials are not schema and are not cached.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,10 +13,10 @@ use std::sync::Arc;
 use super::Stored;
 use crate::ir::Ref;
 
-/// How many answers to one kind of question are kept: asking for names that do not exist must not fill the memory.
+/// Maximum entries per map: look-ups of names that do not exist must not fill the memory.
 const MAX_KEPT: usize = 4096;
 
-/// Answers to one kind of question.
+/// One map of the cache. Emptied when it is full.
 pub struct Answers<Q, A>(RefCell<HashMap<Q, A>>);
 
 impl<Q, A> Default for Answers<Q, A> {
@@ -27,12 +26,10 @@ impl<Q, A> Default for Answers<Q, A> {
 }
 
 impl<Q: Eq + Hash, A: Clone> Answers<Q, A> {
-    /// The answer to a question that has been asked before.
     pub fn get(&self, question: &Q) -> Option<A> {
         self.0.borrow().get(question).cloned()
     }
 
-    /// Keeps an answer.
     pub fn keep(&self, question: Q, answer: A) {
         let mut kept = self.0.borrow_mut();
         if kept.len() >= MAX_KEPT {
@@ -41,7 +38,6 @@ impl<Q: Eq + Hash, A: Clone> Answers<Q, A> {
         kept.insert(question, answer);
     }
 
-    /// Forgets all answers.
     fn clear(&self) {
         self.0.borrow_mut().clear();
     }
@@ -50,35 +46,34 @@ impl<Q: Eq + Hash, A: Clone> Answers<Q, A> {
 /// A name: the database, the native collection, the name itself.
 pub type Name = (i64, i64, Box<str>);
 
-/// What is known of one version of the schema.
+/// Cached look-ups of one schema version.
 #[derive(Default)]
 pub struct Known {
-    /// The version.
     version: Cell<i64>,
-    /// Schema documents, also those that have expired; `None` where there is none.
+    /// Schema documents, including expired ones; `None` if there is none.
     pub documents: Answers<Ref, Option<Stored>>,
-    /// Which documents a collection of schema has.
+    /// Ids of the documents of a native schema collection.
     pub ids: Answers<Ref, Arc<[i64]>>,
-    /// What has a name, and since when.
+    /// Ids by name, with the time of the write.
     pub named: Answers<Name, Option<(i64, i64)>>,
     /// The names of schema documents.
     pub names: Answers<Ref, Option<Arc<str>>>,
-    /// The databases that documents stand for.
+    /// Database id by its document in `databases`.
     pub children: Answers<Ref, Option<i64>>,
-    /// The documents that stand for databases.
+    /// The inverse of `children`.
     pub parents: Answers<i64, Option<Ref>>,
     /// The global numbers of databases.
     pub global_ids: Answers<i64, i64>,
     /// The databases with global numbers.
     pub by_global_id: Answers<i64, Option<i64>>,
-    /// Where keys with an id are.
+    /// Databases that contain a key with this id.
     pub keys: Answers<i64, Arc<[i64]>>,
-    /// Which indexes a collection feeds.
+    /// Indexes with this collection as a source.
     pub indexes: Answers<Ref, Arc<[i64]>>,
 }
 
 impl Known {
-    /// Forgets everything unless it is of this version.
+    /// Empties the cache if the schema version has changed.
     pub fn keep_only(&self, version: i64) {
         if self.version.replace(version) == version {
             return;

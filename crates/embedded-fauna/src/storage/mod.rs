@@ -1,24 +1,31 @@
-//! Documents, their history, names and index entries, in one SQLite file.
+//! Documents, their history, names and index entries in one SQLite file: one writer and several readers (WAL).
 //!
-//! Rows and their transaction, nothing else: what a document means, who may see it and which entries it has is decided above.
+//! This module reads and writes rows. Permissions, validation and the computation of index entries are decided by its callers.
+//! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
 mod codec;
 mod connection;
 mod databases;
 mod documents;
 mod entries;
+mod feed;
 mod file;
+mod group;
 mod history;
+mod interrupt;
 mod known;
 mod names;
 mod prune;
 mod transaction;
 
-pub use codec::encode;
+pub use codec::{decode, encode};
 pub use connection::Connection;
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
-pub use file::File;
+pub use feed::{Changes, Commit, DocumentChange, EntryChange, Feed, Topic};
+pub use file::{DirectoryLock, File, backup};
+pub use group::Group;
 pub use history::{Past, version_at};
+pub use interrupt::{Attempt, Cause, Interrupt, Slice};
 pub use prune::ALWAYS_KEPT;
 pub use transaction::Transaction;

@@ -1,4 +1,4 @@
-//! Names of schema and the tree of databases.
+//! Names of schema documents, and the tree of databases.
 
 use std::sync::Arc;
 
@@ -9,10 +9,7 @@ use super::known::Name;
 use crate::ir::{Outcome, Ref, native};
 
 impl Transaction<'_> {
-    /// The schema document with this name; not what this transaction has made itself.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Id of the schema document with this name. Names written by this transaction are not visible yet, as in FaunaDB.
     pub fn id_by_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
         let find = |(database, collection, name): &Name| {
             let sql = "select id, ts from names where database = ?1 and collection = ?2 and name = ?3";
@@ -24,10 +21,7 @@ impl Transaction<'_> {
         Ok(found.filter(|(_, ts)| *ts < self.commit).map(|(id, _)| id))
     }
 
-    /// The name of a schema document, or what it was called when it was deleted.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// The name of a schema document; of a deleted one its last name.
     pub fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>> {
         let find = |schema: &Ref| {
             let sql = "select name from labels where database = ?1 and collection = ?2 and id = ?3";
@@ -38,10 +32,7 @@ impl Transaction<'_> {
         self.known(|known| &known.names, schema, find)
     }
 
-    /// The database that a document of `databases` stands for.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Id of the database that a document of `databases` represents.
     pub fn child_database(&self, document: Ref) -> Outcome<Option<i64>> {
         let find = |document: &Ref| {
             let sql = "select id from databases where parent = ?1 and document = ?2";
@@ -51,10 +42,7 @@ impl Transaction<'_> {
         self.known(|known| &known.children, document, find)
     }
 
-    /// The document of `databases`, in its parent, that stands for a database; `None` for the root.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// The document of `databases` (in the parent database) that represents a database; `None` for the root.
     pub fn database_document(&self, database: i64) -> Outcome<Option<Ref>> {
         let find = |database: &i64| {
             let mut statement =
@@ -66,9 +54,6 @@ impl Transaction<'_> {
     }
 
     /// The credentials of a document.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub fn credentials_of(&self, identity: Ref) -> Outcome<Option<Ref>> {
         let sql = "select id from credentials where database = ?1 and collection = ?2 and document = ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -77,10 +62,7 @@ impl Transaction<'_> {
         Ok(id.map(|id| Ref::new(identity.database, native::CREDENTIALS, id)))
     }
 
-    /// Gives a schema document its name, or takes it away.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Sets, replaces or removes the name of a schema document.
     pub fn set_name(&self, schema: Ref, name: Option<&str>) -> Outcome<()> {
         let sql = "delete from names where database = ?1 and collection = ?2 and name in
                    (select name from labels where database = ?1 and collection = ?2 and id = ?3) and id = ?3";
@@ -96,10 +78,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The schema document that has a name now, also one that this transaction has made.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// As [`Self::id_by_name`], including names written by this transaction.
     pub fn owner_of_name(&self, database: i64, collection: i64, name: &str) -> Outcome<Option<i64>> {
         let sql = "select id from names where database = ?1 and collection = ?2 and name = ?3";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -1,7 +1,7 @@
-//! Taking away what can no longer be read: old versions, old entries, and what has expired.
+//! Deletes versions and entries that can no longer be read, and expired documents.
 //!
-//! What came into the past carries the time when it is to be looked at, so that nothing has to be searched for. A version may go when
-//! no time that may still be read lies before its end; those before it go with it.
+//! Every row of the history tables has a `due` time, indexed, at which it is examined. A version is deleted once the earliest readable
+//! time of its collection is not before its end, together with all older versions of the document.
 
 use rusqlite::Row;
 
@@ -9,7 +9,7 @@ use super::Transaction;
 use super::entries::decode_entry;
 use crate::ir::{Outcome, Ref, native};
 
-/// How long the past can be read where a collection does not keep it longer, in microseconds: FaunaDB's fifteen minutes.
+/// Minimum retention in microseconds: 15 minutes, as in FaunaDB.
 pub const ALWAYS_KEPT: i64 = 15 * 60 * 1_000_000;
 
 /// When something that comes into the past at `ended` is to be looked at.
@@ -23,20 +23,15 @@ struct Due {
     place: Ref,
     /// The keys of the terms and of the values of an entry.
     keys: (Vec<u8>, Vec<u8>),
-    /// When it was written.
     ts: i64,
-    /// When it came into the past.
     ended: i64,
     /// The collection of the document.
     collection: Ref,
 }
 
 impl Transaction<'_> {
-    /// Looks at so many versions whose time has come, and forgets them, or looks again later where `kept_since` says that its collection
-    /// still keeps them. Whether there may be more.
-    ///
-    /// # Errors
-    /// Where the storage fails, or `kept_since`.
+    /// Examines up to `limit` due versions: deletes them, or postpones them if `kept_since` (the earliest readable time of a
+    /// collection) says that they may still be read. Returns whether there may be more.
     pub fn prune_history(&self, limit: usize, kept_since: impl Fn(Ref) -> Outcome<i64>) -> Outcome<bool> {
         let sql = "select database, collection, id, ts, ended from history where due <= ?1 order by due limit ?2";
         let due = self.due(sql, limit, |row| {
@@ -59,10 +54,7 @@ impl Transaction<'_> {
         Ok(due.len() == limit)
     }
 
-    /// The same for entries of indexes.
-    ///
-    /// # Errors
-    /// Where the storage fails, or `kept_since`.
+    /// As [`Self::prune_history`], for index entries.
     pub fn prune_entries(&self, limit: usize, kept_since: impl Fn(Ref) -> Outcome<i64>) -> Outcome<bool> {
         let sql = "select database, index_id, terms, sort, ts, ended, entry from past_entries
                    where due <= ?1 order by due limit ?2";
@@ -90,7 +82,6 @@ impl Transaction<'_> {
         Ok(due.len() == limit)
     }
 
-    /// What is to be looked at, at most so much of it.
     fn due<T>(&self, sql: &str, limit: usize, read: impl Fn(&Row<'_>) -> Outcome<T>) -> Outcome<Vec<T>> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((self.snapshot, i64::try_from(limit).unwrap_or(i64::MAX)))?;
@@ -104,11 +95,8 @@ impl Transaction<'_> {
         Ok(due)
     }
 
-    /// Puts so many documents into the past that have been expired as long as the past is kept, and forgets their entries; nobody sees a
-    /// difference but that it takes less room. Whether there may be more.
-    ///
-    /// # Errors
-    /// Where the storage fails.
+    /// Moves up to `limit` documents whose `ttl` passed more than the minimum retention ago into the history, and deletes their index
+    /// entries. Queries cannot see a difference. Returns whether there may be more.
     pub fn prune_expired(&self, limit: usize) -> Outcome<bool> {
         let before = self.snapshot.saturating_sub(ALWAYS_KEPT);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -1,11 +1,14 @@
-//! One request's view of the file.
+//! A read or write transaction of one request.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref as Borrowed, RefCell};
 use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::feed::Written;
+use super::interrupt::{Attempt, ROW};
 use super::known::{Answers, Known};
+use super::{Changes, DocumentChange, EntryChange};
 use crate::ir::{Fault, Halt, Outcome, Ref, Stamp};
 
 /// A snapshot of the file, and for a writer what it has written on top.
@@ -16,37 +19,114 @@ pub struct Transaction<'c> {
     known: &'c Known,
     /// The time that reads see, in microseconds.
     pub(super) snapshot: i64,
-    /// The time of what is written.
+    /// Time of the writes.
     pub(super) commit: i64,
-    /// Whether anything has been written.
     is_dirty: Cell<bool>,
-    /// Whether schema has been written, so that what is known of it does not hold.
+    /// Schema has been written, so the schema cache must not be used.
     is_schema_dirty: Cell<bool>,
+    /// The documents written so far; one written twice is there twice.
+    written: RefCell<Vec<Ref>>,
+    changes: RefCell<Changes>,
+    /// Time of the latest transaction that reads see, in microseconds.
+    last_commit: i64,
+    attempt: Attempt,
+    /// How much more may be read.
+    read_left: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
     /// Over a connection that has begun a transaction.
-    pub const fn new(connection: &'c Connection, known: &'c Known, snapshot: i64) -> Self {
+    pub fn new(connection: &'c Connection, known: &'c Known, snapshot: i64, attempt: Attempt) -> Self {
         let [is_dirty, is_schema_dirty] = [Cell::new(false), Cell::new(false)];
-        Self { connection, known, snapshot, commit: snapshot + 1, is_dirty, is_schema_dirty }
+        let (written, changes) = (RefCell::default(), RefCell::default());
+        let (commit, last_commit, read_left) = (snapshot + 1, snapshot, Cell::new(attempt.read_limit));
+        Self {
+            connection,
+            known,
+            snapshot,
+            commit,
+            is_dirty,
+            is_schema_dirty,
+            written,
+            changes,
+            last_commit,
+            attempt,
+            read_left,
+        }
     }
 
-    /// The time that reads see, in microseconds: what `now` says.
+    /// Sets the time of the latest transaction that reads see.
+    pub(super) fn after(self, last_commit: i64) -> Self {
+        Self { last_commit, ..self }
+    }
+
+    /// Time of the latest transaction that reads see, in microseconds.
+    pub const fn last_commit(&self) -> i64 {
+        self.last_commit
+    }
+
+    /// Notes a change for event streams.
+    pub fn note_document(&self, change: DocumentChange) {
+        self.changes.borrow_mut().note_document(change);
+    }
+
+    /// Notes a change for event streams.
+    pub fn note_entry(&self, change: EntryChange) {
+        self.changes.borrow_mut().note_entry(change);
+    }
+
+    /// What it has written, to be published after the commit.
+    pub(super) fn take_written(&self) -> Written {
+        let documents = self.written.borrow().clone();
+        Written { at: self.commit, changes: self.changes.take(), documents, is_schema: self.is_schema_dirty.get() }
+    }
+
+    /// Checks that the query may go on.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn in_time(&self) -> Outcome<()> {
+        self.attempt.in_time()
+    }
+
+    /// Checks that the query may go on with one more row of so many bytes: one statement can give very many.
+    ///
+    /// # Errors
+    /// If it was interrupted, or has read too much.
+    pub(super) fn row(&self, bytes: usize) -> Outcome<()> {
+        self.in_time()?;
+        let Some(left) = self.read_left.get().checked_sub(bytes.saturating_add(ROW)) else {
+            return Err(Fault::BadRequest("The query reads too much.".to_owned()).into());
+        };
+        self.read_left.set(left);
+        Ok(())
+    }
+
+    /// The documents written so far; one written twice is there twice.
+    pub fn written(&self) -> Borrowed<'_, Vec<Ref>> {
+        self.written.borrow()
+    }
+
+    /// Whether schema has been written, which includes databases and what hangs on them.
+    pub fn is_schema_dirty(&self) -> bool {
+        self.is_schema_dirty.get()
+    }
+
+    /// Snapshot time in microseconds; the value of `now()`.
     pub const fn snapshot(&self) -> i64 {
         self.snapshot
     }
 
-    /// The time of what is written, in microseconds.
+    /// Time of this transaction's writes in microseconds: one after the snapshot.
     pub const fn commit_time(&self) -> i64 {
         self.commit
     }
 
-    /// Whether anything has been written.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty.get()
     }
 
-    /// A stored time as the language sees it.
+    /// A stored time as a value: the time of this transaction is not known to the query yet.
     pub const fn stamp(&self, ts: i64) -> Stamp {
         if ts == self.commit { Stamp::Now } else { Stamp::At(ts) }
     }
@@ -64,10 +144,10 @@ impl<'c> Transaction<'c> {
 
     /// Notes that a document has been written.
     pub(super) fn wrote_document(&self, document: Ref) {
+        self.written.borrow_mut().push(document);
         if document.is_schema() { self.wrote_schema() } else { self.wrote() }
     }
 
-    /// What is known of the schema, or what `find` finds of it.
     pub(super) fn known<Q: Eq + Hash, A: Clone>(
         &self,
         answers: impl FnOnce(&Known) -> &Answers<Q, A>,
@@ -87,9 +167,6 @@ impl<'c> Transaction<'c> {
     }
 
     /// Writes down when this transaction commits, also as the version of the schema if that is what it has written.
-    ///
-    /// # Errors
-    /// Where the storage fails.
     pub(super) fn note_commit(&self) -> Outcome<()> {
         let sql = "insert into counters (name, value) values (?1, ?2) on conflict (name) do update set value = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -6,7 +6,6 @@ use fancy_regex::Regex;
 
 use crate::ir::{FieldFailure, Object, Value};
 
-/// Failing fields.
 pub type Failures = Vec<FieldFailure>;
 
 /// The name of a stored value's type, as failures give it.

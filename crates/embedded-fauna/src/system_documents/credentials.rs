@@ -1,6 +1,6 @@
 //! Passwords: what credentials keep of them.
 //!
-//! Any document may carry `credentials` when it is written; they are stored beside it, whoever writes (spec 2.10.5).
+//! Any document may carry `credentials` when it is written; they are stored beside it, whoever writes.
 
 use super::checks::{Failures, wrong_type};
 use crate::evaluator::Permissions;
@@ -33,7 +33,7 @@ fn text<'p>(patch: &'p Object, at: &[&str], failures: &mut Failures) -> Option<&
 /// to know the password that is to be replaced.
 ///
 /// # Errors
-/// Where hashing fails.
+/// If hashing fails.
 pub fn hashed(
     permissions: &Permissions,
     current: &Object,

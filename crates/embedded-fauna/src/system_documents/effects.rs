@@ -11,7 +11,6 @@ use crate::ir::{Failure, FieldFailure, Object, Outcome, Position, Ref, Time, Val
 
 /// A patch with everything worked out that only the patch knows.
 pub struct Prepared {
-    /// The patch.
     pub patch: Object,
     /// Credentials that are to be written beside the document.
     credentials: Option<Object>,
@@ -20,7 +19,7 @@ pub struct Prepared {
 /// The id of a new document.
 ///
 /// # Errors
-/// Where the storage fails.
+/// If the storage fails.
 pub fn new_id(context: &Context<'_>, collection: Ref) -> Outcome<i64> {
     match collection.id {
         native::COLLECTIONS | native::INDEXES => {
@@ -30,7 +29,7 @@ pub fn new_id(context: &Context<'_>, collection: Ref) -> Outcome<i64> {
     }
 }
 
-/// What a document has before anything is given.
+/// The fields of a new document before any are given.
 pub fn defaults(collection: i64) -> Object {
     let mut fields = Object::new();
     match collection {
@@ -44,7 +43,7 @@ pub fn defaults(collection: i64) -> Object {
     fields
 }
 
-/// What a replace leaves in place.
+/// The fields that `replace` does not remove.
 pub fn kept_by_replace(collection: i64, fields: &Object) -> Object {
     let kept: &[&str] = match collection {
         native::COLLECTIONS => &["name", "history_days"],
@@ -60,7 +59,7 @@ pub fn kept_by_replace(collection: i64, fields: &Object) -> Object {
 /// Works out what the patch means: passwords become hashes, secrets too.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn prepare(
     context: &Context<'_>,
     document: Ref,
@@ -114,7 +113,7 @@ fn key_secret(document: Ref, patch: &Object) -> Result<Object, Failures> {
 /// Stores a valid document with everything that belongs to it; gives the fields that the caller gets to see.
 ///
 /// # Errors
-/// Where a name or an index would not be unique any more; where the endpoint fails.
+/// If a name or an index would not be unique any more; where the endpoint fails.
 pub fn store(
     context: &Context<'_>,
     document: Ref,
@@ -155,7 +154,7 @@ pub fn store(
 /// The fields with the `ttl` that the collection gives a document that has none.
 ///
 /// # Errors
-/// Where the storage fails.
+/// If the storage fails.
 pub fn with_ttl(context: &Context<'_>, document: Ref, mut fields: Object) -> Outcome<Object> {
     if document.is_user_document() && !fields.contains("ttl") {
         let collection = context.transaction().get(document.parent())?;
@@ -316,7 +315,7 @@ fn write_credentials(context: &Context<'_>, owner: Ref, patch: &Object, position
 /// Deletes a document with everything that belongs to it.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn delete(context: &Context<'_>, document: Ref, fields: &Object) -> Outcome<()> {
     let transaction = context.transaction();
     match document.collection {
@@ -356,7 +355,7 @@ pub fn delete(context: &Context<'_>, document: Ref, fields: &Object) -> Outcome<
 /// Moves a database below another.
 ///
 /// # Errors
-/// Where its name is taken there; where the endpoint fails.
+/// If its name is taken there; where the endpoint fails.
 pub fn move_database(context: &Context<'_>, from: Ref, target: i64, position: &Position) -> Outcome<Value> {
     let transaction = context.transaction();
     let Some(stored) = transaction.get(from)? else {

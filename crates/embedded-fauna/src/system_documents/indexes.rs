@@ -1,4 +1,4 @@
-//! What indexes must be.
+//! Validation of index definitions.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::checks::{Failures, missing, wrong_type};
 use crate::evaluator::Context;
 use crate::ir::{Effect, FieldFailure, Lambda, Object, Outcome, Ref, Value, native};
 
-/// How many partitions an index may have; nobody sees a difference here.
+/// The most partitions of an index. They show only in the order of equal items in set algebra.
 const MAX_PARTITIONS: i64 = 8;
 
 /// An index without what terms and values do not know.
@@ -52,7 +52,7 @@ fn renamed(source: &Value) -> Value {
     }
 }
 
-/// The fields of a new index that nobody gave.
+/// Adds the default number of partitions to a new index.
 pub fn with_partitions(fields: &mut Object) {
     if matches!(fields.get("partitions"), Some(Value::Integer(_))) {
         return;
@@ -98,7 +98,7 @@ fn collections_of(source: &Value) -> Vec<i64> {
 /// What is wrong with an index, where `data` is what is wrong with its data.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn failures(context: &Context<'_>, fields: &Object, data: Failures) -> Outcome<Failures> {
     let mut failures: Failures = partitions(fields).into_iter().collect();
     let source = sources(fields).into_iter().find_map(source).or_else(|| several(fields));
@@ -122,7 +122,7 @@ pub fn failures(context: &Context<'_>, fields: &Object, data: Failures) -> Outco
     Ok(failures)
 }
 
-/// What is wrong with sources together.
+/// Checks several sources together.
 fn several(fields: &Object) -> Option<FieldFailure> {
     let all = sources(fields);
     let of = |source: &Value| {
@@ -147,7 +147,6 @@ fn several(fields: &Object) -> Option<FieldFailure> {
     is_mixed.then(|| FieldFailure::new(&["source"], "mixed wildcards", text))
 }
 
-/// What is wrong with a source.
 fn source(value: &Value) -> Option<FieldFailure> {
     match value {
         Value::Object(object) => {
@@ -177,7 +176,7 @@ fn collection_failure(source: &Object, field: &str) -> Option<FieldFailure> {
     }
 }
 
-/// What is wrong with what says which collections.
+/// Checks the collections of a source.
 fn collections_failure(value: &Value, path: &[&str]) -> Option<FieldFailure> {
     match value {
         Value::String(text) if &**text == "_" => None,
@@ -205,7 +204,7 @@ fn terms(fields: &Object, field: &'static str) -> Option<FieldFailure> {
     }
 }
 
-/// What is wrong with a term or a value.
+/// Checks a term or a value.
 fn term(object: &Object) -> Option<FieldFailure> {
     let has_field = object.contains("field");
     let steps = match object.get("field") {
@@ -289,7 +288,7 @@ fn binding_names(value: &Value) -> Vec<&str> {
     }
 }
 
-/// What evaluating a binding can do.
+/// The effect of evaluating a binding.
 fn effect(context: &Context<'_>, binding: &Lambda) -> Outcome<Effect> {
     match binding {
         Lambda::Parsed { expression, .. } => Ok(expression.body.effect()),

@@ -1,7 +1,7 @@
 //! What documents of each collection may hold, and what writing them brings about.
 //!
 //! Fields that a collection does not know are dropped; what it knows is checked; several failures are reported in the order of the
-//! checks (spec 1.8, 3, 4).
+//! checks.
 
 mod checks;
 mod credentials;
@@ -16,5 +16,5 @@ mod write;
 pub use credentials::matches;
 pub use effects::move_database;
 pub use patch::patched;
-pub use tokens::{end_token, end_tokens_of};
+pub use tokens::{delete_token, delete_tokens_of};
 pub use write::{Change, create, delete, insert_version, remove_version, update};

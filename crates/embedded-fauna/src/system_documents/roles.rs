@@ -1,4 +1,4 @@
-//! What roles must be.
+//! Validation of role definitions.
 
 use std::sync::Arc;
 

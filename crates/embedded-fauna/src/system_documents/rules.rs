@@ -2,7 +2,7 @@
 
 use super::checks::Failures;
 use super::{checks, indexes, roles};
-use crate::access::{Deed, allows};
+use crate::access::{Access, allows};
 use crate::evaluator::Context;
 use crate::ir::{FieldFailure, Object, Outcome, Ref, Value, native};
 
@@ -40,7 +40,7 @@ pub fn selected(collection: i64, fields: &Object) -> Object {
 /// What is wrong with the fields of a document.
 ///
 /// # Errors
-/// Where the endpoint fails.
+/// If the endpoint fails.
 pub fn failures(context: &Context<'_>, collection: i64, fields: &Object) -> Outcome<Failures> {
     let is_integer = |value: &Value| matches!(value, Value::Integer(_));
     let is_boolean = |value: &Value| matches!(value, Value::Bool(_));
@@ -106,7 +106,6 @@ pub fn refused(collection: i64, fields: &Object) -> Option<String> {
     (collection == native::FUNCTIONS && is_text).then(|| "Invalid type provided for field `body`.".to_owned())
 }
 
-/// What is wrong with a key.
 fn key(fields: &Object) -> Failures {
     let is_database =
         |value: &Value| matches!(value, Value::Ref(reference) if reference.collection == native::DATABASES);
@@ -117,7 +116,6 @@ fn key(fields: &Object) -> Failures {
     failures
 }
 
-/// The built-in roles.
 const BUILT_IN: [&str; 4] = ["admin", "server", "server-readonly", "client"];
 
 /// Whether a value can be the role of a key or a function.
@@ -164,7 +162,7 @@ fn references(context: &Context<'_>, fields: &Object) -> Outcome<Failures> {
             continue;
         }
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if !allows(context, &Deed::Read(reference))? {
+        if !allows(context, &Access::Read(reference))? {
             failures.push(FieldFailure::new(&path, "invalid reference", "Cannot read reference."));
         } else if !context.transaction().exists(reference)? {
             failures.push(FieldFailure::new(&path, "invalid reference", "Reference was not found."));

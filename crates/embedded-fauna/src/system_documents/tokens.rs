@@ -1,28 +1,28 @@
-//! Ending tokens.
+//! Deletion of tokens, one by one or all tokens of a document.
 
 use crate::documents;
 use crate::evaluator::Context;
 use crate::ir::{Outcome, Ref, Value, native};
 
-/// How many tokens are looked at at once.
+/// Tokens that are read at once.
 const BATCH: usize = 256;
 
-/// Ends a token, if it is still there.
+/// Deletes a token, if it exists.
 ///
 /// # Errors
-/// Where the endpoint fails.
-pub fn end_token(context: &Context<'_>, token: Ref) -> Outcome<()> {
+/// If the endpoint fails.
+pub fn delete_token(context: &Context<'_>, token: Ref) -> Outcome<()> {
     if context.transaction().exists(token)? {
         documents::delete(context, token)?;
     }
     Ok(())
 }
 
-/// Ends all tokens of a document.
+/// Deletes all tokens of a document.
 ///
 /// # Errors
-/// Where the endpoint fails.
-pub fn end_tokens_of(context: &Context<'_>, identity: Ref) -> Outcome<()> {
+/// If the endpoint fails.
+pub fn delete_tokens_of(context: &Context<'_>, identity: Ref) -> Outcome<()> {
     let collection = Ref::to_collection(identity.database, native::TOKENS);
     let mut from = i64::MIN;
     loop {

@@ -1,28 +1,27 @@
 //! Creating, changing and deleting documents of any collection.
 //!
 //! The order of checks is FaunaDB's, because it shows: a document that must exist is looked for before permission is asked for; a
-//! create asks for permission first (spec 3.2).
+//! create asks for permission first.
 
 use std::sync::Arc;
 
 use super::{effects, patched, rules};
-use crate::access::{Deed, require};
+use crate::access::{Access, require};
 use crate::documents;
 use crate::evaluator::Context;
 use crate::ir::{Action, Document, DocumentEvent, Failure, Object, Outcome, Position, Ref, Stamp, Time, Value, native};
 use crate::storage::{Past, version_at};
 
-/// How an existing document is changed.
+/// The kind of change of an existing document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// What is given is merged into what is there.
+    /// The given fields are merged into the existing ones.
     Update,
-    /// What is given takes the place of what is there.
+    /// The given fields replace the existing ones.
     Replace,
 }
 
 impl Change {
-    /// Its name.
     const fn name(self) -> &'static str {
         match self {
             Self::Update => "update",
@@ -31,7 +30,7 @@ impl Change {
     }
 }
 
-/// What a request may not write, on creating and on changing.
+/// The fields that a request may not write, on creating and on changing.
 const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] {
     match collection {
         native::TOKENS => &["global_id"],
@@ -45,7 +44,7 @@ const fn protected(collection: i64, is_create: bool) -> &'static [&'static str] 
 /// What of a request may be written.
 ///
 /// # Errors
-/// Where there is a set in it that cannot be stored.
+/// If there is a set in it that cannot be stored.
 fn writable(collection: i64, params: &Object, is_create: bool) -> Outcome<Object> {
     let protected = protected(collection, is_create);
     Ok(params.stored()?.into_iter().filter(|(name, _)| !protected.contains(&&**name)).collect())
@@ -54,7 +53,7 @@ fn writable(collection: i64, params: &Object, is_create: bool) -> Outcome<Object
 /// Creates a document, with an id of the caller's choice or a new one.
 ///
 /// # Errors
-/// Where it may not be, or exists, or is not valid: at `position`.
+/// If it may not be, or exists, or is not valid: at `position`.
 pub fn create(
     context: &Context<'_>,
     collection: Ref,
@@ -72,7 +71,7 @@ pub fn create(
             None => effects::new_id(context, collection)?,
         },
     );
-    require(context, &Deed::Create { document, with_id: id.is_some(), new: &patch }, position)?;
+    require(context, &Access::Create { document, with_id: id.is_some(), new: &patch }, position)?;
     if id.is_some() && context.transaction().exists(document)? {
         return Err(Failure::already_exists(collection.id, position.clone()).into());
     }
@@ -80,10 +79,8 @@ pub fn create(
     Ok(Value::Document(Arc::new(Document { is_new: true, ..written })))
 }
 
-/// Changes a document.
-///
 /// # Errors
-/// Where it does not exist, may not be changed, or would not be valid.
+/// If it does not exist, may not be changed, or would not be valid.
 pub fn update(
     context: &Context<'_>,
     document: Ref,
@@ -100,7 +97,7 @@ pub fn update(
         return Err(Failure::not_found(document.collection, position.at(change.name())).into());
     };
     let new = patched(&stored.fields, &patch);
-    require(context, &Deed::Write { document, old: &stored.fields, new: &new }, position)?;
+    require(context, &Access::Write { document, old: &stored.fields, new: &new }, position)?;
     let base = match change {
         Change::Update => (*stored.fields).clone(),
         Change::Replace => effects::kept_by_replace(document.collection, &stored.fields),
@@ -139,7 +136,7 @@ fn write(
 /// Deletes a document and gives it as it was.
 ///
 /// # Errors
-/// Where it does not exist or may not be deleted.
+/// If it does not exist or may not be deleted.
 pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outcome<Value> {
     let Some(stored) = context.transaction().get(document)? else {
         return Err(Failure::not_found(document.collection, position.clone()).into());
@@ -149,7 +146,7 @@ pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outc
             Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
         );
     }
-    require(context, &Deed::Delete(document), position)?;
+    require(context, &Access::Delete(document), position)?;
     let was = documents::document(context, document, &stored)?;
     effects::delete(context, document, &stored.fields)?;
     Ok(Value::Document(Arc::new(was)))
@@ -158,7 +155,7 @@ pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outc
 /// Writes a version into the history of a document.
 ///
 /// # Errors
-/// Where that may not be, or it is not valid.
+/// If that may not be, or it is not valid.
 pub fn insert_version(
     context: &Context<'_>,
     document: Ref,
@@ -167,7 +164,7 @@ pub fn insert_version(
     position: &Position,
 ) -> Outcome<Value> {
     let patch = writable(document.collection, params, false)?;
-    require(context, &Deed::WriteHistory { document, ts, action, data: &patch }, position)?;
+    require(context, &Access::WriteHistory { document, ts, action, data: &patch }, position)?;
     let fields = if action == Action::Delete {
         None
     } else {
@@ -197,7 +194,7 @@ pub fn insert_version(
 /// Takes a version out of the history of a document.
 ///
 /// # Errors
-/// Where that may not be.
+/// If that may not be.
 pub fn remove_version(
     context: &Context<'_>,
     document: Ref,
@@ -208,7 +205,7 @@ pub fn remove_version(
     let micros = ts.micros();
     let fields = history.iter().find(|version| version.ts == micros).and_then(|version| version.fields.clone());
     let data = fields.unwrap_or_default();
-    require(context, &Deed::WriteHistory { document, ts, action, data: &data }, position)?;
+    require(context, &Access::WriteHistory { document, ts, action, data: &data }, position)?;
     history.retain(|version| version.ts != micros || version.fields.is_none() != (action == Action::Delete));
     documents::rewrite(context, document, &history, position)?;
     Ok(Value::Null)

@@ -1,6 +1,6 @@
 //! Reads the JSON of a request.
 //!
-//! As FaunaDB does (spec 1.4): only the first value counts and what follows it is ignored, of fields with one name the first
+//! As FaunaDB does: only the first value counts and what follows it is ignored, of fields with one name the first
 //! stays, integers are 64 bits wide, a lone surrogate becomes `?`, a byte order mark is skipped.
 
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::ir::{Object, Value};
 
-/// How deep arrays and objects may be nested.
+/// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 1000;
 
 /// Why a body cannot be read.
@@ -25,7 +25,7 @@ pub enum Unreadable {
 /// Reads the first value of a body.
 ///
 /// # Errors
-/// Where there is none, or it is no JSON, or it is nested too deep.
+/// If there is none, or it is no JSON, or it is nested too deep.
 pub fn read(body: &[u8]) -> Result<Value, Unreadable> {
     if body.is_empty() {
         return Err(Unreadable::Empty);
@@ -34,9 +34,7 @@ pub fn read(body: &[u8]) -> Result<Value, Unreadable> {
     Reader { rest: body }.value(0)
 }
 
-/// What is still to be read.
 struct Reader<'b> {
-    /// The unread bytes.
     rest: &'b [u8],
 }
 
@@ -49,7 +47,6 @@ impl Reader<'_> {
         self.rest.first().copied().ok_or(Unreadable::Malformed)
     }
 
-    /// Takes one byte.
     fn take(&mut self) -> Result<u8, Unreadable> {
         let (first, rest) = self.rest.split_first().ok_or(Unreadable::Malformed)?;
         self.rest = rest;
@@ -157,7 +154,7 @@ impl Reader<'_> {
         })
     }
 
-    /// What follows a backslash.
+    /// Reads an escape after its backslash.
     fn escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), Unreadable> {
         let byte = match self.take()? {
             b'n' => b'\n',
@@ -197,7 +194,6 @@ impl Reader<'_> {
         Ok('?')
     }
 
-    /// Four hexadecimal digits.
     fn hex(&mut self) -> Result<u32, Unreadable> {
         let (digits, rest) = self.rest.split_at_checked(4).ok_or(Unreadable::Malformed)?;
         let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));

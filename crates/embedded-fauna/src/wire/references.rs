@@ -9,7 +9,7 @@ impl Writer<'_> {
     /// A reference, where what it refers to has a name.
     ///
     /// # Errors
-    /// Where the storage fails.
+    /// If the storage fails.
     pub(super) fn reference(&mut self, reference: Ref) -> Outcome<bool> {
         if self.version <= ApiVersion::V20 {
             let path = self.path(reference)?;
@@ -28,7 +28,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// What stands inside `@ref`.
+    /// Writes the inside of `@ref`.
     fn inner_reference(&mut self, reference: Ref) -> Outcome<bool> {
         let Some(path) = self.names.path(reference.database)? else { return Ok(false) };
         if let Some(name) = self.native_collection(reference) {
@@ -72,7 +72,7 @@ impl Writer<'_> {
         self.native_name(reference.id)
     }
 
-    /// What a native collection is called.
+    /// The name of a native collection in this API version.
     fn native_name(&self, collection: i64) -> Option<&'static str> {
         match native::name(collection)? {
             "collections" if self.version < ApiVersion::V27 => Some("classes"),

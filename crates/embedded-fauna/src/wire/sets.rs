@@ -1,10 +1,10 @@
-//! What a set is written as.
+//! The wire form of sets.
 
 use std::sync::Arc;
 
 use crate::ir::{ApiVersion, Bound, Set, Value};
 
-/// What stands inside `@set`, as a version of the API shows it.
+/// The fields inside `@set` in a version of the API.
 pub fn set_fields(set: &Set, version: ApiVersion) -> Vec<(&'static str, Value)> {
     let all = |sets: &[Arc<Set>]| match sets {
         [only] => Value::Set(Arc::clone(only)),

@@ -1,4 +1,4 @@
-//! Texts inside JSON.
+//! Escaping of strings in JSON.
 
 use std::fmt::Write;
 

@@ -14,30 +14,32 @@ pub trait Names {
     /// The name of a schema document; `None` where it exists no more.
     ///
     /// # Errors
-    /// Where the storage fails.
+    /// If the storage fails.
     fn name(&self, schema: Ref) -> Outcome<Option<Arc<str>>>;
 
     /// The names of the databases that lead from the caller's to `database`, the innermost first; `None` where it is none of them.
     ///
     /// # Errors
-    /// Where the storage fails.
+    /// If the storage fails.
     fn path(&self, database: i64) -> Outcome<Option<Vec<Arc<str>>>>;
+
+    /// Checks that an answer of so many bytes may be written, and that there is time to.
+    ///
+    /// # Errors
+    /// If it may not.
+    fn may_write(&self, bytes: usize) -> Outcome<()>;
 }
 
-/// Writes one answer.
 pub struct Writer<'n> {
-    /// Knows names.
     pub(super) names: &'n dyn Names,
     /// The version that the request asked for.
     pub(super) version: ApiVersion,
     /// The time of the transaction, in microseconds.
     now: i64,
-    /// What has been written.
     pub(super) out: String,
 }
 
 impl<'n> Writer<'n> {
-    /// Begins an answer.
     pub const fn new(names: &'n dyn Names, version: ApiVersion, now: i64) -> Self {
         Self { names, version, now, out: String::new() }
     }
@@ -45,7 +47,7 @@ impl<'n> Writer<'n> {
     /// Writes one value and gives the text.
     ///
     /// # Errors
-    /// Where the storage fails.
+    /// If the storage fails.
     pub fn finish(mut self, value: &Value) -> Outcome<String> {
         if !self.value(value)? {
             self.out.push_str("null");
@@ -55,6 +57,12 @@ impl<'n> Writer<'n> {
 
     /// Writes a value; `false` where there is nothing to write: a reference to what exists no more.
     fn value(&mut self, value: &Value) -> Outcome<bool> {
+        let text = match value {
+            Value::String(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.names.may_write(self.out.len().saturating_add(text))?;
         match value {
             Value::Null => self.out.push_str("null"),
             Value::Bool(value) => self.out.push_str(if *value { "true" } else { "false" }),
@@ -133,7 +141,7 @@ impl<'n> Writer<'n> {
         Ok(true)
     }
 
-    /// What happened; at first there were only two words for it.
+    /// The name of an action; API 2.1 and earlier know only `create` and `delete`.
     const fn action(&self, action: Action) -> &'static str {
         match action {
             Action::Remove | Action::Delete if matches!(self.version, ApiVersion::V20) => "delete",
@@ -142,7 +150,7 @@ impl<'n> Writer<'n> {
         }
     }
 
-    /// What events call their document.
+    /// The key of the document in events.
     const fn document_name(&self) -> &'static str {
         match self.version {
             ApiVersion::V20 => "resource",
@@ -151,7 +159,6 @@ impl<'n> Writer<'n> {
         }
     }
 
-    /// An integer.
     fn integer(&mut self, number: i64) {
         let _infallible = write!(self.out, "{number}");
     }
@@ -161,7 +168,6 @@ impl<'n> Writer<'n> {
         escape(&mut self.out, text);
     }
 
-    /// `{"tag":"text"}`.
     pub(super) fn tagged(&mut self, tag: &str, text: &str) {
         self.out.push('{');
         self.string(tag);

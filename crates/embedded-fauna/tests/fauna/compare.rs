@@ -70,7 +70,7 @@ fn is_same_double(wanted: &Value, got: &Value) -> bool {
     }
 }
 
-/// Where an answer differs from what is wanted.
+/// The differences between an answer and the recorded one.
 pub fn differences(wanted: &Value, got: &Value, at: &str) -> Vec<String> {
     if let Some(text) = wanted.as_str()
         && let Some(fits) = placeholder(text, got)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded_fauna;
+use embedded_fauna::{Browsers, Running, Settings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,25 +13,17 @@ use super::test_clock::TestClock;
 /// The root key of every endpoint here.
 pub const ROOT: &str = "root";
 
-/// A running endpoint.
 pub struct Endpoint {
-    /// Its base URL.
     pub url: String,
-    /// Its clock.
     pub clock: TestClock,
-    /// Asks it.
     pub client: reqwest::Client,
-    /// Where its file is.
+    pub running: Running,
     directory: TempDir,
 }
 
-/// An answer.
 pub struct Reply {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: reqwest::header::HeaderMap,
-    /// The body.
     pub text: String,
 }
 
@@ -44,21 +36,23 @@ impl Reply {
 }
 
 impl Endpoint {
-    /// Starts one with an empty file.
+    /// Starts one with an empty file, whose headers are FaunaDB's.
     pub async fn start() -> Self {
+        Self::start_with(|settings| settings.browsers = Browsers::AsFaunaDb).await
+    }
+
+    /// Starts one with an empty file and settings of its own.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = TestClock::default();
-        let running = embedded_fauna::start(embedded_fauna::Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            file: directory.path().join("fauna.sqlite"),
-            root_key: SecretString::from(ROOT),
-            clock: Arc::new(clock.clone()),
-        })
-        .await
-        .unwrap();
+        let file = directory.path().join("fauna.sqlite");
+        let mut settings =
+            Settings::new("127.0.0.1:0".parse().unwrap(), file, SecretString::from(ROOT), Arc::new(clock.clone()));
+        change(&mut settings);
+        let running = embedded_fauna::start(settings).await.unwrap();
         let client =
             reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
-        Self { url: format!("http://{}", running.address()), clock, client, directory }
+        Self { url: format!("http://{}", running.address()), clock, client, running, directory }
     }
 
     /// Asks a query with a secret and expects it to succeed.
@@ -74,7 +68,6 @@ impl Endpoint {
         Self::send(request).await
     }
 
-    /// Sends a request.
     pub async fn send(request: reqwest::RequestBuilder) -> Reply {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -94,7 +87,6 @@ impl Endpoint {
         (secrets.pop().unwrap(), server)
     }
 
-    /// Where its file is.
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }

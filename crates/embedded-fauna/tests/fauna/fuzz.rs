@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::endpoint::Endpoint;
 
-/// The recordings that queries are made of.
 const RECORDED: [&str; 5] = [
     include_str!("recorded/generated_data.jsonl"),
     include_str!("recorded/generated_values.jsonl"),
@@ -19,19 +18,18 @@ const RECORDED: [&str; 5] = [
     include_str!("recorded/indexes.jsonl"),
     include_str!("recorded/functions.jsonl"),
 ];
-/// How much memory all of it may take, in KiB: what four queries at once may (`MAX_PARTS`).
+/// Memory that all of it may take, in KiB.
 const MEMORY: usize = 4 << 20;
-/// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is answered to the few queries that FaunaDB too fails on; a panic or a failing file is answered differently.
+/// Answer to the few queries that FaunaDB fails on, too; a panic or a failing file is answered differently.
 const AS_FAUNADB: &str = "\"Internal server error\"";
 
-/// A source of choices.
+/// A deterministic source of choices (xorshift).
 struct Choices(u64);
 
 impl Choices {
-    /// One of so many.
+    /// A number below `count`.
     fn below(&mut self, count: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -40,13 +38,11 @@ impl Choices {
     }
 }
 
-/// Every query of the recordings.
 fn queries() -> Vec<Value> {
     let steps = RECORDED.iter().flat_map(|file| file.lines()).map(|line| serde_json::from_str::<Value>(line).unwrap());
     steps.filter_map(|step| step.get("query").cloned()).collect()
 }
 
-/// All parts of a value, itself included.
 fn parts<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
     into.push(value);
     match value {
@@ -56,7 +52,7 @@ fn parts<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
     }
 }
 
-/// Exchanges the part with a number, counted as [`parts`] lists them.
+/// Replaces one part, numbered as [`parts`] lists them.
 fn exchange(value: &mut Value, number: &mut usize, other: &Value) {
     if *number == 0 {
         *value = other.clone();
@@ -69,7 +65,6 @@ fn exchange(value: &mut Value, number: &mut usize, other: &Value) {
     }
 }
 
-/// A query made of two or three others.
 fn mutated(queries: &[Value], choices: &mut Choices) -> Value {
     let mut query = queries.get(choices.below(queries.len())).unwrap().clone();
     for _ in 0..=choices.below(2) {
@@ -85,7 +80,7 @@ fn mutated(queries: &[Value], choices: &mut Choices) -> Value {
     query
 }
 
-/// A text that is not always JSON: what is asked, with a part cut out, doubled, or buried.
+/// Damages the text of a query: cuts a part out, doubles it, or nests it; often it is not JSON any more.
 fn spoilt(text: &str, choices: &mut Choices) -> String {
     let characters: Vec<char> = text.chars().collect();
     let from = choices.below(characters.len());
@@ -100,14 +95,14 @@ fn spoilt(text: &str, choices: &mut Choices) -> String {
     }
 }
 
-/// The most memory that the process has had, in KiB, where that can be told.
+/// Peak memory of the process in KiB; 0 if unknown.
 fn peak_memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
-/// Asks queries until the time is up or there were so many; the first that is not answered properly.
+/// Sends queries until the time is up or there were `count`; the first that is not answered properly.
 fn hammer(seed: u64, count: usize, until: Instant) -> Result<(), String> {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start().await;
@@ -134,7 +129,6 @@ fn hammer(seed: u64, count: usize, until: Instant) -> Result<(), String> {
     })
 }
 
-/// Hammers with several seeds.
 fn run(cases: u32, count: usize, until: Instant) {
     let mut runner = TestRunner::new(ProptestConfig { cases, max_shrink_iters: 0, ..ProptestConfig::default() });
     let outcome = runner.run(&any::<u64>(), |seed| hammer(seed, count, until).map_err(TestCaseError::fail));

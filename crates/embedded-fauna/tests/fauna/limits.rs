@@ -6,22 +6,17 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, ROOT, Reply};
 
-/// The largest body.
 const BODY: usize = 8 << 20;
-/// The deepest JSON.
 const DEPTH: usize = 1000;
-/// The most elements of a page.
 const PAGE: u32 = 100_000;
-/// How long an answer may take that is to come at once, also on a busy machine.
+/// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
-/// The text of the first failure of an answer.
 fn refusal(reply: &Reply) -> (u16, String) {
     let description = reply.json().pointer("/errors/0/description").cloned().unwrap_or_default();
     (reply.status, description.as_str().unwrap_or_default().to_owned())
 }
 
-/// An expression inside so many `abs`.
 fn nested(depth: usize, inner: &str) -> String {
     format!("{}{inner}{}", r#"{"abs":"#.repeat(depth), "}".repeat(depth))
 }
@@ -52,7 +47,6 @@ fn json_ends_at_a_thousand_levels() {
     });
 }
 
-/// A function that calls itself, so many forms deep.
 async fn recursive(endpoint: &Endpoint, server: &str, depth: usize) -> Reply {
     let lambda =
         |body: &str| format!(r#"{{"object":{{"name":"again","body":{{"query":{{"lambda":"n","expr":{body}}}}}}}}}"#);

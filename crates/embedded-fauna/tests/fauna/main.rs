@@ -1,17 +1,24 @@
 //! The embedded Fauna endpoint answers as FaunaDB does: exchanges recorded from a FaunaDB node, replayed.
 //!
-//! `recorded/` holds them, a topic a file, a step a line (`steps.rs` tells the format). Each file runs against an endpoint of its own,
+//! `recorded/` has a file for each topic and a line for each step (`steps.rs` describes the format). Each file runs against an endpoint of its own,
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod compare;
-mod durability;
+mod connections;
 mod endpoint;
 mod fuzz;
+mod isolation;
 mod limits;
 mod past;
+mod program;
+mod random;
+mod scoped_secrets;
 mod secrets;
+mod set_algebra;
+mod set_model;
 mod steps;
+mod streams;
 mod test_clock;
 
 /// A test that replays a file.

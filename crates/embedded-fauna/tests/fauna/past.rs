@@ -1,4 +1,4 @@
-//! The past is kept as long as it may be read, and takes no room after that.
+//! History retention: versions are kept while they can be read, and deleted afterwards.
 
 use std::time::Duration;
 
@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, ROOT};
 
-/// How long the past may always be read, and a minute more.
 const PAST: Duration = Duration::from_secs(16 * 60);
-/// A day.
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// An endpoint with two collections, the second with a month of history, and an index over both.
@@ -25,12 +23,11 @@ async fn start() -> (Endpoint, String) {
     (endpoint, server)
 }
 
-/// The document of a collection that everything here happens to.
 fn document(collection: &str) -> Value {
     json!({"ref": {"collection": collection}, "id": 1})
 }
 
-/// Writes a version with this number; its time.
+/// Writes version `n` of the document and returns its time.
 async fn write(endpoint: &Endpoint, server: &str, collection: &str, n: i64) -> Value {
     let verb = if n == 1 { "create" } else { "update" };
     let query = json!({verb: document(collection), "params": {"object": {"data": {"object": {"n": n}}}}});
@@ -38,7 +35,7 @@ async fn write(endpoint: &Endpoint, server: &str, collection: &str, n: i64) -> V
     written.get("ts").cloned().unwrap()
 }
 
-/// Lets the endpoint take away what it may: it does so after a write, before the next.
+/// Lets the endpoint delete expired history, which it does between two writes.
 async fn tidy(endpoint: &Endpoint) {
     for _ in 0..2 {
         endpoint.clock.advance(Duration::from_secs(61));
@@ -46,7 +43,6 @@ async fn tidy(endpoint: &Endpoint) {
     }
 }
 
-/// How many rows a collection has in a table.
 fn rows(endpoint: &Endpoint, table: &str) -> i64 {
     let place = if table.contains("entries") { "index_id >= 0" } else { "collection >= 1024" };
     let sql = format!("select count(*) from {table} where {place}");
@@ -54,7 +50,7 @@ fn rows(endpoint: &Endpoint, table: &str) -> i64 {
 }
 
 #[test]
-fn old_versions_and_entries_are_taken_away() {
+fn old_versions_and_entries_are_deleted() {
     actix_rt::System::new().block_on(async {
         let (endpoint, server) = start().await;
         for n in 1..=5 {
@@ -73,7 +69,7 @@ fn old_versions_and_entries_are_taken_away() {
 }
 
 #[test]
-fn a_deleted_document_leaves_nothing() {
+fn a_deleted_document_leaves_no_rows() {
     actix_rt::System::new().block_on(async {
         let (endpoint, server) = start().await;
         write(&endpoint, &server, "plain", 1).await;
@@ -87,7 +83,7 @@ fn a_deleted_document_leaves_nothing() {
 }
 
 #[test]
-fn history_is_kept_for_as_many_days_as_the_collection_says() {
+fn history_days_set_the_retention() {
     actix_rt::System::new().block_on(async {
         let (endpoint, server) = start().await;
         let first = write(&endpoint, &server, "kept", 1).await;
@@ -108,7 +104,7 @@ fn history_is_kept_for_as_many_days_as_the_collection_says() {
 }
 
 #[test]
-fn what_has_expired_is_taken_away() {
+fn expired_documents_are_deleted() {
     actix_rt::System::new().block_on(async {
         let (endpoint, server) = start().await;
         write(&endpoint, &server, "plain", 1).await;

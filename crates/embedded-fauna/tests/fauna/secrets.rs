@@ -1,4 +1,4 @@
-//! Secrets look as FaunaDB's, are kept as hashes, and are good for nothing from the moment they are ended.
+//! Secrets have FaunaDB's format, are stored as hashes, and stop working with the request after they are revoked.
 
 use std::fs;
 use std::time::Duration;
@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 
-/// How often each is tried: more often than there are threads, so that every thread is asked.
+/// Requests per check: more than there are threads, so that every thread answers one.
 const TIMES: usize = 12;
 
-/// A person with a token, in a database with one role for people.
+/// A database with one user and one role for users.
 struct World {
-    /// The endpoint.
     endpoint: Endpoint,
     /// A server key of the database.
     server: String,
@@ -23,36 +22,34 @@ struct World {
 }
 
 impl World {
-    /// Sets it up.
     async fn start() -> Self {
         let endpoint = Endpoint::start().await;
         let (admin, server) = endpoint.child("secrets").await;
         let world = Self { endpoint, server, admin };
-        world.admin(&json!({"create_collection": {"object": {"name": "people"}}})).await;
-        let read = |read: Value| json!([{"object": {"resource": {"collection": "people"}, "actions": {"object": {"read": read}}}}]);
-        let membership = json!({"object": {"resource": {"collection": "people"}}});
+        world.admin(&json!({"create_collection": {"object": {"name": "users"}}})).await;
+        let read = |read: Value| json!([{"object": {"resource": {"collection": "users"}, "actions": {"object": {"read": read}}}}]);
+        let membership = json!({"object": {"resource": {"collection": "users"}}});
         world
             .admin(&json!({"create_role": {"object":
-            {"name": "person", "membership": membership, "privileges": read(json!(true))}}}))
+            {"name": "user", "membership": membership, "privileges": read(json!(true))}}}))
             .await;
-        world.admin(&json!({"create": {"ref": {"collection": "people"}, "id": 1}})).await;
+        world.admin(&json!({"create": {"ref": {"collection": "users"}, "id": 1}})).await;
         world
     }
 
-    /// Asks as the admin.
     async fn admin(&self, query: &Value) -> Value {
         self.endpoint.query(&self.admin, query).await
     }
 
-    /// A token of the person: its secret and its id.
+    /// Creates a token of the user; returns its secret and its id.
     async fn token(&self) -> (String, String) {
-        let create = json!({"create": {"tokens": null}, "params": {"object": {"instance": {"ref": {"collection": "people"}, "id": 1}}}});
+        let create = json!({"create": {"tokens": null}, "params": {"object": {"instance": {"ref": {"collection": "users"}, "id": 1}}}});
         let token = self.endpoint.query(&self.server, &create).await;
         let text = |at: &str| token.pointer(at).and_then(Value::as_str).unwrap().to_owned();
         (text("/secret"), text("/ref/@ref/id"))
     }
 
-    /// What the person is answered who asks for their own document, by as many threads as there are.
+    /// Distinct statuses of [`TIMES`] requests for the user's own document.
     async fn statuses(&self, secret: &str) -> Vec<u16> {
         let own = json!({"get": {"current_identity": null}}).to_string();
         let asked = (0..TIMES).map(|_| self.endpoint.ask(secret, own.clone()));
@@ -63,7 +60,7 @@ impl World {
 }
 
 #[test]
-fn secrets_look_like_faunadbs_and_only_their_hash_is_kept() {
+fn secrets_have_faunadbs_format_and_only_their_hash_is_stored() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let (token, id) = world.token().await;
@@ -85,7 +82,7 @@ fn secrets_look_like_faunadbs_and_only_their_hash_is_kept() {
 }
 
 #[test]
-fn what_is_no_secret_opens_nothing() {
+fn invalid_secrets_are_refused() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let (token, _) = world.token().await;
@@ -98,14 +95,14 @@ fn what_is_no_secret_opens_nothing() {
 }
 
 #[test]
-fn a_token_ends_with_the_next_request() {
+fn a_revoked_token_is_refused_in_the_next_request() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let in_a_minute = json!({"object": {"ttl": {"time_add": {"now": null}, "offset": 1, "unit": "minute"}}});
         for end in [
             json!({"delete": {"ref": {"tokens": null}, "id": "ID"}}),
             json!({"update": {"ref": {"tokens": null}, "id": "ID"}, "params": in_a_minute}),
-            json!({"delete": {"ref": {"collection": "people"}, "id": 1}}),
+            json!({"delete": {"ref": {"collection": "users"}, "id": 1}}),
         ] {
             let (secret, id) = world.token().await;
             assert_eq!(world.statuses(&secret).await, [200]);
@@ -121,7 +118,7 @@ fn a_token_ends_with_the_next_request() {
 }
 
 #[test]
-fn a_key_ends_with_the_next_request() {
+fn a_deleted_or_expired_key_is_refused_in_the_next_request() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let now = |secret: String| {
@@ -153,7 +150,7 @@ fn a_key_ends_with_the_next_request() {
 }
 
 #[test]
-fn a_changed_role_holds_in_the_next_request() {
+fn a_changed_role_applies_to_the_next_request() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let (secret, _) = world.token().await;
@@ -161,19 +158,19 @@ fn a_changed_role_holds_in_the_next_request() {
         let nobody = json!({"query": {"lambda": "who", "expr": {"equals": [{"var": "who"}, 1]}}});
         for (read, status) in [(json!(true), 200), (json!(false), 403), (own, 200), (nobody, 403), (json!(true), 200)] {
             let privileges =
-                json!([{"object": {"resource": {"collection": "people"}, "actions": {"object": {"read": read}}}}]);
-            world.admin(&json!({"update": {"role": "person"}, "params": {"object": {"privileges": privileges}}})).await;
+                json!([{"object": {"resource": {"collection": "users"}, "actions": {"object": {"read": read}}}}]);
+            world.admin(&json!({"update": {"role": "user"}, "params": {"object": {"privileges": privileges}}})).await;
             assert_eq!(world.statuses(&secret).await, [status], "{privileges}");
         }
-        world.admin(&json!({"update": {"role": "person"}, "params": {"object": {"membership": []}}})).await;
+        world.admin(&json!({"update": {"role": "user"}, "params": {"object": {"membership": []}}})).await;
         assert_eq!(world.statuses(&secret).await, [403], "no longer a member");
-        world.admin(&json!({"delete": {"role": "person"}})).await;
+        world.admin(&json!({"delete": {"role": "user"}})).await;
         assert_eq!(world.statuses(&secret).await, [403], "the role is gone");
     });
 }
 
 #[test]
-fn a_changed_function_and_a_changed_name_hold_in_the_next_request() {
+fn a_changed_function_and_a_changed_name_apply_to_the_next_request() {
     actix_rt::System::new().block_on(async {
         let world = World::start().await;
         let body = |n: usize| json!({"query": {"lambda": "_", "expr": n}});
@@ -182,13 +179,13 @@ fn a_changed_function_and_a_changed_name_hold_in_the_next_request() {
             world.admin(&json!({"update": {"function": "number"}, "params": {"object": {"body": body(n)}}})).await;
             assert_eq!(world.admin(&json!({"call": {"function": "number"}})).await, n);
         }
-        let shown = json!({"get": {"ref": {"collection": "PEOPLE"}, "id": 1}}).to_string();
-        for (old, new) in [("people", "folk"), ("folk", "people")] {
+        let shown = json!({"get": {"ref": {"collection": "USERS"}, "id": 1}}).to_string();
+        for (old, new) in [("users", "members"), ("members", "users")] {
             world.admin(&json!({"update": {"collection": old}, "params": {"object": {"name": new}}})).await;
             for _ in 0..TIMES {
-                let reply = world.endpoint.ask(&world.server, shown.replace("PEOPLE", new)).await;
+                let reply = world.endpoint.ask(&world.server, shown.replace("USERS", new)).await;
                 assert_eq!(reply.json().pointer("/resource/ref/@ref/collection/@ref/id"), Some(&json!(new)));
-                assert_eq!(world.endpoint.ask(&world.server, shown.replace("PEOPLE", old)).await.status, 400);
+                assert_eq!(world.endpoint.ask(&world.server, shown.replace("USERS", old)).await.status, 400);
             }
         }
     });

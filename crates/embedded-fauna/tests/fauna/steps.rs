@@ -19,7 +19,7 @@ use super::endpoint::{Endpoint, Reply};
 /// The child database that everything runs in.
 const CHILD: &str = "replay_child";
 
-/// What steps have bound so far.
+/// Parts of answers that steps have bound to names.
 type Bound = HashMap<String, Value>;
 
 /// Runs all steps of a file and reports those whose answers differ.

@@ -13,10 +13,8 @@ use crate::ir::{ApiVersion, Failure, FormCall, Key, Kind, Outcome, Position, Val
 use crate::wire;
 use specifier::{Part, Specifier};
 
-/// The forms of this group.
 pub const FORMS: &[Form] = &[Form::pure(&[Key::required("format"), Key::required("values")], format)];
 
-/// `format`.
 fn format(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
     let values = call.required(context, 1, cast::zero_or_more(cast::any))?;

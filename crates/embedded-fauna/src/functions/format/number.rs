@@ -3,10 +3,10 @@
 use super::specifier::Specifier;
 use crate::wire;
 
-/// Digits after the point where none are asked for.
+/// Precision of `%f`, `%e` and `%g` if none is given.
 const DEFAULT_PRECISION: usize = 6;
 
-/// Text filled up with blanks, on the right where `is_left`.
+/// Pads with blanks, on the right if `is_left`.
 pub fn padded(text: String, width: usize, is_left: bool) -> String {
     let blanks = " ".repeat(width.saturating_sub(text.chars().count()));
     if is_left { text + &blanks } else { blanks + &text }
@@ -88,7 +88,6 @@ pub fn double(specifier: &Specifier, value: f64) -> Option<String> {
     Some(signed(specifier, value.is_sign_negative(), &digits))
 }
 
-/// What is no finite number: signed, never filled with zeros.
 fn infinite(specifier: &Specifier, value: f64) -> String {
     let text = match () {
         () if value.is_nan() => "NaN",
@@ -106,7 +105,7 @@ fn with_point(specifier: &Specifier, digits: String) -> String {
     if specifier.has('#') && !digits.contains('.') { digits + "." } else { digits }
 }
 
-/// A number in decimal digits: 0.ddd times a power of ten. It has the digits that Java prints it with, and is rounded by these.
+/// A decimal number 0.ddd × 10^exponent with the digits that Java prints; rounding works on these digits.
 struct Decimal {
     /// The digits; none for zero.
     digits: Vec<u8>,
@@ -129,7 +128,7 @@ impl Decimal {
         Self { digits, exponent }
     }
 
-    /// Rounded half up to so many digits, of which there may be none.
+    /// Rounds half up to `count` digits; 0 is allowed.
     fn rounded(&self, count: i32) -> Self {
         let Ok(count) = usize::try_from(count) else { return Self { digits: Vec::new(), exponent: 1 } };
         let mut digits: Vec<u8> = self.digits.iter().take(count).copied().collect();
@@ -154,7 +153,7 @@ impl Decimal {
         char::from(b'0' + digit)
     }
 
-    /// With so many digits after the point.
+    /// Fixed notation (`%f`), with `count` digits after the point.
     fn fixed(&self, precision: usize) -> String {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(self.exponent + places);
@@ -167,7 +166,7 @@ impl Decimal {
         text
     }
 
-    /// With one digit before the point, so many after it, and an exponent of at least two digits.
+    /// Scientific notation (`%e`): one digit before the point, an exponent of at least two digits.
     fn scientific(&self, precision: usize, has_point: bool) -> String {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(places + 1);
@@ -181,7 +180,7 @@ impl Decimal {
         format!("{text}e{sign}{:02}", exponent.abs())
     }
 
-    /// With so many digits in all: fixed from 1e-4 up as long as that is enough digits, else scientific.
+    /// General notation (`%g`): fixed from 1e-4 up to the precision, otherwise scientific.
     fn general(&self, precision: usize) -> String {
         let places = i32::try_from(precision).unwrap_or(i32::MAX / 2);
         let rounded = self.rounded(places);

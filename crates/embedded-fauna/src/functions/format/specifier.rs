@@ -1,4 +1,4 @@
-//! Takes a format string apart, and prints what is text.
+//! Parses format strings, and pads and truncates text.
 
 use super::number::padded;
 
@@ -6,31 +6,29 @@ use super::number::padded;
 pub enum Part {
     /// Text that stays as it is.
     Text(String),
-    /// What stands for a value.
     Specifier(Specifier),
 }
 
-/// What stands for a value: `%[index$][flags][width][.precision][t]conversion`.
+/// A parsed format specifier: `%[index$][flags][width][.precision][t]conversion`.
 pub struct Specifier {
-    /// Which value, from 1; 0 is the next.
+    /// Position of the argument, from 1; 0 takes the next one.
     pub index: usize,
     /// The flags, as they were given.
     pub flags: String,
-    /// The least width.
+    /// Minimum width, in characters.
     pub width: Option<usize>,
-    /// The precision.
     pub precision: Option<usize>,
-    /// Whether a time or a date is printed, and in capitals where that was asked for with `T`.
+    /// `Some` for a time or date conversion; `true` for the upper-case form `T`.
     pub is_temporal: bool,
-    /// Whether the result is put in capitals.
+    /// The conversion was given as an upper-case letter.
     pub is_capital: bool,
-    /// The letter that says how.
+    /// The conversion character, in lower case.
     pub conversion: Option<char>,
     /// All of it but the index, as failures show it.
     pub given: String,
 }
 
-/// The widest that anything is printed.
+/// Maximum width and precision.
 const MAX_WIDTH: usize = 100_000;
 
 /// The parts of a format string; where a conversion is unknown, the specifier it stands in.
@@ -97,13 +95,12 @@ fn specifier(text: &str) -> (Option<Part>, usize) {
     (part, end)
 }
 
-/// A width or a precision, which more than enough is enough for.
+/// Parses a width or a precision, capped at the maximum.
 fn clipped(digits: &str) -> usize {
     digits.parse::<usize>().map_or(MAX_WIDTH, |number| number.min(MAX_WIDTH))
 }
 
 impl Specifier {
-    /// Whether a flag was given.
     pub fn has(&self, flag: char) -> bool {
         self.flags.contains(flag)
     }

@@ -4,7 +4,6 @@ use super::number::padded;
 use super::specifier::Specifier;
 use crate::ir::{Date, Failure, Fault, Kind, Outcome, Position, Time, Value};
 
-/// The months.
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -22,10 +21,7 @@ const MONTHS: [&str; 12] = [
 /// The days of the week.
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// A time or a date; nothing where Java refuses the specifier.
-///
-/// # Errors
-/// Where the value is neither, or has no such part.
+/// Prints a time or a date; `None` if Java refuses the specifier. Fails if the value has no such part.
 pub fn print(specifier: &Specifier, value: &Value, at: &Position) -> Outcome<Option<String>> {
     let (date, time) = match value {
         Value::Date(date) => (*date, None),

@@ -2,16 +2,15 @@
 
 use super::translate::Reader;
 
-/// What an escape or a class stands for.
+/// The meaning of an escape or a class.
 pub enum Piece {
-    /// One character.
     Character(char),
-    /// A class, as `fancy_regex` writes it.
+    /// A class in the syntax of `fancy_regex`.
     Class(String),
 }
 
 impl Piece {
-    /// How `fancy_regex` writes it.
+    /// In the syntax of `fancy_regex`.
     pub fn text(&self) -> String {
         match self {
             Self::Character(character) => escaped(*character),
@@ -20,12 +19,11 @@ impl Piece {
     }
 }
 
-/// A character that stands for itself.
 pub fn escaped(character: char) -> String {
     if character.is_ascii_alphanumeric() { character.to_string() } else { format!("\\x{{{:x}}}", u32::from(character)) }
 }
 
-/// A class, its bracket taken; `None` where Java refuses it.
+/// Translates a class whose bracket has been read; `None` if Java refuses it.
 pub fn class(rest: &mut Reader<'_>, depth: usize, max_depth: usize) -> Option<String> {
     if depth > max_depth {
         return None;
@@ -82,7 +80,7 @@ fn member(first: &Piece, rest: &mut Reader<'_>) -> Option<String> {
     (from <= to).then(|| format!("{}-{}", escaped(from), escaped(to)))
 }
 
-/// What follows a backslash; `None` where Java knows no such escape.
+/// Translates an escape whose backslash has been read; `None` if Java does not know it.
 pub fn escape(rest: &mut Reader<'_>) -> Option<Piece> {
     let class = |text: &str| Some(Piece::Class(text.to_owned()));
     match rest.next()? {

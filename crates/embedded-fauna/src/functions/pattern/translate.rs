@@ -2,7 +2,7 @@
 
 use super::class;
 
-/// What ends a line.
+/// Java's line terminators, inside a class.
 const LINE_ENDS: &str = r"\n\r\x85\x{2028}\x{2029}";
 /// Before a line end that is the last thing of the text, or at its end.
 const BEFORE_LAST_LINE_END: &str = r"(?:\z|(?=\r\n\z)|(?<!\r)(?=\n\z)|(?=[\r\x85\x{2028}\x{2029}]\z))";
@@ -10,12 +10,12 @@ const BEFORE_LAST_LINE_END: &str = r"(?:\z|(?=\r\n\z)|(?<!\r)(?=\n\z)|(?=[\r\x85
 const BEFORE_LINE_END: &str = r"(?:\z|(?=\r\n)|(?<!\r)(?=\n)|(?=[\r\x85\x{2028}\x{2029}]))";
 /// After any line end but the last, or at the beginning of the text.
 const AFTER_LINE_END: &str = r"(?:\A|(?<=[\n\x85\x{2028}\x{2029}])(?!\z)|(?<=\r)(?![\n]|\z))";
-/// The longest a pattern may become.
-const MAX_LENGTH: usize = 1 << 20;
-/// The deepest that groups and classes may be nested.
+/// The longest translation, in bytes.
+const MAX_LENGTH: usize = 1 << 16;
+/// The deepest nesting of groups and classes.
 const MAX_DEPTH: usize = 200;
 
-/// A pattern that means the same; `None` where Java refuses it.
+/// Translates a pattern; `None` if Java refuses it.
 pub fn translate(pattern: &str) -> Option<String> {
     let mut translator =
         Translator { rest: Reader::new(pattern), out: String::new(), depth: 0, total: count_groups(pattern) };
@@ -23,7 +23,7 @@ pub fn translate(pattern: &str) -> Option<String> {
     translator.rest.peek().is_none().then_some(translator.out).filter(|out| out.len() <= MAX_LENGTH)
 }
 
-/// How many groups a pattern captures: unescaped parentheses that begin no special group.
+/// The number of capturing groups of a pattern.
 fn count_groups(pattern: &str) -> usize {
     let mut reader = Reader::new(pattern);
     let (mut groups, mut in_class) = (0, 0_usize);
@@ -43,32 +43,27 @@ fn count_groups(pattern: &str) -> usize {
     groups
 }
 
-/// The characters of a pattern that are still to be read.
+/// The unread rest of a pattern.
 #[derive(Clone)]
 pub struct Reader<'p>(std::str::Chars<'p>);
 
 impl<'p> Reader<'p> {
-    /// All of a pattern.
     fn new(pattern: &'p str) -> Self {
         Self(pattern.chars())
     }
 
-    /// The next character, left in place.
     pub fn peek(&self) -> Option<char> {
         self.0.clone().next()
     }
 
-    /// The next character.
     pub fn next(&mut self) -> Option<char> {
         self.0.next()
     }
 
-    /// Whether this comes next.
     pub fn starts_with(&self, text: &str) -> bool {
         self.0.as_str().starts_with(text)
     }
 
-    /// Takes a character, if it comes next.
     pub fn take(&mut self, character: char) -> bool {
         let found = self.peek() == Some(character);
         if found {
@@ -77,7 +72,6 @@ impl<'p> Reader<'p> {
         found
     }
 
-    /// Takes a text, if it comes next.
     pub fn take_all(&mut self, text: &str) -> bool {
         match self.0.as_str().strip_prefix(text) {
             Some(rest) => {
@@ -88,7 +82,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// What is quoted up to `\E` or the end.
+    /// The text up to `\E`, which is skipped, or the end.
     pub fn quoted(&mut self) -> &'p str {
         let rest = self.0.as_str();
         let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
@@ -96,14 +90,14 @@ impl<'p> Reader<'p> {
         quoted
     }
 
-    /// What stands before a character, which is taken too.
+    /// The text before a character, which is skipped.
     pub fn until(&mut self, end: char) -> Option<&'p str> {
         let (inside, rest) = self.0.as_str().split_once(end)?;
         self.0 = rest.chars();
         Some(inside)
     }
 
-    /// At most so many digits of a base, as a number.
+    /// A number of at most `most` digits.
     pub fn digits(&mut self, base: u32, most: usize) -> Option<u32> {
         let mut value = None;
         for _ in 0..most {
@@ -115,7 +109,7 @@ impl<'p> Reader<'p> {
     }
 }
 
-/// Flags that change what pieces mean, a bit each.
+/// Inline flags, a bit each.
 #[derive(Clone, Copy, Default)]
 struct Flags(u8);
 
@@ -131,12 +125,11 @@ const UNIX_LINES: u8 = 8;
 const COMMENTS: u8 = 16;
 
 impl Flags {
-    /// Whether one is set.
     const fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }
 
-    /// Sets or clears one; `None` where there is no such flag.
+    /// Sets or clears a flag; `None` if it does not exist.
     const fn change(&mut self, flag: char, value: bool) -> Option<()> {
         let bit = match flag {
             'i' => IGNORES_CASE,
@@ -152,20 +145,15 @@ impl Flags {
     }
 }
 
-/// A translation under way.
 struct Translator<'p> {
-    /// What is still to be read.
     rest: Reader<'p>,
-    /// What has been written.
     out: String,
-    /// How deep groups are nested here.
     depth: usize,
-    /// How many groups there are in all.
+    /// The number of groups of the whole pattern.
     total: usize,
 }
 
 impl Translator<'_> {
-    /// Alternatives up to the end or a closing parenthesis.
     fn alternatives(&mut self, mut flags: Flags) -> Option<()> {
         loop {
             if flags.has(COMMENTS) {
@@ -191,7 +179,6 @@ impl Translator<'_> {
         }
     }
 
-    /// Skips blanks and comments.
     fn skip_comment(&mut self) {
         while let Some(character) = self.rest.peek() {
             if character == '#' {
@@ -204,7 +191,7 @@ impl Translator<'_> {
         }
     }
 
-    /// One piece; whether a quantifier may follow.
+    /// Translates one atom; whether a quantifier may follow.
     fn atom(&mut self, flags: &mut Flags) -> Option<bool> {
         match self.rest.next()? {
             '(' => return self.group(flags),
@@ -229,17 +216,15 @@ impl Translator<'_> {
         Some(true)
     }
 
-    /// Writes several pieces.
     fn put(&mut self, pieces: &[&str]) {
         self.out.extend(pieces.iter().copied());
     }
 
-    /// A character that stands for itself.
     fn literal(&mut self, character: char) {
         self.out.push_str(&class::escaped(character));
     }
 
-    /// A group, its parenthesis taken; whether a quantifier may follow.
+    /// Translates a group whose parenthesis has been read; whether a quantifier may follow.
     fn group(&mut self, flags: &mut Flags) -> Option<bool> {
         let mut inner = *flags;
         if !self.rest.take('?') {
@@ -276,7 +261,7 @@ impl Translator<'_> {
         self.rest.take(')').then_some(true)
     }
 
-    /// Flags of a group; whether the group goes on after them.
+    /// Reads inline flags; whether they are those of a group that follows.
     fn flags(&mut self, flags: &mut Flags) -> Option<bool> {
         let mut value = true;
         loop {
@@ -289,7 +274,7 @@ impl Translator<'_> {
         }
     }
 
-    /// What follows a backslash; whether a quantifier may follow.
+    /// Translates an escape; whether a quantifier may follow.
     fn escape(&mut self, flags: Flags) -> Option<bool> {
         match self.rest.peek()? {
             'Q' => {
@@ -325,7 +310,7 @@ impl Translator<'_> {
         Some(true)
     }
 
-    /// A reference to a group: as many digits as name one.
+    /// Translates a back-reference: as many digits as name a group.
     fn back_reference(&mut self) -> Option<()> {
         let mut number = self.rest.next()?.to_digit(10)?;
         while let Some(digit) = self.rest.peek().and_then(|character| character.to_digit(10)) {
@@ -344,7 +329,7 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// A quantifier after a piece that begins at `before`, if there is one.
+    /// Translates the quantifier of an atom that begins at `before`, if there is one.
     fn quantifier(&mut self, before: usize) -> Option<()> {
         let begin = self.out.len();
         match self.rest.peek() {
@@ -367,7 +352,7 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// `{n}`, `{n,}` or `{n,m}`, its brace taken.
+    /// Translates `{n}`, `{n,}` or `{n,m}` whose brace has been read.
     fn count(&mut self) -> Option<()> {
         let least = self.rest.digits(10, 9)?;
         let most = if self.rest.take(',') { self.rest.digits(10, 9) } else { Some(least) };

@@ -1,4 +1,4 @@
-//! What has been answered survives the death of the process, and nothing is ever half there.
+//! Durability: committed writes survive a kill of the process, and no transaction is ever applied in part.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -9,29 +9,28 @@ use embedded_fauna::SystemClock;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::endpoint::ROOT;
+use crate::endpoint::ROOT;
 
-/// The variable that tells the process to be killed where its files are.
+/// Environment variable with the data directory of the process that is killed.
 const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
-/// How many writes are begun.
 const WRITES: u32 = 1000;
-/// After how many answers the process is killed.
+/// Number of answered writes after which the process is killed.
 const ENOUGH: usize = 400;
 
-/// Serves the file in a directory and notes the address there; returns only when it is killed.
 async fn serve(directory: &Path) -> embedded_fauna::Running {
-    let settings = embedded_fauna::Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        file: directory.join("fauna.sqlite"),
-        root_key: SecretString::from(ROOT),
-        clock: Arc::new(SystemClock),
-    };
+    let file = directory.join("fauna.sqlite");
+    let settings = embedded_fauna::Settings::new(
+        "127.0.0.1:0".parse().unwrap(),
+        file,
+        SecretString::from(ROOT),
+        Arc::new(SystemClock),
+    );
     embedded_fauna::start(settings).await.unwrap()
 }
 
-/// Not a test: what the process that is to be killed runs.
+/// Not a test: the main function of the process that is killed. Writes its address to a file and serves until then.
 #[test]
-#[ignore = "run by a_kill_loses_nothing_that_was_answered"]
+#[ignore = "run by a_kill_loses_no_answered_write"]
 fn victim() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
     actix_rt::System::new().block_on(async {
@@ -42,10 +41,10 @@ fn victim() {
     });
 }
 
-/// Starts the process that is to be killed and waits until it listens.
+/// Starts the process that will be killed and waits until it listens.
 fn start_victim(directory: &Path) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durability::victim", "--ignored"])
+        .args(["--exact", "program::durability::victim", "--ignored"])
         .env(DIRECTORY, directory)
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -65,7 +64,7 @@ fn start_victim(directory: &Path) -> (Child, String) {
     }
 }
 
-/// Asks a query; `None` where there was no answer.
+/// Sends a query; `None` if there was no answer.
 async fn ask(client: &reqwest::Client, url: &str, query: &Value) -> Option<Value> {
     let request = client.post(url).bearer_auth(ROOT).header("x-faunadb-api-version", "4").body(query.to_string());
     let response = request.send().await.ok()?;
@@ -73,14 +72,14 @@ async fn ask(client: &reqwest::Client, url: &str, query: &Value) -> Option<Value
     serde_json::from_str::<Value>(&text).ok()?.get("resource").cloned()
 }
 
-/// Two documents in one transaction.
+/// A query that creates two documents in one transaction.
 fn pair(id: u32) -> Value {
     let create = |collection: &str| json!({"create": {"ref": {"collection": collection}, "id": id}, "params": {"object": {"data": {"object": {"n": id}}}}});
     json!({"do": [create("left"), create("right"), id]})
 }
 
 #[test]
-fn a_kill_loses_nothing_that_was_answered() {
+fn a_kill_loses_no_answered_write() {
     let directory = tempfile::tempdir().unwrap();
     let (mut victim, url) = start_victim(directory.path());
     actix_rt::System::new().block_on(async {
@@ -112,7 +111,7 @@ fn a_kill_loses_nothing_that_was_answered() {
     });
 }
 
-/// Opens the file again: every answered pair is there, no pair is half there, the index knows exactly those that are.
+/// Opens the file again: every answered pair exists, no pair exists in part, and the index agrees with the documents.
 async fn check(directory: &Path, answered: &[u32]) {
     let running = serve(directory).await;
     let (client, url) = (reqwest::Client::new(), format!("http://{}", running.address()));

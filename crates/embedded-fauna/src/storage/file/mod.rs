@@ -1,33 +1,34 @@
-//! The SQLite file: one writer, several readers, each with a snapshot of its own.
+//! Opening, creating and migrating the SQLite file.
+
+mod backup;
+mod lock;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::Connection;
+use super::{Connection, Feed};
 use crate::clock::SharedClock;
 
-/// How the tables are made.
-const SCHEMA: &str = include_str!("schema.sql");
-/// How those of version 1 become those.
-const FROM_VERSION_1: &str = include_str!("from_version_1.sql");
+pub use backup::backup;
+pub use lock::DirectoryLock;
+
+const SCHEMA: &str = include_str!("../schema.sql");
+const FROM_VERSION_1: &str = include_str!("../from_version_1.sql");
 /// The version of the tables, kept in the file.
 const SCHEMA_VERSION: i64 = 2;
 
-/// The file, by path: every thread opens it for itself.
+/// Path, clock and change feed of the file; each thread opens its own connection.
 #[derive(Clone)]
 pub struct File {
-    /// Where it is.
     pub(super) path: PathBuf,
-    /// What time it is.
     pub(super) clock: SharedClock,
+    pub(super) feed: Arc<Feed>,
 }
 
 impl File {
-    /// Opens the file, making it if it is not there.
-    ///
-    /// # Errors
-    /// Where it cannot be opened, or was made by another version.
+    /// Opens the file, creates it or migrates it. Fails with `InvalidQuery` if the file has a newer layout than this build knows.
     pub fn open(path: &Path, clock: SharedClock) -> Result<Self, rusqlite::Error> {
-        let file = Self { path: path.to_owned(), clock };
+        let file = Self { path: path.to_owned(), clock, feed: Arc::default() };
         let connection = file.connect()?;
         let connection = connection.inner();
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -42,10 +43,11 @@ impl File {
         Ok(file)
     }
 
-    /// A connection of its own for a thread.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened.
+    /// Changes committed through any connection of this file.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
     pub fn connect(&self) -> Result<Connection, rusqlite::Error> {
         Connection::open(self.clone())
     }
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_version_1_becomes_what_a_new_one_is() {
+    fn migrating_a_file_of_version_1_gives_the_current_layout() {
         let directory = tempfile::tempdir().unwrap();
         let [new, old] = ["new", "old"].map(|name| directory.path().join(name));
         let layout = |path: &Path| -> Vec<String> {

@@ -10,7 +10,6 @@ use super::{Ref, Value, index_key, reversed};
 /// A value as a part of a place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
-    /// The value.
     pub value: Value,
     /// The bytes that stand for it in order.
     key: Vec<u8>,
@@ -65,22 +64,18 @@ pub fn compare_terms(a: &[Term], b: &[Term]) -> Ordering {
 
 /// The document of a place, or what lies before or after all documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
-    /// Before all documents.
+pub enum DocumentBound {
     Least,
-    /// A document.
     At(Ref),
-    /// After all documents.
     Greatest,
 }
 
-impl Edge {
+impl DocumentBound {
     /// Before or after all documents.
     pub const fn end(is_least: bool) -> Self {
         if is_least { Self::Least } else { Self::Greatest }
     }
 
-    /// Which of two comes first.
     pub fn compare(self, other: Self) -> Ordering {
         let rank = |edge| match edge {
             Self::Least => (0, 0, 0),
@@ -103,17 +98,15 @@ impl Edge {
 
 /// A place in a set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
-    /// The values.
+pub struct SetKey {
     pub terms: Vec<Term>,
-    /// The document.
-    pub document: Edge,
+    pub document: DocumentBound,
 }
 
-impl Place {
+impl SetKey {
     /// Before or after everything.
     pub const fn end(is_least: bool) -> Self {
-        Self { terms: Vec::new(), document: Edge::end(is_least) }
+        Self { terms: Vec::new(), document: DocumentBound::end(is_least) }
     }
 
     /// The order in which pages begin: values, then documents.

@@ -1,0 +1,174 @@
+//! The jobs that are running, and the lanes of secrets.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest;
+
+use super::scheduler::{Lane, Role};
+use super::worker::{self, Shared};
+use crate::evaluator::{Caller, Permissions, Source};
+use crate::ir::Ref;
+use crate::storage::{Cause, Interrupt};
+
+/// Interval between checks of the running jobs.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// A thread whose query is overdue by this is replaced.
+const ABANDON_AFTER: Duration = Duration::from_secs(1);
+/// The most threads that are replaced before one of them has ended.
+const MAX_ABANDONED: usize = 8;
+/// The most secrets whose lanes are remembered.
+const MAX_LANES: usize = 8192;
+
+/// A job that is running.
+pub struct Entry {
+    pub role: Role,
+    pub lane: Option<Lane>,
+    pub interrupt: Arc<Interrupt>,
+    /// Interrupts the statement that runs.
+    pub statement: rusqlite::InterruptHandle,
+    /// Whether another thread has taken its place.
+    pub is_abandoned: Arc<AtomicBool>,
+    /// `None` until the secret has been verified.
+    pub caller: Option<Arc<Caller>>,
+}
+
+/// The jobs that are running, by number.
+#[derive(Default)]
+pub struct Running {
+    entries: Mutex<HashMap<u64, Entry>>,
+    next: AtomicU64,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a job; its number.
+    pub fn add(&self, entry: Entry) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(number, entry);
+        number
+    }
+
+    /// Notes the caller of a running job.
+    pub fn identify(&self, number: u64, caller: &Arc<Caller>) {
+        if let Some(entry) = self.lock().get_mut(&number) {
+            entry.caller = Some(Arc::clone(caller));
+        }
+    }
+
+    /// Removes a job that has ended; `false` if its thread was replaced, so that its lane is free already.
+    pub fn remove(&self, number: u64) -> bool {
+        let entry = self.lock().remove(&number);
+        entry.is_some_and(|entry| !entry.is_abandoned.load(Ordering::Acquire))
+    }
+
+    /// The callers of all jobs but one, without those of the application.
+    pub fn callers(&self, except: u64) -> Vec<(Arc<Caller>, Arc<Interrupt>)> {
+        let entries = self.lock();
+        let others = entries.iter().filter(|(number, _)| **number != except);
+        others
+            .filter_map(|(_, entry)| Some((Arc::clone(entry.caller.as_ref()?), Arc::clone(&entry.interrupt))))
+            .collect()
+    }
+
+    /// Ends all jobs at their next check.
+    pub fn interrupt_all(&self) {
+        for entry in self.lock().values() {
+            entry.interrupt.raise(Cause::Stopping);
+            entry.statement.interrupt();
+        }
+    }
+
+    /// Interrupts statements whose queries are over time; the entries whose threads are to be replaced.
+    fn overdue(&self) -> Vec<(Role, Option<Lane>)> {
+        let now = Instant::now();
+        let mut replaced = Vec::new();
+        let entries = self.lock();
+        let mut abandoned = entries.values().filter(|entry| entry.is_abandoned.load(Ordering::Acquire)).count();
+        for entry in entries.values() {
+            if entry.interrupt.cause() != Cause::None || now > entry.interrupt.deadline() {
+                entry.interrupt.raise(Cause::TimedOut);
+                entry.statement.interrupt();
+            }
+            // The writer cannot be replaced: the file stays locked until its transaction ends.
+            let is_stuck = now > entry.interrupt.deadline() + ABANDON_AFTER && entry.role != Role::Writer;
+            if is_stuck && abandoned < MAX_ABANDONED && !entry.is_abandoned.swap(true, Ordering::AcqRel) {
+                abandoned += 1;
+                replaced.push((entry.role, entry.lane));
+            }
+        }
+        replaced
+    }
+}
+
+/// Starts the thread that watches deadlines of running jobs, for those that do not watch their own.
+///
+/// # Errors
+/// If the thread cannot be started.
+pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
+    thread::Builder::new().name("fauna-watch".to_owned()).spawn(move || {
+        while !shared.scheduler.is_closed_within(WATCH_EVERY) {
+            for (role, lane) in shared.running.overdue() {
+                tracing::warn!("a query does not end: its thread is replaced");
+                if let Err(error) = worker::start(&shared, role, None) {
+                    tracing::error!(%error, "a thread of the embedded Fauna endpoint cannot be replaced");
+                }
+                shared.scheduler.release(lane, Some(ABANDON_AFTER));
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The lanes of secrets that were verified, by hash of the secret.
+#[derive(Default)]
+pub struct Lanes(Mutex<HashMap<Vec<u8>, Lane>>);
+
+impl Lanes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Lane>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lane of a secret, if it was verified before. It has to be verified again all the same.
+    pub fn of(&self, secret: &str) -> Option<Lane> {
+        self.lock().get(&hash(secret)).copied()
+    }
+
+    /// Notes the lane of a secret that was verified.
+    pub fn note(&self, secret: &str, caller: &Caller) {
+        let mut lanes = self.lock();
+        if lanes.len() >= MAX_LANES {
+            lanes.clear();
+        }
+        lanes.insert(hash(secret), lane_of(caller));
+    }
+
+    pub fn forget(&self, secret: &str) {
+        self.lock().remove(&hash(secret));
+    }
+}
+
+fn hash(secret: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
+}
+
+fn lane_of(caller: &Caller) -> Lane {
+    let document = match caller.source {
+        Source::Key(document) | Source::Token(document) => document,
+        Source::Root => Ref::to_collection(caller.database, 0),
+    };
+    let is_token = matches!(caller.source, Source::Token(_));
+    match (caller.identity, &caller.permissions) {
+        (Some(identity), _) => Lane::Identity(identity),
+        // A key for browsers.
+        (None, Permissions::Client) => Lane::Identity(document),
+        (None, _) if is_token => Lane::Identity(document),
+        (None, _) => Lane::Application,
+    }
+}

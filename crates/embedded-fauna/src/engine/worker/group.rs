@@ -1,0 +1,160 @@
+//! Jobs that wait for the writer at the same time share one durable commit: syncing the disk costs more than most of them.
+//!
+//! Nobody is answered before that commit, so a group must not become long: it ends as soon as nobody waits, after a short time,
+//! and a job in it makes room for those before it as for others that wait. A key of the application may take as long as it likes,
+//! so its jobs join only a group of such jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use super::{APPLICATION_READS, LANE_READS, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
+use crate::answer::Answer;
+use crate::engine::Job;
+use crate::engine::running::Entry;
+use crate::engine::scheduler::{Lane, Role, Turn};
+use crate::ir::Outcome;
+use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
+
+/// The most jobs of a group.
+const MEMBERS_MAX: usize = 32;
+/// How long jobs are added to a group.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// A job that has run and waits for the commit.
+struct Member {
+    job: Job,
+    lane: Option<Lane>,
+    answer: Answer,
+    /// How long it took, if its lane is slow.
+    slow: Option<Duration>,
+    /// Queries whose token this job has deleted.
+    revoked: Vec<Arc<Interrupt>>,
+}
+
+impl Worker {
+    /// Runs a job and those that wait behind it, in as many groups as it takes.
+    pub(super) fn write(&mut self, first: Turn) {
+        let mut next = Some(first);
+        while let Some(first) = next {
+            next = self.write_group(first);
+        }
+    }
+
+    /// Runs one group; returns a job that was taken but does not belong to it.
+    fn write_group(&mut self, first: Turn) -> Option<Turn> {
+        let shared = Arc::clone(&self.shared);
+        let is_abandoned = Arc::clone(&self.is_abandoned);
+        let mut group = match self.connection.group() {
+            Ok(group) => group,
+            Err(halt) => {
+                let answer = Answer::of_halt(&halt, first.job.request.version, None);
+                first.job.answer(answer);
+                shared.scheduler.release(first.lane, None);
+                return None;
+            }
+        };
+        let until = Instant::now() + GATHER;
+        let (mut members, mut next, mut left) = (Vec::new(), Some(first), None);
+        while let Some(turn) = next.take() {
+            let statement = group.interrupt_handle();
+            let entry = |job: &Job, lane| Entry {
+                role: Role::Writer,
+                lane,
+                interrupt: Arc::clone(&job.interrupt),
+                statement,
+                is_abandoned: Arc::clone(&is_abandoned),
+                caller: None,
+            };
+            members.extend(run(&shared, &mut group, turn, !members.is_empty(), entry));
+            if group.is_lost() || members.len() >= MEMBERS_MAX || Instant::now() >= until {
+                break;
+            }
+            match shared.scheduler.next(Role::Writer, Duration::ZERO) {
+                Ok(Some(turn)) if belongs(&members, &turn) => next = Some(turn),
+                Ok(other) => left = other,
+                Err(_closed) => {}
+            }
+        }
+        finish(&shared, &group.commit(), members);
+        left
+    }
+}
+
+/// Whether a job may be added to a group.
+fn belongs(members: &[Member], turn: &Turn) -> bool {
+    let is_application = |lane: Option<Lane>| lane.is_none_or(Lane::is_application);
+    !is_application(turn.lane) || members.iter().all(|member| is_application(member.lane))
+}
+
+/// Runs a job in a group; `None` if it has been answered or handed back already.
+fn run(
+    shared: &Shared,
+    group: &mut Group<'_>,
+    turn: Turn,
+    somebody_waits: bool,
+    entry: impl FnOnce(&Job, Option<Lane>) -> Entry,
+) -> Option<Member> {
+    let Turn { mut job, lane, is_slow } = turn;
+    let version = job.request.version;
+    let began = Instant::now();
+    if began >= job.interrupt.deadline() {
+        job.answer(Answer::timed_out(version, None));
+        shared.scheduler.release(lane, None);
+        return None;
+    }
+    job.interrupt.resume();
+    let is_application = lane.is_none_or(Lane::is_application);
+    let slice = if is_application {
+        Slice::Unlimited
+    } else {
+        let until = began + if is_slow { SLOW_WRITE } else { QUICK_WRITE };
+        let waiting =
+            if somebody_waits { Arc::new(AtomicUsize::new(1)) } else { shared.scheduler.waiting_for_writer() };
+        Slice::WhileNobodyWaits { until, waiting }
+    };
+    let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
+    let attempt = Attempt { interrupt: Arc::clone(&job.interrupt), slice, read_limit };
+    let number = shared.running.add(entry(&job, lane));
+    let outcome = Task { shared, job: &job, lane, number }.write(group, attempt);
+    shared.running.remove(number);
+    let (answer, revoked) = match (job.interrupt.cause(), outcome) {
+        (Cause::Preempted, _) => {
+            shared.scheduler.hand_back(job, lane, true);
+            return None;
+        }
+        (Cause::None, Ok((Progress::Done(answer), revoked))) => (answer, revoked),
+        (Cause::None, Ok((Progress::Writes, _))) => {
+            job.writes = true;
+            shared.scheduler.hand_back(job, lane, false);
+            return None;
+        }
+        (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Vec::new()),
+        _ => (Answer::timed_out(version, None), Vec::new()),
+    };
+    Some(Member { job, lane, answer, slow: is_slow.then(|| began.elapsed()), revoked })
+}
+
+/// Answers the jobs of a group.
+fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
+    if matches!(committed, Ok(true)) {
+        for query in members.iter().flat_map(|member| &member.revoked) {
+            query.raise(Cause::Revoked);
+        }
+    }
+    for Member { job, lane, answer, slow, .. } in members {
+        match committed {
+            // The job that was interrupted has its answer; the others are run again.
+            Ok(false) if job.interrupt.cause() == Cause::None => {
+                shared.scheduler.hand_back(job, lane, false);
+                continue;
+            }
+            Ok(_) => job.answer(answer),
+            Err(halt) => {
+                let failed = Answer::of_halt(halt, job.request.version, None);
+                job.answer(failed);
+            }
+        }
+        shared.scheduler.release(lane, slow);
+    }
+}

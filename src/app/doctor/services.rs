@@ -1,0 +1,192 @@
+//! What the site talks to: the database, Fauna, a mail server. And one session that lives and dies.
+
+use std::time::Duration;
+
+use fauna_client::{AsApp, Time, fql};
+use secrecy::ExposeSecret as _;
+use sqlx::Row as _;
+
+use crate::app::doctor::Check;
+use crate::app::fauna_backend::FaunaBackend;
+use crate::app::state::{AppState, Foundations};
+use crate::app::{SiteExtensions, fauna_backend, features, startup};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, Fauna};
+use crate::database::Database;
+use crate::mail;
+use crate::session::{NewSession, Requirements, RevokeReason, UserId};
+use crate::users::{Email, NewAccount, NewPassword, SignUp};
+
+/// Tokens and one-time links expire by the clock of Fauna, sessions by ours: further apart than this is a mistake.
+const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(5);
+/// A mail server that does not greet within this time is down.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Database, Fauna, clock, and the life of a session on both.
+pub async fn examine(config: &Config) -> Vec<Check> {
+    let database = match startup::database(config).await {
+        Ok(database) => database,
+        Err(error) => return vec![Check::failed("database", error.to_string())],
+    };
+    let mut checks = vec![database_check(config, &database).await];
+    let clock = Clock::system();
+    let extensions = SiteExtensions::default();
+    let fauna = match fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await {
+        Ok(fauna) => fauna,
+        Err(error) => {
+            checks.push(Check::failed("fauna", error.to_string()));
+            return checks;
+        }
+    };
+    let reached = fauna_check(config, &fauna).await;
+    let is_reached = reached.outcome == super::Outcome::Ok;
+    checks.push(reached);
+    if is_reached {
+        checks.push(clock_check(&fauna.app).await);
+        checks.push(session_check(config, &clock, &fauna, database).await);
+    }
+    fauna.halt().await;
+    checks
+}
+
+async fn database_check(config: &Config, database: &Database) -> Check {
+    let version = match config.database_url.as_ref().map(|url| url.expose_secret().starts_with("sqlite:")) {
+        None | Some(true) => "select 'SQLite ' || sqlite_version()",
+        Some(false) => "select version()",
+    };
+    let asked = async {
+        let version: String = sqlx::query_scalar(version).fetch_one(database.read()).await?;
+        let last =
+            sqlx::query("select max(version) as version from _sqlx_migrations").fetch_one(database.read()).await?;
+        Ok::<_, sqlx::Error>((version, last.try_get::<i64, _>("version")?))
+    };
+    match asked.await {
+        Ok((version, migration)) => {
+            let version = version.split(" on ").next().unwrap_or_default().to_owned();
+            Check::ok("database", format!("{version}, migrated to version {migration}"))
+        }
+        Err(error) => Check::failed("database", format!("DATABASE_URL: {error}")),
+    }
+}
+
+async fn fauna_check(config: &Config, fauna: &FaunaBackend) -> Check {
+    let place = match &config.fauna {
+        Fauna::Embedded { .. } => format!("the embedded Fauna answers at {}", fauna.endpoint),
+        Fauna::Remote { .. } => format!("Fauna answers at {}", fauna.endpoint),
+    };
+    match fauna.app.check().await {
+        Ok(()) => Check::ok("fauna", format!("{place} and knows the application's key")),
+        Err(fauna_client::Error::Unauthorized) => {
+            let advice = "FAUNA_SECRET: Fauna does not know this key; `schema apply` prints one";
+            Check::failed("fauna", advice)
+        }
+        Err(error) => Check::failed("fauna", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
+    }
+}
+
+async fn clock_check(fauna: &AsApp) -> Check {
+    match fauna.query_idempotent::<Time>(&fql::now()).await {
+        Ok(theirs) => {
+            let (ours, theirs) = (Clock::system().now(), Timestamp::from_millis(theirs.millis()));
+            let difference = ours.until(theirs).max(theirs.until(ours));
+            if difference > CLOCK_DIFFERENCE_MAX {
+                let seconds = difference.as_secs();
+                return Check::failed(
+                    "clock",
+                    format!("this machine and Fauna differ by {seconds} s: set the clock (NTP)"),
+                );
+            }
+            Check::ok("clock", format!("this machine and Fauna agree to {} ms", difference.as_millis()))
+        }
+        Err(error) => Check::failed("clock", format!("Fauna does not tell its time: {error}")),
+    }
+}
+
+/// Makes an account, begins a session for it, uses its Fauna token, ends it, and sees that the token is refused.
+async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, database: Database) -> Check {
+    let foundations = Foundations { clock, address: config.listen, fauna, database, metrics: None };
+    let lived = async {
+        let state = AppState::build(config, &SiteExtensions::default(), foundations)
+            .await
+            .map_err(|error| error.to_string())?;
+        let user = new_user(&state).await?;
+        let outcome = live_and_die(&state, fauna, &user).await;
+        let id = fauna_client::DocumentId::parse(user.as_str()).ok_or("the id of the new user is none")?;
+        let deleted = state.users().delete(&id).await;
+        outcome?;
+        deleted.map_err(|error| format!("the test account {} was not deleted: {error}", user.as_str()))
+    };
+    match lived.await {
+        Ok(_) => Check::ok("session", "a session was created, its Fauna token was used, deleted and then refused"),
+        Err(why) => Check::failed("session", why),
+    }
+}
+
+async fn new_user(state: &AppState) -> Result<UserId, String> {
+    let mut bits = [0; 8];
+    aws_lc_rs::rand::fill(&mut bits).map_err(|error| error.to_string())?;
+    let address = format!("doctor-{}@example.invalid", u64::from_ne_bytes(bits));
+    let email = Email::parse(&address).ok_or("the address of the test account is refused")?;
+    let password = format!("Doctor 1 {}", u64::from_be_bytes(bits));
+    let password = NewPassword::parse(password).map_err(|rule| format!("the test password is refused: {rule}"))?;
+    let new = NewAccount { email, name: "doctor".to_owned(), profile: serde_json::Map::new() };
+    match state.users().sign_up(new, password).await {
+        Ok(SignUp::Made(user)) => {
+            UserId::parse(user.id.as_str()).ok_or_else(|| "the id of the new user is none".to_owned())
+        }
+        Ok(SignUp::EmailTaken) => Err("the address of the test account is taken".to_owned()),
+        Err(error) => Err(format!("the application's key cannot create an account: {error}")),
+    }
+}
+
+async fn live_and_die(state: &AppState, fauna: &FaunaBackend, user: &UserId) -> Result<(), String> {
+    let sessions = &state.sessions;
+    let issued = sessions
+        .issue(NewSession::of(user.clone()), false)
+        .await
+        .map_err(|error| format!("no session can be created: {error}"))?;
+    let access = issued.access.expose_secret();
+    let (signed_in, _) = sessions
+        .session_of(access, None, &Requirements::ANY_SESSION)
+        .await
+        .map_err(|error| format!("the new session is not accepted: {error}"))?;
+    let token = state
+        .fauna_tokens
+        .token(&signed_in)
+        .await
+        .map_err(|error| format!("the session has no Fauna token: {error}"))?;
+    let own = fql::select(&["id"], fql::current_identity());
+    let found: String = state
+        .fauna_tokens
+        .query_idempotent(&signed_in, &own)
+        .await
+        .map_err(|error| format!("the session's Fauna token cannot be used: {error}"))?;
+    if found != user.as_str() {
+        return Err("the session's Fauna token belongs to another user".to_owned());
+    }
+    sessions
+        .revoke(signed_in.handle(), RevokeReason::Administrator)
+        .await
+        .map_err(|error| format!("the session cannot be ended: {error}"))?;
+    let dead = fauna_client::AsUser::new(fauna.app.client(), token);
+    match dead.query_idempotent::<String>(&own).await {
+        Err(fauna_client::Error::Unauthorized) => Ok(()),
+        Err(error) => Err(format!("Fauna did not say that the token of the ended session is gone: {error}")),
+        Ok(_) => Err("the Fauna token of the ended session still works".to_owned()),
+    }
+}
+
+/// Whether the mail server answers. No mail is sent.
+pub async fn mail(config: &Config) -> Check {
+    let Some(url) = &config.accounts.smtp_url else {
+        return Check::ok(
+            "mail",
+            "SMTP_URL is not set: mail stays in the outbox and is shown at /dev/mailbox in development",
+        );
+    };
+    match tokio::time::timeout(MAIL_TIMEOUT, mail::test_server(url)).await {
+        Ok(Ok(())) => Check::ok("mail", "the mail server of SMTP_URL answers and accepts the login"),
+        Ok(Err(why)) => Check::failed("mail", format!("SMTP_URL: {why}")),
+        Err(_elapsed) => Check::failed("mail", "SMTP_URL: the mail server does not answer in time"),
+    }
+}

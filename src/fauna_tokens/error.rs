@@ -1,0 +1,38 @@
+//! Reasons why a session has no Fauna token.
+
+use fauna_client as fauna;
+
+use crate::http::problem::Problem;
+use crate::{seal, session};
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the session is over")]
+    SessionOver,
+    /// The access token is of a generation whose time is over; a refresh brings a new one.
+    #[error("the access token was superseded")]
+    Superseded,
+    /// The user is gone, or what they were let in for does not hold any more.
+    #[error("the user of the session does not exist")]
+    NoUser,
+    #[error(transparent)]
+    Fauna(#[from] fauna::Error),
+    #[error("the ledger of Fauna tokens cannot be used")]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Seal(#[from] seal::CannotSeal),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::SessionOver => Self::from(session::Error::Ended("its row is gone")),
+            Error::Superseded => Self::from(session::Error::TryRefresh("superseded")),
+            Error::NoUser => Self::from(session::Error::Ended("its user is gone")),
+            Error::Fauna(error) => Self::from(error),
+            Error::Sql(_) => Self::unavailable(error),
+            Error::Seal(_) => Self::internal(error),
+        }
+    }
+}
