@@ -77,7 +77,7 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     assert!(read(&without).is_ok() && mistakes(&settings[..3]).contains("SMTP_URL"));
 }
 
-/// S-P-05 in `docs/threats.md`.
+/// S-P-05 in the table of `docs/threats.md`.
 #[test]
 fn production_is_told_what_it_should_know() {
     assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());
