@@ -71,8 +71,7 @@ pub async fn try_it(
 fn fresh_address() -> Result<String, aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; 3];
     rand::fill(&mut bytes)?;
-    let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{FRESH}{name}@example.com"))
+    Ok(format!("{FRESH}{}@example.com", hex::encode(bytes)))
 }
 
 /// Makes [`ACCOUNTS`] and their comments at the site that listens at `address`, over HTTP; does nothing where they exist.

@@ -41,7 +41,7 @@ impl FaunaSwitch {
     async fn send(&self, command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command) -> Result<(), String> {
         let (done, outcome) = oneshot::channel();
         let gone = || "the embedded Fauna is not run by this process any more".to_owned();
-        self.0.send(command(done)).await.map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?
+        self.0.send(command(done)).await.map_err(|_closed| gone())?;
+        outcome.await.map_err(|_closed| gone())?
     }
 }

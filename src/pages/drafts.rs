@@ -22,7 +22,7 @@ impl Drafts {
     pub fn keep(&self, text: &str) -> Result<String, Unspecified> {
         let mut bytes = [0; 16];
         rand::fill(&mut bytes)?;
-        let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = hex::encode(bytes);
         let mut drafts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         drafts.push_back((key.clone(), text.chars().take(TEXT_CHARS_MAX).collect()));
         if drafts.len() > DRAFTS_MAX {

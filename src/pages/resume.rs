@@ -48,15 +48,15 @@ pub async fn resume(
     let path = then.redirect_to_path.as_str();
     let on = || if is_form(&request) { redirect(StatusCode::TEMPORARY_REDIRECT, path) } else { see_other(path) };
     match sessions.refresh_without_anti_csrf(&request).await {
-        Ok(_) | Err(Error::DuplicateCookiesCleared | Error::Ended(_)) => Ok(on()),
         Err(Error::Theft { handle, .. }) if !is_form(&request) => {
             let (handle, back) = (in_query(handle.as_str()), in_query(path));
             Ok(see_other(&format!("/auth?ended={handle}&redirectToPath={back}")))
         }
-        Err(Error::Theft { .. }) => Ok(on()),
         // An expired access token without its refresh token: the form would only be sent here again.
         Err(Error::Missing) if is_form(&request) => Ok(see_other("/auth")),
-        Err(Error::Missing) => Ok(on()),
+        Ok(_) | Err(Error::DuplicateCookiesCleared | Error::Ended(_) | Error::Theft { .. } | Error::Missing) => {
+            Ok(on())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -243,7 +243,7 @@ async fn it_works_with_nothing_but_forms() {
     let form = pages::credentials("ann@example.com", PASSWORD);
     let answer = ann.submit("/sign-up", &form).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/auth?done=mailed"));
-    assert!(ann.get("/auth?done=mailed").await.text.contains("we have sent a mail"));
+    assert!(ann.get("/auth?done=mailed").await.text.contains("we have sent a message"));
     let link = link_to(&world, "ann@example.com").await;
     let page = ann.get(link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap().as_str()).await;
     assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));

@@ -66,7 +66,7 @@ pub async fn complete(
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
         Ok(Outcome::Refused(problems)) => {
-            form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error))
+            form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error));
         }
         Ok(Outcome::WrongCredentials) => form.mistake = Some(OTHER_PASSWORD),
         Ok(Outcome::InvalidLink) => {

@@ -100,6 +100,12 @@ impl Step {
                 "delete from session where handle = …",
                 "src/session/service/revoke.rs",
             ),
+            token => Self::of_token(token),
+        }
+    }
+
+    fn of_token(kind: &EventKind) -> Self {
+        match kind {
             EventKind::TokenIssued { fingerprint, .. } => Self::new(
                 format!("Fauna token {fingerprint} issued"),
                 "live",
@@ -139,6 +145,10 @@ impl Step {
                 "401 unauthorized",
                 "src/fauna_tokens/mod.rs",
             ),
+            EventKind::SessionCreated { .. }
+            | EventKind::SessionRefreshed
+            | EventKind::SessionPromoted { .. }
+            | EventKind::SessionEnded { .. } => Self::new("Session changed", "", "", "src/session/mod.rs"),
         }
     }
 }
