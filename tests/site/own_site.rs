@@ -6,7 +6,7 @@ use crate::pages;
 use crate::world::{PASSWORD, World, credentials};
 
 #[path = "../../examples/one_domain.rs"]
-mod one_domain;
+pub mod one_domain;
 #[path = "../../examples/own_site.rs"]
 mod own_site_example;
 
