@@ -250,7 +250,9 @@ async fn it_works_with_nothing_but_forms() {
     assert!(!ann.get("/auth/complete-sign-up").await.text.contains("<form class"), "nothing to do without a token");
     let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let type_in = |password: &str| format!("token={token}&password={}", password.replace(' ', "+"));
-    for (password, said) in [("", "Enter your password."), ("not it 99", "This is not the password that you signed up with.")] {
+    for (password, said) in
+        [("", "Enter your password."), ("not it 99", "This is not the password that you signed up with.")]
+    {
         let refused = ann.submit("/complete-sign-up", &type_in(password)).await;
         assert_eq!((refused.status, refused.text.contains(said)), (422, true), "{}", refused.text);
         assert!(refused.text.contains(token), "and once more");
