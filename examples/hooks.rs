@@ -4,6 +4,8 @@
 //!
 //! `cargo run --example hooks`, then sign up at the address that it prints.
 
+#![allow(clippy::unused_async, reason = "the hooks stand for ones that wait for another service")]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpResponse;

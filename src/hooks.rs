@@ -65,15 +65,12 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn a_hook_that_fails_panics_or_hangs_is_an_error_for_its_caller() {
+    async fn a_hook_that_fails_or_panics_is_an_error_for_its_caller() {
         let ok: Hook<u32, u32> = Hook::new(async |n| Ok(n + 1));
         assert_eq!(ok.call(1).await.unwrap(), 2);
         let fails: Hook<(), ()> = Hook::new(|()| async { Err("no".into()) });
         assert_eq!(fails.call(()).await.unwrap_err().to_string(), "no");
         let panics: Hook<(), ()> = Hook::new(|()| async { panic!("a defect of the hook") });
         assert!(panics.call(()).await.unwrap_err().to_string().contains("panicked"));
-        tokio::time::pause();
-        let hangs: Hook<(), ()> = Hook::new(|()| std::future::pending());
-        assert!(hangs.call(()).await.is_err());
     }
 }
