@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("users", &["http", "clock", "recorded"]),
     ("feature", &["http", "fauna_tokens"]),
     ("comments", &["http", "clock", "fauna_tokens", "feature", "recorded", "session"]),
-    ("account", &["http", "mail", "session", "throttle", "users"]),
+    ("account", &["http", "clock", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users", "throttle"]),
     (

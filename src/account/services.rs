@@ -34,6 +34,9 @@ pub enum Error {
     /// The new password breaks the rule; the text says how.
     #[error("{0}")]
     BadPassword(&'static str),
+    /// A change of the profile; the text names the field.
+    #[error("{0}")]
+    BadProfile(String),
     #[error("this is not an e-mail address")]
     BadEmail,
     #[error("this is already the address of the account")]
@@ -63,7 +66,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::WrongPassword => Self::new(StatusCode::FORBIDDEN, error.to_string()),
-            Error::BadPassword(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
+            Error::BadPassword(_) | Error::BadProfile(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
                 Self::bad_request(error.to_string())
             }
             Error::EmailTaken | Error::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),

@@ -72,7 +72,7 @@ impl AccountState {
             pages,
             hide_existing_accounts: config.accounts.hide_existing_accounts,
         };
-        let accounts = Accounts::new(services.clone());
+        let accounts = Accounts::new(services.clone(), recipe.fields.clone().into());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
         let emailverification = EmailVerification::new(services, accounts.clone());
         let keys = config.accounts.admin_api_keys.clone();

@@ -36,7 +36,7 @@ pub use invisible::is_refused_in_names;
 pub use layout::UserLayout;
 pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
 pub use password::NewPassword;
-pub use profile::is_storable;
+pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is_storable};
 pub use schema::schema;
 pub use store::Document;
 pub use store::accounts::has_hash as is_password_hash;

@@ -6,7 +6,7 @@ use crate::pages;
 use crate::world::{PASSWORD, World, credentials};
 
 #[path = "../../examples/one_domain.rs"]
-mod one_domain;
+pub mod one_domain;
 #[path = "../../examples/own_site.rs"]
 mod own_site_example;
 
@@ -118,7 +118,7 @@ async fn our_own_page_asks_for_the_fields_of_the_configuration() {
 
     let form = pages::credentials("ann@example.com", PASSWORD);
     let refused = ann.submit("/sign-up", &format!("{form}&name=%22Ann%22&home-town=")).await;
-    assert_eq!((refused.status, refused.text.contains("Fill this in.")), (422, true), "{}", refused.text);
+    assert_eq!((refused.status, refused.text.contains("Fill in this field.")), (422, true), "{}", refused.text);
     for part in ["aria-describedby=\"other-home-town-mistake\"", "value=\"&#34;Ann&#34;\"", "value=\"ann@example.com\""]
     {
         assert!(refused.text.contains(part), "{part} is missing in: {}", refused.text);

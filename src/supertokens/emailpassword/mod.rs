@@ -30,7 +30,8 @@ use crate::users::{Email, NewAccount, NewPassword, SignUp, User};
 use crate::{session, throttle, users};
 
 pub use crate::account::Error;
-pub use fields::{Admission, Check, SignUpField, anybody};
+pub use crate::users::{Check, SignUpField};
+pub use fields::{Admission, anybody};
 pub use form::Form;
 pub use reset::Reset;
 pub use routes::routes;
@@ -228,7 +229,7 @@ fn new_account(form: &Form, settings: &Settings) -> Result<(NewAccount, NewPassw
     });
     match (fields::read(&settings.fields, form), new_password(form), admitted) {
         (Ok(SignUpValues { profile, name }), Ok(password), Ok(email)) => {
-            let name = name.unwrap_or_else(|| email.local_part().chars().take(fields::NAME_CHARS_MAX).collect());
+            let name = name.unwrap_or_else(|| email.local_part().chars().take(users::NAME_CHARS_MAX).collect());
             Ok((NewAccount { email, name, profile }, password))
         }
         (profile, password, email) => {
