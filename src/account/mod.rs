@@ -1,12 +1,14 @@
-//! Changes that users make to their own account: another password, another e-mail address, deletion.
+//! Changes that users make to their own account: profile, another password, another e-mail address, deletion.
 //!
-//! Each of these asks for the current password, which is throttled like a sign-in, and checks in SQL that the session still
+//! Each of them but the profile asks for the current password, which is throttled like a sign-in, and checks in SQL that the session still
 //! exists. Other sessions are revoked before the change and again after it, so that an interruption in between leaves nobody
 //! signed in by credentials that are no longer valid. A change that has begun is completed even if the client disconnects.
 
+mod profile;
 mod routes;
 mod services;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -14,9 +16,10 @@ use secrecy::SecretString;
 use crate::mail::Occasion;
 use crate::session::{RevokeReason, SignedIn};
 use crate::throttle::{Action, Client, Topic};
-use crate::users::{AuthenticatedUser, ChangeOffer, Email, EmailChange, NewPassword, User};
+use crate::users::{AuthenticatedUser, ChangeOffer, Email, EmailChange, NewPassword, SignUpField, User};
 use crate::{session, users};
 
+pub use profile::OwnProfile;
 pub use routes::routes;
 pub use services::{AccountServices, Error, document_id};
 
@@ -27,11 +30,14 @@ const LINK_LIFE: Duration = Duration::from_hours(24);
 #[derive(Clone)]
 pub struct Accounts {
     services: AccountServices,
+    /// Fields of the sign-up form, which users may change later.
+    fields: Arc<[SignUpField]>,
 }
 
 impl Accounts {
-    pub fn new(services: AccountServices) -> Self {
-        Self { services }
+    /// `fields` are those of the sign-up form.
+    pub fn new(services: AccountServices, fields: Arc<[SignUpField]>) -> Self {
+        Self { services, fields }
     }
 
     /// Sets another password, revokes all other sessions, invalidates reset links, and notifies the user by mail.
@@ -45,7 +51,7 @@ impl Accounts {
         current: SecretString,
         new: String,
     ) -> Result<(), Error> {
-        let new = NewPassword::parse(new).map_err(Error::BadPassword)?;
+        let new = NewPassword::parse_with(new, self.services.password_rule).map_err(Error::BadPassword)?;
         let authenticated = self.authenticate(&session, client, &current).await?;
         let this = self.clone();
         let changing = async move {

@@ -5,8 +5,9 @@ use actix_web::web::{Data, Json};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::account::Accounts;
+use crate::account::{Accounts, OwnProfile};
 use crate::http::json_body::Body;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
@@ -21,12 +22,19 @@ use crate::throttle::Client;
 /// | POST   | `/user/password`      | signed in, with the current password |
 /// | POST   | `/user/email`         | signed in, with the current password |
 /// | POST   | `/user/email/confirm` | anyone with the mailed token         |
+/// | GET    | `/user`               | signed in                            |
+/// | PATCH  | `/user`               | signed in                            |
 /// | DELETE | `/user`               | signed in, with the current password |
 pub fn routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/user/password").post(Access::SignedIn, change_password))
         .add(Resource::at("/user/email").post(Access::SignedIn, request_email_change))
         .add(Resource::at("/user/email/confirm").post(Access::MailedLink, confirm_email))
-        .add(Resource::at("/user").delete(Access::SignedIn, delete));
+        .add(
+            Resource::at("/user")
+                .get(Access::SignedIn, profile)
+                .patch(Access::SignedIn, update_profile)
+                .delete(Access::SignedIn, delete),
+        );
 }
 
 #[derive(Deserialize)]
@@ -61,6 +69,21 @@ struct Done {
 }
 
 const DONE: Json<Done> = Json(Done { status: "OK" });
+
+async fn profile(
+    UserIgnoringClaims(session): UserIgnoringClaims,
+    accounts: Data<Accounts>,
+) -> Result<Json<OwnProfile>, Problem> {
+    Ok(Json(accounts.profile(&session).await?))
+}
+
+async fn update_profile(
+    UserIgnoringClaims(session): UserIgnoringClaims,
+    accounts: Data<Accounts>,
+    Body(change): Body<Map<String, Value>>,
+) -> Result<Json<OwnProfile>, Problem> {
+    Ok(Json(accounts.update_profile(&session, &change).await?))
+}
 
 async fn change_password(
     UserIgnoringClaims(session): UserIgnoringClaims,
@@ -105,16 +128,20 @@ async fn delete(
 struct UserIgnoringClaims(SignedIn);
 
 impl FromRequest for UserIgnoringClaims {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
         Box::pin(async move {
             let requirements =
                 Requirements { session: SessionCheck::Database, claims: ClaimCheck::Skip, ..Requirements::default() };
-            let sessions = sessions.ok_or(session::Error::Missing)?;
-            Ok(Self(sessions.get_session(&request, &requirements).await?.ok_or(session::Error::Missing)?))
+            let sessions = sessions.ok_or(Problem::from(session::Error::Missing))?;
+            let session = sessions
+                .get_session(&request, &requirements)
+                .await
+                .and_then(|session| session.ok_or(session::Error::Missing));
+            Ok(Self(session.map_err(|error| sessions.refuse(error))?))
         })
     }
 }

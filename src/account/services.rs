@@ -10,7 +10,7 @@ use crate::http::problem::Problem;
 use crate::mail::{Link, Occasion, Outbox};
 use crate::session::{Sessions, SignedIn};
 use crate::throttle::Throttle;
-use crate::users::{Email, Users};
+use crate::users::{Email, PasswordRule, Users};
 use crate::{mail, session, throttle, users};
 
 /// Clones share everything.
@@ -24,6 +24,8 @@ pub struct AccountServices {
     pub pages: String,
     /// Sign-up and change of address answer the same for every address; only a mail tells its owner that it has an account.
     pub hide_existing_accounts: bool,
+    /// Rule for new passwords besides the built-in one.
+    pub password_rule: PasswordRule,
 }
 
 /// Why something about an account was not done: first what the user can correct, then failures.
@@ -34,6 +36,9 @@ pub enum Error {
     /// The new password breaks the rule; the text says how.
     #[error("{0}")]
     BadPassword(&'static str),
+    /// A change of the profile; the text names the field.
+    #[error("{0}")]
+    BadProfile(String),
     #[error("this is not an e-mail address")]
     BadEmail,
     #[error("this is already the address of the account")]
@@ -63,7 +68,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::WrongPassword => Self::new(StatusCode::FORBIDDEN, error.to_string()),
-            Error::BadPassword(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
+            Error::BadPassword(_) | Error::BadProfile(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
                 Self::bad_request(error.to_string())
             }
             Error::EmailTaken | Error::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),

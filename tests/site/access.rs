@@ -34,6 +34,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/api/user/password", 401),
     ("POST", "/api/user/email", 401),
     ("POST", "/api/user/email/confirm", 400),
+    ("GET", "/api/user", 401),
+    ("PATCH", "/api/user", 401),
     ("DELETE", "/api/user", 401),
     ("GET", "/sessioninfo", 401),
     ("GET", "/api/sessions", 401),

@@ -243,14 +243,16 @@ async fn it_works_with_nothing_but_forms() {
     let form = pages::credentials("ann@example.com", PASSWORD);
     let answer = ann.submit("/sign-up", &form).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/auth?done=mailed"));
-    assert!(ann.get("/auth?done=mailed").await.text.contains("we have sent a mail"));
+    assert!(ann.get("/auth?done=mailed").await.text.contains("we have sent a message"));
     let link = link_to(&world, "ann@example.com").await;
     let page = ann.get(link.split_once("/auth/").map(|(_, rest)| format!("/auth/{rest}")).unwrap().as_str()).await;
     assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
     assert!(!ann.get("/auth/complete-sign-up").await.text.contains("<form class"), "nothing to do without a token");
     let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let type_in = |password: &str| format!("token={token}&password={}", password.replace(' ', "+"));
-    for (password, said) in [("", "Fill this in."), ("not it 99", "This is not the password with which")] {
+    for (password, said) in
+        [("", "Enter your password."), ("not it 99", "This is not the password that you signed up with.")]
+    {
         let refused = ann.submit("/complete-sign-up", &type_in(password)).await;
         assert_eq!((refused.status, refused.text.contains(said)), (422, true), "{}", refused.text);
         assert!(refused.text.contains(token), "and once more");

@@ -36,6 +36,7 @@ mod startup;
 mod stored_hashes;
 mod timing;
 mod token_stories;
+mod user_api;
 
 #[path = "../support/mod.rs"]
 mod support;

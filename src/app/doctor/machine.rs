@@ -55,7 +55,9 @@ fn holder_of(port: u16) -> Option<String> {
         let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
         descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target == Path::new(&socket))
     };
-    let process = processes.map(|entry| entry.path()).find(|process| holds(process))?;
+    let is_number = |name: &std::ffi::OsStr| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = processes.filter(|entry| is_number(&entry.file_name()));
+    let process = numbered.map(|entry| entry.path()).find(|process| holds(process))?;
     let name = fs::read_to_string(process.join("comm")).ok()?;
     Some(format!("{} (process {})", name.trim(), process.file_name()?.to_string_lossy()))
 }

@@ -6,52 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::supertokens::emailpassword::form::NOT_OPTIONAL;
 use crate::supertokens::emailpassword::{FieldProblem, Form};
-use crate::users;
-
-/// Id of the field whose value becomes the user's display name.
-const NAME: &str = "name";
-/// Longest name, in characters.
-pub const NAME_CHARS_MAX: usize = 40;
-/// Longest value of a field, in bytes of JSON.
-const VALUE_BYTES_MAX: usize = 1000;
-
-const INVISIBLE: &str = "This must not contain invisible characters";
-
-/// Accepts or refuses a value, with a text for the user.
-pub type Check = fn(&Value) -> Result<(), &'static str>;
+use crate::users::SignUpField;
 
 /// Accepts or refuses a sign-up by its normalised address, with a text for the user.
 pub type Admission = fn(&str) -> Result<(), &'static str>;
 
 pub fn anybody(_address: &str) -> Result<(), &'static str> {
     Ok(())
-}
-
-/// A field of the sign-up form. Its value is stored in the user's document under `profile`; the field `name` becomes the
-/// display name.
-#[derive(Clone, Debug)]
-pub struct SignUpField {
-    pub id: String,
-    pub is_optional: bool,
-    pub check: Check,
-}
-
-impl SignUpField {
-    /// A field that takes text without control characters, or any other JSON value, of at most 1000 bytes.
-    pub fn new(id: &str, is_optional: bool) -> Self {
-        Self { id: id.to_owned(), is_optional, check: is_short }
-    }
-}
-
-fn is_short(value: &Value) -> Result<(), &'static str> {
-    if value.to_string().len() > VALUE_BYTES_MAX {
-        return Err("This is too long");
-    }
-    match value.as_str() {
-        Some(text) if text.contains(char::is_control) => Err("This must not contain control characters"),
-        Some(text) if text.contains(users::is_refused_in_names) => Err(INVISIBLE),
-        Some(_) | None => Ok(()),
-    }
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -64,36 +25,25 @@ pub struct SignUpValues {
 pub fn read(fields: &[SignUpField], form: &Form) -> Result<SignUpValues, Vec<FieldProblem>> {
     let (mut values, mut problems) = (SignUpValues::default(), Vec::new());
     for field in fields {
-        let value = form.value(&field.id).filter(|value| !value.is_null() && !is_blank(field, value));
-        let judged = match value {
-            Some(value) if field.id == NAME => (field.check)(value).and_then(|()| name_of(value)).map(|text| {
-                values.name = Some(text);
-                None
-            }),
-            Some(value) => users::is_storable(value).and_then(|()| (field.check)(value)).map(|()| Some(value.clone())),
-            None if field.is_optional => Ok(None),
-            None => Err(NOT_OPTIONAL),
-        };
-        match judged {
-            Ok(value) => values.profile.extend(value.map(|value| (field.id.clone(), value))),
-            Err(error) => problems.push(FieldProblem { id: Cow::Owned(field.id.clone()), error }),
+        match form.value(&field.id).filter(|value| !field.is_blank(value)).map(|value| field.accept(value)) {
+            Some(Ok(value)) if field.is_name() => values.name = value.as_str().map(str::to_owned),
+            Some(Ok(value)) => {
+                values.profile.insert(field.id.clone(), value);
+            }
+            Some(Err(error)) => problems.push(FieldProblem { id: Cow::Owned(field.id.clone()), error }),
+            None if field.is_optional => {}
+            None => problems.push(FieldProblem { id: Cow::Owned(field.id.clone()), error: NOT_OPTIONAL }),
         }
     }
     if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
-fn is_blank(field: &SignUpField, value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.is_empty() || field.id == NAME && text.trim().is_empty())
-}
-
-fn name_of(value: &Value) -> Result<String, &'static str> {
-    let text = value.as_str().ok_or("This must be text")?.trim();
-    if text.chars().count() > NAME_CHARS_MAX { Err("This is too long") } else { Ok(text.to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::users::NAME_CHARS_MAX;
+
+    const INVISIBLE: &str = "This must not contain invisible characters";
 
     #[test]
     fn optional_fields_may_be_missing_and_others_may_not() {

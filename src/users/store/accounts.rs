@@ -3,9 +3,10 @@
 use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, fql};
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::users::store::{SECRETS, links};
-use crate::users::{AccountDeletionHook, UserLayout};
+use crate::users::store::{SECRETS, links, with_secret};
+use crate::users::{AccountDeletionHook, ProfileChange, UserLayout};
 
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
@@ -48,6 +49,24 @@ pub fn contact(users: &UserLayout, id: &DocumentId) -> Expr {
     let verified = fql::if_else(fql::exists(secret()), verified, false.into());
     let contact = fql::object([("email", users.email_of(fql::get(user()))), ("emailVerified", verified)]);
     fql::if_else(fql::exists(user()), contact, fql::null())
+}
+
+/// Writes name and profile fields, and evaluates to the [`Found`](crate::users::store::Found) after that; null where there is no
+/// such user. `Update` merges objects, so every field is removed before it is set: an object replaces the former one.
+pub fn update_profile(users: &UserLayout, id: &DocumentId, change: &ProfileChange) -> Expr {
+    let user = || fql::document(&users.collection, id);
+    let write = |fields: Vec<(String, Expr)>| fql::update(user(), fql::object([("data", fql::object_of(fields))]));
+    let profile = |value: &dyn Fn(&Value) -> Expr| {
+        let fields = change.fields.iter().map(|(field, new)| (field.clone(), value(new)));
+        ("profile".to_owned(), fql::object_of(fields))
+    };
+    let name = change.name.as_ref().map(|name| ("name".to_owned(), name.as_str().into()));
+    let has_fields = !change.fields.is_empty();
+    let removed = has_fields.then(|| write(vec![profile(&|_| fql::null())]));
+    let set: Vec<_> = name.into_iter().chain(has_fields.then(|| profile(&fql::data))).collect();
+    let set = (!set.is_empty()).then(|| write(set));
+    let steps = removed.into_iter().chain(set).chain([with_secret(users, fql::get(user()))]);
+    fql::if_else(fql::exists(user()), fql::do_each(steps), fql::null())
 }
 
 /// Deletes an account with its tokens, links and secret. True: deleted; false: there was none; null: a hook has more to delete
