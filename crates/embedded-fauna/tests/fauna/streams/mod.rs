@@ -1,4 +1,4 @@
-//! Event streams.
+//! Event streams over HTTP, as the drivers open them.
 
 mod bounds;
 mod client;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 
-/// How long to wait for an event that must come.
+/// Longest wait for an event that must come.
 const COMES: Duration = Duration::from_secs(30);
 
 struct Stream {
