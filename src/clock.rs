@@ -1,7 +1,7 @@
-//! What time it is.
+//! Time.
 //!
-//! Every rule takes the time as a value; a [`Clock`] is where that value comes from, and what a task sleeps by. Tests move
-//! it, so they wait for nothing.
+//! Functions take the current time as a [`Timestamp`]; a [`Clock`] supplies it, and background tasks sleep on it. Tests advance the
+//! clock instead of waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,17 +10,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-/// A moment, in milliseconds since 1970-01-01 UTC.
+/// A point in time, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after 1970.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since 1970.
     pub const fn millis(self) -> i64 {
         self.0
     }
@@ -30,62 +28,58 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The moment `span` later; the end of time rather than an overflow.
+    /// The time `span` later; saturates.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis_of(span)))
     }
 
-    /// The moment `span` earlier.
+    /// The time `span` earlier; saturates.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis_of(span)))
     }
 
-    /// How long it is until `later`; zero where that is past.
+    /// The time from `self` to `later`; zero if `later` is earlier.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 }
 
-/// A span as whole milliseconds; longer than any life where it does not fit.
+/// Saturates.
 fn millis_of(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A span as whole microseconds; longer than any life where it does not fit.
 fn micros_of(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time. Clones move together.
+/// The system's clock, which tests can move. Clones share the offset.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// How a test has moved it.
     moved: Arc<Moved>,
 }
 
-/// How a test has moved a clock.
 #[derive(Debug, Default)]
 struct Moved {
-    /// Microseconds ahead of the system's clock.
+    /// Offset to the system's clock in microseconds.
     ahead: AtomicI64,
-    /// Wakes those who sleep by the clock.
+    /// Wakes tasks in [`Clock::sleep`] when the clock is moved.
     again: Notify,
 }
 
 impl Clock {
-    /// The system's clock.
+    /// A clock without an offset.
     pub fn system() -> Self {
         Self { moved: Arc::default() }
     }
 
-    /// Now, to the millisecond.
     pub fn now(&self) -> Timestamp {
         Timestamp(self.now_micros().div_euclid(1000))
     }
 
-    /// Now, in microseconds since 1970: what Fauna counts in.
+    /// Microseconds since 1970, the unit of Fauna's timestamps.
     pub fn now_micros(&self) -> i64 {
         let system = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -93,7 +87,7 @@ impl Clock {
         system.saturating_add(self.moved.ahead.load(Ordering::SeqCst))
     }
 
-    /// Sleeps until `span` has passed on this clock, however that came about.
+    /// Sleeps until `span` has passed on this clock, by real time or by [`Clock::advance`].
     pub async fn sleep(&self, span: Duration) {
         let end = self.now().after(span);
         loop {
@@ -109,13 +103,13 @@ impl Clock {
         }
     }
 
-    /// Moves this clock and all its clones ahead of the system's, and wakes who has slept long enough then. For tests.
+    /// Moves this clock and its clones forward, and wakes tasks whose sleep is over. For tests.
     pub fn advance(&self, span: Duration) {
         self.moved.ahead.fetch_add(micros_of(span), Ordering::SeqCst);
         self.moved.again.notify_waiters();
     }
 
-    /// Moves this clock and all its clones back, as when somebody sets the system's. For tests.
+    /// Moves this clock and its clones back, as if the system's clock was set. For tests.
     pub fn go_back(&self, span: Duration) {
         self.moved.ahead.fetch_sub(micros_of(span), Ordering::SeqCst);
     }

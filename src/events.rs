@@ -1,7 +1,7 @@
-//! What happened to a user's sessions and Fauna tokens, for pages that show it as it happens.
+//! Events of a user's sessions and Fauna tokens, for pages that show them live.
 //!
-//! Events are kept in memory, per process and in bounded number; losing one changes nothing, so nothing but a page may depend on
-//! them. No event carries a secret: a Fauna token appears as [`fingerprint`], a query with its values masked.
+//! Events are kept in memory, per process and in bounded number, and may be lost, so that nothing but a page may depend on them. No
+//! event contains a secret: a Fauna token appears as its [`fingerprint`], a query with its values masked.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +14,18 @@ use tokio::sync::mpsc;
 use crate::clock::Timestamp;
 use crate::http::metrics as names;
 
-/// Events kept per user; older ones are forgotten.
+/// Events kept per user; older ones are dropped.
 const HISTORY_MAX: usize = 60;
-/// Users whose events are kept; beyond that, those of whoever was quiet the longest are forgotten.
+/// Users whose events are kept; beyond that, those of the user with the oldest latest event are dropped.
 const USERS_MAX: usize = 200;
-/// Subscribers per user; a further one replaces the oldest.
+/// Maximum subscribers per user; a further one replaces the oldest.
 const SUBSCRIBERS_PER_USER_MAX: usize = 8;
-/// Subscribers in all; further ones are refused.
+/// Maximum subscribers in all; further ones are refused.
 const SUBSCRIBERS_MAX: usize = 1000;
-/// Events that may wait for one subscriber. One that falls further behind is dropped and finds the rest in the history.
+/// Events that are queued for one subscriber. A subscriber that falls further behind is dropped and finds the rest in the history.
 const BACKLOG_MAX: usize = 64;
-/// Ids of a process begin at its start in milliseconds times this, so that they grow across restarts and stay below 2^53.
+/// Ids of a process begin at its start in milliseconds times this, so that they increase across restarts and stay below 2^53, the
+/// largest integer that JavaScript represents exactly.
 const IDS_PER_MILLISECOND: u64 = 1000;
 
 /// Distributes events of users to subscribers. Clones share everything.
@@ -38,34 +39,34 @@ struct Inner {
     subscribers: HashMap<Arc<str>, VecDeque<mpsc::Sender<Event>>>,
 }
 
-/// Something that happened.
+/// An event of one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Grows with time, also across restarts of the process.
+    /// Increases with time, also across restarts of the process.
     pub id: u64,
     #[serde(skip)]
     pub user: Arc<str>,
-    /// Handle of the session it happened to.
+    /// Handle of the session.
     pub session: Arc<str>,
     pub at: Timestamp,
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened. Tokens are named by their [`fingerprint`].
+/// The kind of an event. Tokens are identified by their [`fingerprint`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum EventKind {
     SessionCreated {
-        /// When the session ends unless it is used.
+        /// The end of the session unless it is refreshed.
         expires_at: Timestamp,
     },
-    /// The session got a new pair of tokens; those before it stay valid until the new ones are first used.
+    /// A new pair of tokens was issued; the previous ones stay valid until the new ones are first used.
     SessionRefreshed,
     /// The tokens of the latest refresh were used for the first time.
     SessionPromoted {
-        /// The tokens before them are accepted until then.
+        /// The end of the period in which the previous tokens are accepted.
         grace_until: Timestamp,
     },
     SessionEnded {
@@ -73,70 +74,70 @@ pub enum EventKind {
     },
     TokenIssued {
         fingerprint: String,
-        /// When Fauna ends the token by itself.
+        /// The `ttl` of the token in Fauna.
         expires_at: Timestamp,
     },
     TokenUsed {
         fingerprint: String,
         /// FQL with its values masked, cut after about a thousand characters.
         query: String,
-        /// HTTP status of Fauna's answer; none where there was no answer.
+        /// HTTP status of Fauna's response; `None` without one.
         status: Option<u16>,
         duration_micros: u64,
     },
-    /// A newer token has taken over.
+    /// The token is superseded, and accepted until the grace period ends.
     TokenInGrace {
         fingerprint: String,
         until: Timestamp,
     },
-    /// Fauna has confirmed that the token is gone.
+    /// Fauna has confirmed that the token does not exist.
     TokenDeleted {
         fingerprint: Option<String>,
-        /// Time since the session's end; none where the session goes on, or where another process ended it.
+        /// Time since the revocation of the session; `None` if the session continues, or if another process revoked it.
         delay_millis: Option<u64>,
     },
-    /// Fauna did not accept the token of a live session, so that it is replaced.
+    /// Fauna did not accept the token of a live session; it is replaced.
     TokenRefused {
         fingerprint: String,
     },
 }
 
-/// Why a session was ended.
+/// Reasons for the end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevokeReason {
-    /// By the session itself.
+    /// The user signed out with this session.
     SignedOut,
-    /// By its user, with another session.
+    /// The user revoked it with another session.
     EndedFromAnotherDevice,
-    /// A refresh token came back after its successor was used.
+    /// A refresh token was used again after its successor was used.
     StolenRefreshToken,
     PasswordChanged,
     AccountDeleted,
-    /// It was not used for too long, or reached its absolute end.
+    /// It was not refreshed in time, or reached its absolute lifetime.
     Expired,
-    /// By an administrator, or by application code that gives no other reason.
+    /// Revoked by an administrator, or by application code without another reason.
     Administrator,
 }
 
-/// Events from some point on.
+/// The events of a user from some id on.
 #[derive(Debug)]
 pub struct Subscription {
-    /// Those that are kept and younger than the id asked for, oldest first.
+    /// The kept events with a greater id than the one requested, oldest first.
     pub history: Vec<Event>,
-    /// Those that follow. Closed where the subscriber fell too far behind or was replaced: subscribe again.
+    /// Later events. The channel is closed if the subscriber fell too far behind or was replaced; then subscribe again.
     pub events: mpsc::Receiver<Event>,
 }
 
 impl EventBus {
-    /// A bus of a process that starts now.
+    /// A bus whose event ids begin at `now`, the start of the process.
     pub fn starting_at(now: Timestamp) -> Self {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let inner = Inner { last_id: millis.saturating_mul(IDS_PER_MILLISECOND), ..Inner::default() };
         Self(Arc::new(Mutex::new(inner)))
     }
 
-    /// Keeps an event and sends it to the user's subscribers. Never waits for one.
+    /// Keeps an event and sends it to the user's subscribers. Never waits for a subscriber.
     pub fn publish(&self, user: &str, session: &str, at: Timestamp, kind: EventKind) {
         count(&kind);
         let mut inner = self.lock();
@@ -159,7 +160,7 @@ impl EventBus {
         }
     }
 
-    /// The events of a user after `after_id`, and those to come. None: there are too many subscribers.
+    /// Subscribes to the events of a user after `after_id`; `None` if there are too many subscribers.
     pub fn subscribe(&self, user: &str, after_id: u64) -> Option<Subscription> {
         let mut inner = self.lock();
         inner.subscribers.retain(|_, of_user| {
@@ -184,7 +185,7 @@ impl EventBus {
         self.lock().since(user, after_id)
     }
 
-    /// Forgets a user, whose account was deleted, and closes their subscriptions.
+    /// Drops the events of a deleted user and closes their subscriptions.
     pub fn forget(&self, user: &str) {
         let mut inner = self.lock();
         inner.histories.remove(user);
@@ -196,7 +197,7 @@ impl EventBus {
     }
 }
 
-/// Events are what metrics of sessions and tokens count.
+/// Updates the metrics of sessions and tokens, which are counted by their events.
 fn count(kind: &EventKind) {
     match kind {
         EventKind::SessionRefreshed => metrics::counter!(names::REFRESHES, "outcome" => "ok").increment(1),
@@ -246,7 +247,7 @@ impl Inner {
     }
 }
 
-/// The last six hexadecimal digits of a secret's SHA-256: enough to tell tokens apart, useless for anything else.
+/// The last six hexadecimal digits of a secret's SHA-256: enough to distinguish tokens, and useless to reconstruct one.
 pub fn fingerprint(secret: &str) -> String {
     let digest = digest::digest(&digest::SHA256, secret.as_bytes());
     let tail = digest.as_ref().iter().rev().take(3).rev();

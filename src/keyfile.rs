@@ -1,7 +1,7 @@
-//! Secrets that are generated once and kept in the data directory.
+//! Secrets that are generated at the first start and stored in files of the data directory.
 //!
-//! For a desk and for small sites: nobody has to invent a key, and none is the same on two machines. Files are readable
-//! by their owner only. Production refuses to start with them unless told so by name ([`crate::config`]).
+//! They save a developer or a small site from configuring keys, and differ between machines. The files are readable by their owner
+//! only. Production mode refuses to start with generated keys unless the configuration permits it ([`crate::config`]).
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,10 +13,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
-/// The secret in `name`, made of 32 random bytes (base64url) the first time.
+/// The secret in the file `name`. If there is none, generates one from 32 random bytes (base64url) and stores it.
 ///
 /// # Errors
-/// Where the file can be neither read nor written.
+/// The file can be neither read nor written.
 pub fn kept_or_generated(directory: &Path, name: &str) -> Result<SecretString, io::Error> {
     if let Some(secret) = read(directory, name)? {
         return Ok(secret);
@@ -28,10 +28,10 @@ pub fn kept_or_generated(directory: &Path, name: &str) -> Result<SecretString, i
     Ok(secret)
 }
 
-/// The secret in `name`, if there is one.
+/// The secret in the file `name`; `None` if the file does not exist or is empty.
 ///
 /// # Errors
-/// Where the file is there but cannot be read.
+/// The file exists but cannot be read.
 pub fn read(directory: &Path, name: &str) -> Result<Option<SecretString>, io::Error> {
     match fs::read_to_string(directory.join(name)) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(SecretString::from)),
@@ -40,11 +40,11 @@ pub fn read(directory: &Path, name: &str) -> Result<Option<SecretString>, io::Er
     }
 }
 
-/// Writes the secret to `name`, mode 0600, replacing what was there: first beside it, then renamed, so that a crash
-/// leaves the old or the new one.
+/// Writes the secret to the file `name`, mode 0600. It writes a temporary file and renames it, so that a crash leaves either the
+/// old or the new secret.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// The file cannot be written.
 pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), io::Error> {
     let beside = directory.join(format!("{name}.new"));
     let mut file = private().write(true).truncate(true).open(&beside)?;
@@ -53,15 +53,16 @@ pub fn keep(directory: &Path, name: &str, secret: &SecretString) -> Result<(), i
     fs::rename(beside, directory.join(name))
 }
 
-/// Makes an empty file, mode 0600, unless it is there: for a database, which leaves the mode as it is and gives it to its log.
+/// Creates an empty file with mode 0600 unless it exists. SQLite keeps the mode of an existing file and gives it to its write-ahead
+/// log.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// The file cannot be created.
 pub fn make_private(path: &Path) -> Result<(), io::Error> {
     private().append(true).open(path).map(|_file| ())
 }
 
-/// To make a file of mode 0600, unless it is there.
+/// Options that create a file with mode 0600 if it does not exist.
 fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.create(true);

@@ -1,8 +1,7 @@
-//! Secrets that must be stored are stored sealed: AES-256-GCM under a key of the environment.
+//! Encryption of secrets that are stored: AES-256-GCM with keys from the environment.
 //!
-//! A ring of keys: the first seals, all open, so a key can be replaced without a moment at which something cannot be read.
-//! What is sealed is bound to the place it is stored in: copied to another row it does not open. A failure to open says
-//! nothing about its reason (ASVS 11.2.5).
+//! The first key of a ring seals, all of them open, so a key can be replaced without downtime. A sealed secret is bound to the
+//! place it is stored in: copied to another row, it does not open. A failure to open does not reveal its reason (ASVS 11.2.5).
 
 use std::fmt;
 
@@ -12,32 +11,31 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 
-/// Keys that seal and open.
+/// Keys that seal and open secrets.
 pub struct SealRing {
-    /// The first one seals.
+    /// The first key seals.
     keys: Vec<SealKey>,
 }
 
-/// One key of the ring.
 struct SealKey {
-    /// Stands before what it sealed.
+    /// Prefix of everything that this key sealed.
     id: String,
-    /// Ready for use. Every nonce is random; one key seals far fewer than 2^32 texts.
+    /// Every nonce is random, which is safe for up to 2^32 texts per key (NIST SP 800-38D, section 8.3); far fewer are sealed.
     cipher: LessSafeKey,
 }
 
-/// It was not sealed with any of our keys, not for this place, or was changed.
+/// The text was sealed with another key or for another place, or it was changed.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored secret cannot be opened with the keys at hand")]
 pub struct CannotOpen;
 
-/// The system gave no random bytes, or there is no key.
+/// No random bytes are available, or the ring is empty.
 #[derive(Debug, thiserror::Error)]
 #[error("a secret cannot be sealed")]
 pub struct CannotSeal;
 
 impl SealRing {
-    /// A ring of named keys. Names hold no full stop.
+    /// A ring of named keys. Names must not contain a full stop; keys whose name does are left out.
     pub fn new(keys: impl IntoIterator<Item = (String, [u8; 32])>) -> Self {
         let keys = keys.into_iter().filter_map(|(id, bytes)| {
             let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?);
@@ -46,7 +44,7 @@ impl SealRing {
         Self { keys: keys.collect() }
     }
 
-    /// Seals a text for the place that `place` names.
+    /// Encrypts a text for the place that `place` names.
     ///
     /// # Errors
     /// [`CannotSeal`].
@@ -54,7 +52,7 @@ impl SealRing {
         self.try_seal(secret, place).ok_or(CannotSeal)
     }
 
-    /// What was sealed for that place.
+    /// Decrypts a text that was sealed for `place`.
     ///
     /// # Errors
     /// [`CannotOpen`].
@@ -62,7 +60,7 @@ impl SealRing {
         self.try_open(sealed, place).ok_or(CannotOpen)
     }
 
-    /// `key.nonce+ciphertext+tag`, the latter in one piece of base64url.
+    /// The format is `key id.base64url(nonce | ciphertext | tag)`.
     fn try_seal(&self, secret: &str, place: &str) -> Option<String> {
         let key = self.keys.first()?;
         let mut nonce = [0; NONCE_LEN];
@@ -73,7 +71,6 @@ impl SealRing {
         Some(format!("{}.{}", key.id, URL_SAFE_NO_PAD.encode([nonce.as_slice(), &text].concat())))
     }
 
-    /// The way back.
     fn try_open(&self, sealed: &str, place: &str) -> Option<SecretString> {
         let (id, sealed) = sealed.split_once('.')?;
         let key = self.keys.iter().find(|key| key.id == id)?;

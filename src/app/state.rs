@@ -27,17 +27,17 @@ use crate::session::Sessions;
 use crate::users::{Hasher, UserLayout, Users};
 use crate::{demo, fauna_tokens, pages, users};
 
-/// Thousands of users in one request take longer than other requests may.
+/// This path has a longer timeout, because one request may import thousands of users.
 const IMPORT_PATH: &str = "/api/admin/users/import";
 
-/// What the services are built on.
+/// Parts that exist before the services and that they are built on.
 pub struct Foundations<'a> {
     pub clock: &'a Clock,
     /// Address of the listener, which `API_DOMAIN` defaults to.
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
-    /// For `/metrics`, where they are collected.
+    /// For `/metrics`; `None` if it is off.
     pub metrics: Option<Metrics>,
 }
 
@@ -54,10 +54,10 @@ pub struct AppState {
     features: Arc<[Feature]>,
     feature_context: FeatureContext,
     pages: Data<Pages>,
-    /// In development only.
+    /// `None` unless the demo is mounted.
     demo: Option<Data<Demo>>,
     metrics: Option<Data<Metrics>>,
-    /// What happens to their sessions and tokens.
+    /// Events of sessions and Fauna tokens, for the event stream.
     pub events: Data<EventBus>,
 }
 
@@ -71,10 +71,13 @@ impl AppState {
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
-        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone());
+        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
+            .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
+        settings.payload = extensions.session_payload.clone();
+        settings.error_responses = Arc::clone(&extensions.error_responses);
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
@@ -105,7 +108,8 @@ impl AppState {
             &trusted.website,
             (users.clone(), sessions.clone()),
         )?;
-        let pages = Pages::new(page_settings(config, &trusted.website, fauna_for_browsers), events.clone());
+        let pages =
+            Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
             accounts,
@@ -127,7 +131,6 @@ impl AppState {
         &self.users
     }
 
-    /// What metrics are sampled from.
     pub fn sources(&self) -> Sources {
         Sources {
             database: self.database.get_ref().clone(),
@@ -162,10 +165,10 @@ impl AppState {
     }
 }
 
-/// Where users are in Fauna.
+/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
 ///
 /// # Errors
-/// `USERS_EMAIL_FIELD` cannot be a field.
+/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
 pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
     let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
     layout.ok_or_else(|| {
@@ -176,12 +179,16 @@ pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
     })
 }
 
-fn page_settings(config: &Config, website: &str, fauna_for_browsers: Option<&str>) -> pages::Settings {
+fn page_settings(
+    (config, extensions): (&Config, &SiteExtensions),
+    website: &str,
+    fauna_for_browsers: Option<&str>,
+) -> pages::Settings {
     pages::Settings {
         app_name: config.accounts.app_name.clone(),
         website: website.to_owned(),
         api_base_path: config.session.api_base_path.clone(),
-        has_mailbox: has_mailbox(config),
+        has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
         has_demo: config.has_demo(),
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
         terms_url: config.accounts.terms_url.clone(),

@@ -1,4 +1,4 @@
-//! The task that sweeps, as long as the site runs.
+//! The background task that runs the [`Sweeper`] as long as the site runs.
 
 use std::time::Duration;
 
@@ -8,26 +8,25 @@ use crate::clock::Timestamp;
 use crate::fauna_tokens::Error;
 use crate::fauna_tokens::sweeper::Sweeper;
 
-/// How often the ledger is looked through: a row deleted by hand is noticed after at most that.
+/// Pause between two sweeps of the ledger, which is also the longest time until a session row deleted by hand is noticed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3);
-/// The longest pause after failures.
+/// The longest pause after repeated failures.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How often Fauna is asked what it has.
+/// Interval of the comparison of the ledger with the tokens in Fauna.
 const RECONCILE_EVERY: Duration = Duration::from_hours(1);
 
-/// The running task.
+/// Handle of the background task.
 pub struct Collector {
-    /// It ends only when it is told to.
     task: JoinHandle<()>,
 }
 
 impl Collector {
-    /// Begins to sweep, and to reconcile at once and every hour.
+    /// Starts the task: it sweeps every three seconds, and reconciles at once and then every hour.
     pub fn begin(sweeper: Sweeper) -> Self {
         Self { task: tokio::spawn(run(sweeper)) }
     }
 
-    /// Ends it wherever it is: what it was doing is found again at the next start.
+    /// Aborts the task at any point; the next start finds the unfinished work in the ledger again.
     pub async fn stop(self) {
         self.task.abort();
         if let Err(error) = self.task.await
@@ -38,7 +37,7 @@ impl Collector {
     }
 }
 
-/// Sweeps for ever. A failure doubles the pause.
+/// Every failure doubles the pause.
 async fn run(sweeper: Sweeper) {
     let mut pause = SWEEP_EVERY;
     let mut reconciled = None;
@@ -54,7 +53,6 @@ async fn run(sweeper: Sweeper) {
     }
 }
 
-/// One round: the ledger, and Fauna where that is due.
 async fn round(sweeper: &Sweeper, reconciled: &mut Option<Timestamp>) -> Result<(), Error> {
     sweeper.sweep().await?;
     let now = sweeper.clock.now();

@@ -1,19 +1,19 @@
-//! Reasons why a session has no Fauna token.
+//! Errors of Fauna tokens.
 
 use fauna_client as fauna;
 
 use crate::http::problem::Problem;
 use crate::{seal, session};
 
-/// Why there is no token.
+/// Reasons why a session has no Fauna token.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the session is over")]
     SessionOver,
-    /// The access token is of a generation whose time is over; a refresh brings a new one.
+    /// The access token is of a superseded generation; a refresh issues a new one.
     #[error("the access token was superseded")]
     Superseded,
-    /// The user is gone, or what they were let in for does not hold any more.
+    /// The user was deleted, or the proof of the sign-in is not valid any more, because the password was changed.
     #[error("the user of the session does not exist")]
     NoUser,
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! How long a Fauna token lives: exactly as long as the access token it was issued with can be used (design section 5).
+//! Lifetime of Fauna tokens, as pure functions: a token is live exactly as long as the access token it was issued with is accepted.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
 
-/// A row of the ledger.
+/// One row of the ledger.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// Id of its document in Fauna.
@@ -16,15 +16,15 @@ pub struct Token {
     pub user: String,
     /// Lineage of the refresh token that was issued with it.
     pub lineage: String,
-    /// Lineage of the refresh token that was effective then; none for the first token of a session.
+    /// Lineage of the refresh token that was effective then; `None` for the first token of a session.
     pub parent: Option<String>,
     /// Whether the transaction that stored the session's new tokens has committed.
     pub confirmed: bool,
-    /// See [`crate::events::fingerprint`]; none where it is not confirmed, or was confirmed by an older version.
+    /// See [`crate::events::fingerprint`]; `None` if it is not confirmed, or was confirmed by an older version of this site.
     pub fingerprint: Option<String>,
-    /// When its row was written.
+    /// Insertion of the row, which precedes the request to Fauna.
     pub created_at: Timestamp,
-    /// When Fauna lets it end by itself.
+    /// The `ttl` of the document in Fauna.
     pub expires_at: Timestamp,
 }
 
@@ -33,29 +33,28 @@ pub struct Token {
 pub struct Session {
     /// Lineage of the effective refresh token.
     pub current: String,
-    /// Lineage of the one before, and when that stopped being effective.
+    /// Lineage that was effective before, and when it stopped being effective.
     pub previous: Option<(String, Timestamp)>,
-    /// When the session ends by itself.
+    /// The end of the session unless it is refreshed.
     pub expires_at: Timestamp,
 }
 
-/// Which refresh tokens an access token, and the Fauna token issued with it, descend from.
+/// The refresh tokens from which an access token and its Fauna token descend.
 #[derive(Clone, Copy, Debug)]
 pub struct Descent<'a> {
     /// Lineage of the refresh token that was handed out with it.
     pub lineage: &'a str,
-    /// Of the one that was effective then.
+    /// Lineage of the refresh token that was effective then.
     pub parent: Option<&'a str>,
 }
 
 impl Token {
-    /// Which refresh tokens it descends from.
     pub fn descent(&self) -> Descent<'_> {
         Descent { lineage: &self.lineage, parent: self.parent.as_deref() }
     }
 }
 
-/// Whether a token of that descent may still be used. Once it is false it stays false.
+/// Whether a token of that descent may still be used. Once false, it never becomes true again.
 pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, now: Timestamp) -> bool {
     let Some(session) = session.filter(|session| now < session.expires_at) else { return false };
     let belongs_to = |lineage: &str| token.lineage == lineage || token.parent == Some(lineage);
@@ -64,7 +63,7 @@ pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, n
         || session.previous.as_ref().is_some_and(|(lineage, stopped)| now < stopped.after(grace) && belongs_to(lineage))
 }
 
-/// What the sweeper does with a token.
+/// The sweeper's action on a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Keep,
@@ -74,7 +73,7 @@ pub enum Action {
     BlockId,
 }
 
-/// `issue_timeout` is how long a request that issues a token may take.
+/// `issue_timeout` is the longest time that a request that issues a token can take.
 pub fn action(token: &Token, live: bool, issue_timeout: Duration, now: Timestamp) -> Action {
     match (token.confirmed, live) {
         (true, false) => Action::Delete,

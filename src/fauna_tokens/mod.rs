@@ -1,9 +1,9 @@
-//! The Fauna token of every session: issued with it, renewed with it, deleted with it.
+//! The Fauna token of every session: issued, renewed and deleted together with it.
 //!
-//! A token lives exactly as long as the access token it was issued with can be used ([`lifetime::is_live`]), and is deleted in
-//! Fauna as soon as that stops being true. Its row in the ledger is written before Fauna is asked for it, so that every token
-//! that exists or may exist can be ended. In SQL the secret is sealed; it leaves this room only as [`AsUser`], and as a claim
-//! where the configuration says so (design D17).
+//! A token lives exactly as long as the access token it was issued with is accepted ([`lifetime::is_live`]), and is deleted in
+//! Fauna as soon as that ends. Its row in the ledger is written before the request to Fauna, so that every token that exists or may
+//! exist can be deleted. In SQL the secret is encrypted; it leaves this module only inside [`AsUser`], by [`FaunaTokens::token`],
+//! and as a claim of the access token if [`Settings::in_frontend`] is on.
 
 mod collector;
 mod error;
@@ -46,13 +46,13 @@ pub use error::Error;
 pub use revocation_delay::RevocationDelay;
 pub use schema::schema;
 
-/// How much longer than the access token a token lives in Fauna: requests that were let in at the last moment finish.
+/// Time that a token outlives its access token in Fauna, so that requests authenticated at the last moment can finish.
 const LIFE_MARGIN: Duration = Duration::from_secs(30);
-/// How long SQL and everything else around a mint may take, besides Fauna.
+/// Longest time that issuing a token may take besides the request to Fauna.
 const ISSUE_MARGIN: Duration = Duration::from_secs(5);
-/// How long the request that ended a session waits for Fauna.
+/// Longest time that a request which revokes a session waits for Fauna; then the sweeper deletes the tokens.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The claim that shows the token to frontends, named as the seed names it.
+/// The claim with the token for frontends; existing frontends expect this name.
 const CLAIM: &str = "faunadbToken";
 
 /// The Fauna tokens of all sessions.
@@ -63,22 +63,22 @@ pub struct FaunaTokens {
     settings: Settings,
 }
 
-/// What can be set about tokens.
+/// Settings of Fauna tokens.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
-    /// How long a superseded refresh token is answered.
+    /// Equal to [`crate::session::Settings::grace`].
     pub grace: Duration,
-    /// Whether frontends may read the token.
+    /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
     /// Whether what a user was let in for still holds ([`crate::session::NewSession::proof`]), asked in the transaction that makes
     /// the token.
     pub holds: fn(user: &str, proof: &str) -> Expr,
-    /// Where it is published what happens to tokens.
+    /// Receives the events of tokens.
     pub events: EventBus,
 }
 
-/// A token without its secret.
+/// Description of a token, without its secret.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// Id of its document in Fauna.
@@ -86,11 +86,11 @@ pub struct Description {
     /// See [`events::fingerprint`].
     pub fingerprint: String,
     pub created_at: Timestamp,
-    /// When Fauna ends it by itself.
+    /// The `ttl` of the token in Fauna.
     pub expires_at: Timestamp,
 }
 
-/// The token of a session, ready for use.
+/// A session's token with a client that uses it.
 struct SessionToken {
     id: DocumentId,
     fingerprint: String,
@@ -98,7 +98,7 @@ struct SessionToken {
     client: AsUser,
 }
 
-/// Whether a query whose fate is unknown may be sent again.
+/// Whether a query may be sent again if it is unknown whether Fauna has executed it.
 #[derive(Clone, Copy)]
 enum Repeat {
     Never,
@@ -106,7 +106,7 @@ enum Repeat {
 }
 
 impl FaunaTokens {
-    /// Tokens made with the app's key, written down in the database and sealed with the ring.
+    /// `fauna` issues and deletes tokens, `database` stores the ledger, and `ring` encrypts the secrets in it.
     pub fn new(fauna: AsApp, database: Database, ring: Arc<SealRing>, clock: Clock, settings: Settings) -> Self {
         let ledger = Ledger::new(database);
         let sweeper = Sweeper {
@@ -122,21 +122,21 @@ impl FaunaTokens {
         Self { ledger, sweeper, ring, settings }
     }
 
-    /// Begins to delete what is no longer live.
+    /// Starts the background task that deletes tokens that are no longer live.
     pub fn collect_in_background(&self) -> Collector {
         Collector::begin(self.sweeper.clone())
     }
 
-    /// Asks Fauna as the person of this session, at most once. A token that Fauna no longer knows is replaced: its owner may
-    /// have ended it there, which does not end the session.
+    /// Sends a query as the user of this session, at most once. A token that Fauna does not accept is replaced: the user may have
+    /// deleted it in Fauna, which does not end the session.
     ///
     /// # Errors
-    /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not answer.
+    /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not respond.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
         self.ask(session, query, Repeat::Never).await
     }
 
-    /// The same for a query that may be run twice: one that only reads, or that leaves the same behind every time.
+    /// The same for an idempotent query, which is sent again if the connection fails.
     ///
     /// # Errors
     /// As [`FaunaTokens::query`].
@@ -144,26 +144,26 @@ impl FaunaTokens {
         self.ask(session, query, Repeat::Safe).await
     }
 
-    /// The session's Fauna token itself, for code that asks Fauna by other means than [`FaunaTokens::query`]. It works until the
-    /// session ends or is refreshed: ask for it again with every request.
+    /// The secret of the session's Fauna token, for code that queries Fauna without [`FaunaTokens::query`]. It is valid until the
+    /// session ends or is refreshed: call this again in every request.
     ///
     /// # Errors
-    /// The session was revoked, or Fauna or SQL does not answer.
+    /// The session was revoked, or Fauna or SQL does not respond.
     pub async fn token(&self, session: &SignedIn) -> Result<SecretString, Error> {
         Ok(self.token_of(session).await?.client.secret().clone())
     }
 
-    /// What may be shown of the token of this session.
+    /// The description of the session's token, which may be shown to its user.
     ///
     /// # Errors
-    /// The session was revoked, or SQL does not answer.
+    /// The session was revoked, or SQL does not respond.
     pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
         let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
         let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);
         Ok(Description { id, fingerprint, created_at, expires_at })
     }
 
-    /// How long it takes until the tokens of ended sessions are deleted.
+    /// Delays between the revocation of sessions and the deletion of their tokens.
     pub fn revocation_delay(&self) -> RevocationDelay {
         self.sweeper.delays.summary(self.sweeper.clock.now())
     }
@@ -205,7 +205,7 @@ impl FaunaTokens {
         self.settings.events.publish(user.as_str(), handle.as_str(), self.sweeper.clock.now(), kind);
     }
 
-    /// The token of a session with its id.
+    /// The stored token of a session; issues a new one if none is stored or it cannot be unsealed.
     async fn token_of(&self, session: &SignedIn) -> Result<SessionToken, Error> {
         let now = self.sweeper.clock.now();
         let found = self.ledger.find(session.handle(), session.lineage(), now).await?;
@@ -230,7 +230,7 @@ impl FaunaTokens {
         SessionToken { id, fingerprint, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
     }
 
-    /// A new token instead of one that Fauna refuses.
+    /// Replaces a token that Fauna refuses.
     async fn replace(&self, session: &SignedIn, refused: SessionToken) -> Result<SessionToken, Error> {
         tracing::warn!("Fauna refuses the token of a live session: it is issued anew");
         let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint };
@@ -242,7 +242,7 @@ impl FaunaTokens {
         Ok(token)
     }
 
-    /// Makes a token for a session in the middle of its life.
+    /// Issues a token for an existing session, outside a refresh.
     async fn issue_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
         let (id, secret) = self.make(request).await?;
         let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
@@ -262,7 +262,7 @@ impl FaunaTokens {
         self.publish(&request.user, &request.handle, kind);
     }
 
-    /// Writes the row, then makes the token.
+    /// Writes the row, then issues the token in Fauna.
     async fn make(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
         let id = DocumentId::random()?;
         let now = self.sweeper.clock.now();
@@ -346,7 +346,7 @@ impl SessionTokenProvider for FaunaTokens {
     }
 }
 
-/// HTTP status of the answer; none where Fauna has not answered.
+/// HTTP status of the response; `None` if Fauna has not responded.
 fn status(error: &fauna::Error) -> Option<u16> {
     match error {
         fauna::Error::Unauthorized => Some(401),
@@ -360,7 +360,7 @@ fn status(error: &fauna::Error) -> Option<u16> {
     }
 }
 
-/// What the session room would say if it issued now.
+/// The request that the session module would make for the tokens of this session.
 fn request(session: &SignedIn) -> TokenRequest {
     TokenRequest {
         handle: session.handle().clone(),
@@ -372,7 +372,7 @@ fn request(session: &SignedIn) -> TokenRequest {
     }
 }
 
-/// Where a secret is kept: sealed for one row, it opens in no other.
+/// The associated data of a sealed secret, which binds it to its row.
 fn place(request: &TokenRequest, id: &DocumentId) -> String {
     format!("fauna_token {} {} {}", request.handle.as_str(), request.lineage.as_str(), id.as_str())
 }

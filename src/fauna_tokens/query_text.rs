@@ -1,16 +1,16 @@
-//! A query as FQL for people to read, with its values masked: names of functions, collections, indexes, variables and fields
-//! stay, text and numbers do not.
+//! Formats a query as readable FQL with its values masked: names of functions, collections, indexes, variables and fields stay,
+//! text and numbers do not.
 
 use std::fmt::Write as _;
 
 use fauna_client::fql::Expr;
 use serde_json::Value;
 
-/// Longer queries are cut after about so many bytes.
+/// Longer texts are cut after about this many bytes.
 const BYTES_MAX: usize = 1000;
-/// Deeper expressions are not shown.
+/// Nesting below which expressions are shown as `…`.
 const DEPTH_MAX: usize = 64;
-/// Stands for a value.
+/// The replacement of a value.
 const MASK: &str = "•";
 
 /// The query in the syntax of the JavaScript driver.
@@ -64,7 +64,7 @@ impl Text {
         self.0.push_str(close);
     }
 
-    /// `create_with_id` becomes `CreateWithId`; what takes no argument is called without.
+    /// `create_with_id` becomes `CreateWithId`; null arguments are left out.
     fn call<'a>(&mut self, name: &str, arguments: impl Iterator<Item = &'a Value>, depth: usize) {
         self.function(name);
         self.list("(", arguments.filter(|argument| !argument.is_null()), ")", depth);

@@ -1,4 +1,4 @@
-//! How long it takes from the end of a session until Fauna has confirmed that its tokens are deleted.
+//! Measures the time from the revocation of a session until Fauna has confirmed the deletion of its tokens.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Percentiles are those of the latest so many sessions.
+/// Number of the latest sessions from which percentiles are computed.
 const SAMPLES_MAX: usize = 1000;
-/// Ended sessions that are remembered while their tokens wait for Fauna; the delays of further ones are not measured.
+/// Maximum number of sessions that are measured at the same time; further ones are not measured.
 const PENDING_MAX: usize = 10_000;
 
 /// Records delays. Clones share everything.
@@ -21,21 +21,21 @@ struct Inner {
     samples: VecDeque<Duration>,
 }
 
-/// Delays since the process started, of sessions that this process ended.
+/// Delays since the process started, of sessions that this process revoked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RevocationDelay {
-    /// Median of the latest 1000 sessions; none before the first.
+    /// Median of the latest 1000 sessions; `None` before the first.
     pub p50: Option<Duration>,
     /// 99th percentile of the same.
     pub p99: Option<Duration>,
-    /// Ended sessions whose tokens Fauna has not confirmed to be deleted yet.
+    /// Number of revoked sessions whose tokens Fauna has not confirmed to be deleted.
     pub pending: usize,
-    /// How long the oldest of them has been waiting.
+    /// Time since the revocation of the oldest of them.
     pub oldest: Option<Duration>,
 }
 
 impl RevocationDelays {
-    /// A session has ended. Where that is known already, the earlier time stays.
+    /// Records that a session was revoked. If that was recorded before, the earlier time stays.
     pub fn begin(&self, session: &str, now: Timestamp) {
         let mut inner = self.lock();
         if inner.pending.len() < PENDING_MAX {
@@ -43,7 +43,8 @@ impl RevocationDelays {
         }
     }
 
-    /// Fauna has confirmed the deletion of the session's tokens. Returns the delay, if the session was ended here.
+    /// Records that Fauna has confirmed the deletion of the session's tokens. Returns the delay if this process revoked the
+    /// session.
     pub fn finish(&self, session: &str, now: Timestamp) -> Option<Duration> {
         let mut inner = self.lock();
         let delay = inner.pending.remove(session)?.until(now);
@@ -54,12 +55,12 @@ impl RevocationDelays {
         Some(delay)
     }
 
-    /// The session had no tokens, or another process has deleted them.
+    /// Stops measuring a session that had no tokens, or whose tokens another process deleted.
     pub fn cancel(&self, session: &str) {
         self.lock().pending.remove(session);
     }
 
-    /// Nothing was left to delete of sessions that had ended before `moment`.
+    /// Stops measuring sessions that were revoked before `moment`, of which nothing was left to delete.
     pub fn cancel_before(&self, moment: Timestamp) {
         self.lock().pending.retain(|_, ended_at| *ended_at >= moment);
     }

@@ -1,4 +1,4 @@
-//! The queries about tokens in Fauna.
+//! Queries about tokens in Fauna.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::Deserialize;
 
-/// The mark that our tokens carry, which the role of the app's key demands.
+/// The value of `data.app` in every token of a session, which the role of the application's key requires.
 pub const MARK: &str = "backend";
-/// Finds tokens by their mark, oldest first.
+/// Index of tokens by that mark, oldest first.
 pub const BY_MARK: &str = "tokens_by_app";
-/// How many tokens one page of a reconciliation holds.
+/// Number of tokens in one page of a reconciliation.
 pub const PAGE_SIZE: i64 = 1000;
 
-/// A token that is to be made.
+/// Parameters of a token to be created.
 pub struct NewToken<'a> {
-    /// Collection of users.
+    /// Name of the collection of users.
     pub users: &'a str,
-    /// Its document id.
+    /// Id of the token's document.
     pub id: &'a DocumentId,
-    /// Whose it is.
+    /// Document id of the user.
     pub user: &'a str,
-    /// Its session.
+    /// Handle of the session.
     pub session: &'a str,
-    /// How long Fauna lets it live.
+    /// Time until the token's `ttl`, rounded up to seconds.
     pub life: Duration,
 }
 
-/// Makes a token and answers its secret, or null where the user is gone, or that does not hold which must.
+/// Creates a token and returns its secret, or null if the user does not exist or `condition` is false.
 pub fn create(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
     let mark = fql::object([("app", MARK.into()), ("session", new.session.into())]);
     let exists = fql::exists(fql::document(new.users, new.user));
@@ -38,7 +38,6 @@ pub fn create(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
     fql::if_else(may, fql::select(&["secret"], make(new, mark)), fql::null())
 }
 
-/// Creates the token's document.
 fn make(new: &NewToken<'_>, mark: Expr) -> Expr {
     let seconds = i64::try_from(new.life.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
     let params = fql::object([
@@ -49,7 +48,7 @@ fn make(new: &NewToken<'_>, mark: Expr) -> Expr {
     fql::create(fql::token(new.id), params)
 }
 
-/// Deletes tokens; those that are gone already count as deleted.
+/// Deletes tokens. Those that do not exist count as deleted.
 pub fn delete(ids: &[DocumentId]) -> Expr {
     let token = || fql::var("t");
     let guarded = fql::if_else(fql::exists(token()), fql::delete(token()), fql::null());
@@ -57,8 +56,8 @@ pub fn delete(ids: &[DocumentId]) -> Expr {
     fql::foreach(ids.iter().map(Expr::from).collect(), fql::lambda("id", each))
 }
 
-/// Deletes a token of which nobody knows whether it was made; where it was not, its id is taken by one whose secret nobody
-/// keeps, so that a mint which arrives late is refused. The same when repeated.
+/// Deletes a token of which it is unknown whether it was created. If it was not, creates one with its id and an unused secret, so
+/// that a late request to create it fails. Idempotent.
 pub fn block_id(new: &NewToken<'_>) -> Expr {
     let token = || fql::token(new.id);
     let mark = fql::object([("app", MARK.into()), ("buried", true.into())]);
@@ -71,19 +70,19 @@ pub fn block_id(new: &NewToken<'_>) -> Expr {
     )
 }
 
-/// Where a page of marked tokens begins.
+/// The start of a page of marked tokens: creation time in microseconds, and twice the token's reference.
 pub type Cursor = (i64, Ref, Ref);
 
-/// Tokens that carry our mark.
+/// A page of tokens with our mark.
 #[derive(Deserialize)]
 pub struct Marked {
-    /// By Fauna's clock.
+    /// Time of the query on Fauna's clock.
     pub now: Time,
-    /// When each was made (microseconds since 1970, by the same clock), and which it is.
+    /// Creation time (microseconds since 1970, on the same clock) and reference of each token.
     pub page: Page<(i64, Ref), Cursor>,
 }
 
-/// One page of the tokens that carry our mark.
+/// One page of the tokens with our mark, oldest first.
 pub fn marked(after: Option<&Cursor>) -> Expr {
     let set = fql::matching(BY_MARK, [MARK.into()]);
     let page = match after {

@@ -1,4 +1,4 @@
-//! A session's token outside the queries of [`FaunaTokens`], for code that must show what becomes of it.
+//! Access to a session's token outside the queries of [`FaunaTokens`], for code that shows its revocation.
 
 use fauna_client::AsUser;
 
@@ -6,8 +6,8 @@ use crate::fauna_tokens::{Error, FaunaTokens};
 use crate::session::SignedIn;
 
 impl FaunaTokens {
-    /// A Fauna client with the present token of this session. It is not watched: it goes on to exist after the session has ended,
-    /// when Fauna refuses it.
+    /// A Fauna client with the current token of this session. It can be kept after the session has ended, and then shows that Fauna
+    /// refuses the token.
     pub async fn user_client(&self, session: &SignedIn) -> Result<AsUser, Error> {
         Ok(self.token_of(session).await?.client)
     }

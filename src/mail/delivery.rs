@@ -15,23 +15,67 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
+use crate::hooks::Hook;
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
 use crate::mail::{Error, Outbox};
 
-/// How long one attempt may take; the mail server's greeting and its answer to the whole text included.
+/// Timeout of one attempt, from the connection to the server's response to the whole text.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// After that somebody else may try: longer than an attempt can last.
+/// Time until another process may try; longer than an attempt can last.
 const CLAIM: Duration = Duration::from_mins(2);
 /// The pause after the first failure; each further one is three times as long.
 const PAUSE: Duration = Duration::from_secs(10);
 const PAUSE_MAX: Duration = Duration::from_hours(1);
-/// How often the queue is looked at when nobody wakes us: other processes fill it too.
+/// Polling interval of the queue, because other processes fill it too.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const BATCH: i64 = 32;
 const AT_ONCE: usize = 4;
 
-/// Speaks to a mail server.
+/// A mail for the hook `send_mail`.
+#[derive(Clone, Debug)]
+pub struct OutgoingMail {
+    /// The same at every attempt to send this mail.
+    pub id: String,
+    /// `reset-password`, `verify-email`, `confirm-email`, `sign-up`, `account-exists`, `email-changed`, `password-changed` or
+    /// `account-deleted`.
+    pub kind: String,
+    /// Address of the only recipient.
+    pub to: String,
+    /// `MAIL_FROM`.
+    pub from: String,
+    pub subject: String,
+    /// Plain text. Like `html` it may contain a link that works once: do not log it.
+    pub text: SecretString,
+    pub html: SecretString,
+}
+
+/// The way mails leave the site.
+pub enum Transport {
+    Smtp(SmtpClient),
+    Hook(Hook<OutgoingMail>),
+}
+
+impl Transport {
+    async fn hand_over(&self, mail: Mail, row: &Row, from: &str) -> Result<(), Failure> {
+        match self {
+            Self::Smtp(server) => server.hand_over(mail, row).await,
+            Self::Hook(hook) => {
+                let mail = OutgoingMail {
+                    id: row.id.clone(),
+                    kind: row.kind.clone(),
+                    to: mail.to,
+                    from: from.to_owned(),
+                    subject: mail.subject,
+                    text: mail.text.into(),
+                    html: mail.html.into(),
+                };
+                hook.call(mail).await.map_err(|error| Failure::Refused(error.to_string()))
+            }
+        }
+    }
+}
+
 pub struct SmtpClient {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -49,7 +93,7 @@ impl SmtpClient {
         Ok(Self { server, from })
     }
 
-    /// Hands one mail over. The failure holds no address.
+    /// Sends one mail. The error contains no address.
     async fn hand_over(&self, mail: Mail, row: &Row) -> Result<(), Failure> {
         let message = mail.message(&self.from, row).map_err(|error| Failure::Unsendable(error.to_string()))?;
         match tokio::time::timeout(ATTEMPT_TIMEOUT, self.server.send(message)).await {
@@ -60,10 +104,10 @@ impl SmtpClient {
     }
 }
 
-/// Connects to a mail server and logs in, without sending anything. The failure holds no address and no password.
+/// Connects to a mail server and logs in, without sending anything.
 ///
 /// # Errors
-/// One sentence.
+/// One sentence, without address and password.
 pub async fn test_server(url: &SecretString) -> Result<(), String> {
     let client = SmtpClient::new(url, "doctor@localhost").map_err(|error| error.to_string())?;
     match client.server.test_connection().await {
@@ -75,11 +119,11 @@ pub async fn test_server(url: &SecretString) -> Result<(), String> {
 
 enum Failure {
     Unsendable(String),
-    /// This server did not take it, this time.
+    /// The server refused the mail temporarily.
     Refused(String),
 }
 
-/// What went wrong with a mail server, without its words: they repeat the address.
+/// A description of the error without the server's text, which repeats the address.
 fn described(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("refused with {code}"),
@@ -96,7 +140,7 @@ fn pause_after(attempts: i64) -> Duration {
 }
 
 impl Outbox {
-    /// Delivers what is put into the outbox, for ever. To be spawned once in a process.
+    /// Delivers mails from the outbox; never returns. Spawn it once per process.
     pub fn deliver(&self) -> impl Future<Output = ()> + Send + 'static {
         let outbox = self.clone();
         async move {
@@ -112,7 +156,7 @@ impl Outbox {
         }
     }
 
-    /// Tries every mail that is due once, and forgets what is of no use any more.
+    /// Tries every mail that is due once, and deletes expired ones.
     pub async fn work(&self) -> Result<(), Error> {
         let now = self.clock.now();
         if self.store.has_expired(now).await? {
@@ -120,11 +164,11 @@ impl Outbox {
                 tracing::error!(kind, "a mail could not be sent in time and is given up");
             }
         }
-        let Some(smtp) = &self.smtp else { return Ok(()) };
+        let Some(transport) = &self.transport else { return Ok(()) };
         loop {
             let rows = self.store.due(self.clock.now(), BATCH).await?;
             let full = i64::try_from(rows.len()).is_ok_and(|count| count >= BATCH);
-            let tried = stream::iter(rows).map(|row| self.attempt(smtp, row)).buffer_unordered(AT_ONCE);
+            let tried = stream::iter(rows).map(|row| self.attempt(transport, row)).buffer_unordered(AT_ONCE);
             tried.collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
             if !full {
                 return Ok(());
@@ -132,7 +176,7 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, smtp: &SmtpClient, row: Row) -> Result<(), Error> {
+    async fn attempt(&self, transport: &Transport, row: Row) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.store.claim(&row, now.after(CLAIM)).await? {
             return Ok(());
@@ -141,7 +185,7 @@ impl Outbox {
             tracing::error!(kind = row.kind, "a mail was sealed with a key that is gone; it is given up");
             return Ok(self.store.delete(&row.id).await?);
         };
-        match smtp.hand_over(mail, &row).await {
+        match transport.hand_over(mail, &row, &self.from).await {
             Ok(()) => Ok(self.store.delete(&row.id).await?),
             Err(Failure::Unsendable(why)) => {
                 tracing::error!(kind = row.kind, why, "a mail cannot be sent to anybody; it is given up");

@@ -1,4 +1,4 @@
-//! What can go wrong with a session, as facts.
+//! Errors of sessions.
 
 use actix_web::http::StatusCode;
 
@@ -7,69 +7,65 @@ use crate::seal::CannotSeal;
 use crate::session::claims::ClaimFailure;
 use crate::session::{IssueError, SessionHandle, Unavailable, UserId};
 
-/// Why there is no session, or none right now.
+/// Errors of sessions. The responses to them are in [`ErrorResponses`](crate::session::ErrorResponses).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The settings contradict each other, or would work with no browser: there are no sessions at all.
+    /// The settings contradict each other, or no browser would accept the cookies; the site does not start.
     #[error("{0}")]
     Settings(&'static str),
-    /// The access token does not serve any more, or was not sent as it must be: the client refreshes and comes again.
+    /// The access token is not valid any more, or failed the anti-CSRF check; the client should refresh and repeat the request.
     #[error("the access token must be renewed: {0}")]
     TryRefresh(&'static str),
-    /// No token came along. Nothing is cleared: a request in parallel may be bringing tokens (session.md 3.5).
+    /// The request has no token. The response clears nothing, because a parallel request may be setting tokens.
     #[error("there is no session")]
     Missing,
-    /// There is no session behind the token that came along.
+    /// The session of the request's token does not exist or has expired.
     #[error("the session has ended: {0}")]
     Ended(&'static str),
-    /// There is no user of the id for which a session was to be created.
+    /// A session was to be created for a user who does not exist.
     #[error("no user has this id")]
     UnknownUser,
-    /// All sessions of its user were ended before this one had begun. Nothing was handed out; it may begin anew.
+    /// All sessions of the user were revoked while this one was being created. No tokens were handed out; a retry is safe.
     #[error("the session was ended before it had begun")]
     Abandoned,
-    /// A refresh token came back after its successor was used. The session has been ended.
+    /// A refresh token was used again after its successor was used. The session has been revoked.
     #[error("session {handle} was ended, because a refresh token of it was used twice")]
     Theft {
-        /// The session that was ended.
+        /// The session that was revoked.
         handle: SessionHandle,
-        /// Whose it was.
         user: UserId,
     },
-    /// The session exists, but does not say what the route asks for.
+    /// The session exists, but a claim validator of the route failed.
     #[error("the session's claims do not suffice")]
     InvalidClaims(Vec<ClaimFailure>),
-    /// The browser holds session cookies of two domains, and we do not know the older one.
+    /// The browser has session cookies of two domains, and `OLDER_COOKIE_DOMAIN` does not name the older one.
     #[error("session cookies came twice")]
     DuplicateCookies,
-    /// Cookies that an older domain had set were removed; the client comes again.
+    /// The cookies of `OLDER_COOKIE_DOMAIN` are being removed; the client should repeat the request.
     #[error("session cookies of an older domain were removed")]
     DuplicateCookiesCleared,
-    /// An application wants to put more into access tokens than a cookie can carry.
+    /// The payload of an access token would not fit into a cookie.
     #[error("the access token's payload is too large")]
     PayloadTooLarge,
-    /// Many changed the same session at the same moment.
+    /// Other requests changed the session concurrently at every attempt.
     #[error("the session was changed by others again and again")]
     Contended,
-    /// The database did not do what it was asked for.
     #[error("the session database failed")]
     Store(#[from] sqlx::Error),
-    /// What is born with sessions could not be.
     #[error(transparent)]
     SessionTokenProvider(#[from] Unavailable),
-    /// A key could not be stored.
+    /// A new signing key could not be sealed.
     #[error(transparent)]
     Seal(#[from] CannotSeal),
-    /// A token could not be signed.
     #[error("the access token could not be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
-    /// The system gave no random bytes, or refused a key.
+    /// No random bytes are available, or a key was rejected.
     #[error("cryptography failed")]
     Crypto(#[from] aws_lc_rs::error::Unspecified),
-    /// Keys were stored, but none can be opened or used.
+    /// Signing keys are stored, but none can be unsealed.
     #[error("there is no usable signing key")]
     NoKey,
-    /// What was begun for a request did not come to an end.
+    /// The task of a refresh or sign-in panicked or was cancelled.
     #[error("the session task failed")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -83,7 +79,7 @@ impl From<IssueError> for Error {
     }
 }
 
-/// What the default answers say, when a handler passes an error on.
+/// The default response, if a handler returns the error with `?`.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
@@ -105,6 +101,6 @@ impl From<Error> for Problem {
     }
 }
 
-/// Official test suites look for its first sentence.
+/// SuperTokens' official test suites expect the first sentence.
 pub const DUPLICATE_COOKIES: &str = "The request contains multiple session cookies. This may happen if the cookie domain \
      was changed; set the older one so that its cookies can be removed.";

@@ -1,28 +1,25 @@
-//! The names by which sessions are spoken of.
+//! Identifiers of users, sessions and refresh tokens.
 
 use std::fmt;
 
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
-/// Longest user id that is taken, in bytes.
 const USER_ID_BYTES_MAX: usize = 128;
 
-/// Longest handle that is looked up, in bytes.
 const HANDLE_BYTES_MAX: usize = 128;
 
-/// Who a session belongs to: an opaque id that this room never looks into.
+/// An opaque user id. The session module never interprets it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct UserId(String);
 
 impl UserId {
-    /// Takes 1 to 128 printable ASCII characters without spaces.
+    /// Accepts 1 to 128 printable ASCII characters without spaces.
     pub fn parse(text: &str) -> Option<Self> {
         is_identifier(text, USER_ID_BYTES_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// As it is stored and shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,23 +31,22 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Names one session. Not a secret: it is shown to its owner and stands in access tokens.
+/// Identifies a session. It is not a secret: the user sees it, and access tokens contain it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SessionHandle(String);
 
 impl SessionHandle {
-    /// Takes 1 to 128 printable ASCII characters without spaces; no particular form, so that handles of other makes pass.
+    /// Accepts 1 to 128 printable ASCII characters without spaces, in any form, so that imported sessions keep their handles.
     pub fn parse(text: &str) -> Option<Self> {
         is_identifier(text, HANDLE_BYTES_MAX).then(|| Self(text.to_owned()))
     }
 
-    /// As it is stored and shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A new one: 128 random bits in the form of a version 4 UUID.
+    /// Formats 128 random bits as a version 4 UUID.
     pub fn random(bits: [u8; 16]) -> Self {
         Self(uuid_v4(bits))
     }
@@ -69,22 +65,23 @@ impl<'de> Deserialize<'de> for SessionHandle {
     }
 }
 
-/// What descends from one refresh token: the SHA-256 of its SHA-256 (`hash2`), both in hexadecimal (session.md 0.2).
+/// Identifies a refresh token in SQL: the SHA-256 of its SHA-256 in hexadecimal (SuperTokens' `hash2`). Access tokens have the
+/// inner hash, so that neither the database nor an access token reveals a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lineage(String);
 
 impl Lineage {
-    /// The lineage of a refresh token whose single hash is `hash1`, as access tokens carry it.
+    /// The lineage of the refresh token with the SHA-256 `hash1`, which is a claim of access tokens.
     pub fn of_hash1(hash1: &str) -> Self {
         Self(sha256_hex(hash1.as_bytes()))
     }
 
-    /// As it stands in the database.
+    /// Takes a value of the database without validation.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// 64 hexadecimal digits.
+    /// The value, of 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -95,13 +92,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
-/// RFC 9562, 5.4.
+/// Formats random bits as a version 4 UUID (RFC 9562, section 5.4).
 pub fn uuid_v4(mut bits: [u8; 16]) -> String {
     bits[6] = (bits[6] & 0x0f) | 0x40;
     bits[8] = (bits[8] & 0x3f) | 0x80;
@@ -110,7 +106,6 @@ pub fn uuid_v4(mut bits: [u8; 16]) -> String {
     groups.iter().filter_map(|(from, to)| digits.get(*from..*to)).collect::<Vec<_>>().join("-")
 }
 
-/// Printable ASCII without spaces, neither empty nor longer than `bytes_max`.
 fn is_identifier(text: &str, bytes_max: usize) -> bool {
     !text.is_empty() && text.len() <= bytes_max && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,14 +1,14 @@
-//! Sessions: proof that a request comes from a signed-in person, as SuperTokens' frontends expect it.
+//! Sessions, compatible with SuperTokens' frontends.
 //!
-//! A session is a row; an access token is a signed statement about it that lives for minutes; a refresh token is exchanged
-//! for a new pair. Deleting the row ends the session: whoever looks into the database sees it at once, everybody else when
-//! the access token ends. Refusals are answered here ([`ErrorResponses`]), tokens reach the client through [`attach`] only, and
-//! every failure of SQL or of the [`SessionTokenProvider`] leaves the client's tokens as they are. This room knows nothing of Fauna,
+//! A session is a row in SQL. An access token is a signed statement about it that is valid for minutes; a refresh token is
+//! exchanged for a new pair. Deleting the row revokes the session: checks that read the database fail at once, others when the
+//! access token expires. Refusals get their response here ([`ErrorResponses`]), tokens reach the client only through [`attach`],
+//! and a failure of SQL or of the [`SessionTokenProvider`] leaves the client's tokens unchanged. This module must not know Fauna,
 //! and nothing of users but an id.
 //!
-//! Who comes from SuperTokens' Node SDK finds its functions under these names:
+//! The functions of SuperTokens' Node SDK and their counterparts:
 //!
-//! | there | here |
+//! | Node SDK | here |
 //! |---|---|
 //! | `createNewSession` | [`Sessions::create`], [`Sessions::create_with`] |
 //! | `createNewSessionWithoutRequestResponse`, `attachToRequestResponse` | [`Sessions::issue`], [`Sessions::attach`] |
@@ -19,17 +19,19 @@
 //! | `revokeSession`, `revokeMultipleSessions` | [`Sessions::revoke`], [`Sessions::revoke_multiple`], [`SignedIn::revoke`] |
 //! | `revokeAllSessionsForUser` | [`Sessions::revoke_all`] |
 //! | `getAllSessionHandlesForUser` | [`Sessions::list`] |
-//! | `getSessionInformation`, `getTimeCreated`, `getExpiry`, `getSessionDataFromDatabase` | [`Sessions::info`], [`SignedIn::info`] |
+//! | `getSessionInformation`, `getTimeCreated`, `getExpiry`, `getSessionDataFromDatabase` | [`Sessions::info`], [`SignedIn::info`]
+//! |
 //! | `updateSessionDataInDatabase` | [`Sessions::update_data`], [`SignedIn::update_data`] |
 //! | `mergeIntoAccessTokenPayload`, `regenerateAccessToken` | [`Sessions::merge_into_payload`], [`SignedIn::merge_payload`] |
 //! | `getAccessTokenPayload` | [`SignedIn::access_token_payload`], [`SignedIn::payload`] |
-//! | `getAccessToken`, `getAllSessionTokensDangerously` | [`SessionTokens`], where there is no request |
-//! | `fetchAndSetClaim`, `setClaimValue`, `getClaimValue`, `removeClaim` | the same on [`Sessions`] and [`SignedIn`], without `get` |
+//! | `getAccessToken`, `getAllSessionTokensDangerously` | [`SessionTokens`], without a request |
+//! | `fetchAndSetClaim`, `setClaimValue`, `getClaimValue`, `removeClaim` | the same on [`Sessions`] and [`SignedIn`], without `get`
+//! |
 //! | `assertClaims`, `validateClaimsForSessionHandle` | [`SignedIn::assert_claims`], [`Sessions::validate_claims`] |
 //! | `createJWT`, `getJWKS` | [`Sessions::create_jwt`], [`Sessions::published_keys`] |
 //! | `getOpenIdDiscoveryConfiguration` | [`Sessions::open_id_configuration`] |
 //! | `errorHandlers` | [`ErrorResponses`] |
-//! | `override.functions`, `override.apis` | [`SessionTokenProvider`]; a route of one's own before ours |
+//! | `override.functions`, `override.apis` | [`SessionTokenProvider`]; a route of your own registered before these |
 
 mod claims;
 mod compat;

@@ -1,9 +1,9 @@
 //! Rotation of refresh tokens: pure decisions about a presented token and the state of its session.
 //!
-//! A refresh with the effective token only issues a child. The child becomes effective by its first use: when its access token is
-//! verified, or when it is presented itself. So a lost response costs nothing, and of two branches that both go on, the second one
-//! to be refreshed is theft. A token that stopped being effective within the grace period is answered with a child of the current
-//! one, because two tabs whose responses crossed look just like that. `docs/decisions.md` has the reasons.
+//! A refresh with the effective token only issues a child. The child becomes effective at its first use: when its access token is
+//! verified, or when it is presented itself. So a lost response does no harm, and if two branches of tokens are both continued, the
+//! second one to be refreshed is treated as theft. A token that stopped being effective within the grace period is exchanged for a
+//! child of the current one, because two tabs whose responses crossed look the same. `docs/decisions.md` has the reasons.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::session::Lineage;
 pub struct RotationState {
     /// Lineage of the effective refresh token.
     pub current: Lineage,
-    /// Lineage of the one that was effective before.
+    /// Lineage of the refresh token that was effective before.
     pub previous: Option<Lineage>,
-    /// When `current` became effective; none for the first token of a session.
+    /// When `current` became effective; `None` for the first token of a session.
     pub rotated_at: Option<Timestamp>,
-    /// When the session ends unless it is used.
+    /// The end of the session unless it is refreshed.
     pub expires_at: Timestamp,
 }
 
@@ -43,7 +43,7 @@ pub enum RefreshDecision {
     IssueSibling,
     /// The session has expired.
     Expired,
-    /// It comes back after its successor was used: two parties hold it. End the session.
+    /// It is used again after its successor was used, so two parties have it: revoke the session.
     Theft,
 }
 
@@ -94,13 +94,13 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(30);
 
-    /// One step of a story: who presents what, what is decided, and which token is effective then.
+    /// One step of a scenario: the token presented, the expected decision, and the token that is effective afterwards.
     enum Step {
-        /// Refresh with the first; the child, if there is one, gets the second name.
+        /// Refreshes with the first token; the child, if there is one, gets the second name.
         Refreshes(&'static str, &'static str, RefreshDecision, &'static str),
-        /// Use of the access token that came with it.
+        /// Uses the access token that was issued with it.
         Uses(&'static str, AccessDecision, &'static str),
-        /// Seconds pass.
+        /// Advances the clock, in seconds.
         Pass(u64),
     }
     use Step::{Pass, Refreshes, Uses};
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// session.md 2.5, row by row, without the grace period.
+    /// Every combination of presented token and state, without the grace period.
     #[test]
     fn the_outcome_matrix_holds() {
         let none = Duration::ZERO;
@@ -259,7 +259,7 @@ mod tests {
     }
 
     proptest! {
-        /// One client that loses answers but never goes back behind a token it has used is never taken for a thief.
+        /// A client that loses responses, but never uses a token older than one it has used, is never treated as a thief.
         #[test]
         fn an_honest_client_is_never_a_thief(steps in prop::collection::vec((0..3u8, 0..40u64), 1..60)) {
             let mut story = Story::begin();
@@ -278,8 +278,8 @@ mod tests {
             }
         }
 
-        /// Two parties that go on from one token are not both served for ever: by the second refresh of each after the
-        /// grace period one of them is found out.
+        /// Two parties that continue from one token are not both served for ever: by the second refresh of each after the grace
+        /// period, the theft is detected.
         #[test]
         fn two_branches_are_found_out(order in prop::collection::vec(any::<bool>(), 40)) {
             let mut story = Story::begin();

@@ -1,102 +1,108 @@
-//! What can be set about sessions, with SuperTokens' defaults.
+//! Settings of sessions, with SuperTokens' defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::events::EventBus;
+use crate::hooks::Hook;
 use crate::seal::SealRing;
-use crate::session::Error;
 use crate::session::claims::{Claim, Validator};
 use crate::session::http::domains;
 use crate::session::http::error_responses::{DefaultErrorResponses, ErrorResponses};
 use crate::session::tokens::access_token::PROTECTED_CLAIMS;
+use crate::session::{Error, UserId};
 
-/// What can be set about sessions.
+/// Settings of sessions.
 #[derive(Clone)]
 pub struct Settings {
-    /// Life of an access token.
+    /// Lifetime of an access token.
     pub access_token_lifetime: Duration,
-    /// Life of a session that is not used; slides with use.
+    /// Lifetime of a session from its last refresh.
     pub refresh_token_lifetime: Duration,
-    /// Life of a session however much it is used.
+    /// Lifetime of a session from its creation, however often it is refreshed.
     pub absolute_lifetime: Duration,
-    /// How long a refresh token that was superseded is answered instead of taken for theft (design D1).
+    /// Period after the promotion of a refresh token in which its predecessor is still accepted instead of treated as theft, so
+    /// that two tabs that refresh concurrently stay signed in.
     pub grace: Duration,
-    /// How long a dynamic key signs.
+    /// Period in which a dynamic key signs, before the next one takes over.
     pub signing_key_interval: Duration,
-    /// Whether access tokens are signed with keys that are replaced.
+    /// Whether access tokens are signed with dynamic keys instead of one static key.
     pub dynamic_signing_key: bool,
-    /// Where browsers reach us: scheme, host and port.
+    /// Origin of this site as browsers see it: `scheme://host[:port]`.
     pub api_domain: String,
-    /// Where the pages live that use us.
+    /// Origin of the frontend's pages.
     pub website_domain: String,
-    /// Under which path the recipes answer; begins with a slash, ends without.
+    /// Base path of SuperTokens' routes; begins with a slash and does not end with one.
     pub api_base_path: String,
-    /// What a gateway takes off the front of paths before they reach us: browsers and readers of tokens see it. Empty:
-    /// nothing; otherwise begins with a slash, ends without.
+    /// Path prefix that a gateway removes before it forwards requests; cookies and token claims include it. Empty if there is none,
+    /// else begins with a slash and does not end with one.
     pub api_gateway_path: String,
-    /// `Domain` of the cookies; none: this host only.
+    /// `Domain` of the cookies; `None` makes host-only cookies.
     pub cookie_domain: Option<String>,
-    /// A `Domain` used formerly, whose cookies are removed when both are sent; the empty string means this host only.
+    /// A `Domain` used formerly, whose cookies are removed when both are sent; the empty string stands for host-only cookies.
     pub older_cookie_domain: Option<String>,
-    /// `SameSite` of the cookies; none: chosen by the two domains.
+    /// `SameSite` of the cookies; `None` derives it from the two domains ([`Settings::same_site`]).
     pub same_site: Option<SameSite>,
-    /// Protection against cross-site request forgery; none: chosen by [`Settings::same_site`].
+    /// Protection against cross-site request forgery; `None` derives it from [`Settings::same_site`].
     pub anti_csrf: Option<AntiCsrf>,
-    /// How tokens may travel; none: as the client asks for.
+    /// The only permitted transfer of tokens; `None` lets the client choose.
     pub transfer: Option<Transfer>,
-    /// Whether a refresh with session cookies that came twice is answered with 500, as SuperTokens does, instead of with the
-    /// one that still serves.
+    /// Whether a refresh with duplicate session cookies fails with 500, as in SuperTokens, instead of using the one that is still
+    /// valid.
     pub refuse_duplicate_cookies: bool,
-    /// Whether scripts may read the access token although it travels in cookies.
+    /// Whether the access token is sent in a header, too, when it is transferred in a cookie.
     pub expose_access_token: bool,
-    /// How many verified access tokens are remembered.
+    /// Maximum number of verified access tokens in the cache.
     pub verified_tokens_max: usize,
-    /// Seals the private keys in SQL.
+    /// Encrypts the private keys in SQL.
     pub seal: Arc<SealRing>,
-    /// Where it is published what happens to sessions.
+    /// Receives the events of sessions.
     pub events: EventBus,
-    /// Claims that every new session gets.
+    /// Claims that are fetched when a session is created.
     pub claims: Vec<Arc<dyn Claim>>,
-    /// What every guarded route asks of a session's claims, unless it says otherwise.
+    /// Validators of every guarded route, unless its [`ClaimCheck`](crate::session::ClaimCheck) differs.
     pub validators: Vec<Arc<dyn Validator>>,
-    /// How refusals are answered.
+    /// Responses to refused requests.
     pub error_responses: Arc<dyn ErrorResponses>,
+    /// Returns further claims for each new session; see `SiteExtensions::session_payload`.
+    pub payload: Option<Hook<UserId, Map<String, Value>>>,
 }
 
 /// SuperTokens' modes of protection against cross-site request forgery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AntiCsrf {
-    /// Same-site cookies suffice.
+    /// `SameSite` cookies are the only protection.
     None,
-    /// A token in the header `anti-csrf`.
+    /// Requests must have the session's token in the header `anti-csrf`.
     ViaToken,
-    /// Any header `rid`, which no cross-site form can send.
+    /// Requests must have a header `rid`, which no cross-site form can send.
     ViaCustomHeader,
 }
 
-/// When a browser sends our cookies along.
+/// The attribute `SameSite` of the session cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// Also on links from other sites.
+    /// Sent within the site and with top-level navigation from other sites.
     Lax,
-    /// Only from our own site.
+    /// Sent within the site only.
     Strict,
-    /// Always; wants https.
+    /// Sent across sites, too; requires https.
     None,
 }
 
-/// How tokens travel.
+/// The transfer of tokens between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// In cookies that scripts cannot read.
+    /// In cookies with `HttpOnly`, which scripts cannot read.
     Cookie,
-    /// In headers; the client keeps them.
+    /// In headers; the client stores the tokens.
     Header,
 }
 
 impl Settings {
-    /// The defaults for an API and its pages, both `scheme://host[:port]`.
+    /// The defaults for an API and its pages; both are origins, `scheme://host[:port]`.
     pub fn new(api_domain: &str, website_domain: &str, seal: SealRing) -> Self {
         Self {
             access_token_lifetime: Duration::from_mins(15),
@@ -122,13 +128,14 @@ impl Settings {
             claims: Vec::new(),
             validators: Vec::new(),
             error_responses: Arc::new(DefaultErrorResponses),
+            payload: None,
         }
     }
 
-    /// The same with domains as cookies have them, if nothing contradicts itself.
+    /// Validates the settings and normalizes the cookie domains.
     ///
     /// # Errors
-    /// [`Error::Settings`], with the names that the settings have in the environment.
+    /// [`Error::Settings`], with the name of the environment variable.
     pub fn checked(mut self) -> Result<Self, Error> {
         let as_domain = |named: Option<String>, mistake| {
             named.map(|named| domains::parse_cookie_domain(&named).ok_or(Error::Settings(mistake))).transpose()
@@ -147,8 +154,7 @@ impl Settings {
         Ok(self)
     }
 
-    /// Cookies that are sent across sites want https, or browsers drop them, and a proof that no foreign page sent them
-    /// along (session.md 7.2, security.md 3.3.2).
+    /// Cookies that are sent across sites need https, or browsers drop them, and anti-CSRF protection against pages of other sites.
     fn check_cookies(&self) -> Result<(), Error> {
         if !self.sends_cookies_across_sites() || self.warning().is_some() {
             return Ok(());
@@ -168,7 +174,8 @@ impl Settings {
         Ok(())
     }
 
-    /// What does not work but may be meant: nobody has asked for cookies by name, and clients can use headers.
+    /// A warning for settings under which cookies do not work. It is no error, because cookies were not requested explicitly, and
+    /// clients can use headers.
     pub fn warning(&self) -> Option<&'static str> {
         let is_asked_for = self.same_site.is_some() || self.transfer.is_some();
         let is_useless = self.sends_cookies_across_sites() && !self.is_secure();
@@ -178,39 +185,39 @@ impl Settings {
         )
     }
 
-    /// Whether session cookies cross sites. Not on a desk, where nobody is foreign; nor where there are none.
+    /// Whether session cookies are sent across sites. Not between local origins, and not if tokens are in headers only.
     fn sends_cookies_across_sites(&self) -> bool {
         let is_local = domains::is_local_origin(&self.api_domain) && domains::is_local_origin(&self.website_domain);
         self.same_site() == SameSite::None && !is_local && self.transfer != Some(Transfer::Header)
     }
 
-    /// Who issues the access tokens.
+    /// The claim `iss` of access tokens.
     pub fn issuer(&self) -> String {
         format!("{}{}", self.api_domain, self.visible_base_path())
     }
 
-    /// Under which path browsers reach the recipes.
+    /// Base path of SuperTokens' routes as browsers see it, with the gateway's prefix.
     pub fn visible_base_path(&self) -> String {
         format!("{}{}", self.api_gateway_path, self.api_base_path)
     }
 
-    /// Whether browsers reach us over https.
     pub fn is_secure(&self) -> bool {
         self.api_domain.starts_with("https://")
     }
 
-    /// Whether the cookies' names carry no prefix: browsers want it only of https, and of no domain (design D7).
+    /// Whether cookie names have no prefix: browsers accept `__Host-` and `__Secure-` over https only, and `__Host-` without
+    /// `Domain` only.
     pub fn has_plain_names(&self) -> bool {
         !self.is_secure() || self.cookie_domain.is_some()
     }
 
-    /// `SameSite` as set, or lax where the pages are of the same site as the API.
+    /// The setting, else `Lax` if the pages belong to the same site as the API, else `None`.
     pub fn same_site(&self) -> SameSite {
         let same = domains::is_same_site(&self.api_domain, &self.website_domain);
         self.same_site.unwrap_or(if same { SameSite::Lax } else { SameSite::None })
     }
 
-    /// The mode as set, or by a header where cookies are sent across sites.
+    /// The setting, else [`AntiCsrf::ViaCustomHeader`] if cookies are sent across sites, else [`AntiCsrf::None`].
     pub fn anti_csrf(&self) -> AntiCsrf {
         let is_open = self.same_site() == SameSite::None;
         self.anti_csrf.unwrap_or(if is_open { AntiCsrf::ViaCustomHeader } else { AntiCsrf::None })
@@ -234,7 +241,7 @@ mod tests {
         }
     }
 
-    /// security.md 3.3.2: which set-ups browsers and foreign pages would make something else of.
+    /// Combinations whose cookies browsers would drop, or which pages of other sites could abuse.
     #[test]
     fn cookies_that_cross_sites_want_https_and_a_proof() {
         const LOCAL: &str = "localhost:8080";

@@ -1,7 +1,7 @@
-//! What is born, renewed and ended together with a session, and of which this room knows nothing else.
+//! The one trait between sessions and what is issued, renewed and revoked together with them, such as Fauna tokens.
 //!
-//! A companion gives each access token something of the same length of life. It is asked before tokens are handed out, it
-//! stores what it made in the transaction that makes the tokens good, and it is told when sessions are gone.
+//! A provider issues one token for each access token, with the same lifetime. It is called before an access token is handed out,
+//! stores its token in the transaction that makes the access token valid, and is notified when sessions have been revoked.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -11,20 +11,21 @@ use sqlx::AnyConnection;
 use crate::clock::Timestamp;
 use crate::session::{Lineage, SessionHandle, UserId};
 
-/// Lives and dies with sessions.
+/// Issues a token beside each access token of a session.
 #[async_trait]
 pub trait SessionTokenProvider: Send + Sync {
-    /// Before tokens are handed out, outside any SQL transaction: on create and for every child that a refresh mints.
+    /// Issues a token, outside any SQL transaction. Called before a session is created and at every refresh.
     ///
     /// # Errors
-    /// There is to be no such session any more, or it cannot be made now; nothing has happened.
+    /// [`IssueError::Refused`] or [`IssueError::Unavailable`]; in both cases no tokens are handed out.
     async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError>;
 
-    /// In the transaction that makes the session or confirms the refresh. That transaction has seen that the session still
-    /// exists, so nothing that is kept outlives a revocation that ran in between.
+    /// Stores an issued token, in the transaction that inserts the session or confirms the refresh. That transaction has checked
+    /// that the session still exists, so a token that is stored cannot outlive a revocation that ran in between.
     ///
     /// # Errors
-    /// [`sqlx::Error::RowNotFound`] where it was abandoned meanwhile, or the statement failed; the whole transaction is given up.
+    /// [`sqlx::Error::RowNotFound`] if [`SessionTokenProvider::cancel_pending`] cancelled the token meanwhile, or an error of a
+    /// statement. The whole transaction is rolled back.
     async fn persist(
         &self,
         transaction: &mut AnyConnection,
@@ -32,14 +33,14 @@ pub trait SessionTokenProvider: Send + Sync {
         minted: &IssuedToken,
     ) -> Result<(), sqlx::Error>;
 
-    /// After the transaction of [`SessionTokenProvider::persist`] was committed.
+    /// Called after the transaction of [`SessionTokenProvider::persist`] was committed.
     fn on_persisted(&self, _request: &TokenRequest, _issued: &IssuedToken) {}
 
-    /// In the transaction that ends all sessions of a user, but one where one is to be kept: nothing that was minted until now
-    /// can be kept for a session whose row is not there yet.
+    /// Cancels tokens that were issued but not persisted, in the transaction that revokes all sessions of `user` except `but`.
+    /// Afterwards, persisting any of them fails: a session whose row is not inserted yet must not survive.
     ///
     /// # Errors
-    /// The statement failed; the whole transaction is given up.
+    /// An error of a statement; the whole transaction is rolled back.
     async fn cancel_pending(
         &self,
         _transaction: &mut AnyConnection,
@@ -49,63 +50,62 @@ pub trait SessionTokenProvider: Send + Sync {
         Ok(())
     }
 
-    /// After these sessions' rows were deleted.
+    /// Called after the rows of these sessions were deleted.
     async fn on_revoked(&self, handles: &[SessionHandle]);
 
-    /// After the first use of a session's newest tokens: those before are accepted until `grace_until`, still older ones are not
-    /// accepted any more.
+    /// Called after the first use of a session's newest tokens. Those of the generation before are accepted until `grace_until`,
+    /// older ones no longer.
     async fn on_promoted(&self, _handle: &SessionHandle, _grace_until: Timestamp) {}
 
-    /// Names of the claims that [`IssuedToken::claims`] may hold; no application can write them.
+    /// Names of the claims that [`IssuedToken::claims`] may have; applications cannot write them.
     fn reserved_claims(&self) -> &'static [&'static str] {
         &[]
     }
 }
 
-/// The access token that is about to be handed out.
+/// The access token for which [`SessionTokenProvider::issue`] is called.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
-    /// Its session.
     pub handle: SessionHandle,
-    /// Whose session that is.
     pub user: UserId,
-    /// Of the refresh token that is handed out with it.
+    /// Lineage of the refresh token that is handed out with it.
     pub lineage: Lineage,
-    /// Of the refresh token that was effective when it was minted; none for the first one of a session.
+    /// Lineage of the refresh token that was effective when it was issued; `None` for the first of a session.
     pub parent: Option<Lineage>,
-    /// When the access token ends.
+    /// Expiry of the access token.
     pub expires_at: Timestamp,
-    /// What its owner was let in for, at the beginning of a session: it must still hold when the companion mints.
+    /// [`NewSession::proof`](crate::session::NewSession::proof), when a session is created: it must still be valid when the
+    /// provider issues its token.
     pub proof: Option<SecretString>,
 }
 
-/// What a companion made.
+/// A token of a [`SessionTokenProvider`].
 pub struct IssuedToken {
-    /// Its name for it.
+    /// Identifier of the token, chosen by the provider.
     pub id: String,
-    /// What it must keep secret, until [`SessionTokenProvider::persist`] has stored it.
+    /// The secret of the token, for [`SessionTokenProvider::persist`] to store.
     pub secret: Option<SecretString>,
-    /// Goes into the access token, and stays in it when that is promoted or regenerated.
+    /// Claims for the access token; kept when that is promoted or regenerated.
     pub claims: Map<String, Value>,
 }
 
-/// Why a companion made nothing.
+/// Error of [`SessionTokenProvider::issue`].
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// There is to be no such session any more: its user is gone, or what they were let in for does not hold.
+    /// The session must not exist: its user was deleted, or its proof is not valid any more.
     #[error("refused: {0}")]
     Refused(&'static str),
-    /// It cannot be made now: the caller is answered 503.
+    /// The token cannot be issued now; the response is 503.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// A companion could not do its part.
+/// A source that sessions depend on is not available; the response is 503.
 #[derive(Debug, thiserror::Error)]
 #[error("the token_provider of the session is not available")]
 pub struct Unavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Nothing accompanies the session.
+/// Issues no tokens, for sites without a provider.
 pub struct NoTokenProvider;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What a new password must be like: the rule that SuperTokens' frontends state, in their words.
+//! The rule for new passwords, with the messages of SuperTokens' backends, which its frontends show.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -6,11 +6,19 @@ use secrecy::{ExposeSecret, SecretString};
 const UNITS_MIN: usize = 8;
 const UNITS_END: usize = 100;
 
-/// A password that obeys the rule and may be given to an account.
+/// A rule of the site's own for new passwords, with a text for the user.
+pub type PasswordRule = fn(&str) -> Result<(), &'static str>;
+
+/// The rule of sites that have none of their own.
+pub fn any_password(_typed: &str) -> Result<(), &'static str> {
+    Ok(())
+}
+
+/// A password that satisfies the rule.
 pub struct NewPassword(SecretString);
 
 impl NewPassword {
-    /// Checks a typed password; the refusal is for the person who typed it. The first broken rule is named.
+    /// Checks a submitted password. The error is a message for the user about the first broken rule.
     pub fn parse(typed: String) -> Result<Self, &'static str> {
         let units = typed.encode_utf16().count();
         if units < UNITS_MIN {
@@ -31,7 +39,14 @@ impl NewPassword {
         Ok(Self(typed.into()))
     }
 
-    /// The bytes that are hashed: never trimmed, never changed.
+    /// The same with a further rule of the site's own.
+    pub fn parse_with(typed: String, rule: PasswordRule) -> Result<Self, &'static str> {
+        let password = Self::parse(typed)?;
+        rule(password.expose())?;
+        Ok(password)
+    }
+
+    /// The text that is hashed, never trimmed or normalised.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,7 +1,7 @@
-//! Claims: what a session's access token says beyond who it is, and what routes ask of it.
+//! Claims: statements about a session in its access token, and validators of them.
 //!
-//! A claim is stored in the payload as `{"<key>": {"v": value, "t": milliseconds}}`; a validator looks at it, may ask for it
-//! to be fetched anew, and refuses with a reason (session.md 6.1). Reasons are shown to the client.
+//! A claim is stored in the payload as `{"<key>": {"v": value, "t": milliseconds since 1970}}`. A validator reads it, may request
+//! that it be fetched anew, and fails with a reason, which the client sees.
 
 mod primitive;
 
@@ -16,52 +16,52 @@ use crate::session::{Unavailable, UserId};
 
 pub use primitive::{ArrayClaim, BooleanClaim, Fetch, PrimitiveClaim};
 
-/// Something that is known about a session and can be looked up.
+/// A statement about a session that can be fetched from some source.
 #[async_trait]
 pub trait Claim: Send + Sync {
-    /// Its key in the payload.
+    /// The key in the payload of the access token.
     fn key(&self) -> &str;
 
-    /// Looks it up. Nothing: it is left as it is.
+    /// Fetches the value; `None` leaves the stored one unchanged.
     ///
     /// # Errors
-    /// What knows it does not answer: the request is answered 503.
+    /// [`Unavailable`]: the source does not answer; the response is 503.
     async fn fetch(&self, user: &UserId, payload: &Map<String, Value>) -> Result<Option<Value>, Unavailable>;
 }
 
-/// What a route asks of a session.
+/// A condition on the claims of a session.
 pub trait Validator: Send + Sync {
-    /// Names it in refusals.
+    /// The identifier in [`ClaimFailure::id`].
     fn id(&self) -> &str;
 
-    /// The claim to fetch when [`Validator::should_refetch`] says so.
+    /// The claim to fetch if [`Validator::should_refetch`] is true.
     fn claim(&self) -> Option<Arc<dyn Claim>> {
         None
     }
 
-    /// Whether the claim is missing or too old to judge by.
+    /// Whether the claim is missing or too old.
     fn should_refetch(&self, _payload: &Map<String, Value>, _now: Timestamp) -> bool {
         false
     }
 
-    /// Judges.
+    /// Checks the payload.
     ///
     /// # Errors
-    /// The reason, for the client.
+    /// The reason, as JSON for the client.
     fn validate(&self, payload: &Map<String, Value>, now: Timestamp) -> Result<(), Value>;
 }
 
-/// A validator refused.
+/// A failure of one validator, as the client sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClaimFailure {
-    /// [`Validator::id`].
+    /// The result of [`Validator::id`].
     pub id: String,
-    /// What it said; absent where it said nothing.
+    /// The reason of [`Validator::validate`]; null is left out of the JSON.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub reason: Value,
 }
 
-/// The claims that have to be fetched before these validators can judge, each once.
+/// The claims to fetch before these validators can run, each key once.
 pub fn to_refetch(
     validators: &[Arc<dyn Validator>],
     payload: &Map<String, Value>,
@@ -78,7 +78,7 @@ pub fn to_refetch(
     claims
 }
 
-/// Asks all validators.
+/// Runs all validators.
 pub fn failures(validators: &[Arc<dyn Validator>], payload: &Map<String, Value>, now: Timestamp) -> Vec<ClaimFailure> {
     let failure = |validator: &Arc<dyn Validator>| {
         let reason = validator.validate(payload, now).err()?;
@@ -87,17 +87,15 @@ pub fn failures(validators: &[Arc<dyn Validator>], payload: &Map<String, Value>,
     validators.iter().filter_map(failure).collect()
 }
 
-/// A claim as it is stored.
+/// The value of a claim as stored in the payload.
 pub fn stored(value: &Value, now: Timestamp) -> Value {
     json!({ "v": value, "t": now.millis() })
 }
 
-/// The value of a claim.
 pub fn value_in<'a>(payload: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     payload.get(key)?.get("v")
 }
 
-/// When a claim was fetched.
 pub fn fetched_at(payload: &Map<String, Value>, key: &str) -> Option<Timestamp> {
     payload.get(key)?.get("t")?.as_i64().map(Timestamp::from_millis)
 }

@@ -1,4 +1,4 @@
-//! Claims whose value is one JSON value or a list of them, and the validators that come with them.
+//! Claims whose value is one JSON value or a list of them, with their validators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,19 @@ use crate::clock::Timestamp;
 use crate::session::claims::{Claim, Validator, fetched_at, value_in};
 use crate::session::{Unavailable, UserId};
 
-/// Where the value of a claim comes from.
+/// The source of a claim's value.
 #[async_trait]
 pub trait Fetch: Send + Sync {
-    /// Looks it up. Nothing: it is left as it is.
+    /// Fetches the value; `None` leaves the stored one unchanged.
     ///
     /// # Errors
-    /// What knows it does not answer.
+    /// [`Unavailable`]: the source does not answer; the response is 503.
     async fn fetch(&self, user: &UserId, payload: &Map<String, Value>) -> Result<Option<Value>, Unavailable>;
 }
 
 /// A claim with one value.
 #[derive(Clone)]
 pub struct PrimitiveClaim {
-    /// Shared by the claim and its validators.
     claim: Arc<Keyed>,
 }
 
@@ -34,15 +33,11 @@ pub struct BooleanClaim(PrimitiveClaim);
 /// A claim with a list of values.
 #[derive(Clone)]
 pub struct ArrayClaim {
-    /// Shared by the claim and its validators.
     claim: Arc<Keyed>,
 }
 
-/// A key and where its value comes from.
 struct Keyed {
-    /// In the payload.
     key: String,
-    /// Where from.
     fetch: Box<dyn Fetch>,
 }
 
@@ -58,104 +53,98 @@ impl Claim for Keyed {
 }
 
 impl PrimitiveClaim {
-    /// A claim stored under `key`.
+    /// Creates a claim that is stored under `key`.
     pub fn new(key: &str, fetch: impl Fetch + 'static) -> Self {
         Self { claim: Arc::new(Keyed { key: key.to_owned(), fetch: Box::new(fetch) }) }
     }
 
-    /// The claim itself.
+    /// The claim, for [`Settings::claims`](crate::session::Settings::claims) and the claim methods of sessions.
     pub fn claim(&self) -> Arc<dyn Claim> {
         let claim: Arc<Keyed> = Arc::clone(&self.claim);
         claim
     }
 
-    /// It must have this value, fetched within `age_max` where that is given.
+    /// A validator: the value equals `value` and was fetched at most `age_max` ago.
     pub fn has_value(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
         Arc::new(Check { claim: Arc::clone(&self.claim), age_max, wants: Wants::Value(value) })
     }
 }
 
 impl BooleanClaim {
-    /// A claim stored under `key`.
+    /// Creates a claim that is stored under `key`.
     pub fn new(key: &str, fetch: impl Fetch + 'static) -> Self {
         Self(PrimitiveClaim::new(key, fetch))
     }
 
-    /// The claim itself.
+    /// The claim, for [`Settings::claims`](crate::session::Settings::claims) and the claim methods of sessions.
     pub fn claim(&self) -> Arc<dyn Claim> {
         self.0.claim()
     }
 
-    /// It must be true.
+    /// A validator: the value is true and was fetched at most `age_max` ago.
     pub fn is_true(&self, age_max: Option<Duration>) -> Arc<dyn Validator> {
         self.0.has_value(true.into(), age_max)
     }
 
-    /// It must be false.
+    /// A validator: the value is false and was fetched at most `age_max` ago.
     pub fn is_false(&self, age_max: Option<Duration>) -> Arc<dyn Validator> {
         self.0.has_value(false.into(), age_max)
     }
 }
 
 impl ArrayClaim {
-    /// A claim stored under `key`.
+    /// Creates a claim that is stored under `key`.
     pub fn new(key: &str, fetch: impl Fetch + 'static) -> Self {
         Self { claim: Arc::new(Keyed { key: key.to_owned(), fetch: Box::new(fetch) }) }
     }
 
-    /// The claim itself.
+    /// The claim, for [`Settings::claims`](crate::session::Settings::claims) and the claim methods of sessions.
     pub fn claim(&self) -> Arc<dyn Claim> {
         let claim: Arc<Keyed> = Arc::clone(&self.claim);
         claim
     }
 
-    /// The list must hold this value.
+    /// A validator: the list contains this value.
     pub fn includes(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
         self.check(age_max, Wants::All(vec![value.clone()], value))
     }
 
-    /// The list must hold all of these.
+    /// A validator: the list contains all of these values.
     pub fn includes_all(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
         let shown = Value::Array(values.clone());
         self.check(age_max, Wants::All(values, shown))
     }
 
-    /// The list must hold at least one of these.
+    /// A validator: the list contains at least one of these values.
     pub fn includes_any(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
         self.check(age_max, Wants::Any(values))
     }
 
-    /// The list must not hold this value.
+    /// A validator: the list does not contain this value.
     pub fn excludes(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
         self.check(age_max, Wants::None(vec![value.clone()], value))
     }
 
-    /// The list must hold none of these.
+    /// A validator: the list contains none of these values.
     pub fn excludes_all(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
         let shown = Value::Array(values.clone());
         self.check(age_max, Wants::None(values, shown))
     }
 
-    /// A validator of this claim.
     fn check(&self, age_max: Option<Duration>, wants: Wants) -> Arc<dyn Validator> {
         Arc::new(Check { claim: Arc::clone(&self.claim), age_max, wants })
     }
 }
 
-/// What is asked of a value. Lists are shown as the caller wrote them.
+/// A condition on the value; a second field is the value shown to the client, a single one or a list as the caller passed it.
 enum Wants {
-    /// To be this.
     Value(Value),
-    /// To hold all of these.
     All(Vec<Value>, Value),
-    /// To hold one of these.
     Any(Vec<Value>),
-    /// To hold none of these.
     None(Vec<Value>, Value),
 }
 
 impl Wants {
-    /// Whether the value is as it should be.
     fn accepts(&self, value: &Value) -> bool {
         let holds = |wanted: &Value| value.as_array().is_some_and(|values| values.contains(wanted));
         match self {
@@ -166,7 +155,7 @@ impl Wants {
         }
     }
 
-    /// What the client is told.
+    /// The reason of a failure, in the format of SuperTokens' claim validators.
     fn reason(&self, message: &str, actual: Option<&Value>) -> Value {
         let (name, expected) = match self {
             Self::Value(wanted) => ("expectedValue", wanted.clone()),
@@ -184,18 +173,15 @@ impl Wants {
     }
 }
 
-/// A validator of one claim. Its id is the claim's key.
+/// A validator of one claim; its id is the claim's key.
 struct Check {
-    /// Which claim.
     claim: Arc<Keyed>,
-    /// How old it may be.
     age_max: Option<Duration>,
-    /// What it must be.
     wants: Wants,
 }
 
 impl Check {
-    /// Its age, where it is too old.
+    /// The age of the value if it exceeds the limit.
     fn too_old(&self, payload: &Map<String, Value>, now: Timestamp) -> Option<Duration> {
         let age = fetched_at(payload, &self.claim.key)?.until(now);
         self.age_max.is_some_and(|age_max| age > age_max).then_some(age)
@@ -232,7 +218,6 @@ impl Validator for Check {
 mod tests {
     use super::*;
 
-    /// A claim that nobody knows.
     struct Nothing;
 
     #[async_trait]

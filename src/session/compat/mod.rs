@@ -1,8 +1,9 @@
 //! Everything that exists only for frontends of 2020 to 2022 (SuperTokens' interface versions 1.8 to 1.15).
 //!
-//! They want a third cookie, `sIdRefreshToken`, and a header `id-refresh-token` with the same text; access tokens of version 2
-//! ([`version_two`]); and a sign-out that succeeds without a session. Nothing about this is stored: each refresh serves whichever
-//! frontend asks, and an access token belongs to an old frontend if the cookie beside it was made for the same refresh token.
+//! They need a third cookie, `sIdRefreshToken`, and a header `id-refresh-token` with the same text; access tokens of version 2
+//! ([`version_two`]); and a sign-out that succeeds without a session. Nothing about this is stored: each refresh serves the
+//! frontend that sends it, and an access token belongs to an old frontend if the cookie beside it was made for the same refresh
+//! token.
 
 pub mod version_two;
 
@@ -16,10 +17,10 @@ use crate::session::identifiers::uuid_v4;
 use crate::session::tokens::access_token::Claims;
 use crate::session::{Error, Version};
 
-/// The cookie by which old frontends know that there is a session.
+/// The cookie that shows old frontends that there is a session.
 pub const ID_COOKIE: &str = "sIdRefreshToken";
 
-/// The first interface version without that cookie.
+/// The first interface version without that cookie, major and minor.
 const MODERN: (u32, u32) = (1, 16);
 
 /// A generation of frontends.
@@ -41,7 +42,7 @@ impl FrontendVersion {
     }
 }
 
-/// The frontend of a request that is to get new tokens.
+/// The frontend of a request whose response will have new tokens.
 pub fn frontend_of_request(headers: &HeaderMap) -> FrontendVersion {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if text("st-auth-mode").is_some() {
@@ -55,7 +56,7 @@ pub fn frontend_of_request(headers: &HeaderMap) -> FrontendVersion {
     }
 }
 
-/// The frontend of a request that carries an access token; none if the cookie beside it belongs to another session or version.
+/// The frontend of a request with an access token; `None` if the cookie beside it belongs to another session or token version.
 pub fn frontend_of_token(headers: &HeaderMap, claims: &Claims) -> Option<FrontendVersion> {
     match cookies::find(headers, ID_COOKIE) {
         Sent::Never => Some(FrontendVersion::Modern),
@@ -70,7 +71,7 @@ pub fn has_id_cookie(headers: &HeaderMap) -> bool {
     cookies::find(headers, ID_COOKIE) != Sent::Never
 }
 
-/// Whether a sign-out that failed for want of a session is answered as a success, which old frontends expect.
+/// Whether a sign-out without a session gets a success response, which old frontends expect.
 pub fn counts_as_signed_out(headers: &HeaderMap, error: &Error) -> bool {
     matches!(error, Error::Missing | Error::Ended(_)) && frontend_of_request(headers) == FrontendVersion::Legacy
 }
@@ -78,20 +79,19 @@ pub fn counts_as_signed_out(headers: &HeaderMap, error: &Error) -> bool {
 /// The cookie `sIdRefreshToken` and the header `id-refresh-token` of a response.
 #[derive(Default)]
 pub struct IdToken {
-    /// Value and expiry.
+    /// The value and expiry of the cookie.
     pub cookie: Option<(String, Timestamp)>,
     pub header: Option<String>,
 }
 
 impl IdToken {
-    /// Announces the session of the refresh token with this hash: another text after every refresh.
+    /// Sets cookie and header for the refresh token with this SHA-256; the text differs after every refresh.
     pub fn set(&mut self, hash1: &str, expires_at: Timestamp) {
         let id = id(hash1);
         self.header = Some(format!("{id};{}", expires_at.millis()));
         self.cookie = Some((id, expires_at));
     }
 
-    /// Tells the frontend that there is no session.
     pub fn clear(&mut self) {
         self.header = Some("remove".to_owned());
         self.remove_cookie();
@@ -107,7 +107,7 @@ fn id(hash1: &str) -> String {
     uuid_v4(hash.as_ref().first_chunk().copied().unwrap_or_default())
 }
 
-/// The newest of a comma-separated list of versions.
+/// The highest version in a comma-separated list.
 fn newest(list: &str) -> Option<(u32, u32)> {
     let version = |text: &str| {
         let (major, minor) = text.trim().split_once('.')?;

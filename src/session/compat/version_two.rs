@@ -1,8 +1,7 @@
-//! Version 2 of the claims: what frontends before interface 1.16 are used to, and what their sessions bring along.
+//! Access tokens of version 2, which frontends before interface 1.16 expect and imported sessions have.
 //!
-//! Its header is one text, without the name of a key; the application's claims stand apart from the session's; its parts are
-//! written in standard base64 with padding (session.md 1.1), which is why no library for JWTs reads it. The key is the one
-//! that signs everything else (design D3).
+//! The header is a constant text without `kid`; the application's claims are an object of their own; the parts are encoded in
+//! standard base64 with padding, so no JWT library reads them. The signing key is the same as for version 5.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -13,34 +12,32 @@ use serde_json::{Map, Value};
 use crate::session::tokens::access_token::{Claims, Parent, Version};
 use crate::session::{SessionHandle, UserId};
 
-/// `{"alg":"ES256","typ":"JWT","version":"2"}`.
+/// Base64 of `{"alg":"ES256","typ":"JWT","version":"2"}`.
 pub const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIyIn0=";
 
-/// The claims, in their order.
+/// The payload; the order of the fields is that of the JSON.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Content {
-    /// Whose session it is.
     user_id: String,
-    /// Which session it is.
     session_handle: SessionHandle,
-    /// Hash of the refresh token that was handed out with it.
+    /// SHA-256 of the refresh token that was issued with it, in hexadecimal.
     refresh_token_hash1: String,
-    /// What it descends from; absent once promoted.
+    /// [`Parent::claim`]; absent once promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent_refresh_token_hash1: Option<String>,
-    /// Everything of the application and the session's companion.
+    /// Claims of the application and of the token provider.
     user_data: Map<String, Value>,
-    /// Absent unless mode `VIA_TOKEN`.
+    /// Present in mode `VIA_TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     anti_csrf_token: Option<String>,
-    /// Milliseconds.
+    /// In milliseconds since 1970.
     expiry_time: i64,
-    /// Milliseconds.
+    /// In milliseconds since 1970.
     time_created: i64,
 }
 
-/// Signs claims.
+/// Encodes and signs claims.
 ///
 /// # Errors
 /// The key cannot sign.
@@ -60,7 +57,7 @@ pub fn sign(claims: &Claims, key: &EncodingKey) -> Result<String, jsonwebtoken::
     Ok(format!("{message}.{}", STANDARD.encode(URL_SAFE_NO_PAD.decode(signature)?)))
 }
 
-/// What the middle part of a token says; nothing where a claim is missing or of another type.
+/// Decodes the payload part of a token; `None` if a claim is missing or has another type.
 pub fn read(payload: &str) -> Option<Claims> {
     let content: Content = serde_json::from_slice(&STANDARD.decode(payload).ok()?).ok()?;
     Some(Claims {
@@ -76,7 +73,7 @@ pub fn read(payload: &str) -> Option<Claims> {
     })
 }
 
-/// Whether this key signed the whole token.
+/// Whether the signature of the token is valid for this key.
 pub fn is_signed_by(token: &str, key: &DecodingKey) -> bool {
     let holds = || {
         let (message, signature) = token.rsplit_once('.')?;

@@ -1,4 +1,4 @@
-//! Anti-CSRF protection, in SuperTokens' modes: the one place with these rules. Tokens in headers need none.
+//! Anti-CSRF protection in SuperTokens' modes. Tokens in headers need none, because browsers do not add those by themselves.
 //!
 //! | mode | a request with an access token in a cookie | a refresh with its token in a cookie |
 //! |---|---|---|
@@ -6,7 +6,7 @@
 //! | [`AntiCsrf::ViaCustomHeader`] | must have a header `rid`, which no cross-site form can send | the same |
 //! | [`AntiCsrf::ViaToken`] | header `anti-csrf` must match the access token | must match the refresh token, if that has one |
 //!
-//! Which requests are checked at all is [`AntiCsrfCheck`](crate::session::AntiCsrfCheck).
+//! [`AntiCsrfCheck`](crate::session::AntiCsrfCheck) selects the requests to which this applies.
 
 use actix_web::http::header::HeaderMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -17,12 +17,12 @@ use crate::session::settings::AntiCsrf;
 
 const CUSTOM_HEADER: &str = "rid";
 
-/// The anti-CSRF token that a request carries.
+/// The value of the request header `anti-csrf`.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(ANTI_CSRF)?.to_str().ok()
 }
 
-/// Judges a request with an access token in a cookie; `expected` is the anti-CSRF token of that access token.
+/// Checks a request with an access token in a cookie; `expected` is the anti-CSRF token in that access token.
 ///
 /// # Errors
 /// [`Error::TryRefresh`].
@@ -35,7 +35,7 @@ pub fn check(mode: AntiCsrf, headers: &HeaderMap, expected: Option<&str>) -> Res
     }
 }
 
-/// Judges a request by the anti-CSRF token alone.
+/// Checks the anti-CSRF token alone.
 ///
 /// # Errors
 /// [`Error::TryRefresh`].
@@ -44,7 +44,7 @@ pub fn check_token(expected: Option<&str>, sent: Option<&str>) -> Result<(), Err
     if is_match { Ok(()) } else { Err(Error::TryRefresh("anti-CSRF check failed")) }
 }
 
-/// Judges a refresh with its token in a cookie, before that token is read.
+/// Checks a refresh with its token in a cookie, before that token is read.
 ///
 /// # Errors
 /// [`Error::Ended`].
@@ -55,7 +55,7 @@ pub fn check_refresh(mode: AntiCsrf, headers: &HeaderMap) -> Result<(), Error> {
     Ok(())
 }
 
-/// Judges a refresh by the anti-CSRF token of its refresh token.
+/// Checks a refresh against the anti-CSRF token in its refresh token.
 ///
 /// # Errors
 /// [`Error::Ended`].
@@ -64,7 +64,7 @@ pub fn check_refresh_token(mode: AntiCsrf, expected: Option<&str>, sent: Option<
     if passes { Ok(()) } else { Err(Error::Ended("the anti-CSRF token does not belong to the refresh token")) }
 }
 
-/// Compares in constant time.
+/// Compares in constant time; a missing token counts as empty.
 fn matches(expected: &str, sent: Option<&str>) -> bool {
     verify_slices_are_equal(expected.as_bytes(), sent.unwrap_or_default().as_bytes()).is_ok()
 }

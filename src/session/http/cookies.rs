@@ -1,9 +1,8 @@
 //! Session cookies: read byte by byte, written with the `cookie` crate.
 //!
-//! Reading is our own, because actix-web percent-decodes cookie names (`%5F%5FHost-…` passes for `__Host-…`), trims Unicode
-//! spaces around them, takes the first of two, and drops all cookies over one bad byte (security.md F1–F4). Here names are
-//! compared byte for byte, only spaces and tabs around them are cut, a bad pair spoils nothing but itself, and a name that
-//! comes twice is reported as such.
+//! The reader is our own, because actix-web percent-decodes cookie names (`%5F%5FHost-…` passes for `__Host-…`), trims Unicode
+//! spaces around them, takes the first of two cookies of one name, and drops all cookies if one byte is invalid. This reader
+//! compares names byte for byte, trims only spaces and tabs, skips an invalid pair alone, and reports a name that occurs twice.
 
 use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
@@ -14,17 +13,15 @@ use crate::clock::Timestamp;
 use crate::session::compat::ID_COOKIE;
 use crate::session::settings::{SameSite, Settings};
 
-/// The end of the year 9999: what is to last longer lasts until then.
+/// The end of the year 9999, the latest expiry that a cookie can have; in seconds since 1970.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A cookie in a request.
+/// The occurrences of a cookie in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent<'a> {
-    /// Not at all.
     Never,
-    /// With this value.
     Once(&'a str),
-    /// From two domains or paths; which one is ours cannot be told.
+    /// Set for two domains or paths; the request does not show which one is which (RFC 6265, section 8.6).
     Twice,
 }
 
@@ -43,13 +40,12 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
     sent
 }
 
-/// All values of a cookie that came more than once.
+/// All values of a cookie, in the order of the request.
 pub fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let pairs = headers.get_all(header::COOKIE).flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(|pair| value_of(pair, name)).collect()
 }
 
-/// The value of a pair that has this name.
 fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a str> {
     let equals = pair.iter().position(|byte| *byte == b'=')?;
     let (pair_name, value) = pair.split_at_checked(equals)?;
@@ -59,7 +55,6 @@ fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a str> {
     std::str::from_utf8(trim(value.strip_prefix(b"=")?)).ok()
 }
 
-/// Without the spaces and tabs around it.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -67,31 +62,25 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The names of access and refresh token in cookies.
+/// Names of the cookies with the access token and the refresh token.
 const PLAIN_NAMES: (&str, &str) = ("sAccessToken", "sRefreshToken");
 
-/// The same for cookies of this host only, over https.
+/// The same with prefixes, for host-only cookies over https (RFC 6265bis, section 4.1.3).
 const PREFIXED_NAMES: (&str, &str) = ("__Host-sAccessToken", "__Secure-sRefreshToken");
 
-/// How our cookies are named and limited.
+/// Names and attributes of the session cookies.
 #[derive(Clone, Debug)]
 pub struct CookieRules {
-    /// Carries the access token.
     pub access_name: &'static str,
-    /// Carries the refresh token.
     pub refresh_name: &'static str,
-    /// The only path that the refresh token is sent to.
     refresh_path: String,
-    /// `Domain`; none: this host only.
+    /// The attribute `Domain`; `None` makes host-only cookies.
     domain: Option<String>,
-    /// Only over https.
     secure: bool,
-    /// When they are sent along.
     same_site: SameSite,
 }
 
 impl CookieRules {
-    /// As the settings have them.
     pub fn new(settings: &Settings) -> Self {
         let (access_name, refresh_name) = if settings.has_plain_names() { PLAIN_NAMES } else { PREFIXED_NAMES };
         Self {
@@ -114,13 +103,13 @@ impl CookieRules {
         self.set(self.refresh_name, value, &self.refresh_path, expires_at).to_string()
     }
 
-    /// `Set-Cookie` for the marker of old frontends; an empty value removes it.
+    /// `Set-Cookie` for the cookie `sIdRefreshToken` of old frontends; an empty value removes it.
     pub fn id(&self, value: &str, expires_at: Timestamp) -> String {
         self.set(ID_COOKIE, value, "/", expires_at).to_string()
     }
 
-    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty one stands for this host only,
-    /// whose names may have carried prefixes or, in SuperTokens' own backends, not.
+    /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty string stands for host-only cookies, whose
+    /// names may have had prefixes or, in SuperTokens' own backends, not.
     pub fn remove_of(&self, domain: &str) -> Vec<String> {
         let never = Timestamp::from_millis(0);
         let domain = (!domain.is_empty()).then(|| domain.to_owned());
@@ -132,23 +121,21 @@ impl CookieRules {
         [Some(PLAIN_NAMES), has_prefixes.then_some(PREFIXED_NAMES)].into_iter().flatten().flat_map(remove).collect()
     }
 
-    /// Whether the cookies are those of a whole domain.
     pub fn has_domain(&self) -> bool {
         self.domain.is_some()
     }
 
-    /// Whether cookies of another domain can have the names of ours.
+    /// Whether cookies of another `Domain` can have the same names as ours.
     pub fn can_come_twice(&self) -> bool {
         self.access_name == PLAIN_NAMES.0
     }
 
-    /// Whether session cookies of the other names came along: of another domain, as it was before.
+    /// Whether the request has session cookies with the other set of names, which were set before `COOKIE_DOMAIN` was changed.
     pub fn of_other_names(&self, headers: &HeaderMap) -> bool {
         let (access, refresh) = if self.can_come_twice() { PREFIXED_NAMES } else { PLAIN_NAMES };
         find(headers, access) != Sent::Never || find(headers, refresh) != Sent::Never
     }
 
-    /// A cookie with all attributes.
     fn set<'a>(&'a self, name: &'a str, value: &'a str, path: &'a str, expires_at: Timestamp) -> CookieBuilder<'a> {
         let same_site = match self.same_site {
             SameSite::Lax => cookie::SameSite::Lax,
@@ -220,7 +207,7 @@ mod tests {
         assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), Sent::Twice);
     }
 
-    /// S-C-09: browsers remove a cookie only where everything about it is as it was set.
+    /// Browsers remove a cookie only if its name, path and domain equal those with which it was set. S-C-09 in `docs/threats.md`.
     #[test]
     fn a_cookie_is_removed_as_it_was_set() {
         let attributes = |line: String| {
@@ -243,7 +230,7 @@ mod tests {
         }
     }
 
-    /// `OLDER_COOKIE_DOMAIN`: what is removed has the names that it was set with, and no prefix stands beside a domain.
+    /// `OLDER_COOKIE_DOMAIN`: cookies are removed by the names they were set with; a cookie with a domain never had a prefix.
     #[test]
     fn the_cookies_of_a_former_domain_are_removed_by_their_names() {
         const PATH: &str = "Path=/auth/session/refresh";

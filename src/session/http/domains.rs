@@ -1,12 +1,12 @@
-//! Which origins are of one site, and which `Domain` a cookie can have.
+//! Decides whether two origins belong to one site, and parses the `Domain` of cookies.
 //!
-//! Browsers use the public suffix list, which is long and changes weekly. Here are its rule for countries and a few hosting
-//! companies. A suffix that is missing here makes two sites look like one: then cookies are `SameSite=Lax` and browsers do not send
-//! them across, so nothing is open that should not be; `COOKIE_SAME_SITE` overrides it.
+//! Browsers use the public suffix list, which is long and changes weekly. This module has its rule for countries and a few hosting
+//! companies. If a suffix is missing here, two sites are taken for one, and cookies are `SameSite=Lax`, which browsers do not send
+//! across sites: the setup fails safely, and `COOKIE_SAME_SITE` overrides it.
 
 use std::net::IpAddr;
 
-/// Words that form a public suffix with a country code: `co.uk`, `com.au`.
+/// Labels that form a public suffix together with a country code: `co.uk`, `com.au`.
 const BEFORE_COUNTRIES: [&str; 13] =
     ["ac", "co", "com", "edu", "gob", "gov", "govt", "ltd", "mil", "net", "or", "org", "plc"];
 
@@ -27,7 +27,7 @@ const SHARED: [&str; 13] = [
     "workers.dev",
 ];
 
-/// Below these every host is a site of its own, as in SuperTokens.
+/// Suffixes below which every host is a site of its own, as in SuperTokens.
 const SINGLE: [&str; 2] = [".local", ".amazonaws.com"];
 
 /// Whether two origins have the same scheme and hosts below the same registrable domain.

@@ -1,7 +1,7 @@
-//! Responses to refused requests: the one place to change them.
+//! Responses to refused requests. An application replaces some of them by implementing [`ErrorResponses`].
 //!
-//! Bodies and statuses are those that SuperTokens' frontends expect. A response decides nothing: sessions have been ended and
-//! cookies are being cleared by the time it is made.
+//! Statuses and bodies of the defaults are those that SuperTokens' frontends expect. A response has no effect on the session: when
+//! it is made, the session has been revoked and the cookies are queued for removal already.
 
 use actix_web::HttpResponse;
 use actix_web::ResponseError as _;
@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::session::Error;
 use crate::session::claims::ClaimFailure;
 
-/// Responses to refused requests. Implement those that should differ from SuperTokens'.
+/// Responses to refused requests. Override the methods whose response should differ from SuperTokens'.
 pub trait ErrorResponses: Send + Sync {
     /// The client should refresh and repeat the request. Frontends recognise this by its status, 401.
     fn try_refresh(&self) -> HttpResponse {
@@ -23,7 +23,7 @@ pub trait ErrorResponses: Send + Sync {
         message(StatusCode::UNAUTHORIZED, "unauthorised")
     }
 
-    /// A refresh token was used twice, and the session has been ended.
+    /// A refresh token was used twice, and the session has been revoked.
     fn theft(&self) -> HttpResponse {
         message(StatusCode::UNAUTHORIZED, "token theft detected")
     }
@@ -33,7 +33,8 @@ pub trait ErrorResponses: Send + Sync {
         HttpResponse::Forbidden().json(body)
     }
 
-    /// Cookies of an older domain are being removed. Not 200, which frontends would take for a refresh without tokens.
+    /// Cookies of an older domain are being removed. The status is not 200, which frontends would take for a refresh without
+    /// tokens.
     fn duplicate_cookies_cleared(&self) -> HttpResponse {
         HttpResponse::NoContent().finish()
     }
@@ -71,7 +72,7 @@ fn message(status: StatusCode, text: &'static str) -> HttpResponse {
     Problem::new(status, text).error_response()
 }
 
-/// The body of a 403 about claims.
+/// Body of the 403 response to a failed claim validation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InvalidClaims<'a> {

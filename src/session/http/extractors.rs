@@ -1,4 +1,4 @@
-//! Extractors: a handler that takes one of them is closed to everybody else.
+//! Extractors. A handler with one of them as a parameter runs only for requests that satisfy it; others get the refusal.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -17,21 +17,21 @@ use crate::session::http::requirements::{Requirements, SessionCheck};
 use crate::session::http::signed_in::SignedIn;
 use crate::session::service::Sessions;
 
-/// The session of the request, if it has one; an invalid token is refused nevertheless.
+/// The session of the request, if it has one. A request with an invalid token is still refused.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
-/// A session that exists in SQL at this moment, not only when its access token was issued ([`SessionCheck::Database`]).
+/// A session whose row exists in SQL now, not only when its access token was issued ([`SessionCheck::Database`]).
 pub struct SignedInNow(pub SignedIn);
 
-/// The response to a request that is refused. Made by [`Sessions::refuse`].
+/// The response to a request that is refused, made by [`Sessions::refuse`].
 pub struct Refused {
     status: StatusCode,
-    /// Taken once, by [`ResponseError::error_response`].
+    /// Taken by the first call of [`ResponseError::error_response`].
     response: Mutex<Option<HttpResponse>>,
 }
 
 impl Sessions {
-    /// The response to an error, as [`Settings::error_responses`](crate::session::Settings::error_responses) has it.
+    /// The response to an error, according to [`Settings::error_responses`](crate::session::Settings::error_responses).
     pub fn refuse(&self, error: Error) -> Refused {
         let response = response(self.settings().error_responses.as_ref(), error);
         Refused { status: response.status(), response: Mutex::new(Some(response)) }
@@ -42,7 +42,7 @@ fn sessions(request: &HttpRequest) -> Option<Data<Sessions>> {
     request.app_data::<Data<Sessions>>().cloned()
 }
 
-/// Verifies once per request: further extractors find the result in its extensions.
+/// Stores the result in the request's extensions, so that a second extractor does not verify again.
 async fn found(request: HttpRequest, requirements: Requirements) -> Result<Option<SignedIn>, Refused> {
     let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
     let signed_in = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
@@ -96,7 +96,7 @@ impl FromRequest for SignedInNow {
 }
 
 impl Refused {
-    /// `Data<Sessions>` is not registered with the application.
+    /// The response if `Data<Sessions>` is not registered with the application.
     fn unconfigured() -> Self {
         let response = HttpResponse::InternalServerError().finish();
         Self { status: response.status(), response: Mutex::new(Some(response)) }

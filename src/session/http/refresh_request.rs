@@ -1,4 +1,4 @@
-//! The refresh of a request's session: which refresh token counts, and which tokens the client is told to forget.
+//! Refresh of a request's session: selects the refresh token among cookies and headers, and clears the tokens that are out of date.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::session::service::refresh::RefreshAntiCsrf;
 use crate::session::settings::Transfer;
 use crate::session::{Error, SignedIn, compat};
 
-/// Whether a refresh must prove that no page of another site sent it.
+/// Whether a refresh must prove, by its anti-CSRF header or token, that no page of another site sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Proof {
     Required,
@@ -23,17 +23,17 @@ enum Proof {
 }
 
 impl Sessions {
-    /// Performs a refresh for a request and queues the new tokens for its response.
+    /// Exchanges the request's refresh token and queues the new tokens for its response.
     ///
     /// # Errors
-    /// [`Error::Ended`], [`Error::Theft`] (in both cases the client is told to forget its tokens), or a failure of SQL or of the
-    /// token provider; then the old tokens keep working.
+    /// [`Error::Ended`] and [`Error::Theft`], in which cases the response clears the client's tokens; or a failure of SQL or of the
+    /// token provider, in which case the old tokens keep working.
     pub async fn refresh(&self, request: &HttpRequest) -> Result<SignedIn, Error> {
         self.refresh_or_forget(request, Proof::Required).await
     }
 
-    /// The same for a browser that navigates to a page, which cannot send a header against cross-site requests. All that another
-    /// site achieves by leading it there is that the browser gets its own new tokens.
+    /// The same without the anti-CSRF check, for a browser that navigates to a page and cannot send a header. A cross-site request
+    /// to it only gives the browser new tokens of its own.
     ///
     /// # Errors
     /// As [`Sessions::refresh`].
@@ -93,7 +93,7 @@ impl Sessions {
         Ok(SignedIn::new(self.clone(), token, delivery, response_tokens))
     }
 
-    /// The refresh token that counts: that of the header, else the cookie, else the one of several cookies that still serves.
+    /// The token in the header, else in the cookie, else the one of several cookies that is still valid.
     async fn refresh_token_of(&self, headers: &HeaderMap, in_cookies: &[&str]) -> Result<(Transfer, String), Error> {
         let set = self.settings().transfer;
         let header = transport::bearer(headers).filter(|_| transport::is_allowed(Transfer::Header, set));
@@ -106,10 +106,11 @@ impl Sessions {
         }
     }
 
-    /// Has cookies removed that `OLDER_COOKIE_DOMAIN` left behind. Returns whether session cookies came twice.
+    /// Queues the removal of cookies of `OLDER_COOKIE_DOMAIN`. Returns whether a session cookie occurred twice.
     ///
     /// # Errors
-    /// [`Error::DuplicateCookiesCleared`], or [`Error::DuplicateCookies`] where SuperTokens' behaviour is asked for.
+    /// [`Error::DuplicateCookiesCleared`], or [`Error::DuplicateCookies`] if
+    /// [`Settings::refuse_duplicate_cookies`](crate::session::Settings::refuse_duplicate_cookies) is on.
     fn meet_cookies_of_other_domains(
         &self,
         headers: &HeaderMap,
@@ -139,7 +140,7 @@ impl Sessions {
         }
     }
 
-    /// Whether the request carries something that says that it has a session.
+    /// Whether a cookie shows that the browser has a session.
     fn shows_session(&self, headers: &HeaderMap) -> bool {
         transport::carries_access(headers, self.cookies(), Transfer::Cookie) || compat::has_id_cookie(headers)
     }

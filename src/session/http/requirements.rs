@@ -1,4 +1,4 @@
-//! Requirements of a route beyond a session.
+//! Requirements of a route, besides that there is a session.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ pub struct Requirements {
     pub claims: ClaimCheck,
 }
 
-/// How it is known that the session has not ended.
+/// Evidence that the session has not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionCheck {
-    /// By its access token: a session that another process has ended may pass until that token expires.
+    /// Its access token: a session that another process has revoked is accepted until that token expires.
     #[default]
     AccessToken,
-    /// By its row in SQL: an ended session is refused at once.
+    /// Its row in SQL: a revoked session is refused at once.
     Database,
 }
 
-/// When a request with an access token in a cookie must prove that no page of another site sent it.
+/// Requests with an access token in a cookie to which the anti-CSRF check applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AntiCsrfCheck {
-    /// For every method but GET.
+    /// Requests of every method except GET.
     #[default]
     UnsafeMethods,
     Always,
@@ -37,7 +37,7 @@ pub enum AntiCsrfCheck {
 /// Validators that the claims of the session must satisfy.
 #[derive(Clone, Default)]
 pub enum ClaimCheck {
-    /// [`Settings::validators`](crate::session::Settings::validators).
+    /// Those in [`Settings::validators`](crate::session::Settings::validators).
     #[default]
     Configured,
     Only(Vec<Arc<dyn Validator>>),

@@ -1,8 +1,7 @@
 //! Session cookies and headers of a response.
 //!
-//! Nobody writes session headers into a response directly. Whatever a request leads to is queued in its [`ResponseTokens`], where
-//! the last call wins, and [`attach`] writes it once, into whatever response comes back: a second `front-token` would break the
-//! client.
+//! No other module writes session headers into a response. A request's changes are queued in its [`ResponseTokens`], where the last
+//! call wins, and [`attach`] writes them once, whatever the response is: a second `front-token` would break the client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,31 +28,31 @@ use crate::session::tokens::verified_cache::Verified;
 
 /// Base64 of the part of the access token that scripts may read.
 const FRONT_TOKEN: HeaderName = HeaderName::from_static("front-token");
-/// Request and response header.
+/// Request and response header with the anti-CSRF token of mode `VIA_TOKEN`.
 pub const ANTI_CSRF: HeaderName = HeaderName::from_static("anti-csrf");
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("st-access-token");
 const REFRESH_TOKEN: HeaderName = HeaderName::from_static("st-refresh-token");
 const ID_REFRESH_TOKEN: HeaderName = HeaderName::from_static("id-refresh-token");
 
-/// Much longer than the token in it: an expired token still tells the client that there is a session to refresh.
+/// Much longer than the token in it lives, because an expired token still shows the client that there is a session to refresh.
 const ACCESS_COOKIE_LIFE: Duration = Duration::from_hours(365 * 24);
 
 /// Expiry of cookies that are to be removed.
 const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 
-/// New tokens of a session, for the client.
+/// New tokens of a session, to be sent to the client.
 pub struct SessionTokens {
     pub access: SecretString,
     /// The content of `access`.
     pub token: Arc<Verified>,
-    /// None where only the access token is replaced.
+    /// `None` if only the access token is replaced.
     pub refresh: Option<NewRefreshToken>,
 }
 
-/// A new refresh token, for the client.
+/// A new refresh token, to be sent to the client.
 pub struct NewRefreshToken {
     pub token: SecretString,
-    /// When the session ends unless it is used, which is also when the cookie expires.
+    /// The end of the session unless it is refreshed, and the expiry of the cookie.
     pub expires_at: Timestamp,
     /// Present in mode [`AntiCsrf::ViaToken`](crate::session::AntiCsrf::ViaToken).
     pub anti_csrf: Option<String>,
@@ -70,20 +69,20 @@ impl SessionTokens {
     }
 }
 
-/// How new tokens are written for a client.
+/// The parameters that decide how new tokens are written into a response.
 pub struct DeliveryContext {
     pub cookies: Arc<CookieRules>,
     pub delivery: TokenDelivery,
-    /// Whether scripts may read an access token that travels in a cookie.
+    /// Whether an access token in a cookie is also sent in a header, which scripts can read.
     pub expose_access_token: bool,
     pub now: Timestamp,
 }
 
-/// Session cookies and headers of the response to one request. Clones share it.
+/// Session cookies and headers of the response to one request. Clones share the queue.
 #[derive(Clone, Default)]
 pub struct ResponseTokens(Arc<Mutex<Queued>>);
 
-/// Cookies are value and expiry.
+/// Cookies are pairs of value and expiry.
 #[derive(Default)]
 struct Queued {
     access_cookie: Option<(String, Timestamp)>,
@@ -110,7 +109,6 @@ impl ResponseTokens {
         response_tokens
     }
 
-    /// Queues new tokens.
     pub fn set(&self, context: &DeliveryContext, tokens: SessionTokens) {
         let mut queued = self.queued(&context.cookies);
         let is_legacy = context.delivery.frontend == FrontendVersion::Legacy;
@@ -141,7 +139,7 @@ impl ResponseTokens {
         }
     }
 
-    /// Tells the client to forget the tokens that travel this way.
+    /// Queues the removal of the tokens that are transferred this way.
     pub fn clear(&self, rules: &Arc<CookieRules>, transfer: Transfer) {
         if transfer == Transfer::Cookie {
             self.remove_cookies_of_host(rules);
@@ -162,32 +160,30 @@ impl ResponseTokens {
         }
     }
 
-    /// Tells the client to forget all tokens.
+    /// Queues the removal of all tokens.
     pub fn clear_all(&self, rules: &Arc<CookieRules>) {
         self.clear(rules, Transfer::Cookie);
         self.clear(rules, Transfer::Header);
     }
 
-    /// See [`compat::IdToken::clear`].
     pub fn clear_id(&self, rules: &Arc<CookieRules>) {
         self.queued(rules).id_token.clear();
     }
 
-    /// See [`compat::IdToken::remove_cookie`].
     pub fn remove_id_cookie(&self, rules: &Arc<CookieRules>) {
         self.queued(rules).id_token.remove_cookie();
     }
 
-    /// Removes the cookies of this host alone if the session's cookies are those of a whole domain: left over from before
-    /// `COOKIE_DOMAIN` was set, they would be sent beside them for a year. Only together with new cookies or without a session: it
-    /// could be they that hold the newest tokens.
+    /// Queues the removal of host-only cookies if the session's cookies have a `Domain`: left over from before `COOKIE_DOMAIN` was
+    /// set, they would be sent beside the others for a year. Call it only together with new cookies or without a session, because
+    /// the host-only cookies may be the ones with the newest tokens.
     pub fn remove_cookies_of_host(&self, rules: &Arc<CookieRules>) {
         if rules.has_domain() {
             self.queued(rules).removed_domain.get_or_insert_default();
         }
     }
 
-    /// Removes the cookies of another `Domain`; the empty one stands for cookies of this host alone.
+    /// Queues the removal of the cookies of another `Domain`; the empty string stands for host-only cookies.
     pub fn remove_of_domain(&self, rules: &Arc<CookieRules>, domain: &str) {
         self.queued(rules).removed_domain = Some(domain.to_owned());
     }

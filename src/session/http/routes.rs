@@ -1,4 +1,4 @@
-//! The routes of the recipe and those of this application about sessions.
+//! Routes of SuperTokens' session recipe, and this application's own routes about sessions.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use crate::session::{
     compat,
 };
 
-/// Under the base path of the recipes.
+/// Routes below `API_BASE_PATH`.
 ///
-/// | method | path                                | who                        |
-/// |--------|-------------------------------------|----------------------------|
-/// | POST   | `/session/refresh`                  | who holds a refresh token  |
-/// | POST   | `/signout`                          | signed in                  |
-/// | GET    | `/jwt/jwks.json`                    | anyone                     |
-/// | GET    | `/.well-known/openid-configuration` | anyone                     |
+/// | method | path                                | access               |
+/// |--------|-------------------------------------|----------------------|
+/// | POST   | `/session/refresh`                  | with a refresh token |
+/// | POST   | `/signout`                          | signed in            |
+/// | GET    | `/jwt/jwks.json`                    | public               |
+/// | GET    | `/.well-known/openid-configuration` | public               |
 pub fn routes(auth: &mut Routes<'_>) {
     auth.add(Resource::at("/session/refresh").post(Access::RefreshToken, refresh))
         .add(Resource::at("/signout").post(Access::SignedIn, sign_out))
@@ -33,13 +33,13 @@ pub fn routes(auth: &mut Routes<'_>) {
         .add(Resource::at("/.well-known/openid-configuration").get(Access::Public, open_id_configuration));
 }
 
-/// Under `/api`.
+/// Routes below `/api`.
 ///
-/// | method | path                      | who       |
-/// |--------|---------------------------|-----------|
-/// | GET    | `/sessions`               | signed in |
-/// | POST   | `/sessions/revoke-others` | signed in |
-/// | DELETE | `/sessions/{handle}`      | its owner |
+/// | method | path                      | access                          |
+/// |--------|---------------------------|---------------------------------|
+/// | GET    | `/sessions`               | signed in                       |
+/// | POST   | `/sessions/revoke-others` | signed in                       |
+/// | DELETE | `/sessions/{handle}`      | signed in, for own sessions only |
 pub fn api_routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/sessions").get(Access::SignedIn, list))
         .add(Resource::at("/sessions/revoke-others").post(Access::SignedIn, revoke_others))
@@ -53,7 +53,7 @@ pub fn session_info_route(root: &mut Routes<'_>) {
     root.add(Resource::at("/sessioninfo").get(Access::SignedIn, session_info));
 }
 
-/// Renews the session: `{}` and new tokens.
+/// Exchanges the refresh token; the new tokens are in cookies or headers, the body is `{}`.
 async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Empty>, Refused> {
     sessions.refresh(&request).await.map_err(|error| {
         match error {
@@ -69,7 +69,7 @@ async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<
     Ok(Json(Empty {}))
 }
 
-/// Ends the session. Claims are not asked for: whoever came in may leave.
+/// Revokes the session. Claims are not validated, so that a user who fails them can still sign out.
 async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Done>, Refused> {
     let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await;
@@ -81,7 +81,7 @@ async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json
     Ok(Json(Done::OK))
 }
 
-/// The public keys of access tokens, for whoever wants to verify them.
+/// The public keys of access tokens, for other services that verify them (RFC 7517).
 async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
     let (keys, complete_for) = sessions.published_keys().await?;
     let cache = format!("max-age={}, must-revalidate", complete_for.as_secs());
@@ -91,13 +91,12 @@ async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
         .json(Jwks { keys }))
 }
 
-/// Where the public keys are (OpenID Connect Discovery 1.0, 4).
+/// OpenID Connect Discovery 1.0, section 4, with the URL of the public keys.
 async fn open_id_configuration(sessions: Data<Sessions>) -> HttpResponse {
     let described = sessions.open_id_configuration();
     HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(described)
 }
 
-/// The sessions of the person who asks.
 async fn list(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Listed>, Problem> {
     let SignedInNow(owner) = owner;
     let sessions = sessions.list(owner.user()).await?;
@@ -105,7 +104,7 @@ async fn list(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Liste
     Ok(Json(Listed { sessions: sessions.into_iter().map(listed).collect() }))
 }
 
-/// Ends one of one's own sessions.
+/// Revokes one of the user's own sessions. Another user's handle gets the same 404 as an unknown one.
 async fn revoke(
     owner: SignedInNow,
     sessions: Data<Sessions>,
@@ -120,14 +119,13 @@ async fn revoke(
     Ok(Json(Done::OK))
 }
 
-/// Ends all of one's sessions but this one.
 async fn revoke_others(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Revoked>, Problem> {
     let SignedInNow(owner) = owner;
     let revoked = sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?.len();
     Ok(Json(Revoked { status: "OK", revoked }))
 }
 
-/// GET `/sessioninfo`, for who is signed in: everything about this session.
+/// GET `/sessioninfo`: the session of the request.
 ///
 /// # Errors
 /// The session has ended, or the database fails.
@@ -143,7 +141,7 @@ pub async fn session_info(signed_in: SignedIn) -> Result<Json<Described>, Proble
 }
 
 impl Sessions {
-    /// The public keys, and how long the list stays complete.
+    /// The public keys, and for how long no key will be added to them.
     ///
     /// # Errors
     /// The database fails.
@@ -151,91 +149,72 @@ impl Sessions {
         self.keys().published(self.now()).await
     }
 
-    /// What OpenID clients are told.
+    /// The body of `/.well-known/openid-configuration`, for OpenID clients that only verify tokens.
     pub fn open_id_configuration(&self) -> OpenId {
         let issuer = self.issuer();
         let jwks_uri = format!("{issuer}/jwt/jwks.json");
         OpenId { issuer, jwks_uri, id_token_signing_alg_values_supported: ["ES256"] }
     }
 
-    /// Who issues the access tokens.
+    /// The claim `iss` of access tokens.
     pub fn issuer(&self) -> String {
         self.settings().issuer()
     }
 }
 
-/// `{}`.
+/// The JSON body `{}`.
 #[derive(Serialize)]
 struct Empty {}
 
-/// `{"status":"OK"}`.
 #[derive(Serialize)]
 struct Done {
-    /// Always `OK`.
     status: &'static str,
 }
 
 impl Done {
-    /// The only one.
     const OK: Self = Self { status: "OK" };
 }
 
-/// A JSON Web Key Set (RFC 7517, 5).
 #[derive(Serialize)]
 struct Jwks {
-    /// Newest first.
     keys: Vec<Jwk>,
 }
 
-/// What we are, to OpenID clients that only verify tokens.
+/// OpenID Connect Discovery 1.0, section 3: only the fields that a verifier of tokens needs.
 #[derive(Serialize)]
 pub struct OpenId {
-    /// `iss` of access tokens.
     issuer: String,
-    /// Where the keys are.
     jwks_uri: String,
-    /// How access tokens are signed.
     id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
-/// All sessions of a person.
 #[derive(Serialize)]
 struct Listed {
-    /// Newest first.
     sessions: Vec<ListedSession>,
 }
 
-/// One of them.
 #[derive(Serialize)]
 struct ListedSession {
-    /// What is known about it.
     #[serde(flatten)]
     session: SessionInfo,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }
 
-/// How many sessions were ended.
 #[derive(Serialize)]
 struct Revoked {
-    /// Always `OK`.
     status: &'static str,
-    /// The number.
     revoked: usize,
 }
 
-/// Everything about a session.
+/// Body of GET `/sessioninfo`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
-    /// Which one.
     session_handle: SessionHandle,
-    /// Whose.
     user_id: UserId,
-    /// The same: every user has one way to sign in.
+    /// Equal to `user_id`: a user here has one login method.
     recipe_user_id: UserId,
-    /// What its access token says.
     access_token_payload: Map<String, Value>,
-    /// What the application keeps with it.
     session_data: Map<String, Value>,
 }

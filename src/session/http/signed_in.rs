@@ -1,4 +1,4 @@
-//! A person who is signed in, as a handler meets them.
+//! The extractor [`SignedIn`]: the session of a request.
 
 use std::sync::Arc;
 
@@ -15,21 +15,17 @@ use crate::session::tokens::access_token::Claims;
 use crate::session::tokens::verified_cache::Verified;
 use crate::session::{Error, Lineage, SessionHandle, UserId, claims};
 
-/// The session of a request: proof that it comes from a signed-in person. Only this room can make one.
+/// The session of a request: proof that it comes from a signed-in user. Only the session module can construct one.
 #[derive(Clone)]
 pub struct SignedIn {
-    /// All sessions.
     sessions: Sessions,
-    /// What the access token says.
     token: Arc<Verified>,
-    /// How it came.
     delivery: TokenDelivery,
-    /// What the response will say.
     response_tokens: ResponseTokens,
 }
 
 impl SignedIn {
-    /// From a token that was verified or made for this request.
+    /// `token` must have been verified or issued for this request.
     pub(in crate::session) fn new(
         sessions: Sessions,
         token: Arc<Verified>,
@@ -39,50 +35,47 @@ impl SignedIn {
         Self { sessions, token, delivery, response_tokens }
     }
 
-    /// Whose session it is.
     pub fn user(&self) -> &UserId {
         &self.token.claims.user
     }
 
-    /// Which session it is.
     pub fn handle(&self) -> &SessionHandle {
         &self.token.claims.handle
     }
 
-    /// Lineage of the refresh token that was handed out with the access token.
+    /// Lineage of the refresh token that was issued with the access token.
     pub fn lineage(&self) -> &Lineage {
         &self.token.descent.lineage
     }
 
-    /// Lineage of the refresh token that it descends from, until it is promoted.
+    /// Lineage of the refresh token whose exchange issued it; `None` once promoted, and for the first of a session.
     pub fn parent(&self) -> Option<&Lineage> {
         self.token.descent.parent.as_ref()
     }
 
-    /// What the access token says besides the session's own claims.
+    /// The claims of the application and of the token provider, without the session's own.
     pub fn payload(&self) -> &Map<String, Value> {
         &self.token.claims.payload
     }
 
-    /// All that the access token says, as frontends see it.
+    /// All claims of the access token, as SuperTokens' frontends see them.
     pub fn access_token_payload(&self) -> Map<String, Value> {
         self.token.claims.seen_by_frontends()
     }
 
-    /// When the access token ends.
     pub fn access_token_expires_at(&self) -> Timestamp {
         self.token.claims.expiry()
     }
 
-    /// The session as it is stored.
+    /// The session as stored in SQL.
     ///
     /// # Errors
-    /// It has ended (and the client is told to forget it), or the database fails.
+    /// The session has ended (and the response clears the client's tokens), or the database fails.
     pub async fn info(&self) -> Result<SessionInfo, Error> {
         self.there(self.sessions.info(self.handle()).await?)
     }
 
-    /// Replaces what the application keeps with the session.
+    /// Replaces the application's data of the session, which no token contains.
     ///
     /// # Errors
     /// As [`SignedIn::info`].
@@ -91,10 +84,10 @@ impl SignedIn {
         self.there(done.then_some(()))
     }
 
-    /// Ends the session and tells the client to forget it, even if it was gone already.
+    /// Revokes the session and clears the client's tokens, also if it was revoked before.
     ///
     /// # Errors
-    /// The database fails: nothing happened.
+    /// The database fails: nothing has changed.
     pub async fn revoke(&self) -> Result<(), Error> {
         self.sessions.revoke(self.handle(), RevokeReason::SignedOut).await?;
         self.response_tokens.clear(self.sessions.cookies(), self.delivery.transfer);
@@ -102,11 +95,11 @@ impl SignedIn {
         Ok(())
     }
 
-    /// Merges into what the access token says, one level deep; a null removes its key. The client gets a new access token
-    /// with the same end, and the session remembers for the next ones.
+    /// Merges `update` into the payload of the access token, one level deep; null removes a key. The response has a new access
+    /// token with the same expiry, and later access tokens of the session have the payload too.
     ///
     /// # Errors
-    /// As [`SignedIn::info`]; the payload is too large; too many others change it at the same moment.
+    /// As [`SignedIn::info`]; [`Error::PayloadTooLarge`]; [`Error::Contended`].
     pub async fn merge_payload(&mut self, update: Map<String, Value>) -> Result<(), Error> {
         let merged = self.sessions.merge(self.handle(), update).await?;
         let mut payload = self.there(merged)?;
@@ -119,10 +112,10 @@ impl SignedIn {
         Ok(())
     }
 
-    /// Looks a claim up and stores it.
+    /// Fetches the value of a claim and stores it in the payload; no value leaves the claim unchanged.
     ///
     /// # Errors
-    /// As [`SignedIn::merge_payload`]; what knows the claim does not answer.
+    /// As [`SignedIn::merge_payload`]; the source of the claim is not available.
     pub async fn fetch_and_set_claim(&mut self, claim: &dyn Claim) -> Result<(), Error> {
         match claim.fetch(self.user(), self.payload()).await? {
             Some(value) => self.set_claim_value(claim, value).await,
@@ -130,7 +123,7 @@ impl SignedIn {
         }
     }
 
-    /// Stores a claim.
+    /// Stores a value of a claim in the payload.
     ///
     /// # Errors
     /// As [`SignedIn::merge_payload`].
@@ -139,12 +132,12 @@ impl SignedIn {
         self.merge_payload(Map::from_iter([(claim.key().to_owned(), stored)])).await
     }
 
-    /// The value of a claim.
+    /// The value of a claim in the payload of the access token.
     pub fn claim_value(&self, claim: &dyn Claim) -> Option<&Value> {
         claims::value_in(self.payload(), claim.key())
     }
 
-    /// Removes a claim.
+    /// Removes a claim from the payload.
     ///
     /// # Errors
     /// As [`SignedIn::merge_payload`].
@@ -152,7 +145,7 @@ impl SignedIn {
         self.merge_payload(Map::from_iter([(claim.key().to_owned(), Value::Null)])).await
     }
 
-    /// Asks validators, after looking up the claims that they want to be fresh, which are then stored at once.
+    /// Runs validators. Claims that are missing or too old for one of them are fetched and stored first.
     ///
     /// # Errors
     /// [`Error::InvalidClaims`]; as [`SignedIn::merge_payload`].
@@ -171,7 +164,7 @@ impl SignedIn {
         if failures.is_empty() { Ok(()) } else { Err(Error::InvalidClaims(failures)) }
     }
 
-    /// Nothing there means that the session has ended; the client is told to forget it.
+    /// `None` means that the session has ended; then the client's tokens are cleared.
     fn there<T>(&self, found: Option<T>) -> Result<T, Error> {
         found.ok_or_else(|| {
             self.response_tokens.clear_all(self.sessions.cookies());
@@ -180,7 +173,6 @@ impl SignedIn {
         })
     }
 
-    /// Tells a frontend of old that there is no session any more.
     fn clear_id(&self) {
         if self.delivery.frontend == FrontendVersion::Legacy {
             self.response_tokens.clear_id(self.sessions.cookies());

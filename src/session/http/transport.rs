@@ -1,4 +1,4 @@
-//! Tokens travel in cookies or in headers.
+//! Transfer of tokens in cookies or in headers.
 
 use actix_web::http::header;
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -8,12 +8,12 @@ use crate::session::http::cookies;
 use crate::session::http::cookies::{CookieRules, Sent};
 use crate::session::settings::Transfer;
 
-/// Request header: `cookie` or `header`.
+/// Request header by which a client chooses the transfer: `cookie` or `header`.
 const AUTH_MODE: HeaderName = HeaderName::from_static("st-auth-mode");
 
 const SCHEME: &[u8] = b"bearer ";
 
-/// How a client sends and receives its tokens.
+/// The way in which a client sends and receives its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenDelivery {
     pub transfer: Transfer,
@@ -31,7 +31,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     std::str::from_utf8(token.trim_ascii()).ok().filter(|token| !token.is_empty())
 }
 
-/// How a new session's tokens travel: as set, else as the client asks for; one that asks for nothing is no browser.
+/// Transfer of a new session's tokens: the setting `set`, else the client's choice. A client without a choice is not a browser
+/// frontend and gets headers.
 pub fn for_create(headers: &HeaderMap, set: Option<Transfer>) -> Transfer {
     let mode = headers.get(AUTH_MODE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let asked = if mode.eq_ignore_ascii_case("cookie") { Transfer::Cookie } else { Transfer::Header };
@@ -42,7 +43,7 @@ pub fn is_allowed(transfer: Transfer, set: Option<Transfer>) -> bool {
     set.is_none_or(|set| set == transfer)
 }
 
-/// Whether a request carries an access token that way, valid or not.
+/// Whether a request carries an access token in this way, valid or not.
 pub fn carries_access(headers: &HeaderMap, rules: &CookieRules, transfer: Transfer) -> bool {
     match transfer {
         Transfer::Cookie => cookies::find(headers, rules.access_name) != Sent::Never,

@@ -1,8 +1,8 @@
-//! The one way from a request to its session.
+//! Verifies the access token of a request.
 //!
-//! [`Sessions::get_session`] reads the access token, verifies it, applies the rules about where it came from
-//! ([`Sessions::check_origin`]), promotes it where that is due and asks the claim validators, in this order. Extractors first try
-//! [`Sessions::get_session_at_once`], which takes the same steps for a token that needs no waiting.
+//! [`Sessions::get_session`] reads the token, verifies it, applies the anti-CSRF rules ([`Sessions::check_origin`]), promotes its
+//! refresh token if this is the first use, and runs the claim validators, in this order. Extractors first try
+//! [`Sessions::get_session_at_once`], which takes the same steps for a token that needs neither SQL nor a claim.
 
 use std::sync::Arc;
 
@@ -29,11 +29,11 @@ enum Presented<'a> {
 }
 
 impl Sessions {
-    /// The session that a request belongs to; none if it carries no access token.
+    /// The session of a request, or `None` if it carries no access token.
     ///
     /// # Errors
-    /// [`Error::TryRefresh`], [`Error::Ended`] (the client is told to forget its tokens), [`Error::InvalidClaims`], or a failure
-    /// of SQL or of a claim's source.
+    /// [`Error::TryRefresh`], [`Error::Ended`] (the response then clears the client's tokens), [`Error::InvalidClaims`], or a
+    /// failure of SQL or of a claim's source.
     pub async fn get_session(
         &self,
         request: &HttpRequest,
@@ -46,7 +46,8 @@ impl Sessions {
         result
     }
 
-    /// The session of a request whose token was verified before and needs neither SQL nor claims. None decides nothing.
+    /// The session of a request whose token is in the cache and needs neither SQL nor claims. On `None`, call
+    /// [`Sessions::get_session`].
     pub(in crate::session) fn get_session_at_once(
         &self,
         request: &HttpRequest,
@@ -89,11 +90,11 @@ impl Sessions {
         Ok(Some(signed_in))
     }
 
-    /// Reads the access token. A header counts more than a cookie if it has the form of an access token.
+    /// Reads the access token. The `Authorization` header has precedence over the cookie if it has the form of an access token.
     ///
     /// # Errors
-    /// [`Error::TryRefresh`]: a cookie of an old frontend shows that there is a session, or none of several cookies has the form
-    /// of an access token.
+    /// [`Error::TryRefresh`]: an old frontend's cookie `sIdRefreshToken` is there without an access token, or none of several
+    /// cookies of the same name has the form of an access token.
     fn presented<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Presented<'a>>, Error> {
         let set = self.settings().transfer;
         if transport::is_allowed(Transfer::Header, set)
@@ -121,7 +122,7 @@ impl Sessions {
         Ok(presented)
     }
 
-    /// Judges where a verified token came from: anti-CSRF protection, and whether the cookies of an old frontend fit together.
+    /// Checks how a verified token was sent: anti-CSRF protection, and whether the cookies of an old frontend belong together.
     fn check_origin(
         &self,
         request: &HttpRequest,
@@ -146,7 +147,7 @@ impl Sessions {
         }
     }
 
-    /// Tells the client to forget its tokens, in cookies and headers.
+    /// Queues the removal of the client's tokens, in cookies and headers.
     pub(in crate::session) fn forget(&self, request: &HttpRequest) {
         let response_tokens = ResponseTokens::of(request);
         response_tokens.clear_all(self.cookies());

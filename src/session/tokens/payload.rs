@@ -1,4 +1,4 @@
-//! What applications put into access tokens, and what scripts get to read of them.
+//! The payload of access tokens: the claims of the application, and the header `front-token`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,21 +7,21 @@ use serde_json::{Map, Value, json};
 use crate::session::Error;
 use crate::session::tokens::access_token::{Claims, PROTECTED_CLAIMS};
 
-/// A token of this payload still fits into a cookie, twice: once signed, once for scripts (ASVS 3.3.5).
+/// Largest payload, so that the signed token and the `front-token` each fit into a cookie of 4096 bytes (ASVS 3.3.5).
 const PAYLOAD_BYTES_MAX: usize = 2048;
 
-/// What an application may write: everything but the session's own claims and the companion's.
+/// Removes claims that an application may not write: the session's own and those reserved by the token provider.
 pub fn of_application(mut payload: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
     payload.retain(|name, _| !PROTECTED_CLAIMS.contains(&name.as_str()) && !reserved.contains(&name.as_str()));
     payload
 }
 
-/// Whether it holds a claim of the session's own: an import or a statement of SQL has put it there.
+/// Whether it has one of the session's own claims, which only an import or a direct SQL statement can have written.
 pub fn is_protected(payload: &Map<String, Value>) -> bool {
     PROTECTED_CLAIMS.iter().any(|name| payload.contains_key(*name))
 }
 
-/// The payload with an update merged in, one level deep: a null removes its key.
+/// The payload with an update merged in, one level deep: null removes a key.
 pub fn merged(payload: &Map<String, Value>, update: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
     let mut merged = payload.clone();
     for (name, value) in of_application(update, reserved) {
@@ -34,13 +34,12 @@ pub fn merged(payload: &Map<String, Value>, update: Map<String, Value>, reserved
     merged
 }
 
-/// Refuses what would not fit.
 pub fn check_size(payload: &Map<String, Value>) -> Result<(), Error> {
     let size = Value::Object(payload.clone()).to_string().len();
     if size <= PAYLOAD_BYTES_MAX { Ok(()) } else { Err(Error::PayloadTooLarge) }
 }
 
-/// The header `front-token`: what scripts may read, in standard base64 (session.md 1.4).
+/// The header `front-token`: user id, expiry in milliseconds and payload for scripts, as JSON in standard base64.
 pub fn front_token(claims: &Claims) -> String {
     let front =
         json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.seen_by_frontends() });

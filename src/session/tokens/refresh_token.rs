@@ -1,8 +1,8 @@
-//! Refresh tokens: our own format (design D5).
+//! The format of refresh tokens.
 //!
-//! `base64url(version | flags | handle | parent lineage? | anti-CSRF token? | 256 random bits | HMAC-SHA256)`. It names its
-//! session and what it descends from, proves both, and holds no character that a cookie or a header would have to escape.
-//! SQL knows only the hash of its hash.
+//! `base64url(version | flags | handle | parent lineage? | anti-CSRF token? | 256 random bits | HMAC-SHA256)`. A token names its
+//! session and the lineage it descends from, authenticates both, and needs no escaping in cookies and headers. SQL stores only the
+//! hash of its hash.
 
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
@@ -13,52 +13,48 @@ use secrecy::SecretString;
 use crate::session::identifiers::{hex, sha256_hex, uuid_v4};
 use crate::session::{Lineage, SessionHandle};
 
-/// Tokens longer than this are not looked at.
+/// Longer tokens are refused without decoding.
 const TOKEN_BYTES_MAX: usize = 1024;
 
-/// First byte of every token.
 const VERSION: u8 = 1;
 
-/// Flag: a parent's lineage follows the handle.
+/// Flag: the lineage of the parent follows the handle.
 const HAS_PARENT: u8 = 1;
 
-/// Flag: an anti-CSRF token follows.
+/// Flag: an anti-CSRF token precedes the random bits.
 const HAS_ANTI_CSRF: u8 = 2;
 
-/// Length of the keys that authenticate.
 const KEY_BYTES: usize = 32;
 
-/// Length of the authentication code.
+/// Length of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
 
-/// A refresh token, made or proven by us.
+/// A refresh token that was issued or authenticated by this module.
 #[derive(Clone, Debug)]
 pub struct RefreshToken {
-    /// The whole of it; leaves only through `transport`.
     text: SecretString,
-    /// The session it belongs to.
     pub handle: SessionHandle,
-    /// Lineage of the token that was effective when this one was minted.
+    /// Lineage of the token that was effective when this one was issued; `None` for the first of a session.
     pub parent: Option<Lineage>,
-    /// What the header `anti-csrf` must say, in mode `VIA_TOKEN`.
+    /// The required value of the header `anti-csrf`, in mode `VIA_TOKEN`.
     pub anti_csrf: Option<String>,
 }
 
-/// What authenticates refresh tokens.
+/// A key that authenticates refresh tokens.
 pub struct RefreshKey(hmac::Key);
 
 impl RefreshKey {
-    /// From 256 random bits, and nothing less: whoever guesses the key makes tokens.
+    /// `None` unless there are exactly 32 bytes: a shorter key could be guessed, and anybody who knows it can forge tokens.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() == KEY_BYTES).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 }
 
 impl RefreshToken {
-    /// Makes one.
+    /// Issues a token.
     ///
     /// # Errors
-    /// The system gives no random bytes.
+    /// No random bytes are available.
     pub fn issue(
         key: &RefreshKey,
         handle: &SessionHandle,
@@ -86,7 +82,7 @@ impl RefreshToken {
         })
     }
 
-    /// Takes what one of these keys has authenticated, and nothing else.
+    /// Decodes a token; `None` unless it is authenticated by one of these keys.
     pub fn read(keys: &[RefreshKey], text: &str) -> Option<Self> {
         if text.len() > TOKEN_BYTES_MAX {
             return None;
@@ -107,23 +103,23 @@ impl RefreshToken {
         })
     }
 
-    /// The token itself.
+    /// The encoded token, a secret.
     pub fn expose(&self) -> &str {
         self.text.expose_secret()
     }
 
-    /// SHA-256 in hexadecimal: what the access token carries.
+    /// SHA-256 of the encoded token in hexadecimal, a claim of the access token.
     pub fn hash1(&self) -> String {
         sha256_hex(self.expose().as_bytes())
     }
 
-    /// What SQL stores.
+    /// The lineage, which SQL stores.
     pub fn lineage(&self) -> Lineage {
         Lineage::of_hash1(&self.hash1())
     }
 }
 
-/// The next `N` bytes, where there are to be any.
+/// The next `N` bytes if `present`, and the rest.
 fn split_if<const N: usize>(present: bool, bytes: &[u8]) -> Option<(Option<[u8; N]>, &[u8])> {
     if !present {
         return Some((None, bytes));
@@ -132,7 +128,6 @@ fn split_if<const N: usize>(present: bool, bytes: &[u8]) -> Option<(Option<[u8; 
     Some((Some(*first), rest))
 }
 
-/// `N` bytes written in hexadecimal.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes: Option<Vec<u8>> = text
         .as_bytes()
@@ -205,7 +200,7 @@ mod tests {
             prop_assert!(RefreshToken::read(&[key(1)], &text).is_none());
         }
 
-        /// Whoever has the key can still write nothing that is read as something else than it says.
+        /// Content that is authenticated but malformed is refused or read, without a panic.
         #[test]
         fn authenticated_nonsense_is_read_or_left_but_never_panics(
             head in prop::option::of((0..3u8, any::<u8>(), 0..80u8)),

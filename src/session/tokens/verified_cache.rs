@@ -1,7 +1,7 @@
-//! Access tokens that this process has verified, so that a signature costs once and not with every request (design D4).
+//! Cache of the access tokens that this process has verified: checking a signature is most of the cost of a request.
 //!
-//! Bounded, keyed by the whole text of the token. A token leaves when it ends, when its key is retired, or when its session
-//! is ended by this process; such a session's tokens are then refused here at once, although they are still well signed.
+//! It is bounded and keyed by the whole text of the token. A token is removed when it expires, when its key is retired, or when
+//! this process revokes its session; tokens of such a session are then refused at once, although their signatures are valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,24 +14,21 @@ use crate::session::rotation::Descent;
 use crate::session::tokens::access_token::{Claims, Parent};
 use crate::session::{Lineage, SessionHandle};
 
-/// Ended sessions are looked through for old ones when there are this many.
+/// Number of revoked sessions from which on expired entries are removed at every insertion.
 const ENDED_SESSIONS_SWEEP: usize = 1024;
 
-/// What a verified access token says.
+/// The content of a verified access token.
 #[derive(Debug)]
 pub struct Verified {
-    /// All of it.
     pub claims: Claims,
-    /// Where its refresh token stands.
     pub descent: Descent,
-    /// The key that signed it.
     pub kid: String,
-    /// When it or its key ends, whichever is first.
+    /// The expiry of the token or of its key, whichever is earlier.
     pub usable_until: Timestamp,
 }
 
 impl Verified {
-    /// From claims that a key has signed which verifies until `key_ends`.
+    /// `key_ends` is when the key that signed the claims stops to verify.
     pub fn new(claims: Claims, kid: &str, key_ends: Timestamp) -> Self {
         let lineage = Lineage::of_hash1(&claims.hash1);
         let parent = claims.parent.as_ref().map(Parent::lineage);
@@ -40,21 +37,19 @@ impl Verified {
     }
 }
 
-/// The tokens that are remembered.
 pub struct VerifiedTokens {
-    /// By their text.
     tokens: Cache<String, Arc<Verified>>,
-    /// Sessions that this process has ended, and until when one of their tokens could come back.
+    /// Sessions that this process revoked, with the latest expiry of their access tokens.
     ended: RwLock<HashMap<SessionHandle, Timestamp>>,
 }
 
 impl VerifiedTokens {
-    /// Remembers up to `tokens_max`.
+    /// Holds at most `tokens_max` tokens.
     pub fn new(tokens_max: usize) -> Self {
         Self { tokens: Cache::new(tokens_max), ended: RwLock::default() }
     }
 
-    /// A token that was verified before and still holds.
+    /// A cached token that is still valid.
     pub fn get(&self, token: &str, now: Timestamp) -> Option<Arc<Verified>> {
         let verified = self.tokens.get(token)?;
         if verified.usable_until >= now && verified.claims.is_current(now) {
@@ -64,12 +59,11 @@ impl VerifiedTokens {
         None
     }
 
-    /// Remembers a token.
     pub fn insert(&self, token: String, verified: Arc<Verified>) {
         self.tokens.insert(token, verified);
     }
 
-    /// Refuses the tokens of these sessions from now on, and for as long as they live at most.
+    /// Refuses the access tokens of these sessions from now on; `token_lifetime` is how long they can still be valid.
     pub fn end(&self, handles: &[SessionHandle], now: Timestamp, token_lifetime: Duration) {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         if ended.len() >= ENDED_SESSIONS_SWEEP {
@@ -80,7 +74,7 @@ impl VerifiedTokens {
         self.tokens.retain(|_, verified| !handles.contains(&verified.claims.handle));
     }
 
-    /// Whether this process has ended that session.
+    /// Whether this process has revoked that session.
     pub fn has_ended(&self, handle: &SessionHandle) -> bool {
         self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(handle)
     }

@@ -1,8 +1,8 @@
-//! Access tokens: what they say and how they are signed.
+//! Access tokens: their claims and their signature.
 //!
-//! Version 5 of SuperTokens' claims, in its order and with its nulls, because frontends compare payloads as text
-//! (session.md 1.1), or version 2 for frontends of old; signed with ES256 (design D3). A token is judged by its own header. Which key signs is the business of `signing_keys`, whether a
-//! session still exists that of `sessions`.
+//! Version 5 of SuperTokens' claims, in its order and with its nulls, because frontends compare payloads as text, or version 2 for
+//! old frontends ([`version_two`]); signed with ES256. Which of the two a token is, its own header decides. [`super::signing_keys`]
+//! selects the key; whether the session still exists is not checked here.
 
 #[cfg(test)]
 mod tests;
@@ -17,16 +17,16 @@ use crate::clock::Timestamp;
 use crate::session::compat::version_two;
 use crate::session::{Lineage, SessionHandle, UserId};
 
-/// Tokens longer than this are not looked at.
+/// Longer tokens are refused without decoding.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// How far the clock of the process that signed may be ahead of ours.
+/// Tolerance for the clock of another process that is ahead, in seconds.
 const CLOCK_SKEW_S: i64 = 5;
 
-/// Version 5 of the claims, as the token's header names it.
+/// The header field `version` of tokens of version 5.
 const VERSION_FIVE: &str = "5";
 
-/// Claims that belong to the session; applications cannot write them. `stt` marks OAuth2 tokens.
+/// The session's own claims; applications cannot write them. `stt` marks SuperTokens' OAuth2 tokens.
 pub const PROTECTED_CLAIMS: [&str; 10] = [
     "sub",
     "exp",
@@ -40,52 +40,49 @@ pub const PROTECTED_CLAIMS: [&str; 10] = [
     "stt",
 ];
 
-/// The make of an access token (session.md 1.1).
+/// The version of an access token's claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Frontends of interface 1.8 to 1.15 get it.
+    /// For frontends of SuperTokens' interface 1.8 to 1.15.
     Two,
-    /// All others.
+    /// For all other frontends.
     Five,
 }
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims {
-    /// How it is written down; kept whenever the token is replaced by itself.
+    /// Kept when the token is replaced without a refresh.
     pub version: Version,
-    /// Whose session it is.
     pub user: UserId,
-    /// Which session it is.
     pub handle: SessionHandle,
-    /// When it was signed, in seconds.
+    /// In seconds since 1970.
     pub issued_at: i64,
-    /// When it ends, in seconds.
+    /// In seconds since 1970.
     pub expires_at: i64,
-    /// Hash of the refresh token that was handed out with it.
+    /// SHA-256 of the refresh token that was issued with it, in hexadecimal.
     pub hash1: String,
-    /// What it descends from, until it is promoted.
+    /// The refresh token whose exchange issued it; `None` once promoted.
     pub parent: Option<Parent>,
-    /// What the header `anti-csrf` must say, in mode `VIA_TOKEN`.
+    /// The required value of the header `anti-csrf`, in mode `VIA_TOKEN`.
     pub anti_csrf: Option<String>,
-    /// Everything else: claims of the application and of the session's companion.
+    /// Claims of the application and of the token provider.
     pub payload: Map<String, Value>,
 }
 
 /// The refresh token that an unused access token descends from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parent {
-    /// Its hash, as SuperTokens has it: the token itself was presented.
+    /// Its SHA-256, as in SuperTokens: the refresh token itself was presented.
     Hash1(String),
-    /// Its lineage only: the token was answered within the grace period, in place of one that is known to SQL alone.
+    /// Its lineage only: another token was presented within the grace period, and SQL knows no more of the effective one.
     Lineage(Lineage),
 }
 
 impl Parent {
-    /// Marks a lineage in the claim.
+    /// Prefix of a lineage in the claim.
     const LINEAGE_MARK: &str = "2:";
 
-    /// The lineage of that refresh token.
     pub fn lineage(&self) -> Lineage {
         match self {
             Self::Hash1(hash1) => Lineage::of_hash1(hash1),
@@ -93,7 +90,7 @@ impl Parent {
         }
     }
 
-    /// As the claim `parentRefreshTokenHash1` holds it.
+    /// The value of the claim `parentRefreshTokenHash1`.
     pub fn claim(&self) -> String {
         match self {
             Self::Hash1(hash1) => hash1.clone(),
@@ -110,18 +107,17 @@ impl Parent {
 }
 
 impl Claims {
-    /// When it ends.
     pub fn expiry(&self) -> Timestamp {
         Timestamp::from_millis(self.expires_at.saturating_mul(1000))
     }
 
-    /// Whether it may be used at this moment: not ended (exactly then it still holds, session.md 2.8) and not from the
+    /// Whether the token has not expired (at the very millisecond of its expiry it is still valid) and was not issued in the
     /// future.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.expiry() >= now && self.issued_at <= now.seconds().saturating_add(CLOCK_SKEW_S)
     }
 
-    /// What frontends see: of version 5 the whole payload, of version 2 the application's part.
+    /// The payload that frontends see: all claims in version 5, only the application's in version 2.
     pub fn seen_by_frontends(&self) -> Map<String, Value> {
         match self.version {
             Version::Two => self.payload.clone(),
@@ -129,7 +125,7 @@ impl Claims {
         }
     }
 
-    /// The payload of a token of version 5. The session's own claims are not to be overridden, wherever the rest is from.
+    /// The payload of a token of version 5. Other claims cannot overwrite the session's own.
     fn to_json(&self) -> Map<String, Value> {
         let mut all = Map::new();
         let mut put = |name: &str, value: Value| all.insert(name.to_owned(), value);
@@ -147,7 +143,7 @@ impl Claims {
         all
     }
 
-    /// The way back; nothing where a claim is missing or of another type, or where it is an OAuth2 token.
+    /// Inverse of [`Claims::to_json`]; `None` if a claim is missing or has another type, or for an OAuth2 token.
     fn of_json(mut all: Map<String, Value>) -> Option<Self> {
         let session: SessionClaims = serde_json::from_value(Value::Object(all.clone())).ok()?;
         all.retain(|name, _| !PROTECTED_CLAIMS.contains(&name.as_str()));
@@ -165,7 +161,7 @@ impl Claims {
         })
     }
 
-    /// Signs them.
+    /// Encodes and signs the claims.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -180,66 +176,53 @@ impl Claims {
     }
 }
 
-/// The claims that every session token has.
+/// The claims that every token of version 5 has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionClaims {
-    /// User id.
+    /// The user id.
     sub: String,
-    /// Seconds.
     exp: i64,
-    /// Seconds.
     iat: i64,
-    /// Session handle.
     session_handle: SessionHandle,
-    /// 64 hexadecimal digits.
     refresh_token_hash1: String,
-    /// Null once promoted.
     parent_refresh_token_hash1: Option<String>,
-    /// Null unless mode `VIA_TOKEN`.
     anti_csrf_token: Option<String>,
-    /// Token type; 0 or absent: a session.
+    /// Token type; 0 or absent for sessions.
     #[serde(default)]
     stt: i64,
 }
 
-/// The header of our tokens; anything more (`jku`, `crit`, `x5c` …) makes it another's token.
+/// The header of our tokens. A further field (`jku`, `crit`, `x5c` …) makes the signer [`Signer::Foreign`].
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    /// Pinned.
     typ: String,
-    /// Pinned.
     alg: String,
-    /// Names the key.
     kid: String,
-    /// Pinned.
     version: String,
 }
 
-/// The key that a token says it is signed with.
+/// The key that a token's header names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
-    /// The one of this name.
+    /// The key with this `kid`.
     Named(String),
-    /// One of ours: version 2 does not say which.
+    /// Any of our keys: tokens of version 2 have no `kid`.
     Unnamed,
-    /// None of ours: the header is not one that we write.
+    /// No key of ours: the header differs from those that we write.
     Foreign,
 }
 
-/// A text that has the form of an access token; nothing in it is proven.
+/// A text with the form of an access token, whose signature is not verified.
 pub struct Unverified<'a> {
-    /// The whole token.
     text: &'a str,
-    /// What it says.
     claims: Claims,
-    /// The key it says it is signed with.
     signer: Signer,
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes what is structurally a session token: three parts, JSON, the claims of a session.
+    /// Parses a token: three parts, JSON, and the claims of a session.
     pub fn parse(text: &'a str) -> Option<Self> {
         if text.len() > TOKEN_BYTES_MAX {
             return None;
@@ -257,17 +240,16 @@ impl<'a> Unverified<'a> {
         Some(Self { text, claims: Claims::of_json(payload)?, signer: named.unwrap_or(Signer::Foreign) })
     }
 
-    /// The whole token.
     pub fn text(&self) -> &str {
         self.text
     }
 
-    /// The key to verify it with.
+    /// The key that the header names.
     pub fn signer(&self) -> &Signer {
         &self.signer
     }
 
-    /// What it says, if this key signed it.
+    /// The claims, if the signature is valid for this key.
     pub fn verify(&self, key: &jsonwebtoken::DecodingKey) -> Option<Claims> {
         let is_signed = match self.claims.version {
             Version::Two => version_two::is_signed_by(self.text, key),
@@ -276,7 +258,6 @@ impl<'a> Unverified<'a> {
         is_signed.then(|| self.claims.clone())
     }
 
-    /// Whether it is a JWT that this key signed.
     fn is_jwt_of(&self, key: &jsonwebtoken::DecodingKey) -> bool {
         let mut signature_only = Validation::new(Algorithm::ES256);
         signature_only.required_spec_claims.clear();

@@ -1,4 +1,4 @@
-//! What is taken for a token of ours, and what is not.
+//! Which texts are accepted as access tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::KeyPair as _;
@@ -32,7 +32,7 @@ fn claims() -> Claims {
     }
 }
 
-/// Signs any payload under any header.
+/// Signs a payload with a header, both unchecked.
 fn sign(keys: &Keys, header: &Value, payload: &Value) -> String {
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let message = format!("{}.{}", encode(header), encode(payload));
@@ -63,7 +63,7 @@ fn says_what_it_was_signed_with_nulls_and_order_kept() {
     assert_eq!(text, expected);
 }
 
-/// Byte for byte what session.md 1.1 says, but for the algorithm; absent claims are left out.
+/// The text equals that of SuperTokens' core, except for the algorithm; absent claims are left out.
 #[test]
 fn version_two_is_written_as_it_was() {
     let keys = keys();
@@ -89,7 +89,7 @@ fn version_two_is_written_as_it_was() {
     assert_eq!(parts.next().unwrap().unwrap(), expected);
 }
 
-/// S-J-02, S-J-10: a changed part, an unpadded one, a claim that is missing.
+/// A changed payload, a header without padding, a missing claim. S-J-02 and S-J-10 in `docs/threats.md`.
 #[test]
 fn of_version_two_nothing_else_passes() {
     let keys = keys();
@@ -119,7 +119,7 @@ fn of_version_two_nothing_else_passes() {
     }
 }
 
-/// S-J-01, S-J-04, S-J-07, S-J-08, S-J-16: a header that is not ours has no key to verify with.
+/// A token with another header than ours gets no verification key. S-J-01, S-J-04, S-J-07, S-J-08 and S-J-16 in `docs/threats.md`.
 #[test]
 fn a_header_that_is_not_ours_names_no_key() {
     let (keys, payload) = (keys(), Value::Object(claims().to_json()));
@@ -153,7 +153,7 @@ fn a_header_that_is_not_ours_names_no_key() {
     }
 }
 
-/// S-J-10, S-J-16, S-J-17, S-R-19: what does not have the claims of a session is no token at all.
+/// A text without the claims of a session is not parsed. S-J-10, S-J-16, S-J-17 and S-R-19 in `docs/threats.md`.
 #[test]
 fn what_is_no_session_is_no_token() {
     let keys = keys();
@@ -189,7 +189,7 @@ fn what_is_no_session_is_no_token() {
     }
 }
 
-/// S-J-03, S-J-05, S-J-06.
+/// S-J-03, S-J-05 and S-J-06 in `docs/threats.md`.
 #[test]
 fn every_other_signature_is_refused() {
     let (keys, others) = (keys(), keys());
@@ -211,7 +211,7 @@ fn every_other_signature_is_refused() {
     assert!(Unverified::parse(&other_payload).is_none());
 }
 
-/// An integer as ASN.1 has it.
+/// An integer in ASN.1 DER.
 fn der_integer(big_endian: &[u8]) -> Vec<u8> {
     let skipped: Vec<u8> = big_endian.iter().copied().skip_while(|byte| *byte == 0).collect();
     let sign = skipped.first().is_none_or(|byte| *byte >= 0x80).then_some(0);
@@ -219,11 +219,10 @@ fn der_integer(big_endian: &[u8]) -> Vec<u8> {
     [&[2, u8::try_from(bytes.len()).unwrap()], bytes.as_slice()].concat()
 }
 
-/// S-J-05, S-J-06: the same signature written in another way, and numbers that are none of the curve's.
-/// S-J-05 in `docs/threats.md`.
+/// Other encodings of a valid signature, and numbers that are not in the group. S-J-05 and S-J-06 in `docs/threats.md`.
 #[test]
 fn a_signature_has_one_form() {
-    /// How many points there are on P-256.
+    /// The order of the group P-256.
     const ORDER: [u8; 32] = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
         0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
@@ -253,7 +252,7 @@ fn a_signature_has_one_form() {
     }
 }
 
-/// One change of a text.
+/// One random edit of a text.
 #[derive(Clone, Debug)]
 enum Change {
     Put(prop::sample::Index, char),
@@ -293,8 +292,7 @@ fn changed(text: &str, change: &Change) -> String {
 }
 
 proptest! {
-    /// S-J-06: whatever is done to a good token, to the text of it or to what is written in a part, makes it a bad one.
-    /// S-J-06 in `docs/threats.md`.
+    /// Edits of the token's text or of the decoded parts make it invalid. S-J-06 in `docs/threats.md`.
     #[test]
     fn a_changed_token_never_verifies(
         is_two in any::<bool>(),
@@ -328,7 +326,7 @@ proptest! {
     }
 }
 
-/// session.md 1.1: the session's own claims are its own, whatever an application's payload brings along.
+/// The application's payload cannot overwrite the session's own claims.
 #[test]
 fn a_payload_overrides_none_of_the_sessions_own_claims() {
     let keys = keys();
@@ -338,7 +336,7 @@ fn a_payload_overrides_none_of_the_sessions_own_claims() {
     assert_eq!(Unverified::parse(&token).unwrap().verify(&keys.1), Some(claims()));
 }
 
-/// S-J-10, S-J-11.
+/// S-J-10 and S-J-11 in `docs/threats.md`.
 #[test]
 fn times_have_no_leeway_but_for_a_clock_that_is_ahead() {
     let claims = claims();

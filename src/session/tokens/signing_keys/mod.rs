@@ -1,9 +1,9 @@
 //! The keys that sign access tokens and authenticate refresh tokens.
 //!
-//! A dynamic key signs for an interval and verifies for two lives of an access token longer. Its successor is published one
-//! overlap before it signs, so that other processes and readers of the JWKS know it in time (session.md 1.2). All
-//! processes on one database agree: the next key is inserted under a unique generation, and who comes second reads it.
-//! Private keys are stored sealed: a copy of the database signs nothing.
+//! A dynamic key signs for one interval and verifies for two access token lifetimes longer. Its successor is published one overlap
+//! before it starts to sign, so that other processes and readers of the JWKS know it in time. Processes on one database agree on
+//! keys: a new key is inserted under a unique generation, and a process whose insert fails reads the other's key. Private keys are
+//! encrypted in SQL, so a copy of the database cannot sign.
 
 mod schedule;
 
@@ -29,58 +29,46 @@ use crate::session::store::{KeyRow, Store};
 use crate::session::tokens::refresh_token::RefreshKey;
 pub use schedule::Schedule;
 
-/// How often a token that names an unknown key may make us ask the database again.
+/// Minimum time between two reloads that were caused by tokens with an unknown key.
 const UNKNOWN_KID_PAUSE: Duration = Duration::from_secs(10);
 
-/// A key pair for access tokens.
 pub struct SigningKey {
-    /// Its name in tokens and in the JWKS.
+    /// The header field `kid` of tokens and the JWKS.
     pub kid: String,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops to verify; static keys do not.
+    /// Tokens signed with it are refused from then on; for static keys the end of time.
     pub verifies_until: Timestamp,
-    /// The private half.
     pub encoding: EncodingKey,
-    /// The public half.
     pub decoding: DecodingKey,
-    /// The public half as others read it.
     jwk: Jwk,
 }
 
-/// A public key (RFC 7517, RFC 7518 6.2).
+/// A public key as JSON (RFC 7517 and RFC 7518, section 6.2).
 #[derive(Clone, Serialize)]
 pub struct Jwk {
-    /// Always `EC`.
     kty: &'static str,
-    /// Its name.
     kid: String,
-    /// Always `P-256`.
     crv: &'static str,
-    /// Coordinate, base64url.
     x: String,
-    /// Coordinate, base64url.
     y: String,
-    /// Always `ES256`.
     alg: &'static str,
-    /// Always `sig`.
     #[serde(rename = "use")]
     usage: &'static str,
 }
 
-/// What a key is for.
+/// The use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Signs access tokens, and is replaced.
+    /// Signs access tokens, and is replaced after each interval.
     Dynamic,
-    /// Signs access tokens, and is not.
+    /// Signs access tokens, and is never replaced.
     Static,
-    /// Authenticates refresh tokens.
+    /// Authenticates refresh tokens, and is never replaced.
     Refresh,
 }
 
 impl Kind {
-    /// As it is stored.
+    /// The value in SQL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dynamic => "dynamic",
@@ -90,39 +78,34 @@ impl Kind {
     }
 }
 
-/// All keys that this process knows.
 #[derive(Default)]
 struct KeySet {
     /// Newest first.
     dynamic: Vec<Arc<SigningKey>>,
-    /// Those that are not replaced, newest first; imports may have left several.
+    /// Static keys, newest first; an import may have added some.
     fixed: Vec<Arc<SigningKey>>,
     /// Newest first.
     refresh: Vec<RefreshKey>,
-    /// The newest generation of each kind, those that we cannot open included.
+    /// The newest generation of each kind, including keys that cannot be unsealed.
     generations: HashMap<String, i64>,
 }
 
-/// The keys, kept up to date.
+/// The keys of this process, reloaded from SQL when needed.
 pub struct SigningKeys {
-    /// Where they are.
     store: Store,
-    /// Opens them.
     seal: Arc<SealRing>,
-    /// When they are made and forgotten.
     schedule: Schedule,
-    /// Which kind signs access tokens.
+    /// The kind that signs access tokens.
     signs: Kind,
-    /// As of the last time we asked.
     known: RwLock<Arc<KeySet>>,
-    /// When an unknown name last made us ask.
+    /// The last reload that was caused by an unknown key.
     asked_at: Mutex<Option<Timestamp>>,
-    /// Held while the keys are read, so that what was read earlier is not noted later.
+    /// Held during a reload, so that an older result cannot overwrite a newer one.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl SigningKeys {
-    /// Reads the keys, and makes those that are missing.
+    /// Loads the keys and creates those that are missing.
     pub async fn open(
         store: Store,
         seal: Arc<SealRing>,
@@ -141,12 +124,11 @@ impl SigningKeys {
         Ok(keys)
     }
 
-    /// The key that signs access tokens now.
     pub async fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         self.signing_of(self.signs, now).await
     }
 
-    /// The key of that kind that signs now.
+    /// The key of this kind that signs now; created if it is due.
     pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         let missing = |known: &KeySet| match kind {
             Kind::Dynamic => self.schedule.wants_next(known.newest(), now),
@@ -169,8 +151,8 @@ impl SigningKeys {
         signing.map(Arc::clone).ok_or(Error::NoKey)
     }
 
-    /// The key of that name, if it may still verify. A name that is not known makes us ask the database, now and then:
-    /// another process may have made a key.
+    /// The key with this `kid`, if it still verifies. An unknown `kid` causes a reload, because another process may have created
+    /// the key, but at most one per [`UNKNOWN_KID_PAUSE`].
     pub async fn verifying(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<SigningKey>>, Error> {
         if let Some(key) = self.known().find(kid) {
             return Ok(Some(key).filter(|key| key.verifies_until >= now));
@@ -183,22 +165,22 @@ impl SigningKeys {
         Ok(self.known().find(kid).filter(|key| key.verifies_until >= now))
     }
 
-    /// Whether tokens signed by this key are of the kind that we sign now; others are renewed by a refresh.
+    /// Whether the key is of the kind that signs now; tokens of the other kind must be refreshed.
     pub fn is_of_our_kind(&self, kid: &str) -> bool {
         kid.starts_with(if self.signs == Kind::Dynamic { "d-" } else { "s-" })
     }
 
-    /// Does something with the keys of refresh tokens, newest first.
+    /// Calls `then` with the keys of refresh tokens, newest first.
     pub fn with_refresh_keys<T>(&self, then: impl FnOnce(&[RefreshKey]) -> T) -> T {
         then(&self.known().refresh)
     }
 
-    /// Asks the database again, if nobody did for this reason a moment ago.
+    /// Reloads the keys, but at most once per [`UNKNOWN_KID_PAUSE`].
     pub async fn ask_again(&self, now: Timestamp) -> Result<(), Error> {
         if self.may_ask(now) { self.reload().await } else { Ok(()) }
     }
 
-    /// All keys that may still verify, newest first.
+    /// All keys that still verify, newest first.
     pub async fn usable(&self, now: Timestamp) -> Result<Vec<Arc<SigningKey>>, Error> {
         self.signing(now).await?;
         let known = self.known();
@@ -206,23 +188,21 @@ impl SigningKeys {
         Ok(usable.chain(&known.fixed).map(Arc::clone).collect())
     }
 
-    /// What others verify with, and for how long the list is complete.
+    /// The public keys, and for how long no key will be added.
     pub async fn published(&self, now: Timestamp) -> Result<(Vec<Jwk>, Duration), Error> {
         let keys = self.usable(now).await?.iter().map(|key| key.jwk.clone()).collect();
         Ok((keys, self.schedule.complete_for(self.known().newest(), now)))
     }
 
-    /// Deletes dynamic keys that verify nothing any more.
+    /// Deletes dynamic keys that no longer verify.
     pub async fn forget(&self, now: Timestamp) -> Result<(), Error> {
         Ok(self.store.delete_keys(Kind::Dynamic.as_str(), self.schedule.forgotten_before(now)).await?)
     }
 
-    /// The keys as of now.
     fn known(&self) -> Arc<KeySet> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// At most once a pause.
     fn may_ask(&self, now: Timestamp) -> bool {
         let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let may = asked_at.is_none_or(|at| at.after(UNKNOWN_KID_PAUSE) <= now || at > now);
@@ -232,7 +212,6 @@ impl SigningKeys {
         may
     }
 
-    /// Reads all keys.
     async fn reload(&self) -> Result<(), Error> {
         let _reading = self.reading.lock().await;
         let mut set = KeySet::default();
@@ -255,7 +234,7 @@ impl SigningKeys {
         Ok(())
     }
 
-    /// Makes the next key of a kind, unless another process was faster, and reads what there is then.
+    /// Creates the next key of a kind, unless another process is faster, and reloads.
     async fn make(&self, kind: Kind, now: Timestamp) -> Result<(), Error> {
         let generation = self.known().generations.get(kind.as_str()).copied().unwrap_or(0).saturating_add(1);
         let mut random = [0; 32];
@@ -279,7 +258,7 @@ impl SigningKeys {
         self.reload().await
     }
 
-    /// Both halves of a key, from its private half.
+    /// `None` if the bytes are not a P-256 key in PKCS #8.
     fn signing_key(&self, row: &KeyRow, pkcs8: &[u8]) -> Option<SigningKey> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
         let point = pair.public_key().as_ref();
@@ -299,12 +278,10 @@ impl SigningKeys {
 }
 
 impl KeySet {
-    /// The key of that name.
     fn find(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.dynamic.iter().chain(&self.fixed).find(|key| key.kid == kid).map(Arc::clone)
     }
 
-    /// When the newest dynamic key was made.
     fn newest(&self) -> Option<Timestamp> {
         self.dynamic.first().map(|key| key.created_at)
     }

@@ -1,51 +1,48 @@
-//! When signing keys are made, published, used and forgotten. Pure.
+//! Times at which dynamic signing keys are created, published, used and deleted, as pure functions.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How long before it signs a key is published.
+/// The longest time between the publication of a key and its first signature.
 const OVERLAP: Duration = Duration::from_mins(1);
 
-/// The times of dynamic keys.
+/// Schedule of dynamic keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// How long a key signs.
     interval: Duration,
-    /// How long before it signs it is published.
+    /// Time between the publication of a key and its first signature.
     overlap: Duration,
-    /// How long after it was made it verifies.
+    /// Time from the creation of a key until it no longer verifies.
     verify_for: Duration,
 }
 
 impl Schedule {
-    /// Keys sign for `interval`; what they signed lives for `token_lifetime`.
+    /// Keys sign for `interval`; the tokens they sign are valid for `token_lifetime`.
     pub fn new(interval: Duration, token_lifetime: Duration) -> Self {
         let overlap = OVERLAP.min(interval / 5);
         Self { interval, overlap, verify_for: interval.saturating_add(token_lifetime.saturating_mul(2)) }
     }
 
-    /// Until when a key made at that moment verifies.
     pub fn verifies_until(&self, created_at: Timestamp) -> Timestamp {
         created_at.after(self.verify_for)
     }
 
-    /// Keys made before this moment verify nothing any more.
+    /// Keys created before the result no longer verify.
     pub fn forgotten_before(&self, now: Timestamp) -> Timestamp {
         now.before(self.verify_for)
     }
 
-    /// Whether it is time to make the next key.
     pub fn wants_next(&self, newest: Option<Timestamp>, now: Timestamp) -> bool {
         newest.is_none_or(|created_at| now.after(self.overlap) > created_at.after(self.interval))
     }
 
-    /// Which of two keys signs: the newer one, unless it is only published yet and the older one may still sign.
+    /// Whether the older of two keys signs: the newer one is only published yet, and the interval of the older one has not ended.
     pub fn older_signs(&self, newest: Timestamp, older: Timestamp, now: Timestamp) -> bool {
         newest.after(self.overlap) > now && now < older.after(self.interval)
     }
 
-    /// How long what is published now stays complete; at least a second.
+    /// Time until the next key is published; at least a second.
     pub fn complete_for(&self, newest: Option<Timestamp>, now: Timestamp) -> Duration {
         let next = newest.map_or(now, |created_at| created_at.after(self.interval).before(self.overlap));
         now.until(next).max(Duration::from_secs(1))
