@@ -1,4 +1,4 @@
-//! The handles that have to do with accounts.
+//! Builds the services for accounts: sign-in, verification, changes, administration, mail and throttling.
 
 use std::sync::Arc;
 
@@ -22,33 +22,36 @@ use crate::throttle::Throttle;
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
-/// What people can do about their accounts. Clones share it.
+/// What the account services are built from.
+pub struct AccountParts<'a> {
+    pub config: &'a Config,
+    pub extensions: &'a SiteExtensions,
+    pub clock: &'a Clock,
+    pub database: &'a Database,
+    pub ring: &'a Arc<SealRing>,
+    /// Origin of the site's pages.
+    pub website: &'a str,
+    pub users: Users,
+    pub sessions: Data<Sessions>,
+}
+
+/// The account services. Clones share them.
 #[derive(Clone)]
 pub struct AccountState {
-    /// Get in.
     emailpassword: Data<EmailPassword>,
-    /// Show that an address is theirs.
     emailverification: Data<EmailVerification>,
-    /// Change or end an account.
     accounts: Data<Accounts>,
-    /// Look after all of them.
     pub admin: Data<Admin>,
-    /// What is mailed to them.
     pub outbox: Data<Outbox>,
-    /// What makes them wait.
     throttle: Data<Throttle>,
 }
 
 impl AccountState {
-    /// Builds them for the site whose pages are at `website`.
-    pub fn build(
-        (config, own): (&Config, &SiteExtensions),
-        clock: &Clock,
-        (database, ring): (&Database, &Arc<SealRing>),
-        website: &str,
-        (users, sessions): (Users, Data<Sessions>),
-    ) -> Result<Self, Error> {
-        let outbox = outbox((config, own), clock, (database, ring), website)?;
+    /// # Errors
+    /// A setting of mail or a mail template is invalid.
+    pub fn build(parts: AccountParts<'_>) -> Result<Self, Error> {
+        let outbox = outbox(&parts)?;
+        let AccountParts { config, extensions: own, clock, database, website, users, sessions, .. } = parts;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
@@ -90,7 +93,6 @@ impl AccountState {
         })
     }
 
-    /// Registers them.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         site.app_data(self.emailpassword.clone())
             .app_data(self.emailverification.clone())
@@ -101,20 +103,15 @@ impl AccountState {
     }
 }
 
-/// What the sign-up form asks for: what the configuration says and what a site of one's own adds, which counts where both do.
+/// The fields of `SIGN_UP_FIELDS` and of the extensions; an extension's field replaces a configured one with the same id.
 fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
     let is_own = |id: &str| own.fields.iter().any(|field| field.id == id);
     let configured = config.accounts.sign_up_fields.iter().filter(|field| !is_own(&field.id));
     configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
 }
 
-/// Where mail is put.
-fn outbox(
-    (config, own): (&Config, &SiteExtensions),
-    clock: &Clock,
-    (database, ring): (&Database, &Arc<SealRing>),
-    website: &str,
-) -> Result<Outbox, Error> {
+fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
+    let &AccountParts { config, extensions, clock, database, ring, website, .. } = parts;
     let settings = mail::Settings {
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),
@@ -127,12 +124,12 @@ fn outbox(
             privacy_url: config.accounts.privacy_url.clone(),
         },
         shown: config.environment == Environment::Development,
-        send_mail: own.send_mail.clone(),
+        send_mail: extensions.send_mail.clone(),
     };
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }
 
-/// What sessions say and are asked about verified addresses.
+/// Adds the claim about verified addresses to sessions, and its check if verification is required.
 pub fn add_claims(mode: Mode, users: &Users, settings: &mut session::Settings) {
     let claim = Verified::new(users.clone());
     match mode {

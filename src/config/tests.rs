@@ -66,18 +66,18 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS", "SMTP_URL"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
-    let told = [
+    let settings = [
         ("APP_ENV", "production"),
         ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
         ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
         ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
     ];
-    assert!(read(&told).is_ok());
-    let without = [&told[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
-    assert!(read(&without).is_ok() && mistakes(&told[..3]).contains("SMTP_URL"));
+    assert!(read(&settings).is_ok());
+    let without = [&settings[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
+    assert!(read(&without).is_ok() && mistakes(&settings[..3]).contains("SMTP_URL"));
 }
 
-/// S-P-05 in `docs/threats.md`.
+/// S-P-05 in the table of `docs/threats.md`.
 #[test]
 fn production_is_told_what_it_should_know() {
     assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());
@@ -169,6 +169,12 @@ fn localhost_and_its_address_are_two_sites() {
         assert_eq!(!warnings.is_empty(), warned, "{api} {website} {warnings:?}");
     }
     assert!(!read(&[("WEBSITE_DOMAIN", "http://127.0.0.1:8080")]).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn a_gateway_path_warns_that_the_pages_do_not_work_behind_it() {
+    let warnings = read(&[("API_GATEWAY_PATH", "/gateway")]).unwrap().warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("API_GATEWAY_PATH"), "{warnings:?}");
 }
 
 #[test]
