@@ -46,7 +46,6 @@ impl Timestamp {
     }
 }
 
-/// Saturates.
 fn millis_of(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -67,15 +67,21 @@ pub struct FaunaTokens {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
-    /// Equal to [`crate::session::Settings::grace`].
+    /// Must equal [`crate::session::Settings::grace`].
     pub grace: Duration,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
-    /// Whether what a user was let in for still holds ([`crate::session::NewSession::proof`]), asked in the transaction that makes
-    /// the token.
-    pub holds: fn(user: &str, proof: &str) -> Expr,
+    /// Field that must equal [`crate::session::NewSession::proof`], checked in the transaction that creates the token.
+    pub proof: ProofField,
     /// Receives the events of tokens.
     pub events: EventBus,
+}
+
+/// A field in Fauna, in the document of `collection` with the id of the user.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofField {
+    pub collection: &'static str,
+    pub path: &'static [&'static str],
 }
 
 /// Description of a token, without its secret.
@@ -275,9 +281,10 @@ impl FaunaTokens {
             session: request.handle.as_str(),
             life,
         };
-        let proof =
-            request.proof.as_ref().map(|proof| (self.settings.holds)(request.user.as_str(), proof.expose_secret()));
-        let secret: Option<String> = self.sweeper.fauna.query(&store::create(&new, proof)).await?;
+        let proof = request.proof.as_ref();
+        let condition =
+            proof.map(|proof| store::field_equals(self.settings.proof, request.user.as_str(), proof.expose_secret()));
+        let secret: Option<String> = self.sweeper.fauna.query(&store::create(&new, condition)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }

@@ -11,7 +11,7 @@ use crate::session::http::domains;
 use crate::session::http::error_responses::{DefaultErrorResponses, ErrorResponses};
 use crate::session::tokens::access_token::PROTECTED_CLAIMS;
 
-/// Settings of sessions.
+/// Settings of sessions; see [`Settings::checked`] for combinations that are refused.
 #[derive(Clone)]
 pub struct Settings {
     /// Lifetime of an access token.

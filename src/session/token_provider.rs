@@ -89,7 +89,7 @@ pub struct IssuedToken {
     pub claims: Map<String, Value>,
 }
 
-/// Error of [`SessionTokenProvider::issue`].
+/// Reasons why [`SessionTokenProvider::issue`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// The session must not exist: its user was deleted, or its proof is not valid any more.

@@ -180,7 +180,6 @@ impl Claims {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionClaims {
-    /// The user id.
     sub: String,
     exp: i64,
     iat: i64,

@@ -1,4 +1,4 @@
-//! Which texts are accepted as access tokens.
+//! Tests of the texts that are accepted as access tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::KeyPair as _;

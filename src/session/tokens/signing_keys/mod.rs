@@ -80,11 +80,9 @@ impl Kind {
 
 #[derive(Default)]
 struct KeySet {
-    /// Newest first.
     dynamic: Vec<Arc<SigningKey>>,
     /// Static keys, newest first; an import may have added some.
     fixed: Vec<Arc<SigningKey>>,
-    /// Newest first.
     refresh: Vec<RefreshKey>,
     /// The newest generation of each kind, including keys that cannot be unsealed.
     generations: HashMap<String, i64>,
