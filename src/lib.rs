@@ -36,6 +36,7 @@ pub use fauna_client as fauna;
 
 pub mod database;
 pub mod events;
+pub mod hooks;
 pub mod http;
 #[cfg(test)]
 mod recorded;

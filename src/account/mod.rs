@@ -51,7 +51,7 @@ impl Accounts {
         current: SecretString,
         new: String,
     ) -> Result<(), Error> {
-        let new = NewPassword::parse(new).map_err(Error::BadPassword)?;
+        let new = NewPassword::parse_with(new, self.services.password_rule).map_err(Error::BadPassword)?;
         let authenticated = self.authenticate(&session, client, &current).await?;
         let this = self.clone();
         let changing = async move {

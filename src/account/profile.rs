@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn refusal(change: Value) -> String {
+    fn refusal(change: &Value) -> String {
         let fields = [SignUpField::new("city", false), SignUpField::new("age", true)];
         read(&fields, change.as_object().unwrap()).err().unwrap_or_default()
     }
@@ -139,7 +139,7 @@ mod tests {
             (json!({"profile": {"age": u64::MAX}}), "profile.age: This number is too large"),
             (json!({"profile": {"age": "x".repeat(1000)}}), "profile.age: This is too long"),
         ] {
-            assert_eq!(refusal(change), expected);
+            assert_eq!(refusal(&change), expected);
         }
     }
 }

@@ -128,16 +128,20 @@ async fn delete(
 struct UserIgnoringClaims(SignedIn);
 
 impl FromRequest for UserIgnoringClaims {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (request, sessions) = (request.clone(), request.app_data::<Data<Sessions>>().cloned());
         Box::pin(async move {
             let requirements =
                 Requirements { session: SessionCheck::Database, claims: ClaimCheck::Skip, ..Requirements::default() };
-            let sessions = sessions.ok_or(session::Error::Missing)?;
-            Ok(Self(sessions.get_session(&request, &requirements).await?.ok_or(session::Error::Missing)?))
+            let sessions = sessions.ok_or(Problem::from(session::Error::Missing))?;
+            let session = sessions
+                .get_session(&request, &requirements)
+                .await
+                .and_then(|session| session.ok_or(session::Error::Missing));
+            Ok(Self(session.map_err(|error| sessions.refuse(error))?))
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::http::problem::Problem;
 use crate::mail::{Link, Occasion, Outbox};
 use crate::session::{Sessions, SignedIn};
 use crate::throttle::Throttle;
-use crate::users::{Email, Users};
+use crate::users::{Email, PasswordRule, Users};
 use crate::{mail, session, throttle, users};
 
 /// Clones share everything.
@@ -24,6 +24,8 @@ pub struct AccountServices {
     pub pages: String,
     /// Sign-up and change of address answer the same for every address; only a mail tells its owner that it has an account.
     pub hide_existing_accounts: bool,
+    /// Rule for new passwords besides the built-in one.
+    pub password_rule: PasswordRule,
 }
 
 /// Why something about an account was not done: first what the user can correct, then failures.

@@ -48,7 +48,7 @@ impl AccountState {
         website: &str,
         (users, sessions): (Users, Data<Sessions>),
     ) -> Result<Self, Error> {
-        let outbox = outbox(config, clock, (database, ring), website)?;
+        let outbox = outbox((config, own), clock, (database, ring), website)?;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
@@ -63,6 +63,8 @@ impl AccountState {
                 Mode::Off => |_| Map::new(),
                 Mode::Optional | Mode::Required => emailverification::known,
             },
+            signed_up: own.signed_up.clone(),
+            signed_in: own.signed_in.clone(),
         };
         let services = AccountServices {
             users: users.clone(),
@@ -71,6 +73,7 @@ impl AccountState {
             throttle: throttle.clone(),
             pages,
             hide_existing_accounts: config.accounts.hide_existing_accounts,
+            password_rule: own.password_rule,
         };
         let accounts = Accounts::new(services.clone(), recipe.fields.clone().into());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
@@ -107,7 +110,7 @@ fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
 
 /// Where mail is put.
 fn outbox(
-    config: &Config,
+    (config, own): (&Config, &SiteExtensions),
     clock: &Clock,
     (database, ring): (&Database, &Arc<SealRing>),
     website: &str,
@@ -124,6 +127,7 @@ fn outbox(
             privacy_url: config.accounts.privacy_url.clone(),
         },
         shown: config.environment == Environment::Development,
+        send_mail: own.send_mail.clone(),
     };
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }

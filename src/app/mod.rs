@@ -32,6 +32,8 @@ use server::RoutePlan;
 use state::{AppState, Foundations};
 
 pub use crate::demo::{ACCOUNTS as DEMO_ACCOUNTS, PASSWORD as DEMO_PASSWORD};
+pub use crate::hooks::{Hook, HookError};
+pub use crate::mail::OutgoingMail;
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
 pub use demo_command::reset_demo;
 pub use doctor::{Report, doctor, health};

@@ -71,10 +71,13 @@ impl AppState {
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
-        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone());
+        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
+            .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
         let events = EventBus::starting_at(clock.now());
         settings.events = events.clone();
+        settings.payload = extensions.session_payload.clone();
+        settings.error_responses = Arc::clone(&extensions.error_responses);
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
@@ -105,7 +108,8 @@ impl AppState {
             &trusted.website,
             (users.clone(), sessions.clone()),
         )?;
-        let pages = Pages::new(page_settings(config, &trusted.website, fauna_for_browsers), events.clone());
+        let pages =
+            Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
             accounts,
@@ -176,12 +180,16 @@ pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
     })
 }
 
-fn page_settings(config: &Config, website: &str, fauna_for_browsers: Option<&str>) -> pages::Settings {
+fn page_settings(
+    (config, extensions): (&Config, &SiteExtensions),
+    website: &str,
+    fauna_for_browsers: Option<&str>,
+) -> pages::Settings {
     pages::Settings {
         app_name: config.accounts.app_name.clone(),
         website: website.to_owned(),
         api_base_path: config.session.api_base_path.clone(),
-        has_mailbox: has_mailbox(config),
+        has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
         has_demo: config.has_demo(),
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
         terms_url: config.accounts.terms_url.clone(),

@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
+use crate::hooks::Hook;
 use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
 use crate::mail::{Error, Outbox};
@@ -30,6 +31,50 @@ const PAUSE_MAX: Duration = Duration::from_hours(1);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const BATCH: i64 = 32;
 const AT_ONCE: usize = 4;
+
+/// A mail for the hook `send_mail`.
+#[derive(Clone, Debug)]
+pub struct OutgoingMail {
+    /// The same at every attempt to send this mail.
+    pub id: String,
+    /// `reset-password`, `verify-email`, `confirm-email`, `sign-up`, `account-exists`, `email-changed`, `password-changed` or
+    /// `account-deleted`.
+    pub kind: String,
+    /// Address of the only recipient.
+    pub to: String,
+    /// `MAIL_FROM`.
+    pub from: String,
+    pub subject: String,
+    /// Plain text. Like `html` it may contain a link that works once: do not log it.
+    pub text: SecretString,
+    pub html: SecretString,
+}
+
+/// What mail is given to.
+pub enum Transport {
+    Smtp(SmtpClient),
+    Hook(Hook<OutgoingMail>),
+}
+
+impl Transport {
+    async fn hand_over(&self, mail: Mail, row: &Row, from: &str) -> Result<(), Failure> {
+        match self {
+            Self::Smtp(server) => server.hand_over(mail, row).await,
+            Self::Hook(hook) => {
+                let mail = OutgoingMail {
+                    id: row.id.clone(),
+                    kind: row.kind.clone(),
+                    to: mail.to,
+                    from: from.to_owned(),
+                    subject: mail.subject,
+                    text: mail.text.into(),
+                    html: mail.html.into(),
+                };
+                hook.call(mail).await.map_err(|error| Failure::Refused(error.to_string()))
+            }
+        }
+    }
+}
 
 /// Speaks to a mail server.
 pub struct SmtpClient {
@@ -120,11 +165,11 @@ impl Outbox {
                 tracing::error!(kind, "a mail could not be sent in time and is given up");
             }
         }
-        let Some(smtp) = &self.smtp else { return Ok(()) };
+        let Some(transport) = &self.transport else { return Ok(()) };
         loop {
             let rows = self.store.due(self.clock.now(), BATCH).await?;
             let full = i64::try_from(rows.len()).is_ok_and(|count| count >= BATCH);
-            let tried = stream::iter(rows).map(|row| self.attempt(smtp, row)).buffer_unordered(AT_ONCE);
+            let tried = stream::iter(rows).map(|row| self.attempt(transport, row)).buffer_unordered(AT_ONCE);
             tried.collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
             if !full {
                 return Ok(());
@@ -132,7 +177,7 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, smtp: &SmtpClient, row: Row) -> Result<(), Error> {
+    async fn attempt(&self, transport: &Transport, row: Row) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.store.claim(&row, now.after(CLAIM)).await? {
             return Ok(());
@@ -141,7 +186,7 @@ impl Outbox {
             tracing::error!(kind = row.kind, "a mail was sealed with a key that is gone; it is given up");
             return Ok(self.store.delete(&row.id).await?);
         };
-        match smtp.hand_over(mail, &row).await {
+        match transport.hand_over(mail, &row, &self.from).await {
             Ok(()) => Ok(self.store.delete(&row.id).await?),
             Err(Failure::Unsendable(why)) => {
                 tracing::error!(kind = row.kind, why, "a mail cannot be sent to anybody; it is given up");

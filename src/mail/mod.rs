@@ -23,15 +23,16 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::Database;
+use crate::hooks::Hook;
 use crate::http::problem::Problem;
 use crate::seal;
 use crate::seal::SealRing;
-use delivery::SmtpClient;
+use delivery::{SmtpClient, Transport};
 use envelope::Mail;
 use store::{Row, Store};
 use templates::Templates;
 
-pub use delivery::test_server;
+pub use delivery::{OutgoingMail, test_server};
 pub use envelope::Sender;
 pub use routes::routes;
 
@@ -47,8 +48,10 @@ pub struct Outbox {
     ring: Arc<SealRing>,
     templates: Arc<Templates>,
     sender: Arc<Sender>,
+    from: Arc<str>,
     clock: Clock,
-    smtp: Option<Arc<SmtpClient>>,
+    /// None: mail stays here.
+    transport: Option<Arc<Transport>>,
     shown: bool,
     wake: Arc<Notify>,
 }
@@ -63,6 +66,8 @@ pub struct Settings {
     pub sender: Sender,
     /// Whether mail that stays here may be looked at: in development.
     pub shown: bool,
+    /// Sends mail instead of the mail server.
+    pub send_mail: Option<Hook<OutgoingMail>>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,18 +143,20 @@ impl Occasion {
 impl Outbox {
     /// Opens the outbox in this database. Fails where a setting or a template makes no sense.
     pub fn open(database: Database, ring: Arc<SealRing>, clock: Clock, settings: &Settings) -> Result<Self, Error> {
-        let smtp = match &settings.smtp_url {
-            Some(url) => Some(Arc::new(SmtpClient::new(url, &settings.from)?)),
-            None => None,
+        let transport = match (&settings.send_mail, &settings.smtp_url) {
+            (Some(hook), _) => Some(Arc::new(Transport::Hook(hook.clone()))),
+            (None, Some(url)) => Some(Arc::new(Transport::Smtp(SmtpClient::new(url, &settings.from)?))),
+            (None, None) => None,
         };
         Ok(Self {
-            shown: settings.shown && smtp.is_none(),
+            shown: settings.shown && transport.is_none(),
             store: Store::new(database),
             ring,
             templates: Arc::new(Templates::load(settings.templates.as_deref())?),
             sender: Arc::new(settings.sender.clone()),
+            from: settings.from.as_str().into(),
             clock,
-            smtp,
+            transport,
             wake: Arc::new(Notify::new()),
         })
     }
@@ -187,7 +194,7 @@ impl Outbox {
     async fn write(&self, kind: &'static str, mail: &Mail, life: Duration) -> Result<(), Error> {
         let id = envelope::random_id().ok_or(seal::CannotSeal)?;
         let now = self.clock.now();
-        let kept = self.smtp.is_none();
+        let kept = self.transport.is_none();
         let life = if kept && !life.is_zero() { KEPT_LIFE } else { life };
         let row = Row {
             sealed: mail.seal(&self.ring, &id)?,

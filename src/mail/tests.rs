@@ -92,6 +92,7 @@ impl Fixture {
                 privacy_url: None,
             },
             shown,
+            send_mail: None,
         };
         let ring = SealRing::new([("k".to_owned(), [7; 32])]);
         Outbox::open(Database::open(&self.url).await.unwrap(), Arc::new(ring), self.clock.clone(), &settings).unwrap()

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::events::EventBus;
+use crate::hooks::Hook;
 use crate::seal::SealRing;
-use crate::session::Error;
 use crate::session::claims::{Claim, Validator};
 use crate::session::http::domains;
 use crate::session::http::error_responses::{DefaultErrorResponses, ErrorResponses};
 use crate::session::tokens::access_token::PROTECTED_CLAIMS;
+use crate::session::{Error, UserId};
 
 /// Settings of sessions; see [`Settings::checked`] for combinations that are refused.
 #[derive(Clone)]
@@ -63,6 +66,8 @@ pub struct Settings {
     pub validators: Vec<Arc<dyn Validator>>,
     /// Responses to refused requests.
     pub error_responses: Arc<dyn ErrorResponses>,
+    /// Returns further claims for each new session; see `SiteExtensions::session_payload`.
+    pub payload: Option<Hook<UserId, Map<String, Value>>>,
 }
 
 /// SuperTokens' modes of protection against cross-site request forgery.
@@ -123,6 +128,7 @@ impl Settings {
             claims: Vec::new(),
             validators: Vec::new(),
             error_responses: Arc::new(DefaultErrorResponses),
+            payload: None,
         }
     }
 

@@ -100,6 +100,9 @@ impl Users {
         let query = accounts::delete(&self.layout, id, &self.deletion_hooks);
         for _ in 0..DELETION_ROUNDS_MAX {
             if let Some(deleted) = self.fauna.query_idempotent(&query).await? {
+                if let Some(hook) = &self.on_deleted {
+                    hook.notify("on_user_deleted", id.clone()).await;
+                }
                 return Ok(deleted);
             }
         }

@@ -25,6 +25,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
+use crate::hooks::Hook;
 use crate::http::problem::Problem;
 
 pub use accounts::{AccountDeletionHook, AuthenticatedUser};
@@ -35,7 +36,7 @@ pub use import::{Import, Imported, ImportedPassword};
 pub use invisible::is_refused_in_names;
 pub use layout::UserLayout;
 pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
-pub use password::NewPassword;
+pub use password::{NewPassword, PasswordRule, any_password};
 pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is_storable};
 pub use schema::schema;
 pub use store::accounts::PASSWORD_HASH;
@@ -55,6 +56,7 @@ pub struct Users {
     layout: UserLayout,
     hasher: Hasher,
     deletion_hooks: Vec<AccountDeletionHook>,
+    on_deleted: Option<Hook<DocumentId>>,
     clock: Clock,
 }
 
@@ -130,7 +132,13 @@ impl Users {
         deletion_hooks: Vec<AccountDeletionHook>,
         clock: Clock,
     ) -> Self {
-        Self { fauna, layout, hasher, deletion_hooks, clock }
+        Self { fauna, layout, hasher, deletion_hooks, on_deleted: None, clock }
+    }
+
+    /// The same with a hook that runs after each deletion.
+    #[must_use]
+    pub fn with_deletion_hook(self, on_deleted: Option<Hook<DocumentId>>) -> Self {
+        Self { on_deleted, ..self }
     }
 
     /// Makes an account. Whatever happens to answers on the way, at most one is made.

@@ -6,6 +6,14 @@ use secrecy::{ExposeSecret, SecretString};
 const UNITS_MIN: usize = 8;
 const UNITS_END: usize = 100;
 
+/// A rule of the site's own for new passwords, with a text for the user.
+pub type PasswordRule = fn(&str) -> Result<(), &'static str>;
+
+/// The rule of sites that have none of their own.
+pub fn any_password(_typed: &str) -> Result<(), &'static str> {
+    Ok(())
+}
+
 /// A password that obeys the rule and may be given to an account.
 pub struct NewPassword(SecretString);
 
@@ -29,6 +37,13 @@ impl NewPassword {
             return Err("Password must not contain control characters");
         }
         Ok(Self(typed.into()))
+    }
+
+    /// The same with a further rule of the site's own.
+    pub fn parse_with(typed: String, rule: PasswordRule) -> Result<Self, &'static str> {
+        let password = Self::parse(typed)?;
+        rule(password.expose())?;
+        Ok(password)
     }
 
     /// The bytes that are hashed: never trimmed, never changed.

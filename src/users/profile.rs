@@ -78,7 +78,7 @@ fn name_of(value: &Value) -> Result<String, &'static str> {
 }
 
 /// A user with their profile fields, for themselves only.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Profile {
     pub user: User,
     pub fields: Map<String, Value>,

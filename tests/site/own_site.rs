@@ -1,12 +1,20 @@
 //! A site of one's own, as the example `one_domain` shows it, and sign-up fields that the configuration asks for.
 
+use std::time::Duration;
+
+use reqwest::Method;
 use serde_json::{Value, json};
+use starter::app;
 
-use crate::pages;
 use crate::world::{PASSWORD, World, credentials};
+use crate::{admin, mailbox, pages};
 
+#[path = "../../examples/hooks.rs"]
+mod hooks;
 #[path = "../../examples/one_domain.rs"]
 pub mod one_domain;
+#[path = "../../examples/own_accounts.rs"]
+mod own_accounts;
 #[path = "../../examples/own_site.rs"]
 mod own_site_example;
 
@@ -45,6 +53,107 @@ async fn the_example_signs_in_and_queries_fauna_as_the_user_from_outside_the_cra
     assert_eq!(ann.get("/me").await.json()["email"], "ann@example.com");
     assert_eq!(ann.sign_out().await.status, 200);
     assert_eq!(ann.get("/me").await.status, 401);
+}
+
+/// Every hook of the example, in the order in which a user meets them.
+#[actix_rt::test]
+async fn each_hook_of_the_example_is_called() {
+    let (diary, settings) = (hooks::Diary::default(), [("SIGN_UP_FIELDS", "city?"), ("ADMIN_API_KEY", admin::KEY)]);
+    let world = World::with_extensions(&settings, hooks::extensions(&diary)).await;
+    let common = sign_up(&world, &account("ann@example.com", json!("Ulm"))).await;
+    assert_eq!(common["status"], "OK");
+    let fields = [("email", json!("bob@example.com")), ("password", json!("Password123"))];
+    let refused = json!([{"id": "password", "error": "Choose a password that does not begin with \"password\""}]);
+    assert_eq!(sign_up(&world, &fields).await["formFields"], refused);
+
+    let ann = world.sign_in("ann@example.com").await;
+    let id = ann.get("/api/user").await.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(diary.lines(), [format!("{id} signed up from Ulm"), format!("{id} signed in")]);
+    assert_eq!(ann.payload()["plan"], "free");
+    let stranger = world.visitor().get("/api/user").await;
+    assert_eq!((stranger.status, &stranger.json()["help"]), (401, &json!("/auth")), "{}", stranger.text);
+
+    let reset = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    assert_eq!(world.visitor().post("/auth/user/password/reset/token", &reset).await.json()["status"], "OK");
+    let mailed = "mailed reset-password to ann@example.com".to_owned();
+    let waits = Duration::from_secs(10);
+    assert!(world.eventually(waits, async || diary.lines().contains(&mailed)).await, "{:?}", diary.lines());
+    assert_eq!(world.visitor().get("/dev/mailbox").await.status, 404, "mail that is sent is not shown");
+
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "Password123"});
+    let refused = ann.post("/api/user/password", &change).await;
+    assert_eq!((refused.status, refused.text.contains("does not begin with")), (400, true), "{}", refused.text);
+    let delete = json!({"currentPassword": PASSWORD}).to_string();
+    let json_type = [("content-type", "application/json")];
+    assert_eq!(ann.send(Method::DELETE, "/api/user", &json_type, Some(delete.into())).await.status, 200);
+    assert!(diary.lines().contains(&format!("{id} was deleted")), "{:?}", diary.lines());
+}
+
+#[actix_rt::test]
+async fn the_sign_up_hook_runs_when_a_mailed_link_makes_the_account() {
+    let diary = hooks::Diary::default();
+    let extensions = app::SiteExtensions { send_mail: None, ..hooks::extensions(&diary) };
+    let settings = [("SIGN_UP_FIELDS", "city?"), ("HIDE_EXISTING_ACCOUNTS", "true")];
+    let world = World::with_extensions(&settings, extensions).await;
+    sign_up(&world, &account("ann@example.com", json!("Ulm"))).await;
+    assert_eq!(diary.lines(), [""; 0]);
+    let token = mailbox::token_to(&world, "ann@example.com").await;
+    let form = json!({"token": token, "formFields": [{"id": "password", "value": PASSWORD}]});
+    assert_eq!(world.visitor().post("/auth/signup/complete", &form).await.json()["status"], "OK");
+    assert_eq!(diary.lines().len(), 1);
+    assert!(diary.lines()[0].ends_with("signed up from Ulm"), "{:?}", diary.lines());
+}
+
+#[actix_rt::test]
+async fn a_hook_that_fails_undoes_nothing_except_a_session_without_its_claims() {
+    let failing = app::SiteExtensions {
+        signed_up: Some(app::Hook::new(|_| async { Err("no".into()) })),
+        signed_in: Some(app::Hook::new(|_| async { panic!("a defect of the hook") })),
+        ..app::SiteExtensions::default()
+    };
+    let world = World::with_extensions(&[], failing).await;
+    world.sign_up("ann@example.com").await;
+    assert_eq!(world.sign_in("ann@example.com").await.get("/api/user").await.status, 200);
+
+    let payload = app::Hook::new(|_| async { Err("the plans cannot be read".into()) });
+    let failing = app::SiteExtensions { session_payload: Some(payload), ..app::SiteExtensions::default() };
+    let world = World::with_extensions(&[], failing).await;
+    let ann = world.visitor();
+    let answer = ann.post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
+    assert_eq!((answer.status, answer.set_cookies().len()), (503, 0), "{}", answer.text);
+    assert_eq!((answer.text.contains("plans"), world.count_tokens().await), (false, 0));
+}
+
+#[actix_rt::test]
+async fn sign_up_sign_in_and_reset_can_be_routes_of_ones_own() {
+    let world = World::with_extensions(&[], own_accounts::extensions()).await;
+    let ann = world.visitor();
+    let join = |invitation: &str| json!({"email": "Ann@Example.com", "password": PASSWORD, "invitation": invitation});
+    assert_eq!(ann.post("/join", &join("guess")).await.status, 403);
+    let joined = ann.post("/join", &join(own_accounts::INVITATION)).await;
+    assert_eq!((joined.status, &ann.payload()["invited"]), (201, &json!(true)), "{}", joined.text);
+    assert_eq!(ann.get("/api/user").await.json()["id"], joined.json()["user"]);
+    assert_eq!(world.visitor().post("/join", &join(own_accounts::INVITATION)).await.status, 409);
+
+    let enter = |password: &str| json!({"email": "ann@example.com", "password": password});
+    let there = world.visitor();
+    assert_eq!(there.post("/enter", &enter("not it 99")).await.status, 403);
+    assert_eq!(there.post("/enter", &enter("")).await.json()["message"], "Field is not optional");
+    let entered = there.post("/enter", &enter(PASSWORD)).await;
+    assert_eq!((entered.status, &entered.json()["user"]), (200, &joined.json()["user"]), "{}", entered.text);
+    assert_eq!(there.get("/api/user").await.status, 200);
+
+    for email in ["ann@example.com", "nobody@example.com"] {
+        let sent = world.visitor().post("/forgot", &json!({"email": email})).await;
+        assert_eq!((sent.status, sent.json()), (202, json!({"sent": true})), "{email}");
+    }
+    let token = mailbox::token_to(&world, "ann@example.com").await;
+    let choose = |password: &str| json!({"token": token, "password": password});
+    assert_eq!(world.visitor().post("/choose-password", &choose("short")).await.status, 400);
+    assert_eq!(world.visitor().post("/choose-password", &choose("another horse 2")).await.status, 204);
+    assert_eq!(world.visitor().post("/choose-password", &choose("another horse 3")).await.status, 410);
+    assert_eq!((ann.get("/api/user").await.status, there.get("/api/user").await.status), (401, 401));
+    assert_eq!(world.visitor().post("/enter", &enter("another horse 2")).await.status, 200);
 }
 
 #[actix_rt::test]

@@ -13,7 +13,7 @@ use crate::account::{Accounts, Error};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::PASSWORD_RULE;
+use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words};
 use crate::pages::frame::{Frame, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
@@ -217,7 +217,7 @@ impl Mistakes {
     fn take(&mut self, error: Error) -> Option<Problem> {
         match error {
             Error::WrongPassword => self.current = Some("This is not your current password."),
-            Error::BadPassword(_) => self.new = Some(PASSWORD_RULE),
+            Error::BadPassword(rule) => self.new = Some(in_plain_words("password", rule)),
             Error::BadEmail => self.new = Some(BAD_EMAIL),
             Error::SameEmail => self.new = Some("This is your address already."),
             Error::EmailTaken => self.new = Some("This address belongs to another account."),

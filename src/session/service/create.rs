@@ -20,7 +20,9 @@ use crate::session::rotation::RotationState;
 use crate::session::service::{Sessions, TokenFormat, UnsignedTokens};
 use crate::session::settings::{AntiCsrf, Transfer};
 use crate::session::tokens::payload;
-use crate::session::{Error, IssueError, SessionHandle, TokenRequest, UserId, Version, claims, compat, store};
+use crate::session::{
+    Error, IssueError, SessionHandle, TokenRequest, Unavailable, UserId, Version, claims, compat, store,
+};
 
 /// A session to be created.
 pub struct NewSession {
@@ -156,7 +158,12 @@ impl Sessions {
         known: &Map<String, Value>,
         version: Version,
     ) -> Result<Map<String, Value>, Error> {
-        let mut payload = payload::of_application(wanted, self.token_provider().reserved_claims());
+        let mut all = match &self.settings().payload {
+            Some(hook) => hook.call(user.clone()).await.map_err(Unavailable)?,
+            None => Map::new(),
+        };
+        all.extend(wanted);
+        let mut payload = payload::of_application(all, self.token_provider().reserved_claims());
         if version == Version::Five {
             payload.insert("iss".to_owned(), self.settings().issuer().into());
         }

@@ -23,10 +23,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::account::AccountServices;
+use crate::hooks::Hook;
 use crate::http::metrics::SIGN_INS;
 use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, Transfer, UserId};
 use crate::throttle::{Action, Client};
-use crate::users::{Email, NewAccount, NewPassword, SignUp, User};
+use crate::users::{Email, NewAccount, NewPassword, PasswordRule, Profile, SignUp, User};
 use crate::{session, throttle, users};
 
 pub use crate::account::Error;
@@ -62,6 +63,10 @@ pub struct Settings {
     pub known: fn(&User) -> Map<String, Value>,
     /// False where verification is off: users are then shown as not verified, as SuperTokens does.
     pub verifies: bool,
+    /// Runs after an account was made.
+    pub signed_up: Option<Hook<Profile>>,
+    /// Runs after a sign-in.
+    pub signed_in: Option<Hook<User>>,
 }
 
 /// Result of a sign-up or sign-in.
@@ -98,7 +103,7 @@ impl EmailPassword {
         form: &Form,
         transfer: Option<Transfer>,
     ) -> Result<Outcome, Error> {
-        let (new, password) = match new_account(form, &self.settings) {
+        let (new, password) = match new_account(form, &self.settings, self.services.password_rule) {
             Ok(account) => account,
             Err(problems) => return Ok(Outcome::Refused(problems)),
         };
@@ -106,8 +111,14 @@ impl EmailPassword {
         if self.services.hide_existing_accounts {
             return self.sign_up_by_mail(request, new, password).await.map(|()| Outcome::Mailed);
         }
+        let fields = new.profile.clone();
         match self.services.users.sign_up(new, password).await? {
-            SignUp::Made(user) => self.create_session(request, user, transfer, None).await,
+            SignUp::Made(user) => {
+                if let Some(hook) = &self.settings.signed_up {
+                    hook.notify("signed_up", Profile { user: user.clone(), fields }).await;
+                }
+                self.create_session(request, user, transfer, None).await
+            }
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email".into(),
                 error: "This email already exists. Please sign in instead.",
@@ -123,6 +134,9 @@ impl EmailPassword {
         transfer: Option<Transfer>,
     ) -> Result<Outcome, Error> {
         let outcome = self.try_sign_in(request, form, transfer).await;
+        if let (Ok(Outcome::SignedIn(user)), Some(hook)) = (&outcome, &self.settings.signed_in) {
+            hook.notify("signed_in", user.clone()).await;
+        }
         let label = match &outcome {
             Ok(Outcome::SignedIn(_)) => Some("ok"),
             Ok(Outcome::WrongCredentials) => Some("wrong_credentials"),
@@ -222,12 +236,16 @@ fn device_of(request: &HttpRequest) -> Map<String, Value> {
 }
 
 /// Reads the sign-up form; the problems are in SuperTokens' order: extra fields, password, address.
-fn new_account(form: &Form, settings: &Settings) -> Result<(NewAccount, NewPassword), Vec<FieldProblem>> {
+fn new_account(
+    form: &Form,
+    settings: &Settings,
+    rule: PasswordRule,
+) -> Result<(NewAccount, NewPassword), Vec<FieldProblem>> {
     let admitted = address(form).and_then(|email| match (settings.admits)(email.as_str()) {
         Ok(()) => Ok(email),
         Err(error) => Err(FieldProblem { id: "email".into(), error }),
     });
-    match (fields::read(&settings.fields, form), new_password(form), admitted) {
+    match (fields::read(&settings.fields, form), new_password(form, rule), admitted) {
         (Ok(SignUpValues { profile, name }), Ok(password), Ok(email)) => {
             let name = name.unwrap_or_else(|| email.local_part().chars().take(users::NAME_CHARS_MAX).collect());
             Ok((NewAccount { email, name, profile }, password))
@@ -239,9 +257,9 @@ fn new_account(form: &Form, settings: &Settings) -> Result<(NewAccount, NewPassw
     }
 }
 
-fn new_password(form: &Form) -> Result<NewPassword, FieldProblem> {
+fn new_password(form: &Form, rule: PasswordRule) -> Result<NewPassword, FieldProblem> {
     let typed = filled(form, "password")?;
-    NewPassword::parse(typed.to_owned()).map_err(|error| FieldProblem { id: "password".into(), error })
+    NewPassword::parse_with(typed.to_owned(), rule).map_err(|error| FieldProblem { id: "password".into(), error })
 }
 
 fn address(form: &Form) -> Result<Email, FieldProblem> {
@@ -264,9 +282,12 @@ mod tests {
             fields: Vec::new(),
             known: |_| Map::new(),
             verifies: true,
+            signed_up: None,
+            signed_in: None,
             admits: |address| if address.ends_with("@x.io") { Ok(()) } else { Err("Members only") },
         };
-        new_account(&form, &settings)
+        let rule = |typed: &str| if typed == "password1" { Err("Password is too common") } else { Ok(()) };
+        new_account(&form, &settings, rule)
             .err()
             .unwrap_or_default()
             .into_iter()
@@ -277,6 +298,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_said_at_once() {
         assert_eq!(problems("a@x.io", "abcdefg1"), Vec::<String>::new());
+        assert_eq!(problems("a@x.io", "password1"), ["password: Password is too common"]);
         assert_eq!(problems("", ""), ["password: Field is not optional", "email: Field is not optional"]);
         assert_eq!(problems("a@y.io", "abcdefg1"), ["email: Members only"]);
         assert_eq!(

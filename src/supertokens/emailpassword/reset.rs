@@ -50,7 +50,7 @@ impl EmailPassword {
     /// # Errors
     /// Fauna or SQL does not answer, or there were too many attempts.
     pub async fn reset(&self, request: &HttpRequest, form: &Form, token: &str) -> Result<Reset, Error> {
-        let password = match new_password(form) {
+        let password = match new_password(form, self.services.password_rule) {
             Ok(password) => password,
             Err(problem) => return Ok(Reset::Refused(vec![problem])),
         };

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use serde_json::Map;
 
 use crate::mail::Occasion;
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Error, Form, Outcome, client, filled};
 use crate::throttle::{Action, Topic};
-use crate::users::{NewAccount, NewPassword, SignUpEnd, SignUpOffer};
+use crate::users::{NewAccount, NewPassword, Profile, SignUpEnd, SignUpOffer};
 
 /// How long a link works.
 const LINK_LIFE: Duration = Duration::from_hours(24);
@@ -59,6 +60,11 @@ impl EmailPassword {
         match self.services.users.complete_sign_up(token, &password).await? {
             SignUpEnd::Made(user) => {
                 self.services.throttle.succeeded(attempt).await;
+                if let Some(hook) = &self.settings.signed_up {
+                    let known = self.services.users.profile(&user.id).await.ok().flatten();
+                    let profile = known.unwrap_or_else(|| Profile { user: user.clone(), fields: Map::new() });
+                    hook.notify("signed_up", profile).await;
+                }
                 self.create_session(request, user, transfer, None).await
             }
             SignUpEnd::WrongPassword => Ok(Outcome::WrongCredentials),
