@@ -130,7 +130,7 @@ impl FaunaTokens {
 
     /// Starts the background task that deletes tokens that are no longer live.
     pub fn collect_in_background(&self) -> Collector {
-        Collector::begin(self.sweeper.clone())
+        Collector::start(self.sweeper.clone())
     }
 
     /// Sends a query as the user of this session, at most once. A token that Fauna does not accept is replaced: the user may have
@@ -139,7 +139,7 @@ impl FaunaTokens {
     /// # Errors
     /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not respond.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        self.ask(session, query, Repeat::Never).await
+        self.query_as_user(session, query, Repeat::Never).await
     }
 
     /// The same for an idempotent query, which is sent again if the connection fails.
@@ -147,7 +147,7 @@ impl FaunaTokens {
     /// # Errors
     /// As [`FaunaTokens::query`].
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        self.ask(session, query, Repeat::Safe).await
+        self.query_as_user(session, query, Repeat::Safe).await
     }
 
     /// The secret of the session's Fauna token, for code that queries Fauna without [`FaunaTokens::query`]. It is valid until the
@@ -174,18 +174,23 @@ impl FaunaTokens {
         self.sweeper.delays.summary(self.sweeper.clock.now())
     }
 
-    async fn ask<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr, repeat: Repeat) -> Result<T, Error> {
+    async fn query_as_user<T: DeserializeOwned>(
+        &self,
+        session: &SignedIn,
+        query: &Expr,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
         let token = self.token_of(session).await?;
-        match self.ask_with(session, &token, query, repeat).await {
+        match self.query_once(session, &token, query, repeat).await {
             Err(fauna::Error::Unauthorized) => {
                 let token = self.replace(session, token).await?;
-                Ok(self.ask_with(session, &token, query, repeat).await?)
+                Ok(self.query_once(session, &token, query, repeat).await?)
             }
             answer => Ok(answer?),
         }
     }
 
-    async fn ask_with<T: DeserializeOwned>(
+    async fn query_once<T: DeserializeOwned>(
         &self,
         session: &SignedIn,
         token: &SessionToken,
@@ -223,15 +228,15 @@ impl FaunaTokens {
             return Err(Error::Superseded);
         }
         if let Some(StoredSecret { id, sealed, created_at }) = stored {
-            match self.ring.open(&sealed, &place(&request, &id)) {
-                Ok(secret) => return Ok(self.usable(id, created_at, secret)),
+            match self.ring.open(&sealed, &associated_data(&request, &id)) {
+                Ok(secret) => return Ok(self.session_token(id, created_at, secret)),
                 Err(error) => tracing::warn!(%error, "a Fauna token is issued anew"),
             }
         }
         self.issue_again(&request).await
     }
 
-    fn usable(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
+    fn session_token(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
         let fingerprint = events::fingerprint(secret.expose_secret());
         SessionToken { id, fingerprint, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
     }
@@ -250,10 +255,10 @@ impl FaunaTokens {
 
     /// Issues a token for an existing session, outside a refresh.
     async fn issue_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
-        let (id, secret) = self.make(request).await?;
-        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
+        let (id, secret) = self.create(request).await?;
+        let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id))?;
         let now = self.sweeper.clock.now();
-        let token = self.usable(id.clone(), now, secret);
+        let token = self.session_token(id.clone(), now, secret);
         if self.ledger.confirm_again(&id, &sealed, &token.fingerprint, now).await? {
             self.publish_issued(request, token.fingerprint.clone());
             Ok(token)
@@ -269,7 +274,7 @@ impl FaunaTokens {
     }
 
     /// Writes the row, then issues the token in Fauna.
-    async fn make(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
+    async fn create(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
         let id = DocumentId::random()?;
         let now = self.sweeper.clock.now();
         let life = now.until(request.expires_at) + LIFE_MARGIN;
@@ -292,7 +297,7 @@ impl FaunaTokens {
 #[async_trait]
 impl SessionTokenProvider for FaunaTokens {
     async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
-        let (id, secret) = match self.make(request).await {
+        let (id, secret) = match self.create(request).await {
             Err(Error::NoUser) => return Err(IssueError::Refused("its user is gone, or has another password")),
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };
@@ -311,7 +316,7 @@ impl SessionTokenProvider for FaunaTokens {
     ) -> Result<(), sqlx::Error> {
         let Some(secret) = &issued.secret else { return Err(sqlx::Error::RowNotFound) };
         let id = DocumentId::stored(issued.id.clone());
-        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id));
+        let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         let fingerprint = events::fingerprint(secret.expose_secret());
         self.ledger.confirm(tx, &id, &sealed, &fingerprint).await
@@ -380,6 +385,6 @@ fn request(session: &SignedIn) -> TokenRequest {
 }
 
 /// The associated data of a sealed secret, which binds it to its row.
-fn place(request: &TokenRequest, id: &DocumentId) -> String {
+fn associated_data(request: &TokenRequest, id: &DocumentId) -> String {
     format!("fauna_token {} {} {}", request.handle.as_str(), request.lineage.as_str(), id.as_str())
 }

@@ -30,7 +30,7 @@ pub trait SessionTokenProvider: Send + Sync {
         &self,
         transaction: &mut AnyConnection,
         request: &TokenRequest,
-        minted: &IssuedToken,
+        issued: &IssuedToken,
     ) -> Result<(), sqlx::Error>;
 
     /// Called after the transaction of [`SessionTokenProvider::persist`] was committed.

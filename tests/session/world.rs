@@ -116,6 +116,8 @@ impl World {
                 .service(web::resource("/now").get(now))
                 .service(web::resource("/payload").get(payload).put(merge))
         });
+        // A closed connection drops the handler at once; by default only a reset does.
+        let server = server.h1_allow_half_closed(false);
         let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let running = server.run();
