@@ -4,6 +4,7 @@
 mod by_handle;
 mod claims;
 mod failures;
+mod interruptions;
 mod keys;
 mod lifecycle;
 mod lineage;

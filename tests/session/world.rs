@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{App, HttpRequest, HttpServer, web};
 use base64::Engine as _;
@@ -27,6 +26,8 @@ use starter::session::{
     Settings, SignedIn, SignedInNow, Transfer, UserId,
 };
 use tempfile::TempDir;
+
+use crate::interruptions::count_interruptions;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -341,31 +342,6 @@ impl Response {
 pub fn claims(token: &str) -> Map<String, Value> {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-/// Counts handlers that are dropped before they have finished.
-struct Running<'a> {
-    interrupted: &'a AtomicUsize,
-    finished: bool,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.interrupted.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-async fn count_interruptions<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let counter = request.app_data::<Data<AtomicUsize>>().unwrap().clone();
-    let mut running = Running { interrupted: &counter, finished: false };
-    let response = next.call(request).await;
-    running.finished = true;
-    response
 }
 
 async fn login(
