@@ -85,7 +85,7 @@ impl AppState {
             users: config.users_collection.clone(),
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
-            holds: users::is_password_hash,
+            proof: fauna_tokens::ProofField { collection: users::SECRETS, path: users::PASSWORD_HASH },
             events: events.clone(),
         };
         let ring = Arc::clone(&settings.seal);
