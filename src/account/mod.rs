@@ -40,6 +40,10 @@ impl Accounts {
         Self { services, fields }
     }
 
+    pub fn fields(&self) -> &[SignUpField] {
+        &self.fields
+    }
+
     /// Sets another password, revokes all other sessions, invalidates reset links, and notifies the user by mail.
     ///
     /// # Errors

@@ -22,6 +22,19 @@ use crate::throttle::Throttle;
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
+/// What the account services are built from.
+pub struct AccountParts<'a> {
+    pub config: &'a Config,
+    pub extensions: &'a SiteExtensions,
+    pub clock: &'a Clock,
+    pub database: &'a Database,
+    pub ring: &'a Arc<SealRing>,
+    /// Origin of the site's pages.
+    pub website: &'a str,
+    pub users: Users,
+    pub sessions: Data<Sessions>,
+}
+
 /// The account services. Clones share them.
 #[derive(Clone)]
 pub struct AccountState {
@@ -34,15 +47,11 @@ pub struct AccountState {
 }
 
 impl AccountState {
-    /// Builds them for the site whose pages are at `website`.
-    pub fn build(
-        (config, own): (&Config, &SiteExtensions),
-        clock: &Clock,
-        (database, ring): (&Database, &Arc<SealRing>),
-        website: &str,
-        (users, sessions): (Users, Data<Sessions>),
-    ) -> Result<Self, Error> {
-        let outbox = outbox((config, own), clock, (database, ring), website)?;
+    /// # Errors
+    /// A setting of mail or a mail template is invalid.
+    pub fn build(parts: AccountParts<'_>) -> Result<Self, Error> {
+        let outbox = outbox(&parts)?;
+        let AccountParts { config, extensions: own, clock, database, website, users, sessions, .. } = parts;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
@@ -101,12 +110,8 @@ fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
     configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
 }
 
-fn outbox(
-    (config, own): (&Config, &SiteExtensions),
-    clock: &Clock,
-    (database, ring): (&Database, &Arc<SealRing>),
-    website: &str,
-) -> Result<Outbox, Error> {
+fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
+    let &AccountParts { config, extensions, clock, database, ring, website, .. } = parts;
     let settings = mail::Settings {
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),
@@ -119,7 +124,7 @@ fn outbox(
             privacy_url: config.accounts.privacy_url.clone(),
         },
         shown: config.environment == Environment::Development,
-        send_mail: own.send_mail.clone(),
+        send_mail: extensions.send_mail.clone(),
     };
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }
