@@ -49,7 +49,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum DemoCommand {
-    /// Delete all users, sessions and comments in DATA_DIR, and create the demo accounts and comments again
+    /// Delete all users, sessions and comments in `DATA_DIR`, and create the demo accounts and comments again
     Reset,
 }
 

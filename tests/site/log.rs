@@ -12,6 +12,7 @@ use crate::client::TestClient;
 const REQUESTS: usize = 5_500;
 
 /// The program with its standard output in a pipe, read until it listens.
+#[expect(clippy::zombie_processes, reason = "callers pass it to `terminate`, which waits for it")]
 fn start(directory: &std::path::Path) -> (Child, BufReader<ChildStdout>, String) {
     let mut child = program(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
