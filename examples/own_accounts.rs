@@ -87,7 +87,7 @@ async fn enter(
     let form = Form::of([("email", enter.email.as_str()), ("password", enter.password.as_str())]);
     match accounts.sign_in(&request, &form, None).await? {
         Outcome::SignedIn(user) => Ok(Json(json!({"user": user.id.as_str(), "name": user.name}))),
-        Outcome::Refused(problems) => Err(refused(&problems.first().map_or("", |problem| problem.error))),
+        Outcome::Refused(problems) => Err(refused(problems.first().map_or("", |problem| problem.error))),
         Outcome::WrongCredentials | Outcome::Mailed | Outcome::InvalidLink => {
             Err(Problem::new(StatusCode::FORBIDDEN, "wrong e-mail address or password"))
         }

@@ -12,13 +12,14 @@ use crate::app::{Error, SiteExtensions};
 use crate::clock::Clock;
 use crate::config::{Config, EmailVerification as Mode, Environment};
 use crate::database::Database;
+use crate::http::same_origin::Trusted;
 use crate::mail::Outbox;
 use crate::seal::SealRing;
 use crate::session::Sessions;
 use crate::supertokens::emailpassword::{EmailPassword, SignUpField};
 use crate::supertokens::emailverification::{EmailVerification, Verified};
 use crate::supertokens::{emailpassword, emailverification};
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
@@ -37,24 +38,25 @@ pub struct AccountState {
     pub outbox: Data<Outbox>,
     /// What makes them wait.
     throttle: Data<Throttle>,
+    pub writes: WriteLimit,
 }
 
 impl AccountState {
-    /// Builds them for the site whose pages are at `website`.
+    /// Builds them for the site of these origins.
     pub fn build(
         (config, own): (&Config, &SiteExtensions),
         clock: &Clock,
         (database, ring): (&Database, &Arc<SealRing>),
-        website: &str,
+        trusted: &Trusted,
         (users, sessions): (Users, Data<Sessions>),
     ) -> Result<Self, Error> {
-        let outbox = outbox((config, own), clock, (database, ring), website)?;
+        let outbox = outbox((config, own), clock, (database, ring), &trusted.website)?;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
         };
         let throttle = Throttle::new(database.clone(), clock.clone(), &settings);
-        let pages = format!("{website}/auth");
+        let writes = WriteLimit::new(throttle.clone(), config.accounts.writes_per_user_minute);
         let recipe = emailpassword::Settings {
             fields: sign_up_fields(config, own),
             admits: own.admits,
@@ -71,9 +73,11 @@ impl AccountState {
             sessions: sessions.clone(),
             outbox: outbox.clone(),
             throttle: throttle.clone(),
-            pages,
+            trusted: trusted.clone(),
+            pages_path: "/auth".to_owned(),
             hide_existing_accounts: config.accounts.hide_existing_accounts,
             password_rule: own.password_rule,
+            writes: writes.clone(),
         };
         let accounts = Accounts::new(services.clone(), recipe.fields.clone().into());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
@@ -87,6 +91,7 @@ impl AccountState {
             admin: Data::new(admin),
             outbox: Data::new(outbox),
             throttle: Data::new(throttle),
+            writes,
         })
     }
 

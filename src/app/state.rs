@@ -105,18 +105,22 @@ impl AppState {
             (config, extensions),
             clock,
             (&database, &ring),
-            &trusted.website,
+            &trusted,
             (users.clone(), sessions.clone()),
         )?;
         let pages =
             Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
+            feature_context: FeatureContext {
+                app: app.clone(),
+                fauna_tokens: fauna_tokens.clone(),
+                writes: accounts.writes.clone(),
+            },
             accounts,
             database: Data::new(database),
-            fauna: Data::new(app.clone()),
+            fauna: Data::new(app),
             users: Data::new(users),
-            feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
             pages: Data::new(pages),
             demo: demo(config, clock, address, fauna)?,

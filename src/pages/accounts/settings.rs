@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::account::{Accounts, Error};
+use crate::account::{Accounts, Error, NewEmail};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
@@ -137,6 +137,7 @@ pub async fn change_password(
 pub async fn change_email(
     user: PageUser,
     client: Client,
+    request: HttpRequest,
     services: Services,
     Form(form): Form<EmailForm>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -147,8 +148,9 @@ pub async fn change_email(
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
         return settings.answer(None);
     }
-    let Err(error) = services.accounts.request_email_change(&user.0, &client, form.current.into(), &form.email).await
-    else {
+    let pages = services.accounts.link_pages(&request);
+    let wish = NewEmail { current: form.current.into(), email: form.email, pages };
+    let Err(error) = services.accounts.request_email_change(&user.0, &client, wish).await else {
         return Ok(see_other("/account/settings?done=email"));
     };
     let problem = settings.email.take(error);
