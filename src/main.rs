@@ -16,11 +16,11 @@ users import FILE, users export. About Fauna: schema apply. About the demo: demo
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
-/// From being told to stop until the process has ended at the latest.
+/// Longest time from SIGTERM to the end of the process.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(7_500);
 
 #[derive(Parser)]
-#[command(version, about = "Serves the site until it is told to stop, or runs one command", after_help = AFTER_HELP)]
+#[command(version, about = "Serves the site until it is stopped, or runs one command", after_help = AFTER_HELP)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -31,15 +31,15 @@ enum Command {
     /// Manage users, whether the site is running or not
     #[command(subcommand)]
     Users(UsersCommand),
-    /// Examine settings, ports, files, database, Fauna, mail and clock, and say what is to be done
+    /// Check settings, ports, files, database, Fauna, mail and clock, and say how to fix problems
     Doctor {
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
     },
-    /// Ask the site at LISTEN whether it runs; for health checks of containers
+    /// Check whether the site at LISTEN is running; for health checks of containers
     Health,
-    /// Manage what the demo stores
+    /// Manage the demo's data
     #[command(subcommand)]
     Demo(DemoCommand),
     /// Manage the schema in Fauna
@@ -55,8 +55,8 @@ enum DemoCommand {
 
 #[derive(Subcommand)]
 enum SchemaCommand {
-    /// Install collections, indexes, functions and roles at `FAUNA_ENDPOINT`, `FAUNA_SECRET` being an admin key, and print the
-    /// key that the application is to run with (usage: schema apply)
+    /// Install collections, indexes, functions and roles at `FAUNA_ENDPOINT` with an admin key in `FAUNA_SECRET`, and print the
+    /// key for the application (usage: schema apply)
     Apply,
 }
 
@@ -77,7 +77,7 @@ fn main() {
     std::process::exit(code)
 }
 
-/// Tells whoever started the site in a terminal where everything is.
+/// Prints the addresses of the site and the demo accounts, if standard output is a terminal.
 fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
     let base = format!("http://localhost:{}", site.address().port());
     let mut out = std::io::stdout();
@@ -93,7 +93,7 @@ fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
     writeln!(out, "  Data      {}\n", config.data_dir.display())
 }
 
-/// Ends the process some time after it was told to stop, whatever hangs then. Container runtimes kill after ten seconds.
+/// Ends the process a fixed time after SIGTERM even if something hangs. Container runtimes kill after ten seconds.
 fn end_in_time() -> std::io::Result<()> {
     let deadline = || {
         std::thread::spawn(|| {

@@ -79,6 +79,7 @@ fn the_paths_that_documents_name_exist() {
         "static",
         "benches",
         ".ci",
+        "deploy",
         ".github",
     ];
     let mut missing = Vec::new();

@@ -1,4 +1,4 @@
-//! The entries of an import, checked one by one and against each other.
+//! Checks the entries of an import, each by itself and against each other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::users::{Email, ExistingUser, Import, ImportedPassword};
 
 const ENTRIES_MAX: usize = 10_000;
-/// How many of them may bring a password instead of a hash: each costs as much as a sign-up.
+/// Limit of entries with a password instead of a hash, each of which costs as much as a sign-up.
 const PLAIN_MAX: usize = 200;
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -21,7 +21,7 @@ pub struct EntryProblem {
     pub errors: Vec<String>,
 }
 
-/// An entry that has not been checked; `None` for a line that is no JSON.
+/// An unchecked entry; `None` for a line that is not JSON.
 pub type Entry = Option<Value>;
 
 /// The entries of a request: `{"users": […]}`.
@@ -30,7 +30,7 @@ pub fn of_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
     of_json(json)
 }
 
-/// The entries of a file: the same, or an export, which has one entry a line. Some editors put a mark at the beginning.
+/// The entries of a file: the same, or an export, which has one entry per line. A byte order mark is skipped.
 pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match serde_json::from_str::<Value>(text) {
@@ -44,8 +44,7 @@ pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// One entry a line; nothing where the lines are those of one document that somebody has broken into lines to read it: then the
-/// first is cut off, and most of the others are nothing by themselves.
+/// One entry per line; `None` if the lines belong to one pretty-printed document, whose lines are mostly not JSON by themselves.
 fn of_lines(text: &str) -> Option<Vec<Entry>> {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let entries: Vec<Entry> = lines().map(|line| serde_json::from_str(line).ok()).collect();
@@ -62,9 +61,9 @@ fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// Entries that were looked at one by one and beside each other.
+/// Entries that were checked, and the problems that were found.
 pub struct Judged {
-    /// Those with which nothing is wrong so far, and which they are, counted from 0.
+    /// Valid entries so far with their index from 0.
     imports: Vec<(usize, Import)>,
     problems: BTreeMap<usize, Vec<String>>,
 }
@@ -98,12 +97,12 @@ impl Judged {
         Ok(judged)
     }
 
-    /// The addresses of those who can be read.
+    /// The addresses of the valid entries.
     pub fn emails(&self) -> Vec<&str> {
         self.imports.iter().map(|(_, import)| import.email.as_str()).collect()
     }
 
-    /// The ids that they bring.
+    /// The ids of the valid entries.
     pub fn ids(&self) -> Vec<&DocumentId> {
         self.imports.iter().filter_map(|(_, import)| import.id.as_ref()).collect()
     }
@@ -133,7 +132,7 @@ impl Judged {
         }
     }
 
-    /// All entries in their order, if nothing is wrong with any of them.
+    /// All entries in order, if there are no problems.
     pub fn imports(self) -> Result<Vec<Import>, Error> {
         if self.problems.is_empty() {
             return Ok(self.imports.into_iter().map(|(_, import)| import).collect());
@@ -151,7 +150,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// One more entry; what others had before is wrong with this one.
+    /// Adds an entry; an address or id that an earlier entry has is a problem of this one.
     fn take(&mut self, import: &Import, errors: &mut Vec<String>) {
         if !self.emails.insert(import.email.as_str().to_owned()) {
             errors.push("another entry has the same email".to_owned());

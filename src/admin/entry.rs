@@ -1,4 +1,4 @@
-//! The form of SuperTokens' bulk import: what an entry must be like, and how a user looks in it.
+//! One entry in the form of SuperTokens' bulk import: reading, validation, and writing for an export.
 
 use fauna_client::DocumentId;
 use serde_json::{Map, Value, json};
@@ -7,19 +7,19 @@ use crate::clock::Timestamp;
 use crate::users;
 use crate::users::{Email, Export, Import, ImportedPassword, NewPassword};
 
-/// Longest id that somebody has elsewhere, in bytes.
+/// Longest `externalUserId`, bytes.
 const EXTERNAL_ID_MAX: usize = 128;
-/// Where that id is kept in the user's profile if it can be none here: Fauna's ids are numbers.
+/// Field of the profile for an `externalUserId` that cannot be a document id, which is a number in Fauna.
 const EXTERNAL_ID: &str = "externalUserId";
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
-/// What can be done about roles; what is wrong is said before in the words of SuperTokens' core.
+/// Advice about roles, after the message of SuperTokens' core.
 const NO_ROLES: &str = "Roles are not supported here: leave userRoles out.";
-/// The same about second factors.
+/// Advice about second factors.
 const NO_TOTP: &str = "Second factors are not supported here: leave totpDevices out.";
 const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, or public in it alone.";
 
-/// One entry; what is wrong with it is added to `errors`.
+/// Reads one entry; problems are added to `errors`.
 pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
     refuse_what_is_not_here(entry, errors);
     let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
@@ -75,7 +75,7 @@ pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<I
     Some(Import { id, email, name, joined_at, password, adopts: false, is_verified, profile })
 }
 
-/// Notes what an entry brings that nothing here knows, so that nobody believes it was taken over.
+/// Reports fields that are not supported, which would otherwise be lost silently.
 fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
     let list = |name: &str| entry.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for role in list("userRoles") {
@@ -143,7 +143,7 @@ fn password(method: &Value) -> Result<ImportedPassword, String> {
     }
 }
 
-/// A user as an entry, on a line of its own.
+/// A user as an entry, on one line.
 pub fn line(export: &Export) -> String {
     let Export { user, profile, password_hash } = export;
     let is_bcrypt = |hash: &String| hash.starts_with("$2");
@@ -164,7 +164,7 @@ pub fn line(export: &Export) -> String {
     format!("{}\n", json!({"externalUserId": user.id.as_str(), "userMetadata": metadata, "loginMethods": [method]}))
 }
 
-/// The id that somebody brings, whether it can be one here or not.
+/// The `externalUserId` of a user, whether or not it is the document id.
 pub fn elsewhere(import: &Import) -> Option<&str> {
     let kept = || import.profile.get(EXTERNAL_ID).and_then(Value::as_str);
     import.id.as_ref().map(DocumentId::as_str).or_else(kept)

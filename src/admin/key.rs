@@ -33,7 +33,7 @@ impl FromRequest for Administrator {
             let Ok(client) = client.await;
             let throttle =
                 request.app_data::<Data<Throttle>>().ok_or(Problem::new(StatusCode::NOT_FOUND, "not found"))?;
-            // Counted before the key is looked at, so that a guess does not tell whether it was right while it has to wait.
+            // Counted before the key is compared, so that a throttled guess does not reveal whether it was right.
             let attempt = throttle.admit(Action::AdminKey, &client).await?;
             if !keys.iter().any(|key| is_same(key.expose_secret(), sent)) {
                 return Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key"));
@@ -44,13 +44,13 @@ impl FromRequest for Administrator {
     }
 }
 
-/// The key that came along, in either of two headers.
+/// The key of the request, from either of two headers.
 fn sent(request: &HttpRequest) -> Option<&str> {
     let text = |name: &str| request.headers().get(name)?.to_str().ok();
     text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")).or_else(|| text("api-key"))
 }
 
-/// Compares in a time that says nothing about where two texts differ, nor about their lengths.
+/// Compares digests, so that the time reveals neither the position of a difference nor the length.
 fn is_same(one: &str, other: &str) -> bool {
     let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     verify_slices_are_equal(hash(one).as_ref(), hash(other).as_ref()).is_ok()

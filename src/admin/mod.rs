@@ -1,8 +1,8 @@
-//! Administration over HTTP: looking at, counting, deleting, importing and exporting users, for whoever has the API key.
+//! Administration: listing, counting, deleting, importing and exporting users, with an API key or on the command line.
 //!
-//! Without a key in the configuration none of it exists. Imports are all or nothing: every entry is judged before
-//! anything is written ([`bulk`]), and everything is written at once ([`Users::import`]). Nothing here acts as a person;
-//! deleting an account ends its sessions first.
+//! Without a key in the configuration the routes answer 404. Imports are all-or-nothing: every entry is checked before
+//! anything is written ([`bulk`]), and everything is written in one transaction ([`Users::import`]). Deleting an account
+//! revokes its sessions first.
 
 mod bulk;
 mod entry;
@@ -31,7 +31,7 @@ const PAGE_SIZE_MAX: i64 = 500;
 const SILENCE: Duration = Duration::from_secs(60);
 const EXPORT_SIZE: i64 = 500;
 
-/// Administers users. Clones share everything.
+/// The administration service. Clones share everything.
 #[derive(Clone)]
 pub struct Admin {
     users: Users,
@@ -40,48 +40,42 @@ pub struct Admin {
     clock: Clock,
 }
 
-/// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such user.
     #[error("no such user")]
     NoUser,
-    /// A page cannot have that size.
     #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
     Limit,
-    /// The list has no such order.
     #[error("timeJoinedOrder must be ASC or DESC")]
     Order,
-    /// That is no place in the list.
     #[error("invalid pagination token")]
     Cursor,
     #[error("Data has missing or invalid fields. Please check the users field for more details.")]
     Import(Vec<EntryProblem>),
-    /// The import is no import at all.
+    /// The body of an import is not in the form of SuperTokens' bulk import.
     #[error("{0}")]
     Malformed(&'static str),
-    /// What is to be imported would be one JSON document, were it JSON.
+    /// The file is neither JSON nor JSON lines.
     #[error("this is not JSON: {0}")]
     Document(serde_json::Error),
-    /// Somebody took an address or id while the import ran.
+    /// An address or id was taken while the import ran.
     #[error("an address or id was taken while the import ran; nothing was imported")]
     TakenMeanwhile,
-    /// One transaction does not take so much.
+    /// The import exceeds what one transaction of Fauna accepts.
     #[error("this is more than one transaction of Fauna takes; nothing was imported, import it in parts")]
     TooLarge,
     #[error("Fauna does not answer: either everybody was imported or nobody; importing again will tell")]
     Unknown,
-    /// Users cannot be looked at or changed.
     #[error(transparent)]
     Users(#[from] users::Error),
     #[error(transparent)]
     Session(#[from] session::Error),
 }
 
-/// What an import did.
+/// Result of an import.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ImportReport {
-    /// How many entries there were; all of them are users now.
+    /// Number of entries, all of which were imported.
     pub imported: usize,
     /// Entries, counted from 0, whose `externalUserId` is a document that existed and had no password yet: the document is
     /// unchanged and can now sign in.
@@ -108,12 +102,11 @@ impl From<Error> for Problem {
 }
 
 impl Admin {
-    /// Administers these users for whoever has the key.
     pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<SecretString>, clock: Clock) -> Self {
         Self { users, sessions, keys, clock }
     }
 
-    /// Some users in order of their sign-up.
+    /// A page of users in order of their sign-up.
     pub async fn list(&self, order: Order, limit: Option<i64>, after: Option<&str>) -> Result<UserList, Error> {
         let size = limit.unwrap_or(PAGE_SIZE);
         if !(1..=PAGE_SIZE_MAX).contains(&size) {
@@ -135,7 +128,7 @@ impl Admin {
         }
     }
 
-    /// Ends a user's sessions, then the account.
+    /// Revokes a user's sessions, then deletes the account.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let (id, user) = DocumentId::parse(id).zip(UserId::parse(id)).ok_or(Error::NoUser)?;
         let this = self.clone();
@@ -178,7 +171,7 @@ impl Admin {
         }
     }
 
-    /// The next part of an export, one JSON object a line, each as an import takes it; and where it goes on.
+    /// The next part of an export, one JSON object per line as an import accepts it, and the cursor of the part after it.
     pub async fn export(&self, after: Option<&Cursor>) -> Result<(String, Option<Cursor>), Error> {
         let (users, next) = self.users.export(EXPORT_SIZE, after).await?;
         Ok((users.iter().map(entry::line).collect(), next))

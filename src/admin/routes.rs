@@ -1,4 +1,4 @@
-//! Administration over HTTP.
+//! HTTP routes of the administration API.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -18,14 +18,14 @@ use crate::users::{Cursor, Order, UserList};
 /// The largest import, bytes: 10 000 entries of SuperTokens' form.
 const IMPORT_BYTES_MAX: usize = 16 << 20;
 
-/// Under `/api`, for whoever sends the API key as `Authorization: Bearer` or `api-key`.
+/// Below `/api`, with the API key in `Authorization: Bearer` or `api-key`.
 ///
 /// | method | path                    | answers                                        |
 /// |--------|-------------------------|------------------------------------------------|
 /// | GET    | `/admin/users`          | some users, by when they joined                |
 /// | GET    | `/admin/users/count`    | how many                                       |
 /// | GET    | `/admin/users/by-email` | the user of `?email=`                          |
-/// | GET    | `/admin/users/export`   | all users, one JSON object a line              |
+/// | GET    | `/admin/users/export`   | all users, one JSON object per line              |
 /// | POST   | `/admin/users/import`   | all entries of a bulk import are users, or none|
 /// | DELETE | `/admin/users/{id}`     | the account and its sessions are gone          |
 pub fn routes(api: &mut Routes<'_>) {
@@ -47,7 +47,7 @@ struct PartQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
-    /// Which end first, `ASC` or `DESC`; the oldest unless it is said.
+    /// `ASC` (oldest first, the default) or `DESC`.
     time_joined_order: Option<Value>,
 }
 
@@ -76,9 +76,9 @@ async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Prob
 async fn by_email(
     _: Administrator,
     admin: Data<Admin>,
-    Query(asked): Query<EmailQuery>,
+    Query(query): Query<EmailQuery>,
 ) -> Result<Json<Value>, Problem> {
-    let found = admin.find(&asked.email).await?;
+    let found = admin.find(&query.email).await?;
     let users: Vec<Value> = found.iter().map(|user| UserFormat::Current.user(user)).collect();
     Ok(Json(json!({"status": "OK", "users": users})))
 }
@@ -112,12 +112,12 @@ async fn import(
 }
 
 enum Progress {
-    /// Begins at the first user, or goes on at another.
+    /// `None`: the first user.
     At(Option<Cursor>),
     Done,
 }
 
-/// All users, one JSON object a line, page by page: however many there are, they are never in memory at once.
+/// Streams all users page by page, so that they are never in memory at once.
 async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
     let (first, next) = admin.export(None).await?;
     let rest = stream::try_unfold((admin, progress(next)), next_lines);

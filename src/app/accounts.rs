@@ -1,4 +1,4 @@
-//! The handles that have to do with accounts.
+//! Builds the services for accounts: sign-in, verification, changes, administration, mail and throttling.
 
 use std::sync::Arc;
 
@@ -23,20 +23,14 @@ use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
-/// What people can do about their accounts. Clones share it.
+/// The account services. Clones share them.
 #[derive(Clone)]
 pub struct AccountState {
-    /// Get in.
     emailpassword: Data<EmailPassword>,
-    /// Show that an address is theirs.
     emailverification: Data<EmailVerification>,
-    /// Change or end an account.
     accounts: Data<Accounts>,
-    /// Look after all of them.
     pub admin: Data<Admin>,
-    /// What is mailed to them.
     pub outbox: Data<Outbox>,
-    /// What makes them wait.
     throttle: Data<Throttle>,
     pub writes: WriteLimit,
 }
@@ -95,7 +89,6 @@ impl AccountState {
         })
     }
 
-    /// Registers them.
     pub fn install(&self, site: &mut web::ServiceConfig) {
         site.app_data(self.emailpassword.clone())
             .app_data(self.emailverification.clone())
@@ -106,14 +99,13 @@ impl AccountState {
     }
 }
 
-/// What the sign-up form asks for: what the configuration says and what a site of one's own adds, which counts where both do.
+/// The fields of `SIGN_UP_FIELDS` and of the extensions; an extension's field replaces a configured one with the same id.
 fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
     let is_own = |id: &str| own.fields.iter().any(|field| field.id == id);
     let configured = config.accounts.sign_up_fields.iter().filter(|field| !is_own(&field.id));
     configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
 }
 
-/// Where mail is put.
 fn outbox(
     (config, own): (&Config, &SiteExtensions),
     clock: &Clock,
@@ -137,7 +129,7 @@ fn outbox(
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }
 
-/// What sessions say and are asked about verified addresses.
+/// Adds the claim about verified addresses to sessions, and its check if verification is required.
 pub fn add_claims(mode: Mode, users: &Users, settings: &mut session::Settings) {
     let claim = Verified::new(users.clone());
     match mode {

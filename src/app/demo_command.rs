@@ -20,13 +20,13 @@ const FILES: [&str; 7] = [
     "embedded-fauna-app-key",
 ];
 
-/// How long a site that runs may take to take a connection.
+/// Longer than a running site on this machine takes to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Deletes all users, sessions and comments of a site in development, and makes those of the demo again.
+/// Deletes all users, sessions and comments of a site in development, and creates those of the demo again.
 ///
 /// # Errors
-/// The site runs, or is not one of development with embedded databases.
+/// The site is running, or is not in development with embedded databases.
 pub async fn reset_demo(config: &Config) -> Result<(), Error> {
     let refused = |why: &str| Error::Setting(format!("demo reset: {why}"));
     if !config.has_demo() {

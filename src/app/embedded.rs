@@ -1,4 +1,4 @@
-//! Keeps the embedded Fauna, which the demo may stop and start again while the site runs.
+//! Runs the embedded Fauna, which the demo may stop and start again while the site runs.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,6 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::demo::{Command, FaunaSwitch};
 
-/// What the endpoint is started with.
 #[derive(Clone)]
 pub struct EmbeddedSettings {
     pub listen: SocketAddr,
@@ -21,10 +20,9 @@ pub struct EmbeddedSettings {
     pub clock: Clock,
 }
 
-/// The endpoint of this site.
 pub struct EmbeddedFauna {
     switch: FaunaSwitch,
-    /// Ends it when the site stops.
+    /// Stops the endpoint for good.
     close: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -37,9 +35,9 @@ impl EmbeddedSettings {
 }
 
 impl EmbeddedFauna {
-    /// Keeps an endpoint that is running. It runs in the thread that calls this.
+    /// Takes over a running endpoint, on the calling thread.
     pub fn keep(running: Running, settings: EmbeddedSettings) -> Self {
-        // Wherever it listens now, it listens again.
+        // A restart uses the same port, also where port 0 was configured.
         let settings = EmbeddedSettings { listen: running.address(), ..settings };
         let (switch, commands) = FaunaSwitch::new();
         let (close, closed) = oneshot::channel();
@@ -50,7 +48,7 @@ impl EmbeddedFauna {
         self.switch.clone()
     }
 
-    /// Stops it for good, when all that is running has been answered.
+    /// Stops the endpoint after running queries have been answered.
     pub async fn stop(self) {
         let _ended = self.close.send(());
         let _ended = self.task.await;

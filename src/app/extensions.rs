@@ -1,4 +1,4 @@
-//! What a site that is built on this crate adds or changes.
+//! Additions and changes of a site that is built on this crate.
 
 use std::fmt;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::demo::FaunaSwitch;
 use crate::feature::Feature;
 
-/// Queries that take longer are given up; Fauna is told to give up a little earlier.
+/// Deadline of a query. Fauna receives a slightly shorter one.
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
 /// File in the data directory with the application's key for the embedded endpoint.
 const APP_KEY: &str = "embedded-fauna-app-key";
@@ -30,7 +30,6 @@ const APP_KEY: &str = "embedded-fauna-app-key";
 const ROOT_KEY: &str = "embedded-fauna-root-key";
 
 pub struct FaunaBackend {
-    /// `http://host:port`.
     pub endpoint: String,
     pub app: AsApp,
     /// The embedded endpoint, if this process runs it.
@@ -38,7 +37,6 @@ pub struct FaunaBackend {
     pub running: Option<EmbeddedFauna>,
 }
 
-/// What the embedded endpoint is started with.
 #[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "this build has no embedded endpoint"))]
 struct Embedded<'a> {
     config: &'a Config,
@@ -60,7 +58,7 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
                         "FAUNA_SECRET: Fauna at {endpoint} does not know this key; `schema apply` prints one for the application"
                     )));
                 }
-                // A node that does not answer now may do so later; `/ready` says so until then.
+                // The node may answer later; until then `/ready` is 503.
                 Err(error) => tracing::warn!("FAUNA_ENDPOINT={endpoint}: {error}"),
             }
             Ok(FaunaBackend {
@@ -77,8 +75,8 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
     }
 }
 
-/// Connects beside a site that may be running: if it is, its embedded endpoint is used instead of starting a second one on
-/// the same file.
+/// Connects for a command. If the site is running, its embedded endpoint is used instead of starting a second one on the same
+/// file.
 pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     if let config::Fauna::Embedded { listen, .. } = &config.fauna
         && let Some(secret) = kept_app_key(&config.data_dir)?
@@ -106,7 +104,7 @@ impl FaunaBackend {
         None
     }
 
-    /// Stops the endpoint, if it is ours to stop, when all has been asked and answered.
+    /// Stops the embedded endpoint, if this process runs it, after running queries have been answered.
     #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_async, reason = "with the feature it waits"))]
     pub async fn halt(self) {
         #[cfg(feature = "embedded-fauna")]
@@ -116,7 +114,7 @@ impl FaunaBackend {
     }
 }
 
-/// Starts the embedded endpoint, brings its schema up to date and finds or makes the application's key.
+/// Starts the embedded endpoint, applies the schema and loads or creates the application's key.
 #[cfg(feature = "embedded-fauna")]
 async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     let Embedded { config, clock, features, listen, root_key } = start;
@@ -141,19 +139,18 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     Ok(FaunaBackend { endpoint, app, running: Some(EmbeddedFauna::keep(running, settings)) })
 }
 
-/// There is no embedded endpoint in this build.
 #[cfg(not(feature = "embedded-fauna"))]
 #[expect(clippy::unused_async, reason = "with the feature it waits")]
 async fn embedded(_: Embedded<'_>) -> Result<FaunaBackend, Error> {
     Err(Error::NoEmbeddedFauna)
 }
 
-/// The application's key at the embedded endpoint, if one was made at an earlier start.
+/// The application's key at the embedded endpoint, if an earlier start created one.
 fn kept_app_key(directory: &Path) -> Result<Option<SecretString>, Error> {
     crate::keyfile::read(directory, APP_KEY).map_err(|cause| startup::refused_files(&directory.join(APP_KEY), cause))
 }
 
-/// The key that was made at an earlier start, if Fauna still knows it; else a new one, which is kept.
+/// The stored key if Fauna still accepts it, otherwise a new one, which is stored.
 #[cfg(feature = "embedded-fauna")]
 async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<AsApp, Error> {
     if let Some(secret) = kept_app_key(directory)? {

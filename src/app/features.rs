@@ -15,7 +15,7 @@ pub fn all(config: &Config, extensions: &SiteExtensions) -> Vec<Feature> {
     ours.into_iter().chain(extensions.features.iter().cloned()).collect()
 }
 
-/// What deleting a user runs besides deleting the user.
+/// The hooks that run in the transaction that deletes a user.
 pub fn deletion_hooks(features: &[Feature]) -> Vec<AccountDeletionHook> {
     let hook = |feature: &Feature| match feature.on_user_deleted {
         OnUserDeleted::NothingStored => None,

@@ -41,7 +41,6 @@ pub use extensions::SiteExtensions;
 pub use fauna_backend::{apply_schema, apply_schema_with};
 pub use users_command::{UsersCommand, users};
 
-/// A running site.
 pub struct Site {
     address: SocketAddr,
     fauna_endpoint: String,
@@ -142,7 +141,7 @@ impl Site {
         self.address
     }
 
-    /// Makes the demo accounts and their comments, where the demo is mounted and they do not exist.
+    /// Creates the demo accounts and their comments if the demo is mounted and they do not exist.
     pub async fn seed_demo(&self, config: &Config) {
         if !config.has_demo() {
             return;
@@ -152,7 +151,6 @@ impl Site {
         }
     }
 
-    /// `http://host:port`
     pub fn fauna_endpoint(&self) -> &str {
         &self.fauna_endpoint
     }
@@ -162,7 +160,7 @@ impl Site {
         &self.routes
     }
 
-    /// Serves until the process is told to stop, then finishes what is under way.
+    /// Serves until the process receives a signal to stop, then finishes the requests in progress.
     ///
     /// # Errors
     /// The server failed.
@@ -174,7 +172,7 @@ impl Site {
         }
         for task in [self.courier, self.sweeper] {
             task.abort();
-            // What it holds must be let go while there is a runtime: connections to a mail server end on one.
+            // Connections to a mail server must be dropped inside the runtime.
             let _aborted = task.await;
         }
         #[cfg(feature = "embedded-fauna")]

@@ -1,4 +1,4 @@
-//! Collects what cannot be counted where it happens: lengths of queues and numbers of rows, looked up now and then.
+//! Samples gauges that cannot be counted where the events happen: lengths of queues and numbers of rows.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -58,12 +58,11 @@ impl Monitoring {
         Ok(Some(Self { metrics: config.token.as_ref().map(|_| metrics), server, tasks }))
     }
 
-    /// Samples what cannot be counted where it happens.
+    /// Samples the gauges every ten seconds until [`Monitoring::stop`].
     pub fn sample(&mut self, sources: Sources) {
         self.tasks.push(actix_rt::spawn(sources.sample_forever()));
     }
 
-    /// Stops collecting.
     pub async fn stop(self) {
         if let Some(server) = self.server {
             server.stop(false).await;
@@ -74,7 +73,6 @@ impl Monitoring {
     }
 }
 
-/// What is sampled.
 #[derive(Clone)]
 pub struct Sources {
     pub database: Database,
@@ -92,7 +90,7 @@ impl Sources {
         }
     }
 
-    /// A number that cannot be had keeps its last value; that the database fails is seen elsewhere.
+    /// A gauge keeps its last value while the database does not answer.
     async fn sample(&self) {
         let (used, idle) = self.database.connections();
         gauge!(metrics::DATABASE_CONNECTIONS, "state" => "used").set(used);
@@ -108,7 +106,7 @@ impl Sources {
     }
 }
 
-/// A count as a gauge has it. There are never so many that a float could not tell.
+/// Saturates at `u32::MAX`.
 fn count(number: impl TryInto<u32>) -> f64 {
     number.try_into().map_or(f64::from(u32::MAX), f64::from)
 }

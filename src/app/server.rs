@@ -32,7 +32,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Requests that have not finished this long after SIGTERM are cut off, seconds.
 const SHUTDOWN_TIMEOUT_S: u64 = 4;
 
-/// What determines the routes of a site.
+/// The settings that determine the routes of a site.
 #[derive(Clone)]
 pub struct RoutePlan {
     pub base_path: String,
@@ -61,8 +61,8 @@ impl RoutePlan {
         table
     }
 
-    /// The page `/auth` comes before the scope of that name, and everything below `/api` is in one scope, because only the first
-    /// scope whose path matches is asked.
+    /// The page `/auth` comes before the scope of that name, and everything below `/api` is in one scope, because actix-web
+    /// only tries the first scope whose path matches.
     fn register(&self, site: &mut Routes<'_>) {
         let below_api = self.base_path.strip_prefix("/api");
         site.configure(self.extensions)

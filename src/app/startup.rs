@@ -1,5 +1,5 @@
-//! Opens what a start needs of the system: folder, port, database. What is refused is told with the setting that asked for
-//! it, its value and the cause, because whoever starts the site for the first time knows nothing but the settings.
+//! Opens what a start needs of the system: directory, port, database. An error names the setting, its value and the cause,
+//! because on the first start the settings are all that is known.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::keyfile;
 
-/// How long the first connection to PostgreSQL may take.
+/// Timeout of the first connection to PostgreSQL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Shows that files can be made, and is removed at once.
+/// Name of a file that is created and removed to test that the directory is writable.
 const PROBE: &str = ".can-be-written";
 
-/// Makes the data directory and a file in it.
+/// Creates the data directory and tests that it is writable.
 pub fn data_directory(directory: &Path) -> Result<(), Error> {
     let refused = |cause| refused_files(directory, cause);
     fs::create_dir_all(directory).map_err(refused)?;
@@ -29,7 +29,6 @@ pub fn data_directory(directory: &Path) -> Result<(), Error> {
     fs::remove_file(&probe).map_err(refused)
 }
 
-/// Listens where `LISTEN` says.
 pub fn listener(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).map_err(|cause| refused_port("LISTEN", address, &cause))
 }
@@ -44,12 +43,12 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
     };
     let url = url.expose_secret();
     let refused = |cause: sqlx::Error| {
-        // PostgreSQL's own words, without the line of its source that sqlx adds.
+        // PostgreSQL's message without the source line that sqlx adds.
         let why = cause.as_database_error().map_or_else(|| cause.to_string(), |error| error.message().to_owned());
         Error::Setting(format!("DATABASE_URL={}: {why}", without_password(url)))
     };
     if !url.starts_with("sqlite:") {
-        // The pool would try again until its time is up, and then say no more than that.
+        // The pool would retry until its timeout and then report only the timeout.
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await {
             Ok(first) => first.map_err(refused)?.close().await.map_err(refused)?,
             Err(_elapsed) => return Err(refused(io::Error::from(io::ErrorKind::TimedOut).into())),
@@ -58,15 +57,15 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
     Database::open(url).await.map_err(refused)
 }
 
-/// A file of the data directory that cannot be had, or the directory itself.
+/// Error for the data directory or a file in it.
 pub fn refused_files(path: &Path, cause: impl fmt::Display) -> Error {
     Error::Setting(format!("DATA_DIR: {}: {cause}", path.display()))
 }
 
-/// A port that cannot be had.
+/// Error for an address that cannot be bound.
 pub fn refused_port(setting: &str, address: SocketAddr, cause: &io::Error) -> Error {
     let hint = match cause.kind() {
-        io::ErrorKind::AddrInUse => "; does the site run already? Stop it, or choose another port",
+        io::ErrorKind::AddrInUse => "; is the site already running? Stop it, or choose another port",
         _ => "",
     };
     Error::Setting(format!("{setting}={address}: {cause}{hint}"))

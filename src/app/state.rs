@@ -27,17 +27,17 @@ use crate::session::Sessions;
 use crate::users::{Hasher, UserLayout, Users};
 use crate::{demo, fauna_tokens, pages, users};
 
-/// Thousands of users in one request take longer than other requests may.
+/// This path has a longer timeout, because one request may import thousands of users.
 const IMPORT_PATH: &str = "/api/admin/users/import";
 
-/// What the services are built on.
+/// Parts that exist before the services and that they are built on.
 pub struct Foundations<'a> {
     pub clock: &'a Clock,
     /// Address of the listener, which `API_DOMAIN` defaults to.
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
-    /// For `/metrics`, where they are collected.
+    /// For `/metrics`; `None` if it is off.
     pub metrics: Option<Metrics>,
 }
 
@@ -54,10 +54,10 @@ pub struct AppState {
     features: Arc<[Feature]>,
     feature_context: FeatureContext,
     pages: Data<Pages>,
-    /// In development only.
+    /// `None` unless the demo is mounted.
     demo: Option<Data<Demo>>,
     metrics: Option<Data<Metrics>>,
-    /// What happens to their sessions and tokens.
+    /// Events of sessions and Fauna tokens, for the event stream.
     pub events: Data<EventBus>,
 }
 
@@ -135,7 +135,6 @@ impl AppState {
         &self.users
     }
 
-    /// What metrics are sampled from.
     pub fn sources(&self) -> Sources {
         Sources {
             database: self.database.get_ref().clone(),
@@ -170,10 +169,10 @@ impl AppState {
     }
 }
 
-/// Where users are in Fauna.
+/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
 ///
 /// # Errors
-/// `USERS_EMAIL_FIELD` cannot be a field.
+/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
 pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
     let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
     layout.ok_or_else(|| {

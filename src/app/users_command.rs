@@ -1,4 +1,4 @@
-//! The commands `users …`: what the administration API offers, for whoever can read the configuration.
+//! The commands `users …`: the administration API on the command line. They need the configuration instead of an API key.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

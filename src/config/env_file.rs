@@ -1,8 +1,8 @@
 //! Reads the file `.env` of the working directory or of the nearest folder above it.
 //!
-//! The file holds secrets, so messages name lines and settings, never values. Nothing is substituted: a dollar sign is a dollar
-//! sign. That is why no library reads it: those that are common replace `$NAME`, and a password with a dollar sign silently
-//! becomes a shorter one.
+//! `dotenvy` parses it, one entry at a time. The entries are prepared for it here: it would replace `$NAME`, so that a password
+//! with a dollar sign silently becomes a shorter one, it takes a quote in a comment for the beginning of a value, and its errors
+//! contain the line, which may be a secret, but not its number.
 //!
 //! A line is `NAME=value`, optionally after `export`. A value ends at the end of the line or at a blank followed by `#`. One that
 //! contains blanks or quotes must itself be in quotes, and may then span lines: in single quotes everything is literal, in double
@@ -66,8 +66,10 @@ fn parse(text: &str) -> Result<Variables, usize> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut line = 1_usize;
     while !rest.is_empty() {
-        let (variable, after) = entry(rest).ok_or(line)?;
-        variables.extend(variable);
+        let (entry, after) = entry(rest).ok_or(line)?;
+        for variable in dotenvy::from_read_iter(entry.as_bytes()) {
+            variables.extend([variable.or(Err(line))?]);
+        }
         let read = rest.len().saturating_sub(after.len());
         line = line.saturating_add(rest.bytes().take(read).filter(|byte| *byte == b'\n').count());
         rest = after;
@@ -75,57 +77,53 @@ fn parse(text: &str) -> Result<Variables, usize> {
     Ok(variables)
 }
 
-type Variable = (String, String);
-
-/// The first entry of a text, if its first line is not empty or a comment, and the text behind its last line.
-fn entry(text: &str) -> Option<(Option<Variable>, &str)> {
+/// The first entry without its comment and with its value in double quotes, empty for a blank line, and the text behind the
+/// entry's last line.
+fn entry(text: &str) -> Option<(String, &str)> {
     let (line, after) = text.split_once('\n').unwrap_or((text, ""));
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
-        return Some((None, after));
+        return Some((String::new(), after));
     }
+    line.contains('=').then_some(())?;
     let (name, value) = text.split_once('=')?;
-    let name = name.trim();
-    let name = name.strip_prefix("export ").map_or(name, str::trim_start);
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_name {
-        return None;
-    }
-    let (value, after) = value_of(value)?;
+    let (value, after) = quoted_value(value)?;
     let (rest_of_line, after) = after.split_once('\n').unwrap_or((after, ""));
     let is_comment = |rest: &str| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
-    (rest_of_line.trim().is_empty() || is_comment(rest_of_line)).then(|| (Some((name.to_owned(), value)), after))
+    (rest_of_line.trim().is_empty() || is_comment(rest_of_line)).then(|| (format!("{name}={value}"), after))
 }
 
-/// The value at the beginning of a text, and the text behind it.
-fn value_of(text: &str) -> Option<(String, &str)> {
+/// The value at the beginning of a text in double quotes, and the text behind it.
+fn quoted_value(text: &str) -> Option<(String, &str)> {
     let trimmed = text.trim_start_matches([' ', '\t']);
     if trimmed.len() < text.len() && trimmed.starts_with('#') {
         return Some((String::new(), text));
     }
-    let text = trimmed;
-    if let Some(quoted) = text.strip_prefix('\'') {
-        return quoted.split_once('\'').map(|(value, after)| (value.to_owned(), after));
+    if let Some(quoted) = trimmed.strip_prefix('\'') {
+        return quoted.split_once('\'').map(|(value, after)| (literal(value), after));
     }
-    if let Some(quoted) = text.strip_prefix('"') {
+    if let Some(quoted) = trimmed.strip_prefix('"') {
         return double_quoted(quoted);
     }
-    let end = text.find(|c: char| c.is_whitespace()).unwrap_or(text.len());
-    let (value, after) = text.split_at_checked(end)?;
-    (!value.contains(['\'', '"'])).then(|| (value.to_owned(), after))
+    let end = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+    let (value, after) = trimmed.split_at_checked(end)?;
+    (!value.contains(['\'', '"'])).then(|| (literal(value), after))
 }
 
+/// The value in double quotes, with everything escaped that has a meaning there.
+fn literal(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\"").replace('$', r"\$"))
+}
+
+/// Copies up to the closing quote and escapes each dollar sign that is not.
 fn double_quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
+    let mut value = String::from('"');
     let mut chars = text.chars();
     loop {
         match chars.next()? {
-            '"' => return Some((value, chars.as_str())),
-            '\\' => value.push(match chars.next()? {
-                'n' => '\n',
-                c @ ('"' | '\\' | '$') => c,
-                _ => return None,
-            }),
+            '"' => return Some((value + "\"", chars.as_str())),
+            '\\' => value.extend(['\\', chars.next()?]),
+            '$' => value.push_str(r"\$"),
             c => value.push(c),
         }
     }
@@ -167,6 +165,11 @@ mod tests {
             ("A=127.0.0.1:3000  # don't", "127.0.0.1:3000"),
             ("A='x' # \"y", "x"),
             ("A=x#y", "x#y"),
+            ("A=#x", "#x"),
+            ("A=C:\\data\\", "C:\\data\\"),
+            ("A='C:\\data\\'", "C:\\data\\"),
+            ("A=\"\\\\$b \\$c\"", "\\$b $c"),
+            ("A=$PATH$A", "$PATH$A"),
             ("A= x", "x"),
             ("A=", ""),
             ("A= # nothing", ""),

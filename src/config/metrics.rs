@@ -1,4 +1,4 @@
-//! Settings of metrics.
+//! Settings of metrics. They are collected if a token or an address is set.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,11 @@ use secrecy::SecretString;
 
 use crate::config::reader::Reader;
 
-/// Where metrics can be read. Neither: they are not collected.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    /// What readers of `/metrics` must present as bearer token.
+    /// Bearer token of `/metrics` on the site itself.
     pub token: Option<SecretString>,
-    /// An address of its own for `/metrics`, without a token: keep it inside.
+    /// Address of a separate listener for `/metrics`, which needs no token.
     pub listen: Option<SocketAddr>,
 }
 

@@ -28,7 +28,7 @@ pub use reader::Invalid;
 pub use session::Session;
 pub use website::Website;
 
-/// All settings, checked.
+/// All settings, validated.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub environment: Environment,
@@ -80,7 +80,6 @@ pub enum Fauna {
     },
     /// A FaunaDB node or cluster.
     Remote {
-        /// `http://host:port` or `https://host`.
         endpoint: String,
         /// The application's key, or an admin key for `schema apply`.
         secret: SecretString,
@@ -92,7 +91,6 @@ pub enum Fauna {
 pub struct SealKey {
     /// Stored beside each ciphertext.
     pub id: String,
-    /// AES-256 key.
     pub bytes: [u8; 32],
 }
 

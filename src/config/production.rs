@@ -1,4 +1,4 @@
-//! What a production site refuses to start with, and what it warns about at every start.
+//! The settings that production refuses, and those that draw a warning at every start.
 
 use secrecy::ExposeSecret as _;
 
@@ -41,7 +41,7 @@ pub(super) fn refuse(config: &Config, read: &mut Reader<'_>) {
 }
 
 impl Config {
-    /// Settings that may be intended but that whoever runs the site should know about, one sentence each.
+    /// Warnings about settings that are allowed but may not be intended, one sentence each.
     pub fn warnings(&self) -> Vec<&'static str> {
         let mixed_names = self.session.mixes_names_of_this_machine().then_some(
             "API_DOMAIN and WEBSITE_DOMAIN name this machine differently (localhost and 127.0.0.1): to browsers these are two \

@@ -1,4 +1,4 @@
-//! Sessions: what SuperTokens' backends let one choose.
+//! Settings of sessions, named as in SuperTokens' backends.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Session {
         session
     }
 
-    /// A browser takes cookies for its host's own domain or one above it, unless strangers share that.
+    /// Browsers accept cookies for the host's own domain or a parent domain, unless that is a public suffix.
     fn check_cookie_domain(&self, read: &mut Reader<'_>) {
         let named = self.cookie_domain.as_deref().and_then(crate::session::cookie_domain);
         let Some(domain) = named.as_deref().map(|domain| domain.trim_start_matches('.')).filter(|d| !d.is_empty())
@@ -97,7 +97,7 @@ impl Session {
         } else if host != domain && is_public_suffix(domain) {
             read.refuse(
                 "COOKIE_DOMAIN",
-                &format!("must be a domain of yours: strangers own names below {domain}, so browsers drop the cookies"),
+                &format!("must be a domain that you own: {domain} is a public suffix, for which browsers drop cookies"),
             );
         }
     }

@@ -66,18 +66,18 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS", "SMTP_URL"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
-    let told = [
+    let settings = [
         ("APP_ENV", "production"),
         ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
         ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
         ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
     ];
-    assert!(read(&told).is_ok());
-    let without = [&told[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
-    assert!(read(&without).is_ok() && mistakes(&told[..3]).contains("SMTP_URL"));
+    assert!(read(&settings).is_ok());
+    let without = [&settings[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
+    assert!(read(&without).is_ok() && mistakes(&settings[..3]).contains("SMTP_URL"));
 }
 
-/// S-P-05 in `docs/threats.md`.
+/// S-P-05 in the table of `docs/threats.md`.
 #[test]
 fn production_is_told_what_it_should_know() {
     assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());

@@ -1,4 +1,4 @@
-//! Which other origins than the site's own may call the API.
+//! Origins besides the site's own that may call the API.
 
 use crate::http::origins::OriginPattern;
 

@@ -42,7 +42,7 @@ fn raised_limit() -> u64 {
 #[derive(Clone)]
 pub struct ConnectionLimit {
     per_network: usize,
-    /// Behind these there may be any number of clients.
+    /// Connections of these addresses are not limited per network.
     trusted_proxies: Arc<[IpAddr]>,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -63,7 +63,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// For `HttpServer::on_connect`.
+    /// Counts a new connection, or shuts it down if its network has its share. For `HttpServer::on_connect`.
     pub fn admit(&self, connection: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         let Ok(peer) = stream.peer_addr() else { return };
@@ -111,7 +111,7 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Nothing is read or written any more; the server then sees the end of the connection and drops it.
+/// Ends reading and writing; the server then sees the end of the connection and drops it.
 #[cfg(target_os = "linux")]
 fn close(stream: &TcpStream) {
     let _already_closed = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);

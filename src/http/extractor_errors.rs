@@ -20,7 +20,7 @@ pub fn configure(site: &mut ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
 }
 
-/// Says nothing that the parser says: its messages quote the body.
+/// Leaves out the parser's message, which quotes the body.
 fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
     let problem = match error {
         JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {

@@ -106,7 +106,7 @@ fn in_words(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         return response;
     }
     if let Some(error) = response.response().error().filter(|_| status.is_server_error()) {
-        // Mostly a handler's `Data<…>` that nobody has given to the application.
+        // Mostly a handler's `Data<…>` that was not registered.
         let path = response.request().path();
         tracing::error!(%error, path, "a handler could not be called; LOG=actix_web=debug names what is missing");
     }
@@ -127,7 +127,7 @@ fn with_head(allow: &HeaderValue) -> HeaderValue {
     HeaderValue::from_str(&format!("{methods}, HEAD")).unwrap_or_else(|_odd| allow.clone())
 }
 
-/// The message of a refusal that has none of its own.
+/// The message for a status without a message of its own.
 pub fn reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND => "not found",
@@ -146,7 +146,7 @@ fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    // What one person saw must not come back from a cache after they have signed out (ASVS 14.3.2); what may be kept says so.
+    // A user's pages must not come back from a cache after signing out (ASVS 14.3.2). Handlers of cacheable responses set their own.
     set("cache-control", HeaderValue::from_static("no-store"));
     set("x-content-type-options", HeaderValue::from_static("nosniff"));
     set("referrer-policy", HeaderValue::from_static("same-origin"));

@@ -2,7 +2,7 @@
 //!
 //! Every module counts with the macros of the `metrics` crate under the names below, which cost a few nanoseconds while
 //! nobody collects. [`Metrics::install`] starts collecting, for the whole process; `GET /metrics` renders what was collected,
-//! to whoever presents `METRICS_TOKEN` or asks at `METRICS_LISTEN`. Labels are outcomes, methods, statuses and route
+//! with `METRICS_TOKEN` on the site itself, or without it at `METRICS_LISTEN`. Labels are outcomes, methods, statuses and route
 //! patterns, never anything a client chooses, so the number of series is bounded.
 
 use std::net::TcpListener;
@@ -39,7 +39,7 @@ pub const LIVE_SESSIONS: &str = "sessions_live";
 pub const FAUNA_QUERIES: &str = "fauna_queries_total";
 /// Duration of queries to Fauna, retries included, in seconds.
 pub const FAUNA_QUERY_DURATION: &str = "fauna_query_duration_seconds";
-/// Fauna tokens issued.
+/// Counter of Fauna tokens issued.
 pub const TOKENS_ISSUED: &str = "fauna_tokens_issued_total";
 /// Fauna tokens whose deletion Fauna has confirmed.
 pub const TOKENS_DELETED: &str = "fauna_tokens_deleted_total";
@@ -62,7 +62,7 @@ pub const BUILD_INFO: &str = "build_info";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
-/// Samples of histograms are sorted into buckets this often, so that they do not pile up while nobody asks.
+/// Samples of histograms are sorted into buckets this often, so that they do not pile up while nothing scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The one route that the server of `METRICS_LISTEN` has.
 const PATH: &str = "/metrics";
@@ -70,7 +70,7 @@ const PATH: &str = "/metrics";
 /// The recorder of this process. There can be one only; sites of one process (as in tests) share it.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// What was collected, and who may read it.
+/// Renders the collected metrics and checks the token of readers.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
@@ -99,7 +99,7 @@ impl Metrics {
         Ok(Self { recorder, token_hash: token.map(|token| hash(token.expose_secret())) })
     }
 
-    /// Keeps the histograms small. Ends never; abort its task.
+    /// Keeps the histograms small. Never returns; abort its task.
     pub async fn upkeep(self) {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;
@@ -125,7 +125,7 @@ pub fn request_ended(method: &str, route: Option<&str>, status: StatusCode, elap
     metrics::histogram!(REQUEST_DURATION, "route" => route).record(elapsed.as_secs_f64());
 }
 
-/// Methods of clients' own invention are one series.
+/// All non-standard methods are one series, so that clients cannot create series.
 fn method_label(method: &str) -> &'static str {
     match method {
         "GET" => "GET",
@@ -173,7 +173,7 @@ fn hash(token: &str) -> digest::Digest {
     digest::digest(&digest::SHA256, token.as_bytes())
 }
 
-/// Tells Prometheus what each metric means.
+/// Registers the help text of each metric.
 fn describe() {
     describe_counter!(REQUESTS, "Requests answered, by method, route pattern and status");
     describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request, by route pattern");

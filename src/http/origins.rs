@@ -1,4 +1,4 @@
-//! Which web origins may call the API with a user's cookies.
+//! Patterns of web origins that may call the API with a user's cookies.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginPattern {
     Exact(String),
-    /// Any number of labels below a domain that somebody owns.
+    /// Any number of labels below a registered domain.
     SubDomains {
-        /// `https://`
+        /// Scheme with slashes, `https://`.
         scheme: String,
-        /// `.example.com` or `.example.com:8443`
+        /// Rest of the origin, `.example.com` or `.example.com:8443`.
         suffix: String,
     },
 }
@@ -46,7 +46,7 @@ impl OriginPattern {
     }
 }
 
-/// Whether strangers can own names directly below this domain (`com`, `co.uk`, `github.io`), by the Public Suffix List.
+/// Whether this is a public suffix (`com`, `co.uk`, `github.io`): different parties can own the names directly below it.
 pub fn is_public_suffix(domain: &str) -> bool {
     psl::domain_str(domain).is_none()
 }

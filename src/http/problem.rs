@@ -14,7 +14,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-/// An error response.
+/// An error response, rendered as JSON or as a page.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -31,7 +31,6 @@ impl Problem {
         Self { status, message: message.into(), retry_after: None, code: None, cause: None }
     }
 
-    /// 400.
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -45,7 +44,7 @@ impl Problem {
     pub fn unavailable(cause: impl StdError) -> Self {
         Self {
             cause: Some(chain(&cause)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again")
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable; try again in a few seconds")
                 .retry_after(Duration::from_secs(2))
         }
     }
@@ -57,14 +56,14 @@ impl Problem {
     }
 
     /// The same, with `"status": "GENERAL_ERROR"` in the body of a failure that is not the client's: SuperTokens' frontends
-    /// show the message of such an answer to the person.
+    /// show the message of such an answer to the user.
     #[must_use]
     pub fn into_general_error(self) -> Self {
         let is_general = self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS;
         Self { code: is_general.then_some("GENERAL_ERROR"), ..self }
     }
 
-    /// The same with status 200 where a person has to wait: those frontends show no message of any other status.
+    /// The same with status 200 where a user has to wait: those frontends show no message of any other status.
     #[must_use]
     pub fn into_frontend_answer(self) -> Self {
         let general = self.into_general_error();
@@ -77,18 +76,17 @@ impl Problem {
         self.status
     }
 
-    /// What the client is told.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The answer with a page of the caller's own, where one can show more than what went wrong: what was typed, say.
+    /// The response with the caller's own page, for instance a form with the submitted text.
     pub fn respond_with(&self, html: String) -> HttpResponse {
         self.log();
         self.head().content_type("text/html; charset=utf-8").body(html)
     }
 
-    /// The answer in the form that whoever asks wants: a page for people, JSON for programs.
+    /// The response as the client expects it: a page for browser navigation, otherwise JSON.
     pub fn respond_to(self, headers: &HeaderMap) -> HttpResponse {
         if wants_page(headers) { ProblemPage(self).error_response() } else { self.error_response() }
     }
@@ -111,7 +109,7 @@ impl Problem {
     }
 }
 
-/// Whether a page is wanted: browsers that go somewhere say so, programs and scripts do not.
+/// Whether the request is a browser's navigation, by its `Accept` and `Sec-Fetch` headers.
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
@@ -210,13 +208,11 @@ impl ResponseError for ProblemPage {
     }
 }
 
-/// The page of a failure.
 #[derive(askama::Template)]
 #[template(path = "problem.html")]
 struct ErrorPage<'a> {
     /// Shown as heading, for instance `404 Not Found`.
     status: StatusCode,
-    /// What the person is told.
     message: &'a str,
 }
 impl From<fauna_client::Error> for Problem {

@@ -1,4 +1,4 @@
-//! What is left of a request's body when the response is ready.
+//! Closes connections whose request body was not read to its end.
 //!
 //! actix-web closes a connection whose request body was not read, but not if the body is chunked and nobody holds it any more:
 //! it then waits for the rest of the body, for ever. So a chunked body is held until the response has been sent; one that was
@@ -18,12 +18,12 @@ use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-/// The chunked body of a request, shared by whoever reads it and the response.
+/// The chunked body of a request, shared by the handler that reads it and by the response.
 #[derive(Clone)]
 pub struct HeldBody(Rc<RefCell<Payload>>);
 
 impl HeldBody {
-    /// Takes hold of the body, if it is chunked.
+    /// Shares the body, if it is chunked.
     pub fn of(request: &mut ServiceRequest) -> Option<Self> {
         if !request.headers().contains_key(header::TRANSFER_ENCODING) {
             return None;
@@ -39,7 +39,7 @@ impl HeldBody {
     }
 }
 
-/// The body of a response, and the body of its request.
+/// A response body that keeps the request body alive until it has been sent.
 struct Holding {
     body: BoxBody,
     _held: HeldBody,

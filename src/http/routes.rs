@@ -1,8 +1,8 @@
 //! Registration of routes.
 //!
 //! A route is registered with its method, its path and who may use it ([`Access`]), and is listed in a [`RouteTable`] at the
-//! same time. `tests/site/access.rs` compares that table with its own, so that a route nobody thought about fails a test. The
-//! table describes; the guard extractors in a handler's arguments are what refuses.
+//! same time. `tests/site/access.rs` compares that table with its own, so that a forgotten route fails a test. The table only
+//! describes; the guard extractors among a handler's arguments refuse.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Responder, web};
 
-/// Who may use a route.
+/// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
     /// Anyone, with or without a session.
     Public,
-    /// Whoever sends the token of a mailed link.
+    /// Requests with the token of a mailed link.
     MailedLink,
-    /// Whoever sends a refresh token.
+    /// Requests with a refresh token.
     RefreshToken,
     /// Signed-in users; anyone else is answered 401.
     SignedIn,
     /// Signed-in users; anyone else is redirected to the sign-in page.
     SignedInPage,
-    /// Whoever sends an administration key.
+    /// Requests with an administration key.
     AdminKey,
-    /// Whoever sends `METRICS_TOKEN`; 404 for everybody where that is not set.
+    /// Requests with `METRICS_TOKEN`; 404 for all if that is not set.
     MetricsToken,
 }
 
-/// A registered route.
+/// An entry of [`RouteTable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pub method: Method,
@@ -95,7 +95,7 @@ impl<'a> Routes<'a> {
         self
     }
 
-    /// Registers routes below a path. Of several scopes whose paths match a request, actix-web asks the first one only.
+    /// Registers routes below a path. Of several scopes whose paths match a request, actix-web tries the first one only.
     pub fn scope(&mut self, path: &str, register: impl FnOnce(&mut Routes<'_>)) -> &mut Self {
         let (prefix, table) = (format!("{}{path}", self.prefix), &mut *self.table);
         let scope = web::scope(path).configure(|config| register(&mut Routes { config, prefix, table }));

@@ -1,4 +1,4 @@
-//! Which web origins may call the API (CORS), and which may send requests that change something.
+//! CORS, and the refusal of unsafe requests from other origins.
 
 use actix_cors::Cors;
 use actix_web::Error;
@@ -19,7 +19,7 @@ pub struct Trusted {
     pub api: String,
     /// Origin of the pages.
     pub website: String,
-    /// `ALLOWED_ORIGINS`.
+    /// The patterns of `ALLOWED_ORIGINS`.
     pub others: Vec<OriginPattern>,
     /// Value of the header `Content-Security-Policy`.
     pub policy: HeaderValue,
@@ -51,8 +51,8 @@ impl Trusted {
         !self.supertokens_path.is_empty() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Where links that this request causes to be mailed should lead: the origin that asked if it is one of `ALLOWED_ORIGINS`,
-    /// else the website.
+    /// The origin for links in mails that this request causes: its own origin if `ALLOWED_ORIGINS` contains it, otherwise the
+    /// website.
     pub fn link_origin<'a>(&'a self, headers: &'a HeaderMap) -> &'a str {
         let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
         origin.filter(|origin| self.others.iter().any(|pattern| pattern.matches(origin))).unwrap_or(&self.website)

@@ -20,14 +20,14 @@ use crate::mail::envelope::Mail;
 use crate::mail::store::Row;
 use crate::mail::{Error, Outbox};
 
-/// How long one attempt may take; the mail server's greeting and its answer to the whole text included.
+/// Timeout of one attempt, from the connection to the server's response to the whole text.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// After that somebody else may try: longer than an attempt can last.
+/// Time until another process may try; longer than an attempt can last.
 const CLAIM: Duration = Duration::from_mins(2);
 /// The pause after the first failure; each further one is three times as long.
 const PAUSE: Duration = Duration::from_secs(10);
 const PAUSE_MAX: Duration = Duration::from_hours(1);
-/// How often the queue is looked at when nobody wakes us: other processes fill it too.
+/// Polling interval of the queue, because other processes fill it too.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const BATCH: i64 = 32;
 const AT_ONCE: usize = 4;
@@ -50,7 +50,7 @@ pub struct OutgoingMail {
     pub html: SecretString,
 }
 
-/// What mail is given to.
+/// The way mails leave the site.
 pub enum Transport {
     Smtp(SmtpClient),
     Hook(Hook<OutgoingMail>),
@@ -76,7 +76,6 @@ impl Transport {
     }
 }
 
-/// Speaks to a mail server.
 pub struct SmtpClient {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -94,7 +93,7 @@ impl SmtpClient {
         Ok(Self { server, from })
     }
 
-    /// Hands one mail over. The failure holds no address.
+    /// Sends one mail. The error contains no address.
     async fn hand_over(&self, mail: Mail, row: &Row) -> Result<(), Failure> {
         let message = mail.message(&self.from, row).map_err(|error| Failure::Unsendable(error.to_string()))?;
         match tokio::time::timeout(ATTEMPT_TIMEOUT, self.server.send(message)).await {
@@ -105,10 +104,10 @@ impl SmtpClient {
     }
 }
 
-/// Connects to a mail server and logs in, without sending anything. The failure holds no address and no password.
+/// Connects to a mail server and logs in, without sending anything.
 ///
 /// # Errors
-/// One sentence.
+/// One sentence, without address and password.
 pub async fn test_server(url: &SecretString) -> Result<(), String> {
     let client = SmtpClient::new(url, "doctor@localhost").map_err(|error| error.to_string())?;
     match client.server.test_connection().await {
@@ -120,11 +119,11 @@ pub async fn test_server(url: &SecretString) -> Result<(), String> {
 
 enum Failure {
     Unsendable(String),
-    /// This server did not take it, this time.
+    /// The server refused the mail temporarily.
     Refused(String),
 }
 
-/// What went wrong with a mail server, without its words: they repeat the address.
+/// A description of the error without the server's text, which repeats the address.
 fn described(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("refused with {code}"),
@@ -141,7 +140,7 @@ fn pause_after(attempts: i64) -> Duration {
 }
 
 impl Outbox {
-    /// Delivers what is put into the outbox, for ever. To be spawned once in a process.
+    /// Delivers mails from the outbox; never returns. Spawn it once per process.
     pub fn deliver(&self) -> impl Future<Output = ()> + Send + 'static {
         let outbox = self.clone();
         async move {
@@ -157,7 +156,7 @@ impl Outbox {
         }
     }
 
-    /// Tries every mail that is due once, and forgets what is of no use any more.
+    /// Tries every mail that is due once, and deletes expired ones.
     pub async fn work(&self) -> Result<(), Error> {
         let now = self.clock.now();
         if self.store.has_expired(now).await? {

@@ -17,11 +17,10 @@ pub struct Mail {
     pub subject: String,
     pub text: String,
     pub html: String,
-    /// The link in it, if there is one.
     pub link: Option<String>,
 }
 
-/// How a site appears in its mails.
+/// Name and addresses of the site, for mails.
 #[derive(Clone, Debug)]
 pub struct Sender {
     /// Name of the application.
@@ -35,7 +34,7 @@ pub struct Sender {
 }
 
 impl Mail {
-    /// Fills in the template of an occasion.
+    /// Renders the template of an occasion.
     pub fn write(templates: &Templates, sender: &Sender, to: &str, occasion: &Occasion) -> Result<Self, Error> {
         let link = occasion.link();
         let life = link.map(|link| in_words(link.life.as_secs()));
@@ -65,13 +64,13 @@ impl Mail {
         ring.seal(&text, &place(id))
     }
 
-    /// What was sealed for the row of that id; nothing where no key opens it.
+    /// Opens the sealed mail of a row; `None` if no key opens it.
     pub fn open(ring: &SealRing, id: &str, sealed: &str) -> Option<Self> {
         let text = ring.open(sealed, &place(id)).ok()?;
         serde_json::from_str(text.expose_secret()).ok()
     }
 
-    /// As mail servers take it. Every attempt makes the same message. Fails where the address is none by their rules.
+    /// The message in RFC 5322 form, the same for every attempt. Fails if an address is not valid there.
     pub fn message(self, from: &Mailbox, row: &Row) -> Result<Message, lettre::error::Error> {
         let to = Mailbox::new(None, self.to.parse().map_err(|_form| lettre::error::Error::MissingTo)?);
         let sent_at = std::time::UNIX_EPOCH + crate::clock::Timestamp::from_millis(0).until(row.created_at);
@@ -89,7 +88,7 @@ fn place(id: &str) -> String {
     format!("mail {id}")
 }
 
-/// 128 random bits in hexadecimal; `None` where the system has no randomness.
+/// 128 random bits in hexadecimal; `None` if the system's random generator fails.
 pub fn random_id() -> Option<String> {
     let mut bits = [0_u8; 16];
     rand::fill(&mut bits).ok()?;

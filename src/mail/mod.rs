@@ -5,8 +5,8 @@
 //! waits for a mail server, fails because of one, or takes longer where the recipient exists. Without a mail server, mails
 //! stay in SQL and are shown at `/dev/mailbox`, in development only.
 //!
-//! Texts are in `templates/mail`; `MAIL_TEMPLATES` names a directory whose files replace them. This module decides neither
-//! who is written to nor what a link does.
+//! Templates are in `templates/mail`; `MAIL_TEMPLATES` names a directory whose files replace them. The callers decide who
+//! receives a mail and what its link does.
 
 mod delivery;
 mod envelope;
@@ -36,9 +36,9 @@ pub use delivery::{OutgoingMail, test_server};
 pub use envelope::Sender;
 pub use routes::routes;
 
-/// How long a mail without a link is worth trying (ASVS 6.3.7 wants notices to arrive, not to arrive next week).
+/// Time after which an undelivered mail without a link is dropped; a later security notice is of no use (ASVS 6.3.7).
 const NOTICE_LIFE: Duration = Duration::from_hours(24);
-/// How long a mail is kept to be looked at, where it is not sent.
+/// Time for which `/dev/mailbox` shows a mail.
 const KEPT_LIFE: Duration = Duration::from_hours(7 * 24);
 const SHOWN_MAX: i64 = 100;
 
@@ -58,13 +58,13 @@ pub struct Outbox {
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `smtp://…` or `smtps://…`; absent: mail stays here.
+    /// `smtp://…` or `smtps://…`; `None`: no mail is sent.
     pub smtp_url: Option<SecretString>,
     pub from: String,
-    /// A folder of templates that take the place of ours.
+    /// Directory of templates that replace the built-in ones.
     pub templates: Option<PathBuf>,
     pub sender: Sender,
-    /// Whether mail that stays here may be looked at: in development.
+    /// Whether unsent mail is shown at `/dev/mailbox`; in development only.
     pub shown: bool,
     /// Sends mail instead of the mail server.
     pub send_mail: Option<Hook<OutgoingMail>>,
@@ -73,36 +73,34 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub enum Occasion {
     ResetPassword(Link),
-    /// An account has an address that nobody has shown to be theirs.
+    /// An account's address is not verified.
     VerifyEmail(Link),
     ConfirmEmail(Link),
-    /// Somebody wants an account with this address, which has none.
+    /// Sign-up with an address that has no account.
     SignUp(Link),
-    /// Somebody wants this address for an account, and it has one.
+    /// Sign-up with, or change to, an address that already has an account.
     AccountExists,
-    /// An account does not have this address any more.
+    /// An account's address was changed; sent to the former address.
     EmailChanged,
     PasswordChanged,
     AccountDeleted,
 }
 
-/// A link that does something once.
+/// A one-time link.
 #[derive(Clone, Debug)]
 pub struct Link {
     pub url: SecretString,
     pub life: Duration,
 }
 
-/// Why a mail could not be put into the outbox, or the outbox not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// SQL did not do its part.
     #[error("the outbox cannot be used")]
     Sql(#[from] sqlx::Error),
-    /// There is nothing to seal with.
+    /// Encryption failed.
     #[error(transparent)]
     Seal(#[from] seal::CannotSeal),
-    /// A setting or a template makes no sense.
+    /// A setting or a template is invalid.
     #[error("{0}")]
     Setting(String),
 }
@@ -141,7 +139,10 @@ impl Occasion {
 }
 
 impl Outbox {
-    /// Opens the outbox in this database. Fails where a setting or a template makes no sense.
+    /// Opens the outbox in this database.
+    ///
+    /// # Errors
+    /// A setting or a template is invalid.
     pub fn open(database: Database, ring: Arc<SealRing>, clock: Clock, settings: &Settings) -> Result<Self, Error> {
         let transport = match (&settings.send_mail, &settings.smtp_url) {
             (Some(hook), _) => Some(Arc::new(Transport::Hook(hook.clone()))),
@@ -161,26 +162,26 @@ impl Outbox {
         })
     }
 
-    /// How many mails wait to be sent.
+    /// Number of mails that wait to be sent.
     pub async fn waiting(&self) -> Result<i64, Error> {
         Ok(self.store.count_waiting(self.clock.now()).await?)
     }
 
-    /// Puts a mail to that address into the outbox.
+    /// Stores a mail for delivery.
     pub async fn put(&self, to: &str, occasion: &Occasion) -> Result<(), Error> {
         let mail = Mail::write(&self.templates, &self.sender, to, occasion)?;
         let life = occasion.link().map_or(NOTICE_LIFE, |link| link.life.min(NOTICE_LIFE));
         self.write(occasion.name(), &mail, life).await
     }
 
-    /// Does as much as [`Outbox::put`] and sends nothing: for addresses without an account, so that time does not tell
-    /// which those are.
+    /// Takes as long as [`Outbox::put`] and sends nothing: for addresses without an account, so that timing does not reveal
+    /// them.
     pub async fn put_nothing(&self, to: &str, as_if: &Occasion) -> Result<(), Error> {
         let mail = Mail::write(&self.templates, &self.sender, to, as_if)?;
         self.write("nothing", &mail, Duration::ZERO).await
     }
 
-    /// The newest mails that stay here, or nothing where they may not be looked at.
+    /// The newest unsent mails; `None` if they are not shown.
     async fn latest(&self) -> Result<Option<Vec<(Row, Mail)>>, Error> {
         if !self.shown {
             return Ok(None);
@@ -190,7 +191,7 @@ impl Outbox {
         Ok(Some(rows.into_iter().filter_map(open).collect()))
     }
 
-    /// Seals and stores a mail that is of use for `life`.
+    /// Encrypts and stores a mail that expires after `life`.
     async fn write(&self, kind: &'static str, mail: &Mail, life: Duration) -> Result<(), Error> {
         let id = envelope::random_id().ok_or(seal::CannotSeal)?;
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! The mailbox of a desk: what would have been sent, for people and for tests.
+//! The dev mailbox: mails that a site in development would have sent.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
@@ -19,7 +19,7 @@ pub fn routes(site: &mut Routes<'_>) {
     site.add(Resource::at("/dev/mailbox").get(Access::Public, mailbox));
 }
 
-/// Mail that stays here, newest first: a page, or JSON for `Accept: application/json`.
+/// Unsent mails, newest first: a page, or JSON for `Accept: application/json`.
 async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpResponse, Problem> {
     let mails = outbox.latest().await?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not found"))?;
     let mails = mails.into_iter().map(|(row, mail)| Shown::new(row, mail)).collect();
@@ -32,20 +32,18 @@ async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpRespo
     Ok(response.content_type("text/html; charset=utf-8").body(html))
 }
 
-/// Whether the request asks for JSON rather than for a page.
 fn wants_json(request: &HttpRequest) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
-/// All mail that is shown.
+/// Data for mailbox.html.
 #[derive(Serialize, Template)]
 #[template(path = "mailbox.html")]
 struct Mailbox {
     mails: Vec<Shown>,
 }
 
-/// A mail as it is shown.
 #[derive(Serialize)]
 struct Shown {
     to: String,
@@ -55,7 +53,7 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
     kind: String,
-    /// Milliseconds since 1970.
+    /// Milliseconds since the Unix epoch.
     #[serde(rename = "writtenAt")]
     written_at: i64,
 }

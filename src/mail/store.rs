@@ -1,4 +1,4 @@
-//! Every statement about mail that waits.
+//! SQL statements of the outbox.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -11,7 +11,6 @@ pub struct Store {
     database: Database,
 }
 
-/// A mail as it is stored.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub id: String,
@@ -28,7 +27,7 @@ impl Store {
         Self { database }
     }
 
-    /// A new mail, to be sent or to be `kept`.
+    /// Inserts a mail, to be sent or to be `kept` for `/dev/mailbox`.
     pub async fn insert(&self, row: &Row, kept: bool) -> Result<(), sqlx::Error> {
         let statement = "insert into mail (id, kind, sealed, created_at, attempts, due_at, expires_at, kept)
              values ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -46,7 +45,7 @@ impl Store {
         Ok(())
     }
 
-    /// Mails that are to be tried now.
+    /// Mails that are due.
     pub async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
         let rows = sqlx::query(
             "select * from mail where kept = 0 and due_at <= $1 and expires_at > $1 order by due_at, id limit $2",
@@ -55,13 +54,13 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
-    /// Mails that wait to be sent.
+    /// Number of mails that wait to be sent.
     pub async fn count_waiting(&self, now: Timestamp) -> Result<i64, sqlx::Error> {
         let count = sqlx::query_scalar("select count(*) from mail where kept = 0 and expires_at > $1");
         count.bind(now.millis()).fetch_one(self.database.read()).await
     }
 
-    /// Mails that stay here, newest first.
+    /// Unsent mails for `/dev/mailbox`, newest first.
     pub async fn kept(&self, now: Timestamp, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
         let rows = sqlx::query(
             "select * from mail where kept = 1 and expires_at > $1 order by created_at desc, id desc limit $2",
@@ -70,7 +69,7 @@ impl Store {
         rows.iter().map(row).collect()
     }
 
-    /// Counts one more attempt and moves the next one to `until`. False: somebody else was faster.
+    /// Counts one more attempt and moves the next one to `until`. False if another process took the mail first.
     pub async fn claim(&self, mail: &Row, until: Timestamp) -> Result<bool, sqlx::Error> {
         let done = sqlx::query(
             "update mail set attempts = attempts + 1, due_at = $1 where id = $2 and attempts = $3 and due_at = $4",
@@ -95,13 +94,13 @@ impl Store {
         Ok(())
     }
 
-    /// Whether [`Store::delete_expired`] would find something: a writer is not taken for nothing.
+    /// Whether [`Store::delete_expired`] would find something; a read, so that the writer is only used if needed.
     pub async fn has_expired(&self, now: Timestamp) -> Result<bool, sqlx::Error> {
         let row = sqlx::query("select id from mail where expires_at <= $1 limit 1").bind(now.millis());
         Ok(row.fetch_optional(self.database.read()).await?.is_some())
     }
 
-    /// Forgets mails that are of no use any more; answers what those were about that should have been sent.
+    /// Deletes expired mails; returns the kinds of those that were never delivered.
     pub async fn delete_expired(&self, now: Timestamp) -> Result<Vec<String>, sqlx::Error> {
         let rows = sqlx::query("delete from mail where expires_at <= $1 returning kind, kept");
         let rows = rows.bind(now.millis()).fetch_all(self.database.write()).await?;

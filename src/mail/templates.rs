@@ -64,7 +64,7 @@ pub struct Templates(Environment<'static>);
 #[derive(Serialize)]
 pub struct Values<'a> {
     pub app_name: &'a str,
-    /// Empty where the site names none; so is `privacy_url`.
+    /// Empty if not configured, like `privacy_url`.
     pub terms_url: &'a str,
     pub privacy_url: &'a str,
     /// Origin of the site's pages.
@@ -74,12 +74,11 @@ pub struct Values<'a> {
     pub address: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<&'a str>,
-    /// How long the link works, in words: `30 minutes`.
+    /// Lifetime of the link in words: `30 minutes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<&'a str>,
 }
 
-/// A rendered mail.
 pub struct Texts {
     pub subject: String,
     pub text: String,
@@ -123,7 +122,7 @@ impl Templates {
         Ok(templates)
     }
 
-    /// Fills in the mail for an occasion.
+    /// Renders the mail for an occasion.
     pub fn render(&self, occasion: &Occasion, values: &Values<'_>) -> Result<Texts, Error> {
         let render = |ending: &str| {
             let file = format!("{}.{ending}", occasion.name());

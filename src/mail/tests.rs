@@ -1,4 +1,4 @@
-//! The outbox and a mail server that can be told to refuse.
+//! The outbox with a mail server that can refuse.
 
 use std::io::BufRead as _;
 use std::io::BufReader;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::*;
 use crate::database::fresh;
 
-/// A mail server that keeps what it takes.
+/// A mail server that records received mails.
 #[derive(Clone, Default)]
 struct Server {
     answer: Arc<Mutex<&'static str>>,
@@ -118,7 +118,7 @@ async fn a_mail_is_taken_once_and_forgotten() {
     assert!(outbox.latest().await.unwrap().is_none(), "with a mail server there is no mailbox");
 }
 
-/// S-E-12 in `docs/threats.md`.
+/// S-E-12 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn a_refused_mail_is_tried_again_later_and_after_a_restart() {
     let fixture = Fixture::new().await;

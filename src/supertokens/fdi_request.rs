@@ -81,7 +81,7 @@ impl FdiRequest {
         }
     }
 
-    /// See [`respond`].
+    /// [`respond`] for this request.
     pub fn respond(&self, failure: impl Into<Problem>) -> Problem {
         respond(&self.request, failure)
     }

@@ -1,4 +1,4 @@
-//! Writes log lines from a thread of its own, so that nobody who reads the log slowly, or not at all, can stop a request.
+//! Writes log lines from a thread of its own, so that a slow or stalled reader of the log never blocks a request.
 //!
 //! The queue is bounded. A line that does not fit, or that cannot be written because the output is closed or full, is dropped
 //! and counted. As soon as writing works again, a line says how many are missing.
@@ -17,9 +17,9 @@ use crate::http::metrics::LOG_LINES_DROPPED;
 
 /// Lines that may wait to be written; about 1 MB.
 const QUEUE_LINES: usize = 4096;
-/// Pause before writing again to an output that takes nothing at the moment (a pipe opened with `O_NONBLOCK`).
+/// Pause before writing again to an output that is full (a pipe opened with `O_NONBLOCK`).
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
-/// How long [`flush`] waits.
+/// Longest wait of [`flush`].
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The writer of this process.
@@ -38,7 +38,7 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// How a note about dropped lines looks.
+/// Format of the line about dropped lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Text,
@@ -55,7 +55,7 @@ impl LogWriter {
         Ok(Self { queue, dropped })
     }
 
-    /// Makes it the writer that [`flush`] and [`dropped_lines`] are about.
+    /// Makes this the writer of [`flush`] and [`dropped_lines`].
     pub fn install(&self) {
         // A second installation in one process happens in tests only.
         let _first = INSTALLED.set(self.clone());
@@ -90,7 +90,7 @@ pub fn flush() {
     }
 }
 
-/// How many lines were dropped since the start.
+/// Number of lines dropped since the start.
 pub fn dropped_lines() -> u64 {
     INSTALLED.get().map_or(0, |writer| writer.dropped.load(Ordering::Relaxed))
 }
@@ -116,12 +116,11 @@ impl<'a> MakeWriter<'a> for LogWriter {
     }
 }
 
-/// The end of the queue.
 struct Writer<W> {
     output: W,
     format: Format,
     dropped: Arc<AtomicU64>,
-    /// Dropped lines that a note was already written about.
+    /// Dropped lines that are already reported in the log.
     reported: u64,
 }
 

@@ -31,7 +31,6 @@ pub use log_writer::{dropped_lines, flush};
 /// The target of the line that ends a request.
 const ACCESS: &str = "access";
 
-/// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("LOG: {0}")]

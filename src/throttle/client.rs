@@ -1,7 +1,7 @@
-//! Which network a request comes from.
+//! The client network of a request.
 //!
-//! The address of the connection, unless that is a proxy of ours: then the last address in `X-Forwarded-For` that is not
-//! one. From anybody else that header is hearsay, and so are `Forwarded` and `X-Real-IP` always.
+//! It is that of the connection's address, unless that is a trusted proxy: then of the last address in `X-Forwarded-For` that
+//! is not one. From other peers that header is ignored; `Forwarded` and `X-Real-IP` always are.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,10 +14,10 @@ use actix_web::{FromRequest, HttpRequest};
 
 use crate::throttle::Throttle;
 
-/// Whoever sends a request, as far as their network tells.
+/// The network that a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// An IPv4 address, or the /64 of an IPv6 address, which one customer has to themselves.
+    /// An IPv4 address, or the /64 of an IPv6 address, which belongs to one customer.
     network: String,
     wide: Option<String>,
 }
@@ -27,7 +27,7 @@ impl Client {
         &self.network
     }
 
-    /// Names the larger network around it, where there is one that may belong to the same people.
+    /// The /48 of an IPv6 address, which may belong to one customer too.
     pub fn wide(&self) -> Option<&str> {
         self.wide.as_deref()
     }
@@ -37,7 +37,7 @@ impl Client {
         Self::at(Some(address))
     }
 
-    /// The network of an address; everybody without one shares a network.
+    /// The network of an address; all connections without an address share one.
     fn at(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
             None => Self { network: "unknown".to_owned(), wide: None },
@@ -62,7 +62,7 @@ impl FromRequest for Client {
     }
 }
 
-/// The address of whoever sent the request to us or to the first of our proxies.
+/// The address that sent the request to this site or to the first trusted proxy.
 fn sender(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
     let is_proxy = |address: &IpAddr| proxies.contains(&address.to_canonical());
     let mut address = peer.filter(is_proxy);
@@ -71,7 +71,7 @@ fn sender(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[IpAddr]) -> Opti
     }
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").map(|line| line.to_str().unwrap_or("?")).collect();
     for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
-        // What cannot be read was not written by a proxy of ours: the last one that could be is as far as we see.
+        // Trusted proxies write addresses only; the last valid one is the furthest that can be known.
         let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
         address = Some(hop);
         if !is_proxy(&hop) {
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Who sent a request from `peer` with these lines, if 10.0.0.1 and 10.0.0.2 are our proxies.
+    /// The sender of a request from `peer` with these header lines; 10.0.0.1 and 10.0.0.2 are trusted proxies.
     fn seen(peer: &str, lines: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// S-P-14, S-P-21 in `docs/threats.md`.
+    /// S-P-14, S-P-21 in the table of `docs/threats.md`.
     #[test]
     fn networks() {
         let network = |text: &str| Client::at(text.parse().ok());

@@ -1,4 +1,4 @@
-//! How waits grow: a pure rule over one counter and the time.
+//! The growth of waits: pure functions of one counter and the time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub struct Rule {
     /// The first wait; each further one is twice as long.
     pub first: Duration,
     pub longest: Duration,
-    /// After this long without an attempt all is forgotten, counted from the end of the last wait.
+    /// The counter expires after this long without an attempt, counted from the end of the last wait.
     pub forget: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Rule {
         }
         let attempts = before.map_or(0, |count| count.attempts).saturating_add(1);
         let wait = self.wait_after(attempts);
-        // Open since ever, not since now: an attempt at the same moment may have looked at the clock a little earlier.
+        // Not `now`: a concurrent attempt may have read the clock slightly earlier.
         let open_at = if wait.is_zero() { Timestamp::from_millis(0) } else { now.after(wait) };
         Decision::Admit(Count { attempts, open_at, forget_at: now.after(wait).after(self.forget) })
     }
@@ -68,7 +68,7 @@ mod tests {
         forget: Duration::from_hours(1),
     };
 
-    /// The waits in seconds that somebody meets who comes as early as possible.
+    /// The waits in seconds if each attempt is made as early as possible.
     fn waits(count: usize) -> Vec<u64> {
         let (mut now, mut before) = (Timestamp::from_millis(0), None);
         let mut waits = Vec::new();

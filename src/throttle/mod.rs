@@ -1,12 +1,12 @@
-//! Counters that slow guessing down.
+//! Counters that slow down guessing of passwords, tokens and keys.
 //!
-//! An attempt is counted before its work begins, and given back when a secret turns out to be right. What is counted: the
-//! account as tried from one network, the network, and the account as tried from anywhere. Beyond a number of free attempts
-//! each further one has to wait, longer every time, never for good. The account's own counter does not hold for networks
-//! from which its owner has signed in before, so a stranger cannot keep the owner out (ASVS 6.1.1, 6.3.1).
+//! An attempt is counted before its work begins, and subtracted if the secret is right. Attempts are counted per account and
+//! network, per network, and per account from all networks. After a number of free attempts each further one must wait, longer
+//! every time, but no account is ever locked. The counter of the account does not apply to networks from which its user has
+//! signed in before, so an attacker cannot lock the user out (ASVS 6.1.1, 6.3.1).
 //!
-//! Counters are in SQL: several processes share them and a restart forgets nothing. Without SQL nothing is admitted.
-//! This room decides when; what may not be tried so often is named in [`Action`].
+//! Counters are in SQL, so several processes share them and they survive a restart. If SQL fails, attempts are refused. The
+//! limited operations are the variants of [`Action`].
 
 mod client;
 mod escalation;
@@ -32,20 +32,20 @@ pub use writes::WriteLimit;
 
 /// A network stays known to an account for this long after a sign-in.
 const KNOWN_LIFE: Duration = Duration::from_hours(90 * 24);
-/// Every so many attempts counters that mean nothing are removed.
+/// Expired counters are deleted once per this many attempts.
 const CLEAN_EVERY: u64 = 256;
-/// How often an attempt is counted anew when others counted at the same moment.
+/// Retries of a count that conflicts with concurrent ones.
 const TRIES_MAX: u32 = 64;
 
-/// How often an attempt stands in line again for the database, each time for as long as the database lets it wait.
+/// Retries of a count that timed out waiting for the database's writer.
 const TURNS_MAX: u32 = 3;
 
-/// Says who has to wait. Clones share everything.
+/// The throttle. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Throttle {
     store: Store,
     clock: Clock,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     proxies: Arc<[IpAddr]>,
     seen: Arc<AtomicU64>,
     on: bool,
@@ -53,29 +53,29 @@ pub struct Throttle {
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpAddr>,
     pub on: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
-    /// To give the password of the account with that (normalised) address.
+    /// Checking a password of the account with that normalised address.
     Password(&'a str),
-    /// To make an account. Those that are made count, too: one network does not fill the site with accounts.
+    /// Creating an account. Successful attempts count too, so that one network cannot create any number of accounts.
     SignUp,
-    /// To learn whether an address has an account.
+    /// Checking whether an address has an account.
     EmailExists,
-    /// To use an administration key.
+    /// Using an administration key.
     AdminKey,
     AskForMail,
-    /// To have a mail about that sent to that address. For those beyond the limit the answer is the same, without a mail.
+    /// Requesting a mail to that address. Beyond the limit the response is the same, without a mail.
     Mail(Topic, &'a str),
-    /// To use the token of a mailed link.
+    /// Using the token of a mailed link.
     Token,
 }
 
-/// What a mail is about. Each is counted by itself: who has one sent that is of no use does not keep others back.
+/// Topic of a mail. Each is counted by itself, so that requests for one do not block the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     SignUp,
@@ -84,7 +84,7 @@ pub enum Topic {
     Change,
 }
 
-/// An attempt that may be made. Dropping it leaves it counted.
+/// An admitted attempt. It stays counted unless it is reported as a success.
 #[must_use = "an attempt that turned out well is given back"]
 #[derive(Debug)]
 pub struct Admitted(Vec<Counter>);
@@ -100,20 +100,18 @@ struct Counter {
 enum Role {
     /// An account from one network: a success clears it and makes the network known.
     Pair,
-    /// Waived where the pair is known; a success takes back its own attempt.
+    /// Does not apply if the pair is known; a success subtracts its own attempt.
     Account,
     Other,
 }
 
-/// Why an attempt may not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("too many attempts")]
     TooMany { wait: Duration },
-    /// The counters cannot be used.
     #[error("attempts cannot be counted")]
     Sql(#[from] sqlx::Error),
-    /// Others counted again and again at the same moment.
+    /// Concurrent attempts changed the counters at every retry.
     #[error("attempts are counted by too many at once")]
     Contended,
 }
@@ -132,7 +130,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::TooMany { wait } => {
-                // Rounded up: whoever comes at that second is let in.
+                // Rounded up, so that a retry after exactly that many seconds is admitted.
                 let wait = Duration::from_secs(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
                 Self::new(StatusCode::TOO_MANY_REQUESTS, Error::advice(wait)).retry_after(wait)
             }
@@ -152,11 +150,11 @@ impl Throttle {
         }
     }
 
-    /// Has a mail sent to that mailbox unless that was done a moment ago, which is then nothing: whoever asks too often is told
-    /// the same as others. What fails is not counted, so that asking again helps.
+    /// Runs `work`, which sends a mail, unless the limit is reached; then nothing happens, so that the response is the same. A
+    /// failure is not counted.
     ///
     /// # Errors
-    /// Those of the work; or it cannot be counted.
+    /// Those of `work`, or the attempt cannot be counted.
     pub async fn mail<T, E: From<Error>>(
         &self,
         topic: Topic,
@@ -178,10 +176,10 @@ impl Throttle {
         done.map(Some)
     }
 
-    /// Counts an attempt that is about to be made, unless it has to wait.
+    /// Counts an attempt before it is made.
     ///
     /// # Errors
-    /// It has to wait, or cannot be counted.
+    /// The attempt must wait, or cannot be counted.
     pub async fn admit(&self, action: Action<'_>, client: &Client) -> Result<Admitted, Error> {
         self.admit_counters(counters(action, client)).await
     }
@@ -196,8 +194,8 @@ impl Throttle {
                     return Ok(Admitted(counted));
                 }
                 Ok(None) => {}
-                // Many at once and one writer: whoever has waited for it in vain stands in line again, as for a core to
-                // hash on, which is what most of them do next.
+                // There is one writer for many attempts. Waiting longer is fine, because most of them wait for a core for
+                // hashing next.
                 Err(Error::Sql(sqlx::Error::PoolTimedOut)) if turns > 0 => turns -= 1,
                 Err(error) => return Err(error),
             }
@@ -205,7 +203,7 @@ impl Throttle {
         Err(Error::Contended)
     }
 
-    /// An attempt turned out well: it does not count. A network from which a password was right is known from now on.
+    /// Reports a success: the attempt is subtracted, and after a right password the network is known to the account.
     pub async fn succeeded(&self, attempt: Admitted) {
         let now = self.clock.now();
         if let Err(error) = self.store.give_back(&attempt.0, now.after(KNOWN_LIFE)).await {
@@ -213,7 +211,7 @@ impl Throttle {
         }
     }
 
-    /// Removes what means nothing any more, every so often.
+    /// Deletes expired counters once per [`CLEAN_EVERY`] attempts.
     async fn clean_now_and_then(&self) {
         if !self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(CLEAN_EVERY) {
             return;
@@ -224,7 +222,7 @@ impl Throttle {
     }
 }
 
-/// A rule from numbers: attempts, seconds, seconds, seconds.
+/// Free attempts, then first wait, longest wait and memory in seconds.
 const fn rule(free: i64, first_s: u64, longest_s: u64, forget_s: u64) -> Rule {
     Rule {
         free,
@@ -240,14 +238,14 @@ const PAIR: Rule = rule(10, 30, 900, 3600);
 const ACCOUNT: Rule = rule(50, 10, 60, 3600);
 /// Passwords from one network.
 const PASSWORDS: Rule = rule(100, 10, 900, 3600);
-/// New accounts from one network, made or not: more than a class or an office has people.
+/// Sign-ups from one network, successful or not: more than a class or an office needs.
 const SIGN_UPS: Rule = rule(100, 10, 900, 3600);
-/// Questions whether an address has an account, from one network.
+/// Checks whether an address has an account, from one network.
 const QUESTIONS: Rule = rule(60, 1, 60, 60);
 const REQUESTS: Rule = rule(20, 30, 900, 3600);
-/// Mails to one address, of those that anybody can ask for: for one network. Then one a minute, then fewer.
+/// Mails to one address that can be requested without a session, per network: then one per minute, then fewer.
 const MAILS: Rule = rule(1, 60, 900, 3600);
-/// Those for all networks: a stranger's do not keep its owner's back, nor do many strangers' flood it.
+/// The same for all networks: an attacker cannot block the user's own requests, nor can many attackers flood the mailbox.
 const MAILBOX: Rule = rule(5, 60, 900, 3600);
 /// Wrong administration keys from one network.
 const ADMIN_KEYS: Rule = rule(20, 10, 900, 3600);
@@ -279,7 +277,7 @@ fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
                     let near = format!("{} {subject}", client.network());
                     vec![counter(Role::Other, MAILS, "mail", &near), counter(Role::Other, MAILBOX, "mailbox", &subject)]
                 }
-                // Only whoever is signed in to an account can ask for these.
+                // Only a user who is signed in to the account can request these.
                 Topic::Verification | Topic::Change => vec![counter(Role::Other, MAILS, "mail", &subject)],
             }
         }

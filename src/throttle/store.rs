@@ -1,4 +1,4 @@
-//! Every statement about counters.
+//! SQL statements of the counters.
 
 use sqlx::AnyConnection;
 use sqlx::Row as _;
@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::throttle::escalation::{Count, Decision};
 use crate::throttle::{Counter, Error, Role};
 
-/// How many counters there are at most, besides those of known networks, whose number is that of real sign-ins.
+/// Limit of counters, not including those of known networks, whose number is bounded by successful sign-ins.
 const COUNTERS_MAX: i64 = 100_000;
 const CLEAN_BATCH: i64 = 2_000;
 
@@ -27,12 +27,12 @@ impl Store {
         Self { database }
     }
 
-    /// Counts one attempt; answers what it was counted against. Nothing: others counted at the same moment.
+    /// Counts one attempt and returns the counters that it was counted in; `None` after a conflict with a concurrent attempt.
     pub async fn count(&self, counters: &[Counter], now: Timestamp) -> Result<Option<Vec<Counter>>, Error> {
         if counters.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        // Whoever has to wait does not get at the writer.
+        // An attempt that must wait is refused with a read only.
         let mut reader = self.database.read().acquire().await?;
         decide(&mut reader, counters, now).await?;
         drop(reader);
@@ -49,7 +49,7 @@ impl Store {
         Ok(Some(counted))
     }
 
-    /// Takes one attempt back from all of them; the pair is cleared and known from now on.
+    /// Subtracts one attempt from all counters; the pair is cleared and known from now on.
     pub async fn give_back(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
         if counters.is_empty() {
             return Ok(());
@@ -72,7 +72,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Removes counters that mean nothing any more, and the oldest of those that are too many.
+    /// Deletes expired counters, and the oldest ones beyond the limit.
     pub async fn clean(&self, now: Timestamp) -> Result<(), sqlx::Error> {
         sqlx::query(
             "delete from throttle where key in
@@ -99,7 +99,7 @@ impl Store {
     }
 }
 
-/// What each counter was and is to be, if the attempt may be made. The account's counter is left out where the pair is known.
+/// Old and new state of each counter, if the attempt is admitted. The account's counter is left out if the pair is known.
 async fn decide<'a>(
     connection: &mut AnyConnection,
     counters: &'a [Counter],
@@ -133,7 +133,7 @@ async fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<Stored
     }))
 }
 
-/// Writes a counter, unless it is not any more what it was.
+/// Updates a counter by compare-and-swap.
 async fn swap(
     connection: &mut AnyConnection,
     key: &str,

@@ -58,7 +58,7 @@ fn from(network: usize) -> Client {
     Client::of(std::net::Ipv4Addr::from_bits(u32::try_from(network).unwrap()).into())
 }
 
-/// S-P-10 in `docs/threats.md`.
+/// S-P-10 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
     let site = Fixture::new().await;
@@ -69,7 +69,7 @@ async fn the_eleventh_wrong_password_waits_and_so_does_the_right_one() {
     assert_eq!(site.wrong_times(12, "ann", &from(1)).await, 10, "a success starts anew");
 }
 
-/// S-P-11, S-P-16 in `docs/threats.md`.
+/// S-P-11, S-P-16 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn a_stranger_keeps_nobody_out_elsewhere() {
     let site = Fixture::new().await;
@@ -78,7 +78,7 @@ async fn a_stranger_keeps_nobody_out_elsewhere() {
     assert!(site.right("bob", &from(1)).await);
 }
 
-/// S-P-12 in `docs/threats.md`.
+/// S-P-12 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn under_attack_from_everywhere_known_networks_get_in_and_others_wait_a_minute_at_most() {
     let site = Fixture::new().await;
@@ -94,7 +94,7 @@ async fn under_attack_from_everywhere_known_networks_get_in_and_others_wait_a_mi
     assert!(site.right("ann", &from(2)).await);
 }
 
-/// S-P-13 in `docs/threats.md`.
+/// S-P-13 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn spraying_is_slowed_by_network() {
     let site = Fixture::new().await;
@@ -106,7 +106,7 @@ async fn spraying_is_slowed_by_network() {
     assert_eq!(admitted, 100);
 }
 
-/// S-P-18 in `docs/threats.md`.
+/// S-P-18 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn many_at_once_are_not_more_than_allowed() {
     let site = Fixture::new().await;
@@ -116,7 +116,7 @@ async fn many_at_once_are_not_more_than_allowed() {
     assert_eq!(admitted, 10);
 }
 
-/// S-P-19 in `docs/threats.md`.
+/// S-P-19 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn a_restart_forgets_nothing() {
     let site = Fixture::new().await;
@@ -125,7 +125,7 @@ async fn a_restart_forgets_nothing() {
     assert!(!again.wrong("ann", &from(1)).await);
 }
 
-/// S-P-17 in `docs/threats.md`.
+/// S-P-17 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn without_counters_nothing_is_admitted() {
     let site = Fixture::new().await;
@@ -135,7 +135,7 @@ async fn without_counters_nothing_is_admitted() {
     assert_eq!(Problem::from(refused).status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// S-P-14 in `docs/threats.md`.
+/// S-P-14 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn ten_neighbouring_networks_share_one_larger_count() {
     let site = Fixture::new().await;
@@ -151,7 +151,7 @@ async fn ten_neighbouring_networks_share_one_larger_count() {
     assert!(site.right("mine", &network(2, 99)).await, "another /48");
 }
 
-/// S-P-17 in `docs/threats.md`.
+/// S-P-17 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn counters_are_bounded_and_the_oldest_go_first() {
     let site = Fixture::new().await;
@@ -179,7 +179,7 @@ async fn counters_are_bounded_and_the_oldest_go_first() {
     assert_eq!(known.fetch_all(database.read()).await.unwrap().len(), 1, "who has signed in stays known");
 }
 
-/// S-P-20 in `docs/threats.md`.
+/// S-P-20 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn a_success_forgets_the_pair_and_not_the_account() {
     let site = Fixture::new().await;
@@ -192,7 +192,7 @@ async fn a_success_forgets_the_pair_and_not_the_account() {
     assert!(site.right("ann", &from(100)).await, "it is known now");
 }
 
-/// S-P-05, S-P-07 in `docs/threats.md`.
+/// S-P-05, S-P-07 in the table of `docs/threats.md`.
 #[tokio::test]
 async fn what_networks_may_ask_for() {
     for (action, free) in [

@@ -1,4 +1,4 @@
-//! What the owner of an account changes about it, and its end.
+//! Changing the password and address of an account, and deleting it.
 
 use std::time::Duration;
 
@@ -11,41 +11,41 @@ use crate::users::hasher::Verdict;
 use crate::users::store::accounts;
 use crate::users::{Email, Error, NewPassword, User, Users, store};
 
-/// When to look whether what was not answered was done: no query is on its way for longer than all of this.
+/// Delays before checking whether an unanswered query was committed; together longer than a query can be in flight.
 const LATE: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
-/// How often farewells are asked for one account: far more than anybody has written.
+/// Limit of deletion transactions for one account.
 const DELETION_ROUNDS_MAX: u32 = 10_000;
 
-/// What a room does in the transaction that deletes the user of a reference: an expression that is true where nothing is
-/// left to do. It does a bounded part of its work, so that the transaction stays small, and is asked again while it is false.
+/// A feature's expression in the transaction that deletes a user, from the user's reference. It deletes a bounded number of
+/// documents, so that the transaction stays small, and returns true if none are left; otherwise it runs again.
 pub type AccountDeletionHook = fn(Expr) -> Expr;
 
-/// Somebody who has just given the password of their account.
+/// Proof that the user has just entered their password.
 #[derive(Debug)]
 pub struct AuthenticatedUser {
     pub user: User,
     pub(super) hash: String,
 }
 
-/// How a user is reached.
+/// E-mail address of a user.
 #[derive(Debug)]
 pub struct Contact {
-    /// Absent where the document holds no address, or one that is not accepted here.
+    /// `None` if the document has no address, or one that this application does not accept.
     pub email: Option<Email>,
-    /// True also where there is no address to verify, as in SuperTokens.
+    /// Also true if there is no address to verify, as in SuperTokens.
     pub is_verified: bool,
 }
 
 impl AuthenticatedUser {
-    /// What they have checked: the hash that their password was compared with ([`crate::users::is_password_hash`]).
+    /// The hash that the password was compared with ([`crate::users::is_password_hash`]).
     pub fn proof(&self) -> SecretString {
         self.hash.clone().into()
     }
 }
 
 impl Users {
-    /// `None` where there is no such user.
+    /// `None` if there is no such user.
     pub async fn contact(&self, id: &DocumentId) -> Result<Option<Contact>, Error> {
         let query = accounts::contact(&self.layout, id);
         let contact: Option<accounts::Contact> = self.fauna.query_idempotent(&query).await?;
@@ -55,7 +55,7 @@ impl Users {
         }))
     }
 
-    /// The user, if that is their password.
+    /// The proof, if the password is right.
     pub async fn check_password(
         &self,
         id: &DocumentId,
@@ -68,19 +68,19 @@ impl Users {
         Ok(found.map(|(found, hash)| AuthenticatedUser { user: found.into_user(), hash }))
     }
 
-    /// Replaces the password that was checked by another one; false where it was changed meanwhile. Links to set a new
-    /// password or to get another address become void.
-    pub async fn change_password(&self, owner: &AuthenticatedUser, new: NewPassword) -> Result<bool, Error> {
+    /// Replaces the checked password; false if it was changed meanwhile. Links to reset the password or to change the address
+    /// become invalid.
+    pub async fn change_password(&self, proof: &AuthenticatedUser, new: NewPassword) -> Result<bool, Error> {
         let hash = self.hasher.hash(new).await?;
-        let query = accounts::change_hash(&self.layout, &owner.user.id, &owner.hash, &hash);
+        let query = accounts::change_hash(&self.layout, &proof.user.id, &proof.hash, &hash);
         match self.fauna.query_idempotent(&query).await {
             Err(source @ fauna::Error::Unanswered(_)) => Err(Error::Unsettled { hash, source }),
             changed => Ok(changed?),
         }
     }
 
-    /// Waits whether a password is set after all of which that was not known ([`Error::Unsettled`]): Fauna may carry out later
-    /// what it did not answer in time. If so, where its owner is reached.
+    /// Waits until it is known whether an unanswered password change was committed ([`Error::Unsettled`]). If it was, the
+    /// address to notify.
     pub async fn settles(&self, user: &DocumentId, hash: &str) -> Option<Email> {
         for wait in LATE {
             self.clock.sleep(wait).await;
@@ -94,8 +94,8 @@ impl Users {
         None
     }
 
-    /// Deletes an account with everything that only it has: tokens, links, secret; and what other rooms hold of it
-    /// ([`AccountDeletionHook`]), all in one transaction, before which there may be others that shorten it. False: there was none.
+    /// Deletes an account with its tokens, links and secret, and runs every [`AccountDeletionHook`], in one transaction; earlier
+    /// transactions may delete parts if there is much. False if there was no such account.
     pub async fn delete(&self, id: &DocumentId) -> Result<bool, Error> {
         let query = accounts::delete(&self.layout, id, &self.deletion_hooks);
         for _ in 0..DELETION_ROUNDS_MAX {

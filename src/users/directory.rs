@@ -1,4 +1,4 @@
-//! Many users at once, for administration: listing, counting, exporting. Importing is in [`crate::users::import`].
+//! Listing, counting and exporting users, for administration. Importing is in [`crate::users::import`].
 
 use serde_json::{Map, Value};
 
@@ -7,17 +7,17 @@ use crate::users::{Email, Error, User, Users, store};
 
 pub use directory::{Cursor, Order};
 
-/// Some users, and where the next ones begin.
+/// A page of users and the cursor of the next one.
 pub struct UserList {
     pub users: Vec<User>,
     pub next: Option<Cursor>,
 }
 
-/// A user with what another system needs to sign them in.
+/// A user with the password hash, for another system.
 pub struct Export {
     pub user: User,
     pub profile: Map<String, Value>,
-    /// Absent where the user has not set a password yet.
+    /// `None` if the user has not set a password yet.
     pub password_hash: Option<String>,
 }
 
@@ -41,7 +41,6 @@ impl Users {
         Ok((page.data.into_iter().map(export).collect(), next))
     }
 
-    /// The user of an address.
     pub async fn by_email(&self, email: &Email) -> Result<Option<User>, Error> {
         Ok(self.find(email).await?.map(store::Found::into_user))
     }

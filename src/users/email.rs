@@ -36,7 +36,7 @@ impl Email {
         &self.0
     }
 
-    /// What stands before the `@`.
+    /// The local part, before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(local, _)| local)
     }
@@ -57,7 +57,7 @@ fn is_name(domain: &str) -> bool {
             .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
-/// `[1.2.3.4]`; the frontends do not check ranges, so neither do we.
+/// `[1.2.3.4]`; ranges are not checked, as in SuperTokens' frontends.
 fn is_literal(domain: &str) -> bool {
     let Some(inner) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
     let groups = || inner.split('.');

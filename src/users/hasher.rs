@@ -1,5 +1,5 @@
-//! Where passwords are hashed: on threads of their own, one a core, each in memory of its own that is used again. More at once
-//! would only take gigabytes and hold everybody up; a bounded number waits, the rest come again.
+//! Hashes passwords on dedicated threads, one per core, each of which reuses its memory: more at once would take gigabytes and
+//! delay everything else. The queue is bounded; beyond it requests are refused and can be retried.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,18 +17,18 @@ use crate::users::{Error, NewPassword, stored_hash};
 
 const WAITING_MAX: usize = 256;
 const WAIT_MAX: Duration = Duration::from_secs(12);
-/// How much the threads give way to everybody else, as `nice` counts: a request that hashes nothing is answered at once.
+/// Niceness of the threads, so that requests without hashing are answered without delay.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 
-/// Something to do in the memory of a thread.
+/// A job, run with the thread's reusable memory.
 type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
 /// Hashes and checks passwords. Clones share the threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
     jobs: SyncSender<Job>,
-    /// Jobs that no thread has begun.
+    /// Number of jobs that no thread has begun.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -36,12 +36,15 @@ pub struct Hasher {
 pub enum Verdict {
     Wrong,
     Right,
-    /// The password, and it should be hashed anew.
+    /// The password is right and its hash should be replaced.
     RightButOutdated,
 }
 
 impl Hasher {
-    /// A hasher that uses every core. Fails only where the system has no more threads.
+    /// Starts one thread per core.
+    ///
+    /// # Errors
+    /// The system cannot create threads.
     pub fn new() -> Result<Self, Error> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (jobs, waiting) = sync_channel(WAITING_MAX);
@@ -54,7 +57,7 @@ impl Hasher {
         Ok(Self { jobs, waiting: Arc::default() })
     }
 
-    /// How many passwords wait for a thread.
+    /// Number of passwords that wait for a thread.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -63,13 +66,13 @@ impl Hasher {
         self.run(move |memory| stored_hash::hash(password.expose(), memory)).await?.ok_or(Error::Hashing)
     }
 
-    /// Hashes a password anew that was right a moment ago, whatever today's rule for new ones is.
+    /// Hashes a password that was just verified; it need not satisfy the rule for new ones.
     pub async fn rehash(&self, password: &SecretString) -> Result<String, Error> {
         let password = password.clone();
         self.run(move |memory| stored_hash::hash(password.expose_secret(), memory)).await?.ok_or(Error::Hashing)
     }
 
-    /// Checks a password against a stored hash; without one, or with one that cannot be read, as long in vain.
+    /// Checks a password against a stored hash. Without a readable hash it is wrong, after as much time.
     pub async fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verdict, Error> {
         let password = password.clone();
         let readable = stored.and_then(StoredHash::parse);
@@ -85,7 +88,7 @@ impl Hasher {
                 (true, true) => Verdict::RightButOutdated,
                 (true, false) => Verdict::Right,
                 (false, _) => {
-                    // What is checked faster than today's hashes would tell that there is an account.
+                    // A cheaper hash would otherwise reveal by its time that there is an account.
                     stored_hash::equalize_timing(stored.shortfall(), memory);
                     Verdict::Wrong
                 }
@@ -102,7 +105,7 @@ impl Hasher {
         let waiting = Arc::clone(&self.waiting);
         let job = move |memory: &mut Vec<Block>| {
             waiting.fetch_sub(1, Ordering::Relaxed);
-            // Nobody works for those who went away while they waited.
+            // The request was cancelled while it waited.
             if !reply.is_closed() {
                 let _gone_meanwhile = reply.send(work(memory));
             }
@@ -132,7 +135,7 @@ fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
     }
 }
 
-/// Lets other threads go first. The kernel minds a thread's niceness on Linux only.
+/// Lowers the priority of this thread; niceness is per thread on Linux only.
 fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
@@ -163,10 +166,10 @@ mod tests {
         }
     }
 
-    /// A job for which the thread waits until it is told to go on.
+    /// A job that blocks its thread until the returned sender is dropped.
     fn blocked(hasher: &Hasher) -> std::sync::mpsc::Sender<()> {
-        let (go_on, told) = std::sync::mpsc::channel();
-        hasher.jobs.send(Box::new(move |_| while told.recv().is_ok() {})).unwrap();
+        let (go_on, signal) = std::sync::mpsc::channel();
+        hasher.jobs.send(Box::new(move |_| while signal.recv().is_ok() {})).unwrap();
         go_on
     }
 

@@ -1,4 +1,4 @@
-//! Users from elsewhere, thousands at once: all of them, or none.
+//! Imports users of another system, thousands at once, all or none.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A user to be imported.
 pub struct Import {
-    /// Absent where the entry has none, or one that cannot be a document id in Fauna.
+    /// `None` if the entry has no id, or one that cannot be a document id in Fauna.
     pub id: Option<DocumentId>,
     pub email: Email,
     pub name: Option<String>,
@@ -35,7 +35,7 @@ pub struct Import {
 pub enum ImportedPassword {
     Hash(String),
     Plain(NewPassword),
-    /// The user has to set one by mail.
+    /// The user must set a password by mail.
     None,
 }
 
@@ -44,9 +44,9 @@ pub enum Imported {
     All,
     /// Nothing was imported: an address or id was taken, or a user to adopt was deleted, at that moment.
     Taken,
-    /// Nothing was imported: it is more than one transaction of Fauna takes.
+    /// Nothing was imported: the import exceeds what one transaction of Fauna accepts.
     TooLarge,
-    /// Fauna does not answer any more: all or nothing was imported.
+    /// Fauna stopped answering: all or nothing was imported.
     Unknown,
 }
 
@@ -67,7 +67,7 @@ impl Users {
         Ok(taken)
     }
 
-    /// The users that have one of these ids already.
+    /// The existing users with one of these ids.
     pub async fn existing(&self, ids: &[&DocumentId]) -> Result<Vec<ExistingUser>, Error> {
         let mut existing = Vec::new();
         for part in ids.chunks(LOOKUP_SIZE) {
@@ -80,7 +80,7 @@ impl Users {
     /// Creates or adopts all of these users or none, in one transaction: a crash at any moment leaves no part.
     ///
     /// # Errors
-    /// Nothing was made and nothing will be: Fauna does not take the query, or a password cannot be hashed.
+    /// Nothing was imported and nothing will be: Fauna refused the query, or a password could not be hashed.
     pub async fn import(&self, users: Vec<Import>) -> Result<Imported, Error> {
         let mut rows = Vec::with_capacity(users.len());
         for user in users {
@@ -93,7 +93,7 @@ impl Users {
             Err(fauna::Error::NotUnique | fauna::Error::AlreadyExists) => Ok(Imported::Taken),
             Err(fauna::Error::Aborted(reason)) if reason == import::GONE => Ok(Imported::Taken),
             Err(fauna::Error::TooLarge) => Ok(Imported::TooLarge),
-            // Whether it was written, or will be, is not known; so it is asked, and ended.
+            // The import may still be committed; this finds out and prevents a later commit.
             Err(error) => match self.fauna.query_idempotent::<bool>(&import::give_up(&mark)).await {
                 Ok(true) => Ok(Imported::All),
                 Ok(false) => Err(error.into()),

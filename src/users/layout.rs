@@ -1,7 +1,7 @@
-//! Where users are in Fauna: the collection, and the field that holds the e-mail address.
+//! The layout of users in Fauna: the collection, and the field that holds the e-mail address.
 //!
 //! The collection may have existed before this application. Its documents may lack any field but the one that holds the
-//! address, and may have fields that are unknown here; those are never changed.
+//! address, and may have fields unknown to this application, which are never changed.
 
 use fauna_client::fql;
 use fauna_client::fql::Expr;
@@ -11,14 +11,13 @@ const OWN_FIELDS: [&str; 3] = ["name", "joinedAt", "profile"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserLayout {
-    /// `USERS_COLLECTION`.
     pub collection: String,
     /// Path of the address below `data`.
     email: Vec<String>,
 }
 
 impl UserLayout {
-    /// `email_field` as in `USERS_EMAIL_FIELD`: a name, or a path such as `contact.email`. `None` where it cannot be one.
+    /// `email_field` as in `USERS_EMAIL_FIELD`: a name, or a path such as `contact.email`. `None` if it is invalid.
     pub fn new(collection: &str, email_field: &str) -> Option<Self> {
         let email: Vec<String> = email_field.split('.').map(str::to_owned).collect();
         let is_name = |part: &String| {

@@ -1,4 +1,4 @@
-//! One-time links: offered to whoever can read a mailbox, consumed with the change they allow.
+//! One-time links sent by mail, each used up in the transaction of the change that it allows.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::users::store::links::{Chosen, Consumed, NewLink, Offered};
 use crate::users::store::{Made, NewUser, links};
 use crate::users::{Email, Error, NewAccount, NewPassword, User, Users, is_password_hash};
 
-/// Length of a token: 32 bytes in base64url, no character of which a mail program or a form would change.
+/// Length of a token: 32 bytes in base64url, whose characters mail programs and forms leave unchanged.
 const TOKEN_CHARS: usize = 43;
 
 pub struct LinkToken(SecretString);
 
-/// A link that was made, for the mailbox of the account.
+/// A new link, for the address of the account.
 pub struct Offer {
-    /// The address as it is stored, whatever was typed.
+    /// The stored address, which may differ in case from the submitted one.
     pub to: Email,
     pub token: LinkToken,
 }
@@ -34,7 +34,7 @@ pub enum Verification {
 }
 
 pub enum ChangeOffer {
-    /// There is a link, for the new address.
+    /// The link, for the new address.
     Offered(LinkToken),
     Taken,
     NoUser,
@@ -46,15 +46,15 @@ pub enum SignUpOffer {
 }
 
 pub enum SignUpEnd {
-    /// There is a new account, whose address is its owner's.
+    /// The account was created, with a verified address.
     Made(User),
-    /// That is not the password which was chosen for it; the link still works.
+    /// Not the password that was chosen at sign-up; the link still works.
     WrongPassword,
-    /// The link is unknown, used or expired, or the address has an account by now.
+    /// The link is unknown, used or expired, or the address now has an account.
     Invalid,
 }
 
-/// A link that was used up.
+/// A used link.
 #[derive(Debug)]
 pub struct Used {
     pub user: DocumentId,
@@ -63,9 +63,9 @@ pub struct Used {
 
 pub enum EmailChange {
     Done(Used),
-    /// Somebody else has it by now; the link still works, should it become free.
+    /// Another user now has the address; the link still works if it becomes free.
     Taken,
-    /// The link is unknown, used, expired or was made void.
+    /// The link is unknown, used, expired or invalidated.
     Invalid,
 }
 
@@ -91,7 +91,7 @@ impl LinkToken {
 }
 
 impl Users {
-    /// A link to choose a new password, for whoever has that address; an earlier one stops working. Nothing: nobody has it.
+    /// A password reset link for the user of an address, if there is one; an earlier link stops working.
     pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
@@ -100,7 +100,7 @@ impl Users {
         offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
     }
 
-    /// A link to show that the account's address is its owner's; an earlier one stops working.
+    /// A link to verify the account's address; an earlier one stops working.
     pub async fn offer_verification(&self, user: &DocumentId, life: Duration) -> Result<Verification, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
@@ -112,7 +112,7 @@ impl Users {
         }
     }
 
-    /// A link that gives the account that address; an earlier one stops working.
+    /// A link that changes the account's address; an earlier one stops working.
     pub async fn offer_change(&self, user: &DocumentId, to: &Email, life: Duration) -> Result<ChangeOffer, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
@@ -124,7 +124,7 @@ impl Users {
         }
     }
 
-    /// A link that makes an account with that address and password, for whoever reads mail there.
+    /// A link that creates an account with that address and password.
     pub async fn offer_sign_up(
         &self,
         new: &NewAccount,
@@ -140,8 +140,8 @@ impl Users {
         Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
     }
 
-    /// Makes the account of a link for whoever knows the password that was chosen for it. Only that and the mail together
-    /// make it: a stranger who signs up with somebody's address has no access to the account that its owner's click makes.
+    /// Creates the account of a link, given the password that was chosen at sign-up. Link and password are both required, so
+    /// that an attacker who signs up with another user's address gets no access to the account that the recipient creates.
     pub async fn complete_sign_up(&self, token: &str, password: &SecretString) -> Result<SignUpEnd, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(SignUpEnd::Invalid) };
         let chosen: Option<Chosen> = self.fauna.query_idempotent(&links::sign_up_link(&token.hash())).await?;
@@ -163,36 +163,36 @@ impl Users {
         Ok(self.fauna.query_idempotent(&links::reset_link(&self.layout, &token.hash())).await?)
     }
 
-    /// Sets a new password by a link of that account, whose address counts as verified then. Nothing: the link does not work.
+    /// Sets a new password with a link, which also verifies the address. `None` if the link does not work.
     pub async fn reset_password(
         &self,
         token: &str,
-        owner: &DocumentId,
+        user: &DocumentId,
         password: NewPassword,
     ) -> Result<Option<Used>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         let hash = self.hasher.hash(password).await?;
         match self.fauna.query::<Option<Consumed>>(&links::reset_password(&self.layout, &token.hash(), &hash)).await {
-            // The link is used up if it was done; nobody else has that hash.
+            // The hash is unique, so its presence shows that an earlier attempt was committed and used the link.
             Err(lost @ fauna::Error::Unanswered(_)) => {
-                let is_done = is_password_hash(owner.as_str(), &hash);
+                let is_done = is_password_hash(user.as_str(), &hash);
                 if !matches!(self.fauna.query_idempotent(&is_done).await, Ok(true)) {
                     return Err(Error::Unsettled { hash, source: lost });
                 }
-                let contact = self.contact(owner).await?;
-                Ok(contact.map(|contact| Used { user: owner.clone(), email: contact.email }))
+                let contact = self.contact(user).await?;
+                Ok(contact.map(|contact| Used { user: user.clone(), email: contact.email }))
             }
             consumed => Ok(consumed?.map(used)),
         }
     }
 
-    /// Verifies an address by a link; answers whose. Nothing: the link does not work.
+    /// Verifies an address with a link and returns its user. `None` if the link does not work.
     pub async fn verify_email(&self, token: &str) -> Result<Option<DocumentId>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         Ok(self.fauna.query(&links::verify(&self.layout, &token.hash())).await?)
     }
 
-    /// Gives an account another address by a link.
+    /// Changes the address of an account with a link.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::Invalid) };
         match self.fauna.query::<Option<Consumed>>(&links::change_email(&self.layout, &token.hash())).await {
@@ -204,7 +204,7 @@ impl Users {
     }
 }
 
-/// Somebody in whose place an address without an account is treated: always the same, as an account would be.
+/// A user id that stands in for an address without an account, always the same for one address, so that timing is equal.
 fn stand_in(email: &Email) -> Result<DocumentId, Error> {
     let digest = digest::digest(&digest::SHA256, email.as_str().as_bytes());
     let bits = digest.as_ref().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
@@ -223,7 +223,7 @@ fn stored(email: &str) -> Result<Email, Error> {
 mod tests {
     use super::*;
 
-    /// S-E-06 in `docs/threats.md`.
+    /// S-E-06 in the table of `docs/threats.md`.
     #[test]
     fn only_what_has_the_form_of_a_token_is_looked_up() {
         let token = LinkToken::random().unwrap();

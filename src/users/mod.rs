@@ -1,8 +1,8 @@
-//! Users: people in a Fauna collection, and the secrets they sign in with in another one that no user can read.
+//! Users in a Fauna collection, and their password hashes in another collection that no user can read.
 //!
-//! An address belongs to one person; Fauna's unique index says so, never a question asked before. User and secret are born in
-//! one transaction, under an id chosen here, so that a sign-up whose answer was lost is recognised when it is repeated.
-//! Passwords are hashed here and nowhere else. This room knows nothing of sessions beyond the id they are about.
+//! An address belongs to at most one user. Fauna's unique index enforces that; there is no check before the write. User and
+//! secret are created in one transaction under an id that is chosen here, so that a sign-up whose answer was lost is recognised
+//! when it is repeated. Passwords are hashed in this module only. It does not know sessions.
 
 mod accounts;
 mod directory;
@@ -45,10 +45,10 @@ pub use store::import::ExistingUser;
 
 use hasher::Verdict;
 
-/// How often a sign-in looks again because a hash was replaced under its hands.
+/// Attempts of a sign-in whose hash is replaced meanwhile.
 const SIGN_IN_TRIES: u32 = 3;
 
-/// Everybody who has an account.
+/// The service for users. Clones share everything.
 #[derive(Clone)]
 pub struct Users {
     fauna: AsApp,
@@ -59,7 +59,7 @@ pub struct Users {
     clock: Clock,
 }
 
-/// A user's document. Name, address and time of sign-up are absent where another application made the document without them.
+/// A user's document. Name, address and time of sign-up are absent if another application created the document without them.
 #[derive(Clone, Debug)]
 pub struct User {
     pub id: DocumentId,
@@ -73,7 +73,7 @@ pub struct User {
 pub struct NewAccount {
     pub email: Email,
     pub name: String,
-    /// Extra fields of the form. The user may read them, nobody else.
+    /// Extra fields of the form, which only the user can read.
     pub profile: Map<String, Value>,
 }
 
@@ -87,13 +87,12 @@ pub enum SignUp {
 pub enum Error {
     #[error(transparent)]
     Fauna(#[from] fauna::Error),
-    /// A field that this application writes has another form.
+    /// A document's field has an unexpected type.
     #[error("a user's document cannot be read: {0}")]
     Unreadable(&'static str),
     /// The queue of passwords to hash is full.
     #[error("too many passwords at once")]
     Busy,
-    /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing,
     /// Whether a password was changed is not known yet: the answer was lost ([`Users::settles`]).
@@ -118,12 +117,10 @@ impl From<Error> for Problem {
 }
 
 impl Users {
-    /// The threads that hash passwords.
     pub fn hasher(&self) -> &Hasher {
         &self.hasher
     }
 
-    /// The users of that collection.
     pub fn new(
         fauna: AsApp,
         layout: UserLayout,
@@ -140,7 +137,7 @@ impl Users {
         Self { on_deleted, ..self }
     }
 
-    /// Makes an account. Whatever happens to answers on the way, at most one is made.
+    /// Creates an account; at most one, even if answers of Fauna are lost.
     pub async fn sign_up(&self, new: NewAccount, password: NewPassword) -> Result<SignUp, Error> {
         let hash = self.hasher.hash(password).await?;
         let id = DocumentId::random()?;
@@ -150,13 +147,13 @@ impl Users {
         match self.fauna.query_idempotent::<store::Made>(&query).await {
             Ok(made) => Ok(SignUp::Made(made.into_user(email, &name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
-            // Nobody else draws the same 62 random bits: an earlier try of ours was written, only its answer was lost.
+            // The id has 62 random bits, so an earlier attempt was committed and only its answer was lost.
             Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Signs in: the account of that address, if this is its password. A password whose hash is outdated is hashed anew.
+    /// Returns the user if address and password match. An outdated hash is replaced.
     pub async fn sign_in(&self, email: &Email, password: &SecretString) -> Result<Option<AuthenticatedUser>, Error> {
         let mut tries = 0;
         loop {
@@ -170,12 +167,12 @@ impl Users {
             if verdict == Verdict::RightButOutdated {
                 match self.rehash(&found.id, &hash, password).await {
                     Ok(Some(new)) => hash = new,
-                    // Somebody was faster, with the same password or with another one.
+                    // Another request replaced the hash meanwhile, for the same password or another one.
                     Ok(None) if tries < SIGN_IN_TRIES => continue,
                     Ok(None) => return Ok(None),
                     Err(error) => {
                         tracing::warn!(%error, "an outdated password hash stays as it is");
-                        // Or it does not, and only the answer was lost.
+                        // Or the replacement was committed and only its answer was lost.
                         if tries < SIGN_IN_TRIES {
                             continue;
                         }
@@ -199,7 +196,6 @@ impl Users {
         }
     }
 
-    /// Whether the address has an account.
     pub async fn has_account(&self, email: &Email) -> Result<bool, Error> {
         Ok(self.fauna.query_idempotent(&store::email_exists(&self.layout, email.as_str())).await?)
     }
@@ -213,7 +209,7 @@ impl Users {
             .ok_or(fauna::Error::AlreadyExists.into())
     }
 
-    /// Replaces a hash by one of today's making; nothing where another one has taken its place meanwhile.
+    /// Replaces a hash by one with the current parameters; `None` if it was replaced meanwhile.
     async fn rehash(&self, id: &DocumentId, old: &str, password: &SecretString) -> Result<Option<String>, Error> {
         let hash = self.hasher.rehash(password).await?;
         let query = store::accounts::replace_hash(id, old, &hash);
@@ -228,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// S-P-31 in `docs/threats.md`.
+    /// S-P-31 in the table of `docs/threats.md`.
     #[test]
     fn those_who_are_too_many_are_told_when_to_come_again() {
         let answer = Problem::from(Error::Busy).error_response();

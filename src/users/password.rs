@@ -1,4 +1,4 @@
-//! What a new password must be like: the rule that SuperTokens' frontends state, in their words.
+//! The rule for new passwords, with the messages of SuperTokens' backends, which its frontends show.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,11 +14,11 @@ pub fn any_password(_typed: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A password that obeys the rule and may be given to an account.
+/// A password that satisfies the rule.
 pub struct NewPassword(SecretString);
 
 impl NewPassword {
-    /// Checks a typed password; the refusal is for the person who typed it. The first broken rule is named.
+    /// Checks a submitted password. The error is a message for the user about the first broken rule.
     pub fn parse(typed: String) -> Result<Self, &'static str> {
         let units = typed.encode_utf16().count();
         if units < UNITS_MIN {
@@ -46,7 +46,7 @@ impl NewPassword {
         Ok(password)
     }
 
-    /// The bytes that are hashed: never trimmed, never changed.
+    /// The text that is hashed, never trimmed or normalised.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,5 +1,4 @@
-//! What is kept of a user besides name and address, under `profile` of their document: fields of the sign-up form, and what an
-//! import brought along.
+//! Values under `profile` of a user's document: fields of the sign-up form, and metadata of an import.
 
 use fauna_client::DocumentId;
 use serde_json::{Map, Value};
@@ -115,13 +114,13 @@ impl Profile {
     }
 }
 
-/// How deep a value may be nested: each level becomes two on its way to Fauna, whose parser has an end, too.
+/// Deepest nesting of a value. Each level becomes two in Fauna's wire format, whose parser is limited too.
 const LEVELS_MAX: u32 = 8;
 
-/// Whether Fauna can keep a value, and if not why: it knows integers of 64 bits with a sign, and no others.
+/// Checks that Fauna can store a value: its only integers are signed with 64 bits.
 ///
 /// # Errors
-/// It cannot.
+/// The reason, for the user.
 pub fn is_storable(value: &Value) -> Result<(), &'static str> {
     is_storable_within(value, LEVELS_MAX)
 }

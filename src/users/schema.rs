@@ -1,7 +1,7 @@
-//! What users need in Fauna.
+//! The Fauna schema of users: collections, indexes and privileges.
 //!
-//! A person reads their own document and nothing else here. The app's key makes users and secrets under ids of its choice,
-//! never with `credentials` (whoever has those can make tokens past every session) nor with a `ttl`.
+//! A user's token can read the user's own document only. The application's key can create users and secrets with chosen ids,
+//! but never with `credentials`, which would allow creating tokens without a session, or with a `ttl`.
 
 use fauna_client::fql::Expr;
 use fauna_client::schema::{Declarations, Definition, Privilege};
@@ -13,7 +13,7 @@ use crate::users::store::directory::{newest_index, oldest_index};
 use crate::users::store::links::{LINKS, LINKS_BY_HASH, LINKS_BY_USER};
 use crate::users::store::{SECRETS, email_index};
 
-/// Collections, indexes and rights; `users` names the collection of users.
+/// Collections, indexes and privileges for this layout.
 pub fn schema(layout: &UserLayout) -> Declarations {
     let users = layout.collection.as_str();
     let links = || fql::collection(LINKS);
@@ -57,7 +57,7 @@ fn is_self() -> Expr {
     fql::lambda("ref", fql::equals(fql::var("ref"), fql::current_identity()))
 }
 
-/// Everything with a collection's documents, as long as they hold neither `credentials` nor `ttl`.
+/// All actions on a collection's documents, which may contain neither `credentials` nor `ttl`.
 fn plain_documents(collection: &str) -> Privilege {
     let plain = || fql::all([lacks("credentials"), lacks("ttl")]);
     Privilege::on(fql::collection(collection))

@@ -1,7 +1,7 @@
-//! Password hashes as they are stored: ours, and those that imported accounts bring along.
+//! Stored password hashes: our own, and those of imported accounts.
 //!
-//! Written is argon2id only. Read are argon2id, argon2i and argon2d in the PHC form and bcrypt. A hash says itself what
-//! checking it costs, so what would cost too much is not read: an import must not become a denial of service.
+//! New hashes are argon2id. Argon2id, argon2i and argon2d in the PHC format and bcrypt can be checked. A hash contains its own
+//! cost parameters; hashes that cost too much are refused, so that an import cannot cause a denial of service.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -16,18 +16,18 @@ const PASSES: u32 = 2;
 /// Work of a new hash: memory times passes, KiB.
 pub const WORK_KIB: u32 = MEMORY_KIB * PASSES;
 const LANES: u32 = 1;
-/// Bytes of salt and of hash in a new one.
+/// Bytes of salt in a new hash.
 const SALT_BYTES: usize = 16;
 /// Bytes of a new hash.
 const HASH_BYTES: usize = 32;
-/// Most memory that is spent on a stored hash, KiB.
+/// Largest memory of a stored hash, KiB.
 const MEMORY_KIB_MAX: u32 = 262_144;
 const LANES_MAX: u32 = 16;
-/// Most work: memory times passes, KiB. About half a second.
+/// Largest work of a stored hash: memory times passes, KiB. About half a second.
 const WORK_KIB_MAX: u32 = 1_048_576;
-/// The bcrypt that takes about as long as a new hash.
+/// Cost of a bcrypt hash that takes about as long as a new hash.
 const BCRYPT_COST_ALIKE: u32 = 9;
-/// The dearest bcrypt. About a second.
+/// Largest cost of a bcrypt hash. About a second.
 const BCRYPT_COST_MAX: u32 = 14;
 /// Longest salt or hash that is read, bytes.
 const PART_BYTES_MAX: usize = 64;
@@ -38,7 +38,7 @@ pub enum StoredHash {
         argon2: Box<Argon2<'static>>,
         salt: Vec<u8>,
         hash: Vec<u8>,
-        /// Whether a new one would be made in the same way.
+        /// Whether the parameters are those of new hashes.
         is_as_new: bool,
     },
     /// The whole text, which the bcrypt crate reads itself.
@@ -46,7 +46,7 @@ pub enum StoredHash {
 }
 
 impl StoredHash {
-    /// Reads a stored text; `None` where it is of no known form or would cost too much.
+    /// Parses a stored hash; `None` if its format is unknown or it costs too much.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split('$').collect::<Vec<_>>().as_slice() {
             ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 && rest.bytes().all(is_bcrypts) => {
@@ -83,19 +83,19 @@ impl StoredHash {
         Some(Self::Argon2 { argon2, salt, hash, is_as_new })
     }
 
-    /// Whether this is the hash of the password. Takes as long as the hash was made to take; `memory` grows as needed.
+    /// Whether this is the hash of the password. `memory` grows as needed.
     pub fn verify(&self, password: &str, memory: &mut Vec<Block>) -> bool {
         match self {
             Self::Argon2 { argon2, salt, hash, .. } => {
                 let mut computed = vec![0; hash.len()];
                 fill(argon2, password, salt, &mut computed, memory) && verify_slices_are_equal(&computed, hash).is_ok()
             }
-            // To bcrypt `pw` and `pw`, NUL, `pw` are the same.
+            // bcrypt cannot distinguish `pw` from `pw`, NUL, `pw`.
             Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false) && !password.contains('\0'),
         }
     }
 
-    /// How much less work it is to check it than to check a new one, in KiB as [`equalize_timing`] takes them.
+    /// Work by which checking is cheaper than for a new hash, in KiB for [`equalize_timing`].
     pub fn shortfall(&self) -> u32 {
         let work = match self {
             Self::Argon2 { argon2, .. } => work_of(argon2.params()),
@@ -107,8 +107,8 @@ impl StoredHash {
         WORK_KIB.saturating_sub(work)
     }
 
-    /// Whether it was made in another way than new ones are. Also what is dearer is replaced at the next sign-in: as long as it
-    /// is there, the time of an attempt tells that there is an account.
+    /// Whether the parameters differ from those of new hashes. More expensive hashes are replaced too at the next sign-in,
+    /// because the time of an attempt reveals that there is an account.
     pub fn is_outdated(&self) -> bool {
         !matches!(self, Self::Argon2 { is_as_new: true, .. })
     }
@@ -134,7 +134,7 @@ fn cost(params: &str) -> Option<[u32; 3]> {
     parts.next().is_none().then_some([memory?, passes?, lanes?])
 }
 
-/// Computes a hash in reused memory; fresh pages would cost a third of the time. False where the parameters do not fit.
+/// Computes a hash in reused memory; fresh pages would cost a third of the time. False if the parameters are invalid.
 fn fill(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Vec<Block>) -> bool {
     let blocks = argon2.params().block_count();
     if memory.len() < blocks {
@@ -144,7 +144,7 @@ fn fill(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory
     argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks).is_ok()
 }
 
-/// Hashes a new password; `None` where there is no randomness for the salt.
+/// Hashes a new password; `None` if the system's random generator fails.
 pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).ok()?;
@@ -157,7 +157,7 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     })
 }
 
-/// Does so much work for nobody, in KiB of memory times passes: an unknown address must take as long as a wrong password.
+/// Does work in KiB of memory times passes and drops the result: an unknown address must take as long as a wrong password.
 pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    /// S-P-33 in `docs/threats.md`.
+    /// S-P-33 in the table of `docs/threats.md`.
     #[test]
     fn a_nul_ends_no_password() {
         let stored = StoredHash::parse(&bcrypt::hash("pw", 4).unwrap()).unwrap();

@@ -49,7 +49,7 @@ fn assert_alike(what: &str, ratio: f64) {
 }
 
 /// S-P-02, S-P-03 in `docs/threats.md`.
-#[ignore = "compares durations: cargo test --release --test site -- --ignored --test-threads=1 timing::"]
+#[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
     let world = admin::world().await;
@@ -64,7 +64,7 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
 }
 
 /// S-P-04 in `docs/threats.md`.
-#[ignore = "compares durations: cargo test --release --test site -- --ignored --test-threads=1 timing::"]
+#[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
     let world = World::with(&[("INSECURE_NO_THROTTLE", "true"), ("HIDE_EXISTING_ACCOUNTS", "true")]).await;
@@ -79,7 +79,7 @@ async fn sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
 }
 
 /// S-P-07 in `docs/threats.md`.
-#[ignore = "compares durations: cargo test --release --test site -- --ignored --test-threads=1 timing::"]
+#[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn a_wish_for_a_reset_takes_as_long_for_an_unknown_address() {
     let world = admin::world().await;

@@ -17,7 +17,7 @@ pub struct Answer {
     pub txn_time: Option<i64>,
     /// Header `allow` of a 405.
     pub allow: Option<&'static str>,
-    /// What is streamed instead of the body.
+    /// The target of the stream that is sent instead of the body.
     pub stream: Option<Target>,
 }
 
@@ -106,6 +106,7 @@ pub fn unreadable(unreadable: Unreadable) -> Halt {
         Unreadable::Empty => "No query provided.",
         Unreadable::Malformed => "Request body is not valid JSON.",
         Unreadable::TooDeep => "Request body JSON exceeds nesting limit.",
+        Unreadable::Interrupted(halt) => return halt,
     };
     Failure::expression(Position::root(), text).into()
 }

@@ -59,6 +59,9 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// The most open connections. For one more, the connection that has been idle longest is closed.
     pub connections: usize,
+    /// The most open connections of one IPv4 address or IPv6 /64 network. Loopback addresses are exempt: the application and a reverse
+    /// proxy come from there.
+    pub connections_per_address: usize,
     /// Time that a connection may stay open without a request in progress, and for a request head.
     pub idle: Duration,
     /// Time for a request body.
@@ -75,8 +78,55 @@ impl Default for Limits {
             token_body: 1 << 20,
             answer_bytes: 32 << 20,
             connections: 256,
+            connections_per_address: 128,
             idle: Duration::from_secs(5),
             request_body: Duration::from_secs(10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::MAX_BODY;
+
+    /// The second column of the rows of the table of limits in the README, by the first.
+    fn documented() -> Vec<(&'static str, &'static str)> {
+        let (_, rows) = include_str!("../README.md").split_once("| limit | default |\n|---|---|\n").unwrap();
+        let rows = rows.lines().take_while(|row| row.starts_with('|'));
+        rows.map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap()).collect()
+    }
+
+    #[test]
+    fn the_readme_states_the_default_limits() {
+        let Limits {
+            token_query,
+            key_query,
+            token_writes,
+            waiting,
+            token_body,
+            answer_bytes,
+            connections,
+            connections_per_address,
+            idle,
+            request_body,
+        } = Limits::default();
+        let seconds = |time: Duration| format!("{} s", time.as_secs_f64());
+        let mebibytes = |bytes: usize| format!("{} MiB", bytes >> 20);
+        let expected = [
+            ("time of a query with a token", seconds(token_query)),
+            ("time of a query with a key", seconds(key_query)),
+            ("JSON of a query with a token", mebibytes(token_body)),
+            ("JSON of a query with a key", mebibytes(MAX_BODY)),
+            ("documents that a query with a token may write", token_writes.to_string()),
+            ("queries of one identity that wait; more are answered with 429", waiting.to_string()),
+            ("size of an answer", mebibytes(answer_bytes)),
+            ("time to send a request body", seconds(request_body)),
+            ("open connections", connections.to_string()),
+            ("open connections of one address; loopback is exempt", connections_per_address.to_string()),
+            ("time until an idle connection is closed", seconds(idle)),
+        ];
+        let expected: Vec<_> = expected.iter().map(|(limit, default)| (*limit, default.as_str())).collect();
+        assert_eq!(documented(), expected);
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::fql::Expr;
 use crate::retry::{Attempts, Effect, pause, random_fraction};
-use crate::{ClientOptions, Error, EventStream, error, fql};
+use crate::{ClientOptions, Error, EventStream, error, fql, stream};
 
 /// FaunaDB closes idle connections after 5 s; closing earlier avoids sending on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -160,6 +160,7 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("stream");
         }
+        url.query_pairs_mut().append_pair("fields", stream::FIELDS);
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
         let sent = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
         let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{Error, Ref, error};
+use crate::{Data, Error, Ref, error};
 
-/// Maximum size of one event. A document has at most 8 MiB.
-const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Maximum size of one event: a version, the one before it, and their difference, of at most 8 MiB each.
+const EVENT_BYTES_MAX: usize = 32 << 20;
+/// The fields of events that are asked for.
+pub(crate) const FIELDS: &str = "action,document,diff,prev";
 
 /// The events of a document or a set, in the order of the transactions. Dropping it closes the stream.
 ///
@@ -68,6 +70,13 @@ pub struct Version<D> {
     pub action: Action,
     /// The version; after a deletion the last one.
     pub document: Document<D>,
+    /// The version before; its data is `None` if the document did not exist. `None` for a version that was removed from the history.
+    #[serde(default = "Option::default")]
+    pub prev: Option<Document<D>>,
+    /// The changed fields of an update, with `null` for removed ones; all fields of a creation; no data for a deletion. `None` as
+    /// for `prev`.
+    #[serde(default = "Option::default")]
+    pub diff: Option<Document<Data>>,
 }
 
 /// A document in an event.
@@ -180,6 +189,7 @@ mod tests {
         let version = r#"{"type":"version","txn":6,"event":{"action":"update","document":{"ref":{"@ref":{"id":"1"}},"ts":6,"data":{"a":1}}}}"#;
         let Body::Version(version) = parse(version).unwrap().body else { panic!() };
         assert_eq!((version.action, version.document.data), (Action::Update, Some(serde_json::json!({"a": 1}))));
+        assert!(version.prev.is_none() && version.diff.is_none());
         let removed = r#"{"type":"history_rewrite","txn":6,"event":{"action":"create","document":{"ref":{"@ref":{"id":"1"}},"ts":6}}}"#;
         assert!(
             matches!(parse(removed).unwrap().body, Body::HistoryRewrite(version) if version.document.data.is_none())

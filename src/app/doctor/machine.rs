@@ -1,4 +1,4 @@
-//! What the machine must offer: free ports, and a directory to write to.
+//! Checks of the machine: free ports, and a writable data directory.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::config::{Config, Fauna};
 #[cfg(target_os = "linux")]
 const LISTENING: &str = "0A";
 
-/// Whether the site can listen where it is told to, or does so already.
+/// Whether the configured ports are free, or this site already listens there.
 pub async fn ports(config: &Config) -> Vec<Check> {
     let is_running = config.listen.port() != 0 && answers_health(config.listen).await;
     let mut wanted = vec![("LISTEN", config.listen)];

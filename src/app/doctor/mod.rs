@@ -1,8 +1,8 @@
-//! The commands `doctor` and `health`: is everything there that the site needs, and if not, what is to be done?
+//! The commands `doctor` and `health`: whether everything is available that the site needs, and if not, how to correct it.
 //!
-//! `doctor` goes through settings, ports, files, database, Fauna, mail and clock, and has one session live and die. Every
-//! finding is one sentence that names the setting. It changes nothing but what a start of the site would change, too
-//! (migrations, and the schema of the embedded Fauna), and removes the account it makes for its test.
+//! `doctor` checks settings, ports, files, database, Fauna, mail and clock, and creates and revokes a session. Every finding is
+//! one sentence that names the setting. It changes only what a start of the site would change too (migrations, and the schema
+//! of the embedded Fauna), and deletes the account that it creates for its test.
 
 mod machine;
 mod services;
@@ -17,27 +17,26 @@ use serde::Serialize;
 use crate::app::Error;
 use crate::config::{Config, Environment, Fauna, Invalid};
 
-/// A site that answers later than this is not healthy.
+/// Longest time a healthy site takes to answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Ok,
-    /// The site starts, but not as one would want it.
+    /// The site starts, but a setting is probably not intended.
     Warning,
     /// The site does not start, or part of it does not work.
     Failed,
 }
 
-/// A finding.
+/// A finding about one thing that was checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What was looked at, for instance `database`.
+    /// The checked thing, for instance `database`.
     pub name: &'static str,
     pub outcome: Outcome,
-    /// One sentence.
+    /// One sentence that names the setting.
     pub message: String,
 }
 
@@ -96,7 +95,7 @@ impl Report {
     }
 }
 
-/// Examines what a site with this configuration needs. A configuration that cannot be read is all there is to report.
+/// Checks what a site with this configuration needs. If the configuration cannot be read, its mistakes are the report.
 pub async fn doctor(config: Result<Config, Invalid>) -> Report {
     let config = match config {
         Ok(config) => config,
@@ -121,7 +120,7 @@ fn settings(config: &Config) -> Vec<Check> {
     if found.is_empty() { vec![Check::ok("settings", "all settings can be used")] } else { found }
 }
 
-/// Whether this configuration is one to go to production with.
+/// Whether this configuration is fit for production.
 fn production(config: &Config) -> Check {
     if config.environment == Environment::Production {
         return Check::ok("production", "APP_ENV=production, and nothing that production refuses is set");
@@ -141,10 +140,10 @@ fn production(config: &Config) -> Check {
     Check::ok("production", format!("this is a development site; production would also want {missing}"))
 }
 
-/// Asks the site that listens at `LISTEN` whether it runs. For the health checks of containers and service managers.
+/// Requests `/health` of the site at `LISTEN`. For the health checks of containers and service managers.
 ///
 /// # Errors
-/// Nothing answers there in time, or something else than the site does.
+/// Nothing answers there in time, or something other than the site.
 pub async fn health(listen: SocketAddr) -> Result<(), Error> {
     if answers_health(listen).await {
         return Ok(());
@@ -152,7 +151,7 @@ pub async fn health(listen: SocketAddr) -> Result<(), Error> {
     Err(Error::Setting(format!("LISTEN={listen}: no site answers there")))
 }
 
-/// Whether a site of ours answers at an address.
+/// Whether this application answers at an address.
 async fn answers_health(listen: SocketAddr) -> bool {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(HEALTH_TIMEOUT).build();
     let Ok(client) = client else { return false };
@@ -161,7 +160,7 @@ async fn answers_health(listen: SocketAddr) -> bool {
     answer.status().is_success() && answer.text().await.is_ok_and(|text| text == r#"{"status":"OK"}"#)
 }
 
-/// Who listens on all addresses is reached at the local one.
+/// A site that listens on all addresses is reached at the loopback address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,4 +1,4 @@
-//! What the site talks to: the database, Fauna, a mail server. And one session that lives and dies.
+//! Checks of the services: database, Fauna and mail server, and the whole life of one session.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::mail;
 use crate::session::{NewSession, Requirements, RevokeReason, UserId};
 use crate::users::{Email, NewAccount, NewPassword, SignUp};
 
-/// Tokens and one-time links expire by the clock of Fauna, sessions by ours: further apart than this is a mistake.
+/// Tokens and one-time links expire by the clock of Fauna, sessions by this machine's clock: a larger difference is a failure.
 const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(5);
-/// A mail server that does not greet within this time is down.
+/// A mail server that does not answer within this time is reported as down.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Database, Fauna, clock, and the life of a session on both.
@@ -54,13 +54,13 @@ async fn database_check(config: &Config, database: &Database) -> Check {
         None | Some(true) => "select 'SQLite ' || sqlite_version()",
         Some(false) => "select version()",
     };
-    let asked = async {
+    let check = async {
         let version: String = sqlx::query_scalar(version).fetch_one(database.read()).await?;
         let last =
             sqlx::query("select max(version) as version from _sqlx_migrations").fetch_one(database.read()).await?;
         Ok::<_, sqlx::Error>((version, last.try_get::<i64, _>("version")?))
     };
-    match asked.await {
+    match check.await {
         Ok((version, migration)) => {
             let version = version.split(" on ").next().unwrap_or_default().to_owned();
             Check::ok("database", format!("{version}, migrated to version {migration}"))
@@ -102,7 +102,7 @@ async fn clock_check(fauna: &AsApp) -> Check {
     }
 }
 
-/// Makes an account, begins a session for it, uses its Fauna token, ends it, and sees that the token is refused.
+/// Creates an account and a session, uses its Fauna token, revokes the session, and checks that the token is refused.
 async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, database: Database) -> Check {
     let foundations = Foundations { clock, address: config.listen, fauna, database, metrics: None };
     let lived = async {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::supertokens::fdi_request::{Malformed, NOT_JSON};
 
-/// What is said about a field that is missing or empty. Frontends compare it literally.
+/// Message for a missing or empty field. Frontends compare it literally.
 pub const NOT_OPTIONAL: &str = "Field is not optional";
 
 /// Fields by id, each once.

@@ -15,10 +15,9 @@ use crate::throttle::{Action, Topic};
 use crate::users;
 use crate::users::Email;
 
-/// How long a link works.
+/// Lifetime of a link.
 const LINK_LIFE: Duration = Duration::from_hours(1);
 
-/// Result of [`EmailPassword::reset`].
 #[derive(Debug)]
 pub enum Reset {
     /// The password is set and all sessions are revoked.
@@ -62,7 +61,7 @@ impl EmailPassword {
         let (services, token) = (self.services.clone(), token.to_owned());
         // A task of its own: a client that disconnects must not stop this halfway.
         let resetting = async move {
-            // Before the change and after it, whatever became of it: nobody stays signed in by the old password.
+            // Before and after the change, whatever its outcome: no session of the old password may remain.
             services.sessions.revoke_all(&user, RevokeReason::PasswordChanged).await?;
             let used = services.users.reset_password(&token, &id, password).await;
             services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;

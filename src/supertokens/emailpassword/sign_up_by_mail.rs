@@ -1,8 +1,8 @@
 //! Sign-up where `HIDE_EXISTING_ACCOUNTS` is on: the answer is the same for every address, and takes as long.
 //!
-//! A mailed link creates the account, so that only whoever reads the mail learns whether the address was free. The link asks
-//! for the password that was chosen at sign-up: a stranger who signed up with somebody else's address gets no access to the
-//! account that its owner's click creates. Where the address has an account, its owner is told so by mail instead.
+//! A mailed link creates the account, so that only the recipient of the mail learns whether the address was free. The link
+//! requires the password that was chosen at sign-up: an attacker who signs up with another user's address gets no access to
+//! the account that the recipient creates. If the address has an account, the mail says so instead.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::supertokens::emailpassword::{EmailPassword, Error, Form, Outcome, cli
 use crate::throttle::{Action, Topic};
 use crate::users::{NewAccount, NewPassword, Profile, SignUpEnd, SignUpOffer};
 
-/// How long a link works.
+/// Lifetime of a link.
 const LINK_LIFE: Duration = Duration::from_hours(24);
 
 impl EmailPassword {

@@ -1,4 +1,4 @@
-//! How a user is shown to a client, which depends on the version of the frontend interface (FDI) it speaks.
+//! The JSON of a user for a client, by the version of the frontend interface (FDI) that it speaks.
 //!
 //! A user whose document has no address or no time of sign-up is shown with null for it.
 
@@ -18,7 +18,7 @@ pub enum UserFormat {
 }
 
 impl UserFormat {
-    /// What the request's `fdi-version` header asks for.
+    /// The format for the versions in the `fdi-version` header.
     pub fn of(request: &HttpRequest) -> Self {
         request
             .headers()
@@ -26,7 +26,7 @@ impl UserFormat {
             .map_or(Self::Current, |value| Self::parse(value.to_str().unwrap_or_default()))
     }
 
-    /// The greatest of a list of versions decides; what is no number is an old client.
+    /// The greatest of a list of versions decides; a version that is not a number means an old client.
     fn parse(versions: &str) -> Self {
         match versions.split(',').filter_map(version).max() {
             Some(version) if version >= NEW_LOOK || ((1, 18)..(2, 0)).contains(&version) => Self::Current,
@@ -34,7 +34,6 @@ impl UserFormat {
         }
     }
 
-    /// A user as this client knows them.
     pub fn user(self, user: &User) -> Value {
         let (id, email) = (user.id.as_str(), user.email.as_ref().map(Email::as_str));
         let joined = user.joined_at.map(Timestamp::millis);

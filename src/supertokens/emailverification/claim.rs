@@ -1,4 +1,4 @@
-//! The claim `st-ev`: whether the owner of a session has shown that the account's address is theirs.
+//! The session claim `st-ev`: whether the e-mail address of the account is verified.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::session::{Claim, Unavailable, UserId, Validator};
 use crate::users::{User, Users};
 
 const KEY: &str = "st-ev";
-/// A "no" is looked up again after that; a "yes" holds for as long as the session.
+/// Age after which "not verified" is looked up again; "verified" holds for the whole session.
 const NO_LIFE: Duration = Duration::from_secs(10);
 
-/// Looks it up in Fauna.
+/// Fetches the claim from Fauna.
 #[derive(Clone)]
 pub struct Verified {
     users: Users,
@@ -68,12 +68,12 @@ impl Validator for MustBeVerified {
     }
 }
 
-/// What an account that was just read says for the claim of a new session.
+/// The claim of a new session from an account that was just read.
 pub fn known(user: &User) -> Map<String, Value> {
     Map::from_iter([(KEY.to_owned(), user.email_verified.into())])
 }
 
-/// Whether a payload's claim is too old to judge by. Pure.
+/// Whether a payload's claim must be fetched again.
 fn should_refetch(payload: &Map<String, Value>, now: Timestamp) -> bool {
     let Some(claim) = payload.get(KEY) else { return true };
     let fetched_at = claim.get("t").and_then(Value::as_i64).map(Timestamp::from_millis);
@@ -83,7 +83,7 @@ fn should_refetch(payload: &Map<String, Value>, now: Timestamp) -> bool {
     }
 }
 
-/// Judges, in the words that frontends know. Pure.
+/// Validates the claim; the refusal has the form that frontends expect.
 fn validate(payload: &Map<String, Value>) -> Result<(), Value> {
     match payload.get(KEY).and_then(|claim| claim.get("v")) {
         Some(Value::Bool(true)) => Ok(()),

@@ -26,7 +26,7 @@ pub use crate::account::Error;
 pub use claim::{Verified, known};
 pub use routes::routes;
 
-/// How long a link works.
+/// Lifetime of a link.
 const LINK_LIFE: Duration = Duration::from_hours(24);
 
 pub struct EmailVerification {
@@ -36,10 +36,9 @@ pub struct EmailVerification {
     claim: Verified,
 }
 
-/// Result of [`EmailVerification::request_link`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkRequest {
-    /// A mail is on its way, or was sent less than a minute ago.
+    /// A mail was put into the outbox, now or less than a minute ago.
     Mailed,
     /// The address is verified already; the session's claim now says so.
     AlreadyVerified,

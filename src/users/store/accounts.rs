@@ -1,4 +1,4 @@
-//! The queries that change or end an account.
+//! The queries that change or delete an account.
 
 use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, fql};
@@ -12,22 +12,22 @@ use crate::users::{AccountDeletionHook, ProfileChange, UserLayout};
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
 const TOKENS_MAX: i64 = 1000;
 
-/// Whether that is the hash of a user's password.
+/// Whether a hash is that of the user's current password.
 pub fn has_hash(user: &str, hash: &str) -> Expr {
     let secret = || fql::document(SECRETS, user);
     let is_same = fql::equals(fql::select(&["data", "passwordHash"], fql::get(secret())), hash.into());
     fql::all([fql::exists(secret()), is_same])
 }
 
-/// Replaces a password's hash if it is still the old one; answers whether it was.
+/// Replaces a password's hash if it is still the old one; evaluates to whether it was.
 pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
     let params = fql::object([("data", fql::object([("passwordHash", new.into())]))]);
     let update = fql::update(fql::document(SECRETS, id), params);
     fql::if_else(has_hash(id.as_str(), old), fql::do_all([update, true.into()]), false.into())
 }
 
-/// The same for a password that its owner changes, and true as well where an earlier try has done it: links by which somebody
-/// who knew the old one could still get the account become void.
+/// The same for a password change; also true if an earlier attempt was committed. Links become invalid with which an attacker who
+/// knew the old password could still take over the account.
 pub fn change_hash(users: &UserLayout, id: &DocumentId, old: &str, new: &str) -> Expr {
     let replace = fql::if_else(has_hash(id.as_str(), new), true.into(), replace_hash(id, old, new));
     let [resets, changes] = links::delete_takeovers(|| fql::document(&users.collection, id));
@@ -42,7 +42,7 @@ pub struct Contact {
     pub is_verified: bool,
 }
 
-/// [`Contact`] of a user; null where there is no such user.
+/// [`Contact`] of a user, or null.
 pub fn contact(users: &UserLayout, id: &DocumentId) -> Expr {
     let (user, secret) = (|| fql::document(&users.collection, id), || fql::document(SECRETS, id));
     let verified = fql::select_or(&["data", "emailVerified"], fql::get(secret()), false.into());
@@ -69,8 +69,8 @@ pub fn update_profile(users: &UserLayout, id: &DocumentId, change: &ProfileChang
     fql::if_else(fql::exists(user()), fql::do_each(steps), fql::null())
 }
 
-/// Deletes an account with its tokens, links and secret. True: it is gone; false: it was not there; null: a farewell has
-/// more to do, and is to be asked again. Tokens first: the id must not leave any behind that could be revived.
+/// Deletes an account with its tokens, links and secret. True: deleted; false: there was none; null: a hook has more to delete
+/// and the query must run again. Tokens are deleted first, because a token outliving its document could become valid again.
 pub fn delete(users: &UserLayout, id: &DocumentId, deletion_hooks: &[AccountDeletionHook]) -> Expr {
     let user = || fql::document(&users.collection, id);
     let secret = || fql::document(SECRETS, id);

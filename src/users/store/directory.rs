@@ -1,4 +1,4 @@
-//! The queries about many users: listing and counting.
+//! The queries that list and count users.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use serde_json::Value;
 use crate::users::store::{Found, with_secret};
 use crate::users::{Error, UserLayout};
 
-/// How a cursor shows that `joinedAt` is missing, a number or text.
+/// Prefixes in a cursor for a `joinedAt` that is missing, a number or text.
 const MISSING: &str = "-";
 const NUMBER: &str = "n";
 const TEXT: &str = "t";
 
-/// All users, those who joined last first.
+/// Index of all users, newest first.
 pub fn newest_index(users: &str) -> String {
     format!("{users}_newest")
 }
 
-/// All users, those who joined first first.
+/// Index of all users, oldest first.
 pub fn oldest_index(users: &str) -> String {
     format!("{users}_oldest")
 }
@@ -35,14 +35,14 @@ pub enum Order {
     Newest,
 }
 
-/// The user that the next page begins with. Opaque to clients.
+/// The first user of the next page. Opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     joined_at: JoinedAt,
     id: DocumentId,
 }
 
-/// `joinedAt` as it is stored: Fauna finds a place in the list only by the exact value.
+/// `joinedAt` exactly as stored, as an index position requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum JoinedAt {
     Missing,
@@ -105,7 +105,7 @@ impl From<JoinedAt> for Expr {
 /// A page of users with Fauna's cursor.
 pub type UserPage = Page<Found, (Value, Ref, Ref)>;
 
-/// Where the page after this one begins.
+/// The cursor of the page after this one.
 ///
 /// # Errors
 /// `joinedAt` of that user is of a type that cannot be paged by, such as a date.

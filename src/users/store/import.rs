@@ -1,8 +1,7 @@
-//! The queries of an import: who is there already, and everybody at once.
+//! The queries of an import: finding existing users, and writing all users.
 //!
-//! An import is one transaction, so that there is never a part of one. In the same transaction goes a mark: however often
-//! the query is sent because its answer was lost, it is carried out once, and an import that is given up before it was
-//! carried out never will be.
+//! An import is one transaction, so it is never partial. The transaction also creates a marker document: a query that is sent
+//! again because its answer was lost has no second effect, and an import that was abandoned is never committed later.
 
 use std::time::Duration;
 
@@ -15,11 +14,11 @@ use crate::users::UserLayout;
 use crate::users::store::links::LINKS_BY_HASH;
 use crate::users::store::{SECRETS, data_of, email_index, links, profile_of};
 
-/// What a mark is among the links, which it is none of: nobody is given what it is the hash of.
+/// Kind of a marker in the collection of links. A marker is not a link: no token has its hash.
 const MARK: &str = "import";
-/// Reason of the abort where a user to be adopted was deleted meanwhile.
+/// Reason of the abort if a user to be adopted was deleted meanwhile.
 pub const GONE: &str = "user is gone";
-/// How long a mark is kept: far longer than a query can be on its way.
+/// Lifetime of a marker; far longer than a query can be in flight.
 const MARK_LIFE: Duration = Duration::from_hours(24);
 
 /// A user to be written.
@@ -31,7 +30,7 @@ pub struct NewRow {
     /// In lower case.
     pub email: String,
     pub joined_at: Time,
-    /// Absent for a user who has to set a password by mail.
+    /// `None` for a user who must set a password by mail.
     pub hash: Option<String>,
     pub is_verified: bool,
     pub profile: Map<String, Value>,
@@ -48,7 +47,7 @@ pub fn taken_emails(users: &UserLayout, emails: &[&str]) -> Expr {
     fql::filter(emails.iter().map(|email| Expr::from(*email)).collect(), fql::lambda("email", is_taken))
 }
 
-/// A user that has the id of an entry.
+/// An existing user with the id of an entry.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ExistingUser {
     pub id: DocumentId,
@@ -58,7 +57,7 @@ pub struct ExistingUser {
     pub has_secret: bool,
 }
 
-/// Those of these ids that have a user already, as [`ExistingUser`].
+/// The existing users with these ids, as [`ExistingUser`].
 pub fn existing(users: &UserLayout, ids: &[&DocumentId]) -> Expr {
     let user = || fql::document(&users.collection, fql::var("id"));
     let there = fql::filter(ids.iter().map(|id| Expr::from(*id)).collect(), fql::lambda("id", fql::exists(user())));
@@ -70,8 +69,8 @@ pub fn existing(users: &UserLayout, ids: &[&DocumentId]) -> Expr {
     fql::map(there, fql::lambda("id", shown))
 }
 
-/// Creates users with their secrets, and secrets for users that exist already: all or none, and not again where the mark is
-/// there. Evaluates to whether that is done.
+/// Creates users with their secrets, and secrets for existing users: all or none, and nothing if the marker exists. Evaluates to
+/// whether the import is committed.
 pub fn import(users: &UserLayout, mark: &str, rows: &[NewRow]) -> Expr {
     let data = |fields: Vec<(String, Expr)>| fql::object([("data", fql::object_of(fields))]);
     let own = ["name", "joinedAt", "profile"].map(|field| (field.to_owned(), fql::var(field)));
@@ -108,7 +107,7 @@ pub fn import(users: &UserLayout, mark: &str, rows: &[NewRow]) -> Expr {
     once(mark, steps)
 }
 
-/// Sees to it that an import is not made any more, unless it was made. Answers whether it was.
+/// Prevents a later commit of an import. Evaluates to whether it was committed before.
 pub fn give_up(mark: &str) -> Expr {
     once(mark, [set_mark(mark, false), false.into()])
 }
@@ -122,7 +121,7 @@ fn once<const N: usize>(mark: &str, steps: [Expr; N]) -> Expr {
     )
 }
 
-/// Says for a while whether the import of that mark was made.
+/// Creates the marker, which records whether the import was committed.
 fn set_mark(mark: &str, made: bool) -> Expr {
     let data = fql::object([("hash", mark.into()), ("kind", MARK.into()), ("made", made.into())]);
     links::create(data, MARK_LIFE)

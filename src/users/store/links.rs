@@ -1,8 +1,8 @@
 //! The queries about one-time links.
 //!
-//! A link is a document with a `ttl`: the hash of its token, its kind, whose it is and the address it was sent to. It is
-//! consumed in the transaction that makes the change it allows, so it works once however many try at once, and only while
-//! the account still has the address it had when the link was made.
+//! A link is a document with a `ttl`: the hash of its token, its kind, its user and the address it was sent to. It is deleted
+//! in the transaction of the change that it allows, so it works once even with concurrent attempts, and only while the account
+//! still has the address it had when the link was created.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ pub const LINKS_BY_HASH: &str = "account_links_by_hash";
 pub const LINKS_BY_USER: &str = "account_links_by_user";
 
 const RESET: &str = "reset";
-/// Shows that the account's address is its owner's.
+/// Kind of a link that verifies the account's address.
 const VERIFY: &str = "verify";
 const CHANGE: &str = "change";
-/// Makes an account; there is none yet that it could belong to.
+/// Kind of a link that creates an account; it has no user yet.
 const SIGN_UP: &str = "sign-up";
 const KINDS: [&str; 3] = [RESET, VERIFY, CHANGE];
-/// Of no account and no use: made where there is no account, so that it takes as long.
+/// Kind of a link without effect, created if there is no account so that the request takes as long.
 const NOTHING: &str = "nothing";
-/// More links of one kind than a user will have: each new one removes the others.
+/// More links of one kind than a user can have, because each new one deletes the others.
 const LINKS_MAX: i64 = 1000;
 
 pub struct NewLink<'a> {
@@ -38,7 +38,7 @@ pub struct NewLink<'a> {
 
 #[derive(Deserialize)]
 pub struct Offered {
-    /// The account's address as it is stored; none where no link was made.
+    /// The account's stored address; `None` if no link was created.
     pub email: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub struct Chosen {
     pub password_hash: String,
 }
 
-/// A link for whoever has that address; null where nobody has, after as much work: for `stand_in`, who is nobody.
+/// A link for the user of an address; null if there is none, after as much work with the id `stand_in`.
 pub fn offer_reset(users: &UserLayout, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
     let found = || fql::var("found");
     let address = || vec![("address", fql::var("email"))];
@@ -76,7 +76,7 @@ pub fn offer_reset(users: &UserLayout, email: &str, stand_in: &DocumentId, link:
     )
 }
 
-/// A link that makes the account `id` with that address, unless it has one; answers whether it is free, after as much work.
+/// A link that creates the account `id`, if the address is free. Evaluates to whether it is, after as much work either way.
 pub fn offer_sign_up(users: &UserLayout, id: &DocumentId, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
     let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
     let kept = fql::object([
@@ -95,7 +95,7 @@ pub fn offer_sign_up(users: &UserLayout, id: &DocumentId, new: &NewUser<'_>, lin
     )
 }
 
-/// What an account is to be made of, or null where the link does not work; leaves it as it is.
+/// The data of the account to be created, or null if the link does not work. Does not use up the link.
 pub fn sign_up_link(hash: &str) -> Expr {
     let chosen = fql::object([
         ("name", of_link("name")),
@@ -105,8 +105,7 @@ pub fn sign_up_link(hash: &str) -> Expr {
     with_sign_up_link(hash, chosen)
 }
 
-/// Makes the account that a link is for; its address is its owner's. Answers what a sign-up answers, or null where the link
-/// does not work.
+/// Creates the account of a link with a verified address. Evaluates to the same as a sign-up, or null if the link does not work.
 pub fn complete_sign_up(users: &UserLayout, hash: &str) -> Expr {
     let user = fql::object_of([
         ("name".to_owned(), of_link("name")),
@@ -125,7 +124,7 @@ pub fn complete_sign_up(users: &UserLayout, hash: &str) -> Expr {
     with_sign_up_link(hash, made)
 }
 
-/// `then` with `link` bound to that link, or null where it makes no account.
+/// `then` with `link` bound, or null if there is no such link or it does not create an account.
 fn with_sign_up_link(hash: &str, then: Expr) -> Expr {
     let found = || fql::var("found");
     let is_good = fql::equals(of_link("kind"), SIGN_UP.into());
@@ -141,7 +140,7 @@ fn of_link(field: &str) -> Expr {
     fql::select(&["data", field], fql::var("link"))
 }
 
-/// A link for a user whose address is not verified; without an address where it is, null where there is no such user.
+/// A link for a user, without an address if it is already verified; null if there is no such user.
 pub fn offer_verification(users: &UserLayout, id: &DocumentId, link: &NewLink<'_>) -> Expr {
     let secret = || fql::document(SECRETS, id);
     let is_verified = fql::select_or(&["data", "emailVerified"], fql::get(secret()), false.into());
@@ -151,7 +150,7 @@ pub fn offer_verification(users: &UserLayout, id: &DocumentId, link: &NewLink<'_
     offer(users, id, fql::if_else(needs_link, made, nothing_offered()))
 }
 
-/// A link that gives a user another address; without an address where that is taken, null where there is no such user.
+/// A link that changes a user's address, without an address if the new one is taken; null if there is no such user.
 pub fn offer_change(users: &UserLayout, id: &DocumentId, to: &str, link: &NewLink<'_>) -> Expr {
     let is_taken = fql::exists(fql::matching(&email_index(users), [to.into()]));
     let made = make(CHANGE, link, vec![("address", to.into()), ("from", fql::var("email"))]);
@@ -174,7 +173,7 @@ fn nothing_offered() -> Expr {
     fql::object([])
 }
 
-/// A link of the bound user that takes the place of earlier ones of its kind.
+/// Creates a link of the bound user, which replaces earlier ones of its kind.
 fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Expr {
     let fixed = [("hash", link.hash.into()), ("kind", kind.into()), ("user", fql::var("user"))];
     let fields = fixed.into_iter().chain(fields).map(|(name, value)| (name.to_owned(), value));
@@ -185,7 +184,7 @@ fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Ex
     ])
 }
 
-/// Creates a document among the links, which ends by itself.
+/// Creates a document in the collection of links, with a `ttl`.
 pub fn create(data: Expr, life: Duration) -> Expr {
     let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     let ttl = fql::time_add(fql::now(), seconds, "seconds");
@@ -196,13 +195,13 @@ pub fn reset_link(users: &UserLayout, hash: &str) -> Expr {
     consume(users, hash, RESET, "address", fql::var("id"))
 }
 
-/// A new password by a link. It shows that the address is theirs, and makes all other links void.
+/// Sets a new password with a link. Also verifies the address and deletes all other links.
 pub fn reset_password(users: &UserLayout, hash: &str, password_hash: &str) -> Expr {
     let secret = fql::object([("passwordHash", password_hash.into()), ("emailVerified", true.into())]);
     consume(users, hash, RESET, "address", after_links([set_secret(secret), consumed(users)]))
 }
 
-/// Shows by a link that the address is theirs.
+/// Verifies the address with a link.
 pub fn verify(users: &UserLayout, hash: &str) -> Expr {
     let secret = fql::object([("emailVerified", true.into())]);
     consume(
@@ -214,7 +213,7 @@ pub fn verify(users: &UserLayout, hash: &str) -> Expr {
     )
 }
 
-/// Another address by a link, which was sent there. All other links become void: they were sent to the former one.
+/// Changes the address with a link that was sent to the new one. Deletes all other links, which were sent to the former one.
 pub fn change_email(users: &UserLayout, hash: &str) -> Expr {
     let email = fql::object_of([users.email_field(of_link("address"))]);
     let secret = fql::object([("emailVerified", true.into())]);
@@ -255,23 +254,23 @@ fn consumed(users: &UserLayout) -> Expr {
     fql::object([("id", fql::var("id")), ("email", email_of(users, "user"))])
 }
 
-/// Removes all links of the bound user, then goes on.
+/// Deletes all links of the bound user, then evaluates `then`.
 fn after_links<const N: usize>(then: [Expr; N]) -> Expr {
     fql::do_each(delete_all(|| fql::var("user")).into_iter().chain(then))
 }
 
-/// Removes the links of a user that a new password makes void: those that set another one, and those that give the account
-/// another address, to which a link for another password could be sent.
+/// Deletes the links of a user that a new password invalidates: those that reset it, and those that change the address, to
+/// which a reset link could then be sent.
 pub fn delete_takeovers(user: impl Fn() -> Expr) -> [Expr; 2] {
     [RESET, CHANGE].map(|kind| delete_links(user(), kind))
 }
 
-/// Removes all links of a user, kind by kind.
+/// Deletes all links of a user, kind by kind.
 pub fn delete_all(user: impl Fn() -> Expr) -> [Expr; 3] {
     KINDS.map(|kind| delete_links(user(), kind))
 }
 
-/// Removes the links of a user of a kind.
+/// Deletes the links of a user of one kind.
 fn delete_links(user: Expr, kind: &str) -> Expr {
     let links = fql::matching(LINKS_BY_USER, [user, kind.into()]);
     let links = fql::select(&["data"], fql::paginate(links, LINKS_MAX));

@@ -1,5 +1,5 @@
-//! The queries about users: signing up and in. What changes an account is in [`accounts`], one-time links in
-//! [`links`], what is about many users in [`directory`] and [`import`].
+//! The queries of sign-up and sign-in. Changes of an account are in [`accounts`], one-time links in [`links`], queries about
+//! many users in [`directory`] and [`import`].
 
 pub mod accounts;
 pub mod directory;
@@ -45,8 +45,7 @@ impl Made {
     }
 }
 
-/// A user, with their secret where they have one: a document that another application made has none until its user sets a
-/// password.
+/// A user with the secret, if there is one: a document of another application has none until its user sets a password.
 #[derive(Deserialize)]
 pub struct Found {
     pub id: DocumentId,
@@ -54,7 +53,7 @@ pub struct Found {
     pub secret: Option<Secret>,
 }
 
-/// A user's document, which another application may have made: any field may be missing or of another type.
+/// A user's document, which another application may have created: any field may be missing or of another type.
 #[derive(Deserialize)]
 pub struct Document {
     #[serde(default, deserialize_with = "lenient")]
@@ -68,7 +67,7 @@ pub struct Document {
     pub profile: Option<Data>,
 }
 
-/// A value of the expected type, or nothing.
+/// `None` for a value of another type.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(from)?).ok())
 }
@@ -76,7 +75,7 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Op
 /// The document of [`SECRETS`], which only the application's key may read.
 #[derive(Deserialize)]
 pub struct Secret {
-    /// See [`crate::users::stored_hash`]. Absent where an address was verified before a password was set.
+    /// See [`crate::users::stored_hash`]. `None` if the address was verified before a password was set.
     #[serde(rename = "passwordHash")]
     pub password_hash: Option<String>,
     #[serde(rename = "emailVerified", default)]
@@ -95,7 +94,7 @@ impl Found {
 }
 
 impl Document {
-    /// An address that this application would not accept counts as none.
+    /// `None` also for an address that this application does not accept.
     pub fn into_user(self, id: DocumentId, email_verified: bool) -> User {
         User {
             id,
@@ -107,7 +106,7 @@ impl Document {
     }
 }
 
-/// What is kept besides name and address; null, which Fauna does not keep, where that is nothing.
+/// The `profile` of a new user; null, which Fauna does not store, if it is empty.
 fn profile_of(profile: &Map<String, Value>) -> Expr {
     if profile.is_empty() { fql::null() } else { fql::data(&Value::Object(profile.clone())) }
 }
@@ -144,7 +143,7 @@ pub fn by_email(users: &UserLayout, email: &str) -> Expr {
     fql::let_in([("found", found)], body)
 }
 
-/// The user of an id as [`Found`], or null.
+/// The user with an id as [`Found`], or null.
 pub fn by_id(users: &UserLayout, id: &DocumentId) -> Expr {
     let user = || fql::document(&users.collection, id);
     fql::if_else(fql::exists(user()), with_secret(users, fql::get(user())), fql::null())
@@ -163,12 +162,12 @@ pub fn data_of(name: &str) -> Expr {
     fql::select(&["data"], fql::var(name))
 }
 
-/// The [`Document`] of whoever asks, with their own token.
+/// The [`Document`] of the user whose token runs the query.
 pub fn own_document(users: &UserLayout) -> Expr {
     fql::let_in([("user", fql::get(fql::current_identity()))], users.data_of("user"))
 }
 
-/// Writes into the secret of a user, whether or not there is one yet.
+/// Updates or creates the secret of a user.
 pub fn put_secret(id: impl Fn() -> Expr, data: &Expr) -> Expr {
     let secret = || fql::document(SECRETS, id());
     let params = || fql::object([("data", data.clone())]);

@@ -32,7 +32,7 @@ pub struct Run<'t> {
     pub valid_time: Option<i64>,
     /// The current nesting of evaluations.
     nesting: Cell<u32>,
-    /// What is left of [`Budget::parts`].
+    /// The unspent part of [`Budget::parts`].
     parts: Cell<usize>,
 }
 

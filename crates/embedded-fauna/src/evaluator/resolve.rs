@@ -69,6 +69,10 @@ impl Resolver for Noting<'_> {
         self.is_asked.set(true);
         self.context.resolve(reference)
     }
+
+    fn in_time(&self) -> Outcome<()> {
+        Context::in_time(self.context)
+    }
 }
 
 impl Resolver for Context<'_> {
@@ -90,5 +94,9 @@ impl Resolver for Context<'_> {
             }
             Unresolved::Own { collection } => self.own(collection),
         }
+    }
+
+    fn in_time(&self) -> Outcome<()> {
+        Context::in_time(self)
     }
 }

@@ -31,7 +31,7 @@ impl Hash for Known<'_> {
     }
 }
 
-/// Counts of values.
+/// Counts how often each value occurs in a list.
 #[derive(Default)]
 pub struct Occurrences<'v>(HashMap<Known<'v>, usize>);
 

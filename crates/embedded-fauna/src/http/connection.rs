@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::limits::{DRAINED, LINGER};
-use super::server::Slot;
+use super::slots::Slot;
 
 /// A connection that notes its activity. If a part of a request was not read, it is read on for a moment after the end: closing a
 /// socket with unread bytes resets it, and the client would lose the answer.

@@ -13,6 +13,9 @@ mod pretty;
 mod response;
 mod route;
 mod server;
+mod slots;
 
+#[cfg(test)]
+pub use limits::MAX_BODY;
 pub use route::Endpoint;
 pub use server::{Listening, serve};

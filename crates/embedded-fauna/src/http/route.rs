@@ -52,7 +52,7 @@ enum Route {
 /// The answer to what is not a request.
 const BAD_REQUEST: &str = "{\"error\": \"bad request\"}";
 
-/// Answers a request.
+/// Answers one request; failures are answers, too.
 pub async fn handle(
     request: Request<Incoming>,
     peer: Peer,
@@ -144,7 +144,7 @@ fn event_fields(request: &Parts) -> Result<Fields, Vec<String>> {
     parameter(request, "fields").map_or_else(|| Ok(Fields::default()), |names| Fields::parse(&names))
 }
 
-/// What a request says of the stream that it may open.
+/// The options of the stream that a request may open.
 fn stream_request(request: &Parts, headers: &RequestHeaders) -> Option<streams::Options> {
     let secret = SecretString::from(headers.secret.clone()?);
     Some(streams::Options { secret, version: headers.version, fields: event_fields(request).ok()? })

@@ -1,8 +1,7 @@
 //! Accepts connections and supervises them.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::server::conn::{http1, http2};
@@ -11,13 +10,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
-use tokio::task::AbortHandle;
 
 use super::activity::Activity;
 use super::body::Budgets;
 use super::connection::Connection;
 use super::limits::{CONNECTION_WINDOW, HEAD, HEADERS, SEND_BUFFER, STREAM_WINDOW, STREAMS};
 use super::route::{Endpoint, Peer, handle};
+use super::slots::{Connections, Slot};
 use crate::settings::Limits;
 
 /// Threads of the HTTP server.
@@ -30,64 +29,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// The first bytes of an HTTP/2 connection (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-pub struct Connections {
-    limit: usize,
-    open: Mutex<Open>,
-}
-
-#[derive(Default)]
-struct Open {
-    next: u64,
-    connections: HashMap<u64, (Arc<Activity>, Option<AbortHandle>)>,
-}
-
-/// A place among the open connections, until it is dropped.
-pub struct Slot {
-    connections: Arc<Connections>,
-    number: u64,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.connections.lock().connections.remove(&self.number);
-    }
-}
-
-impl Connections {
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for a new connection. If all are taken, an idle one is closed for it: of those with the lowest standing the one
-    /// that has been idle longest. `None` if none is idle.
-    fn slot(self: &Arc<Self>, activity: &Arc<Activity>) -> Option<Slot> {
-        let mut open = self.lock();
-        if open.connections.len() >= self.limit {
-            let idle = open.connections.iter().filter(|(_, (_, abort))| abort.is_some());
-            let idle = idle.filter_map(|(number, (activity, _))| Some((activity.idle_since()?, *number)));
-            let (_, oldest) = idle.min()?;
-            if let Some((_, Some(abort))) = open.connections.remove(&oldest) {
-                abort.abort();
-            }
-        }
-        let number = open.next;
-        open.next += 1;
-        open.connections.insert(number, (Arc::clone(activity), None));
-        drop(open);
-        Some(Slot { connections: Arc::clone(self), number })
-    }
-
-    fn set_abort(&self, number: u64, abort: AbortHandle) {
-        if let Some((_, known)) = self.lock().connections.get_mut(&number) {
-            *known = Some(abort);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lock().connections.is_empty()
-    }
-}
 
 /// A server that runs on threads of its own. Dropping this does not stop it.
 pub struct Listening {
@@ -128,7 +69,7 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::i
         endpoint,
         budgets: Budgets::shared(limits.answer_bytes),
         idle: limits.idle,
-        connections: Arc::new(Connections { limit: limits.connections.max(1), open: Mutex::default() }),
+        connections: Connections::new(limits),
     };
     std::thread::Builder::new().name("fauna-http".to_owned()).spawn(move || {
         run(runtime, &server, listener, to_stop);
@@ -173,13 +114,13 @@ impl Server {
     /// Accepts connections for ever.
     async fn accept(&self, listener: TcpListener, stopping: watch::Receiver<bool>) {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok((stream, peer)) = listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let activity = Activity::new();
-            let Some(slot) = self.connections.slot(&activity) else { continue };
-            let number = slot.number;
+            let Some(slot) = self.connections.slot(peer.ip(), &activity) else { continue };
+            let number = slot.number();
             let serving = self.clone().connection(stream, activity, slot, stopping.clone());
             self.connections.set_abort(number, tokio::spawn(serving).abort_handle());
         }

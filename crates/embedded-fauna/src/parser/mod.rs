@@ -24,6 +24,12 @@ pub trait Resolver {
     /// # Errors
     /// If the storage fails.
     fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>>;
+
+    /// Checks that the query may go on: a large one takes its time to parse.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    fn in_time(&self) -> Outcome<()>;
 }
 
 pub struct Parser<'p> {
@@ -75,6 +81,7 @@ pub fn parse_lambda(
 
 impl Parser<'_> {
     fn expression(&mut self, query: &Value, at: &Position) -> Outcome<Expression> {
+        self.resolver.in_time()?;
         match query {
             Value::Object(object) => {
                 if let Some(form) = self.special_form(object, at) {
@@ -188,5 +195,37 @@ fn pattern_of(pattern: &Value, at: &Position) -> Outcome<Pattern> {
             Ok(Pattern::Array(names.collect()))
         }
         other => Err(Failure::expected_expression(&[Kind::String, Kind::Array], other.kind(), at.clone()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::functions::forms;
+    use crate::ir::Fault;
+
+    /// Lets a parser go on for three checks.
+    struct Impatient(Cell<u32>);
+
+    impl Resolver for Impatient {
+        fn resolve(&self, _reference: &Unresolved) -> Outcome<Option<Ref>> {
+            Ok(None)
+        }
+
+        fn in_time(&self) -> Outcome<()> {
+            self.0.set(self.0.get() + 1);
+            if self.0.get() < 3 { Ok(()) } else { Err(Fault::TimedOut.into()) }
+        }
+    }
+
+    #[test]
+    fn parsing_ends_at_the_deadline() {
+        let resolver = Impatient(Cell::new(0));
+        let query = Value::array(vec![Value::Integer(1); 1000]);
+        let outcome = parse(&forms().signatures, &resolver, ApiVersion::V4, &query);
+        assert!(matches!(outcome, Err(Halt::Fault(Fault::TimedOut))));
+        assert_eq!(resolver.0.get(), 3);
     }
 }

@@ -17,9 +17,9 @@ const CACHE: i32 = -2_048;
 const LOG_KEPT: i64 = 4 << 20;
 /// The size of the write-ahead log, in bytes, from which on the writer waits for readers in order to cut it.
 const LOG_TOO_LARGE: u64 = 32 << 20;
-/// How long the writer waits for them.
+/// Longest wait of the writer for them.
 const CUT_WITHIN: Duration = Duration::from_millis(100);
-/// How long a transaction waits for another process that holds the file.
+/// Longest wait of a transaction for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Connection {

@@ -15,7 +15,7 @@ pub struct Group<'c> {
     known: &'c Known,
     clock: &'c SharedClock,
     feed: &'c Feed,
-    /// What was kept, to be published after the commit.
+    /// Writes that were kept, to be published after the commit.
     written: Vec<Written>,
 }
 

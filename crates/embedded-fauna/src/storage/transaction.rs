@@ -30,7 +30,7 @@ pub struct Transaction<'c> {
     /// Time of the latest transaction that reads see, in microseconds.
     last_commit: i64,
     attempt: Attempt,
-    /// How much more may be read.
+    /// Bytes that may still be read.
     read_left: Cell<usize>,
 }
 
@@ -75,7 +75,7 @@ impl<'c> Transaction<'c> {
         self.changes.borrow_mut().note_entry(change);
     }
 
-    /// What it has written, to be published after the commit.
+    /// Its writes, to be published after the commit.
     pub(super) fn take_written(&self) -> Written {
         let documents = self.written.borrow().clone();
         Written { at: self.commit, changes: self.changes.take(), documents, is_schema: self.is_schema_dirty.get() }

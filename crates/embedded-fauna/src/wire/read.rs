@@ -2,17 +2,21 @@
 //!
 //! As FaunaDB does: only the first value counts and what follows it is ignored, of fields with one name the first
 //! stays, integers are 64 bits wide, a lone surrogate becomes `?`, a byte order mark is skipped.
+//!
+//! A body of 8 MiB takes long enough to be interrupted at the deadline of its query.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::ir::{Object, Value};
+use crate::ir::{Halt, Object, Outcome, Value};
 
 /// The deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 1000;
+/// Values that are read between two checks that the query may go on.
+const CHECK_EVERY: u32 = 256;
 
 /// Why a body cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Unreadable {
     /// There is nothing in it.
     Empty,
@@ -20,22 +24,27 @@ pub enum Unreadable {
     Malformed,
     /// It is nested too deep.
     TooDeep,
+    /// The query was interrupted meanwhile.
+    Interrupted(Halt),
 }
 
-/// Reads the first value of a body.
+/// Reads the first value of a body. `in_time` is called again and again, and ends the reading with its error.
 ///
 /// # Errors
-/// If there is none, or it is no JSON, or it is nested too deep.
-pub fn read(body: &[u8]) -> Result<Value, Unreadable> {
+/// If there is none, or it is no JSON, or it is nested too deep, or `in_time` fails.
+pub fn read(body: &[u8], in_time: &dyn Fn() -> Outcome<()>) -> Result<Value, Unreadable> {
     if body.is_empty() {
         return Err(Unreadable::Empty);
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    Reader { rest: body }.value(0)
+    Reader { rest: body, in_time, unchecked: 0 }.value(0)
 }
 
 struct Reader<'b> {
     rest: &'b [u8],
+    in_time: &'b dyn Fn() -> Outcome<()>,
+    /// Values read since the last check.
+    unchecked: u32,
 }
 
 impl Reader<'_> {
@@ -61,6 +70,11 @@ impl Reader<'_> {
 
     /// The next value, inside `depth` others.
     fn value(&mut self, depth: usize) -> Result<Value, Unreadable> {
+        self.unchecked += 1;
+        if self.unchecked >= CHECK_EVERY {
+            self.unchecked = 0;
+            (self.in_time)().map_err(Unreadable::Interrupted)?;
+        }
         match self.peek()? {
             b'{' | b'[' if depth >= MAX_DEPTH => Err(Unreadable::TooDeep),
             b'{' => self.object(depth + 1),
@@ -222,17 +236,38 @@ fn is_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::ir::Fault;
+
+    fn read_all(body: &[u8]) -> Result<Value, Unreadable> {
+        read(body, &|| Ok(()))
+    }
 
     #[test]
     fn the_first_value_counts() {
-        assert_eq!(read(b"\xef\xbb\xbf 1 2"), Ok(Value::Integer(1)));
-        assert_eq!(read(b""), Err(Unreadable::Empty));
-        assert_eq!(read(b"  "), Err(Unreadable::Malformed));
-        assert_eq!(read(br#"{"a":1,"a":2}"#), Ok(Value::object([("a", Value::Integer(1))])));
-        assert_eq!(read(br#""\ud83d\ude00\ud83d""#), Ok(Value::from("\u{1f600}?")));
-        assert_eq!(read(b"01"), Err(Unreadable::Malformed));
-        assert_eq!(read(b"9223372036854775808"), Err(Unreadable::Malformed));
-        assert_eq!(read("[".repeat(1001).as_bytes()), Err(Unreadable::TooDeep));
+        let value = |body: &[u8]| read_all(body).ok();
+        assert_eq!(value(b"\xef\xbb\xbf 1 2"), Some(Value::Integer(1)));
+        assert!(matches!(read_all(b""), Err(Unreadable::Empty)));
+        assert_eq!(value(br#"{"a":1,"a":2}"#), Some(Value::object([("a", Value::Integer(1))])));
+        assert_eq!(value(br#""\ud83d\ude00\ud83d""#), Some(Value::from("\u{1f600}?")));
+        for malformed in ["  ", "01", "9223372036854775808"] {
+            assert!(matches!(read_all(malformed.as_bytes()), Err(Unreadable::Malformed)), "{malformed}");
+        }
+        assert!(matches!(read_all("[".repeat(1001).as_bytes()), Err(Unreadable::TooDeep)));
+    }
+
+    #[test]
+    fn reading_ends_at_the_deadline() {
+        let body = format!("[{}1]", "1,".repeat(1 << 20));
+        let checks = Cell::new(0);
+        let in_time = || {
+            checks.set(checks.get() + 1);
+            if checks.get() < 3 { Ok(()) } else { Err(Fault::TimedOut.into()) }
+        };
+        let outcome = read(body.as_bytes(), &in_time);
+        assert!(matches!(outcome, Err(Unreadable::Interrupted(Halt::Fault(Fault::TimedOut)))));
+        assert_eq!(checks.get(), 3);
     }
 }

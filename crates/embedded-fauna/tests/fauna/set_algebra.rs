@@ -6,8 +6,11 @@ use super::endpoint::Endpoint;
 use super::random::Random;
 use super::set_model::{Element, Leaf, Page, Reading, Set, paginate};
 
-/// Random expressions; several pages are read of each.
+/// Random expressions; [`PAGES`] pages are read of each.
 const SETS: usize = 250;
+const PAGES: usize = 5;
+/// Pages that are asked for in one query.
+const BATCH: usize = 50;
 const DOCUMENTS: i64 = 60;
 const KINDS: &[&str] = &["x", "y", "z"];
 /// A page that holds everything.
@@ -203,42 +206,55 @@ fn got(resource: &Value) -> (Vec<Vec<i64>>, Option<Element>, Option<Element>) {
     (data, resource.get("before").map(cursor_of), resource.get("after").map(cursor_of))
 }
 
+/// A query and the page that FaunaDB answers it with.
+struct Expected {
+    query: Value,
+    page: Page,
+}
+
+/// Queries for pages of a random expression, each from a cursor of the page before.
+fn pages_of_a_set(random: &mut Random, things: &[Thing], expected: &mut Vec<Expected>) {
+    let family = *random.pick(FAMILIES);
+    let mut expressions = Expressions { random, things, family, has_intersection: false };
+    let (wire, set) = expressions.set(3);
+    let size = if expressions.has_intersection { WHOLE } else { 1 + random.below(9) };
+    let thing = random.pick(things);
+    let any = Element { values: family.values(thing), document: thing.id };
+    let mut cursor = if random.below(2) == 0 { None } else { Some(any) };
+    for step in 0..PAGES {
+        let ascending = cursor.is_none() || step < 2 || random.below(2) == 0;
+        let inverted = family == Family::SizesDescending;
+        let page = paginate(&set, &Reading { cursor: cursor.as_ref(), ascending, size, inverted, collection: 1024 });
+        let mut query = json!({"paginate": wire, "size": size});
+        if let Some(cursor) = &cursor {
+            query[if ascending { "after" } else { "before" }] = wire_cursor(cursor);
+        }
+        let (before, after) = (page.before.clone(), page.after.clone());
+        cursor = if random.below(3) == 0 { before.or(after) } else { after.or(before) };
+        expected.push(Expected { query, page });
+    }
+}
+
 #[test]
 fn pages_of_set_expressions_are_those_of_faunadb() {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start().await;
         let mut random = Random::new(4);
         let (admin, things) = fill(&endpoint, &mut random).await;
-        let (mut differing, mut count, mut cut) = (Vec::new(), 0, 0);
+        let mut expected = Vec::new();
         for _ in 0..SETS {
-            let family = *random.pick(FAMILIES);
-            let mut expressions = Expressions { random: &mut random, things: &things, family, has_intersection: false };
-            let (wire, set) = expressions.set(3);
-            let size = if expressions.has_intersection { WHOLE } else { 1 + random.below(9) };
-            let thing = random.pick(&things);
-            let any = Element { values: family.values(thing), document: thing.id };
-            let mut cursor = if random.below(2) == 0 { None } else { Some(any) };
-            for step in 0..5 {
-                let ascending = cursor.is_none() || step < 2 || random.below(2) == 0;
-                let reading = Reading {
-                    cursor: cursor.as_ref(),
-                    ascending,
-                    size,
-                    inverted: family == Family::SizesDescending,
-                    collection: 1024,
-                };
-                let mut query = json!({"paginate": wire, "size": size});
-                if let Some(cursor) = &cursor {
-                    query[if ascending { "after" } else { "before" }] = wire_cursor(cursor);
-                }
-                let page = paginate(&set, &reading);
-                let resource = endpoint.query(&admin, &query).await;
+            pages_of_a_set(&mut random, &things, &mut expected);
+        }
+        let (mut differing, mut count, mut cut) = (Vec::new(), 0, 0);
+        for batch in expected.chunks(BATCH) {
+            let queries: Value = batch.iter().map(|expected| expected.query.clone()).collect();
+            let resources = endpoint.query(&admin, &queries).await;
+            for (Expected { query, page }, resource) in batch.iter().zip(resources.as_array().unwrap()) {
                 count += 1;
                 cut += usize::from(page.after.is_some() && page.before.is_some());
-                if got(&resource) != shown(&page) {
-                    differing.push(format!("{query}\n   want {:?}\n   got  {:?}", shown(&page), got(&resource)));
+                if got(resource) != shown(page) {
+                    differing.push(format!("{query}\n   want {:?}\n   got  {:?}", shown(page), got(resource)));
                 }
-                cursor = if random.below(3) == 0 { page.before.or(page.after) } else { page.after.or(page.before) };
             }
         }
         assert!(count >= 1000 && cut >= 200, "{count} pages, {cut} of them in the middle");

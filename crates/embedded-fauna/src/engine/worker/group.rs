@@ -18,7 +18,7 @@ use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
 
 /// The most jobs of a group.
 const MEMBERS_MAX: usize = 32;
-/// How long jobs are added to a group.
+/// Time within which jobs are added to a group.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// A job that has run and waits for the commit.
@@ -26,7 +26,7 @@ struct Member {
     job: Job,
     lane: Option<Lane>,
     answer: Answer,
-    /// How long it took, if its lane is slow.
+    /// Time it took, if its lane is slow.
     slow: Option<Duration>,
     /// Queries whose token this job has deleted.
     revoked: Vec<Arc<Interrupt>>,

@@ -245,7 +245,7 @@ impl Task<'_> {
                 return Ok(Progress::Done(answer::authenticated(&context, *reply)?));
             }
         };
-        let query = match wire::read(body) {
+        let query = match wire::read(body, &|| transaction.in_time()) {
             Ok(query) => query,
             Err(unreadable) => return failed(answer::unreadable(unreadable)),
         };

@@ -33,12 +33,18 @@ fn the_client_reads_streams_of_documents_and_sets() {
         {
             let _written: Value = admin.query(&query).await.unwrap();
         }
-        for (action, n) in [(Action::Create, 1), (Action::Update, 2), (Action::Delete, 2)] {
+        let data = |n: i64| Data([("n".to_owned(), json!(n))].into_iter().collect());
+        for (action, n, before, changed) in [
+            (Action::Create, 1, None, Some(data(1))),
+            (Action::Update, 2, Some(data(1)), Some(data(2))),
+            (Action::Delete, 2, Some(data(2)), None),
+        ] {
             let Event { txn, change: Change::Version(version) } = document.next().await.unwrap().unwrap() else {
                 panic!()
             };
             assert_eq!((version.action, version.document.ts), (action, txn));
-            assert_eq!(version.document.data.unwrap().0.get("n"), Some(&json!(n)));
+            assert_eq!(version.document.data, Some(data(n)));
+            assert_eq!((version.prev.unwrap().data, version.diff.unwrap().data), (before, changed));
             assert_eq!(version.document.reference.id.as_str(), "1");
         }
         for action in [Action::Add, Action::Remove] {

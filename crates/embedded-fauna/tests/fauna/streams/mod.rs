@@ -1,4 +1,4 @@
-//! Event streams.
+//! Event streams over HTTP, as the drivers open them.
 
 mod bounds;
 mod client;
@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 
-/// How long to wait for an event that must come.
+/// Longest wait for an event that must come.
 const COMES: Duration = Duration::from_secs(30);
+/// Longest time that a stream stays open.
+const OPEN: Duration = Duration::from_secs(3600);
 
 struct Stream {
     response: reqwest::Response,
@@ -64,9 +66,9 @@ impl Stream {
 
 async fn request(endpoint: &Endpoint, secret: &str, query: &Value, fields: &str) -> reqwest::Response {
     let url = format!("{}/stream{fields}", endpoint.url);
-    let client = reqwest::Client::new();
-    let request = client.post(url).bearer_auth(secret).header("x-faunadb-api-version", "4").body(query.to_string());
-    request.send().await.unwrap()
+    // One client for all: making one takes so long that connections of others would be closed as idle meanwhile.
+    let request = endpoint.client.post(url).bearer_auth(secret).header("x-faunadb-api-version", "4");
+    request.timeout(OPEN).body(query.to_string()).send().await.unwrap()
 }
 
 /// A database with the collection `items`, the index `by_n`, and the document 1.
