@@ -105,14 +105,16 @@ impl Accounts {
             delete_comments_with_account: read.choice("DELETED_ACCOUNT_COMMENTS", &comments, false),
             hide_existing_accounts,
             throttle: !read.flag("INSECURE_NO_THROTTLE", false),
-            writes_per_user_minute: read
-                .count("WRITES_PER_USER_MINUTE", 1..=1_000_000)
-                .and_then(|count| u32::try_from(count).ok())
-                .unwrap_or(WRITES_PER_USER_MINUTE),
+            writes_per_user_minute: writes_per_user_minute(read),
             sign_up_fields: sign_up_fields(read),
             trusted_proxies: read.list("TRUSTED_PROXIES", "IP addresses separated by commas"),
         }
     }
+}
+
+fn writes_per_user_minute(read: &mut Reader<'_>) -> u32 {
+    let count = read.count("WRITES_PER_USER_MINUTE", 1..=1_000_000);
+    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(WRITES_PER_USER_MINUTE)
 }
 
 /// `ADMIN_API_KEY`, and those of `ADMIN_API_KEYS`: `NAME:KEY[,NAME:KEY]`.
