@@ -250,8 +250,8 @@ impl Inner {
 /// The last six hexadecimal digits of a secret's SHA-256: enough to distinguish tokens, and useless to reconstruct one.
 pub fn fingerprint(secret: &str) -> String {
     let digest = digest::digest(&digest::SHA256, secret.as_bytes());
-    let tail = digest.as_ref().iter().rev().take(3).rev();
-    tail.map(|byte| format!("{byte:02x}")).collect()
+    let digits = hex::encode(digest.as_ref());
+    digits.get(digits.len().saturating_sub(6)..).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

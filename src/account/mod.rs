@@ -55,6 +55,10 @@ impl Accounts {
         self.services.link_pages(request)
     }
 
+    pub fn fields(&self) -> &[SignUpField] {
+        &self.fields
+    }
+
     /// Sets another password, revokes all other sessions, invalidates reset links, and notifies the user by mail.
     ///
     /// # Errors

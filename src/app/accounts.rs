@@ -23,6 +23,18 @@ use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
+/// What the account services are built from.
+pub struct AccountParts<'a> {
+    pub config: &'a Config,
+    pub extensions: &'a SiteExtensions,
+    pub clock: &'a Clock,
+    pub database: &'a Database,
+    pub ring: &'a Arc<SealRing>,
+    pub trusted: &'a Trusted,
+    pub users: Users,
+    pub sessions: Data<Sessions>,
+}
+
 /// The account services. Clones share them.
 #[derive(Clone)]
 pub struct AccountState {
@@ -36,15 +48,11 @@ pub struct AccountState {
 }
 
 impl AccountState {
-    /// Builds them for the site of these origins.
-    pub fn build(
-        (config, own): (&Config, &SiteExtensions),
-        clock: &Clock,
-        (database, ring): (&Database, &Arc<SealRing>),
-        trusted: &Trusted,
-        (users, sessions): (Users, Data<Sessions>),
-    ) -> Result<Self, Error> {
-        let outbox = outbox((config, own), clock, (database, ring), &trusted.website)?;
+    /// # Errors
+    /// A setting of mail or a mail template is invalid.
+    pub fn build(parts: AccountParts<'_>) -> Result<Self, Error> {
+        let outbox = outbox(&parts)?;
+        let AccountParts { config, extensions: own, clock, database, trusted, users, sessions, .. } = parts;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
@@ -106,12 +114,9 @@ fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
     configured.map(|field| SignUpField::new(&field.id, field.is_optional)).chain(own.fields.iter().cloned()).collect()
 }
 
-fn outbox(
-    (config, own): (&Config, &SiteExtensions),
-    clock: &Clock,
-    (database, ring): (&Database, &Arc<SealRing>),
-    website: &str,
-) -> Result<Outbox, Error> {
+fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
+    let &AccountParts { config, extensions, clock, database, ring, trusted, .. } = parts;
+    let website = trusted.website.as_str();
     let settings = mail::Settings {
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),
@@ -124,7 +129,7 @@ fn outbox(
             privacy_url: config.accounts.privacy_url.clone(),
         },
         shown: config.environment == Environment::Development,
-        send_mail: own.send_mail.clone(),
+        send_mail: extensions.send_mail.clone(),
     };
     Ok(Outbox::open(database.clone(), Arc::clone(ring), clock.clone(), &settings)?)
 }

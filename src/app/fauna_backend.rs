@@ -129,6 +129,7 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     let running = settings.start().await.map_err(|error| match error {
         embedded_fauna::Error::Start(cause) => startup::refused_port("EMBEDDED_FAUNA_LISTEN", listen, &cause),
         embedded_fauna::Error::File(cause) => startup::refused_files(&file, cause),
+        embedded_fauna::Error::NewerFile => startup::refused_files(&file, startup::NEWER),
     })?;
     let endpoint = format!("http://{}", running.address());
     tracing::info!(%endpoint, "embedded Fauna listens");

@@ -9,6 +9,7 @@ use std::{fmt, fs, io};
 use secrecy::ExposeSecret as _;
 use sqlx::Connection as _;
 use sqlx::PgConnection;
+use sqlx::migrate::MigrateError;
 
 use crate::app::Error;
 use crate::config::Config;
@@ -19,6 +20,9 @@ use crate::keyfile;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Name of a file that is created and removed to test that the directory is writable.
 const PROBE: &str = ".can-be-written";
+
+/// What is wrong with a database or file whose migrations this binary does not know.
+pub const NEWER: &str = "was written by a newer version; start that version, or restore a backup";
 
 /// Creates the data directory and tests that it is writable.
 pub fn data_directory(directory: &Path) -> Result<(), Error> {
@@ -39,14 +43,11 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
         let file = config.data_dir.join("sessions.sqlite");
         keyfile::make_private(&file).map_err(|cause| refused_files(&file, cause))?;
         let opened = Database::open(&format!("sqlite://{}", file.display())).await;
-        return opened.map_err(|cause| refused_files(&file, cause));
+        return opened.map_err(|cause| refused_files(&file, reason(&cause)));
     };
     let url = url.expose_secret();
-    let refused = |cause: sqlx::Error| {
-        // PostgreSQL's message without the source line that sqlx adds.
-        let why = cause.as_database_error().map_or_else(|| cause.to_string(), |error| error.message().to_owned());
-        Error::Setting(format!("DATABASE_URL={}: {why}", without_password(url)))
-    };
+    let refused =
+        |cause: sqlx::Error| Error::Setting(format!("DATABASE_URL={}: {}", without_password(url), reason(&cause)));
     if !url.starts_with("sqlite:") {
         // The pool would retry until its timeout and then report only the timeout.
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await {
@@ -55,6 +56,14 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
         }
     }
     Database::open(url).await.map_err(refused)
+}
+
+/// PostgreSQL's message without the source line that sqlx adds, and a sentence about a database from the future.
+fn reason(cause: &sqlx::Error) -> String {
+    match cause {
+        sqlx::Error::Migrate(migration) if matches!(**migration, MigrateError::VersionMissing(_)) => NEWER.to_owned(),
+        cause => cause.as_database_error().map_or_else(|| cause.to_string(), |error| error.message().to_owned()),
+    }
 }
 
 /// Error for the data directory or a file in it.

@@ -8,7 +8,7 @@ use actix_web::web;
 use actix_web::web::Data;
 use fauna_client::AsApp;
 
-use crate::app::accounts::AccountState;
+use crate::app::accounts::{AccountParts, AccountState};
 use crate::app::fauna_backend::FaunaBackend;
 use crate::app::monitoring::Sources;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
@@ -25,7 +25,7 @@ use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
 use crate::users::{Hasher, UserLayout, Users};
-use crate::{demo, fauna_tokens, pages, users};
+use crate::{demo, fauna_tokens, pages, session, users};
 
 /// This path has a longer timeout, because one request may import thousands of users.
 const IMPORT_PATH: &str = "/api/admin/users/import";
@@ -80,14 +80,7 @@ impl AppState {
         settings.error_responses = Arc::clone(&extensions.error_responses);
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
-        let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna_for_browsers)
-            .map_err(io::Error::other)?;
-        let trusted = Trusted {
-            others: config.website.allowed_origins.clone(),
-            supertokens_path: config.session.api_base_path.clone(),
-            slow_path: IMPORT_PATH,
-            ..trusted
-        };
+        let trusted = trusted(config, &settings, fauna_for_browsers)?;
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
@@ -101,13 +94,16 @@ impl AppState {
         let token_provider = Arc::<FaunaTokens>::clone(&fauna_tokens);
         let sessions = Data::new(Sessions::open(settings, database.clone(), clock.clone(), token_provider).await?);
         let fauna_tokens = Data::from(fauna_tokens);
-        let accounts = AccountState::build(
-            (config, extensions),
+        let accounts = AccountState::build(AccountParts {
+            config,
+            extensions,
             clock,
-            (&database, &ring),
-            &trusted,
-            (users.clone(), sessions.clone()),
-        )?;
+            database: &database,
+            ring: &ring,
+            trusted: &trusted,
+            users: users.clone(),
+            sessions: sessions.clone(),
+        })?;
         let pages =
             Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
@@ -180,6 +176,16 @@ pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
             "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
                 .to_owned(),
         )
+    })
+}
+
+fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -> Result<Trusted, io::Error> {
+    let trusted = Trusted::new(&settings.api_domain, &settings.website_domain, fauna).map_err(io::Error::other)?;
+    Ok(Trusted {
+        others: config.website.allowed_origins.clone(),
+        supertokens_path: config.session.api_base_path.clone(),
+        slow_path: IMPORT_PATH,
+        ..trusted
     })
 }
 

@@ -47,9 +47,13 @@ impl Config {
             "API_DOMAIN and WEBSITE_DOMAIN name this machine differently (localhost and 127.0.0.1): to browsers these are two \
              sites, so the pages stay signed out; use the same name in both",
         );
+        let gateway = (!self.session.api_gateway_path.is_empty()).then_some(
+            "API_GATEWAY_PATH is set: the site's own pages do not add it to their links and forms, so behind the gateway only the \
+             API can be used",
+        );
         let only_in_production =
             if self.environment == Environment::Production { self.production_warnings() } else { Vec::new() };
-        mixed_names.into_iter().chain(only_in_production).collect()
+        mixed_names.into_iter().chain(gateway).chain(only_in_production).collect()
     }
 
     fn production_warnings(&self) -> Vec<&'static str> {

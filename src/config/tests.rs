@@ -172,6 +172,12 @@ fn localhost_and_its_address_are_two_sites() {
 }
 
 #[test]
+fn a_gateway_path_warns_that_the_pages_do_not_work_behind_it() {
+    let warnings = read(&[("API_GATEWAY_PATH", "/gateway")]).unwrap().warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("API_GATEWAY_PATH"), "{warnings:?}");
+}
+
+#[test]
 fn endpoint_and_secret_belong_together() {
     assert!(mistakes(&[("FAUNA_ENDPOINT", "http://localhost:1")]).contains("FAUNA_SECRET"));
     assert!(mistakes(&[("FAUNA_SECRET", "fn")]).contains("FAUNA_ENDPOINT"));

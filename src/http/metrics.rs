@@ -85,16 +85,15 @@ impl Metrics {
     /// # Errors
     /// Another recorder is installed already by a library outside this crate.
     pub fn install(token: Option<&SecretString>) -> Result<Self, BuildError> {
-        let recorder = match RECORDER.get() {
-            Some(recorder) => recorder.clone(),
-            None => {
-                let installed = PrometheusBuilder::new()
-                    .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
-                    .install_recorder()?;
-                describe();
-                metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-                RECORDER.get_or_init(|| installed).clone()
-            }
+        let recorder = if let Some(recorder) = RECORDER.get() {
+            recorder.clone()
+        } else {
+            let installed = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+                .install_recorder()?;
+            describe();
+            metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+            RECORDER.get_or_init(|| installed).clone()
         };
         Ok(Self { recorder, token_hash: token.map(|token| hash(token.expose_secret())) })
     }

@@ -1,4 +1,6 @@
-//! CORS, and the refusal of unsafe requests from other origins.
+//! CORS, the refusal of unsafe requests from other origins, and of requests for development pages under foreign host names.
+
+use std::net::IpAddr;
 
 use actix_cors::Cors;
 use actix_web::Error;
@@ -51,6 +53,18 @@ impl Trusted {
         !self.supertokens_path.is_empty() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// Whether a `Host` header names this machine by `localhost` or an address, or is the host of the API or the pages. Any
+    /// other name may be an attacker's that resolves to this machine (DNS rebinding); an address cannot be.
+    fn is_own_host(&self, host: &str) -> bool {
+        let name = host_name(host);
+        let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let of_origin = |origin: &str| origin.split_once("://").map(|(_, host)| host_name(host).to_ascii_lowercase());
+        let name = name.to_ascii_lowercase();
+        is_address
+            || name == "localhost"
+            || [&self.api, &self.website].iter().any(|own| of_origin(own).as_ref() == Some(&name))
+    }
+
     /// The origin for links in mails that this request causes: its own origin if `ALLOWED_ORIGINS` contains it, otherwise the
     /// website.
     pub fn link_origin<'a>(&'a self, headers: &'a HeaderMap) -> &'a str {
@@ -80,6 +94,11 @@ pub async fn same_origin(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let names_this_site = |host| request.app_data::<Data<Trusted>>().is_some_and(|trusted| trusted.is_own_host(host));
+    if is_development_path(request.path()) && !host.is_some_and(names_this_site) {
+        let refusal = Problem::new(StatusCode::FORBIDDEN, "use the site's own host name").respond_to(request.headers());
+        return Ok(request.into_response(refusal));
+    }
     let meant = request
         .app_data::<Data<Trusted>>()
         .is_some_and(|trusted| is_meant(request.method(), request.headers(), host, trusted));
@@ -119,6 +138,20 @@ fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
     trusted.allows(origin) || (authority.is_some() && authority == host)
 }
 
+/// Pages and forms of development, which show mail and control the demo without a session.
+fn is_development_path(path: &str) -> bool {
+    path.starts_with("/dev/") || path.starts_with("/demo/")
+}
+
+/// A `Host` without its port.
+fn host_name(host: &str) -> &str {
+    let end_of_address = host.rfind(']').unwrap_or(0);
+    match host.rfind(':') {
+        Some(colon) if colon > end_of_address => host.split_at(colon).0,
+        _ => host,
+    }
+}
+
 fn content_security_policy(fauna: Option<&str>) -> String {
     let fauna = fauna.map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
     format!(
@@ -133,6 +166,32 @@ mod tests {
 
     fn trusted() -> Trusted {
         Trusted::new("https://api.example", "https://www.example", None).unwrap()
+    }
+
+    #[test]
+    fn development_pages_answer_to_own_host_names_only() {
+        for host in [
+            "localhost",
+            "LOCALHOST:3000",
+            "127.0.0.1:3000",
+            "[::1]:3000",
+            "[::1]",
+            "192.0.2.7",
+            "api.example",
+            "www.example:80",
+        ] {
+            assert!(trusted().is_own_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:3000",
+            "api.example.evil.example",
+            "127.0.0.1.evil.example",
+            "[::1",
+        ] {
+            assert!(!trusted().is_own_host(host), "{host}");
+        }
     }
 
     /// Asks for an unsafe request with these headers at host `api.example`.

@@ -105,3 +105,17 @@ async fn only_our_own_pages_may_read() {
         }
     }
 }
+
+#[actix_rt::test]
+async fn the_dev_mailbox_is_not_shown_under_a_foreign_host_name() {
+    let world = World::start().await;
+    let visitor = world.visitor();
+    let port = world.base().rsplit(':').next().unwrap().to_owned();
+    for (host, status) in [("rebound.evil.example", 403), ("localhost", 200), ("127.0.0.1", 200)] {
+        let host = format!("{host}:{port}");
+        let answer = visitor.send(Method::GET, "/dev/mailbox", &[("host", &host)], None).await;
+        assert_eq!(answer.status, status, "{host}: {}", answer.text);
+    }
+    let rebound = [("host", "rebound.evil.example"), ("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(visitor.send(Method::POST, "/demo/try", &rebound, None).await.status, 403);
+}

@@ -30,6 +30,36 @@ async fn a_site_whose_schema_is_missing_says_so_until_it_is_installed() {
 }
 
 #[actix_rt::test]
+async fn files_of_a_newer_version_are_refused_in_one_sentence() {
+    for (file, change) in [
+        (
+            "sessions.sqlite",
+            "update _sqlx_migrations set version = 99999999999999 where version = (select max(version) from _sqlx_migrations)",
+        ),
+        ("fauna.sqlite", "pragma user_version = 99"),
+    ] {
+        let mut world = World::start().await;
+        let mut config = world.config();
+        world.stop().await;
+        // The files, also where the tests run on PostgreSQL or a FaunaDB node.
+        config.database_url = None;
+        if matches!(config.fauna, starter::config::Fauna::Remote { .. }) {
+            let listen = ([127, 0, 0, 1], 0).into();
+            config.fauna = starter::config::Fauna::Embedded { listen, root_key: None };
+        }
+        app::start(config.clone(), Clock::system()).await.unwrap().stop().await;
+        sqlx::any::install_default_drivers();
+        let database =
+            sqlx::AnyPool::connect(&format!("sqlite://{}", config.data_dir.join(file).display())).await.unwrap();
+        sqlx::query(change).execute(&database).await.unwrap();
+        database.close().await;
+        let refused = app::start(config, Clock::system()).await.err().unwrap().to_string();
+        assert!(refused.contains(file) && refused.contains("was written by a newer version"), "{refused}");
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_wrong_secret_is_refused_in_one_sentence() {
     let fauna = World::start().await;
     let (endpoint, _) = fauna.fauna_credentials();

@@ -48,7 +48,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Why an endpoint does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file cannot be opened, or was made by another version.
+    /// The file has a layout that this version does not know.
+    #[error("was written by a newer version")]
+    NewerFile,
+    /// The file cannot be opened.
     #[error("the file of the embedded Fauna endpoint cannot be opened")]
     File(#[from] rusqlite::Error),
     /// The address cannot be bound, or a thread cannot be started.
@@ -106,7 +109,10 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
     let started = tokio::task::spawn_blocking(move || {
         let Settings { listen, file, root_key, clock, browsers, limits } = settings;
         let root_hash = access::hash(root_key.expose_secret().as_bytes());
-        let file = File::open(&file, Arc::clone(&clock))?;
+        let file = File::open(&file, Arc::clone(&clock)).map_err(|error| match error {
+            rusqlite::Error::InvalidQuery => Error::NewerFile,
+            error => Error::File(error),
+        })?;
         let streams = Hub::start(file.clone(), root_hash.clone())?;
         let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
         let endpoint = Endpoint {

@@ -46,6 +46,14 @@ impl EmailPassword {
         Ok(Ok(()))
     }
 
+    /// Whether a link would work now; does not use it up.
+    ///
+    /// # Errors
+    /// Fauna does not answer.
+    pub async fn is_reset_link(&self, token: &str) -> Result<bool, Error> {
+        Ok(self.services.users.reset_link(token).await?.is_some())
+    }
+
     /// Sets a new password with the token of a link and revokes all sessions of the account.
     ///
     /// # Errors

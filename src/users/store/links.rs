@@ -198,7 +198,7 @@ pub fn reset_link(users: &UserLayout, hash: &str) -> Expr {
 /// Sets a new password with a link. Also verifies the address and deletes all other links.
 pub fn reset_password(users: &UserLayout, hash: &str, password_hash: &str) -> Expr {
     let secret = fql::object([("passwordHash", password_hash.into()), ("emailVerified", true.into())]);
-    consume(users, hash, RESET, "address", after_links([set_secret(secret), consumed(users)]))
+    consume(users, hash, RESET, "address", after_links([set_secret(&secret), consumed(users)]))
 }
 
 /// Verifies the address with a link.
@@ -209,7 +209,7 @@ pub fn verify(users: &UserLayout, hash: &str) -> Expr {
         hash,
         VERIFY,
         "address",
-        fql::do_all([delete_links(fql::var("user"), VERIFY), set_secret(secret), fql::var("id")]),
+        fql::do_all([delete_links(fql::var("user"), VERIFY), set_secret(&secret), fql::var("id")]),
     )
 }
 
@@ -219,7 +219,7 @@ pub fn change_email(users: &UserLayout, hash: &str) -> Expr {
     let secret = fql::object([("emailVerified", true.into())]);
     let changed = fql::do_all([
         fql::update(fql::var("user"), fql::object([("data", email)])),
-        set_secret(secret),
+        set_secret(&secret),
         fql::object([
             ("id", fql::var("id")),
             ("email", fql::select_or(&["data", "from"], fql::var("link"), fql::null())),
@@ -277,8 +277,8 @@ fn delete_links(user: Expr, kind: &str) -> Expr {
     fql::foreach(links, fql::lambda("l", fql::delete(fql::var("l"))))
 }
 
-fn set_secret(data: Expr) -> Expr {
-    put_secret(|| fql::var("id"), &data)
+fn set_secret(data: &Expr) -> Expr {
+    put_secret(|| fql::var("id"), data)
 }
 
 fn email_of(users: &UserLayout, user: &str) -> Expr {
