@@ -38,6 +38,7 @@ mod stored_hashes;
 mod timing;
 mod token_stories;
 mod user_api;
+mod write_limit;
 
 #[path = "../support/mod.rs"]
 mod support;

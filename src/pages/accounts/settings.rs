@@ -12,7 +12,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::account::{Accounts, Error, OwnProfile};
+use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words, label};
@@ -178,6 +178,7 @@ pub async fn change_password(
 pub async fn change_email(
     user: PageUser,
     client: Client,
+    request: HttpRequest,
     services: Services,
     Form(form): Form<EmailForm>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -188,8 +189,9 @@ pub async fn change_email(
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
         return settings.answer(None);
     }
-    let Err(error) = services.accounts.request_email_change(&user.0, &client, form.current.into(), &form.email).await
-    else {
+    let pages = services.accounts.link_pages(&request);
+    let wish = NewEmail { current: form.current.into(), email: form.email, pages };
+    let Err(error) = services.accounts.request_email_change(&user.0, &client, wish).await else {
         return Ok(see_other("/account/settings?done=email"));
     };
     let problem = settings.email.take(error);
