@@ -229,7 +229,6 @@ async fn pages_and_their_files_stay_small() {
         bytes += answer.text.len();
     }
     assert!(bytes > 0 && bytes <= FILES_BYTES_MAX, "{files:?} have {bytes} bytes together");
-    println!("{bytes} bytes in {files:?}");
 }
 
 #[actix_rt::test]
