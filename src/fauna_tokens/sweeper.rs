@@ -1,7 +1,7 @@
 //! Deletes in Fauna what is no longer live.
 //!
 //! The instruction is the session's row: whoever deletes it, by whatever means, has ended its tokens. The request that ends a
-//! session sweeps up after it at once ([`Sweeper::ended`]); everything else – requests that died, rows deleted by hand, a Fauna
+//! session sweeps up after it at once ([`Sweeper::on_revoked`]); everything else – requests that died, rows deleted by hand, a Fauna
 //! that was down – is found by looking ([`Sweeper::sweep`]), and what carries our mark in Fauna but is in no ledger by asking
 //! Fauna ([`Sweeper::reconcile`]). Every step may be interrupted and is done again.
 
