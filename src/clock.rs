@@ -46,7 +46,6 @@ impl Timestamp {
     }
 }
 
-/// Saturates.
 fn millis_of(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
@@ -58,21 +57,21 @@ fn micros_of(span: Duration) -> i64 {
 /// The system's clock, which tests can move. Clones share the offset.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    moved: Arc<Moved>,
+    offset: Arc<Offset>,
 }
 
 #[derive(Debug, Default)]
-struct Moved {
+struct Offset {
     /// Offset to the system's clock in microseconds.
-    ahead: AtomicI64,
+    micros: AtomicI64,
     /// Wakes tasks in [`Clock::sleep`] when the clock is moved.
-    again: Notify,
+    changed: Notify,
 }
 
 impl Clock {
     /// A clock without an offset.
     pub fn system() -> Self {
-        Self { moved: Arc::default() }
+        Self { offset: Arc::default() }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -84,14 +83,14 @@ impl Clock {
         let system = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-        system.saturating_add(self.moved.ahead.load(Ordering::SeqCst))
+        system.saturating_add(self.offset.micros.load(Ordering::SeqCst))
     }
 
     /// Sleeps until `span` has passed on this clock, by real time or by [`Clock::advance`].
     pub async fn sleep(&self, span: Duration) {
         let end = self.now().after(span);
         loop {
-            let moved = self.moved.again.notified();
+            let moved = self.offset.changed.notified();
             let left = self.now().until(end);
             if left.is_zero() {
                 return;
@@ -105,13 +104,13 @@ impl Clock {
 
     /// Moves this clock and its clones forward, and wakes tasks whose sleep is over. For tests.
     pub fn advance(&self, span: Duration) {
-        self.moved.ahead.fetch_add(micros_of(span), Ordering::SeqCst);
-        self.moved.again.notify_waiters();
+        self.offset.micros.fetch_add(micros_of(span), Ordering::SeqCst);
+        self.offset.changed.notify_waiters();
     }
 
     /// Moves this clock and its clones back, as if the system's clock was set. For tests.
     pub fn go_back(&self, span: Duration) {
-        self.moved.ahead.fetch_sub(micros_of(span), Ordering::SeqCst);
+        self.offset.micros.fetch_sub(micros_of(span), Ordering::SeqCst);
     }
 }
 

@@ -156,7 +156,7 @@ impl EventBus {
             history.pop_front();
         }
         if inner.histories.len() > USERS_MAX {
-            inner.forget_the_quietest();
+            inner.drop_least_recent_user();
         }
     }
 
@@ -238,7 +238,7 @@ impl Inner {
         kept.filter(|event| event.id > after_id).cloned().collect()
     }
 
-    fn forget_the_quietest(&mut self) {
+    fn drop_least_recent_user(&mut self) {
         let latest = |history: &VecDeque<Event>| history.back().map_or(0, |event| event.id);
         let quietest = self.histories.iter().min_by_key(|(_, history)| latest(history));
         if let Some(user) = quietest.map(|(user, _)| Arc::clone(user)) {

@@ -12,6 +12,8 @@ use fauna_client::schema::Declarations;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::routes::Routes;
 
+pub use crate::throttle::WriteLimit;
+
 /// Everything the application must know about a feature.
 #[derive(Clone, Debug)]
 pub struct Feature {
@@ -47,4 +49,6 @@ pub struct FeatureContext {
     pub app: AsApp,
     /// Fauna as a signed-in user.
     pub fauna_tokens: Data<FaunaTokens>,
+    /// To be asked before a user writes: answers 429 beyond `WRITES_PER_USER_MINUTE`, which counts all features together.
+    pub writes: WriteLimit,
 }

@@ -11,6 +11,7 @@ mod services;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use secrecy::SecretString;
 
 use crate::mail::Occasion;
@@ -21,7 +22,7 @@ use crate::{session, users};
 
 pub use profile::OwnProfile;
 pub use routes::routes;
-pub use services::{AccountServices, Error, document_id};
+pub use services::{AccountServices, Error, LinkPages, document_id};
 
 /// How long a link works that confirms a new address.
 const LINK_LIFE: Duration = Duration::from_hours(24);
@@ -34,10 +35,28 @@ pub struct Accounts {
     fields: Arc<[SignUpField]>,
 }
 
+/// A change of address that a user asks for.
+pub struct NewEmail {
+    /// The current password.
+    pub current: SecretString,
+    pub email: String,
+    /// Where the link in the mail leads ([`Accounts::link_pages`]).
+    pub pages: LinkPages,
+}
+
 impl Accounts {
     /// `fields` are those of the sign-up form.
     pub fn new(services: AccountServices, fields: Arc<[SignUpField]>) -> Self {
         Self { services, fields }
+    }
+
+    /// See [`AccountServices::link_pages`].
+    pub fn link_pages(&self, request: &HttpRequest) -> LinkPages {
+        self.services.link_pages(request)
+    }
+
+    pub fn fields(&self) -> &[SignUpField] {
+        &self.fields
     }
 
     /// Sets another password, revokes all other sessions, invalidates reset links, and notifies the user by mail.
@@ -90,15 +109,10 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::WrongPassword`], [`Error::BadEmail`], [`Error::SameEmail`], [`Error::EmailTaken`]; or a service does not answer.
-    pub async fn request_email_change(
-        &self,
-        session: &SignedIn,
-        client: &Client,
-        current: SecretString,
-        new: &str,
-    ) -> Result<(), Error> {
+    pub async fn request_email_change(&self, session: &SignedIn, client: &Client, wish: NewEmail) -> Result<(), Error> {
+        let NewEmail { current, email: new, pages } = wish;
         let AccountServices { users, throttle, outbox, .. } = &self.services;
-        let new = Email::parse(new).ok_or(Error::BadEmail)?;
+        let new = Email::parse(&new).ok_or(Error::BadEmail)?;
         let authenticated = self.authenticate(session, client, &current).await?;
         if authenticated.user.email.as_ref() == Some(&new) {
             return Err(Error::SameEmail);
@@ -107,7 +121,7 @@ impl Accounts {
         let mailing = async {
             let occasion = match users.offer_change(&authenticated.user.id, &new, LINK_LIFE).await? {
                 ChangeOffer::Offered(token) => {
-                    Occasion::ConfirmEmail(self.services.link("verify-email", token.expose(), LINK_LIFE))
+                    Occasion::ConfirmEmail(pages.link("verify-email", token.expose(), LINK_LIFE))
                 }
                 ChangeOffer::Taken if self.services.hide_existing_accounts => Occasion::AccountExists,
                 ChangeOffer::Taken => return Err(Error::EmailTaken),

@@ -39,10 +39,11 @@ impl Accounts {
     /// field. Either everything is changed or nothing.
     ///
     /// # Errors
-    /// [`Error::BadProfile`], naming the field; [`session::Error::Missing`] where the user has been deleted; or Fauna does not
+    /// [`Error::BadProfile`], naming the field; the user writes too much; [`session::Error::Missing`] where the user has been deleted; or Fauna does not
     /// answer.
     pub async fn update_profile(&self, session: &SignedIn, change: &Map<String, Value>) -> Result<OwnProfile, Error> {
         let change = read(&self.fields, change).map_err(Error::BadProfile)?;
+        self.services.writes.admit(session.user().as_str()).await?;
         let profile = self.services.users.update_profile(&document_id(session)?, &change).await?;
         Ok(OwnProfile::from(profile.ok_or(session::Error::Missing)?))
     }

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::account::{Accounts, OwnProfile};
+use crate::account::{Accounts, NewEmail, OwnProfile};
 use crate::http::json_body::Body;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
@@ -46,7 +46,7 @@ struct NewPassword {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewEmail {
+struct ChangeEmail {
     current_password: String,
     email: String,
 }
@@ -98,10 +98,13 @@ async fn change_password(
 async fn request_email_change(
     UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
+    request: HttpRequest,
     accounts: Data<Accounts>,
-    Body(body): Body<NewEmail>,
+    Body(body): Body<ChangeEmail>,
 ) -> Result<Json<Done>, Problem> {
-    accounts.request_email_change(&session, &client, body.current_password.into(), &body.email).await?;
+    let pages = accounts.link_pages(&request);
+    let wish = NewEmail { current: body.current_password.into(), email: body.email, pages };
+    accounts.request_email_change(&session, &client, wish).await?;
     Ok(DONE)
 }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use fauna_client::DocumentId;
 
 use crate::http::problem::Problem;
+use crate::http::same_origin::Trusted;
 use crate::mail::{Link, Occasion, Outbox};
 use crate::session::{Sessions, SignedIn};
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, WriteLimit};
 use crate::users::{Email, PasswordRule, Users};
 use crate::{mail, session, throttle, users};
 
@@ -20,12 +22,15 @@ pub struct AccountServices {
     pub sessions: Data<Sessions>,
     pub outbox: Outbox,
     pub throttle: Throttle,
-    /// Base URL of the pages that mailed links open, without a slash at its end: `https://example.com/auth`.
-    pub pages: String,
+    /// Decides on which origin a mailed link opens.
+    pub trusted: Trusted,
+    /// Path of the pages that mailed links open, `/auth`.
+    pub pages_path: String,
     /// Sign-up and change of address answer the same for every address; only a mail tells its owner that it has an account.
     pub hide_existing_accounts: bool,
     /// Rule for new passwords besides the built-in one.
     pub password_rule: PasswordRule,
+    pub writes: WriteLimit,
 }
 
 /// Why something about an account was not done: first what the user can correct, then failures.
@@ -81,6 +86,17 @@ impl From<Error> for Problem {
     }
 }
 
+/// Base URL of the pages that a mailed link opens, without a slash at its end: `https://example.com/auth`.
+#[derive(Clone, Debug)]
+pub struct LinkPages(String);
+
+impl LinkPages {
+    /// The link that opens one of the pages with a token.
+    pub fn link(&self, page: &str, token: &str, life: Duration) -> Link {
+        Link { url: format!("{}/{page}?token={token}&tenantId=public", self.0).into(), life }
+    }
+}
+
 impl AccountServices {
     /// Sends a notice about a change that has been made. A failure is logged only: it does not undo the change.
     /// Without an address nothing is sent.
@@ -91,9 +107,10 @@ impl AccountServices {
         }
     }
 
-    /// The link that opens one of the pages with a token.
-    pub fn link(&self, page: &str, token: &str, life: Duration) -> Link {
-        Link { url: format!("{}/{page}?token={token}&tenantId=public", self.pages).into(), life }
+    /// Where links lead that this request causes to be mailed: to the website, or to the origin that asked if `ALLOWED_ORIGINS`
+    /// has it, so that a site with one sign-in per sub domain needs nothing else.
+    pub fn link_pages(&self, request: &HttpRequest) -> LinkPages {
+        LinkPages(format!("{}{}", self.trusted.link_origin(request.headers()), self.pages_path))
     }
 }
 

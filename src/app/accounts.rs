@@ -12,13 +12,14 @@ use crate::app::{Error, SiteExtensions};
 use crate::clock::Clock;
 use crate::config::{Config, EmailVerification as Mode, Environment};
 use crate::database::Database;
+use crate::http::same_origin::Trusted;
 use crate::mail::Outbox;
 use crate::seal::SealRing;
 use crate::session::Sessions;
 use crate::supertokens::emailpassword::{EmailPassword, SignUpField};
 use crate::supertokens::emailverification::{EmailVerification, Verified};
 use crate::supertokens::{emailpassword, emailverification};
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
@@ -29,8 +30,7 @@ pub struct AccountParts<'a> {
     pub clock: &'a Clock,
     pub database: &'a Database,
     pub ring: &'a Arc<SealRing>,
-    /// Origin of the site's pages.
-    pub website: &'a str,
+    pub trusted: &'a Trusted,
     pub users: Users,
     pub sessions: Data<Sessions>,
 }
@@ -44,6 +44,7 @@ pub struct AccountState {
     pub admin: Data<Admin>,
     pub outbox: Data<Outbox>,
     throttle: Data<Throttle>,
+    pub writes: WriteLimit,
 }
 
 impl AccountState {
@@ -51,13 +52,13 @@ impl AccountState {
     /// A setting of mail or a mail template is invalid.
     pub fn build(parts: AccountParts<'_>) -> Result<Self, Error> {
         let outbox = outbox(&parts)?;
-        let AccountParts { config, extensions: own, clock, database, website, users, sessions, .. } = parts;
+        let AccountParts { config, extensions: own, clock, database, trusted, users, sessions, .. } = parts;
         let settings = throttle::Settings {
             trusted_proxies: config.accounts.trusted_proxies.clone(),
             on: config.accounts.throttle,
         };
         let throttle = Throttle::new(database.clone(), clock.clone(), &settings);
-        let pages = format!("{website}/auth");
+        let writes = WriteLimit::new(throttle.clone(), config.accounts.writes_per_user_minute);
         let recipe = emailpassword::Settings {
             fields: sign_up_fields(config, own),
             admits: own.admits,
@@ -74,9 +75,11 @@ impl AccountState {
             sessions: sessions.clone(),
             outbox: outbox.clone(),
             throttle: throttle.clone(),
-            pages,
+            trusted: trusted.clone(),
+            pages_path: "/auth".to_owned(),
             hide_existing_accounts: config.accounts.hide_existing_accounts,
             password_rule: own.password_rule,
+            writes: writes.clone(),
         };
         let accounts = Accounts::new(services.clone(), recipe.fields.clone().into());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
@@ -90,6 +93,7 @@ impl AccountState {
             admin: Data::new(admin),
             outbox: Data::new(outbox),
             throttle: Data::new(throttle),
+            writes,
         })
     }
 
@@ -111,7 +115,8 @@ fn sign_up_fields(config: &Config, own: &SiteExtensions) -> Vec<SignUpField> {
 }
 
 fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
-    let &AccountParts { config, extensions, clock, database, ring, website, .. } = parts;
+    let &AccountParts { config, extensions, clock, database, ring, trusted, .. } = parts;
+    let website = trusted.website.as_str();
     let settings = mail::Settings {
         smtp_url: config.accounts.smtp_url.clone(),
         from: config.accounts.mail_from.clone(),

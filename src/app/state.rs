@@ -85,7 +85,7 @@ impl AppState {
             users: config.users_collection.clone(),
             grace: config.session.grace,
             in_frontend: config.fauna_token_in_frontend,
-            holds: users::is_password_hash,
+            proof: fauna_tokens::ProofField { collection: users::SECRETS, path: users::PASSWORD_HASH },
             events: events.clone(),
         };
         let ring = Arc::clone(&settings.seal);
@@ -100,7 +100,7 @@ impl AppState {
             clock,
             database: &database,
             ring: &ring,
-            website: &trusted.website,
+            trusted: &trusted,
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
@@ -108,11 +108,15 @@ impl AppState {
             Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
+            feature_context: FeatureContext {
+                app: app.clone(),
+                fauna_tokens: fauna_tokens.clone(),
+                writes: accounts.writes.clone(),
+            },
             accounts,
             database: Data::new(database),
-            fauna: Data::new(app.clone()),
+            fauna: Data::new(app),
             users: Data::new(users),
-            feature_context: FeatureContext { app, fauna_tokens: fauna_tokens.clone() },
             features,
             pages: Data::new(pages),
             demo: demo(config, clock, address, fauna)?,

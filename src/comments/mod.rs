@@ -15,9 +15,11 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
-use crate::feature::{Feature, OnUserDeleted};
+use crate::feature::{Feature, FeatureContext, OnUserDeleted};
 use crate::http::problem::Problem;
 use crate::session::SignedIn;
+use crate::throttle;
+use crate::throttle::WriteLimit;
 
 pub use fauna_client::DocumentId as CommentId;
 pub use store::Cursor;
@@ -38,7 +40,7 @@ pub fn feature(delete_with_account: bool) -> Feature {
         name: "comments",
         schema: schema::schema,
         services: |context, site| {
-            site.app_data(Data::new(Comments::new(context.app.clone(), context.fauna_tokens.clone())));
+            site.app_data(Data::new(Comments::new(context)));
         },
         api: routes::routes,
         pages: routes::seed_routes,
@@ -55,6 +57,7 @@ pub struct Comments {
     /// The application's own key, for visitors.
     app: AsApp,
     tokens: Data<FaunaTokens>,
+    writes: WriteLimit,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,6 +151,9 @@ pub enum Error {
     NotFound,
     #[error("not your comment")]
     NotYours,
+    /// The user writes too much.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Error),
     #[error(transparent)]
     Tokens(fauna_tokens::Error),
     #[error(transparent)]
@@ -183,6 +189,7 @@ impl From<Error> for Problem {
             }
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "no such comment"),
             Error::NotYours => Self::new(StatusCode::FORBIDDEN, "not your comment"),
+            Error::Throttle(error) => Self::from(error),
             Error::Tokens(error) => Self::from(error),
             Error::Fauna(error) => Self::from(error),
         }
@@ -190,9 +197,9 @@ impl From<Error> for Problem {
 }
 
 impl Comments {
-    /// `app` is used for visitors, `tokens` for signed-in users.
-    pub fn new(app: AsApp, tokens: Data<FaunaTokens>) -> Self {
-        Self { app, tokens }
+    pub fn new(context: &FeatureContext) -> Self {
+        let FeatureContext { app, fauna_tokens, writes } = context.clone();
+        Self { app, tokens: fauna_tokens, writes }
     }
 
     /// A page as visitors see it, read with the application's own key.
@@ -208,22 +215,26 @@ impl Comments {
     }
 
     pub async fn add(&self, author: &SignedIn, text: &CommentText) -> Result<Comment, Error> {
+        self.writes.admit(author.user().as_str()).await?;
         let row = self.tokens.query::<store::Row>(author, &store::add(&text.0)).await?;
         Ok(row.into_comment())
     }
 
     /// Deletes a comment and its likes. Fauna refuses that to anyone but its author.
     pub async fn remove(&self, author: &SignedIn, id: &DocumentId) -> Result<(), Error> {
+        self.writes.admit(author.user().as_str()).await?;
         let _removed: bool = self.tokens.query(author, &store::remove(id)).await?;
         Ok(())
     }
 
     /// Liking twice counts once.
     pub async fn like(&self, user: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        self.writes.admit(user.user().as_str()).await?;
         Ok(self.tokens.query_idempotent(user, &store::like(id)).await?)
     }
 
     pub async fn unlike(&self, user: &SignedIn, id: &DocumentId) -> Result<Likes, Error> {
+        self.writes.admit(user.user().as_str()).await?;
         Ok(self.tokens.query_idempotent(user, &store::unlike(id)).await?)
     }
 }

@@ -13,6 +13,9 @@ use super::Reader;
 
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
+/// How many changes a user may make in a minute unless another number is set.
+const WRITES_PER_USER_MINUTE: u32 = 60;
+
 /// Name of the application in pages and mails unless another is set.
 const APP_NAME: &str = "Fauna starter";
 
@@ -38,6 +41,8 @@ pub struct Accounts {
     pub hide_existing_accounts: bool,
     /// Whether repeated attempts are slowed down; off only for load tests.
     pub throttle: bool,
+    /// How many comments, likes and other changes a user may make in a minute.
+    pub writes_per_user_minute: u32,
     /// Sign-up fields besides e-mail and password.
     pub sign_up_fields: Vec<SignUpField>,
     /// Proxies whose `X-Forwarded-For` is trusted.
@@ -100,10 +105,16 @@ impl Accounts {
             delete_comments_with_account: read.choice("DELETED_ACCOUNT_COMMENTS", &comments, false),
             hide_existing_accounts,
             throttle: !read.flag("INSECURE_NO_THROTTLE", false),
+            writes_per_user_minute: writes_per_user_minute(read),
             sign_up_fields: sign_up_fields(read),
             trusted_proxies: read.list("TRUSTED_PROXIES", "IP addresses separated by commas"),
         }
     }
+}
+
+fn writes_per_user_minute(read: &mut Reader<'_>) -> u32 {
+    let count = read.count("WRITES_PER_USER_MINUTE", 1..=1_000_000);
+    count.and_then(|count| u32::try_from(count).ok()).unwrap_or(WRITES_PER_USER_MINUTE)
 }
 
 /// `ADMIN_API_KEY`, and those of `ADMIN_API_KEYS`: `NAME:KEY[,NAME:KEY]`.

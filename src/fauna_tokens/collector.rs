@@ -22,7 +22,7 @@ pub struct Collector {
 
 impl Collector {
     /// Starts the task: it sweeps every three seconds, and reconciles at once and then every hour.
-    pub fn begin(sweeper: Sweeper) -> Self {
+    pub fn start(sweeper: Sweeper) -> Self {
         Self { task: tokio::spawn(run(sweeper)) }
     }
 

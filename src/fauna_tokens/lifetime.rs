@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_confirmed_in_time_is_buried() {
+    fn the_id_of_a_token_that_is_not_confirmed_in_time_is_blocked() {
         let issue_timeout = Duration::from_secs(10);
         let unconfirmed = Token { confirmed: false, ..token("a", "") };
         for (what, token, live, now, expected) in [

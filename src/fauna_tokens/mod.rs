@@ -67,15 +67,21 @@ pub struct FaunaTokens {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
-    /// Equal to [`crate::session::Settings::grace`].
+    /// Must equal [`crate::session::Settings::grace`].
     pub grace: Duration,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
-    /// Whether what a user was let in for still holds ([`crate::session::NewSession::proof`]), asked in the transaction that makes
-    /// the token.
-    pub holds: fn(user: &str, proof: &str) -> Expr,
+    /// Field that must equal [`crate::session::NewSession::proof`], checked in the transaction that creates the token.
+    pub proof: ProofField,
     /// Receives the events of tokens.
     pub events: EventBus,
+}
+
+/// A field in Fauna, in the document of `collection` with the id of the user.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofField {
+    pub collection: &'static str,
+    pub path: &'static [&'static str],
 }
 
 /// Description of a token, without its secret.
@@ -124,7 +130,7 @@ impl FaunaTokens {
 
     /// Starts the background task that deletes tokens that are no longer live.
     pub fn collect_in_background(&self) -> Collector {
-        Collector::begin(self.sweeper.clone())
+        Collector::start(self.sweeper.clone())
     }
 
     /// Sends a query as the user of this session, at most once. A token that Fauna does not accept is replaced: the user may have
@@ -133,7 +139,7 @@ impl FaunaTokens {
     /// # Errors
     /// The session was revoked ([`Error::SessionOver`]), Fauna refuses the query, or Fauna or SQL does not respond.
     pub async fn query<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        self.ask(session, query, Repeat::Never).await
+        self.query_as_user(session, query, Repeat::Never).await
     }
 
     /// The same for an idempotent query, which is sent again if the connection fails.
@@ -141,7 +147,7 @@ impl FaunaTokens {
     /// # Errors
     /// As [`FaunaTokens::query`].
     pub async fn query_idempotent<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr) -> Result<T, Error> {
-        self.ask(session, query, Repeat::Safe).await
+        self.query_as_user(session, query, Repeat::Safe).await
     }
 
     /// The secret of the session's Fauna token, for code that queries Fauna without [`FaunaTokens::query`]. It is valid until the
@@ -168,18 +174,23 @@ impl FaunaTokens {
         self.sweeper.delays.summary(self.sweeper.clock.now())
     }
 
-    async fn ask<T: DeserializeOwned>(&self, session: &SignedIn, query: &Expr, repeat: Repeat) -> Result<T, Error> {
+    async fn query_as_user<T: DeserializeOwned>(
+        &self,
+        session: &SignedIn,
+        query: &Expr,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
         let token = self.token_of(session).await?;
-        match self.ask_with(session, &token, query, repeat).await {
+        match self.query_once(session, &token, query, repeat).await {
             Err(fauna::Error::Unauthorized) => {
                 let token = self.replace(session, token).await?;
-                Ok(self.ask_with(session, &token, query, repeat).await?)
+                Ok(self.query_once(session, &token, query, repeat).await?)
             }
             answer => Ok(answer?),
         }
     }
 
-    async fn ask_with<T: DeserializeOwned>(
+    async fn query_once<T: DeserializeOwned>(
         &self,
         session: &SignedIn,
         token: &SessionToken,
@@ -217,15 +228,15 @@ impl FaunaTokens {
             return Err(Error::Superseded);
         }
         if let Some(StoredSecret { id, sealed, created_at }) = stored {
-            match self.ring.open(&sealed, &place(&request, &id)) {
-                Ok(secret) => return Ok(self.usable(id, created_at, secret)),
+            match self.ring.open(&sealed, &associated_data(&request, &id)) {
+                Ok(secret) => return Ok(self.session_token(id, created_at, secret)),
                 Err(error) => tracing::warn!(%error, "a Fauna token is issued anew"),
             }
         }
         self.issue_again(&request).await
     }
 
-    fn usable(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
+    fn session_token(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
         let fingerprint = events::fingerprint(secret.expose_secret());
         SessionToken { id, fingerprint, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
     }
@@ -244,10 +255,10 @@ impl FaunaTokens {
 
     /// Issues a token for an existing session, outside a refresh.
     async fn issue_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
-        let (id, secret) = self.make(request).await?;
-        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id))?;
+        let (id, secret) = self.create(request).await?;
+        let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id))?;
         let now = self.sweeper.clock.now();
-        let token = self.usable(id.clone(), now, secret);
+        let token = self.session_token(id.clone(), now, secret);
         if self.ledger.confirm_again(&id, &sealed, &token.fingerprint, now).await? {
             self.publish_issued(request, token.fingerprint.clone());
             Ok(token)
@@ -263,7 +274,7 @@ impl FaunaTokens {
     }
 
     /// Writes the row, then issues the token in Fauna.
-    async fn make(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
+    async fn create(&self, request: &TokenRequest) -> Result<(DocumentId, SecretString), Error> {
         let id = DocumentId::random()?;
         let now = self.sweeper.clock.now();
         let life = now.until(request.expires_at) + LIFE_MARGIN;
@@ -275,9 +286,10 @@ impl FaunaTokens {
             session: request.handle.as_str(),
             life,
         };
-        let proof =
-            request.proof.as_ref().map(|proof| (self.settings.holds)(request.user.as_str(), proof.expose_secret()));
-        let secret: Option<String> = self.sweeper.fauna.query(&store::create(&new, proof)).await?;
+        let proof = request.proof.as_ref();
+        let condition =
+            proof.map(|proof| store::field_equals(self.settings.proof, request.user.as_str(), proof.expose_secret()));
+        let secret: Option<String> = self.sweeper.fauna.query(&store::create(&new, condition)).await?;
         Ok((id, secret.ok_or(Error::NoUser)?.into()))
     }
 }
@@ -285,7 +297,7 @@ impl FaunaTokens {
 #[async_trait]
 impl SessionTokenProvider for FaunaTokens {
     async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
-        let (id, secret) = match self.make(request).await {
+        let (id, secret) = match self.create(request).await {
             Err(Error::NoUser) => return Err(IssueError::Refused("its user is gone, or has another password")),
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };
@@ -304,7 +316,7 @@ impl SessionTokenProvider for FaunaTokens {
     ) -> Result<(), sqlx::Error> {
         let Some(secret) = &issued.secret else { return Err(sqlx::Error::RowNotFound) };
         let id = DocumentId::stored(issued.id.clone());
-        let sealed = self.ring.seal(secret.expose_secret(), &place(request, &id));
+        let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id));
         let sealed = sealed.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         let fingerprint = events::fingerprint(secret.expose_secret());
         self.ledger.confirm(tx, &id, &sealed, &fingerprint).await
@@ -373,6 +385,6 @@ fn request(session: &SignedIn) -> TokenRequest {
 }
 
 /// The associated data of a sealed secret, which binds it to its row.
-fn place(request: &TokenRequest, id: &DocumentId) -> String {
+fn associated_data(request: &TokenRequest, id: &DocumentId) -> String {
     format!("fauna_token {} {} {}", request.handle.as_str(), request.lineage.as_str(), id.as_str())
 }

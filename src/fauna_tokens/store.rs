@@ -6,6 +6,8 @@ use fauna_client::fql::Expr;
 use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::Deserialize;
 
+use crate::fauna_tokens::ProofField;
+
 /// The value of `data.app` in every token of a session, which the role of the application's key requires.
 pub const MARK: &str = "backend";
 /// Index of tokens by that mark, oldest first.
@@ -28,17 +30,24 @@ pub struct NewToken<'a> {
 }
 
 /// Creates a token and returns its secret, or null if the user does not exist or `condition` is false.
-pub fn create(new: &NewToken<'_>, holds: Option<Expr>) -> Expr {
+pub fn create(new: &NewToken<'_>, condition: Option<Expr>) -> Expr {
     let mark = fql::object([("app", MARK.into()), ("session", new.session.into())]);
     let exists = fql::exists(fql::document(new.users, new.user));
-    let may = match holds {
-        Some(holds) => fql::all([exists, holds]),
+    let condition = match condition {
+        Some(condition) => fql::all([exists, condition]),
         None => exists,
     };
-    fql::if_else(may, fql::select(&["secret"], make(new, mark)), fql::null())
+    fql::if_else(condition, fql::select(&["secret"], create_token(new, mark)), fql::null())
 }
 
-fn make(new: &NewToken<'_>, mark: Expr) -> Expr {
+/// Whether the field of this user exists and has this value.
+pub fn field_equals(field: ProofField, user: &str, value: &str) -> Expr {
+    let document = || fql::document(field.collection, user);
+    let is_equal = fql::equals(fql::select(field.path, fql::get(document())), value.into());
+    fql::all([fql::exists(document()), is_equal])
+}
+
+fn create_token(new: &NewToken<'_>, mark: Expr) -> Expr {
     let seconds = i64::try_from(new.life.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
     let params = fql::object([
         ("instance", fql::document(new.users, new.user)),
@@ -61,12 +70,12 @@ pub fn delete(ids: &[DocumentId]) -> Expr {
 pub fn block_id(new: &NewToken<'_>) -> Expr {
     let token = || fql::token(new.id);
     let mark = fql::object([("app", MARK.into()), ("buried", true.into())]);
-    let is_buried = fql::select_or(&["data", "buried"], fql::get(token()), false.into());
+    let is_blocked = fql::select_or(&["data", "buried"], fql::get(token()), false.into());
     let delete = fql::do_all([fql::delete(token()), "deleted".into()]);
     fql::if_else(
         fql::exists(token()),
-        fql::if_else(is_buried, "buried".into(), delete),
-        fql::do_all([make(new, mark), "buried".into()]),
+        fql::if_else(is_blocked, "buried".into(), delete),
+        fql::do_all([create_token(new, mark), "buried".into()]),
     )
 }
 
@@ -97,8 +106,19 @@ pub fn marked(after: Option<&Cursor>) -> Expr {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::recorded;
+
+    #[test]
+    fn a_proof_is_compared_with_the_field_of_the_user() {
+        let field = ProofField { collection: "user_secrets", path: &["data", "passwordHash"] };
+        let document = json!({"ref": {"collection": "user_secrets"}, "id": "102"});
+        let value = json!({"select": ["data", "passwordHash"], "from": {"get": document}});
+        let expected = json!({"and": [{"exists": document}, {"equals": [value, "hash"]}]});
+        assert_eq!(*field_equals(field, "102", "hash").wire(), expected);
+    }
 
     fn id(text: &str) -> DocumentId {
         DocumentId::parse(text).unwrap()
@@ -117,9 +137,9 @@ mod tests {
             assert_eq!(*query.wire(), recorded::query(step), "{step}");
         }
         assert_eq!(marked(None).wire()["object"]["page"], recorded::query("reconcile: what carries our mark"));
-        let buried = recorded::query("collect: it is deleted");
+        let expected = recorded::query("collect: it is deleted");
         let ours = block_id(&token(&id("7010"), "")).wire().clone();
-        assert_eq!((&ours["if"], &ours["else"]), (&buried["if"], &buried["else"]));
-        assert_eq!(ours["then"]["else"], buried["then"]);
+        assert_eq!((&ours["if"], &ours["else"]), (&expected["if"], &expected["else"]));
+        assert_eq!(ours["then"]["else"], expected["then"]);
     }
 }

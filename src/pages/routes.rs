@@ -29,6 +29,7 @@ use crate::pages::{assets, cookies, home, panel, resume};
 /// | GET    | `/account`, `/account/settings`            | signed in                    | to `/auth`, then back |
 /// | GET    | `/account/session`                         | signed in                    | 401: for scripts      |
 /// | POST   | `/account/password`, `…/email`, `…/delete` | signed in, with the password | to `/auth`            |
+/// | POST   | `/account/profile`                         | signed in                    | to `/auth`            |
 /// | POST   | `/account/sessions/end-others`             | signed in                    | to `/auth`            |
 /// | POST   | `/account/sessions/{handle}/end`           | its owner                    | to `/auth`            |
 /// | GET    | `/cookies`, `/.well-known/change-password` | anyone                       |                       |
@@ -57,6 +58,7 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/account").get(Access::SignedInPage, account::show))
         .add(Resource::at("/account/session").get(Access::SignedIn, panel::state))
         .add(Resource::at("/account/settings").get(Access::SignedInPage, settings::show))
+        .add(Resource::at("/account/profile").post(Access::SignedInPage, settings::change_profile))
         .add(Resource::at("/account/password").post(Access::SignedInPage, settings::change_password))
         .add(Resource::at("/account/email").post(Access::SignedInPage, settings::change_email))
         .add(Resource::at("/account/delete").post(Access::SignedInPage, settings::delete))

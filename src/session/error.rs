@@ -1,4 +1,4 @@
-//! Errors of sessions.
+//! Errors of sessions and their default responses.
 
 use actix_web::http::StatusCode;
 

@@ -286,9 +286,9 @@ mod tests {
             let mut held = ["P".to_owned(), "P".to_owned()];
             let mut found_out = false;
             let mut turns = [0, 0];
-            for (number, owner) in order.into_iter().enumerate() {
+            for (number, is_second) in order.into_iter().enumerate() {
                 story.now = story.now.after(GRACE);
-                let who = usize::from(owner);
+                let who = usize::from(is_second);
                 let child = format!("t{number}");
                 turns[who] += 1;
                 if story.refresh(&held[who], &child, GRACE) == RefreshDecision::Theft {

@@ -14,7 +14,7 @@ use crate::session::http::error_responses::{DefaultErrorResponses, ErrorResponse
 use crate::session::tokens::access_token::PROTECTED_CLAIMS;
 use crate::session::{Error, UserId};
 
-/// Settings of sessions.
+/// Settings of sessions; see [`Settings::checked`] for combinations that are refused.
 #[derive(Clone)]
 pub struct Settings {
     /// Lifetime of an access token.
@@ -243,7 +243,7 @@ mod tests {
 
     /// Combinations whose cookies browsers would drop, or which pages of other sites could abuse.
     #[test]
-    fn cookies_that_cross_sites_want_https_and_a_proof() {
+    fn cookies_across_sites_require_https_and_anti_csrf() {
         const LOCAL: &str = "localhost:8080";
         const SAME: &str = "www.example.com";
         const OTHER: &str = "www.example.org";
@@ -275,12 +275,12 @@ mod tests {
         }
         let mixed = |api, website| refused(None, api, website, Some(Transfer::Cookie), None);
         assert_eq!(mixed("http://api.example.com", "https://www.example.com"), "API_DOMAIN", "schemes count");
-        assert_eq!(mixed("http://localhost:3000", "https://example.com"), "API_DOMAIN", "one of them is no desk");
+        assert_eq!(mixed("http://localhost:3000", "https://example.com"), "API_DOMAIN", "one of them is not local");
         assert_eq!(mixed("http://localhost:3000", "https://127.0.0.1:8080"), "");
     }
 
     #[test]
-    fn domains_of_cookies_are_what_can_be_one() {
+    fn cookie_domains_are_normalized_or_refused() {
         let mut wished = settings("https://a.example.com", "https://example.com");
         wished.cookie_domain = Some("https://.Example.com:80/".to_owned());
         wished.older_cookie_domain = Some("localhost".to_owned());
@@ -289,10 +289,14 @@ mod tests {
         assert_eq!(checked.older_cookie_domain.as_deref(), Some(""));
         wished.cookie_domain = Some("localhost:3000".to_owned());
         assert_eq!(wished.clone().checked().unwrap().cookie_domain, None);
-        assert_eq!(wished.clone().checked().unwrap().older_cookie_domain.as_deref(), Some(""), "then without prefixes");
+        assert_eq!(
+            wished.clone().checked().unwrap().older_cookie_domain.as_deref(),
+            Some(""),
+            "host-only cookies have prefixes, these do not"
+        );
         wished.older_cookie_domain = Some("example.com".to_owned());
         wished.cookie_domain = Some("example.com".to_owned());
-        assert_eq!(wished.clone().checked().unwrap().older_cookie_domain, None, "they are those of now");
+        assert_eq!(wished.clone().checked().unwrap().older_cookie_domain, None, "equal to the current domain");
         wished.cookie_domain = Some("a b".to_owned());
         assert!(matches!(wished.clone().checked(), Err(Error::Settings(why)) if why.starts_with("COOKIE_DOMAIN")));
         (wished.cookie_domain, wished.older_cookie_domain) = (None, Some("a..b".to_owned()));
@@ -300,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_counts_more() {
+    fn explicit_settings_have_precedence() {
         let mut settings = settings("https://a.com", "https://b.com");
         settings.same_site = Some(SameSite::Strict);
         settings.anti_csrf = Some(AntiCsrf::ViaToken);

@@ -1,7 +1,7 @@
-//! Every statement of this room.
+//! All SQL statements of sessions.
 //!
-//! One set for SQLite and PostgreSQL (design D16). What must not be lost is compared and swapped in single statements;
-//! a statement that finds its row changed says so and the caller decides again.
+//! One set for SQLite and PostgreSQL (`docs/decisions.md`, decision 16). What must not be lost is compared and swapped in
+//! single statements; a statement that finds its row changed says so and the caller decides again.
 
 use serde_json::{Map, Value};
 use sqlx::Row as _;

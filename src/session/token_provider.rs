@@ -30,7 +30,7 @@ pub trait SessionTokenProvider: Send + Sync {
         &self,
         transaction: &mut AnyConnection,
         request: &TokenRequest,
-        minted: &IssuedToken,
+        issued: &IssuedToken,
     ) -> Result<(), sqlx::Error>;
 
     /// Called after the transaction of [`SessionTokenProvider::persist`] was committed.
@@ -89,7 +89,7 @@ pub struct IssuedToken {
     pub claims: Map<String, Value>,
 }
 
-/// Error of [`SessionTokenProvider::issue`].
+/// Reasons why [`SessionTokenProvider::issue`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// The session must not exist: its user was deleted, or its proof is not valid any more.

@@ -11,6 +11,7 @@
 mod client;
 mod escalation;
 mod store;
+mod writes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use escalation::Rule;
 use store::Store;
 
 pub use client::Client;
+pub use writes::WriteLimit;
 
 /// A network stays known to an account for this long after a sign-in.
 const KNOWN_LIFE: Duration = Duration::from_hours(90 * 24);
@@ -179,7 +181,11 @@ impl Throttle {
     /// # Errors
     /// The attempt must wait, or cannot be counted.
     pub async fn admit(&self, action: Action<'_>, client: &Client) -> Result<Admitted, Error> {
-        let counters = if self.on { counters(action, client) } else { Vec::new() };
+        self.admit_counters(counters(action, client)).await
+    }
+
+    async fn admit_counters(&self, counters: Vec<Counter>) -> Result<Admitted, Error> {
+        let counters = if self.on { counters } else { Vec::new() };
         let mut turns = TURNS_MAX;
         for _ in 0..TRIES_MAX {
             match self.store.count(&counters, self.clock.now()).await {

@@ -1,4 +1,4 @@
-//! Sessions that are spoken of by their handle: data, payload, lists and ends (session.md 2.6, 2.8, 9.4, 9.5).
+//! Operations on sessions by handle: data, payload, lists and revocation.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::world::{SECOND, TestClient, World, claims};
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
-/// Which session somebody is signed in with.
+/// The handle in the visitor's access token.
 pub fn handle_of(visitor: &TestClient) -> SessionHandle {
     SessionHandle::parse(claims(visitor.access_token())["sessionHandle"].as_str().unwrap()).unwrap()
 }
@@ -27,7 +27,7 @@ fn user(text: &str) -> UserId {
 }
 
 #[tokio::test]
-async fn what_an_application_keeps_with_a_session() {
+async fn the_data_of_a_session_can_be_read_and_replaced() {
     let world = World::start().await;
     let (sessions, mut ann) = (&world.sessions, world.sign_in("ann").await);
     let own = handle_of(&ann);
@@ -51,7 +51,8 @@ async fn what_an_application_keeps_with_a_session() {
     }
 }
 
-/// Core's `SessionTest4` and `DeleteExpiredSessionsTest`: an expired session is as good as none before the sweeper comes.
+/// As in `SessionTest4` and `DeleteExpiredSessionsTest` of SuperTokens' core: an expired session counts as missing before it is
+/// swept.
 #[tokio::test]
 async fn an_expired_session_is_neither_listed_nor_updated() {
     let world = World::start().await;
@@ -74,9 +75,9 @@ async fn an_expired_session_is_neither_listed_nor_updated() {
     assert_eq!(live.refresh().await.status, 200);
 }
 
-/// Core's `SessionRemoveAPITest2_7` and `SessionUserAPITest2_7`: only what there was is reported, once.
+/// As in `SessionRemoveAPITest2_7` and `SessionUserAPITest2_7` of SuperTokens' core: only existing sessions are reported, once.
 #[tokio::test]
-async fn several_sessions_are_ended_at_once() {
+async fn several_sessions_are_revoked_at_once() {
     let world = World::start().await;
     let sessions = &world.sessions;
     let (one, other) = (world.sign_in("ann").await, world.sign_in("ann").await);
@@ -95,10 +96,9 @@ async fn several_sessions_are_ended_at_once() {
     assert_eq!(sessions.list(&user("bob")).await.unwrap().len(), 1);
 }
 
-/// S-J-13: whoever deletes a user ends the user's sessions; what looks into the database sees it at once.
-/// S-J-13 in `docs/threats.md`.
+/// Deleting a user revokes the user's sessions; checks that read the database see it at once. S-J-13 in `docs/threats.md`.
 #[tokio::test]
-async fn the_access_token_of_a_user_who_is_gone() {
+async fn the_access_token_of_a_deleted_user_is_refused_by_database_checks() {
     let world = World::start().await;
     let sibling = world.sibling().await;
     let mut ann = world.sign_in("ann").await;
@@ -109,7 +109,7 @@ async fn the_access_token_of_a_user_who_is_gone() {
     assert!(ann.refresh().await.is_unauthorised());
 }
 
-/// Core's `JWTDataTest`: to empty by handle; nothing is left but the session's own claims.
+/// As in `JWTDataTest` of SuperTokens' core: a payload is emptied by handle, and only the session's own claims are left.
 #[tokio::test]
 async fn a_payload_is_emptied_by_handle() {
     let world = World::start().await;
@@ -133,9 +133,9 @@ async fn a_payload_is_emptied_by_handle() {
     assert!(ann.get("/now").await.leaves_tokens_alone());
 }
 
-/// Core's `RegenerateTokenTest`: same end, same refresh token, and the rotation is not touched.
+/// As in `RegenerateTokenTest` of SuperTokens' core: same expiry, same refresh token, and the rotation state is unchanged.
 #[tokio::test]
-async fn a_new_payload_is_no_rotation() {
+async fn a_new_payload_does_not_rotate_the_refresh_token() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     ann.refresh().await;
@@ -158,7 +158,7 @@ async fn a_new_payload_is_no_rotation() {
 }
 
 #[tokio::test]
-async fn a_new_payload_for_a_session_that_is_gone() {
+async fn a_payload_of_a_revoked_session_cannot_be_changed() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     world.sql("delete from session").await;
@@ -173,10 +173,10 @@ async fn a_new_payload_for_a_session_that_is_gone() {
     world.sql("delete from session").await;
     let answer = old.put("/payload", &json!({ "a": 1 })).await;
     assert_eq!((answer.status, answer.header("id-refresh-token")), (401, Some("remove")));
-    assert!(old.jar.is_empty(), "session.md 3.9: the marker goes, too");
+    assert!(old.jar.is_empty(), "the cookie sIdRefreshToken is removed, too");
 }
 
-/// A float is read as it was written, or comparing and swapping would never find the payload it has read.
+/// A float must be read as it was written, or compare-and-swap would never match the payload it has read.
 #[tokio::test]
 async fn numbers_of_every_kind_can_be_replaced() {
     let world = World::start().await;
@@ -193,9 +193,9 @@ async fn numbers_of_every_kind_can_be_replaced() {
     assert!(ann.get("/now").await.leaves_tokens_alone());
 }
 
-/// An application's claims may come in under any name, and through SQL; the session's own are not to be had.
+/// Claims written by SQL may have any name, but cannot replace the session's own.
 #[tokio::test]
-async fn a_stored_payload_cannot_make_somebody_else_of_a_session() {
+async fn a_stored_payload_cannot_change_the_user_of_a_session() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let wanted = object(&json!({ "sub": "eve", "exp": 1, "rsub": "eve", "tId": "other", "stt": 1, "name": "Ann" }));
@@ -207,7 +207,7 @@ async fn a_stored_payload_cannot_make_somebody_else_of_a_session() {
     assert_eq!((&said["sub"], &said["rsub"], &said["name"]), (&json!("ann"), &json!("ann"), &json!("Ann")));
     assert_eq!(ann.get("/me").await.body, "ann");
     let answer = ann.refresh().await;
-    assert!(answer.is_unauthorised() && answer.clears_everything(), "as core refuses it (session.md 1.1)");
+    assert!(answer.is_unauthorised() && answer.clears_everything(), "as SuperTokens' core refuses it");
 
     let new = NewSession { payload: wanted, ..NewSession::of(user("ann")) };
     let issued = world.sessions.issue(new, false).await.unwrap();

@@ -1,4 +1,4 @@
-//! Claims of sessions: looked up, stored, asked for and refused (session.md 6.1), and refusals in words of one's own.
+//! Claims of sessions: fetching, storing, validating and refusing them, and custom responses to refusals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use starter::session::{
 
 use crate::world::{SECOND, World, claims};
 
-/// Everybody plays themselves; counts how often it was asked.
+/// A claim whose value is the user id; counts how often it is fetched.
 #[derive(Clone, Default)]
 struct Roles(Arc<AtomicUsize>);
 
@@ -24,7 +24,7 @@ impl Fetch for Roles {
     }
 }
 
-/// A server for Ann alone, who must have been asked for her role within a minute.
+/// A server whose validator requires the role `ann`, fetched at most a minute ago.
 async fn world_of_ann(roles: &Roles, answers: Option<Arc<dyn ErrorResponses>>) -> World {
     let role = PrimitiveClaim::new("role", roles.clone());
     World::with(|options| {
@@ -38,7 +38,7 @@ async fn world_of_ann(roles: &Roles, answers: Option<Arc<dyn ErrorResponses>>) -
 }
 
 #[tokio::test]
-async fn who_does_not_have_what_a_route_asks_for_is_refused_and_stays_signed_in() {
+async fn a_session_without_a_required_claim_is_refused_and_stays_signed_in() {
     let world = world_of_ann(&Roles::default(), None).await;
     assert_eq!(world.sign_in("ann").await.get("/me").await.body, "ann");
     let mut bob = world.sign_in("bob").await;
@@ -49,11 +49,11 @@ async fn who_does_not_have_what_a_route_asks_for_is_refused_and_stays_signed_in(
     assert!(answer.leaves_tokens_alone());
     assert_eq!(bob.get("/maybe").await.status, 403, "optional is not lenient");
     assert_eq!(bob.refresh().await.status, 200);
-    assert_eq!(bob.post("/auth/signout").await.status, 200, "whoever came in may leave");
+    assert_eq!(bob.post("/auth/signout").await.status, 200, "sign-out needs no claims");
 }
 
 #[tokio::test]
-async fn what_is_known_when_a_session_begins_is_not_looked_up() {
+async fn a_claim_that_is_known_at_creation_is_not_fetched() {
     let roles = Roles::default();
     let world = world_of_ann(&roles, None).await;
     let known = Map::from_iter([("role".to_owned(), json!("guest")), ("other".to_owned(), json!(1))]);
@@ -65,7 +65,7 @@ async fn what_is_known_when_a_session_begins_is_not_looked_up() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_too_old_is_looked_up_and_stored_once() {
+async fn a_claim_that_is_too_old_is_fetched_and_stored_once() {
     let roles = Roles::default();
     let world = world_of_ann(&roles, None).await;
     let mut ann = world.sign_in("ann").await;
@@ -78,7 +78,7 @@ async fn a_claim_that_is_too_old_is_looked_up_and_stored_once() {
     assert_eq!(roles.0.load(Ordering::SeqCst), 2);
 }
 
-/// Refusals in words of one's own; what is not overridden stays.
+/// Custom responses to some refusals; the others keep their defaults.
 struct Terse;
 
 impl ErrorResponses for Terse {
@@ -92,7 +92,7 @@ impl ErrorResponses for Terse {
 }
 
 #[tokio::test]
-async fn a_site_of_ones_own_answers_refusals_in_its_own_words() {
+async fn a_site_can_replace_the_responses_to_refusals() {
     let world = world_of_ann(&Roles::default(), Some(Arc::new(Terse))).await;
     let answer = world.sign_in("bob").await.get("/me").await;
     assert_eq!((answer.status, answer.body.as_str()), (402, "role"));
@@ -106,7 +106,7 @@ async fn a_site_of_ones_own_answers_refusals_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn claims_of_a_session_that_no_request_stands_for() {
+async fn claims_can_be_changed_and_validated_by_handle() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let handle = SessionHandle::parse(claims(ann.access_token())["sessionHandle"].as_str().unwrap()).unwrap();
@@ -131,9 +131,9 @@ async fn claims_of_a_session_that_no_request_stands_for() {
     assert!(roles.validate_claims(&handle, &[]).await.unwrap().is_none());
 }
 
-/// `attachToRequestResponse`.
+/// SuperTokens' `attachToRequestResponse`.
 #[tokio::test]
-async fn tokens_made_without_a_request_are_handed_out_with_one() {
+async fn tokens_issued_without_a_request_can_be_attached_to_one() {
     let world = World::start().await;
     let mut ann = world.visitor();
     let answer = ann.post("/login-apart/ann").await;

@@ -1,4 +1,4 @@
-//! Signing keys: published, rotated, agreed on (session.md 1.2; S-J-03, S-J-09, S-J-19).
+//! Signing keys: publication, rotation, and agreement between processes. S-J-03, S-J-09 and S-J-19 in `docs/threats.md`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn published(visitor: &mut TestClient) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn anybody_can_verify_an_access_token_with_what_is_published() {
+async fn other_services_can_verify_an_access_token_with_the_published_keys() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let mut anybody = world.visitor();
@@ -56,7 +56,7 @@ async fn anybody_can_verify_an_access_token_with_what_is_published() {
 }
 
 #[tokio::test]
-async fn a_statement_of_ours_is_verified_by_others_and_is_no_session() {
+async fn a_custom_jwt_verifies_elsewhere_and_is_not_a_session() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let payload = claims(ann.access_token());
@@ -73,7 +73,7 @@ async fn a_statement_of_ours_is_verified_by_others_and_is_no_session() {
 }
 
 #[tokio::test]
-async fn a_session_without_a_request() {
+async fn a_session_can_be_created_and_refreshed_without_a_request() {
     let world = World::start().await;
     let user = UserId::parse("ann").unwrap();
     let new = NewSession::of(user);
@@ -99,7 +99,7 @@ async fn a_session_without_a_request() {
 }
 
 #[tokio::test]
-async fn a_key_is_published_before_it_signs_and_verifies_after_it_has() {
+async fn a_key_is_published_before_it_signs_and_verifies_afterwards() {
     let world = World::start().await;
     let mut anybody = world.visitor();
     let first = kid(&world.sign_in("ann").await);
@@ -183,11 +183,10 @@ async fn private_keys_are_stored_sealed() {
     assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
 }
 
-/// S-J-09: a flood of unknown names does not become a flood of questions. Whoever asks while there is nothing to be read is
-/// answered 503, and so is counted.
-/// S-J-09 in `docs/threats.md`.
+/// Many unknown `kid`s do not cause as many reloads. A reload that fails is answered with 503, and counts. S-J-09 in
+/// `docs/threats.md`.
 #[tokio::test]
-async fn unknown_keys_are_asked_for_now_and_then() {
+async fn unknown_keys_cause_few_reloads() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let (_, rest) = ann.access_token().split_once('.').unwrap();
@@ -215,7 +214,7 @@ async fn unknown_keys_are_asked_for_now_and_then() {
     assert_eq!(ann.clone().refresh().await.status, 200);
 }
 
-/// A key as another process, an import or an accident has left it in the table.
+/// Inserts a key as another process or an import does, or an invalid one.
 async fn plant(world: &World, (kid, kind, generation): (&str, &str, i64), secret: Option<&[u8]>) {
     let ring = SealRing::new([("test".to_owned(), [7; 32])]);
     let sealed = secret.map(|bytes| ring.seal(&URL_SAFE_NO_PAD.encode(bytes), kid).unwrap());
@@ -225,9 +224,9 @@ async fn plant(world: &World, (kid, kind, generation): (&str, &str, i64), secret
     world.sql(&format!("insert into session_key (kid, kind, generation, created_at, sealed) values ({row})")).await;
 }
 
-/// session.md 1.2: keys that are not replaced are all published and all verify; the newest one signs.
+/// All static keys are published and verify; the newest one signs.
 #[tokio::test]
-async fn several_static_keys() {
+async fn several_static_keys_all_verify_and_the_newest_signs() {
     let fixed = |options: &mut crate::world::WorldOptions| options.settings.dynamic_signing_key = false;
     let world = World::with(fixed).await;
     let mut ann = world.sign_in("ann").await;
@@ -243,9 +242,9 @@ async fn several_static_keys() {
     assert_eq!(published(&mut ann).await, ["s-imported", old.as_str()]);
 }
 
-/// Core's `JWTTest`: a key that is none is left aside, whatever it was meant for.
+/// As in `JWTTest` of SuperTokens' core: an invalid key is ignored, whatever its kind.
 #[tokio::test]
-async fn garbage_among_the_keys() {
+async fn invalid_keys_in_the_database_are_ignored() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     for (generation, kind) in [(7, "dynamic"), (7, "static"), (7, "refresh"), (7, "unknown")] {

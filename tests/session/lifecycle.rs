@@ -1,4 +1,4 @@
-//! A session from beginning to end, as session.md 2 and 3 have it.
+//! The life of a session: creation, refresh, promotion, expiry and sign-out.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::world::{SECOND, World, claims};
 const ACCESS: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);
 
-/// S-J-18, too: of what scripts get to read nothing is there that the access token does not say.
+/// The front token shows scripts nothing that is not in the access token. S-J-18 in `docs/threats.md`.
 #[tokio::test]
-async fn a_session_in_cookies() {
+async fn a_session_works_in_cookies() {
     let world = World::start().await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
@@ -47,7 +47,7 @@ async fn a_session_in_cookies() {
 }
 
 #[tokio::test]
-async fn a_session_in_headers() {
+async fn a_session_works_in_headers() {
     let world = World::start().await;
     let mut app = world.visitor();
     let answer = app.post("/login/ann").await;
@@ -70,9 +70,9 @@ async fn a_session_in_headers() {
     assert!(!answer.headers.contains_key("set-cookie"));
 }
 
-/// S-R-01, S-R-03.
+/// S-R-01 and S-R-03 in `docs/threats.md`.
 #[tokio::test]
-async fn refresh_then_first_use_promotes_once() {
+async fn the_first_use_after_a_refresh_promotes_once() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let first = ann.refresh_token().to_owned();
@@ -88,7 +88,7 @@ async fn refresh_then_first_use_promotes_once() {
     assert!(answer.headers.contains_key("front-token"));
     let promoted = claims(ann.access_token());
     assert_eq!(promoted["parentRefreshTokenHash1"], json!(null));
-    assert_eq!(promoted["exp"], child["exp"], "promotion does not prolong it (D2)");
+    assert_eq!(promoted["exp"], child["exp"], "promotion does not prolong it");
     assert!(ann.get("/me").await.leaves_tokens_alone(), "the second use changes nothing");
 
     world.clock.advance(Duration::from_secs(31));
@@ -98,7 +98,7 @@ async fn refresh_then_first_use_promotes_once() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_costs_nothing() {
+async fn a_lost_response_to_a_refresh_does_no_harm() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     for _ in 0..5 {
@@ -124,7 +124,7 @@ async fn within_the_grace_period_the_old_token_joins_the_new_lineage() {
     assert_eq!(other_tab.refresh().await.status, 200);
 }
 
-/// S-R-18: its absolute end.
+/// S-R-18 in `docs/threats.md`.
 #[tokio::test]
 async fn use_prolongs_a_session_up_to_its_absolute_end() {
     let world = World::start().await;
@@ -139,7 +139,7 @@ async fn use_prolongs_a_session_up_to_its_absolute_end() {
     assert!(answer.is_unauthorised() && answer.clears_everything());
 }
 
-/// S-R-18: an access token is only a statement about a session, and ends with it.
+/// An access token expires with its session at the latest. S-R-18 in `docs/threats.md`.
 #[tokio::test]
 async fn no_access_token_outlives_its_session() {
     let world = World::with(|options| options.settings.absolute_lifetime = Duration::from_mins(20)).await;
@@ -156,7 +156,7 @@ async fn no_access_token_outlives_its_session() {
     assert!(ann.refresh().await.is_unauthorised());
 }
 
-/// S-R-18.
+/// S-R-18 in `docs/threats.md`.
 #[tokio::test]
 async fn a_session_that_is_not_used_ends_and_is_swept() {
     let world = World::start().await;
@@ -189,7 +189,7 @@ async fn refreshing_with_nothing_clears_and_verifying_with_nothing_does_not() {
 }
 
 #[tokio::test]
-async fn optional_is_not_lenient() {
+async fn an_optional_session_must_still_be_valid() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     assert_eq!(ann.get("/maybe").await.body, "ann");
@@ -220,7 +220,7 @@ async fn an_unused_child_of_an_ended_session_is_refused() {
 }
 
 #[tokio::test]
-async fn sessions_as_a_list() {
+async fn users_can_list_and_revoke_their_sessions() {
     let world = World::start().await;
     let mut phone = world.sign_in("ann").await;
     world.clock.advance(SECOND);
@@ -258,7 +258,7 @@ async fn sessions_as_a_list() {
 }
 
 #[tokio::test]
-async fn payload_is_merged_kept_and_carried_on() {
+async fn a_merged_payload_survives_a_refresh() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let exp = claims(ann.access_token())["exp"].clone();
@@ -285,9 +285,9 @@ async fn nulls_and_depth_in_the_payload_are_kept() {
     assert_eq!(ann.get("/payload").await.json()["a"], update["a"]);
 }
 
-/// Core's `SessionTest4`: very large validities.
+/// As in `SessionTest4` of SuperTokens' core: very large lifetimes.
 #[tokio::test]
-async fn lifetimes_without_end_are_only_long() {
+async fn infinite_lifetimes_are_accepted() {
     let world = World::with(|options| {
         options.settings.access_token_lifetime = Duration::MAX;
         options.settings.refresh_token_lifetime = Duration::MAX;
@@ -301,9 +301,9 @@ async fn lifetimes_without_end_are_only_long() {
     assert_eq!(ann.get("/now").await.status, 200);
 }
 
-/// S-R-20.
+/// S-R-20 in `docs/threats.md`.
 #[tokio::test]
-async fn signing_in_adopts_nothing_that_came_along() {
+async fn signing_in_ignores_the_session_of_the_request() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let planted = ann.clone();

@@ -1,4 +1,4 @@
-//! Which tokens descend from which, and what that is worth (session.md 2.5, 9.3, 9.8; security.md 3.1).
+//! Lineages of refresh tokens, detection of theft, and a model of the rotation with random histories.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use starter::session::{
 
 use crate::world::{SECOND, World, claims};
 
-/// Core's `SessionTest2`, theft "create, refresh, refresh new, refresh old": nobody has used an access token.
+/// As in `SessionTest2` of SuperTokens' core, theft "create, refresh, refresh new, refresh old": no access token is used.
 #[tokio::test]
-async fn theft_is_seen_where_tokens_are_only_refreshed() {
+async fn theft_is_detected_if_tokens_are_only_refreshed() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let mut thief = ann.clone();
@@ -28,9 +28,9 @@ async fn theft_is_seen_where_tokens_are_only_refreshed() {
     assert!(ann.refresh().await.is_unauthorised());
 }
 
-/// Core's `SessionTest4`: the access token of a grandparent is a statement that still holds, and brings nothing.
+/// As in `SessionTest4` of SuperTokens' core: the access token of a grandparent is still valid, and promotes nothing.
 #[tokio::test]
-async fn the_access_token_of_a_grandparent() {
+async fn the_access_token_of_a_grandparent_is_valid_and_promotes_nothing() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let mut old = ann.clone();
@@ -47,10 +47,9 @@ async fn the_access_token_of_a_grandparent() {
     assert_eq!(ann.refresh().await.status, 200);
 }
 
-/// S-R-13: who has signed out is signed out however often they try; who comes late refreshes first.
-/// S-R-13 in `docs/threats.md`.
+/// A second sign-out finds no session; with an expired access token, a refresh must come first. S-R-13 in `docs/threats.md`.
 #[tokio::test]
-async fn signing_out_twice_and_late() {
+async fn a_second_or_late_sign_out_is_unauthorised() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let mut copy = ann.clone();
@@ -68,10 +67,9 @@ async fn signing_out_twice_and_late() {
     assert_eq!(world.count("select count(*) from session").await, 0);
 }
 
-/// S-R-16: whatever is no refresh token changes nothing in the database, however long it is.
-/// S-R-16 in `docs/threats.md`.
+/// A text that is no refresh token changes nothing in the database, however long it is. S-R-16 in `docs/threats.md`.
 #[tokio::test]
-async fn what_is_no_refresh_token_writes_nothing() {
+async fn an_invalid_refresh_token_writes_nothing() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let everything = async || {
@@ -96,18 +94,18 @@ async fn what_is_no_refresh_token_writes_nothing() {
     assert_ne!(everything().await, before, "this is how a write shows");
 }
 
-/// One of three who hold tokens of one session, and what they do.
+/// A step of one of three holders of tokens of the same session.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Refreshes; the answer may get lost.
+    /// Refreshes; if true, the response is lost.
     Refresh(usize, bool),
-    /// Uses the access token, where the database is checked or not.
+    /// Uses the access token; if true, on a route that checks the database.
     Use(usize, bool),
-    /// Gets hold of what another has.
+    /// The second holder copies the tokens of the first.
     Copy(usize, usize),
-    /// Time passes.
+    /// Advances the clock, in seconds.
     Pass(u64),
-    /// Somebody ends the session.
+    /// Revokes the session by its handle.
     Revoke,
 }
 
@@ -125,23 +123,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// What somebody holds.
 #[derive(Clone)]
 struct Held {
     refresh: String,
     access: String,
 }
 
-/// What session.md 2 says about a session, told with numbers for refresh tokens instead of hashes.
+/// A model of SuperTokens' rotation rules, with numbers for refresh tokens instead of hashes.
 struct Model {
     effective: usize,
-    /// The one before it, and when it stopped to be effective.
+    /// The token that was effective before, and when it stopped being effective.
     previous: Option<(usize, Timestamp)>,
-    /// Who descends from whom.
+    /// The parent of each token, by its number.
     parents: Vec<Option<usize>>,
-    /// The numbers behind the texts of refresh tokens.
+    /// The numbers of refresh tokens by their text.
     numbers: BTreeMap<String, usize>,
-    /// Access tokens: the refresh token that came along, whether they are unused children, and their end.
+    /// Access tokens by their text: number of the refresh token issued with it, whether it is an unused child, and expiry.
     statements: BTreeMap<String, (usize, bool, Timestamp)>,
     expires_at: Timestamp,
     ends_at: Timestamp,
@@ -170,7 +167,7 @@ impl Model {
         model
     }
 
-    /// Takes note of tokens that were handed out.
+    /// Adds tokens that were issued.
     fn learn(&mut self, out: &SessionTokens, parent: Option<usize>, now: Timestamp) -> Held {
         let (refresh, access) = (text(out), out.access.expose_secret().to_owned());
         let number = self.parents.len();
@@ -187,7 +184,7 @@ impl Model {
         self.expires_at = now.after(MONTH).min(self.ends_at);
     }
 
-    /// What a refresh is answered with; the parent of the child, where there is one.
+    /// The expected outcome of a refresh: the parent of the new child, or a refusal.
     fn refresh(&mut self, token: &str, now: Timestamp) -> Result<usize, &'static str> {
         let number = self.numbers[token];
         let (own, parent) = (Some(number), self.parents[number]);
@@ -207,7 +204,7 @@ impl Model {
         }
     }
 
-    /// What a use is answered with; whether there is a new access token.
+    /// The expected outcome of a use: whether there is a new access token, or a refusal.
     fn access(&mut self, token: &str, checked: bool, now: Timestamp) -> Result<bool, &'static str> {
         let (number, is_unused, ends_at) = self.statements[token];
         if ends_at < now {
@@ -237,9 +234,9 @@ fn refusal(error: &Error) -> &'static str {
     }
 }
 
-/// session.md 9.8: the engine, its store and its tokens do what the model says, whoever does what in which order.
+/// Service, store and tokens agree with the model in every order of steps.
 #[test]
-fn whatever_happens_the_session_goes_the_way_of_the_specification() {
+fn the_service_agrees_with_the_model_in_random_histories() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::with(|options| options.settings.absolute_lifetime = WHOLE));
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
@@ -251,7 +248,7 @@ fn whatever_happens_the_session_goes_the_way_of_the_specification() {
         .unwrap();
 }
 
-/// One session, one story.
+/// Runs the steps on one new session.
 async fn live(world: &World, steps: &[Step]) {
     let (sessions, now) = (&world.sessions, || world.clock.now());
     let user = UserId::parse("ann").unwrap();

@@ -1,9 +1,10 @@
-//! The session room alone, over HTTP, with nothing that accompanies its sessions.
+//! Tests of the session module alone, over HTTP, without Fauna and users.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod by_handle;
 mod claims;
 mod failures;
+mod interruptions;
 mod keys;
 mod lifecycle;
 mod lineage;

@@ -1,4 +1,4 @@
-//! Many at once, here and on another process (security.md 3.1: S-R-06, S-R-07, S-R-14, S-R-15).
+//! Concurrent requests to one process and to two. S-R-06, S-R-07, S-R-14 and S-R-15 in `docs/threats.md`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 
+use starter::session::Lineage;
+
 use crate::world::{Response, TestClient, World, claims};
 
 const REFRESH: &str = "/auth/session/refresh";
 
-/// Sends the same refresh many times at once, half of them to a sibling.
+/// Sends the same refresh `times` times concurrently, half of them to the sibling.
 async fn refresh_often(world: &World, sibling: &World, ann: &TestClient, times: usize) -> Vec<Response> {
     let elsewhere = sibling.visitor_with(&ann.jar);
     let requests = (0..times).map(|number| {
@@ -22,7 +24,13 @@ async fn refresh_often(world: &World, sibling: &World, ann: &TestClient, times: 
     answers
 }
 
-/// The access and refresh token of an answer.
+/// Lineage of the refresh token that was issued with the visitor's access token.
+fn lineage(visitor: &TestClient) -> String {
+    let hash1 = claims(visitor.access_token())["refreshTokenHash1"].as_str().unwrap().to_owned();
+    Lineage::of_hash1(&hash1).as_str().to_owned()
+}
+
+/// A copy of the client with the tokens of this response.
 fn take(answer: &Response, into: &TestClient) -> TestClient {
     let mut visitor = into.clone();
     for line in answer.headers.get_all("set-cookie") {
@@ -43,29 +51,52 @@ async fn many_refreshes_of_one_token_give_one_lineage() {
     let parent = |child: &TestClient| claims(child.access_token())["parentRefreshTokenHash1"].to_string();
     let parents: BTreeSet<_> = children.iter().map(parent).collect();
     assert_eq!(parents.len(), 1);
+    assert_eq!(world.lineages().await, (lineage(&ann), None), "a refresh alone promotes no child");
 
     let uses = join_all(children.iter().map(|child| child.send_only(Method::GET, "/me", None))).await;
     assert!(uses.iter().all(|answer| answer.status == 200));
     let promoted: Vec<_> = uses.iter().filter(|answer| answer.headers.contains_key("front-token")).collect();
-    assert_eq!(promoted.len(), 1, "one of them was first");
-    let current: BTreeSet<_> =
-        promoted.iter().map(|answer| answer.front()["up"]["refreshTokenHash1"].to_string()).collect();
-    assert_eq!(current.len(), 1);
+    assert_eq!(promoted.len(), 1, "exactly one use promotes its child");
+    let current = Lineage::of_hash1(promoted[0].front()["up"]["refreshTokenHash1"].as_str().unwrap());
+    assert_eq!(world.lineages().await, (current.as_str().to_owned(), Some(lineage(&ann))));
     let later = join_all(children.iter().map(|child| child.send_only(Method::POST, REFRESH, None))).await;
-    assert!(later.iter().all(|answer| answer.status == 200), "within the grace period none of them is a thief");
+    assert!(later.iter().all(|answer| answer.status == 200), "within the grace period no refresh is treated as theft");
 }
 
 #[tokio::test]
-async fn two_unused_children_are_promoted_by_refreshing_and_both_go_on() {
+async fn concurrent_refreshes_of_two_unused_children_promote_one_and_both_continue() {
     let world = World::start().await;
     let sibling = world.sibling().await;
     let ann = world.sign_in("ann").await;
-    let child = take(&ann.send_only(Method::POST, REFRESH, None).await, &ann);
-    let answers = refresh_often(&world, &sibling, &child, 16).await;
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    let mut children = Vec::new();
+    for _ in 0..2 {
+        children.push(take(&ann.send_only(Method::POST, REFRESH, None).await, &ann));
+    }
+    assert_eq!(world.lineages().await, (lineage(&ann), None), "neither child was used");
+    let answers = tokio::join!(
+        refresh_often(&world, &sibling, &children[0], 16),
+        refresh_often(&world, &sibling, &children[1], 16)
+    );
+    let answers = [answers.0, answers.1].concat();
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+
+    let (current, previous) = world.lineages().await;
+    assert_eq!(previous, Some(lineage(&ann)), "their parent was effective before");
+    assert!(children.iter().any(|child| lineage(child) == current), "one of the two children is effective");
+    for answer in &answers {
+        let parent = claims(take(answer, &ann).access_token())["parentRefreshTokenHash1"].as_str().unwrap().to_owned();
+        let parent =
+            parent.strip_prefix("2:").map_or_else(|| Lineage::of_hash1(&parent).as_str().to_owned(), str::to_owned);
+        assert_eq!(parent, current, "every new token descends from the effective child");
+    }
+    for answer in [&answers[0], &answers[16]] {
+        let mut visitor = take(answer, &ann);
+        assert_eq!(visitor.get("/me").await.status, 200);
+        assert_eq!(visitor.refresh().await.status, 200);
+    }
 }
 
-/// Whoever wins, afterwards the session is gone and no token of it works.
+/// Whichever of the two is first, afterwards the session is gone and none of its tokens works.
 #[tokio::test]
 async fn a_refresh_never_brings_an_ended_session_back() {
     let world = World::start().await;
@@ -91,7 +122,7 @@ async fn a_refresh_never_brings_an_ended_session_back() {
 }
 
 #[tokio::test]
-async fn who_writes_different_claims_at_once_loses_none() {
+async fn concurrent_writes_of_different_claims_are_all_stored() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     let writes = (0..6).map(|number| {
@@ -104,8 +135,8 @@ async fn who_writes_different_claims_at_once_loses_none() {
     assert_eq!(ann.get("/payload").await.json().as_object().unwrap().len(), 7);
 }
 
-/// S-R-09, whichever of the two is the thief: it is found out once, however many come with the old token, and whoever was
-/// faster loses the session, too.
+/// Theft is reported once, however many requests use the old token, and the other party loses the session, too. S-R-09 in
+/// `docs/threats.md`.
 #[tokio::test]
 async fn theft_ends_the_session_once() {
     let world = World::start().await;
@@ -122,7 +153,7 @@ async fn theft_ends_the_session_once() {
     assert!(ann.refresh().await.is_unauthorised());
 }
 
-/// S-R-10, S-R-12: no theft is seen in a token whose session was ended.
+/// Using a token of a revoked session is not theft. S-R-10 and S-R-12 in `docs/threats.md`.
 #[tokio::test]
 async fn a_session_ended_elsewhere_is_refused_at_the_next_check_of_the_database() {
     let world = World::start().await;

@@ -1,5 +1,4 @@
-//! What changes under a session while it lives: the mode against cross-site requests, the make of its access tokens, the
-//! keys, the domain of its cookies, the clock (session.md 1.5, 9.1, 9.2, 9.8).
+//! Changes of settings during a session: the anti-CSRF mode, the version of access tokens, the keys, the cookie domain, the clock.
 
 use std::time::Duration;
 
@@ -7,22 +6,22 @@ use serde_json::json;
 use starter::session::{AntiCsrf, SessionHandle, Transfer};
 
 use crate::by_handle::handle_of;
-use crate::tokens::of_version_two;
+use crate::tokens::claims_of_version_two;
 use crate::world::{Response, SECOND, TestClient, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// Somebody signed in with a frontend of the seed's age.
-async fn sign_in_of_old(world: &World, user: &str) -> TestClient {
+/// Signs in with a frontend of interface 1.8.
+async fn sign_in_with_old_frontend(world: &World, user: &str) -> TestClient {
     let mut visitor = world.visitor();
     visitor.header("rid", "session").header("fdi-version", "1.8,1.9").post(&format!("/login/{user}")).await;
     visitor
 }
 
-/// Core's `RefreshSessionAPITest2_7`: a process with the mode on takes over from one with it off, and back; the next refresh
-/// brings the tokens along that the mode wants, or none.
+/// As in `RefreshSessionAPITest2_7` of SuperTokens' core: a process with the mode on takes over from one with it off, and back; the
+/// next refresh issues the tokens that the mode needs, or none.
 #[tokio::test]
-async fn protection_by_token_is_switched_on_and_off_and_on() {
+async fn anti_csrf_by_token_can_be_switched_on_and_off() {
     let off = World::start().await;
     let on = off.sibling_with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = off.sign_in("ann").await;
@@ -47,10 +46,10 @@ async fn protection_by_token_is_switched_on_and_off_and_on() {
     }
 }
 
-/// S-C-20: the token of another session, and one where no form could be kept from writing it.
-/// S-C-20 in `docs/threats.md`.
+/// The anti-CSRF token of another session, and the right one in the URL, where a form could put it. S-C-20 in
+/// `docs/threats.md`.
 #[tokio::test]
-async fn the_wrong_anti_csrf_token() {
+async fn a_wrong_anti_csrf_token_is_refused() {
     let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let login = async |user: &str| {
         let mut visitor = world.visitor();
@@ -59,23 +58,24 @@ async fn the_wrong_anti_csrf_token() {
     };
     let ((mut ann, own), (_, others)) = (login("ann").await, login("bob").await);
     assert!(ann.clone().header("anti-csrf", &others).post("/me").await.is_try_refresh());
-    assert!(ann.post(&format!("/me?anti-csrf={own}")).await.is_try_refresh(), "an address is no header");
+    assert!(ann.post(&format!("/me?anti-csrf={own}")).await.is_try_refresh(), "the URL is not a header");
     for wrong in [others.as_str(), "", "x"] {
         let answer = ann.clone().header("anti-csrf", wrong).refresh().await;
         assert!(answer.is_unauthorised() && answer.clears_everything(), "{wrong:?}");
     }
     let answer = ann.clone().post(&format!("/auth/session/refresh?anti-csrf={own}")).await;
     assert!(answer.is_unauthorised());
-    assert_eq!(world.count("select count(*) from session").await, 2, "and nothing was taken for theft");
+    assert_eq!(world.count("select count(*) from session").await, 2, "no theft was detected");
     assert_eq!(ann.header("anti-csrf", &own).refresh().await.status, 200);
 }
 
-/// Core's `SessionTest6` and `VersionTest`: whoever refreshes chooses the make; the session stays what it is.
+/// As in `SessionTest6` and `VersionTest` of SuperTokens' core: the frontend that refreshes determines the token version; the
+/// session stays the same.
 #[tokio::test]
-async fn a_session_goes_from_one_make_of_token_to_the_other() {
+async fn a_session_changes_from_one_token_version_to_the_other() {
     let world = World::start().await;
-    let mut ann = sign_in_of_old(&world, "ann").await;
-    let own = SessionHandle::parse(of_version_two(&ann)["sessionHandle"].as_str().unwrap()).unwrap();
+    let mut ann = sign_in_with_old_frontend(&world, "ann").await;
+    let own = SessionHandle::parse(claims_of_version_two(&ann)["sessionHandle"].as_str().unwrap()).unwrap();
     ann.put("/payload", &json!({ "name": "Ann" })).await;
     let data = json!({ "kept": true }).as_object().unwrap().clone();
     for round in 0..2 {
@@ -92,25 +92,26 @@ async fn a_session_goes_from_one_make_of_token_to_the_other() {
         ann.headers.clear();
         ann.header("rid", "session").header("fdi-version", "1.8,1.9");
         assert_eq!(ann.refresh().await.status, 200);
-        assert_eq!(of_version_two(&ann)["sessionHandle"], own.as_str());
-        assert_eq!(of_version_two(&ann)["userData"], json!({ "name": "Ann", "modern": round }));
+        assert_eq!(claims_of_version_two(&ann)["sessionHandle"], own.as_str());
+        assert_eq!(claims_of_version_two(&ann)["userData"], json!({ "name": "Ann", "modern": round }));
         assert_eq!(ann.get("/now").await.status, 200);
         ann.put("/payload", &json!({ "old": round })).await;
-        assert_eq!(of_version_two(&ann)["userData"]["old"], round);
+        assert_eq!(claims_of_version_two(&ann)["userData"]["old"], round);
         ann.put("/payload", &json!({ "old": null })).await;
     }
     assert_eq!(world.sessions.info(&own).await.unwrap().unwrap().data, data);
     assert_eq!(world.count("select count(*) from session").await, 1);
 }
 
-/// Core's `RefreshSessionAPITest2_21`: what version 2 keeps apart would be the session's own claim in version 5.
+/// As in `RefreshSessionAPITest2_21` of SuperTokens' core: an application's claim in version 2 may have the name of the session's
+/// own claim in version 5.
 #[tokio::test]
-async fn a_payload_of_old_that_names_a_claim_of_the_session_is_not_upgraded() {
+async fn an_old_payload_with_the_name_of_a_session_claim_is_not_upgraded() {
     let world = World::start().await;
-    let mut ann = sign_in_of_old(&world, "ann").await;
+    let mut ann = sign_in_with_old_frontend(&world, "ann").await;
     world.sql(r#"update session set payload = '{"sub":"eve"}'"#).await;
     assert_eq!(ann.refresh().await.status, 200);
-    assert_eq!(of_version_two(&ann)["userData"], json!({ "sub": "eve" }));
+    assert_eq!(claims_of_version_two(&ann)["userData"], json!({ "sub": "eve" }));
     assert_eq!(ann.get("/me").await.body, "ann");
     ann.headers.clear();
     let answer = ann.header("st-auth-mode", "cookie").refresh().await;
@@ -118,14 +119,14 @@ async fn a_payload_of_old_that_names_a_claim_of_the_session_is_not_upgraded() {
     assert_eq!(world.count("select count(*) from session").await, 1, "no theft");
 }
 
-/// Core's `AccessTokenTest`, `SessionTest1`: a token that names no key is held against all that may verify.
+/// As in `AccessTokenTest` and `SessionTest1` of SuperTokens' core: a token without `kid` is verified with every usable key.
 #[tokio::test]
-async fn keys_change_under_tokens_that_name_none() {
+async fn tokens_without_a_kid_survive_a_change_of_keys() {
     let world = World::start().await;
     world.clock.advance(WEEK.saturating_sub(58 * SECOND));
-    let mut ann = sign_in_of_old(&world, "ann").await;
+    let mut ann = sign_in_with_old_frontend(&world, "ann").await;
     world.clock.advance(61 * SECOND);
-    let mut bob = sign_in_of_old(&world, "bob").await;
+    let mut bob = sign_in_with_old_frontend(&world, "bob").await;
     assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 2);
     let fresh = world.sibling().await;
     for mut visitor in [ann.clone(), bob.clone(), ann.clone().at(&fresh.base), bob.clone().at(&fresh.base)] {
@@ -142,13 +143,13 @@ async fn keys_change_under_tokens_that_name_none() {
     assert!(back.get("/me").await.is_try_refresh());
     assert_eq!(back.refresh().await.status, 200);
     assert_eq!(back.get("/me").await.status, 200);
-    assert!(of_version_two(&back).contains_key("userData"));
+    assert!(claims_of_version_two(&back).contains_key("userData"));
     bob.post("/auth/signout").await;
 }
 
-/// session.md 9.8: the clock is set back under living sessions. Nobody is signed out, and nobody is taken for a thief.
+/// The clock is set back during sessions: nobody is signed out, and no theft is detected. S-R-27 in `docs/threats.md`.
 #[tokio::test]
-async fn a_clock_that_goes_backwards() {
+async fn a_clock_that_is_set_back_ends_no_session() {
     let world = World::start().await;
     world.clock.advance(Duration::from_hours(2));
     let mut ann = world.sign_in("ann").await;
@@ -170,7 +171,7 @@ async fn a_clock_that_goes_backwards() {
     assert_eq!(fresh.visitor_with(&ann.jar).get("/me").await.status, 200);
 }
 
-/// The names and domains of cookies that an answer removes.
+/// The names and domains of cookies that a response removes.
 fn removed(answer: &Response) -> Vec<String> {
     let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let removed = lines.filter(|line| line.contains("Expires=Thu, 01 Jan 1970")).map(|line| {
@@ -180,9 +181,9 @@ fn removed(answer: &Response) -> Vec<String> {
     removed.collect()
 }
 
-/// `OLDER_COOKIE_DOMAIN` over https: the names of cookies without a domain carry prefixes, those of the others do not.
+/// `OLDER_COOKIE_DOMAIN` over https: names of host-only cookies have prefixes, those of cookies with a domain do not.
 #[tokio::test]
-async fn cookies_of_other_names_go_with_the_next_refresh() {
+async fn cookies_of_other_names_are_removed_at_the_next_refresh() {
     let world = World::with(|options| {
         options.settings.api_domain = "https://api.example.com".to_owned();
         options.settings.website_domain = "https://example.com".to_owned();
@@ -214,9 +215,9 @@ async fn cookies_of_other_names_go_with_the_next_refresh() {
     assert_eq!(removed(&answer), names);
 }
 
-/// session.md 3.4, 3.6, 3.7: who changes from headers to cookies is told to forget both tokens of the headers.
+/// A client that changes from headers to cookies gets both header tokens cleared.
 #[tokio::test]
-async fn cookies_take_over_from_headers() {
+async fn a_client_can_change_from_headers_to_cookies() {
     let world = World::start().await;
     for exposes in [false, true] {
         let world = world.sibling_with(|options| options.settings.expose_access_token = exposes).await;
@@ -236,9 +237,9 @@ async fn cookies_take_over_from_headers() {
     }
 }
 
-/// `TOKEN_TRANSFER_METHOD=header`: a frontend of old gets no cookies either, and so is none.
+/// `TOKEN_TRANSFER_METHOD=header`: an old frontend gets no cookies either, and is served like a modern one.
 #[tokio::test]
-async fn no_cookies_means_none_for_frontends_of_old() {
+async fn header_transfer_gives_old_frontends_no_cookies() {
     let world = World::with(|options| options.settings.transfer = Some(Transfer::Header)).await;
     let mut ann = world.visitor();
     let answer = ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;

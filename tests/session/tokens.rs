@@ -1,4 +1,4 @@
-//! Tokens that are not what they should be (security.md 3.1, 3.2, 3.3).
+//! Invalid, duplicate and misplaced tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,7 +8,7 @@ use starter::session::{AntiCsrf, NewSession, TokenFormat, UserId, Version};
 
 use crate::world::{Response, SECOND, TestClient, World, claims};
 
-/// The same token with another part.
+/// The token with one part changed.
 fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let mut value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&parts[part]).unwrap()).unwrap();
@@ -17,9 +17,9 @@ fn with_part(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> Strin
     parts.join(".")
 }
 
-/// S-J-01, S-J-02, S-J-06, S-J-07, S-J-08.
+/// S-J-01, S-J-02, S-J-06, S-J-07 and S-J-08 in `docs/threats.md`.
 #[tokio::test]
-async fn a_tampered_access_token_asks_for_a_refresh_and_loses_nothing() {
+async fn a_tampered_access_token_asks_for_a_refresh_and_clears_nothing() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let good = ann.access_token().to_owned();
@@ -43,18 +43,18 @@ async fn a_tampered_access_token_asks_for_a_refresh_and_loses_nothing() {
     }
 }
 
-/// S-J-14: what the client says about itself is not asked.
+/// The request header `front-token` is ignored. S-J-14 in `docs/threats.md`.
 #[tokio::test]
-async fn a_forged_front_token_is_not_looked_at() {
+async fn a_forged_front_token_is_ignored() {
     let world = World::start().await;
     let mut ann = world.sign_in("ann").await;
     ann.header("front-token", "eyJ1aWQiOiJldmUifQ==").set_cookie("sFrontToken", "eyJ1aWQiOiJldmUifQ==");
     assert_eq!(ann.get("/me").await.body, "ann");
 }
 
-/// S-R-16, S-R-19: no theft is seen in what is not ours.
+/// A foreign text is not treated as theft. S-R-16 and S-R-19 in `docs/threats.md`.
 #[tokio::test]
-async fn what_is_no_refresh_token_ends_nothing() {
+async fn an_invalid_refresh_token_ends_no_session() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let good = ann.refresh_token().to_owned();
@@ -74,9 +74,9 @@ async fn what_is_no_refresh_token_ends_nothing() {
     assert_eq!(ann.clone().refresh().await.status, 200);
 }
 
-/// S-C-04, S-C-05, issue supertokens-node#826: never 500, and the session is not lost.
+/// Issue supertokens-node#826: no 500, and the session is not lost. S-C-04 and S-C-05 in `docs/threats.md`.
 #[tokio::test]
-async fn cookies_that_come_twice() {
+async fn duplicate_cookies_are_handled() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let bob = world.sign_in("bob").await;
@@ -112,7 +112,7 @@ async fn cookies_that_come_twice() {
 }
 
 #[tokio::test]
-async fn as_supertokens_does_it_cookies_that_come_twice_are_refused() {
+async fn duplicate_cookies_are_refused_if_configured() {
     let world = World::with(|options| options.settings.refuse_duplicate_cookies = true).await;
     let mut ann = world.sign_in("ann").await;
     let twice = format!("{}; sAccessToken=x", ann.access_token());
@@ -139,7 +139,7 @@ async fn cookies_of_an_older_domain_are_removed() {
     assert!(lines.iter().all(|line| line.contains("Expires=Thu, 01 Jan 1970") && !line.contains("Domain")));
 }
 
-/// After `COOKIE_DOMAIN` was introduced, browsers send the cookies of the host beside those of the domain.
+/// After `COOKIE_DOMAIN` was introduced, browsers send the host-only cookies beside those of the domain.
 #[tokio::test]
 async fn a_cookie_domain_can_be_introduced_without_naming_the_older_one() {
     let before = World::start().await;
@@ -181,7 +181,7 @@ async fn a_cookie_domain_can_be_introduced_without_naming_the_older_one() {
     assert!(signed_out.status == 200 && removes_those_of_the_host(&signed_out));
 }
 
-/// S-C-07 and its kin.
+/// S-C-07 in `docs/threats.md`, with similar cases.
 #[tokio::test]
 async fn a_broken_cookie_beside_ours_breaks_nothing() {
     let world = World::start().await;
@@ -193,9 +193,9 @@ async fn a_broken_cookie_beside_ours_breaks_nothing() {
     assert_eq!(response.unwrap().text().await.unwrap(), "ann");
 }
 
-/// S-R-24, and the tables of supertokens-node's `auth-modes.test.js`.
+/// The tables of supertokens-node's `auth-modes.test.js`. S-R-24 and S-R-25 in `docs/threats.md`.
 #[tokio::test]
-async fn a_header_counts_more_than_a_cookie() {
+async fn a_header_has_precedence_over_a_cookie() {
     let world = World::start().await;
     let mut both = world.sign_in("ann").await;
     let mut bob = world.visitor();
@@ -214,7 +214,7 @@ async fn a_header_counts_more_than_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_way_that_is_not_allowed_counts_as_absent() {
+async fn a_token_in_a_disabled_transfer_counts_as_absent() {
     let world = World::with(|options| options.settings.transfer = Some(starter::session::Transfer::Header)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
@@ -228,9 +228,9 @@ async fn a_way_that_is_not_allowed_counts_as_absent() {
     assert_eq!(ann.get("/me").await.body, "ann");
 }
 
-/// S-C-20; session.md 1.5.
+/// S-C-20 in `docs/threats.md`.
 #[tokio::test]
-async fn anti_csrf_by_token() {
+async fn anti_csrf_by_token_is_checked() {
     let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
@@ -253,7 +253,7 @@ async fn anti_csrf_by_token() {
 }
 
 #[tokio::test]
-async fn anti_csrf_by_header() {
+async fn anti_csrf_by_header_is_checked() {
     let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaCustomHeader)).await;
     let mut ann = world.sign_in("ann").await;
     assert!(ann.post("/me").await.is_try_refresh());
@@ -265,7 +265,7 @@ async fn anti_csrf_by_header() {
 }
 
 #[tokio::test]
-async fn scripts_may_read_the_access_token_only_where_that_is_set() {
+async fn scripts_can_read_the_access_token_only_if_configured() {
     let world = World::with(|options| options.settings.expose_access_token = true).await;
     let mut ann = world.visitor();
     let answer = ann.header("st-auth-mode", "cookie").post("/login/ann").await;
@@ -274,7 +274,7 @@ async fn scripts_may_read_the_access_token_only_where_that_is_set() {
 }
 
 #[tokio::test]
-async fn a_frontend_of_the_seeds_age() {
+async fn an_old_frontend_is_served_with_its_cookie_and_token_version() {
     let world = World::start().await;
     let mut ann = world.visitor();
     let answer = ann.header("rid", "session").post("/login/ann").await;
@@ -284,15 +284,15 @@ async fn a_frontend_of_the_seeds_age() {
     assert!(until.parse::<i64>().unwrap() > world.clock.now().millis());
     assert_eq!(answer.front()["up"], json!({}));
     let id = id.to_owned();
-    assert_eq!(of_version_two(&ann)["userData"], json!({}));
-    assert_eq!(until_of(&answer, "sAccessToken"), of_version_two(&ann)["expiryTime"].as_i64().unwrap() / 1000);
+    assert_eq!(claims_of_version_two(&ann)["userData"], json!({}));
+    assert_eq!(expiry_of(&answer, "sAccessToken"), claims_of_version_two(&ann)["expiryTime"].as_i64().unwrap() / 1000);
 
     assert!(ann.get("/me").await.leaves_tokens_alone());
     let answer = ann.header("fdi-version", "1.8,1.9").refresh().await;
     assert_eq!(answer.status, 200);
-    assert!(of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
+    assert!(claims_of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
     assert_eq!(ann.get("/me").await.header("id-refresh-token"), None, "promotion brings an access token only");
-    assert!(!of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
+    assert!(!claims_of_version_two(&ann).contains_key("parentRefreshTokenHash1"));
     assert_ne!(ann.cookie("sIdRefreshToken"), Some(id.as_str()), "it changes with every refresh");
     let answer = ann.put("/payload", &json!({ "name": "Ann" })).await;
     assert_eq!(answer.front()["up"], json!({ "name": "Ann" }));
@@ -315,7 +315,7 @@ async fn a_frontend_of_the_seeds_age() {
     upgraded.headers.clear();
     upgraded.header("rid", "session").header("fdi-version", "1.9");
     assert_eq!(upgraded.refresh().await.front()["up"], json!({ "name": "Ann" }), "and back");
-    assert_eq!(of_version_two(&upgraded)["userData"], json!({ "name": "Ann" }));
+    assert_eq!(claims_of_version_two(&upgraded)["userData"], json!({ "name": "Ann" }));
 
     let mut ann = world.visitor();
     ann.header("rid", "session").post("/login/ann").await;
@@ -324,10 +324,9 @@ async fn a_frontend_of_the_seeds_age() {
     assert!(ann.jar.is_empty());
 }
 
-/// session.md 3.8, as the original answered it (supertokens-node 8.6, "signout again"): frontends of old take 401 for a
-/// reason to refresh.
+/// As in supertokens-node 8.6, "signout again": old frontends would take a 401 for a reason to refresh.
 #[tokio::test]
-async fn a_frontend_of_the_seeds_age_signs_out_of_nothing() {
+async fn an_old_frontend_signs_out_without_a_session() {
     let world = World::start().await;
     let mut ann = world.visitor();
     ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;
@@ -345,10 +344,10 @@ async fn a_frontend_of_the_seeds_age_signs_out_of_nothing() {
     assert!(late.jar.is_empty(), "the tokens of an ended session are cleared");
 }
 
-/// session.md 1.1 and 3.9: what a backend of old has left behind is verified by its own header, replaced in its own make,
-/// and upgraded by the first refresh.
+/// An access token of an old backend is verified according to its own header, replaced by one of the same version, and upgraded by
+/// the first refresh.
 #[tokio::test]
-async fn an_access_token_of_version_two_in_a_header() {
+async fn an_access_token_claims_of_version_two_works_in_a_header() {
     let world = World::start().await;
     let user = UserId::parse("ann").unwrap();
     let payload = json!({ "asdf": 1 }).as_object().unwrap().clone();
@@ -376,14 +375,14 @@ async fn an_access_token_of_version_two_in_a_header() {
     assert_eq!((&said["asdf"], &said["more"], said.get("iss")), (&json!(1), &json!(2), None));
 }
 
-/// What an access token of version 2 says.
-pub fn of_version_two(visitor: &TestClient) -> Map<String, Value> {
+/// The claims of an access token of version 2.
+pub fn claims_of_version_two(visitor: &TestClient) -> Map<String, Value> {
     let payload = visitor.access_token().split('.').nth(1).unwrap();
     serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap()
 }
 
-/// When a cookie of an answer ends, in seconds.
-fn until_of(answer: &Response, name: &str) -> i64 {
+/// The expiry of a cookie in a response, in seconds since 1970.
+fn expiry_of(answer: &Response, name: &str) -> i64 {
     let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let line = lines.into_iter().find(|line| line.starts_with(name)).unwrap();
     let date = line.split("; ").find_map(|part| part.strip_prefix("Expires=")).unwrap().replace("GMT", "+0000");

@@ -1,6 +1,6 @@
-//! A server with nothing but sessions, and visitors with their cookies.
+//! A server with sessions only, and clients with their cookies.
 //!
-//! On SQLite, or on the PostgreSQL server that `DATABASE_TEST_URL` names: each test has a database of its own.
+//! It uses SQLite, or the PostgreSQL server in `DATABASE_TEST_URL`; each test has a database of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,20 +27,23 @@ use starter::session::{
 };
 use tempfile::TempDir;
 
+use crate::interruptions::count_interruptions;
+
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// A running server.
 pub struct World {
     pub base: String,
     pub clock: Clock,
     pub sessions: Sessions,
     pub database: Database,
     pub url: String,
+    /// Requests whose handler was dropped before it had a response, because the client closed the connection.
+    pub interrupted: Arc<AtomicUsize>,
     server: ServerHandle,
     files: Arc<TempDir>,
 }
 
-/// What a test wants to be different.
+/// The parameters that a test may change.
 pub struct WorldOptions {
     pub settings: Settings,
     pub token_provider: Arc<dyn SessionTokenProvider>,
@@ -67,7 +70,7 @@ impl World {
         Self::on(url, options, Clock::system(), files).await
     }
 
-    /// Another process on the same database, as far as that can be had in one.
+    /// A second server on the same database, with a cache and keys of its own, as in another process.
     pub async fn sibling(&self) -> Self {
         self.sibling_with(|_| {}).await
     }
@@ -78,14 +81,14 @@ impl World {
         Self::on(self.url.clone(), options, self.clock.clone(), Arc::clone(&self.files)).await
     }
 
-    /// On a database that is there already.
+    /// A server on an existing database.
     pub async fn on_database(url: String, change: impl FnOnce(&mut WorldOptions)) -> Self {
         let mut options = WorldOptions::new();
         change(&mut options);
         Self::on(url, options, Clock::system(), Arc::new(TempDir::new().unwrap())).await
     }
 
-    /// Somebody who comes with these cookies.
+    /// A client with these cookies.
     pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> TestClient {
         TestClient { jar: jar.clone(), ..self.visitor() }
     }
@@ -95,10 +98,14 @@ impl World {
         let sessions =
             Sessions::open(options.settings, database.clone(), clock.clone(), options.token_provider).await.unwrap();
         let shared = Data::new(sessions.clone());
+        let interrupted = Arc::new(AtomicUsize::new(0));
+        let counter = Data::from(Arc::clone(&interrupted));
         let server = HttpServer::new(move || {
             App::new()
                 .wrap(from_fn(session::attach))
+                .wrap(from_fn(count_interruptions))
                 .app_data(shared.clone())
+                .app_data(counter.clone())
                 .service(web::scope("/auth").configure(unlisted(session::routes)))
                 .service(web::scope("/api").configure(unlisted(session::api_routes)))
                 .configure(unlisted(session::session_info_route))
@@ -110,20 +117,22 @@ impl World {
                 .service(web::resource("/now").get(now))
                 .service(web::resource("/payload").get(payload).put(merge))
         });
+        // A closed connection drops the handler at once; by default only a reset does.
+        let server = server.h1_allow_half_closed(false);
         let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let running = server.run();
         let handle = running.handle();
         tokio::spawn(running);
-        Self { base, clock, sessions, database, url, server: handle, files }
+        Self { base, clock, sessions, database, url, interrupted, server: handle, files }
     }
 
-    /// Somebody with an empty cookie jar.
+    /// A client without cookies.
     pub fn visitor(&self) -> TestClient {
         TestClient { base: self.base.clone(), jar: BTreeMap::new(), headers: BTreeMap::new(), client: client() }
     }
 
-    /// Somebody signed in, with cookies.
+    /// A client that is signed in, with its tokens in cookies.
     pub async fn sign_in(&self, user: &str) -> TestClient {
         let mut visitor = self.visitor();
         let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
@@ -131,13 +140,19 @@ impl World {
         visitor
     }
 
-    /// Runs a statement behind the application's back.
+    /// Runs a statement directly on the database; returns the number of affected rows.
     pub async fn sql(&self, statement: &str) -> u64 {
         let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(self.database.write()).await.unwrap();
         done.rows_affected()
     }
 
-    /// Asks for a number behind the application's back.
+    /// Lineages of the effective refresh token and of the one before it, of the only session.
+    pub async fn lineages(&self) -> (String, Option<String>) {
+        let statement = "select current_lineage, previous_lineage from session";
+        sqlx::query_as(statement).fetch_one(self.database.write()).await.unwrap()
+    }
+
+    /// Reads a number directly from the database.
     pub async fn count(&self, statement: &str) -> i64 {
         let statement = AssertSqlSafe(statement.to_owned());
         sqlx::query_scalar(statement).fetch_one(self.database.write()).await.unwrap()
@@ -157,7 +172,7 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
-/// The URL of a fresh database.
+/// The URL of a new database.
 async fn new_database(files: &TempDir) -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let Ok(server) = std::env::var("DATABASE_TEST_URL") else {
@@ -172,19 +187,18 @@ async fn new_database(files: &TempDir) -> String {
     format!("{before}/{name}")
 }
 
-/// Somebody with a browser.
+/// A client that stores and sends cookies like a browser.
 #[derive(Clone)]
 pub struct TestClient {
     base: String,
-    /// Cookies: name to value and path.
+    /// Cookies: value and path by name.
     pub jar: BTreeMap<String, (String, String)>,
     /// Sent with every request.
     pub headers: BTreeMap<String, String>,
     client: reqwest::Client,
 }
 
-/// An answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -192,12 +206,12 @@ pub struct Response {
 }
 
 impl TestClient {
-    /// The same person, at another server.
+    /// The same client with another server's address.
     pub fn at(self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self }
     }
 
-    /// Sends a header from now on.
+    /// Adds a header to every later request.
     pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
         self.headers.insert(name.to_owned(), value.to_owned());
         self
@@ -223,7 +237,7 @@ impl TestClient {
         self.post("/auth/session/refresh").await
     }
 
-    /// Sends a request with the cookies for its path, and keeps those of the answer.
+    /// Sends a request with the cookies for its path, and stores those of the response.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<String>) -> Response {
         let answer = self.send_only(method, path, body).await;
         for line in answer.headers.get_all("set-cookie") {
@@ -232,7 +246,7 @@ impl TestClient {
         answer
     }
 
-    /// The same for an answer that gets lost on the way.
+    /// The same, but ignores the cookies of the response, as if it was lost.
     pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Response {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         let cookies = self.jar.iter().filter(|(_, (_, of))| path.starts_with(of.as_str()));
@@ -251,7 +265,7 @@ impl TestClient {
         Response { status, headers, body: response.text().await.unwrap() }
     }
 
-    /// Does with a `Set-Cookie` what browsers do.
+    /// Stores or removes a cookie.
     fn keep(&mut self, line: &str) {
         let mut parts = line.split("; ");
         let (name, value) = parts.next().unwrap().split_once('=').unwrap();
@@ -275,7 +289,6 @@ impl TestClient {
         self.cookie("sRefreshToken").unwrap()
     }
 
-    /// Uses another token from now on.
     pub fn set_cookie(&mut self, name: &str, value: &str) {
         let path = if name == "sRefreshToken" { "/auth/session/refresh" } else { "/" };
         self.jar.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
@@ -291,18 +304,18 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    /// What the header `front-token` says.
+    /// The decoded header `front-token`.
     pub fn front(&self) -> Value {
         serde_json::from_slice(&STANDARD.decode(self.header("front-token").unwrap()).unwrap()).unwrap()
     }
 
-    /// Whether the answer leaves the client's tokens as they are.
+    /// Whether the response leaves the client's tokens unchanged.
     pub fn leaves_tokens_alone(&self) -> bool {
         let names = ["set-cookie", "front-token", "st-access-token", "st-refresh-token", "anti-csrf"];
         names.iter().all(|name| !self.headers.contains_key(*name))
     }
 
-    /// Whether it makes the client forget its tokens, in cookies and headers.
+    /// Whether the response removes the client's tokens, in cookies and headers.
     pub fn clears_everything(&self) -> bool {
         let cookies: Vec<_> = self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
         self.header("front-token") == Some("remove")
@@ -325,7 +338,7 @@ impl Response {
     }
 }
 
-/// What an access token says.
+/// The claims of an access token of version 5.
 pub fn claims(token: &str) -> Map<String, Value> {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

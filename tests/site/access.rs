@@ -58,6 +58,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/verify-email/send", 303),
     ("GET", "/account", 303),
     ("GET", "/account/settings", 303),
+    ("POST", "/account/profile", 303),
     ("POST", "/account/password", 303),
     ("POST", "/account/email", 303),
     ("POST", "/account/delete", 303),

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Response, TestClient};
-use crate::mailbox::{kinds, token_to};
+use crate::mailbox::{kinds, link_to, token_to};
 use crate::world::{PASSWORD, World, credentials};
 
 /// What people choose here.
@@ -201,4 +201,49 @@ async fn or_it_goes_as_well() {
     let (_world, comments) = after_deletion("delete").await;
     assert_eq!(comments.as_array().unwrap().len(), 1);
     assert_eq!((&comments[0]["text"], &comments[0]["likes"]), (&json!("by Bob"), &json!(1)));
+}
+
+/// One sign-in per sub domain: the mail leads to the page that asked for it, if its origin is allowed.
+#[actix_rt::test]
+async fn mailed_links_lead_to_the_origin_that_asked_if_it_is_allowed() {
+    let settings =
+        [("ALLOWED_ORIGINS", "https://*.shops.example.com,https://blog.example.org"), ("INSECURE_NO_THROTTLE", "true")];
+    let world = World::with(&settings).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let reset = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
+    let change = json!({"currentPassword": PASSWORD, "email": "new@example.com"});
+    for (origin, expected) in [
+        (Some("https://a.shops.example.com"), "https://a.shops.example.com"),
+        (Some("https://blog.example.org"), "https://blog.example.org"),
+        (Some(world.base().as_str()), "http://localhost:"),
+        (None, "http://localhost:"),
+    ] {
+        for (path, body, to, page) in [
+            ("/auth/user/password/reset/token", &reset, "ann@example.com", "reset-password"),
+            ("/auth/user/email/verify/token", &json!({}), "ann@example.com", "verify-email"),
+            ("/api/user/email", &change, "new@example.com", "verify-email"),
+        ] {
+            let json_type = ("content-type", "application/json");
+            let headers: Vec<_> = [json_type].into_iter().chain(origin.map(|origin| ("origin", origin))).collect();
+            let answer = ann.send(Method::POST, path, &headers, Some(body.to_string().into())).await;
+            assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("OK")), "{path}: {}", answer.text);
+            let link = link_to(&world, to).await;
+            let leads_there = link.starts_with(expected) && link.contains(&format!("/auth/{page}?token="));
+            assert!(leads_there, "{origin:?} {path}: {link}");
+        }
+    }
+    let stranger = [("content-type", "application/json"), ("origin", "https://shops.example.com")];
+    let refused = ann.send(Method::POST, "/auth/user/password/reset/token", &stranger, Some(reset.to_string().into()));
+    assert_eq!(refused.await.status, 403);
+}
+
+#[actix_rt::test]
+async fn the_link_that_completes_a_sign_up_leads_to_the_origin_that_asked() {
+    let settings = [("HIDE_EXISTING_ACCOUNTS", "true"), ("ALLOWED_ORIGINS", "https://*.shops.example.com")];
+    let world = World::with(&settings).await;
+    let headers = [("content-type", "application/json"), ("origin", "https://a.shops.example.com")];
+    let body = Some(credentials("ann@example.com", PASSWORD).to_string().into());
+    world.visitor().send(Method::POST, "/auth/signup", &headers, body).await;
+    let link = link_to(&world, "ann@example.com").await;
+    assert!(link.starts_with("https://a.shops.example.com/auth/complete-sign-up?token="), "{link}");
 }

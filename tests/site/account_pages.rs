@@ -56,6 +56,9 @@ async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
     let done = visitor.submit("/reset-password", &choose("new-horse-2", "new-horse-2")).await;
     assert_eq!((done.status, done.header("location")), (303, "/auth?done=password-changed"));
     assert_eq!(ann.get("/account").await.status, 303, "sessions of before the change go on");
+    let dead = visitor.get(&format!("/auth/reset-password?token={token}")).await;
+    assert_eq!((dead.status, dead.text.contains("This link does not work any more.")), (410, true), "{}", dead.text);
+    assert!(dead.text.contains("action=\"/forgot-password\"") && !dead.text.contains("type=\"password\""));
     let again = visitor.submit("/reset-password", &choose("new-horse-4", "new-horse-4")).await;
     assert_eq!((again.status, again.text.contains("This link does not work any more.")), (422, true));
     assert_eq!(visitor.submit("/sign-in", &credentials("ann@example.com", "new-horse-2")).await.status, 303);
@@ -87,6 +90,35 @@ async fn opening_a_link_does_nothing_by_itself() {
         assert_eq!(scanner.get(&link).await.status, 200);
     }
     assert_eq!(confirm(&scanner).await, "/auth/verify-email?done=yes");
+}
+
+#[actix_rt::test]
+async fn name_and_further_fields_are_shown_and_changed_with_mistakes_beside_the_field() {
+    let world = World::with(&[("SIGN_UP_FIELDS", "city?")]).await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    ann.submit("/comments", "text=Hello").await;
+    let saved = ann.submit("/account/profile", "name=Ann+Lee&city=Ulm").await;
+    assert_eq!((saved.status, saved.header("location")), (303, "/account/settings?done=profile"), "{}", saved.text);
+    let page = ann.get(saved.header("location")).await.text;
+    assert!(page.contains("The profile is saved.") && page.contains("value=\"Ann Lee\""), "{page}");
+    assert!(page.contains("value=\"Ulm\""), "{page}");
+
+    for (form, kept, said) in [
+        ("name=&city=Bonn", "value=\"Bonn\"", "id=\"profile-name-mistake\">Name must not be empty."),
+        (
+            "name=Ann+Lee&city=a%00b",
+            "name=\"city\"",
+            "id=\"profile-city-mistake\">This must not contain control characters.",
+        ),
+    ] {
+        let refused = ann.submit("/account/profile", form).await;
+        assert_eq!((refused.status, refused.text.contains(said)), (422, true), "{form}: {}", refused.text);
+        assert!(refused.text.contains(kept), "what was typed is lost: {}", refused.text);
+    }
+    let cleared = ann.submit("/account/profile", "name=Ann+Lee&city=").await;
+    assert_eq!(cleared.status, 303, "{}", cleared.text);
+    let page = ann.get("/account/settings").await.text;
+    assert!(page.contains("value=\"Ann Lee\"") && !page.contains("Ulm") && !page.contains("Bonn"), "{page}");
 }
 
 #[actix_rt::test]

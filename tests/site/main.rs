@@ -16,6 +16,7 @@ mod email_verification;
 mod existing_users;
 mod fauna_tokens;
 mod from_supertokens;
+mod full_disk;
 mod guessing;
 mod hidden_accounts;
 mod imports;
@@ -37,6 +38,7 @@ mod stored_hashes;
 mod timing;
 mod token_stories;
 mod user_api;
+mod write_limit;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -199,6 +199,38 @@ async fn pages_are_not_kept_and_files_are() {
     }
 }
 
+/// Nothing is compressed here: these are bytes before any proxy.
+#[actix_rt::test]
+async fn pages_and_their_files_stay_small() {
+    const HTML_BYTES_MAX: usize = 30_000;
+    /// Style sheets and scripts of all pages together.
+    const FILES_BYTES_MAX: usize = 40_000;
+    const FIRST_PAGE_REQUESTS_MAX: usize = 8;
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    for _ in 0..4 {
+        ann.submit("/comments", &format!("text={}", "long+".repeat(60))).await;
+    }
+    let (nobody, mut files) = (browser(&world), std::collections::BTreeSet::new());
+    let pages =
+        ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/cookies", "/account", "/account/settings"];
+    for (visitor, path) in [&nobody, &ann].into_iter().flat_map(|visitor| pages.map(|path| (visitor, path))) {
+        let page = visitor.get(path).await.text;
+        assert!(page.len() <= HTML_BYTES_MAX, "{path} has {} bytes", page.len());
+        let linked: Vec<String> =
+            page.split("\"/static/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
+        assert!(linked.len() < FIRST_PAGE_REQUESTS_MAX, "{path} asks for {linked:?}");
+        files.extend(linked);
+    }
+    let mut bytes = 0;
+    for file in files.iter().filter(|file| file.contains(".css") || file.contains(".js")) {
+        let answer = nobody.get(&format!("/static/{file}")).await;
+        assert_eq!(answer.status, 200, "{file}");
+        bytes += answer.text.len();
+    }
+    assert!(bytes > 0 && bytes <= FILES_BYTES_MAX, "{files:?} have {bytes} bytes together");
+}
+
 #[actix_rt::test]
 async fn forms_work_where_scripts_would_have_to_send_a_header() {
     for mode in ["VIA_TOKEN", "VIA_CUSTOM_HEADER"] {

@@ -62,6 +62,7 @@ const HERE: &str = "/auth/reset-password";
 pub async fn show(
     visitor: OptionalUser,
     pages: Data<Pages>,
+    recipe: Data<EmailPassword>,
     Query(query): Query<ResetQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let frame = pages.frame(HERE, &visitor);
@@ -69,6 +70,11 @@ pub async fn show(
         let email = query.sent.as_deref().and_then(|key| pages.drafts.find(key)).unwrap_or_default();
         let form = ForgotPage { email, sent: query.sent.is_some(), ..ForgotPage::empty(frame) };
         return page(StatusCode::OK, &form);
+    }
+    // Before two passwords are typed in vain. Where Fauna does not answer, the form itself will tell.
+    if matches!(recipe.is_reset_link(&query.token).await, Ok(false)) {
+        let banner = Some(INVALID_LINK.to_owned());
+        return page(StatusCode::GONE, &ForgotPage { banner, ..ForgotPage::empty(frame) });
     }
     page_of_link(&ResetPage::empty(frame, query.token))
 }

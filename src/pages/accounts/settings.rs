@@ -1,5 +1,7 @@
-//! `/account/settings`: change password or address, delete the account. Each form asks for the current password.
+//! `/account/settings`: change profile, password or address, delete the account. Every form but the profile asks for the current
+//! password.
 
+use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -8,20 +10,20 @@ use actix_web::web::{Data, Form, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use crate::account::{Accounts, Error};
-use crate::fauna_tokens::FaunaTokens;
+use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words};
+use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words, label};
 use crate::pages::frame::{Frame, page, page_despite, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
-use crate::users::{Document, Email, NewPassword, Users};
+use crate::users::{Email, NewPassword, SignUpField};
 
 #[derive(Deserialize)]
 pub struct SettingsQuery {
-    /// `password` or `email` after a redirect from that form.
+    /// `profile`, `password` or `email` after a redirect from that form.
     #[serde(default)]
     done: String,
 }
@@ -52,6 +54,8 @@ struct SettingsPage {
     notice: Option<&'static str>,
     /// A problem that belongs to no field.
     banner: Option<String>,
+    /// Empty where Fauna does not answer.
+    profile: Vec<ProfileField>,
     password: Mistakes,
     email: Mistakes,
     typed_email: String,
@@ -67,13 +71,20 @@ struct Mistakes {
     new: Option<&'static str>,
 }
 
+/// A field of the profile form: the display name, or a field of the sign-up form.
+struct ProfileField {
+    id: String,
+    label: String,
+    value: String,
+    is_optional: bool,
+    mistake: Option<String>,
+}
+
 /// The services that the handlers of this page share.
 #[derive(Clone)]
 pub struct Services {
     pages: Data<Pages>,
-    tokens: Data<FaunaTokens>,
     accounts: Data<Accounts>,
-    users: Data<Users>,
 }
 
 impl FromRequest for Services {
@@ -84,9 +95,7 @@ impl FromRequest for Services {
         let found = (|| {
             Some(Self {
                 pages: request.app_data::<Data<Pages>>()?.clone(),
-                tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
                 accounts: request.app_data::<Data<Accounts>>()?.clone(),
-                users: request.app_data::<Data<Users>>()?.clone(),
             })
         })();
         ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
@@ -99,6 +108,7 @@ pub async fn show(
     Query(query): Query<SettingsQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let notice = match query.done.as_str() {
+        "profile" => Some("The profile is saved."),
         "password" => {
             Some("The password is changed. All other sessions have ended, and their Fauna tokens are deleted.")
         }
@@ -108,6 +118,37 @@ pub async fn show(
         _ => None,
     };
     page(StatusCode::OK, &SettingsPage { notice, ..services.empty_page(user).await })
+}
+
+/// Sends on only what differs from the stored profile: a value that is no text (from an import) stays as it is.
+pub async fn change_profile(
+    user: PageUser,
+    services: Services,
+    Form(mut typed): Form<BTreeMap<String, String>>,
+) -> Result<HttpResponse, ProblemPage> {
+    let session = user.0.clone();
+    let mut settings = services.empty_page(user).await;
+    let mut change = Map::new();
+    let mut fields = Map::new();
+    for field in &mut settings.profile {
+        let Some(text) = typed.remove(&field.id).filter(|text| *text != field.value) else { continue };
+        field.value.clone_from(&text);
+        if field.is_name() {
+            change.insert(field.id.clone(), text.into());
+        } else {
+            fields.insert(field.id.clone(), text.into());
+        }
+    }
+    change.insert("profile".to_owned(), Value::Object(fields));
+    match services.accounts.update_profile(&session, &change).await {
+        Ok(_) if settings.profile.is_empty() => {
+            settings.banner = Some("The database is not answering right now. Try again in a few seconds.".to_owned());
+            page(StatusCode::SERVICE_UNAVAILABLE, &settings)
+        }
+        Ok(_) => Ok(see_other("/account/settings?done=profile")),
+        Err(Error::BadProfile(text)) => settings.place_profile_mistake(text).answer(None),
+        Err(error) => settings.answer(Some(error.into())),
+    }
 }
 
 pub async fn change_password(
@@ -137,6 +178,7 @@ pub async fn change_password(
 pub async fn change_email(
     user: PageUser,
     client: Client,
+    request: HttpRequest,
     services: Services,
     Form(form): Form<EmailForm>,
 ) -> Result<HttpResponse, ProblemPage> {
@@ -147,8 +189,9 @@ pub async fn change_email(
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
         return settings.answer(None);
     }
-    let Err(error) = services.accounts.request_email_change(&user.0, &client, form.current.into(), &form.email).await
-    else {
+    let pages = services.accounts.link_pages(&request);
+    let wish = NewEmail { current: form.current.into(), email: form.email, pages };
+    let Err(error) = services.accounts.request_email_change(&user.0, &client, wish).await else {
         return Ok(see_other("/account/settings?done=email"));
     };
     let problem = settings.email.take(error);
@@ -181,10 +224,12 @@ fn missing_password(typed: &str) -> Option<&'static str> {
 
 impl Services {
     async fn empty_page(&self, user: PageUser) -> SettingsPage {
-        let document = self.tokens.query_idempotent::<Document>(&user.0, &self.users.own_document()).await;
+        let stored = self.accounts.profile(&user.0).await.ok();
+        let profile = stored.as_ref().map(|stored| ProfileField::all(self.accounts.fields(), stored));
         SettingsPage {
             frame: self.pages.frame("/account/settings", &OptionalUser::from(user)),
-            account: document.ok().and_then(|document| document.email).unwrap_or_default(),
+            account: stored.and_then(|stored| stored.email).unwrap_or_default(),
+            profile: profile.unwrap_or_default(),
             notice: None,
             banner: None,
             password: Mistakes::default(),
@@ -203,8 +248,48 @@ impl SettingsPage {
         page_despite(&problem, &self)
     }
 
+    /// Puts a mistake, `name: …` or `profile.ID: …`, beside its field.
+    fn place_profile_mistake(mut self, text: String) -> Self {
+        let (path, what) = text.split_once(": ").unwrap_or(("", &text));
+        let id = path.strip_prefix("profile.").unwrap_or(path);
+        match self.profile.iter_mut().find(|field| field.id == id) {
+            Some(field) if what == "must not be empty" => {
+                field.mistake = Some(format!("{} must not be empty.", field.label));
+            }
+            Some(field) => field.mistake = Some(format!("{what}.")),
+            None => self.banner = Some(text),
+        }
+        self
+    }
+
     fn failed(&self) -> bool {
-        self.banner.is_some() || [&self.password, &self.email, &self.delete].iter().any(|form| form.any())
+        self.banner.is_some()
+            || self.profile.iter().any(|field| field.mistake.is_some())
+            || [&self.password, &self.email, &self.delete].iter().any(|form| form.any())
+    }
+}
+
+impl ProfileField {
+    fn all(asked: &[SignUpField], stored: &OwnProfile) -> Vec<Self> {
+        let name = (!asked.iter().any(SignUpField::is_name)).then(SignUpField::display_name);
+        let with_value = |field: &SignUpField| Self {
+            id: field.id.clone(),
+            label: label(&field.id),
+            value: match stored.profile.get(&field.id) {
+                _ if field.is_name() => stored.name.clone().unwrap_or_default(),
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Null) | None => String::new(),
+                Some(other) => other.to_string(),
+            },
+            // A name can be changed but not removed.
+            is_optional: field.is_optional && !field.is_name(),
+            mistake: None,
+        };
+        name.iter().chain(asked).map(with_value).collect()
+    }
+
+    fn is_name(&self) -> bool {
+        self.id == "name"
     }
 }
 

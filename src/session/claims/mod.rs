@@ -78,7 +78,7 @@ pub fn to_refetch(
     claims
 }
 
-/// Runs all validators.
+/// Runs all validators and collects their failures.
 pub fn failures(validators: &[Arc<dyn Validator>], payload: &Map<String, Value>, now: Timestamp) -> Vec<ClaimFailure> {
     let failure = |validator: &Arc<dyn Validator>| {
         let reason = validator.validate(payload, now).err()?;

@@ -23,7 +23,7 @@ pub trait Fetch: Send + Sync {
 /// A claim with one value.
 #[derive(Clone)]
 pub struct PrimitiveClaim {
-    claim: Arc<Keyed>,
+    claim: Arc<ClaimSource>,
 }
 
 /// A claim that is true or false.
@@ -33,16 +33,16 @@ pub struct BooleanClaim(PrimitiveClaim);
 /// A claim with a list of values.
 #[derive(Clone)]
 pub struct ArrayClaim {
-    claim: Arc<Keyed>,
+    claim: Arc<ClaimSource>,
 }
 
-struct Keyed {
+struct ClaimSource {
     key: String,
     fetch: Box<dyn Fetch>,
 }
 
 #[async_trait]
-impl Claim for Keyed {
+impl Claim for ClaimSource {
     fn key(&self) -> &str {
         &self.key
     }
@@ -55,18 +55,18 @@ impl Claim for Keyed {
 impl PrimitiveClaim {
     /// Creates a claim that is stored under `key`.
     pub fn new(key: &str, fetch: impl Fetch + 'static) -> Self {
-        Self { claim: Arc::new(Keyed { key: key.to_owned(), fetch: Box::new(fetch) }) }
+        Self { claim: Arc::new(ClaimSource { key: key.to_owned(), fetch: Box::new(fetch) }) }
     }
 
     /// The claim, for [`Settings::claims`](crate::session::Settings::claims) and the claim methods of sessions.
     pub fn claim(&self) -> Arc<dyn Claim> {
-        let claim: Arc<Keyed> = Arc::clone(&self.claim);
+        let claim: Arc<ClaimSource> = Arc::clone(&self.claim);
         claim
     }
 
     /// A validator: the value equals `value` and was fetched at most `age_max` ago.
     pub fn has_value(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
-        Arc::new(Check { claim: Arc::clone(&self.claim), age_max, wants: Wants::Value(value) })
+        Arc::new(PrimitiveValidator { claim: Arc::clone(&self.claim), age_max, wants: Condition::Value(value) })
     }
 }
 
@@ -95,56 +95,56 @@ impl BooleanClaim {
 impl ArrayClaim {
     /// Creates a claim that is stored under `key`.
     pub fn new(key: &str, fetch: impl Fetch + 'static) -> Self {
-        Self { claim: Arc::new(Keyed { key: key.to_owned(), fetch: Box::new(fetch) }) }
+        Self { claim: Arc::new(ClaimSource { key: key.to_owned(), fetch: Box::new(fetch) }) }
     }
 
     /// The claim, for [`Settings::claims`](crate::session::Settings::claims) and the claim methods of sessions.
     pub fn claim(&self) -> Arc<dyn Claim> {
-        let claim: Arc<Keyed> = Arc::clone(&self.claim);
+        let claim: Arc<ClaimSource> = Arc::clone(&self.claim);
         claim
     }
 
     /// A validator: the list contains this value.
     pub fn includes(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
-        self.check(age_max, Wants::All(vec![value.clone()], value))
+        self.check(age_max, Condition::All(vec![value.clone()], value))
     }
 
     /// A validator: the list contains all of these values.
     pub fn includes_all(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
         let shown = Value::Array(values.clone());
-        self.check(age_max, Wants::All(values, shown))
+        self.check(age_max, Condition::All(values, shown))
     }
 
     /// A validator: the list contains at least one of these values.
     pub fn includes_any(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
-        self.check(age_max, Wants::Any(values))
+        self.check(age_max, Condition::Any(values))
     }
 
     /// A validator: the list does not contain this value.
     pub fn excludes(&self, value: Value, age_max: Option<Duration>) -> Arc<dyn Validator> {
-        self.check(age_max, Wants::None(vec![value.clone()], value))
+        self.check(age_max, Condition::None(vec![value.clone()], value))
     }
 
     /// A validator: the list contains none of these values.
     pub fn excludes_all(&self, values: Vec<Value>, age_max: Option<Duration>) -> Arc<dyn Validator> {
         let shown = Value::Array(values.clone());
-        self.check(age_max, Wants::None(values, shown))
+        self.check(age_max, Condition::None(values, shown))
     }
 
-    fn check(&self, age_max: Option<Duration>, wants: Wants) -> Arc<dyn Validator> {
-        Arc::new(Check { claim: Arc::clone(&self.claim), age_max, wants })
+    fn check(&self, age_max: Option<Duration>, wants: Condition) -> Arc<dyn Validator> {
+        Arc::new(PrimitiveValidator { claim: Arc::clone(&self.claim), age_max, wants })
     }
 }
 
 /// A condition on the value; a second field is the value shown to the client, a single one or a list as the caller passed it.
-enum Wants {
+enum Condition {
     Value(Value),
     All(Vec<Value>, Value),
     Any(Vec<Value>),
     None(Vec<Value>, Value),
 }
 
-impl Wants {
+impl Condition {
     fn accepts(&self, value: &Value) -> bool {
         let holds = |wanted: &Value| value.as_array().is_some_and(|values| values.contains(wanted));
         match self {
@@ -174,13 +174,13 @@ impl Wants {
 }
 
 /// A validator of one claim; its id is the claim's key.
-struct Check {
-    claim: Arc<Keyed>,
+struct PrimitiveValidator {
+    claim: Arc<ClaimSource>,
     age_max: Option<Duration>,
-    wants: Wants,
+    wants: Condition,
 }
 
-impl Check {
+impl PrimitiveValidator {
     /// The age of the value if it exceeds the limit.
     fn too_old(&self, payload: &Map<String, Value>, now: Timestamp) -> Option<Duration> {
         let age = fetched_at(payload, &self.claim.key)?.until(now);
@@ -188,13 +188,13 @@ impl Check {
     }
 }
 
-impl Validator for Check {
+impl Validator for PrimitiveValidator {
     fn id(&self) -> &str {
         &self.claim.key
     }
 
     fn claim(&self) -> Option<Arc<dyn Claim>> {
-        let claim: Arc<Keyed> = Arc::clone(&self.claim);
+        let claim: Arc<ClaimSource> = Arc::clone(&self.claim);
         Some(claim)
     }
 

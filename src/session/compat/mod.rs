@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 
 use crate::clock::Timestamp;
 use crate::session::http::cookies;
-use crate::session::http::cookies::Sent;
+use crate::session::http::cookies::CookieMatch;
 use crate::session::identifiers::uuid_v4;
 use crate::session::tokens::access_token::Claims;
 use crate::session::{Error, Version};
@@ -59,16 +59,16 @@ pub fn frontend_of_request(headers: &HeaderMap) -> FrontendVersion {
 /// The frontend of a request with an access token; `None` if the cookie beside it belongs to another session or token version.
 pub fn frontend_of_token(headers: &HeaderMap, claims: &Claims) -> Option<FrontendVersion> {
     match cookies::find(headers, ID_COOKIE) {
-        Sent::Never => Some(FrontendVersion::Modern),
-        Sent::Once(sent) if claims.version == Version::Two && sent == id(&claims.hash1) => {
+        CookieMatch::Absent => Some(FrontendVersion::Modern),
+        CookieMatch::Single(sent) if claims.version == Version::Two && sent == id(&claims.hash1) => {
             Some(FrontendVersion::Legacy)
         }
-        Sent::Once(_) | Sent::Twice => None,
+        CookieMatch::Single(_) | CookieMatch::Duplicate => None,
     }
 }
 
 pub fn has_id_cookie(headers: &HeaderMap) -> bool {
-    cookies::find(headers, ID_COOKIE) != Sent::Never
+    cookies::find(headers, ID_COOKIE) != CookieMatch::Absent
 }
 
 /// Whether a sign-out without a session gets a success response, which old frontends expect.

@@ -67,7 +67,7 @@ pub fn read(payload: &str) -> Option<Claims> {
         issued_at: content.time_created.div_euclid(1000),
         expires_at: content.expiry_time.div_euclid(1000),
         hash1: content.refresh_token_hash1,
-        parent: content.parent_refresh_token_hash1.as_deref().map(Parent::of_claim),
+        parent: content.parent_refresh_token_hash1.as_deref().map(Parent::from_claim),
         anti_csrf: content.anti_csrf_token,
         payload: content.user_data,
     })

@@ -18,22 +18,22 @@ const LAST_SECOND: i64 = 253_402_300_799;
 
 /// The occurrences of a cookie in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent<'a> {
-    Never,
-    Once(&'a str),
+pub enum CookieMatch<'a> {
+    Absent,
+    Single(&'a str),
     /// Set for two domains or paths; the request does not show which one is which (RFC 6265, section 8.6).
-    Twice,
+    Duplicate,
 }
 
 /// Looks for a cookie in all `Cookie` headers (HTTP/2 may send several).
-pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
-    let mut sent = Sent::Never;
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieMatch<'a> {
+    let mut sent = CookieMatch::Absent;
     for value in headers.get_all(header::COOKIE) {
         for pair in value.as_bytes().split(|byte| *byte == b';') {
             let Some(value) = value_of(pair, name) else { continue };
             sent = match sent {
-                Sent::Never => Sent::Once(value),
-                Sent::Once(_) | Sent::Twice => return Sent::Twice,
+                CookieMatch::Absent => CookieMatch::Single(value),
+                CookieMatch::Single(_) | CookieMatch::Duplicate => return CookieMatch::Duplicate,
             };
         }
     }
@@ -113,7 +113,7 @@ impl CookieRules {
     pub fn remove_of(&self, domain: &str) -> Vec<String> {
         let never = Timestamp::from_millis(0);
         let domain = (!domain.is_empty()).then(|| domain.to_owned());
-        let has_prefixes = self.secure && domain.is_none() && self.can_come_twice();
+        let has_prefixes = self.secure && domain.is_none() && self.has_plain_names();
         let remove = |(access_name, refresh_name)| {
             let of = Self { access_name, refresh_name, domain: domain.clone(), ..self.clone() };
             [of.access("", never), of.refresh("", never)]
@@ -126,14 +126,14 @@ impl CookieRules {
     }
 
     /// Whether cookies of another `Domain` can have the same names as ours.
-    pub fn can_come_twice(&self) -> bool {
+    pub fn has_plain_names(&self) -> bool {
         self.access_name == PLAIN_NAMES.0
     }
 
     /// Whether the request has session cookies with the other set of names, which were set before `COOKIE_DOMAIN` was changed.
-    pub fn of_other_names(&self, headers: &HeaderMap) -> bool {
-        let (access, refresh) = if self.can_come_twice() { PREFIXED_NAMES } else { PLAIN_NAMES };
-        find(headers, access) != Sent::Never || find(headers, refresh) != Sent::Never
+    pub fn has_cookies_of_other_names(&self, headers: &HeaderMap) -> bool {
+        let (access, refresh) = if self.has_plain_names() { PREFIXED_NAMES } else { PLAIN_NAMES };
+        find(headers, access) != CookieMatch::Absent || find(headers, refresh) != CookieMatch::Absent
     }
 
     fn set<'a>(&'a self, name: &'a str, value: &'a str, path: &'a str, expires_at: Timestamp) -> CookieBuilder<'a> {
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn sent(headers: &HeaderMap) -> Sent<'_> {
+    fn sent(headers: &HeaderMap) -> CookieMatch<'_> {
         find(headers, "__Host-sAccessToken")
     }
 
@@ -187,24 +187,24 @@ mod tests {
             b"a=b,__Host-sAccessToken=evil",
             b"",
         ] {
-            assert_eq!(sent(&headers(&[line])), Sent::Never, "{line:?}");
+            assert_eq!(sent(&headers(&[line])), CookieMatch::Absent, "{line:?}");
             let both = headers(&[line, b"__Host-sAccessToken=genuine"]);
-            assert_eq!(sent(&both), Sent::Once("genuine"), "{line:?}");
+            assert_eq!(sent(&both), CookieMatch::Single("genuine"), "{line:?}");
         }
     }
 
     #[test]
     fn a_bad_pair_spoils_nothing_but_itself() {
         let line = b"tracking=\xff\xfe; \t__Host-sAccessToken \t= abc\t; other=1";
-        assert_eq!(sent(&headers(&[line])), Sent::Once("abc"));
-        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\xff; x=1"])), Sent::Never);
-        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\"a;b\""])), Sent::Once("\"a"));
+        assert_eq!(sent(&headers(&[line])), CookieMatch::Single("abc"));
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\xff; x=1"])), CookieMatch::Absent);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=\"a;b\""])), CookieMatch::Single("\"a"));
     }
 
     #[test]
     fn twice_is_twice_even_in_two_headers() {
-        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a; __Host-sAccessToken=a"])), Sent::Twice);
-        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), Sent::Twice);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a; __Host-sAccessToken=a"])), CookieMatch::Duplicate);
+        assert_eq!(sent(&headers(&[b"__Host-sAccessToken=a", b"x=y; __Host-sAccessToken=b"])), CookieMatch::Duplicate);
     }
 
     /// Browsers remove a cookie only if its name, path and domain equal those with which it was set. S-C-09 in `docs/threats.md`.

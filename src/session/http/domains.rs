@@ -7,11 +7,11 @@
 use std::net::IpAddr;
 
 /// Labels that form a public suffix together with a country code: `co.uk`, `com.au`.
-const BEFORE_COUNTRIES: [&str; 13] =
+const SECOND_LEVEL_LABELS: [&str; 13] =
     ["ac", "co", "com", "edu", "gob", "gov", "govt", "ltd", "mil", "net", "or", "org", "plc"];
 
 /// Public suffixes of hosting companies.
-const SHARED: [&str; 13] = [
+const HOSTING_SUFFIXES: [&str; 13] = [
     "azurewebsites.net",
     "cloudfront.net",
     "firebaseapp.com",
@@ -28,7 +28,7 @@ const SHARED: [&str; 13] = [
 ];
 
 /// Suffixes below which every host is a site of its own, as in SuperTokens.
-const SINGLE: [&str; 2] = [".local", ".amazonaws.com"];
+const HOSTS_ARE_SITES: [&str; 2] = [".local", ".amazonaws.com"];
 
 /// Whether two origins have the same scheme and hosts below the same registrable domain.
 pub fn is_same_site(one: &str, other: &str) -> bool {
@@ -79,13 +79,13 @@ fn site_of(authority: &str) -> String {
     if is_local(&host) {
         return "localhost".to_owned();
     }
-    if SINGLE.iter().any(|end| host.ends_with(end)) {
+    if HOSTS_ARE_SITES.iter().any(|end| host.ends_with(end)) {
         return host;
     }
     let labels: Vec<&str> = host.rsplit('.').take(3).collect();
     let kept = match labels.as_slice() {
-        [country, word, ..] if country.len() == 2 && BEFORE_COUNTRIES.contains(word) => 3,
-        [top, name, ..] if SHARED.contains(&format!("{name}.{top}").as_str()) => 3,
+        [country, word, ..] if country.len() == 2 && SECOND_LEVEL_LABELS.contains(word) => 3,
+        [top, name, ..] if HOSTING_SUFFIXES.contains(&format!("{name}.{top}").as_str()) => 3,
         _ => 2,
     };
     labels.into_iter().take(kept).collect::<Vec<_>>().join(".")
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_one_owner_are_one_site() {
+    fn hosts_below_one_registrable_domain_are_one_site() {
         for (api, website, same) in [
             ("http://localhost:3000", "http://localhost:3000", true),
             ("http://localhost:8082", "http://127.0.0.1:8080", true),

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 
 use crate::session::compat::FrontendVersion;
-use crate::session::http::cookies::Sent;
+use crate::session::http::cookies::CookieMatch;
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::http::{anti_csrf, cookies, transport};
@@ -46,7 +46,7 @@ impl Sessions {
         match result {
             // A link of another site comes without cookies of `SameSite=Strict`, which the browser has nonetheless.
             Err(Error::Missing) if proof == Proof::NotRequired && !self.shows_session(request.headers()) => {}
-            Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) => self.forget(request),
+            Err(Error::Ended(_) | Error::Theft { .. } | Error::Missing) => self.clear_tokens(request),
             Ok(_) | Err(_) => {}
         }
         result
@@ -56,7 +56,7 @@ impl Sessions {
         let (headers, rules) = (request.headers(), self.cookies());
         let response_tokens = ResponseTokens::of(request);
         let in_cookies = cookies::all(headers, rules.refresh_name);
-        let is_double = self.meet_cookies_of_other_domains(headers, in_cookies.len(), &response_tokens)?;
+        let is_duplicate = self.clear_cookies_of_other_domains(headers, in_cookies.len(), &response_tokens)?;
         let (transfer, text) = self.refresh_token_of(headers, &in_cookies).await?;
         if transfer == Transfer::Cookie && proof == Proof::Required {
             anti_csrf::check_refresh(self.settings().anti_csrf(), headers)?;
@@ -82,7 +82,7 @@ impl Sessions {
             Transfer::Cookie if transport::bearer(headers).is_some() => response_tokens.clear(rules, Transfer::Header),
             Transfer::Header | Transfer::Cookie => {}
         }
-        if is_double && transfer == Transfer::Cookie {
+        if is_duplicate && transfer == Transfer::Cookie {
             response_tokens.remove_cookies_of_host(rules);
         }
         if frontend == FrontendVersion::Modern && compat::has_id_cookie(headers) {
@@ -111,7 +111,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::DuplicateCookiesCleared`], or [`Error::DuplicateCookies`] if
     /// [`Settings::refuse_duplicate_cookies`](crate::session::Settings::refuse_duplicate_cookies) is on.
-    fn meet_cookies_of_other_domains(
+    fn clear_cookies_of_other_domains(
         &self,
         headers: &HeaderMap,
         refresh_cookies: usize,
@@ -119,16 +119,16 @@ impl Sessions {
     ) -> Result<bool, Error> {
         let (rules, settings) = (self.cookies(), self.settings());
         let older = settings.older_cookie_domain.as_deref();
-        if let Some(older) = older.filter(|_| rules.of_other_names(headers)) {
+        if let Some(older) = older.filter(|_| rules.has_cookies_of_other_names(headers)) {
             // Their names differ from ours: they are not ambiguous, and nobody reads them.
             response_tokens.remove_of_domain(rules, older);
         }
-        let is_double = refresh_cookies > 1 || cookies::find(headers, rules.access_name) == Sent::Twice;
-        if !is_double || !transport::is_allowed(Transfer::Cookie, settings.transfer) {
+        let is_duplicate = refresh_cookies > 1 || cookies::find(headers, rules.access_name) == CookieMatch::Duplicate;
+        if !is_duplicate || !transport::is_allowed(Transfer::Cookie, settings.transfer) {
             return Ok(false);
         }
         match older {
-            Some(older) if rules.can_come_twice() => {
+            Some(older) if rules.has_plain_names() => {
                 response_tokens.remove_of_domain(rules, older);
                 Err(Error::DuplicateCookiesCleared)
             }

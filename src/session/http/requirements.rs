@@ -37,7 +37,6 @@ pub enum AntiCsrfCheck {
 /// Validators that the claims of the session must satisfy.
 #[derive(Clone, Default)]
 pub enum ClaimCheck {
-    /// Those in [`Settings::validators`](crate::session::Settings::validators).
     #[default]
     Configured,
     Only(Vec<Arc<dyn Validator>>),

@@ -70,15 +70,15 @@ async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<
 }
 
 /// Revokes the session. Claims are not validated, so that a user who fails them can still sign out.
-async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Done>, Refused> {
+async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<StatusOk>, Refused> {
     let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await;
     let signed_in = match found.and_then(|found| found.ok_or(Error::Missing)) {
-        Err(error) if compat::counts_as_signed_out(request.headers(), &error) => return Ok(Json(Done::OK)),
+        Err(error) if compat::counts_as_signed_out(request.headers(), &error) => return Ok(Json(StatusOk::OK)),
         found => found.map_err(|error| sessions.refuse(error))?,
     };
     signed_in.revoke().await.map_err(|error| sessions.refuse(error))?;
-    Ok(Json(Done::OK))
+    Ok(Json(StatusOk::OK))
 }
 
 /// The public keys of access tokens, for other services that verify them (RFC 7517).
@@ -97,31 +97,31 @@ async fn open_id_configuration(sessions: Data<Sessions>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(described)
 }
 
-async fn list(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Listed>, Problem> {
-    let SignedInNow(owner) = owner;
-    let sessions = sessions.list(owner.user()).await?;
-    let listed = |session: SessionInfo| ListedSession { current: session.handle == *owner.handle(), session };
-    Ok(Json(Listed { sessions: sessions.into_iter().map(listed).collect() }))
+async fn list(current: SignedInNow, sessions: Data<Sessions>) -> Result<Json<SessionList>, Problem> {
+    let SignedInNow(current) = current;
+    let sessions = sessions.list(current.user()).await?;
+    let listed = |session: SessionInfo| ListedSession { current: session.handle == *current.handle(), session };
+    Ok(Json(SessionList { sessions: sessions.into_iter().map(listed).collect() }))
 }
 
 /// Revokes one of the user's own sessions. Another user's handle gets the same 404 as an unknown one.
 async fn revoke(
-    owner: SignedInNow,
+    current: SignedInNow,
     sessions: Data<Sessions>,
     handle: Path<SessionHandle>,
-) -> Result<Json<Done>, Problem> {
-    let SignedInNow(owner) = owner;
-    if *owner.handle() == *handle {
-        owner.revoke().await?;
-    } else if !sessions.revoke_own(&owner, &handle).await? {
+) -> Result<Json<StatusOk>, Problem> {
+    let SignedInNow(current) = current;
+    if *current.handle() == *handle {
+        current.revoke().await?;
+    } else if !sessions.revoke_own(&current, &handle).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, "no such session"));
     }
-    Ok(Json(Done::OK))
+    Ok(Json(StatusOk::OK))
 }
 
-async fn revoke_others(owner: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Revoked>, Problem> {
-    let SignedInNow(owner) = owner;
-    let revoked = sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?.len();
+async fn revoke_others(current: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Revoked>, Problem> {
+    let SignedInNow(current) = current;
+    let revoked = sessions.revoke_others(&current, RevokeReason::EndedFromAnotherDevice).await?.len();
     Ok(Json(Revoked { status: "OK", revoked }))
 }
 
@@ -129,9 +129,9 @@ async fn revoke_others(owner: SignedInNow, sessions: Data<Sessions>) -> Result<J
 ///
 /// # Errors
 /// The session has ended, or the database fails.
-pub async fn session_info(signed_in: SignedIn) -> Result<Json<Described>, Problem> {
+pub async fn session_info(signed_in: SignedIn) -> Result<Json<SessionInfoBody>, Problem> {
     let stored = signed_in.info().await?;
-    Ok(Json(Described {
+    Ok(Json(SessionInfoBody {
         session_handle: stored.handle,
         user_id: stored.user_id.clone(),
         recipe_user_id: stored.user_id,
@@ -167,11 +167,11 @@ impl Sessions {
 struct Empty {}
 
 #[derive(Serialize)]
-struct Done {
+struct StatusOk {
     status: &'static str,
 }
 
-impl Done {
+impl StatusOk {
     const OK: Self = Self { status: "OK" };
 }
 
@@ -189,7 +189,7 @@ pub struct OpenId {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct SessionList {
     sessions: Vec<ListedSession>,
 }
 
@@ -210,7 +210,7 @@ struct Revoked {
 /// Body of GET `/sessioninfo`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Described {
+pub struct SessionInfoBody {
     session_handle: SessionHandle,
     user_id: UserId,
     /// Equal to `user_id`: a user here has one login method.

@@ -60,7 +60,7 @@ impl SignedIn {
 
     /// All claims of the access token, as SuperTokens' frontends see them.
     pub fn access_token_payload(&self) -> Map<String, Value> {
-        self.token.claims.seen_by_frontends()
+        self.token.claims.frontend_payload()
     }
 
     pub fn access_token_expires_at(&self) -> Timestamp {
@@ -72,7 +72,7 @@ impl SignedIn {
     /// # Errors
     /// The session has ended (and the response clears the client's tokens), or the database fails.
     pub async fn info(&self) -> Result<SessionInfo, Error> {
-        self.there(self.sessions.info(self.handle()).await?)
+        self.found_or_clear(self.sessions.info(self.handle()).await?)
     }
 
     /// Replaces the application's data of the session, which no token contains.
@@ -81,7 +81,7 @@ impl SignedIn {
     /// As [`SignedIn::info`].
     pub async fn update_data(&self, data: &Map<String, Value>) -> Result<(), Error> {
         let done = self.sessions.update_data(self.handle(), data).await?;
-        self.there(done.then_some(()))
+        self.found_or_clear(done.then_some(()))
     }
 
     /// Revokes the session and clears the client's tokens, also if it was revoked before.
@@ -102,7 +102,7 @@ impl SignedIn {
     /// As [`SignedIn::info`]; [`Error::PayloadTooLarge`]; [`Error::Contended`].
     pub async fn merge_payload(&mut self, update: Map<String, Value>) -> Result<(), Error> {
         let merged = self.sessions.merge(self.handle(), update).await?;
-        let mut payload = self.there(merged)?;
+        let mut payload = self.found_or_clear(merged)?;
         payload.extend(self.sessions.provider_claims(&self.token.claims));
         let now = self.sessions.now();
         let claims = Claims { issued_at: now.seconds(), payload, ..self.token.claims.clone() };
@@ -165,7 +165,7 @@ impl SignedIn {
     }
 
     /// `None` means that the session has ended; then the client's tokens are cleared.
-    fn there<T>(&self, found: Option<T>) -> Result<T, Error> {
+    fn found_or_clear<T>(&self, found: Option<T>) -> Result<T, Error> {
         found.ok_or_else(|| {
             self.response_tokens.clear_all(self.sessions.cookies());
             self.clear_id();

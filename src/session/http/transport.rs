@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies;
-use crate::session::http::cookies::{CookieRules, Sent};
+use crate::session::http::cookies::{CookieMatch, CookieRules};
 use crate::session::settings::Transfer;
 
 /// Request header by which a client chooses the transfer: `cookie` or `header`.
@@ -46,7 +46,7 @@ pub fn is_allowed(transfer: Transfer, set: Option<Transfer>) -> bool {
 /// Whether a request carries an access token in this way, valid or not.
 pub fn carries_access(headers: &HeaderMap, rules: &CookieRules, transfer: Transfer) -> bool {
     match transfer {
-        Transfer::Cookie => cookies::find(headers, rules.access_name) != Sent::Never,
+        Transfer::Cookie => cookies::find(headers, rules.access_name) != CookieMatch::Absent,
         Transfer::Header => bearer(headers).is_some(),
     }
 }

@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 
 use crate::session::claims::Validator;
-use crate::session::http::cookies::Sent;
+use crate::session::http::cookies::CookieMatch;
 use crate::session::http::requirements::{ClaimCheck, Requirements};
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::transport::TokenDelivery;
@@ -41,7 +41,7 @@ impl Sessions {
     ) -> Result<Option<SignedIn>, Error> {
         let result = self.verify_request(request, requirements).await;
         if let Err(Error::Ended(_)) = result {
-            self.forget(request);
+            self.clear_tokens(request);
         }
         result
     }
@@ -106,9 +106,11 @@ impl Sessions {
         if transport::is_allowed(Transfer::Cookie, set) {
             let name = self.cookies().access_name;
             presented = match cookies::find(headers, name) {
-                Sent::Never => None,
-                Sent::Once(text) => self.read_access_token(text).map(|token| Presented::One(Transfer::Cookie, token)),
-                Sent::Twice => {
+                CookieMatch::Absent => None,
+                CookieMatch::Single(text) => {
+                    self.read_access_token(text).map(|token| Presented::One(Transfer::Cookie, token))
+                }
+                CookieMatch::Duplicate => {
                     let texts = cookies::all(headers, name);
                     Some(Presented::Several(
                         texts.into_iter().filter_map(|text| self.read_access_token(text)).collect(),
@@ -148,7 +150,7 @@ impl Sessions {
     }
 
     /// Queues the removal of the client's tokens, in cookies and headers.
-    pub(in crate::session) fn forget(&self, request: &HttpRequest) {
+    pub(in crate::session) fn clear_tokens(&self, request: &HttpRequest) {
         let response_tokens = ResponseTokens::of(request);
         response_tokens.clear_all(self.cookies());
         if compat::has_id_cookie(request.headers()) {

@@ -42,7 +42,7 @@ pub fn check_size(payload: &Map<String, Value>) -> Result<(), Error> {
 /// The header `front-token`: user id, expiry in milliseconds and payload for scripts, as JSON in standard base64.
 pub fn front_token(claims: &Claims) -> String {
     let front =
-        json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.seen_by_frontends() });
+        json!({ "uid": claims.user.as_str(), "ate": claims.expiry().millis(), "up": claims.frontend_payload() });
     STANDARD.encode(front.to_string())
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
+use crate::account::LinkPages;
 use crate::mail::Occasion;
 use crate::session::{RevokeReason, UserId};
 use crate::supertokens::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
@@ -37,11 +38,20 @@ impl EmailPassword {
             Ok(email) => email,
             Err(problem) => return Ok(Err(problem)),
         };
+        let pages = self.services.link_pages(request);
         let (throttle, client) = (&self.services.throttle, client(request));
         let _counted = throttle.admit(Action::AskForMail, &client).await?;
         // Asking again within a minute answers the same without another mail.
-        let _mailed = throttle.mail(Topic::Reset, email.as_str(), &client, self.mail_link(&email)).await?;
+        let _mailed = throttle.mail(Topic::Reset, email.as_str(), &client, self.mail_link(&email, &pages)).await?;
         Ok(Ok(()))
+    }
+
+    /// Whether a link would work now; does not use it up.
+    ///
+    /// # Errors
+    /// Fauna does not answer.
+    pub async fn is_reset_link(&self, token: &str) -> Result<bool, Error> {
+        Ok(self.services.users.reset_link(token).await?.is_some())
     }
 
     /// Sets a new password with the token of a link and revokes all sessions of the account.
@@ -82,8 +92,8 @@ impl EmailPassword {
 
     /// Mails a link to the stored form of the address, never to the one that was typed. Does as much work where there is no
     /// account.
-    async fn mail_link(&self, email: &Email) -> Result<(), Error> {
-        let link = |token| Occasion::ResetPassword(self.services.link("reset-password", token, LINK_LIFE));
+    async fn mail_link(&self, email: &Email, pages: &LinkPages) -> Result<(), Error> {
+        let link = |token| Occasion::ResetPassword(pages.link("reset-password", token, LINK_LIFE));
         match self.services.users.offer_reset(email, LINK_LIFE).await? {
             Some(offer) => self.services.outbox.put(offer.to.as_str(), &link(offer.token.expose())).await?,
             None => self.services.outbox.put_nothing(email.as_str(), &link("")).await?,

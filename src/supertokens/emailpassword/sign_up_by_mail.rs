@@ -29,9 +29,11 @@ impl EmailPassword {
     ) -> Result<(), Error> {
         let mailing = async {
             let occasion = match self.services.users.offer_sign_up(&new, password, LINK_LIFE).await? {
-                SignUpOffer::Offered(token) => {
-                    Occasion::SignUp(self.services.link("complete-sign-up", token.expose(), LINK_LIFE))
-                }
+                SignUpOffer::Offered(token) => Occasion::SignUp(self.services.link_pages(request).link(
+                    "complete-sign-up",
+                    token.expose(),
+                    LINK_LIFE,
+                )),
                 SignUpOffer::Taken => Occasion::AccountExists,
             };
             Ok::<_, Error>(self.services.outbox.put(new.email.as_str(), &occasion).await?)

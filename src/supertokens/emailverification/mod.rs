@@ -14,7 +14,7 @@ use actix_web::HttpRequest;
 use fauna_client::DocumentId;
 use serde_json::Value;
 
-use crate::account::{AccountServices, Accounts, document_id};
+use crate::account::{AccountServices, Accounts, LinkPages, document_id};
 use crate::mail::Occasion;
 use crate::session;
 use crate::session::Claim as _;
@@ -53,7 +53,9 @@ impl EmailVerification {
     pub async fn request_link(&self, request: &HttpRequest, client: &Client) -> Result<LinkRequest, Error> {
         let mut session = self.session(request).await?.ok_or(session::Error::Missing)?;
         let id = document_id(&session)?;
-        match self.services.throttle.mail(Topic::Verification, id.as_str(), client, self.mail_link(&id)).await? {
+        let pages = self.services.link_pages(request);
+        match self.services.throttle.mail(Topic::Verification, id.as_str(), client, self.mail_link(&id, &pages)).await?
+        {
             Some(LinkRequest::Mailed) => Ok(LinkRequest::Mailed),
             Some(LinkRequest::AlreadyVerified) => self.set_verified(&mut session).await,
             None => match self.services.users.contact(&id).await?.ok_or(session::Error::Missing)? {
@@ -63,10 +65,10 @@ impl EmailVerification {
         }
     }
 
-    async fn mail_link(&self, id: &DocumentId) -> Result<LinkRequest, Error> {
+    async fn mail_link(&self, id: &DocumentId, pages: &LinkPages) -> Result<LinkRequest, Error> {
         match self.services.users.offer_verification(id, LINK_LIFE).await? {
             Verification::Offered(offer) => {
-                let link = self.services.link("verify-email", offer.token.expose(), LINK_LIFE);
+                let link = pages.link("verify-email", offer.token.expose(), LINK_LIFE);
                 self.services.outbox.put(offer.to.as_str(), &Occasion::VerifyEmail(link)).await?;
                 Ok(LinkRequest::Mailed)
             }

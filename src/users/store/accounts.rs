@@ -11,11 +11,13 @@ use crate::users::{AccountDeletionHook, ProfileChange, UserLayout};
 /// Finds the tokens of a user. Defined by [`mod@crate::users::schema`] because deleting an account needs it.
 pub const TOKENS_BY_USER: &str = "tokens_by_instance";
 const TOKENS_MAX: i64 = 1000;
+/// Field with the hash of the password, in the document of [`SECRETS`] with the id of the user.
+pub const PASSWORD_HASH: &[&str] = &["data", "passwordHash"];
 
 /// Whether a hash is that of the user's current password.
 pub fn has_hash(user: &str, hash: &str) -> Expr {
     let secret = || fql::document(SECRETS, user);
-    let is_same = fql::equals(fql::select(&["data", "passwordHash"], fql::get(secret())), hash.into());
+    let is_same = fql::equals(fql::select(PASSWORD_HASH, fql::get(secret())), hash.into());
     fql::all([fql::exists(secret()), is_same])
 }
 

@@ -1,7 +1,7 @@
 //! Performance of the endpoint, as ratios against a bare actix route or against what the disk can do.
 //!
 //! `cargo bench --bench fauna` prints a line a figure and judges nothing; the limits in parentheses are those the project has
-//! set itself. `-- start`, `reads`, `likes` or `growth` measures only that. The load generator has a thread of its own; where
+//! set itself. `-- start`, `reads`, `likes`, `isolation` or `growth` measures only that. The load generator has a thread of its own; where
 //! there is only one core, every ratio against the bare route is flattered.
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 
 mod dataset;
 mod growth;
+mod isolation;
 mod likes;
 mod load;
 
@@ -49,13 +50,16 @@ fn main() {
     let generator = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            if is_wanted("reads") || is_wanted("likes") {
+            if ["reads", "likes", "isolation"].into_iter().any(is_wanted) {
                 let dataset = Dataset::create(application).await;
                 if is_wanted("reads") {
                     measure_reads(&dataset, bare).await;
                 }
                 if is_wanted("likes") {
                     likes::measure(&dataset, &path).await;
+                }
+                if is_wanted("isolation") {
+                    isolation::measure(&dataset).await;
                 }
             }
             if is_wanted("growth") {

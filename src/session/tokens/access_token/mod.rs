@@ -98,7 +98,7 @@ impl Parent {
         }
     }
 
-    pub fn of_claim(text: &str) -> Self {
+    pub fn from_claim(text: &str) -> Self {
         match text.strip_prefix(Self::LINEAGE_MARK) {
             Some(lineage) => Self::Lineage(Lineage::stored(lineage.to_owned())),
             None => Self::Hash1(text.to_owned()),
@@ -118,7 +118,7 @@ impl Claims {
     }
 
     /// The payload that frontends see: all claims in version 5, only the application's in version 2.
-    pub fn seen_by_frontends(&self) -> Map<String, Value> {
+    pub fn frontend_payload(&self) -> Map<String, Value> {
         match self.version {
             Version::Two => self.payload.clone(),
             Version::Five => self.to_json(),
@@ -144,7 +144,7 @@ impl Claims {
     }
 
     /// Inverse of [`Claims::to_json`]; `None` if a claim is missing or has another type, or for an OAuth2 token.
-    fn of_json(mut all: Map<String, Value>) -> Option<Self> {
+    fn from_json(mut all: Map<String, Value>) -> Option<Self> {
         let session: SessionClaims = serde_json::from_value(Value::Object(all.clone())).ok()?;
         all.retain(|name, _| !PROTECTED_CLAIMS.contains(&name.as_str()));
         (session.stt == 0).then_some(())?;
@@ -155,7 +155,7 @@ impl Claims {
             issued_at: session.iat,
             expires_at: session.exp,
             hash1: session.refresh_token_hash1,
-            parent: session.parent_refresh_token_hash1.as_deref().map(Parent::of_claim),
+            parent: session.parent_refresh_token_hash1.as_deref().map(Parent::from_claim),
             anti_csrf: session.anti_csrf_token,
             payload: all,
         })
@@ -180,7 +180,6 @@ impl Claims {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionClaims {
-    /// The user id.
     sub: String,
     exp: i64,
     iat: i64,
@@ -237,7 +236,7 @@ impl<'a> Unverified<'a> {
         let payload: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
         let ours = |header: &Header| header.typ == "JWT" && header.alg == "ES256" && header.version == VERSION_FIVE;
         let named = serde_json::from_value(header).ok().filter(ours).map(|header| Signer::Named(header.kid));
-        Some(Self { text, claims: Claims::of_json(payload)?, signer: named.unwrap_or(Signer::Foreign) })
+        Some(Self { text, claims: Claims::from_json(payload)?, signer: named.unwrap_or(Signer::Foreign) })
     }
 
     pub fn text(&self) -> &str {

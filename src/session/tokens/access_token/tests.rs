@@ -1,4 +1,4 @@
-//! Which texts are accepted as access tokens.
+//! Tests of the texts that are accepted as access tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::KeyPair as _;
@@ -77,7 +77,7 @@ fn version_two_is_written_as_it_was() {
         assert_eq!(*unverified.signer(), Signer::Unnamed);
         assert_eq!(unverified.verify(&keys.1), Some(claims.clone()));
         assert_eq!(unverified.verify(&self::keys().1), None);
-        assert_eq!(claims.seen_by_frontends(), claims.payload);
+        assert_eq!(claims.frontend_payload(), claims.payload);
     }
     let token = Claims { version: Version::Two, ..claims() }.sign("d-1", &keys.0).unwrap();
     let mut parts = token.split('.').map(|part| String::from_utf8(STANDARD.decode(part).unwrap_or_default()).ok());

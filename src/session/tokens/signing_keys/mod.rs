@@ -80,11 +80,9 @@ impl Kind {
 
 #[derive(Default)]
 struct KeySet {
-    /// Newest first.
     dynamic: Vec<Arc<SigningKey>>,
     /// Static keys, newest first; an import may have added some.
     fixed: Vec<Arc<SigningKey>>,
-    /// Newest first.
     refresh: Vec<RefreshKey>,
     /// The newest generation of each kind, including keys that cannot be unsealed.
     generations: HashMap<String, i64>,
@@ -99,7 +97,7 @@ pub struct SigningKeys {
     signs: Kind,
     known: RwLock<Arc<KeySet>>,
     /// The last reload that was caused by an unknown key.
-    asked_at: Mutex<Option<Timestamp>>,
+    reloaded_at: Mutex<Option<Timestamp>>,
     /// Held during a reload, so that an older result cannot overwrite a newer one.
     reading: tokio::sync::Mutex<()>,
 }
@@ -114,8 +112,8 @@ impl SigningKeys {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let known = RwLock::default();
-        let (asked_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
-        let keys = Self { store, seal, schedule, signs, known, asked_at, reading };
+        let (reloaded_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
+        let keys = Self { store, seal, schedule, signs, known, reloaded_at, reading };
         keys.reload().await?;
         if keys.known().refresh.is_empty() {
             keys.make(Kind::Refresh, now).await?;
@@ -131,7 +129,7 @@ impl SigningKeys {
     /// The key of this kind that signs now; created if it is due.
     pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
         let missing = |known: &KeySet| match kind {
-            Kind::Dynamic => self.schedule.wants_next(known.newest(), now),
+            Kind::Dynamic => self.schedule.is_next_due(known.newest(), now),
             Kind::Static | Kind::Refresh => known.fixed.is_empty(),
         };
         if missing(&self.known()) {
@@ -157,9 +155,9 @@ impl SigningKeys {
         if let Some(key) = self.known().find(kid) {
             return Ok(Some(key).filter(|key| key.verifies_until >= now));
         }
-        // When the next key is due here it is due everywhere: whoever made it first, we know it then.
+        // When the next key is due in this process, it is due in all: this reads it, whichever process has created it.
         self.signing(now).await?;
-        if self.known().find(kid).is_none() && self.may_ask(now) {
+        if self.known().find(kid).is_none() && self.may_reload(now) {
             self.reload().await?;
         }
         Ok(self.known().find(kid).filter(|key| key.verifies_until >= now))
@@ -177,7 +175,7 @@ impl SigningKeys {
 
     /// Reloads the keys, but at most once per [`UNKNOWN_KID_PAUSE`].
     pub async fn ask_again(&self, now: Timestamp) -> Result<(), Error> {
-        if self.may_ask(now) { self.reload().await } else { Ok(()) }
+        if self.may_reload(now) { self.reload().await } else { Ok(()) }
     }
 
     /// All keys that still verify, newest first.
@@ -196,18 +194,18 @@ impl SigningKeys {
 
     /// Deletes dynamic keys that no longer verify.
     pub async fn forget(&self, now: Timestamp) -> Result<(), Error> {
-        Ok(self.store.delete_keys(Kind::Dynamic.as_str(), self.schedule.forgotten_before(now)).await?)
+        Ok(self.store.delete_keys(Kind::Dynamic.as_str(), self.schedule.expired_before(now)).await?)
     }
 
     fn known(&self) -> Arc<KeySet> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn may_ask(&self, now: Timestamp) -> bool {
-        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = asked_at.is_none_or(|at| at.after(UNKNOWN_KID_PAUSE) <= now || at > now);
+    fn may_reload(&self, now: Timestamp) -> bool {
+        let mut reloaded_at = self.reloaded_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = reloaded_at.is_none_or(|at| at.after(UNKNOWN_KID_PAUSE) <= now || at > now);
         if may {
-            *asked_at = Some(now);
+            *reloaded_at = Some(now);
         }
         may
     }

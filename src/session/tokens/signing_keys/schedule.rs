@@ -29,11 +29,11 @@ impl Schedule {
     }
 
     /// Keys created before the result no longer verify.
-    pub fn forgotten_before(&self, now: Timestamp) -> Timestamp {
+    pub fn expired_before(&self, now: Timestamp) -> Timestamp {
         now.before(self.verify_for)
     }
 
-    pub fn wants_next(&self, newest: Option<Timestamp>, now: Timestamp) -> bool {
+    pub fn is_next_due(&self, newest: Option<Timestamp>, now: Timestamp) -> bool {
         newest.is_none_or(|created_at| now.after(self.overlap) > created_at.after(self.interval))
     }
 
@@ -64,9 +64,9 @@ mod tests {
     fn the_next_key_is_made_one_overlap_before_it_signs() {
         let schedule = Schedule::new(WEEK, TOKEN);
         let week = 7 * 24 * 3600;
-        assert!(schedule.wants_next(None, at(0)));
-        assert!(!schedule.wants_next(Some(at(0)), at(week - 60)));
-        assert!(schedule.wants_next(Some(at(0)), at(week - 59)));
+        assert!(schedule.is_next_due(None, at(0)));
+        assert!(!schedule.is_next_due(Some(at(0)), at(week - 60)));
+        assert!(schedule.is_next_due(Some(at(0)), at(week - 59)));
 
         let (older, newest) = (at(0), at(week - 59));
         assert!(schedule.older_signs(newest, older, at(week - 58)));
@@ -79,14 +79,14 @@ mod tests {
         let schedule = Schedule::new(WEEK, TOKEN);
         let last_signature = at(0).after(WEEK);
         assert!(schedule.verifies_until(at(0)) > last_signature.after(TOKEN));
-        assert_eq!(schedule.forgotten_before(schedule.verifies_until(at(0))), at(0));
+        assert_eq!(schedule.expired_before(schedule.verifies_until(at(0))), at(0));
     }
 
     #[test]
     fn tiny_intervals_have_tiny_overlaps() {
         let schedule = Schedule::new(Duration::from_millis(7200), Duration::from_secs(100));
-        assert!(!schedule.wants_next(Some(at(0)), at(5)));
-        assert!(schedule.wants_next(Some(at(0)), at(6)));
+        assert!(!schedule.is_next_due(Some(at(0)), at(5)));
+        assert!(schedule.is_next_due(Some(at(0)), at(6)));
         assert_eq!(schedule.complete_for(Some(at(0)), at(100)), Duration::from_secs(1));
     }
 }
