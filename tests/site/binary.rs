@@ -244,7 +244,7 @@ fn a_port_that_is_taken_is_named_with_its_setting() {
         let directory = tempfile::tempdir().unwrap();
         let text = refusal(program(directory.path()).env(setting, &address).args(words));
         let told = format!("{setting}={address}: Address already in use");
-        assert!(text.starts_with(&told) && text.contains("run already?"), "{words:?}: {text}");
+        assert!(text.starts_with(&told) && text.contains("already running?"), "{words:?}: {text}");
     }
 }
 
