@@ -4,13 +4,18 @@
 //! text, times as integer milliseconds. SQLite has one writer, because several only sleep on each other's lock, and a few
 //! readers; PostgreSQL has one pool of twice the cores. This module holds no statement of any room.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyPool, Connection as _, Executor, Transaction};
+use tokio::sync::Mutex;
 
 /// How long a request waits for a connection before it is told to come again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A write check that is younger than this is not repeated: anybody may ask for `/ready`.
+const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connections that read from SQLite at the same time.
 const SQLITE_READERS: u32 = 4;
@@ -34,6 +39,8 @@ pub struct Database {
     write: AnyPool,
     /// What opens a transaction that is going to write.
     begin: &'static str,
+    /// When [`Database::check_write`] succeeded last.
+    last_write_check: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Database {
@@ -64,7 +71,40 @@ impl Database {
     /// # Errors
     /// The database does not answer, or no connection is free in time.
     pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.write.begin_with(self.begin).await
+        match self.write.begin_with(self.begin).await {
+            // A commit or rollback has failed before, for instance because the disk was full, and the connection does not know
+            // any more whether a transaction is open.
+            Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
+                self.discard_connection().await?;
+                self.write.begin_with(self.begin).await
+            }
+            begun => begun,
+        }
+    }
+
+    /// Closes a connection of the writing pool instead of giving it back. On SQLite that is the only one.
+    async fn discard_connection(&self) -> Result<(), sqlx::Error> {
+        tracing::warn!("a database connection is replaced: it could not begin a transaction");
+        self.write.acquire().await?.detach().close_hard().await
+    }
+
+    /// Commits a row, durably: whether the database can be written, not only asked. At most one write per second, however often
+    /// it is called.
+    ///
+    /// # Errors
+    /// The write fails, for instance because the disk is full.
+    pub async fn check_write(&self) -> Result<(), sqlx::Error> {
+        let mut last = self.last_write_check.lock().await;
+        if last.is_some_and(|checked| checked.elapsed() < WRITE_CHECK_INTERVAL) {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        let statement = "insert into write_check (id, count) values (1, 1)
+                         on conflict (id) do update set count = write_check.count + 1";
+        sqlx::query(statement).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        *last = Some(Instant::now());
+        Ok(())
     }
 
     /// Asks both pools for an answer.
@@ -95,7 +135,7 @@ impl Database {
         let url = if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") };
         let write = sqlite_pool(1, SQLITE_WRITER).connect(&url).await?;
         let read = sqlite_pool(SQLITE_READERS, SQLITE_READER).connect(&url).await?;
-        Ok(Self { read, write, begin: "begin immediate" })
+        Ok(Self { read, write, begin: "begin immediate", last_write_check: Arc::default() })
     }
 
     /// One pool for everything.
@@ -104,7 +144,7 @@ impl Database {
         let connections = u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX);
         let pool =
             AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
-        Ok(Self { read: pool.clone(), write: pool, begin: "begin" })
+        Ok(Self { read: pool.clone(), write: pool, begin: "begin", last_write_check: Arc::default() })
     }
 }
 

@@ -102,12 +102,14 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     startup::data_directory(&config.data_dir)?;
     let listener = startup::listener(config.listen)?;
     let address = listener.local_addr()?;
+    let set_up = startup::lock_set_up(&config.data_dir).await?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
     let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
     let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
+    drop(set_up);
     if let Some(monitoring) = &mut monitoring {
         monitoring.sample(state.sources());
     }

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use secrecy::ExposeSecret as _;
@@ -18,6 +18,11 @@ use crate::keyfile;
 
 /// Timeout of the first connection to PostgreSQL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Name of the file whose lock lets one process at a time set up the data directory.
+const SET_UP_LOCK: &str = ".set-up-lock";
+/// Longest wait for another process to set up the directory, and the pause between two looks at its lock.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Name of a file that is created and removed to test that the directory is writable.
 const PROBE: &str = ".can-be-written";
 
@@ -31,6 +36,29 @@ pub fn data_directory(directory: &Path) -> Result<(), Error> {
     let probe = directory.join(format!("{PROBE}-{}", std::process::id()));
     fs::write(&probe, []).map_err(refused)?;
     fs::remove_file(&probe).map_err(refused)
+}
+
+/// Lets one process at a time set up a data directory: create databases, migrate them, generate keys. The others wait. It is
+/// unlocked when the file is dropped, or the process ends.
+///
+/// # Errors
+/// The file cannot be created, or another process holds the lock for too long.
+pub async fn lock_set_up(directory: &Path) -> Result<fs::File, Error> {
+    let path = directory.join(SET_UP_LOCK);
+    let refused = |cause: io::Error| refused_files(&path, cause);
+    keyfile::make_private(&path).map_err(refused)?;
+    let file = fs::File::options().read(true).write(true).open(&path).map_err(refused)?;
+    let deadline = Instant::now() + SET_UP_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(refused_files(directory, "another process has been setting it up for 30 seconds"));
+            }
+            Err(fs::TryLockError::Error(cause)) => return Err(refused(cause)),
+        }
+    }
 }
 
 pub fn listener(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -17,7 +17,7 @@ const SCHEMA_MISSING: &str =
 /// | method | path      | who    | answers                                   |
 /// |--------|-----------|--------|-------------------------------------------|
 /// | GET    | `/health` | anyone | 200 while the process runs                |
-/// | GET    | `/ready`  | anyone | 200 while SQL and Fauna answer, 503 else  |
+/// | GET    | `/ready`  | anyone | 200 while SQL can be written and Fauna answers, 503 else |
 pub fn routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/health").get(Access::Public, health))
         .add(Resource::at("/ready").get(Access::Public, ready));
@@ -32,10 +32,11 @@ async fn health() -> Json<Well> {
     Json(Well { status: "OK" })
 }
 
-/// The database answers, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
+/// The database answers and can be written, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
 /// the schema makes a running site ready.
 async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Well>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
+    database.check_write().await.map_err(Problem::unavailable)?;
     fauna.check().await.map_err(Problem::unavailable)?;
     let probe = fql::exists(fql::matching(PROBE_INDEX, ["nobody".into()]));
     let _found: bool = fauna.query_idempotent(&probe).await.map_err(|error| match error {

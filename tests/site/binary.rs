@@ -14,7 +14,7 @@ use crate::world::{PASSWORD, credentials};
 
 /// A process of the program, killed when dropped.
 pub struct Process {
-    child: Child,
+    pub child: Child,
     pub site: String,
     pub fauna: String,
 }
@@ -26,9 +26,9 @@ impl Process {
     }
 
     /// The same on a disk that takes no file larger than `blocks` of 512 bytes.
-    fn start_on_a_full_disk(directory: &Path, blocks: u32) -> Self {
+    pub fn start_on_a_full_disk(directory: &Path, blocks: u32) -> Self {
         let mut shell = Command::new("sh");
-        let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\"");
+        let limit = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\"");
         shell.args(["-c", &limit]).arg(program(directory).get_program());
         Self::of(placed(shell, directory))
     }

@@ -16,6 +16,7 @@ mod email_verification;
 mod existing_users;
 mod fauna_tokens;
 mod from_supertokens;
+mod full_disk;
 mod guessing;
 mod hidden_accounts;
 mod imports;

@@ -24,6 +24,10 @@ const MAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Database, Fauna, clock, and the life of a session on both.
 pub async fn examine(config: &Config) -> Vec<Check> {
+    let set_up = match startup::lock_set_up(&config.data_dir).await {
+        Ok(set_up) => set_up,
+        Err(error) => return vec![Check::failed("files", error.to_string())],
+    };
     let database = match startup::database(config).await {
         Ok(database) => database,
         Err(error) => return vec![Check::failed("database", error.to_string())],
@@ -38,6 +42,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
             return checks;
         }
     };
+    drop(set_up);
     let reached = fauna_check(config, &fauna).await;
     let is_reached = reached.outcome == super::Outcome::Ok;
     checks.push(reached);
