@@ -177,7 +177,7 @@ fn another_version(manifest: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(manifest.to_vec()).unwrap();
     let version = concat!("\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n");
     assert_eq!(text.matches(version).count(), 1, "Cargo.toml sets the version once");
-    text.replace(version, &format!("\nversion = \"{}999\"\n", env!("CARGO_PKG_VERSION"))).into_bytes()
+    text.replace(version, &format!("\nversion = \"9{}\"\n", env!("CARGO_PKG_VERSION"))).into_bytes()
 }
 
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
