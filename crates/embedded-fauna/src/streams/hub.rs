@@ -160,7 +160,7 @@ impl Server {
             self.remove(|stream| closed.contains(&stream.number));
             if is_stopping {
                 self.remove(|_| true);
-                return;
+                return self.connection.close();
             }
             let first = self.streams.partition_point(|stream| stream.started.is_some());
             let first = self.streams.get(first).map_or(u64::MAX, |stream| stream.number);

@@ -106,7 +106,7 @@ impl Worker {
                 wait = janitor.tidy(&mut self.connection);
             }
         }
-        drop(self);
+        self.connection.close();
         drop(guard);
     }
 

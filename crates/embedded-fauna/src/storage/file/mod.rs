@@ -4,7 +4,7 @@ mod backup;
 mod lock;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{Connection, Feed};
 use crate::clock::SharedClock;
@@ -23,12 +23,14 @@ pub struct File {
     pub(super) path: PathBuf,
     pub(super) clock: SharedClock,
     pub(super) feed: Arc<Feed>,
+    /// Held by the connection that is closing.
+    pub(super) closing: Arc<Mutex<()>>,
 }
 
 impl File {
     /// Opens the file, creates it or migrates it. Fails with `InvalidQuery` if the file has a newer layout than this build knows.
     pub fn open(path: &Path, clock: SharedClock) -> Result<Self, rusqlite::Error> {
-        let file = Self { path: path.to_owned(), clock, feed: Arc::default() };
+        let file = Self { path: path.to_owned(), clock, feed: Arc::default(), closing: Arc::default() };
         let connection = file.connect()?;
         let connection = connection.inner();
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
