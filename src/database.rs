@@ -2,7 +2,8 @@
 //!
 //! One set of statements serves both through `sqlx::Any`: `$n` placeholders, columns of type text and bigint only, JSON as
 //! text, times as integer milliseconds. SQLite has one writer, because several only sleep on each other's lock, and a few
-//! readers; PostgreSQL has one pool of twice the cores. This module holds no statement of any room.
+//! readers; PostgreSQL has one pool of twice the cores. Statements of features are in their `store.rs`; the one write here is
+//! that of the readiness check.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyPool, Connection as _, Executor, Transaction};
 use tokio::sync::Mutex;
 
-/// How long a request waits for a connection before it is told to come again.
+/// Longest wait for a free connection; after that a request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A write check that is younger than this is not repeated: anybody may ask for `/ready`.
@@ -26,6 +27,9 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_WRITER: &str = "pragma busy_timeout = 2000; pragma journal_mode = wal; pragma synchronous = full; \
                              pragma wal_autocheckpoint = 200; pragma journal_size_limit = 4194304;";
 
+/// Takes the write lock at once: a transaction that reads first and writes later fails if another has written meanwhile.
+const SQLITE_BEGIN: &str = "begin immediate";
+
 /// A reader that tries to write is a mistake; SQLite says so. What several readers remember of the file (KiB where it is
 /// negative) they remember several times, and the system does so anyway.
 const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on; pragma cache_size = -512;";
@@ -33,11 +37,10 @@ const SQLITE_READER: &str = "pragma busy_timeout = 2000; pragma query_only = on;
 /// The SQL database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// Where single statements that only read go.
+    /// For single statements that only read. On PostgreSQL the same pool as `write`.
     read: AnyPool,
-    /// Where everything else goes.
     write: AnyPool,
-    /// What opens a transaction that is going to write.
+    /// Statement that opens a transaction which is going to write.
     begin: &'static str,
     /// When [`Database::check_write`] succeeded last.
     last_write_check: Arc<Mutex<Option<Instant>>>,
@@ -65,27 +68,12 @@ impl Database {
         &self.write
     }
 
-    /// A transaction that may write from its first statement on: on SQLite `begin immediate`, because a transaction that
-    /// reads first and writes later fails at once when another has written meanwhile.
+    /// A transaction that may write from its first statement on.
     ///
     /// # Errors
     /// The database does not answer, or no connection is free in time.
     pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        match self.write.begin_with(self.begin).await {
-            // A commit or rollback has failed before, for instance because the disk was full, and the connection does not know
-            // any more whether a transaction is open.
-            Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
-                self.discard_connection().await?;
-                self.write.begin_with(self.begin).await
-            }
-            begun => begun,
-        }
-    }
-
-    /// Closes a connection of the writing pool instead of giving it back. On SQLite that is the only one.
-    async fn discard_connection(&self) -> Result<(), sqlx::Error> {
-        tracing::warn!("a database connection is replaced: it could not begin a transaction");
-        self.write.acquire().await?.detach().close_hard().await
+        self.write.begin_with(self.begin).await
     }
 
     /// Commits a row, durably: whether the database can be written, not only asked. At most one write per second, however often
@@ -120,7 +108,7 @@ impl Database {
     /// How many connections are in use, and how many are open but idle.
     pub fn connections(&self) -> (u32, u32) {
         let mut pools = vec![&self.write];
-        if self.begin == "begin immediate" {
+        if self.begin == SQLITE_BEGIN {
             pools.push(&self.read);
         }
         let open: u32 = pools.iter().map(|pool| pool.size()).sum();
@@ -135,26 +123,38 @@ impl Database {
         let url = if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") };
         let write = sqlite_pool(1, SQLITE_WRITER).connect(&url).await?;
         let read = sqlite_pool(SQLITE_READERS, SQLITE_READER).connect(&url).await?;
-        Ok(Self { read, write, begin: "begin immediate", last_write_check: Arc::default() })
+        Ok(Self { read, write, begin: SQLITE_BEGIN, last_write_check: Arc::default() })
     }
 
     /// One pool for everything.
     async fn postgres(url: &str) -> Result<Self, sqlx::Error> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let connections = u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX);
-        let pool =
-            AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
+        let pool = pool_options().max_connections(connections).connect(url).await?;
         Ok(Self { read: pool.clone(), write: pool, begin: "begin", last_write_check: Arc::default() })
     }
+}
+
+/// A connection that is idle and yet in a transaction is closed instead of used: its commit or rollback failed, for instance
+/// because the disk was full, and no further transaction could begin on it.
+fn pool_options() -> AnyPoolOptions {
+    AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
+        Box::pin(async move {
+            let is_usable = !connection.is_in_transaction();
+            if !is_usable {
+                tracing::warn!("a database connection is replaced: its last transaction could not be ended");
+            }
+            Ok(is_usable)
+        })
+    })
 }
 
 /// A pool whose connections run `setup` when they are opened. They are files in this process, so nobody needs to ask
 /// whether they are still there before each use.
 fn sqlite_pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
-    AnyPoolOptions::new()
+    pool_options()
         .min_connections(connections)
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
