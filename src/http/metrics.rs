@@ -6,20 +6,19 @@
 //! patterns, never anything a client chooses, so the number of series is bounded.
 
 use std::net::TcpListener;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
+use crate::http::bearer;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
@@ -68,14 +67,16 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 const PATH: &str = "/metrics";
 
 /// The recorder of this process. There can be one only; sites of one process (as in tests) share it.
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+/// Set with the recorder: labels need not be built while nothing collects.
+static IS_COLLECTING: AtomicBool = AtomicBool::new(false);
 
 /// Renders the collected metrics and checks the token of readers.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: PrometheusHandle,
-    /// SHA-256 of `METRICS_TOKEN`: comparing digests takes the same time whatever was sent. `None`: anybody may read.
-    token_hash: Option<digest::Digest>,
+    /// `METRICS_TOKEN`. `None`: anybody may read.
+    token: Option<SecretString>,
 }
 
 impl Metrics {
@@ -85,17 +86,20 @@ impl Metrics {
     /// # Errors
     /// Another recorder is installed already by a library outside this crate.
     pub fn install(token: Option<&SecretString>) -> Result<Self, BuildError> {
-        let recorder = if let Some(recorder) = RECORDER.get() {
+        // Sites of one process may start at the same time, and a second recorder would be refused.
+        let mut installed = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorder = if let Some(recorder) = &*installed {
             recorder.clone()
         } else {
-            let installed = PrometheusBuilder::new()
+            let recorder = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
                 .install_recorder()?;
             describe();
             metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-            RECORDER.get_or_init(|| installed).clone()
+            IS_COLLECTING.store(true, Ordering::Relaxed);
+            installed.insert(recorder).clone()
         };
-        Ok(Self { recorder, token_hash: token.map(|token| hash(token.expose_secret())) })
+        Ok(Self { recorder, token: token.cloned() })
     }
 
     /// Keeps the histograms small. Never returns; abort its task.
@@ -108,15 +112,15 @@ impl Metrics {
 
     /// Whether a request presents the token, as `Authorization: Bearer …`.
     fn admits(&self, request: &HttpRequest) -> bool {
-        let Some(expected) = &self.token_hash else { return true };
-        let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        verify_slices_are_equal(hash(sent).as_ref(), expected.as_ref()).is_ok()
+        self.token.as_ref().is_none_or(|token| bearer::is_same(token, bearer::token(request).unwrap_or_default()))
     }
 }
 
-/// Counts a request that has been answered.
+/// Counts a request that has been answered. `route` is its pattern, if it has one.
 pub fn request_ended(method: &str, route: Option<&str>, status: StatusCode, elapsed: Duration) {
+    if !IS_COLLECTING.load(Ordering::Relaxed) {
+        return;
+    }
     let route = route.unwrap_or("none").to_owned();
     let status = status.as_str().to_owned();
     metrics::counter!(REQUESTS, "method" => method_label(method), "route" => route.clone(), "status" => status)
@@ -166,10 +170,6 @@ async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "the METRICS_TOKEN is missing or wrong"));
     }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.recorder.render()))
-}
-
-fn hash(token: &str) -> digest::Digest {
-    digest::digest(&digest::SHA256, token.as_bytes())
 }
 
 /// Registers the help text of each metric.

@@ -1,5 +1,6 @@
 //! What every route shares: problem responses, JSON bodies, the same-origin check with the security headers, health checks.
 
+pub mod bearer;
 pub mod connections;
 pub mod extractor_errors;
 pub mod finish_response;

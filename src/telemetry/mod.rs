@@ -142,18 +142,13 @@ fn log_end_of_request<B: MessageBody>(outcome: &Result<ServiceResponse<B>, actix
             let arrived = extensions.get::<Arrived>();
             let duration_us = arrived.map_or(0, Arrived::micros_ago);
             let method = arrived.map_or(request.method(), |arrived| &arrived.1).as_str();
-            let route = request.match_pattern();
-            let route = route.as_deref().unwrap_or("-");
+            let pattern = request.match_pattern();
             let status = response.status().as_u16();
             let id = extensions.get::<RequestId>().map(tracing::field::display);
             if let Some(arrived) = arrived {
-                metrics::request_ended(
-                    method,
-                    request.match_pattern().as_deref(),
-                    response.status(),
-                    arrived.0.elapsed(),
-                );
+                metrics::request_ended(method, pattern.as_deref(), response.status(), arrived.0.elapsed());
             }
+            let route = pattern.as_deref().unwrap_or("-");
             tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
         }
         Err(error) => tracing::error!(%error, "failed outside of every handler"),

@@ -1,0 +1,32 @@
+//! Bearer tokens of programs: the keys of administrators and the token of whoever reads the metrics.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The token of `Authorization: Bearer …`, if there is one.
+pub fn token(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Compares digests, so that the time reveals neither the position of a difference nor the length.
+pub fn is_same(secret: &SecretString, sent: &str) -> bool {
+    let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
+    verify_slices_are_equal(hash(secret.expose_secret()).as_ref(), hash(sent).as_ref()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_compared_whole() {
+        let key = SecretString::from("key");
+        assert!(is_same(&key, "key"));
+        for other in ["", "ke", "key ", "keys", "Key"] {
+            assert!(!is_same(&key, other), "{other:?}");
+        }
+    }
+}
