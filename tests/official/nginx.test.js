@@ -10,9 +10,9 @@ import http2 from "node:http2";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { startSite } from "./site.js";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const ADMIN_KEY = "k".repeat(32);
@@ -36,14 +36,14 @@ before(async () => {
     INSECURE_NO_MAIL_IN_PRODUCTION: "true",
     EMAIL_VERIFICATION: "OFF",
     ADMIN_API_KEY: ADMIN_KEY,
-    LOG_FORMAT: "json",
     ...fauna,
   };
-  sites = [await startSite(ports[2]), await startSite(ports[3])];
+  sites = [await start(ports[2]), await start(ports[3])];
   await startNginx();
 });
 
 after(async () => {
+  for (const site of sites ?? []) await site.stop();
   for (const child of processes) await stop(child);
   if (postgres) execFileSync(join(ROOT, ".ci/postgres"), ["stop"]);
   rmSync(directory, { recursive: true, force: true });
@@ -121,9 +121,9 @@ test("one process after the other is restarted under load without a failed reque
   });
   await pause(300);
   for (const index of [0, 1]) {
-    await stop(sites[index].child);
+    await sites[index].stop();
     await pause(300);
-    sites[index] = await startSite(ports[2 + index]);
+    sites[index] = await start(ports[2 + index]);
     await pause(300);
   }
   running = false;
@@ -192,17 +192,13 @@ async function startFauna(port) {
   return { ...endpoint, FAUNA_SECRET: applied.toString().match(/FAUNA_SECRET=(\S+)/)[1] };
 }
 
-async function startSite(port) {
+/** One of the two processes, with a data directory that a restart keeps. */
+async function start(port) {
   const data = join(directory, `site-${port}`);
   mkdirSync(data, { recursive: true });
-  const env = { PATH: process.env.PATH, ...settings, LISTEN: `127.0.0.1:${port}`, DATA_DIR: data };
-  const child = spawn(process.env.SITE_BINARY, { cwd: data, env, stdio: ["ignore", "pipe", "inherit"] });
-  processes.add(child);
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    if (line.includes('"level":"ERROR"')) console.error(`site: ${line}`);
-  });
+  const site = await startSite({ ...settings, LISTEN: `127.0.0.1:${port}`, DATA_DIR: data });
   await until200(`http://127.0.0.1:${port}/ready`, 100);
-  return { child };
+  return site;
 }
 
 /** deploy/nginx.conf with the ports and files of this test; everything else as it is. */
