@@ -42,7 +42,7 @@ pub enum OnUserDeleted {
     Run(fn(user: Expr) -> Expr),
 }
 
-/// What the services of a feature are built from.
+/// Arguments of [`Feature::services`].
 #[derive(Clone)]
 pub struct FeatureContext {
     /// Fauna with the application's own key, for visitors who are not signed in.

@@ -24,7 +24,7 @@ pub use profile::OwnProfile;
 pub use routes::routes;
 pub use services::{AccountServices, Error, LinkPages, document_id};
 
-/// How long a link works that confirms a new address.
+/// Life of the link that confirms a new address.
 const LINK_LIFE: Duration = Duration::from_hours(24);
 
 /// Changes accounts on behalf of their users. Clones share everything.
@@ -37,10 +37,10 @@ pub struct Accounts {
 
 /// A change of address that a user asks for.
 pub struct NewEmail {
-    /// The current password.
+    /// Must be the current password.
     pub current: SecretString,
     pub email: String,
-    /// Where the link in the mail leads ([`Accounts::link_pages`]).
+    /// Origin and path that the mailed link leads to ([`Accounts::link_pages`]).
     pub pages: LinkPages,
 }
 

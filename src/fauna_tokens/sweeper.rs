@@ -19,23 +19,20 @@ use crate::fauna_tokens::revocation_delay::RevocationDelays;
 use crate::fauna_tokens::{Error, lifetime, store};
 use crate::session::SessionHandle;
 
-/// How many pages of tokens one reconciliation looks at.
+/// Most pages of tokens that one reconciliation reads.
 const PAGES_MAX: usize = 200;
 
-/// Deletes tokens.
 #[derive(Clone)]
 pub struct Sweeper {
-    /// With the app's key.
+    /// Queries with the key of the application.
     pub fauna: AsApp,
-    /// What there is to delete.
     pub ledger: Ledger,
-    /// Collection of users.
+    /// Name of the users collection.
     pub users: String,
-    /// For sessions' lives.
     pub clock: Clock,
-    /// How long a superseded refresh token is answered.
+    /// Period in which a superseded refresh token is still accepted; its Fauna token lives as long.
     pub grace: Duration,
-    /// How long a request that mints a token may take.
+    /// Longest time from a ledger row until Fauna has created its token; an unconfirmed row that is older was given up.
     pub issue_timeout: Duration,
     pub events: EventBus,
     pub delays: RevocationDelays,

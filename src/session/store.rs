@@ -13,51 +13,43 @@ use crate::database::Database;
 use crate::session::rotation::RotationState;
 use crate::session::{Lineage, SessionHandle, UserId};
 
-/// Sessions in SQL.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Where they are.
     database: Database,
 }
 
-/// A session as it is stored.
+/// A row of `session`.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its name.
     pub handle: SessionHandle,
-    /// Whose it is.
     pub user: UserId,
-    /// Where its tokens stand, and when it ends unless it is used.
+    /// The effective lineages, and the sliding expiry.
     pub rotation: RotationState,
-    /// When it began.
     pub created_at: Timestamp,
-    /// When tokens were last handed out.
+    /// Time of the latest refresh.
     pub refreshed_at: Timestamp,
-    /// When it ends however much it is used.
+    /// Absolute expiry.
     pub ends_at: Timestamp,
-    /// What goes into its access tokens, besides the session's own claims.
+    /// Claims of the application in its access tokens.
     pub payload: Map<String, Value>,
-    /// What stays here.
+    /// Data of the application that never leaves the database.
     pub data: Map<String, Value>,
 }
 
 /// One refresh token takes over from another.
 #[derive(Clone, Copy, Debug)]
 pub struct Promotion<'a> {
-    /// Of which session.
     pub handle: &'a SessionHandle,
-    /// Effective so far.
+    /// The lineage that is effective; the statement changes nothing if another one is.
     pub from: &'a Lineage,
-    /// Effective from now on.
     pub to: &'a Lineage,
-    /// Now.
+    /// Time of the promotion, stored as `rotated_at`.
     pub at: Timestamp,
-    /// When the session ends unless it is used again; cut at its absolute end.
+    /// The new sliding expiry; stored no later than the absolute expiry.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// Sessions of this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }

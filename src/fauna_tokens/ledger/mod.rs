@@ -10,7 +10,7 @@ use crate::database::Database;
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
 
-/// How many rows one look at the ledger brings at most.
+/// Most rows that one query of the ledger returns.
 pub const BATCH: i64 = 200;
 
 /// Tokens, each with its session where there is one, as [`Row`] reads them.
@@ -25,37 +25,24 @@ macro_rules! rows {
 /// Access to the table.
 #[derive(Clone)]
 pub struct Ledger {
-    /// Where it is.
     database: Database,
 }
 
-/// A row with its session's, where there is one.
+/// A row of `fauna_token` with that of its session, if the session exists.
 #[derive(sqlx::FromRow)]
 struct Row {
-    /// `fauna_token.id`.
     id: String,
-    /// `fauna_token.session_handle`.
     session_handle: String,
-    /// `fauna_token.user_id`.
     user_id: String,
-    /// `fauna_token.lineage`.
     lineage: String,
-    /// `fauna_token.parent_lineage`.
     parent_lineage: Option<String>,
-    /// `fauna_token.sealed_secret`.
     sealed_secret: Option<String>,
     fingerprint: Option<String>,
-    /// `fauna_token.created_at`.
     created_at: i64,
-    /// `fauna_token.expires_at`.
     token_ends: i64,
-    /// `session.current_lineage`.
     current_lineage: Option<String>,
-    /// `session.previous_lineage`.
     previous_lineage: Option<String>,
-    /// `session.rotated_at`.
     rotated_at: Option<i64>,
-    /// `session.expires_at`.
     session_ends: Option<i64>,
 }
 
@@ -85,22 +72,15 @@ impl Row {
 /// A live session and the token of one of its lineages, as they are stored.
 #[derive(sqlx::FromRow)]
 struct Found {
-    /// `fauna_token.id`.
     id: Option<String>,
-    /// `fauna_token.sealed_secret`.
     sealed_secret: Option<String>,
     token_made: Option<i64>,
-    /// `session.current_lineage`.
     current_lineage: String,
-    /// `session.previous_lineage`.
     previous_lineage: Option<String>,
-    /// `session.rotated_at`.
     rotated_at: Option<i64>,
-    /// `session.expires_at`.
     session_ends: i64,
 }
 
-/// A confirmed token.
 pub struct StoredSecret {
     pub id: DocumentId,
     /// By the seal ring, for this row.

@@ -182,7 +182,7 @@ impl Sessions {
         self.settings().access_token_lifetime
     }
 
-    /// How long a superseded refresh token is still answered.
+    /// Period in which a superseded refresh token is still accepted.
     pub fn grace(&self) -> Duration {
         self.settings().grace
     }
