@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::occurrences;
 use crate::evaluator::cast::{Identified, Iterable};
 use crate::evaluator::{Context, Form, cast};
+use crate::functions::arrays::occurrences;
 use crate::ir::{
     Effect, Failure, FormCall, Key, Kind, Lambda, Outcome, Page, Position, Ref, Set, Unresolved, Value, both, native,
 };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::prune::due;
 use super::{Transaction, codec};
 use crate::ir::{Object, Outcome, Ref, Value};
+use crate::storage::prune::due;
 
 /// A version of a document.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Transaction<'_> {
     /// The current version of a document, unless it has expired.
     pub fn get(&self, document: Ref) -> Outcome<Option<Stored>> {
         let found = if document.is_schema() {
-            self.known(|known| &known.documents, document, |document| self.current(*document))?
+            self.cached(|cache| &cache.documents, document, |document| self.current(*document))?
         } else {
             self.current(document)?
         };
@@ -118,8 +118,8 @@ impl Transaction<'_> {
 
     /// Ids of all documents of a native collection of schema, in order, also of those that have expired.
     pub fn schema_ids(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
-        self.known(
-            |known| &known.ids,
+        self.cached(
+            |cache| &cache.ids,
             collection,
             |collection| {
                 let sql = "select id from documents where database = ?1 and collection = ?2 order by id";

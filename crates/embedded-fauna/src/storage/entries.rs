@@ -1,15 +1,15 @@
 //! Entries of indexes, in order.
 //!
-//! The primary key of an entry is the key of its terms, then the sort key of its values and its document (`ir/order.rs`), so a page
+//! The primary key of an entry is the key of its terms, then the sort key of its values and its document (`ir/value/order.rs`), so a page
 //! is a range scan.
 
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::prune::due;
 use super::{Transaction, codec};
 use crate::ir::{Outcome, Ref, Value};
+use crate::storage::prune::due;
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +182,7 @@ impl Transaction<'_> {
             let key = (collection.database, collection.id, wildcard);
             Ok(statement.query_map(key, |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
         };
-        self.known(|known| &known.indexes, collection, find)
+        self.cached(|cache| &cache.indexes, collection, find)
     }
 
     /// Whether this collection is the only source of an index.
