@@ -113,7 +113,7 @@ impl Transaction<'_> {
             "select id from documents where database = ?1 and collection = ?2 and id <= ?3 and (ttl is null or ttl > ?4)
              order by id desc limit ?5"
         };
-        self.some_ids(sql, collection, (from, self.snapshot, limit))
+        self.some_ids(sql, collection, from, limit)
     }
 
     /// Ids of all documents of a native collection of schema, in order, also of those that have expired.
@@ -139,14 +139,14 @@ impl Transaction<'_> {
             "select id from documents where database = ?1 and collection = ?2 and id <= ?3 and ?4 is not null
              union select id from history where database = ?1 and collection = ?2 and id <= ?3 order by 1 desc limit ?5"
         };
-        self.some_ids(sql, collection, (from, self.snapshot, limit))
+        self.some_ids(sql, collection, from, limit)
     }
 
     /// The ids that a statement gives.
-    fn some_ids(&self, sql: &str, collection: Ref, (from, snapshot, limit): (i64, i64, usize)) -> Outcome<Vec<i64>> {
+    fn some_ids(&self, sql: &str, collection: Ref, from: i64, limit: usize) -> Outcome<Vec<i64>> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters = (collection.database, collection.id, from, snapshot, limit);
+        let parameters = (collection.database, collection.id, from, self.snapshot, limit);
         let mut rows = statement.query(parameters)?;
         let mut ids = Vec::new();
         while let Some(row) = rows.next()? {

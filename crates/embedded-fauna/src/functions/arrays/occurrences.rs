@@ -9,23 +9,23 @@ use std::hash::{Hash, Hasher};
 use crate::ir::{Outcome, Value, fingerprint};
 
 /// Checks that the query may go on.
-pub type GoesOn<'c> = &'c dyn Fn() -> Outcome<()>;
+pub type TimeCheck<'c> = &'c dyn Fn() -> Outcome<()>;
 
 /// An operation on two arrays.
-pub type Operation = fn(&[Value], &[Value], GoesOn<'_>) -> Outcome<Vec<Value>>;
+pub type Operation = fn(&[Value], &[Value], TimeCheck<'_>) -> Outcome<Vec<Value>>;
 
 /// A value as the key of a map.
-struct Known<'v>(&'v Value);
+struct ByValue<'v>(&'v Value);
 
-impl PartialEq for Known<'_> {
+impl PartialEq for ByValue<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl Eq for Known<'_> {}
+impl Eq for ByValue<'_> {}
 
-impl Hash for Known<'_> {
+impl Hash for ByValue<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         fingerprint(self.0).hash(hasher);
     }
@@ -33,13 +33,13 @@ impl Hash for Known<'_> {
 
 /// Counts how often each value occurs in a list.
 #[derive(Default)]
-pub struct Occurrences<'v>(HashMap<Known<'v>, usize>);
+pub struct Occurrences<'v>(HashMap<ByValue<'v>, usize>);
 
 impl<'v> Occurrences<'v> {
-    fn of(values: &'v [Value], goes_on: GoesOn<'_>) -> Outcome<Self> {
+    fn of(values: &'v [Value], check_time: TimeCheck<'_>) -> Outcome<Self> {
         let mut occurrences = Self::default();
         for value in values {
-            goes_on()?;
+            check_time()?;
             *occurrences.of_value(value) += 1;
         }
         Ok(occurrences)
@@ -47,54 +47,54 @@ impl<'v> Occurrences<'v> {
 
     /// The number for a value, 0 at first.
     fn of_value(&mut self, value: &'v Value) -> &mut usize {
-        self.0.entry(Known(value)).or_default()
+        self.0.entry(ByValue(value)).or_default()
     }
 }
 
 /// Each value as often as it occurs in that array where it occurs most often.
-pub fn union(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
-    let mut most = Occurrences::of(left, goes_on)?;
-    let mut in_right = Occurrences::of(right, goes_on)?;
+pub fn union(left: &[Value], right: &[Value], check_time: TimeCheck<'_>) -> Outcome<Vec<Value>> {
+    let mut most = Occurrences::of(left, check_time)?;
+    let mut in_right = Occurrences::of(right, check_time)?;
     for value in right {
-        goes_on()?;
+        check_time()?;
         let times = std::mem::take(in_right.of_value(value));
         let known = most.of_value(value);
         *known = times.max(*known);
     }
     let mut all = Vec::new();
     for value in left.iter().chain(right) {
-        goes_on()?;
+        check_time()?;
         all.extend(std::iter::repeat_n(value.clone(), std::mem::take(most.of_value(value))));
     }
     Ok(all)
 }
 
 /// Each value as often as it occurs in both arrays.
-pub fn intersection(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
-    let mut rest = Occurrences::of(right, goes_on)?;
-    chosen(left, goes_on, |value| takes(&mut rest, value))
+pub fn intersection(left: &[Value], right: &[Value], check_time: TimeCheck<'_>) -> Outcome<Vec<Value>> {
+    let mut rest = Occurrences::of(right, check_time)?;
+    chosen(left, check_time, |value| takes(&mut rest, value))
 }
 
 /// Each value as much more often as it occurs in the left array.
-pub fn difference(left: &[Value], right: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
-    let mut rest = Occurrences::of(right, goes_on)?;
-    chosen(left, goes_on, |value| !takes(&mut rest, value))
+pub fn difference(left: &[Value], right: &[Value], check_time: TimeCheck<'_>) -> Outcome<Vec<Value>> {
+    let mut rest = Occurrences::of(right, check_time)?;
+    chosen(left, check_time, |value| !takes(&mut rest, value))
 }
 
 /// Each value once, at its first place.
-pub fn distinct(values: &[Value], goes_on: GoesOn<'_>) -> Outcome<Vec<Value>> {
+pub fn distinct(values: &[Value], check_time: TimeCheck<'_>) -> Outcome<Vec<Value>> {
     let mut seen = Occurrences::default();
-    chosen(values, goes_on, |value| std::mem::replace(seen.of_value(value), 1) == 0)
+    chosen(values, check_time, |value| std::mem::replace(seen.of_value(value), 1) == 0)
 }
 
 fn chosen<'v>(
     values: &'v [Value],
-    goes_on: GoesOn<'_>,
+    check_time: TimeCheck<'_>,
     mut is_chosen: impl FnMut(&'v Value) -> bool,
 ) -> Outcome<Vec<Value>> {
     let mut all = Vec::new();
     for value in values {
-        goes_on()?;
+        check_time()?;
         if is_chosen(value) {
             all.push(value.clone());
         }

@@ -30,43 +30,48 @@ pub const FORMS: &[Form] = &[
     }),
     Form::pure(&[Key::required("pow"), Key::optional("exp")], power),
     Form::pure(&[Key::required("hypot"), Key::optional("b")], hypotenuse),
-    Form::pure(&[Key::required("exp")], |context, call| real(context, call, f64::exp)),
+    Form::pure(&[Key::required("exp")], |context, call| unary_double(context, call, f64::exp)),
     Form::pure(&[Key::required("ln")], |context, call| {
         within(context, call, |number| number > 0.0, "greater than 0", f64::ln)
     }),
     Form::pure(&[Key::required("log")], |context, call| {
         within(context, call, |number| number > 0.0, "greater than 0", f64::log10)
     }),
-    Form::pure(&[Key::required("sin")], |context, call| real(context, call, f64::sin)),
-    Form::pure(&[Key::required("cos")], |context, call| real(context, call, f64::cos)),
-    Form::pure(&[Key::required("tan")], |context, call| real(context, call, f64::tan)),
+    Form::pure(&[Key::required("sin")], |context, call| unary_double(context, call, f64::sin)),
+    Form::pure(&[Key::required("cos")], |context, call| unary_double(context, call, f64::cos)),
+    Form::pure(&[Key::required("tan")], |context, call| unary_double(context, call, f64::tan)),
     Form::pure(&[Key::required("asin")], |context, call| {
         within(context, call, |number| (-1.0..=1.0).contains(&number), UNIT_RANGE, f64::asin)
     }),
     Form::pure(&[Key::required("acos")], |context, call| {
         within(context, call, |number| (-1.0..=1.0).contains(&number), UNIT_RANGE, f64::acos)
     }),
-    Form::pure(&[Key::required("atan")], |context, call| real(context, call, f64::atan)),
-    Form::pure(&[Key::required("sinh")], |context, call| real(context, call, f64::sinh)),
-    Form::pure(&[Key::required("cosh")], |context, call| real(context, call, f64::cosh)),
-    Form::pure(&[Key::required("tanh")], |context, call| real(context, call, f64::tanh)),
-    Form::pure(&[Key::required("degrees")], |context, call| real(context, call, f64::to_degrees)),
-    Form::pure(&[Key::required("radians")], |context, call| real(context, call, f64::to_radians)),
+    Form::pure(&[Key::required("atan")], |context, call| unary_double(context, call, f64::atan)),
+    Form::pure(&[Key::required("sinh")], |context, call| unary_double(context, call, f64::sinh)),
+    Form::pure(&[Key::required("cosh")], |context, call| unary_double(context, call, f64::cosh)),
+    Form::pure(&[Key::required("tanh")], |context, call| unary_double(context, call, f64::tanh)),
+    Form::pure(&[Key::required("degrees")], |context, call| unary_double(context, call, f64::to_degrees)),
+    Form::pure(&[Key::required("radians")], |context, call| unary_double(context, call, f64::to_radians)),
 ];
 
 const UNIT_RANGE: &str = "between -1 and 1 inclusive";
 const DEFAULT_PLACES: i64 = 2;
 
 /// A number of the same type.
-fn each(context: &Context<'_>, call: &FormCall, integer: fn(i64) -> i64, real: fn(f64) -> f64) -> Outcome<Value> {
+fn each(
+    context: &Context<'_>,
+    call: &FormCall,
+    integer: fn(i64) -> i64,
+    unary_double: fn(f64) -> f64,
+) -> Outcome<Value> {
     Ok(match call.required(context, 0, cast::number)? {
         Number::Integer(number) => Value::Integer(integer(number)),
-        Number::Double(number) => Value::Double(real(number)),
+        Number::Double(number) => Value::Double(unary_double(number)),
     })
 }
 
 /// A double, whatever the argument is.
-fn real(context: &Context<'_>, call: &FormCall, function: fn(f64) -> f64) -> Outcome<Value> {
+fn unary_double(context: &Context<'_>, call: &FormCall, function: fn(f64) -> f64) -> Outcome<Value> {
     Ok(Value::Double(function(double(call.required(context, 0, cast::number)?))))
 }
 
@@ -94,14 +99,14 @@ fn to_precision(
     context: &Context<'_>,
     call: &FormCall,
     integer: fn(i64, i64) -> i64,
-    real: fn(f64, i64) -> f64,
+    unary_double: fn(f64, i64) -> f64,
 ) -> Outcome<Value> {
     let number = call.required(context, 0, cast::number)?;
     let places = call.optional(context, 1, cast::integer)?;
     Ok(match (number, places) {
         (Number::Integer(number), None) => Value::Integer(number),
         (Number::Integer(number), Some(places)) => Value::Integer(integer(number, places)),
-        (Number::Double(number), places) => Value::Double(real(number, places.unwrap_or(DEFAULT_PLACES))),
+        (Number::Double(number), places) => Value::Double(unary_double(number, places.unwrap_or(DEFAULT_PLACES))),
     })
 }
 

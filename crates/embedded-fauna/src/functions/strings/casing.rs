@@ -108,11 +108,11 @@ fn checked(characters: impl Iterator<Item = char>, context: &Context<'_>) -> Out
     collect(characters, || context.in_time())
 }
 
-fn collect(characters: impl Iterator<Item = char>, goes_on: impl Fn() -> Outcome<()>) -> Outcome<String> {
+fn collect(characters: impl Iterator<Item = char>, check_time: impl Fn() -> Outcome<()>) -> Outcome<String> {
     let mut text = String::new();
     for (number, character) in characters.enumerate() {
         if number % CHECKED == 0 {
-            goes_on()?;
+            check_time()?;
         }
         text.push(character);
     }
@@ -138,12 +138,12 @@ fn casefold(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 }
 
 /// `toNFKC_Casefold` (Unicode 3.13, D147): each character mapped until nothing changes, then composed.
-fn nfkc_casefold(text: &str, goes_on: impl Fn() -> Outcome<()>) -> Outcome<String> {
+fn nfkc_casefold(text: &str, check_time: impl Fn() -> Outcome<()>) -> Outcome<String> {
     let mut mapped = String::new();
     let mut known: HashMap<char, String> = HashMap::new();
     for (number, character) in text.chars().enumerate() {
         if number % CHECKED == 0 {
-            goes_on()?;
+            check_time()?;
         }
         if character.is_ascii() {
             mapped.push(character.to_ascii_lowercase());
@@ -154,7 +154,7 @@ fn nfkc_casefold(text: &str, goes_on: impl Fn() -> Outcome<()>) -> Outcome<Strin
     if mapped.is_ascii() {
         return Ok(mapped);
     }
-    collect(ComposingNormalizerBorrowed::new_nfc().normalize_iter(mapped.chars()), goes_on)
+    collect(ComposingNormalizerBorrowed::new_nfc().normalize_iter(mapped.chars()), check_time)
 }
 
 /// A character without compatibility, case and what is usually not shown.

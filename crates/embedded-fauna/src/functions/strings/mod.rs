@@ -8,6 +8,7 @@ mod pattern;
 mod replacement;
 pub mod search;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::evaluator::{Context, Form, cast};
@@ -139,7 +140,7 @@ fn ngram(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let mut grams = Vec::new();
     for term in terms {
         match term {
-            Value::String(text) => push_grams(context, &mut grams, &text, (min, max))?,
+            Value::String(text) => push_grams(context, &mut grams, &text, min..=max)?,
             other => grams.push(other),
         }
     }
@@ -170,10 +171,10 @@ fn ngram_failures(min: Option<i64>, max: Option<i64>, call: &FormCall) -> Vec<Fa
     broken.map(|(_, argument, rule)| Failure::bounds(argument, rule, call.position.clone())).collect()
 }
 
-fn push_grams(context: &Context<'_>, grams: &mut Vec<Value>, text: &str, (min, max): (usize, usize)) -> Outcome<()> {
+fn push_grams(context: &Context<'_>, grams: &mut Vec<Value>, text: &str, sizes: RangeInclusive<usize>) -> Outcome<()> {
     let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     for (place, start) in starts.iter().enumerate() {
-        for size in min..=max {
+        for size in sizes.clone() {
             if let Some(gram) = starts.get(place.saturating_add(size)).and_then(|end| text.get(*start..*end)) {
                 context.spend(parts_of_bytes(gram.len()))?;
                 grams.push(Value::from(gram));

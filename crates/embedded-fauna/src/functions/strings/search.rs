@@ -102,7 +102,7 @@ fn find(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
 }
 
 /// Checks the deadline and charges one more match.
-fn goes_on(context: &Context<'_>, pattern: &Pattern) -> Outcome<()> {
+fn check_time(context: &Context<'_>, pattern: &Pattern) -> Outcome<()> {
     context.in_time()?;
     context.spend(1 + pattern.groups())
 }
@@ -115,7 +115,7 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let limit = call.optional(context, 3, cast::integer)?.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
     let (rest, skipped) = from(&text, start)?;
     let limit = usize::try_from(to_int(limit)).unwrap_or(0);
-    let found = pattern.matches(rest, limit, || goes_on(context, &pattern))?.into_iter().filter_map(|captures| {
+    let found = pattern.matches(rest, limit, || check_time(context, &pattern))?.into_iter().filter_map(|captures| {
         let whole = captures.get(0)?;
         // FaunaDB steps back one UTF-16 unit: only half of a character beyond the basic plane.
         let step = whole.text.chars().next_back().filter(|last| last.len_utf16() == 1);
@@ -148,7 +148,7 @@ fn replace_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let limit = if is_first { 1 } else { usize::MAX };
     let mut replaced = String::new();
     let mut copied = 0;
-    for captures in pattern.matches(&text, limit, || goes_on(context, &pattern))? {
+    for captures in pattern.matches(&text, limit, || check_time(context, &pattern))? {
         let Some(whole) = captures.get(0) else { continue };
         replaced.push_str(text.get(copied..whole.start).unwrap_or_default());
         let expanded = replacement::expand(&replacement, &pattern, &captures);

@@ -25,7 +25,7 @@ impl Term {
     }
 
     /// The same value ordered the other way.
-    pub fn turned(&self) -> Self {
+    pub fn inverted(&self) -> Self {
         Self { reverse: !self.reverse, ..self.clone() }
     }
 

@@ -17,22 +17,22 @@ use crate::sets::stream::item::{Item, Items};
 /// If reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, source: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
     let own = Arc::clone(set);
-    let items = stream::items(context, source, &turned_span(span))?;
+    let items = stream::items(context, source, &inverted_span(span))?;
     Ok(Box::new(items.map(move |item| item.map(|item| reversed(item, &own)))))
 }
 
 /// A part of the reversed set as a part of the source.
-pub fn turned_span(span: &Span) -> Span {
+pub fn inverted_span(span: &Span) -> Span {
     Span {
-        from: turned(&span.from, span.descending),
-        to: turned(&span.to, !span.descending),
+        from: inverted(&span.from, span.descending),
+        to: inverted(&span.to, !span.descending),
         descending: !span.descending,
         ..*span
     }
 }
 
 /// A place in the reversed set as a place in the source.
-fn turned(place: &SetKey, is_lower: bool) -> SetKey {
+fn inverted(place: &SetKey, is_lower: bool) -> SetKey {
     let document = match place.terms.as_slice() {
         [Term { value: Value::Ref(document), .. }] => Some(DocumentBound::At(*document)),
         [Term { value: Value::Integer(0), .. }] => Some(DocumentBound::Least),
@@ -46,7 +46,7 @@ fn turned(place: &SetKey, is_lower: bool) -> SetKey {
         DocumentBound::Least | DocumentBound::Greatest => DocumentBound::end(is_lower),
         document @ DocumentBound::At(_) => document,
     };
-    SetKey { terms: place.terms.iter().map(Term::turned).collect(), document }
+    SetKey { terms: place.terms.iter().map(Term::inverted).collect(), document }
 }
 
 /// An item of the source as one of the reversed set.

@@ -124,7 +124,7 @@ pub fn collection<'i>(context: &'i Context<'i>, collection: Ref, span: &Span) ->
     };
     let items = batches(start, move |from, limit| {
         let Some(from) = from else { return Ok((Vec::new(), None)) };
-        let ids = some_ids(context, collection, (from, descending), limit)?;
+        let ids = some_ids(context, collection, from, descending, limit)?;
         let step = if descending { -1 } else { 1 };
         let next = ids.last().filter(|_| ids.len() == limit).map(|last| last.checked_add(step));
         let item = |id| Item::plain(Ref::new(collection.database, collection.id, id), &own);
@@ -147,12 +147,7 @@ pub fn collection<'i>(context: &'i Context<'i>, collection: Ref, span: &Span) ->
 }
 
 /// Ids of documents that exist at the time that is read, from one id on.
-fn some_ids(
-    context: &Context<'_>,
-    collection: Ref,
-    (from, descending): (i64, bool),
-    limit: usize,
-) -> Outcome<Vec<i64>> {
+fn some_ids(context: &Context<'_>, collection: Ref, from: i64, descending: bool, limit: usize) -> Outcome<Vec<i64>> {
     let transaction = context.transaction();
     let Some(ts) = context.valid_time else { return transaction.ids(collection, from, !descending, limit) };
     documents::require_kept(context, collection, ts)?;

@@ -43,7 +43,7 @@ pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Out
             return context.deeper(|| batches(context, source, &span.within(from, to)));
         }
         Set::Reverse(source) => {
-            let inner = context.deeper(|| batches(context, source, &reversal::turned_span(span)))?;
+            let inner = context.deeper(|| batches(context, source, &reversal::inverted_span(span)))?;
             let own = Arc::clone(set);
             return Ok(mapped(inner, move |item| Ok(Some(reversal::reversed(item, &own)))));
         }

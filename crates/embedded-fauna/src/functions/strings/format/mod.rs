@@ -35,7 +35,7 @@ fn format(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         };
         next += usize::from(specifier.index == 0);
         let value = values.get(place).ok_or_else(|| Failure::bounds(what, rule, call.at(0)))?;
-        let printed = print(context, call, &specifier, (value, &call.at(1).at(place)))?;
+        let printed = print(context, call, &specifier, value, &call.at(1).at(place))?;
         context.spend(parts_of_bytes(printed.len()))?;
         out.push_str(&printed);
     }
@@ -52,7 +52,8 @@ fn print(
     context: &Context<'_>,
     call: &FormCall,
     specifier: &Specifier,
-    (value, at): (&Value, &Position),
+    value: &Value,
+    at: &Position,
 ) -> Outcome<String> {
     let printed = if specifier.is_temporal {
         temporal::print(specifier, value, at)?

@@ -30,7 +30,7 @@ pub struct Machine<'p, 't, G> {
     pattern: &'p Compiled,
     text: &'t str,
     /// Asked whether to go on.
-    goes_on: G,
+    check_time: G,
     steps: usize,
     registers: Vec<usize>,
     stack: Vec<Saved>,
@@ -38,9 +38,9 @@ pub struct Machine<'p, 't, G> {
 }
 
 impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
-    pub fn new(pattern: &'p Compiled, text: &'t str, goes_on: G) -> Self {
+    pub fn new(pattern: &'p Compiled, text: &'t str, check_time: G) -> Self {
         let registers = vec![UNSET; pattern.slots];
-        Self { pattern, text, goes_on, steps: 0, registers, stack: Vec::new(), previous_end: 0 }
+        Self { pattern, text, check_time, steps: 0, registers, stack: Vec::new(), previous_end: 0 }
     }
 
     /// The first match that begins at `from` or later.
@@ -83,7 +83,7 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
         self.steps += steps;
         if self.steps >= STEPS {
             self.steps = 0;
-            (self.goes_on)()?;
+            (self.check_time)()?;
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
             Nested::Ahead { negated } => {
                 let base = self.stack.len();
                 let found = self.run(address, at, None)?.is_some();
-                Ok(self.looked(found, negated, base).then_some(at))
+                Ok(self.leave_lookaround(found, negated, base).then_some(at))
             }
             Nested::Behind { negated } => {
                 let base = self.stack.len();
@@ -287,13 +287,13 @@ impl<'p, 't, G: Fn() -> Outcome<()>> Machine<'p, 't, G> {
                         None => break false,
                     }
                 };
-                Ok(self.looked(found, negated, base).then_some(at))
+                Ok(self.leave_lookaround(found, negated, base).then_some(at))
             }
         }
     }
 
     /// Whether a look-around holds. What a negative one has set is set back.
-    fn looked(&mut self, found: bool, negated: bool, base: usize) -> bool {
+    fn leave_lookaround(&mut self, found: bool, negated: bool, base: usize) -> bool {
         if negated && found {
             let _none_is_left = self.back(base);
         }

@@ -80,32 +80,32 @@ impl Pattern {
         Some(Self { compiled, linear, names: names.collect() })
     }
 
-    /// Whether it matches anywhere. `goes_on` is asked again and again whether to go on.
+    /// Whether it matches anywhere. `check_time` is called often.
     ///
     /// # Errors
-    /// If `goes_on` says so, or the pattern needs too much memory.
-    pub fn is_in(&self, text: &str, goes_on: impl Fn() -> Outcome<()>) -> Outcome<bool> {
-        Ok(!self.matches(text, 1, goes_on)?.is_empty())
+    /// If `check_time` says so, or the pattern needs too much memory.
+    pub fn is_in(&self, text: &str, check_time: impl Fn() -> Outcome<()>) -> Outcome<bool> {
+        Ok(!self.matches(text, 1, check_time)?.is_empty())
     }
 
     /// At most `limit` matches, one after the other. After an empty one the search goes on one character later, as in Java.
-    /// `goes_on` is asked again and again whether to go on, at least once for every match.
+    /// `check_time` is called often, at least once for every match.
     ///
     /// # Errors
-    /// If `goes_on` says so, or the pattern needs too much memory.
+    /// If `check_time` says so, or the pattern needs too much memory.
     pub fn matches<'t>(
         &self,
         text: &'t str,
         limit: usize,
-        goes_on: impl Fn() -> Outcome<()>,
+        check_time: impl Fn() -> Outcome<()>,
     ) -> Outcome<Vec<Match<'t>>> {
         let is_short = self.compiled.weight.saturating_mul(text.len()) <= MAX_LINEAR;
         let linear = self.linear.as_ref().filter(|_| is_short);
-        let mut machine = Machine::new(&self.compiled, text, &goes_on);
+        let mut machine = Machine::new(&self.compiled, text, &check_time);
         let mut found = Vec::new();
         let mut from = 0;
         while found.len() < limit && from <= text.len() {
-            goes_on()?;
+            check_time()?;
             let next = match linear {
                 Some(regex) => next_linear(regex, text, from)?,
                 None => machine.next(from)?,
