@@ -111,7 +111,7 @@ async fn everything_survives_kill_9() {
     before.kill();
 
     let after = Process::start(directory.path());
-    let ann = ann.moved_to(&after.site);
+    let ann = ann.at(&after.site);
     assert!(ann.get("/api/comments").await.text.contains("Hello"));
     assert_eq!(ann.get("/sessioninfo").await.status, 200, "the access token is no longer accepted");
     assert!(FaunaNode::at(&after.fauna).accepts(&token).await, "the Fauna token is gone");
@@ -216,7 +216,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
 
     let roomy = Process::start(directory.path());
     for (email, visitor) in done {
-        assert_eq!(visitor.moved_to(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
+        assert_eq!(visitor.at(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
     }
     for email in refused {
         let visitor = TestClient::new(roomy.site.clone());
@@ -306,7 +306,7 @@ async fn a_dollar_sign_in_the_settings_file_is_part_of_the_value() {
     let process = Process::start(directory.path());
     for (key, status) in [(key, 200), ("aaaaaaaaaa", 403)] {
         let mut visitor = TestClient::new(process.site.clone());
-        visitor.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
+        visitor.header("authorization", &format!("Bearer {key}"));
         assert_eq!(visitor.get("/api/admin/users/count").await.status, status, "{key}");
     }
 }

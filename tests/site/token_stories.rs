@@ -100,7 +100,7 @@ impl Stage {
         self.site.resume().await;
         let base = self.site.base();
         self.people =
-            self.people.drain(..).map(|person| Person { device: person.device.moved_to(&base), ..person }).collect();
+            self.people.drain(..).map(|person| Person { device: person.device.at(&base), ..person }).collect();
     }
 }
 
