@@ -23,7 +23,7 @@ use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
-/// Arguments of [`AccountState::build`].
+/// The arguments of [`AccountState::build`].
 pub struct AccountParts<'a> {
     pub config: &'a Config,
     pub extensions: &'a SiteExtensions,

@@ -131,7 +131,7 @@ async fn claims_can_be_changed_and_validated_by_handle() {
     assert!(roles.validate_claims(&handle, &[]).await.unwrap().is_none());
 }
 
-/// SuperTokens' `attachToRequestResponse`.
+/// The equivalent of SuperTokens' `attachToRequestResponse`.
 #[tokio::test]
 async fn tokens_issued_without_a_request_can_be_attached_to_one() {
     let world = World::start().await;

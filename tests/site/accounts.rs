@@ -253,7 +253,7 @@ async fn whoever_wishes_for_nothing_gets_the_tokens_in_headers() {
     assert!(!answer.header("st-refresh-token").is_empty() && !answer.header("front-token").is_empty());
 }
 
-/// Whose access token that is, as a program sends it.
+/// Asks with an access token in the header, as a program does.
 async fn who_is(world: &World, token: &str) -> Value {
     let mut program = world.visitor();
     program.headers.clear();

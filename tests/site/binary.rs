@@ -66,7 +66,7 @@ impl Process {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// `kill -9`.
+    /// Kills the process with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -227,7 +227,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
     }
 }
 
-/// What the program says on standard error when it does not start.
+/// Standard error of a program that refuses to start.
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success());
@@ -335,7 +335,7 @@ fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     );
 }
 
-/// ASVS 3.3.2.
+/// Browsers reject such cookies (ASVS 3.3.2).
 #[test]
 fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
     for (name, value, told) in

@@ -11,7 +11,6 @@ use crate::client::Response;
 use crate::mailbox::{kinds, link_to, mails, token_to};
 use crate::world::{PASSWORD, World, credentials};
 
-/// What people choose here.
 const NEW: &str = "another horse 2";
 
 async fn ask(world: &World, email: &str) -> Response {

@@ -30,9 +30,9 @@ pub struct World<S = Site> {
     pub server: S,
 }
 
-/// What a world starts.
+/// A server that a world starts.
 pub trait Server {
-    /// `http://127.0.0.1:PORT`.
+    /// The address as `http://127.0.0.1:PORT`, without a slash.
     fn base(&self) -> String;
 
     /// A client without a session.
@@ -172,7 +172,7 @@ impl World {
         self.server.real.as_ref().map_or(ROOT_KEY, NodeDatabase::admin_secret)
     }
 
-    /// How many tokens of sessions exist in this site's Fauna.
+    /// The number of session tokens in this site's Fauna.
     pub async fn count_tokens(&self) -> u64 {
         let (_, secret) = self.fauna_credentials();
         let query =
