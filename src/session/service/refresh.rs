@@ -146,8 +146,28 @@ impl Sessions {
         child: &UnsignedTokens,
     ) -> Result<Option<SessionTokens>, Error> {
         let issued = self.sign_pair(session, child).await?;
-        let current = &session.rotation.current;
         let now = self.now();
+        if !self.store().repeat(|| self.store_child(session, presented, decision, child, now)).await? {
+            return Ok(None);
+        }
+        if decision == RefreshDecision::Promote {
+            self.announce_promotion(session, now);
+        }
+        self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
+        self.token_provider().on_persisted(&child.request, &child.provider_token);
+        Ok(Some(issued))
+    }
+
+    /// The transaction of [`Sessions::confirm`]. False: the session does not stand where it was judged.
+    async fn store_child(
+        &self,
+        session: &Session,
+        presented: &Lineage,
+        decision: RefreshDecision,
+        child: &UnsignedTokens,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let current = &session.rotation.current;
         let mut transaction = self.store().begin().await?;
         let stands = if decision == RefreshDecision::Promote {
             let expires_at = self.next_expiry(session, now);
@@ -158,16 +178,11 @@ impl Sessions {
         };
         if !stands {
             transaction.rollback().await?;
-            return Ok(None);
+            return Ok(false);
         }
         self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await?;
         transaction.commit().await?;
-        if decision == RefreshDecision::Promote {
-            self.announce_promotion(session, now);
-        }
-        self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
-        self.token_provider().on_persisted(&child.request, &child.provider_token);
-        Ok(Some(issued))
+        Ok(true)
     }
 
     /// When a session ends that is used now.
