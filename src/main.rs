@@ -1,6 +1,7 @@
 //! The command line: serves the site, or runs one command.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};

@@ -299,3 +299,16 @@ fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+#[test]
+fn every_migration_has_its_counterpart_for_mysql() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        files.filter(|name| name.ends_with(".sql")).collect()
+    };
+    assert_eq!(
+        names("migrations"),
+        names("migrations/mysql"),
+        "the same table in the types of MySQL: text that is a key or searched for is varchar(191), other text is mediumtext"
+    );
+}

@@ -11,11 +11,11 @@ use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
-#[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
 use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
+#[cfg(feature = "embedded-fauna")]
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;

@@ -171,9 +171,11 @@ fn environment(read: &mut Reader<'_>) -> Environment {
     read.choice("APP_ENV", &choices, Environment::Development)
 }
 
+const DATABASE_SCHEMES: [&str; 5] = ["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"];
+
 fn database_url(read: &mut Reader<'_>) -> Option<SecretString> {
     let url = read.optional("DATABASE_URL")?;
-    if !["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) {
+    if !DATABASE_SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
         read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or mysql://");
     }
     Some(SecretString::from(url))

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Reader;
 use crate::http::origins::is_public_suffix;
 use crate::session::{AntiCsrf, SameSite, Transfer};
-
-use super::Reader;
 
 /// Lifetimes of sessions, and how their tokens travel.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ pub trait Dialect: Debug + Send + Sync {
         false
     }
 
-    /// How a portable statement is run. None: as it is written.
+    /// A portable statement in the words of this database; none where it runs as it is written.
     fn plan(&self, _statement: &str) -> Option<Result<Plan, NotPortable>> {
         None
     }
@@ -82,7 +82,7 @@ pub struct Plan {
     pub run: Run,
 }
 
-/// What else there is to do.
+/// Steps that the text of a plan does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
     Once,
@@ -90,5 +90,7 @@ pub enum Run {
     InsertUnlessExists,
     /// `text` selects rows and locks them, their keys in the first column; then this statement and a list of the keys deletes
     /// them.
-    DeleteSelected { by_key: String },
+    DeleteSelected {
+        by_key: String,
+    },
 }

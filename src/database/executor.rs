@@ -2,13 +2,17 @@
 
 use std::ops::{Deref, DerefMut};
 
+use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use futures_util::{future, stream};
 use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, Row as _, SqlStr};
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, Row as _, SqlStr,
+};
 
 use crate::database::dialect::{Dialect, Plan, Run};
 use crate::database::retry::repeat;
@@ -165,7 +169,8 @@ impl Statement {
         let mut arguments = AnyArguments::default();
         if let Some(given) = &self.arguments {
             for &number in &plan.arguments {
-                let missing = || sqlx::Error::Protocol(format!("statement has no argument ${}", number.saturating_add(1)));
+                let missing =
+                    || sqlx::Error::Protocol(format!("statement has no argument ${}", number.saturating_add(1)));
                 arguments.values.0.push(given.values.0.get(number).ok_or_else(missing)?.clone());
             }
         }
@@ -192,11 +197,12 @@ async fn delete_selected(
     by_key: &str,
 ) -> Result<Vec<Outcome>, sqlx::Error> {
     let mut done = fetch(connection, select).await?;
-    let keys: Result<Vec<String>, _> = done.iter().filter_map(|row| row.as_ref().right()).map(|row| row.try_get(0)).collect();
+    let keys: Result<Vec<String>, _> =
+        done.iter().filter_map(|row| row.as_ref().right()).map(|row| row.try_get(0)).collect();
     for some in keys?.chunks(KEYS_AT_ONCE) {
         let list = vec!["?"; some.len()].join(", ");
         let delete = sqlx::query(AssertSqlSafe(format!("{by_key}({list})"))).persistent(false);
-        some.iter().fold(delete, |delete, key| delete.bind(key)).execute(&mut *connection).await?;
+        some.iter().fold(delete, Query::bind).execute(&mut *connection).await?;
     }
     done.retain(Either::is_right);
     Ok(done)
@@ -213,7 +219,9 @@ impl<'p> Executor<'p> for &Pool {
             return (&self.pool).fetch_many(query);
         }
         let (pool, statement) = (self.clone(), Statement::take(query));
-        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(pool.run(statement?).await?).map(Ok)) }).try_flatten().boxed()
+        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(pool.run(statement?).await?).map(Ok)) })
+            .try_flatten()
+            .boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
@@ -254,7 +262,9 @@ impl<'c> Executor<'c> for &'c mut Connection {
             return self.sqlx().fetch_many(query);
         }
         let statement = Statement::take(query);
-        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(self.run(&statement?).await?).map(Ok)) }).try_flatten().boxed()
+        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(self.run(&statement?).await?).map(Ok)) })
+            .try_flatten()
+            .boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>

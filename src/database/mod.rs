@@ -15,8 +15,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sqlx::AnyConnection;
+use sqlx::Connection as _;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::Mutex;
 
 use dialect::Dialect;
@@ -27,7 +28,7 @@ pub use retry::RETRIES;
 /// Longest wait for a free connection; after that a request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What [`Database::open`] says to any other URL.
+/// Message of [`Database::open`] for any other URL.
 const SCHEMES: &str = "must begin with sqlite://, postgres:// or mysql://";
 
 /// A write check that is younger than this is not repeated: anybody may ask for `/ready`.
@@ -55,11 +56,6 @@ impl Database {
         let pools = dialect.open(url).await?;
         let readers = pools.read.map(|pool| Pool::new(pool, dialect));
         Ok(Self { readers, write: Pool::new(pools.write, dialect), dialect, last_write_check: Arc::default() })
-    }
-
-    /// Whether [`Database::open`] knows this kind of URL.
-    pub fn can_open(url: &str) -> bool {
-        dialect::of_url(url).is_some()
     }
 
     /// Connects once, without a pool, whose errors say less.

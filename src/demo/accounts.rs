@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use actix_web::web;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::rand;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::demo::client::{self, Client};
+use crate::demo::client;
+use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::see_other;
 use crate::session::Transfer;

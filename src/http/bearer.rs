@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 
 /// The token of `Authorization: Bearer …`, if there is one.
 pub fn token(request: &HttpRequest) -> Option<&str> {

@@ -4,13 +4,14 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use actix_web::Error;
+use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
 use tracing_actix_web::RequestId;
 

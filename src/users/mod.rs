@@ -39,8 +39,7 @@ pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
 pub use password::{NewPassword, PasswordRule, any_password};
 pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is_storable};
 pub use schema::schema;
-pub use store::accounts::PASSWORD_HASH;
-pub use store::accounts::has_hash as is_password_hash;
+pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
 pub use store::{Document, SECRETS};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use starter::database::Connection;
 use starter::session::{
     Error, IssueError, IssuedToken, NewSession, RevokeReason, SessionHandle, SessionTokenProvider, TokenRequest,
     Unavailable, UserId,

@@ -8,16 +8,18 @@ mod server;
 mod translate;
 
 use futures_util::future::BoxFuture;
+use sqlx::AnyConnection;
+use sqlx::Connection as _;
+use sqlx::Executor as _;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{AnyConnection, Connection as _, Executor as _};
 
 use crate::database::dialect::{Dialect, NotPortable, Plan, Pools};
 use crate::database::{pool_options, server_connections};
 
 /// Settings of every connection, whatever those of the server are.
 const SETTINGS: &str = "set session transaction isolation level read committed; \
-     set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'; \
+     set session sql_mode = 'STRICT_ALL_TABLES,PIPES_AS_CONCAT,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'; \
      set session innodb_lock_wait_timeout = 2";
 
 /// Longest time that the server spends on a statement. MySQL limits only `select` (in milliseconds), where other statements

@@ -1,6 +1,7 @@
 //! Refuses servers and tables on which sessions would not be safe.
 
-use sqlx::{AnyConnection, AnyPool, Row as _};
+use sqlx::Row as _;
+use sqlx::{AnyConnection, AnyPool};
 
 /// First versions with what the statements need: `utf8mb4` everywhere, keys of 3072 bytes, and the locks of `InnoDB` as they
 /// are described today.
@@ -23,7 +24,9 @@ pub async fn check(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> 
     let is_mariadb = check_version(row.try_get("version")?).map_err(refused)?;
     let packet: i64 = row.try_get("packet")?;
     if packet < PACKET_MIN {
-        return Err(refused(format!("max_allowed_packet of the server is {packet}, but must be at least {PACKET_MIN}")));
+        return Err(refused(format!(
+            "max_allowed_packet of the server is {packet}, but must be at least {PACKET_MIN}"
+        )));
     }
     if row.try_get::<i64, _>("engines")? == 0 {
         return Err(refused("the server has no InnoDB, the only engine with transactions".to_owned()));

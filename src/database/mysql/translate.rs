@@ -34,7 +34,7 @@ pub fn plan(statement: &str) -> Result<Plan, NotPortable> {
         }
         Some("update") if find(&tokens, &["returning"]).is_some() => return Err(NotPortable("update … returning")),
         Some("delete") => {
-            tokens = wrap_subqueries(tokens);
+            tokens = wrap_subqueries(&tokens);
             if let Some(at) = find(&tokens, &["returning"]) {
                 let columns = tokens.split_off(at);
                 run = delete_returning(&columns, &mut tokens)?;
@@ -65,7 +65,7 @@ fn quoted(name: &str) -> String {
     if RESERVED.contains(&name) { format!("`{name}`") } else { name.to_owned() }
 }
 
-/// What follows `on conflict`; completes the statement before it.
+/// Reads the clause `on conflict` and completes the statement before it.
 fn on_conflict<'a>(rest: &[&'a str], statement: &mut Vec<&'a str>) -> Result<Run, NotPortable> {
     if find(rest, &["do", "nothing"]).is_some() {
         return Ok(Run::InsertUnlessExists);
@@ -104,14 +104,15 @@ fn delete_returning<'a>(columns: &[&'a str], statement: &mut Vec<&'a str>) -> Re
 }
 
 /// MySQL does not read a table that it is deleting from, nor with a limit, unless it reads all of it first.
-fn wrap_subqueries(tokens: Vec<&str>) -> Vec<&str> {
+fn wrap_subqueries<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     let mut wrapped = Vec::new();
     // Brackets that are open, and whether they are those of a subquery.
     let mut open = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         match *token {
             "(" => {
-                let is_subquery = tokens.iter().skip(at.saturating_add(1)).find(|token| **token != " ") == Some(&"select");
+                let is_subquery =
+                    tokens.iter().skip(at.saturating_add(1)).find(|token| **token != " ") == Some(&"select");
                 open.push(is_subquery);
                 wrapped.push(if is_subquery { "(select * from (" } else { "(" });
             }
@@ -142,7 +143,7 @@ fn check_assignments(tokens: &[&str]) -> Result<(), NotPortable> {
     Ok(())
 }
 
-/// Where these words stand one after the other.
+/// Index of the first of these words, where they stand one after the other.
 fn find(tokens: &[&str], words: &[&str]) -> Option<usize> {
     (0..tokens.len()).find(|&at| {
         let here = tokens.iter().skip(at).filter(|token| **token != " ");
@@ -188,11 +189,7 @@ fn is_of_word(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::plan;
-    use crate::database::dialect::{NotPortable, Plan, Run};
-
-    fn planned(text: &str, arguments: &[usize], run: Run) -> Result<Plan, NotPortable> {
-        Ok(Plan { text: text.to_owned(), arguments: arguments.to_vec(), run })
-    }
+    use crate::database::dialect::{Plan, Run};
 
     #[test]
     fn each_difference_is_put_into_the_words_of_mysql() {
@@ -200,7 +197,12 @@ mod tests {
         let table = [
             ("select 1", "select 1", vec![], Run::Once),
             ("select a from t where b = $2 and c = $1", "select a from t where b = ? and c = ?", vec![1, 0], Run::Once),
-            ("update t set a = $1, b = $1 where c = '$2'", "update t set a = ?, b = ? where c = '$2'", vec![0, 0], Run::Once),
+            (
+                "update t set a = $1, b = $1 where c = '$2'",
+                "update t set a = ?, b = ? where c = '$2'",
+                vec![0, 0],
+                Run::Once,
+            ),
             ("select t.key\n   from t where key = $1", "select t.`key` from t where `key` = ?", vec![0], Run::Once),
             (
                 "insert into t (key, b) values ($1, 0) on conflict (key) do nothing",
@@ -208,7 +210,12 @@ mod tests {
                 vec![0],
                 Run::InsertUnlessExists,
             ),
-            ("insert into t (a) values ($1)\n on conflict do nothing", "insert into t (a) values (?) ", vec![0], Run::InsertUnlessExists),
+            (
+                "insert into t (a) values ($1)\n on conflict do nothing",
+                "insert into t (a) values (?) ",
+                vec![0],
+                Run::InsertUnlessExists,
+            ),
             (
                 "insert into t (id, n) values (1, $1) on conflict (id) do update set n = t.n + excluded.n",
                 "insert into t (id, n) values (1, ?) on duplicate key update n = t.n + values(n)",
@@ -235,7 +242,7 @@ mod tests {
             ),
         ];
         for (statement, text, arguments, run) in table {
-            assert_eq!(plan(statement), planned(text, &arguments, run), "{statement}");
+            assert_eq!(plan(statement), Ok(Plan { text: text.to_owned(), arguments, run }), "{statement}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fauna_client::DocumentId;
+
 use crate::clock::Timestamp;
 use crate::database::{Connection, Database};
 use crate::fauna_tokens::lifetime::{Session, Token};

@@ -146,28 +146,27 @@ impl Sessions {
         child: &UnsignedTokens,
     ) -> Result<Option<SessionTokens>, Error> {
         let issued = self.sign_pair(session, child).await?;
-        let now = self.now();
-        if !self.store().repeat(|| self.store_child(session, presented, decision, child, now)).await? {
-            return Ok(None);
-        }
+        let stored = self.store().repeat(|| self.store_child(session, presented, decision, child)).await?;
+        let Some(at) = stored else { return Ok(None) };
         if decision == RefreshDecision::Promote {
-            self.announce_promotion(session, now);
+            self.announce_promotion(session, at);
         }
         self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
         self.token_provider().on_persisted(&child.request, &child.provider_token);
         Ok(Some(issued))
     }
 
-    /// The transaction of [`Sessions::confirm`]. False: the session does not stand where it was judged.
+    /// The transaction of [`Sessions::confirm`]. Returns the time that it stored; none: the session does not stand where it
+    /// was judged.
     async fn store_child(
         &self,
         session: &Session,
         presented: &Lineage,
         decision: RefreshDecision,
         child: &UnsignedTokens,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Timestamp>, Error> {
         let current = &session.rotation.current;
+        let now = self.now();
         let mut transaction = self.store().begin().await?;
         let stands = if decision == RefreshDecision::Promote {
             let expires_at = self.next_expiry(session, now);
@@ -178,11 +177,11 @@ impl Sessions {
         };
         if !stands {
             transaction.rollback().await?;
-            return Ok(false);
+            return Ok(None);
         }
         self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(Some(now))
     }
 
     /// When a session ends that is used now.

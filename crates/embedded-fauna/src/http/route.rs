@@ -11,13 +11,15 @@ use secrecy::SecretString;
 
 use super::activity::{Activity, Standing};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
-use super::headers::{self, RequestHeaders};
+use super::headers;
+use super::headers::RequestHeaders;
 use super::response::Answering;
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::clock::SharedClock;
-use crate::engine::{self, AuthenticatedReply, Engine, Operation};
+use crate::engine::{AuthenticatedReply, Engine, Operation};
 use crate::settings::Browsers;
-use crate::streams::{self, Fields, Hub};
+use crate::streams::{Fields, Hub};
+use crate::{answer, engine, streams};
 
 /// State shared by all requests.
 #[derive(Clone)]
