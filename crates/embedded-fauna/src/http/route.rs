@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use secrecy::SecretString;
 
-use super::activity::{Activity, Standing};
+use super::activity::{Activity, Trust};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
 use super::headers;
 use super::headers::RequestHeaders;
@@ -73,7 +73,7 @@ pub async fn handle(
     };
     let is_application =
         headers.as_ref().is_ok_and(|headers| endpoint.engine.is_application(headers.secret.as_deref()));
-    peer.activity.raise(if is_application { Standing::Application } else { Standing::Answered });
+    peer.activity.raise(if is_application { Trust::Application } else { Trust::Answered });
     if !body.is_finished() {
         body.drain().await;
     }
@@ -98,7 +98,10 @@ pub async fn handle(
         None => answering.preflight(),
         Some(answer) => match answer.stream.clone().zip(stream) {
             None => answering.respond(answer),
-            Some((target, stream)) => answering.stream(&answer, endpoint.streams.open(stream.of(target))),
+            Some((target, stream)) => {
+                let (number, events) = endpoint.streams.open(stream.of(target));
+                answering.stream(&answer, number, events)
+            }
         },
     })
 }

@@ -5,15 +5,8 @@
 mod algebra;
 mod cursor;
 mod events;
-mod heap;
-mod intersection;
-mod item;
-mod leaf;
-mod merge;
 mod page;
-mod paging;
 mod readable;
-mod reversal;
 mod shape;
 mod stream;
 
