@@ -299,8 +299,9 @@ fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
 #[test]
 fn every_migration_has_its_counterpart_for_mysql() {
     let names = |folder: &str| -> BTreeSet<String> {
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        files.filter(|name| name.ends_with(".sql")).collect()
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.path().is_file());
+        files.map(|entry| entry.file_name().into_string().unwrap()).collect()
     };
     assert_eq!(
         names("migrations"),
