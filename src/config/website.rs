@@ -45,13 +45,12 @@ impl Website {
 
 /// The pages may share the base path of the API, but below it their paths could be those of its routes.
 fn base_path(read: &mut Reader<'_>, api_base_path: &str) -> String {
-    const NAME: &str = "WEBSITE_BASE_PATH";
-    let path = read.path(NAME, "/auth");
+    let path = read.path("WEBSITE_BASE_PATH", "/auth");
     let first = path.split('/').nth(1).unwrap_or_default();
     if let Some(taken) = TAKEN.iter().find(|taken| **taken == first) {
-        read.refuse(NAME, &format!("must not begin with /{taken}, which other routes use"));
+        read.refuse("WEBSITE_BASE_PATH", &format!("must not begin with /{taken}, which other routes use"));
     } else if path.strip_prefix(api_base_path).is_some_and(|rest| rest.starts_with('/')) {
-        read.refuse(NAME, "must not be below API_BASE_PATH; it may be the same");
+        read.refuse("WEBSITE_BASE_PATH", "must not be below API_BASE_PATH; it may be the same");
     }
     path
 }
