@@ -135,6 +135,8 @@ impl Config {
     /// All mistakes, one per line.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let mut read = Reader::new(lookup);
+        let session = Session::read(&mut read);
+        let website = Website::read(&mut read, &session.api_base_path);
         let config = Self {
             environment: environment(&mut read),
             listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
@@ -147,8 +149,8 @@ impl Config {
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             demo: read.flag("DEMO", true),
-            session: Session::read(&mut read),
-            website: Website::read(&mut read),
+            session,
+            website,
             log: Log {
                 filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
