@@ -295,3 +295,17 @@ fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+#[test]
+fn every_migration_has_its_counterpart_for_mysql() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.path().is_file());
+        files.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(
+        names("migrations"),
+        names("migrations/mysql"),
+        "the same table in the types of MySQL: text that is a key or searched for is varchar(191), other text is mediumtext"
+    );
+}

@@ -26,10 +26,9 @@ use fauna_client::{AsApp, AsUser, DocumentId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::events;
 use crate::events::{EventBus, EventKind};
 use crate::seal::SealRing;
@@ -310,7 +309,7 @@ impl SessionTokenProvider for FaunaTokens {
 
     async fn persist(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         request: &TokenRequest,
         issued: &IssuedToken,
     ) -> Result<(), sqlx::Error> {
@@ -324,7 +323,7 @@ impl SessionTokenProvider for FaunaTokens {
 
     async fn cancel_pending(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
     ) -> Result<(), sqlx::Error> {

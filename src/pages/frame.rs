@@ -18,8 +18,9 @@ pub struct Frame {
     /// The anti-CSRF token that scripts send, where the site asks for one; else empty.
     pub anti_csrf: String,
     pub refresh_path: String,
+    pub sign_in_path: String,
     /// Path of this page, to mark its link in the navigation.
-    pub here: &'static str,
+    pub here: String,
     pub has_mailbox: bool,
     pub has_demo: bool,
     /// Empty where there are none.

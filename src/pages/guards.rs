@@ -124,7 +124,7 @@ async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, 
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
         Err(session::Error::TryRefresh(_)) => Err(resume::redirect_through_refresh(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
-            Err(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
+            Err(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: pages.sign_in_path("/verify-email") })
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
@@ -153,8 +153,13 @@ fn redirect_to_sign_in(request: &HttpRequest, ended: &str) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
     let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
-    let location = format!("/auth?{ended}redirectToPath={}", in_query(back.as_str()));
+    let location = sign_in_path(request, &format!("?{ended}redirectToPath={}", in_query(back.as_str())));
     NotShown::Redirect { status: StatusCode::SEE_OTHER, location }
+}
+
+/// [`Pages::sign_in_path`] of the site that answers this request.
+fn sign_in_path(request: &HttpRequest, rest: &str) -> String {
+    request.app_data::<Data<Pages>>().map_or_else(|| rest.to_owned(), |pages| pages.sign_in_path(rest))
 }
 
 impl FromRequest for OptionalUser {

@@ -182,7 +182,7 @@ pub async fn unlike(
 fn sign_in_with_draft(pages: &Pages, form: &CommentForm) -> Result<HttpResponse, Problem> {
     let key = pages.drafts.keep(&form.text).map_err(Problem::internal)?;
     let back = in_query(&format!("/?draft={key}"));
-    Ok(redirect(StatusCode::SEE_OTHER, &format!("/auth?done=draft-kept&redirectToPath={back}")))
+    Ok(redirect(StatusCode::SEE_OTHER, &pages.sign_in_path(&format!("?done=draft-kept&redirectToPath={back}"))))
 }
 
 fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {

@@ -1,4 +1,4 @@
-//! `/auth`: sign-up, sign-in, sign-out.
+//! Below `WEBSITE_BASE_PATH`, `/auth` unless set: sign-up, sign-in, sign-out.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ pub async fn show(
     let signing_up = query.show == "signup";
     let others = if signing_up { OtherField::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
     let form = Entry { then: query.redirect_to_path, others, ..Entry::default() };
-    let frame = pages.frame("/auth", &visitor);
+    let frame = pages.frame(pages.sign_in_path(""), &visitor);
     let ended = pages.ended.describe(&query.ended).await;
     let is_warning = ended.as_ref().is_some_and(|ended| !ended.was_asked_for());
     let notice = match ended {
@@ -147,7 +147,7 @@ pub async fn sign_out(
 ) -> Result<HttpResponse, ProblemPage> {
     pages.ended.remember(&session, &tokens).await;
     session.revoke().await?;
-    Ok(signed_out(&session))
+    Ok(signed_out(&pages, &session))
 }
 
 /// Ends all sessions of the user, this one included.
@@ -160,7 +160,7 @@ pub async fn sign_out_everywhere(
     pages.ended.remember(&session, &tokens).await;
     sessions.revoke_all(session.user(), RevokeReason::SignedOut).await?;
     session.revoke().await?;
-    Ok(signed_out(&session))
+    Ok(signed_out(&pages, &session))
 }
 
 /// Redirects after success; otherwise shows the form again with what is wrong. `sign_up` holds the further fields of the
@@ -174,10 +174,10 @@ fn answer(
     let signing_up = sign_up.is_some();
     let others = OtherField::all(sign_up.unwrap_or_default(), &typed.others);
     let mut form = Entry { then: typed.redirect_to_path, email: typed.email, others, ..Entry::default() };
-    let frame = pages.frame("/auth", &OptionalUser::default());
+    let frame = pages.frame(pages.sign_in_path(""), &OptionalUser::default());
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&form.then)),
-        Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
+        Ok(Outcome::Mailed) => return Ok(see_other(&pages.sign_in_path("?done=mailed"))),
         Ok(Outcome::Refused(problems)) => form.refuse(&problems),
         Ok(Outcome::WrongCredentials) => form.banner = Some(WRONG_CREDENTIALS.to_owned()),
         Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
@@ -200,8 +200,9 @@ pub fn signed_in(then: &SitePath) -> HttpResponse {
 }
 
 /// Redirects to the sign-in page, which says what became of the session; official frontends on the same origin forget it.
-fn signed_out(session: &SignedIn) -> HttpResponse {
-    let mut response = see_other(&format!("/auth?done=signed-out&ended={}", in_query(session.handle().as_str())));
+fn signed_out(pages: &Pages, session: &SignedIn) -> HttpResponse {
+    let ended = in_query(session.handle().as_str());
+    let mut response = see_other(&pages.sign_in_path(&format!("?done=signed-out&ended={ended}")));
     remove_cookie(&mut response, "sFrontToken");
     response
 }

@@ -209,7 +209,7 @@ pub async fn delete(
         return SettingsPage { delete, ..services.empty_page(user).await }.answer(None);
     }
     let Err(error) = services.accounts.delete(user.0.clone(), &client, form.current.into()).await else {
-        return Ok(see_other("/auth?done=account-deleted"));
+        return Ok(see_other(&services.pages.sign_in_path("?done=account-deleted")));
     };
     let mut settings = services.empty_page(user).await;
     let problem = settings.delete.take(error);
