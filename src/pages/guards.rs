@@ -33,6 +33,15 @@ pub struct VerifiedUser(pub SignedIn);
 /// Why a page is not shown.
 #[derive(Debug)]
 pub enum Detour {
+    /// Nobody is signed in, or no longer.
+    SignIn {
+        /// Handle of the session that has ended; empty where there was none.
+        ended: String,
+        /// Page to come back to.
+        back: SitePath,
+        /// Whether what was typed waits there.
+        has_draft: bool,
+    },
     Elsewhere {
         /// 307 repeats the form there, 303 does not.
         status: StatusCode,
@@ -50,6 +59,20 @@ impl From<Problem> for Detour {
 impl From<ProblemPage> for Detour {
     fn from(problem: ProblemPage) -> Self {
         Self::Broken(problem)
+    }
+}
+
+impl Detour {
+    /// Where signing in comes first, what was typed is kept for the page at `path`, which finds it by its parameter `draft`.
+    pub fn keeping(self, typed: &str, path: &str, pages: &Pages) -> Self {
+        let Self::SignIn { ended, .. } = self else { return self };
+        match pages.drafts.keep(typed) {
+            Ok(key) => {
+                let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
+                Self::SignIn { ended, back, has_draft: true }
+            }
+            Err(error) => Problem::internal(error).into(),
+        }
     }
 }
 
@@ -152,9 +175,14 @@ fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
 fn to_sign_in(request: &HttpRequest, ended: &str) -> Detour {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
+    Detour::SignIn { ended: ended.to_owned(), back, has_draft: false }
+}
+
+/// The address of the sign-in page that says why the session `ended` is over, and leads back.
+fn to_auth(ended: &str, back: &SitePath, has_draft: bool) -> String {
     let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
-    let location = format!("/auth?{ended}redirectToPath={}", in_query(back.as_str()));
-    Detour::Elsewhere { status: StatusCode::SEE_OTHER, location }
+    let done = if has_draft { "done=draft-kept&" } else { "" };
+    format!("/auth?{ended}{done}redirectToPath={}", in_query(back.as_str()))
 }
 
 impl FromRequest for OptionalUser {
@@ -190,6 +218,7 @@ impl FromRequest for VerifiedUser {
 impl fmt::Display for Detour {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SignIn { .. } => out.write_str("nobody is signed in"),
             Self::Elsewhere { location, .. } => write!(out, "see {location}"),
             Self::Broken(problem) => problem.fmt(out),
         }
@@ -199,6 +228,7 @@ impl fmt::Display for Detour {
 impl ResponseError for Detour {
     fn status_code(&self) -> StatusCode {
         match self {
+            Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Elsewhere { status, .. } => *status,
             Self::Broken(problem) => problem.status_code(),
         }
@@ -206,6 +236,9 @@ impl ResponseError for Detour {
 
     fn error_response(&self) -> HttpResponse {
         match self {
+            Self::SignIn { ended, back, has_draft } => {
+                redirect(StatusCode::SEE_OTHER, &to_auth(ended, back, *has_draft))
+            }
             Self::Elsewhere { status, location } => redirect(*status, location),
             Self::Broken(problem) => problem.error_response(),
         }

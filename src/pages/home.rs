@@ -14,15 +14,16 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_despite, redirect, see_other};
-use crate::pages::guards::{OptionalUser, VerifiedUser};
+use crate::pages::frame::{Frame, page, page_despite, see_other};
+use crate::pages::guards::{Detour, OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
+use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
 
 const PAGE_SIZE: i64 = 10;
 /// Shown where Fauna does not answer.
-const UNAVAILABLE: &str = "The database is not answering right now. Try again in a few seconds.";
+const UNAVAILABLE: &str = "The database is not answering right now.";
 /// The same for a comment that could not be posted.
 const NOT_POSTED: &str = "The database is not answering right now. Your text is kept; try again in a few seconds.";
 
@@ -57,8 +58,8 @@ struct HomePage {
     after: String,
     /// Cursor of the next page.
     older: Option<String>,
-    /// Why the visitor's session has ended, where it has.
-    ended: Option<String>,
+    /// What became of the visitor's session, where it has ended.
+    ended: Option<EndedNotice>,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
     draft: String,
@@ -116,17 +117,12 @@ pub async fn show(
 }
 
 pub async fn add(
-    request: HttpRequest,
+    author: Result<VerifiedUser, Detour>,
     services: HomeServices,
-    visitor: OptionalUser,
     form: Result<Form<CommentForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    if visitor.session().is_none()
-        && let Ok(Form(form)) = &form
-    {
-        return Ok(sign_in_with_draft(&services.pages, form)?);
-    }
-    let author = VerifiedUser::of(&request).await?;
+    let typed = form.as_ref().map_or("", |form| &form.text);
+    let author = author.map_err(|detour| detour.keeping(typed, "/", &services.pages))?;
     let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
         Ok(text) => match services.comments.add(&author.0, &text).await {
@@ -140,8 +136,8 @@ pub async fn add(
         },
         Err(error) => (in_plain_words(&error, &form), None),
     };
-    let (home, unavailable) = services.page(&visitor, String::new()).await?;
-    let home = HomePage { draft: form.text, mistake: Some(mistake), unavailable: None, ..home };
+    let (home, unavailable) = services.page(&author.into(), String::new()).await?;
+    let home = HomePage { draft: form.text, mistake: Some(mistake), ..home };
     Ok(match problem.or(unavailable) {
         Some(problem) => page_despite(&problem, &home)?,
         None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
@@ -178,13 +174,6 @@ pub async fn unlike(
     Ok(see_other(&form.path_to(&id)))
 }
 
-/// Keeps what was typed and leads to the sign-in page, from where the author comes back to it.
-fn sign_in_with_draft(pages: &Pages, form: &CommentForm) -> Result<HttpResponse, Problem> {
-    let key = pages.drafts.keep(&form.text).map_err(Problem::internal)?;
-    let back = in_query(&format!("/?draft={key}"));
-    Ok(redirect(StatusCode::SEE_OTHER, &format!("/auth?done=draft-kept&redirectToPath={back}")))
-}
-
 fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
     match problem {
         Some(problem) => page_despite(&problem, home),
@@ -219,7 +208,7 @@ impl HomeServices {
             after,
             older: listing.next.map(|cursor| cursor.text()),
             ended: match visitor.ended() {
-                Some(handle) => self.pages.ended.describe(handle).await.map(|ended| ended.sentence()),
+                Some(handle) => self.pages.ended.describe(handle).await,
                 None => None,
             },
             unavailable: problem.is_some().then_some(UNAVAILABLE),

@@ -85,6 +85,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/demo/sign-out", 303),
     ("POST", "/demo/forbidden", 303),
     ("POST", "/demo/fauna", 303),
+    ("POST", "/demo/fauna/start", 400),
     ("POST", "/auth/session/refresh/demo/theft", 303),
     ("GET", "/static/home.css", 200),
     ("GET", "/static/home.js", 200),
