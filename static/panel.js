@@ -46,7 +46,11 @@ function element(name, properties, ...children) {
 }
 
 function add(entry) {
-  if (timeline.querySelector(`[data-id="${entry.id}"]`)) return;
+  const known = timeline.querySelector(`[data-id="${entry.id}"]`);
+  if (known) {
+    if (entry.exchange) known.querySelector("code").textContent = entry.exchange;
+    return;
+  }
   const time = element("time", { dateTime: new Date(entry.at).toISOString() });
   time.dataset.exact = "";
   const note = `${entry.outcome && `${entry.outcome} · `}session ${entry.session}${entry.current ? " (this one)" : ""} · `;

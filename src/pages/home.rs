@@ -14,7 +14,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_despite, see_other};
+use crate::pages::frame::{Frame, page, page_despite, see_other, sentence};
 use crate::pages::guards::{Detour, OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
@@ -22,6 +22,9 @@ use crate::pages::site_path::in_query;
 use crate::session::Sessions;
 
 const PAGE_SIZE: i64 = 10;
+/// Longest HTML of all comments of a page, and roughly of one without its text, in bytes. Of longer comments fewer are shown.
+const COMMENTS_BYTES_MAX: usize = 12_500;
+const MARKUP_BYTES: usize = 1_050;
 /// Shown where Fauna does not answer.
 const UNAVAILABLE: &str = "The database is not answering right now.";
 /// The same for a comment that could not be posted.
@@ -130,7 +133,7 @@ pub async fn add(
             Err(error) => {
                 let problem = Problem::from(error);
                 let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-                let message = if is_unavailable { NOT_POSTED.into() } else { problem.message().to_owned().into() };
+                let message = if is_unavailable { NOT_POSTED.into() } else { sentence(&problem).into() };
                 (message, Some(problem))
             }
         },
@@ -182,14 +185,25 @@ fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, Pro
 }
 
 impl HomeServices {
+    /// The comments of a page.
+    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
+        let ask = async |size: i64| {
+            let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))?;
+            Ok::<_, Problem>(match visitor.session() {
+                Some(reader) => self.comments.list_for(reader, &part).await?,
+                None => self.comments.list(&part).await?,
+            })
+        };
+        let listing = ask(PAGE_SIZE).await?;
+        match how_many_fit(&listing.comments) {
+            size if size < listing.comments.len() => ask(i64::try_from(size).unwrap_or(PAGE_SIZE)).await,
+            _ => Ok(listing),
+        }
+    }
+
     /// The page for that visitor. Where Fauna does not answer there are no comments on it, and the problem beside it.
     async fn page(&self, visitor: &OptionalUser, after: String) -> Result<(HomePage, Option<Problem>), Problem> {
-        let part = Part::parse(Some(PAGE_SIZE), Some(after.as_str()).filter(|after| !after.is_empty()))?;
-        let listed = match visitor.session() {
-            Some(reader) => self.comments.list_for(reader, &part).await,
-            None => self.comments.list(&part).await,
-        };
-        let (listing, problem) = match listed.map_err(Problem::from) {
+        let (listing, problem) = match self.list(visitor, &after).await {
             Ok(listing) => (listing, None),
             Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (Listing { comments: Vec::new(), next: None }, Some(problem))
@@ -217,6 +231,21 @@ impl HomeServices {
         };
         Ok((home, problem))
     }
+}
+
+/// How many of the comments a page has room for: at least one.
+fn how_many_fit(comments: &[Comment]) -> usize {
+    let mut bytes = 0;
+    let fits = |comment: &&Comment| {
+        bytes += MARKUP_BYTES + escaped_len(&comment.text);
+        bytes <= COMMENTS_BYTES_MAX
+    };
+    comments.iter().take_while(fits).count().max(1)
+}
+
+/// Bytes of a text in HTML, where five characters are written as `&#NN;`.
+fn escaped_len(text: &str) -> usize {
+    text.len() + 4 * text.matches(['<', '>', '&', '"', '\'']).count()
 }
 
 fn in_plain_words(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {

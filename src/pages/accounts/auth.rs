@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::{SitePath, in_query};
@@ -180,7 +180,7 @@ fn entered(
         Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(problem.message().to_owned());
+            form.banner = Some(sentence(&problem));
             return page_despite(&problem, &AuthPage { frame, signing_up, form, ended: None, notice: None });
         }
     }

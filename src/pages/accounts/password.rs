@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::in_plain_words;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -99,7 +99,7 @@ pub async fn ask(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_despite(&problem, &ForgotPage { banner, ..form })
         }
     }
@@ -130,7 +130,7 @@ pub async fn reset(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_despite(&problem, &ResetPage { banner, ..form })
         }
     }

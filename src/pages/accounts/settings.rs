@@ -16,7 +16,7 @@ use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words, label};
-use crate::pages::frame::{Frame, page, page_despite, see_other};
+use crate::pages::frame::{Frame, page, page_despite, see_other, sentence};
 use crate::pages::guards::{Detour, OptionalUser, PageUser};
 use crate::pages::site_path::in_query;
 use crate::throttle::Client;
@@ -294,7 +294,7 @@ impl SettingsPage {
     /// The page with mistakes beside their fields, and with `rest` above the forms.
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
-        self.banner = Some(problem.message().to_owned());
+        self.banner = Some(sentence(&problem));
         page_despite(&problem, &self)
     }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -71,7 +71,7 @@ pub async fn send(
         Ok(LinkRequest::AlreadyVerified) => Ok(see_other("/auth/verify-email?done=yes")),
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             let frame = pages.frame(HERE, &user.into());
             page_despite(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
@@ -94,7 +94,7 @@ pub async fn verify(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_despite(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }

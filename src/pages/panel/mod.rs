@@ -23,7 +23,11 @@ use crate::pages::panel::timeline::{Entry, short};
 use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 
 /// Timeline entries in the page itself; scripts load the others.
-const ENTRIES_MAX: usize = 12;
+const ENTRIES_MAX: usize = 10;
+/// Characters of their exchanges; scripts load the rest.
+const EXCHANGE_CHARS_MAX: usize = 200;
+/// Devices beside the comments; `/account` lists all.
+const DEVICES_MAX: usize = 5;
 
 pub struct SessionPanel {
     pub state: SessionState,
@@ -86,8 +90,10 @@ impl SessionPanel {
         Ok(Self {
             state: SessionState::of(session, sessions, tokens).await?,
             in_grace: in_grace(&history, session.handle().as_str()),
-            timeline: newest.map(|event| Entry::new(event, session.handle().as_str())).collect(),
-            devices: devices(session, sessions).await?,
+            timeline: newest
+                .map(|event| Entry::new(event, session.handle().as_str()).cut(EXCHANGE_CHARS_MAX))
+                .collect(),
+            devices: first_devices(devices(session, sessions).await?),
             delay: Delay::of(tokens),
             fauna_for_browsers: pages.settings.fauna_for_browsers.clone(),
         })
@@ -113,6 +119,13 @@ fn in_grace(history: &[Event], session: &str) -> Vec<String> {
 pub async fn devices(session: &SignedIn, sessions: &Sessions) -> Result<Vec<Device>, Problem> {
     let listed = sessions.list(session.user()).await?;
     Ok(listed.into_iter().map(|info| Device::new(info, session)).collect())
+}
+
+/// The device that asks, and the newest others.
+fn first_devices(mut devices: Vec<Device>) -> Vec<Device> {
+    devices.sort_by_key(|device| !device.current);
+    devices.truncate(DEVICES_MAX);
+    devices
 }
 
 /// `GET /account/session`, for scripts.

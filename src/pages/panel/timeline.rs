@@ -51,6 +51,15 @@ impl Entry {
         }
     }
 
+    /// The same with at most so many characters of the exchange.
+    pub fn cut(mut self, chars: usize) -> Self {
+        if let Some((end, _)) = self.exchange.char_indices().nth(chars) {
+            self.exchange.truncate(end);
+            self.exchange.push('…');
+        }
+        self
+    }
+
     pub fn time(&self) -> DisplayTime {
         self.at.into()
     }
