@@ -86,7 +86,8 @@ function showDevices() {
 
 /** What became of the token, asked until it is dead. */
 async function showFate() {
-  const page = await pageAt(`/auth?ended=${encodeURIComponent(document.documentElement.dataset.session)}`);
+  const { session, signIn } = document.documentElement.dataset;
+  const page = await pageAt(`${signIn}?ended=${encodeURIComponent(session)}`);
   const fate = page.querySelector("[data-ended]");
   if (!fate) return;
   const tone = fate.dataset.ended === "dead" ? "dead" : "grace";

@@ -23,9 +23,9 @@ export function say(text, tone = "good") {
 
 /** Leads to the sign-in page, which says what became of the session that this page was shown for. */
 export function leave() {
-  const { session } = document.documentElement.dataset;
+  const { session, signIn = "/account" } = document.documentElement.dataset;
   const here = encodeURIComponent(location.pathname + location.search);
-  location.assign(`/auth?${session ? `ended=${encodeURIComponent(session)}&` : ""}redirectToPath=${here}`);
+  location.assign(`${signIn}?${session ? `ended=${encodeURIComponent(session)}&` : ""}redirectToPath=${here}`);
 }
 
 /** Does `work` for `button`, which is busy meanwhile. `fail` gets a message; where the session is over, the page is left. */

@@ -76,7 +76,7 @@ impl AccountState {
             outbox: outbox.clone(),
             throttle: throttle.clone(),
             trusted: trusted.clone(),
-            pages_path: "/auth".to_owned(),
+            pages_path: config.website.base_path.clone(),
             hide_existing_accounts: config.accounts.hide_existing_accounts,
             password_rule: own.password_rule,
             writes: writes.clone(),
@@ -124,7 +124,7 @@ fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
         sender: mail::Sender {
             app_name: config.accounts.app_name.clone(),
             site: website.to_owned(),
-            pages: format!("{website}/auth"),
+            pages: format!("{website}{}", config.website.base_path),
             terms_url: config.accounts.terms_url.clone(),
             privacy_url: config.accounts.privacy_url.clone(),
         },

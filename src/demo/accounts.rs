@@ -2,25 +2,25 @@
 
 use std::net::SocketAddr;
 
-use actix_web::web;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::rand;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::demo::client::{self, Client};
+use crate::demo::client;
+use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
-use crate::pages::see_other;
+use crate::pages::{Pages, see_other};
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
 
 /// Accounts that exist in development.
 pub const ACCOUNTS: [&str; 2] = ["ada@example.com", "grace@example.com"];
-/// Password of these and of every account made by [`try_it`]. `templates/about.html` and `auth.html` print it.
+/// Password of these and of every account made by [`sign_in_to_demo`]. `templates/about.html` and `auth.html` print it.
 pub const PASSWORD: &str = "demo-password-1";
-/// Prefix of the addresses of accounts made by [`try_it`].
+/// Prefix of the addresses of accounts made by [`sign_in_to_demo`].
 const FRESH: &str = "demo-";
 
 /// Author and text, oldest first.
@@ -50,9 +50,10 @@ pub fn is_demo_account(email: &str) -> bool {
 pub struct NoFields {}
 
 /// Signs in with a fresh account, or with the first of [`ACCOUNTS`] where the site's sign-up needs more than a click.
-pub async fn try_it(
+pub async fn sign_in_to_demo(
     request: HttpRequest,
     recipe: Data<EmailPassword>,
+    pages: Data<Pages>,
     _: web::Form<NoFields>,
 ) -> Result<HttpResponse, ProblemPage> {
     let email = fresh_address().map_err(Problem::internal)?;
@@ -64,7 +65,7 @@ pub async fn try_it(
     let form = Form::of([("email", ACCOUNTS[0]), ("password", PASSWORD)]);
     match recipe.sign_in(&request, &form, Some(Transfer::Cookie)).await? {
         Outcome::SignedIn(_) => Ok(see_other("/")),
-        _ => Ok(see_other("/auth?show=signup")),
+        _ => Ok(see_other(&pages.sign_in_path("?show=signup"))),
     }
 }
 

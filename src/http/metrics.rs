@@ -53,7 +53,7 @@ pub const HASHING_QUEUE: &str = "password_hashing_queue_length";
 /// Connections to the database by `state`: `used`, `idle`.
 pub const DATABASE_CONNECTIONS: &str = "database_connections";
 /// Database transactions that were repeated because of a conflict.
-pub const DATABASE_RETRIES: &str = "database_retries_total";
+pub const DATABASE_RETRIES: &str = crate::database::RETRIES;
 /// Lines of the log that were dropped because its reader was too slow.
 pub const LOG_LINES_DROPPED: &str = "log_lines_dropped_total";
 /// Always 1, with the version as label.
@@ -112,7 +112,7 @@ impl Metrics {
 
     /// Whether a request presents the token, as `Authorization: Bearer …`.
     fn admits(&self, request: &HttpRequest) -> bool {
-        self.token.as_ref().is_none_or(|token| bearer::is_same(token, bearer::token(request).unwrap_or_default()))
+        self.token.as_ref().is_none_or(|token| bearer::secrets_equal(token, bearer::token(request).unwrap_or_default()))
     }
 }
 

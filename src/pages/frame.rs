@@ -18,8 +18,9 @@ pub struct Frame {
     /// The anti-CSRF token that scripts send, where the site asks for one; else empty.
     pub anti_csrf: String,
     pub refresh_path: String,
+    pub sign_in_path: String,
     /// Path of this page, to mark its link in the navigation.
-    pub here: &'static str,
+    pub here: String,
     pub has_mailbox: bool,
     pub has_demo: bool,
     /// Empty where there are none.
@@ -50,7 +51,7 @@ pub fn page_of_link(form: &impl Template) -> Result<HttpResponse, ProblemPage> {
 }
 
 /// The page with the status and headers of what went wrong, so that what was typed is not lost.
-pub fn page_despite(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
+pub fn page_with_problem(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
     let html = page.render().map_err(Problem::internal)?;
     Ok(problem.respond_with(html))
 }

@@ -32,9 +32,11 @@ pub struct VerifiedUser(pub SignedIn);
 
 /// Why a page is not shown.
 #[derive(Debug)]
-pub enum Detour {
+pub enum NotShown {
     /// Nobody is signed in, or no longer.
     SignIn {
+        /// See [`Pages::sign_in_path`].
+        page: String,
         /// Handle of the session that has ended; empty where there was none.
         ended: String,
         /// Page to come back to.
@@ -42,34 +44,34 @@ pub enum Detour {
         /// Whether what was typed waits there.
         has_draft: bool,
     },
-    Elsewhere {
+    Redirect {
         /// 307 repeats the form there, 303 does not.
         status: StatusCode,
         location: String,
     },
-    Broken(ProblemPage),
+    Problem(ProblemPage),
 }
 
-impl From<Problem> for Detour {
+impl From<Problem> for NotShown {
     fn from(problem: Problem) -> Self {
-        Self::Broken(problem.into())
+        Self::Problem(problem.into())
     }
 }
 
-impl From<ProblemPage> for Detour {
+impl From<ProblemPage> for NotShown {
     fn from(problem: ProblemPage) -> Self {
-        Self::Broken(problem)
+        Self::Problem(problem)
     }
 }
 
-impl Detour {
+impl NotShown {
     /// Where signing in comes first, what was typed is kept for the page at `path`, which finds it by its parameter `draft`.
     pub fn keeping(self, typed: &str, path: &str, pages: &Pages) -> Self {
-        let Self::SignIn { ended, .. } = self else { return self };
+        let Self::SignIn { page, ended, .. } = self else { return self };
         match pages.drafts.keep(typed) {
             Ok(key) => {
                 let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
-                Self::SignIn { ended, back, has_draft: true }
+                Self::SignIn { page, ended, back, has_draft: true }
             }
             Err(error) => Problem::internal(error).into(),
         }
@@ -81,11 +83,11 @@ impl OptionalUser {
         self.session.as_ref()
     }
 
-    pub fn ended(&self) -> Option<&str> {
+    pub fn ended_session(&self) -> Option<&str> {
         self.ended.as_deref()
     }
 
-    async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+    async fn of(request: &HttpRequest) -> Result<Self, NotShown> {
         match session_of(request, ClaimCheck::Skip).await? {
             Found::Session(session) => Ok(Self { session: Some(*session), ended: None }),
             Found::Ended(handle) => Ok(Self { session: None, ended: Some(handle) }),
@@ -108,7 +110,7 @@ impl From<VerifiedUser> for OptionalUser {
 
 impl VerifiedUser {
     /// The user of a request, for handlers that first look whether there is one.
-    pub async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+    pub async fn of(request: &HttpRequest) -> Result<Self, NotShown> {
         session_of(request, ClaimCheck::Configured).await?.required(request).map(Self)
     }
 }
@@ -122,11 +124,11 @@ enum Found {
 }
 
 impl Found {
-    fn required(self, request: &HttpRequest) -> Result<SignedIn, Detour> {
+    fn required(self, request: &HttpRequest) -> Result<SignedIn, NotShown> {
         match self {
             Self::Session(session) => Ok(*session),
-            Self::Ended(handle) => Err(to_sign_in(request, &handle)),
-            Self::Nobody => Err(to_sign_in(request, "")),
+            Self::Ended(handle) => Err(redirect_to_sign_in(request, &handle)),
+            Self::Nobody => Err(redirect_to_sign_in(request, "")),
         }
     }
 }
@@ -134,32 +136,32 @@ impl Found {
 /// The session of the request, checked in SQL: a page must not greet somebody who was signed out from elsewhere. Headers
 /// against cross-site requests are not asked for, because forms cannot send them: `http::same_origin` refuses forms of other
 /// sites.
-async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, Detour> {
+async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, NotShown> {
     let (Some(sessions), Some(pages)) = (request.app_data::<Data<Sessions>>(), request.app_data::<Data<Pages>>())
     else {
-        return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
+        return Err(NotShown::Problem(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
-    if let Some(detour) = to_the_same_host(request, &pages.settings.website) {
+    if let Some(detour) = redirect_to_localhost(request, &pages.settings.website) {
         return Err(detour);
     }
     let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
-        Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
+        Err(session::Error::TryRefresh(_)) => Err(resume::redirect_through_refresh(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
-            Err(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
+            Err(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: pages.sign_in_path("/verify-email") })
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
             let known = sessions.get_session(request, &Requirements::ANY_SESSION).await.ok().flatten();
             Ok(known.map_or(Found::Nobody, |session| Found::Ended(session.handle().to_string())))
         }
-        Err(error) => Err(Detour::Broken(error.into())),
+        Err(error) => Err(NotShown::Problem(error.into())),
     }
 }
 
 /// Leads a browser that opens `127.0.0.1` to `localhost` where mailed links lead there: cookies belong to one of the names.
-fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
+fn redirect_to_localhost(request: &HttpRequest, website: &str) -> Option<NotShown> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let port = header("host")?.strip_prefix("127.0.0.1")?;
     let is_visit = *request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
@@ -167,27 +169,28 @@ fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
         return None;
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    Some(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: format!("{website}{path}") })
+    Some(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: format!("{website}{path}") })
 }
 
 /// Leads to the sign-in page, which says why the session `ended` is over and leads back: to this page, or to the comments
 /// where this is a form.
-fn to_sign_in(request: &HttpRequest, ended: &str) -> Detour {
+fn redirect_to_sign_in(request: &HttpRequest, ended: &str) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
-    Detour::SignIn { ended: ended.to_owned(), back, has_draft: false }
+    let page = request.app_data::<Data<Pages>>().map(|pages| pages.sign_in_path("")).unwrap_or_default();
+    NotShown::SignIn { page, ended: ended.to_owned(), back, has_draft: false }
 }
 
-/// The address of the sign-in page that says why the session `ended` is over, and leads back.
-fn to_auth(ended: &str, back: &SitePath, has_draft: bool) -> String {
+/// The query of the sign-in page that says why the session `ended` is over, and leads back.
+fn query_of_sign_in(ended: &str, back: &SitePath, has_draft: bool) -> String {
     let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
     let done = if has_draft { "done=draft-kept&" } else { "" };
-    format!("/auth?{ended}{done}redirectToPath={}", in_query(back.as_str()))
+    format!("?{ended}{done}redirectToPath={}", in_query(back.as_str()))
 }
 
 impl FromRequest for OptionalUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -196,8 +199,8 @@ impl FromRequest for OptionalUser {
 }
 
 impl FromRequest for PageUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -206,8 +209,8 @@ impl FromRequest for PageUser {
 }
 
 impl FromRequest for VerifiedUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -215,32 +218,32 @@ impl FromRequest for VerifiedUser {
     }
 }
 
-impl fmt::Display for Detour {
+impl fmt::Display for NotShown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignIn { .. } => out.write_str("nobody is signed in"),
-            Self::Elsewhere { location, .. } => write!(out, "see {location}"),
-            Self::Broken(problem) => problem.fmt(out),
+            Self::Redirect { location, .. } => write!(out, "see {location}"),
+            Self::Problem(problem) => problem.fmt(out),
         }
     }
 }
 
-impl ResponseError for Detour {
+impl ResponseError for NotShown {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::Elsewhere { status, .. } => *status,
-            Self::Broken(problem) => problem.status_code(),
+            Self::Redirect { status, .. } => *status,
+            Self::Problem(problem) => problem.status_code(),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            Self::SignIn { ended, back, has_draft } => {
-                redirect(StatusCode::SEE_OTHER, &to_auth(ended, back, *has_draft))
+            Self::SignIn { page, ended, back, has_draft } => {
+                redirect(StatusCode::SEE_OTHER, &format!("{page}{}", query_of_sign_in(ended, back, *has_draft)))
             }
-            Self::Elsewhere { status, location } => redirect(*status, location),
-            Self::Broken(problem) => problem.error_response(),
+            Self::Redirect { status, location } => redirect(*status, location),
+            Self::Problem(problem) => problem.error_response(),
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_despite, see_other, sentence};
-use crate::pages::guards::{Detour, OptionalUser, VerifiedUser};
+use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::in_query;
@@ -120,12 +120,12 @@ pub async fn show(
 }
 
 pub async fn add(
-    author: Result<VerifiedUser, Detour>,
+    author: Result<VerifiedUser, NotShown>,
     services: HomeServices,
     form: Result<Form<CommentForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let typed = form.as_ref().map_or("", |form| &form.text);
-    let author = author.map_err(|detour| detour.keeping(typed, "/", &services.pages))?;
+    let author = author.map_err(|elsewhere| elsewhere.keeping(typed, "/", &services.pages))?;
     let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
         Ok(text) => match services.comments.add(&author.0, &text).await {
@@ -137,12 +137,12 @@ pub async fn add(
                 (message, Some(problem))
             }
         },
-        Err(error) => (in_plain_words(&error, &form), None),
+        Err(error) => (user_message(&error, &form), None),
     };
     let (home, unavailable) = services.page(&author.into(), String::new()).await?;
     let home = HomePage { draft: form.text, mistake: Some(mistake), ..home };
     Ok(match problem.or(unavailable) {
-        Some(problem) => page_despite(&problem, &home)?,
+        Some(problem) => page_with_problem(&problem, &home)?,
         None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
     })
 }
@@ -179,7 +179,7 @@ pub async fn unlike(
 
 fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
     match problem {
-        Some(problem) => page_despite(&problem, home),
+        Some(problem) => page_with_problem(&problem, home),
         None => page(StatusCode::OK, home),
     }
 }
@@ -221,7 +221,7 @@ impl HomeServices {
             comments: listing.comments.into_iter().map(|comment| Entry::new(comment, reader)).collect(),
             after,
             older: listing.next.map(|cursor| cursor.text()),
-            ended: match visitor.ended() {
+            ended: match visitor.ended_session() {
                 Some(handle) => self.pages.ended.describe(handle).await,
                 None => None,
             },
@@ -248,7 +248,7 @@ fn escaped_len(text: &str) -> usize {
     text.len() + 4 * text.matches(['<', '>', '&', '"', '\'']).count()
 }
 
-fn in_plain_words(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {
+fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {
     match error {
         comments::Error::Empty => "Enter a comment.".into(),
         comments::Error::TooLong => {

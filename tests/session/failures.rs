@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sqlx::AnyConnection;
+use starter::database::Connection;
 use starter::session::{
     Error, IssueError, IssuedToken, NewSession, RevokeReason, SessionHandle, SessionTokenProvider, TokenRequest,
     Unavailable, UserId,
@@ -51,7 +51,7 @@ impl SessionTokenProvider for FailingProvider {
 
     async fn persist(
         &self,
-        transaction: &mut AnyConnection,
+        transaction: &mut Connection,
         request: &TokenRequest,
         issued: &IssuedToken,
     ) -> Result<(), sqlx::Error> {
@@ -66,7 +66,7 @@ impl SessionTokenProvider for FailingProvider {
 
     async fn cancel_pending(
         &self,
-        _: &mut AnyConnection,
+        _: &mut Connection,
         user: &UserId,
         _: Option<&SessionHandle>,
     ) -> Result<(), sqlx::Error> {

@@ -38,6 +38,7 @@ mod stored_hashes;
 mod timing;
 mod token_stories;
 mod user_api;
+mod website_base_path;
 mod write_limit;
 
 #[path = "../support/mod.rs"]

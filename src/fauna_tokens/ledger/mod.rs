@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use fauna_client::DocumentId;
-use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
 
@@ -121,7 +120,7 @@ impl Ledger {
     /// In the session's transaction: the token is confirmed. Refused where somebody has begun to bury it.
     pub async fn confirm(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         id: &DocumentId,
         sealed: &str,
         fingerprint: &str,
@@ -141,7 +140,7 @@ impl Ledger {
     /// now can be confirmed any more. Whoever mints later is asked in Fauna what still holds.
     pub async fn abandon(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
         now: Timestamp,
@@ -159,7 +158,7 @@ impl Ledger {
     }
 
     /// Confirms a token that was made for a session in the middle of its life; false where that is over.
-    pub async fn confirm_again(
+    pub async fn confirm_replacement(
         &self,
         id: &DocumentId,
         sealed: &str,
@@ -223,7 +222,7 @@ impl Ledger {
 
     /// The oldest rows about which something is to be done: those that [`super::lifetime::is_live`] refuses, as far as SQL
     /// can say it, and those that were not confirmed before `announced_before`.
-    pub async fn suspects(
+    pub async fn deletion_candidates(
         &self,
         now: Timestamp,
         grace: Duration,
@@ -249,7 +248,7 @@ impl Ledger {
     }
 
     /// From now on the token cannot be confirmed any more; false where it has been.
-    pub async fn give_up(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    pub async fn block_unconfirmed(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
         let done = sqlx::query("update fauna_token set buried_at = $1 where id = $2 and sealed_secret is null")
             .bind(now.millis())
             .bind(id.as_str().to_owned())
@@ -259,10 +258,14 @@ impl Ledger {
     }
 
     /// After tokens were deleted in Fauna.
-    pub async fn delete_row(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
+    pub async fn delete_rows(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
         // One order for all, so that two transactions never wait for each other.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());
+        self.database.repeat(|| self.delete_in_order(&ids)).await
+    }
+
+    async fn delete_in_order(&self, ids: &[&DocumentId]) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.begin().await?;
         for id in ids {
             sqlx::query("delete from fauna_token where id = $1")
@@ -274,7 +277,7 @@ impl Ledger {
     }
 
     /// Whether a token is in the ledger.
-    pub async fn knows(&self, id: &DocumentId) -> Result<bool, sqlx::Error> {
+    pub async fn contains(&self, id: &DocumentId) -> Result<bool, sqlx::Error> {
         let row: Option<(i64,)> = sqlx::query_as("select created_at from fauna_token where id = $1")
             .bind(id.as_str().to_owned())
             .fetch_optional(self.database.read())

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words, label};
-use crate::pages::frame::{Frame, page, page_despite, see_other, sentence};
-use crate::pages::guards::{Detour, OptionalUser, PageUser};
+use crate::pages::accounts::auth::{PASSWORD_RULE, label, user_message};
+use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::guards::{NotShown, OptionalUser, PageUser};
 use crate::pages::site_path::in_query;
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
@@ -136,7 +136,7 @@ pub async fn show(
     match settings.unread.take() {
         Some(problem) => {
             settings.banner = Some(UNREAD.to_owned());
-            page_despite(&problem, &settings)
+            page_with_problem(&problem, &settings)
         }
         None => page(StatusCode::OK, &settings),
     }
@@ -144,19 +144,19 @@ pub async fn show(
 
 /// Sends on only what differs from the stored profile: a value that is no text (from an import) stays as it is.
 pub async fn change_profile(
-    user: Result<PageUser, Detour>,
+    user: Result<PageUser, NotShown>,
     services: Services,
     form: Result<Form<Typed>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let typed = form.as_ref().map(|form| in_query_string(&form.0)).unwrap_or_default();
-    let user = user.map_err(|detour| detour.keeping(&typed, HERE, &services.pages))?;
+    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
     let Form(typed) = form?;
     let session = user.0.clone();
     let mut settings = services.empty_page(user).await;
     let change = settings.put_profile(services.accounts.fields(), &typed);
     if let Some(problem) = settings.unread.take() {
         settings.banner = Some(NOT_SAVED.to_owned());
-        return Ok(page_despite(&problem, &settings)?);
+        return Ok(page_with_problem(&problem, &settings)?);
     }
     Ok(match services.accounts.update_profile(&session, &change).await {
         Ok(_) => see_other("/account/settings?done=profile"),
@@ -190,14 +190,14 @@ pub async fn change_password(
 
 /// Mails a link that confirms the new address.
 pub async fn change_email(
-    user: Result<PageUser, Detour>,
+    user: Result<PageUser, NotShown>,
     client: Client,
     request: HttpRequest,
     services: Services,
     form: Result<Form<EmailForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let typed = form.as_ref().map(|form| format!("email={}", in_query(&form.email))).unwrap_or_default();
-    let user = user.map_err(|detour| detour.keeping(&typed, HERE, &services.pages))?;
+    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
     let Form(form) = form?;
     let current = missing_password(&form.current);
     let mut settings =
@@ -226,7 +226,7 @@ pub async fn delete(
         return SettingsPage { delete, ..services.empty_page(user).await }.answer(None);
     }
     let Err(error) = services.accounts.delete(user.0.clone(), &client, form.current.into()).await else {
-        return Ok(see_other("/auth?done=account-deleted"));
+        return Ok(see_other(&services.pages.sign_in_path("?done=account-deleted")));
     };
     let mut settings = services.empty_page(user).await;
     let problem = settings.delete.take(error);
@@ -295,7 +295,7 @@ impl SettingsPage {
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
         self.banner = Some(sentence(&problem));
-        page_despite(&problem, &self)
+        page_with_problem(&problem, &self)
     }
 
     /// Puts a mistake, `name: …` or `profile.ID: …`, beside its field.
@@ -353,7 +353,7 @@ impl Mistakes {
     fn take(&mut self, error: Error) -> Option<Problem> {
         match error {
             Error::WrongPassword => self.current = Some("This is not your current password."),
-            Error::BadPassword(rule) => self.new = Some(in_plain_words("password", rule)),
+            Error::BadPassword(rule) => self.new = Some(user_message("password", rule)),
             Error::BadEmail => self.new = Some(BAD_EMAIL),
             Error::SameEmail => self.new = Some("This is your address already."),
             Error::EmailTaken => self.new = Some("This address belongs to another account."),

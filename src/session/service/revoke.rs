@@ -23,7 +23,7 @@ impl Sessions {
         let ended = tokio::spawn(async move {
             let user = sessions.store().delete(&handle).await?;
             match &user {
-                Some(user) => sessions.has_ended(&[(handle, user.clone())], reason).await,
+                Some(user) => sessions.finish_revocation(&[(handle, user.clone())], reason).await,
                 // Whoever deleted the row may not have come to delete the token.
                 None => sessions.clean_up(std::slice::from_ref(&handle)).await,
             }
@@ -41,7 +41,7 @@ impl Sessions {
         let ended = tokio::spawn(async move {
             let ended = sessions.store().delete_own(&user, &handle).await?;
             if ended {
-                sessions.has_ended(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
+                sessions.finish_revocation(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
             }
             Ok(ended)
         });
@@ -108,22 +108,28 @@ impl Sessions {
     ) -> Result<Vec<SessionHandle>, Error> {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         let ended = tokio::spawn(async move {
-            let mut transaction = sessions.store().begin().await?;
-            let mut ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
-            // A session that is just being made cannot be made any more from here on, or is there already: on PostgreSQL it may
-            // have come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
-            sessions.token_provider().cancel_pending(&mut transaction, &user, but.as_ref()).await?;
-            ended.extend(sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?);
-            transaction.commit().await?;
+            let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref())).await?;
             let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
-            sessions.has_ended(&of_user, reason).await;
+            sessions.finish_revocation(&of_user, reason).await;
             Ok(ended)
         });
         ended.await?
     }
 
+    /// Deletes the rows of a user's sessions, but one where one is to be kept, and cancels those that are just being made.
+    async fn delete_of_user(&self, user: &UserId, but: Option<&SessionHandle>) -> Result<Vec<SessionHandle>, Error> {
+        let mut transaction = self.store().begin().await?;
+        let mut ended = self.store().delete_of_user(&mut transaction, user, but).await?;
+        // A session that is just being made cannot be made any more from here on, or is there already: on a server it may have
+        // come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
+        self.token_provider().cancel_pending(&mut transaction, user, but).await?;
+        ended.extend(self.store().delete_of_user(&mut transaction, user, but).await?);
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
     /// After the rows of these sessions were deleted.
-    pub(in crate::session) async fn has_ended(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
+    pub(in crate::session) async fn finish_revocation(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
         for (handle, user) in ended {
             self.publish(user, handle, EventKind::SessionEnded { reason });
         }
@@ -134,7 +140,7 @@ impl Sessions {
     /// Refuses the access tokens of these sessions in this process, and has what belonged to them deleted.
     async fn clean_up(&self, handles: &[SessionHandle]) {
         if !handles.is_empty() {
-            self.verified().end(handles, self.now(), self.settings().access_token_lifetime);
+            self.verified().revoke(handles, self.now(), self.settings().access_token_lifetime);
             self.token_provider().on_revoked(handles).await;
         }
     }
