@@ -104,7 +104,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("DELETE", "/api/admin/users/1", 403),
 ];
 
-/// What is not a route.
+/// Paths and methods without a route, and their status.
 const UNKNOWN: &[(&str, &str, u16)] = &[
     ("GET", "/no-such-page", 404),
     ("GET", "/auth/no-such-page", 404),
