@@ -106,7 +106,7 @@ fn in_grace(history: &[Event], session: &str) -> Vec<String> {
     for event in history.iter().filter(|event| &*event.session == session) {
         match &event.kind {
             EventKind::TokenInGrace { fingerprint, .. } if !found.contains(fingerprint) => {
-                found.push(fingerprint.clone())
+                found.push(fingerprint.clone());
             }
             EventKind::TokenDeleted { fingerprint: Some(deleted), .. } => found.retain(|known| known != deleted),
             _ => {}
