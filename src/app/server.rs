@@ -18,7 +18,7 @@ use crate::feature::Feature;
 use crate::http::connections::ConnectionLimit;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::{connections, finish_response, health, metrics, same_origin};
+use crate::http::{connections, finish_response, health, metrics, openapi, same_origin};
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, demo, mail, pages, session};
@@ -73,7 +73,7 @@ impl RoutePlan {
                     api.configure(feature.api);
                 }
                 api.configure(admin::routes).configure(session::api_routes).configure(account::routes);
-                api.configure(pages::api_routes);
+                api.configure(pages::api_routes).configure(openapi::routes);
                 match below_api {
                     Some("") => _ = api.configure(|auth| self.recipes(auth)),
                     Some(path) if path.starts_with('/') => _ = api.scope(path, |auth| self.recipes(auth)),

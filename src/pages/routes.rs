@@ -80,8 +80,12 @@ pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
 /// |--------|-----------------------|-----------|
 /// | GET    | `/api/session/events` | signed in |
 pub fn api_routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open));
+    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open)).describe::<Description>();
 }
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(event_stream::open))]
+struct Description;
 
 /// Where password managers look for the form that changes a password (W3C, A Well-Known URL for Changing Passwords).
 async fn change_password_address() -> HttpResponse {
