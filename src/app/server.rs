@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
+use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
@@ -16,9 +17,11 @@ use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
 use crate::http::connections::ConnectionLimit;
+use crate::http::openapi::ApiDocument;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
 use crate::http::{connections, finish_response, health, metrics, openapi, same_origin};
+use crate::pages::ApiReference;
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, demo, mail, pages, session};
@@ -115,8 +118,12 @@ impl RoutePlan {
 /// Starts to serve. A request passes these layers from the last to the first: access log, CORS, response headers and time-out,
 /// same-origin check, session tokens.
 pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpListener) -> Result<Server, io::Error> {
+    let document = ApiDocument::new(&plan.table(), &config.accounts.app_name);
+    let (reference, document) = (Data::new(ApiReference::new(&document)), Data::new(document));
     let server = HttpServer::new(move || {
         App::new()
+            .app_data(reference.clone())
+            .app_data(document.clone())
             .configure(|site| state.install(site))
             .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
             .default_service(web::to(not_found))

@@ -72,7 +72,7 @@ pub struct Comment {
     /// Name of the author at the time of posting.
     pub author_name: String,
     pub text: String,
-    /// Milliseconds since 1970.
+    /// In milliseconds since 1970 (UTC).
     #[schema(value_type = i64)]
     pub posted_at: Timestamp,
     pub likes: i64,

@@ -28,7 +28,6 @@ pub use reader::Invalid;
 pub use session::Session;
 pub use website::Website;
 
-/// All settings, validated.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub environment: Environment,
@@ -38,7 +37,7 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Directory of SQLite files and generated secrets.
     pub data_dir: PathBuf,
-    /// URL of a SQLite or PostgreSQL database; `None`: `sessions.sqlite` in [`Config::data_dir`].
+    /// URL of a SQLite, PostgreSQL or MySQL database; `None`: `sessions.sqlite` in [`Config::data_dir`].
     pub database_url: Option<SecretString>,
     pub fauna: Fauna,
     /// Name of the Fauna collection of users.
@@ -173,10 +172,12 @@ fn environment(read: &mut Reader<'_>) -> Environment {
     read.choice("APP_ENV", &choices, Environment::Development)
 }
 
+const DATABASE_SCHEMES: [&str; 5] = ["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"];
+
 fn database_url(read: &mut Reader<'_>) -> Option<SecretString> {
     let url = read.optional("DATABASE_URL")?;
-    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or postgresql://");
+    if !DATABASE_SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or mysql://");
     }
     Some(SecretString::from(url))
 }

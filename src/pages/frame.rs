@@ -9,7 +9,7 @@ use crate::http::problem::{Problem, ProblemPage};
 /// Shown for a mailed link that was used, has expired or never existed.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
 
-/// Data for `templates/frame.html`.
+/// Data for `templates/frame.html`, which every page includes.
 #[derive(Debug)]
 pub struct Frame {
     pub app_name: String,

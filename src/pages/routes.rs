@@ -7,7 +7,7 @@ use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::accounts::{account, auth, complete, password, settings, verify};
 use crate::pages::frame::redirect;
 use crate::pages::panel::event_stream;
-use crate::pages::{assets, cookies, home, panel, resume};
+use crate::pages::{api_docs, assets, cookies, home, panel, resume};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
@@ -79,8 +79,11 @@ pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
 /// | method | path                  | who       |
 /// |--------|-----------------------|-----------|
 /// | GET    | `/api/session/events` | signed in |
+/// | GET    | `/api/docs`           | anyone    |
 pub fn api_routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open)).describe::<Description>();
+    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open))
+        .add(Resource::at("/docs").get(Access::Public, api_docs::show))
+        .describe::<Description>();
 }
 
 #[derive(utoipa::OpenApi)]

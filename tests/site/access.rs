@@ -76,6 +76,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
     ("GET", "/cookies", 200),
+    ("GET", "/api/docs", 200),
+    ("GET", "/api/openapi.json", 200),
     ("GET", "/.well-known/change-password", 302),
     ("GET", "/api/session/events", 401),
     ("POST", "/demo/try", 415),
@@ -102,7 +104,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("DELETE", "/api/admin/users/1", 403),
 ];
 
-/// What is not a route.
+/// Paths and methods without a route, and their status.
 const UNKNOWN: &[(&str, &str, u16)] = &[
     ("GET", "/no-such-page", 404),
     ("GET", "/auth/no-such-page", 404),

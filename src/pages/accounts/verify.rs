@@ -82,7 +82,7 @@ pub async fn send(
     }
 }
 
-/// What the page's handlers need of the application.
+/// The services that the handlers use.
 pub struct Services {
     pages: Data<Pages>,
     verification: Data<EmailVerification>,

@@ -37,7 +37,16 @@ pub fn routes(auth: &mut Routes<'_>) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(sign_up, complete_sign_up, sign_in, email_exists, email_exists_older, request_reset, reset, login_methods))]
+#[openapi(paths(
+    sign_up,
+    complete_sign_up,
+    sign_in,
+    email_exists,
+    email_exists_older,
+    request_reset,
+    reset,
+    login_methods
+))]
 struct Description;
 
 #[derive(Serialize, ToSchema)]
