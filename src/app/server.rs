@@ -117,9 +117,14 @@ impl RoutePlan {
 
 /// Starts to serve. A request passes these layers from the last to the first: access log, CORS, response headers and time-out,
 /// same-origin check, session tokens.
-pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpListener) -> Result<Server, io::Error> {
-    let document = ApiDocument::new(&plan.table(), &config.accounts.app_name);
-    let (reference, document) = (Data::new(ApiReference::new(&document)), Data::new(document));
+pub fn serve(
+    config: &Config,
+    state: AppState,
+    document: Data<ApiDocument>,
+    plan: RoutePlan,
+    listener: TcpListener,
+) -> Result<Server, io::Error> {
+    let reference = Data::new(ApiReference::new(&document));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(reference.clone())
