@@ -114,7 +114,8 @@ async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Resul
     request_body(content = Object, example = json!({"users": [{"loginMethods": [{"recipeId": "emailpassword",
         "email": "ann@example.com", "passwordHash": "$2b$…", "hashingAlgorithm": "bcrypt"}]}]})),
     responses((status = 200, description = "How many were imported", body = Object, example = json!({"status": "OK", "imported": 1})),
-        (status = 400, description = "Every problem of every entry; nothing was imported", body = Object)))]
+        (status = 400, description = "Every problem of every entry; nothing was imported",
+            content((Object = "application/json"), (Object = "application/problem+json")))))]
 async fn import(
     _: Administrator,
     admin: Data<Admin>,

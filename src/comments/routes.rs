@@ -110,7 +110,7 @@ async fn add(
 
 /// Deletes one's own comment with its likes.
 #[utoipa::path(delete, path = "/comments/{id}", tag = "Comments", params(("id" = String, Path)),
-    responses((status = 200, description = "Deleted")))]
+    responses((status = 204, description = "Deleted")))]
 async fn remove(author: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<(), Problem> {
     Ok(comments.remove(&author, &known(&id)?).await?)
 }
@@ -131,7 +131,7 @@ async fn unlike(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> R
 
 /// Likes a comment, for frontends of 2020-22.
 #[utoipa::path(post, path = "/like-comment", tag = "Comments", request_body = LikeComment,
-    responses((status = 200, description = "The likes after that", body = LikeAnswer), (status = 404, description = "No such comment")))]
+    responses((status = 200, description = "The likes after that", body = LikeAnswer)))]
 async fn like_comment(
     user: SignedIn,
     comments: Data<Comments>,

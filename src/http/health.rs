@@ -46,7 +46,7 @@ async fn health() -> Json<Status> {
 /// The database answers and can be written, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
 /// the schema makes a running site ready.
 #[utoipa::path(get, path = "/ready", tag = "Operation",
-    responses((status = 200, description = "It can", body = Status), (status = 503, description = "It cannot; the message says why", body = Object)))]
+    responses((status = 200, description = "It can", body = Status)))]
 async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Status>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
     database.check_write().await.map_err(Problem::unavailable)?;

@@ -96,18 +96,20 @@ fn complete(operation: &mut Operation, route: &Route) {
         Access::MetricsToken => Some(one_of(&["metricsToken"])),
     };
     let is_unsafe = route.method != Method::GET;
+    let takes_input = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut answers = vec!["400", "408", "429", "500", "503"];
     match route.access {
         Access::SignedIn | Access::SignedInPage | Access::RefreshToken => answers.extend(["401", "403"]),
-        Access::AdminKey => answers.extend(["401", "403"]),
+        // All of them are 404 while there is no such key.
+        Access::AdminKey => answers.extend(["401", "403", "404"]),
         Access::MetricsToken => answers.extend(["401", "404"]),
         // A visitor may send a session that is refused.
         Access::Public | Access::MailedLink => answers.push("401"),
     }
     if is_unsafe {
-        answers.extend(["403", "413", "415"]);
+        answers.extend(["403", "409", "413", "415"]);
     }
-    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+    if takes_input || is_unsafe {
         answers.push("404");
     }
     for status in answers {
@@ -128,6 +130,7 @@ fn common_components() -> utoipa::openapi::Components {
         ("403", "Refused: another origin, a claim that does not hold, or not yours"),
         ("404", "Not found"),
         ("408", "The request did not arrive in time"),
+        ("409", "It contradicts what is stored, such as an address that another account has"),
         ("413", "The body is too large"),
         ("415", "The body has another content type than expected"),
         ("429", "Too many requests; `Retry-After` says when to repeat"),
