@@ -27,7 +27,14 @@ pub fn routes(api: &mut Routes<'_>) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, add, remove, like, unlike))]
+#[openapi(paths(
+    // One line per handler.
+    list,
+    add,
+    remove,
+    like,
+    unlike,
+))]
 struct Description;
 
 /// The route of the application that this one is a successor of.

@@ -77,24 +77,23 @@ impl ApiReference {
     pub fn new(document: &ApiDocument) -> Self {
         let document: Value = serde_json::from_slice(document.json()).unwrap_or_default();
         let mut reference = Self::default();
-        for (path, methods) in document["paths"].as_object().into_iter().flatten() {
+        for (path, methods) in at(&document, "/paths").as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
-                let tag = text(&operation["tags"][0]);
+                let tag = text(at(operation, "/tags/0"));
                 let shown = Operation::new(&document, method, path, operation);
-                match reference.groups.iter_mut().find(|group| group.name == tag) {
-                    Some(group) => group.operations.push(shown),
-                    None => {
-                        let id = tag.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-                        reference.groups.push(Group { name: tag, id, operations: vec![shown] });
-                    }
+                if let Some(group) = reference.groups.iter_mut().find(|group| group.name == tag) {
+                    group.operations.push(shown);
+                } else {
+                    let id = tag.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                    reference.groups.push(Group { name: tag, id, operations: vec![shown] });
                 }
             }
         }
-        let errors = document["components"]["responses"].as_object();
+        let errors = at(&document, "/components/responses").as_object();
         reference.errors = errors
             .into_iter()
             .flatten()
-            .map(|(name, error)| (name.trim_start_matches("Error").to_owned(), text(&error["description"])))
+            .map(|(name, error)| (name.trim_start_matches("Error").to_owned(), text(at(error, "/description"))))
             .collect();
         reference
     }
@@ -102,28 +101,28 @@ impl ApiReference {
 
 impl Operation {
     fn new(document: &Value, method: &str, path: &str, operation: &Value) -> Self {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let answers = operation["responses"].as_object().into_iter().flatten();
+        let parameters = at(operation, "/parameters").as_array().into_iter().flatten();
+        let answers = at(operation, "/responses").as_object().into_iter().flatten();
         Self {
             method: method.to_uppercase(),
             path: path.to_owned(),
-            summary: text(&operation["summary"]),
-            details: text(&operation["description"]),
-            access: access(&operation["security"]),
+            summary: text(at(operation, "/summary")),
+            details: text(at(operation, "/description")),
+            access: access(at(operation, "/security/0")),
             parameters: parameters
                 .map(|parameter| Parameter {
-                    name: text(&parameter["name"]),
-                    place: text(&parameter["in"]),
-                    description: text(&parameter["description"]),
+                    name: text(at(parameter, "/name")),
+                    place: text(at(parameter, "/in")),
+                    description: text(at(parameter, "/description")),
                 })
                 .collect(),
-            body: content(document, &operation["requestBody"]),
+            body: content(document, at(operation, "/requestBody")),
             // The common errors stand once at the end of the page.
             answers: answers
                 .filter(|(_, answer)| answer.get("$ref").is_none())
                 .map(|(status, answer)| Answer {
                     status: status.clone(),
-                    description: text(&answer["description"]),
+                    description: text(at(answer, "/description")),
                     content: content(document, answer),
                 })
                 .collect(),
@@ -131,12 +130,17 @@ impl Operation {
     }
 }
 
+/// What a JSON pointer names (RFC 6901); null if there is nothing.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
 fn access(security: &Value) -> &'static str {
-    let first = security[0].as_object().and_then(|alternative| alternative.keys().next());
+    let first = security.as_object().and_then(|alternative| alternative.keys().next());
     match first.map(String::as_str) {
         Some("accessCookie") => "signed in",
         Some("refreshCookie") => "refresh token",
@@ -148,42 +152,44 @@ fn access(security: &Value) -> &'static str {
 
 /// The example of a body or answer, else its type.
 fn content(document: &Value, holder: &Value) -> Option<String> {
-    let content = holder["content"].as_object()?.values().next()?;
+    let content = at(holder, "/content").as_object()?.values().next()?;
     if let Some(example) = content.get("example") {
         return Some(example.to_string());
     }
-    let shown = type_of(document, &content["schema"], DEPTH_MAX);
+    let shown = type_of(document, at(content, "/schema"), DEPTH_MAX);
     (shown != "object").then_some(shown)
 }
 
 /// A schema in the notation of TypeScript.
 fn type_of(document: &Value, schema: &Value, depth: u8) -> String {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/")) {
+    if let Some(name) = at(schema, "/$ref").as_str().and_then(|path| path.strip_prefix("#/components/schemas/")) {
         return match depth {
             0 => name.to_owned(),
-            _ => type_of(document, &document["components"]["schemas"][name], depth - 1),
+            _ => type_of(document, at(document, &format!("/components/schemas/{name}")), depth - 1),
         };
     }
     for (key, sign) in [("oneOf", " | "), ("anyOf", " | "), ("allOf", " & ")] {
-        if let Some(parts) = schema[key].as_array() {
+        if let Some(parts) = schema.get(key).and_then(Value::as_array) {
             return parts.iter().map(|part| type_of(document, part, depth)).collect::<Vec<_>>().join(sign);
         }
     }
-    if let Some([only]) = schema["enum"].as_array().map(Vec::as_slice) {
+    if let Some([only]) = at(schema, "/enum").as_array().map(Vec::as_slice) {
         return only.to_string();
     }
-    if let Some(types) = schema["type"].as_array() {
+    if let Some(types) = at(schema, "/type").as_array() {
         let parts = types.iter().map(|kind| {
             let mut schema = schema.clone();
-            schema["type"] = kind.clone();
+            if let Some(members) = schema.as_object_mut() {
+                members.insert("type".to_owned(), kind.clone());
+            }
             type_of(document, &schema, depth)
         });
         return parts.collect::<Vec<_>>().join(" | ");
     }
-    match (schema["type"].as_str(), schema["properties"].as_object()) {
-        (Some("array"), _) => format!("{}[]", type_of(document, &schema["items"], depth)),
+    match (at(schema, "/type").as_str(), at(schema, "/properties").as_object()) {
+        (Some("array"), _) => format!("{}[]", type_of(document, at(schema, "/items"), depth)),
         (Some("object"), Some(properties)) => {
-            let required = schema["required"].as_array();
+            let required = at(schema, "/required").as_array();
             let members = properties.iter().map(|(name, schema)| {
                 let is_required = required.is_some_and(|names| names.iter().any(|known| known == name));
                 let mark = if is_required { "" } else { "?" };

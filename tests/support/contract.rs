@@ -93,7 +93,7 @@ impl Contract {
             close(&mut whole["allOf"][0]);
             Arc::new(jsonschema::validator_for(&whole).unwrap())
         });
-        validator.clone()
+        Arc::clone(validator)
     }
 }
 
