@@ -63,7 +63,7 @@ struct HomePage {
     after: String,
     /// Cursor of the next page.
     older: Option<String>,
-    /// What became of the visitor's session, where it has ended.
+    /// Set if the visitor's session has ended: why, and the state of its token.
     ended: Option<EndedNotice>,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
@@ -189,7 +189,8 @@ impl HomeServices {
     /// The comments of a page.
     async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
         let ask = async |size: i64| {
-            let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))?;
+            let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
+                .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
             Ok::<_, Problem>(match visitor.session() {
                 Some(reader) => self.comments.list_for(reader, &part).await?,
                 None => self.comments.list(&part).await?,

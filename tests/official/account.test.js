@@ -59,7 +59,7 @@ for (const javaScriptEnabled of [true, false]) {
         const email = newAddress();
         await page.goto(`${site.base}/auth?show=signup`);
         await signUp(page, email, "short");
-        await page.getByText("Use 8 to 99 characters, with at least one letter and one digit.").waitFor();
+        await page.locator(".mistake", { hasText: "Use 8 to 99 characters, with at least one letter and one digit." }).waitFor();
         assert.equal(await page.getByLabel("Home town").getAttribute("aria-invalid"), "true");
         await page.getByLabel("Home town").fill("Ulm");
         await signUp(page, email, PASSWORD);

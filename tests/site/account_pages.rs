@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use crate::client::{Response, TestClient};
-use crate::pages::{browser, credentials, signed_up};
+use crate::pages::{MISTAKE, PASSWORD_RULE, browser, credentials, signed_up};
 use crate::world::{PASSWORD, World};
 
 /// Path and query of the link in the newest mail.
@@ -43,12 +43,13 @@ async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
     );
     let page = visitor.get(&mailed_link(&visitor).await).await;
     assert_eq!((page.status, page.header("referrer-policy")), (200, "no-referrer"));
+    assert!(page.text.contains(PASSWORD_RULE), "{}", page.text);
     let token = token_in(&page);
 
     let choose = |password: &str, again: &str| format!("token={token}&password={password}&repeated={again}");
     for (form, said) in [
         (choose("new-horse-2", "new-horse-3"), "The two passwords differ. Type the new one again."),
-        (choose("short", "short"), "Use 8 to 99 characters, with at least one letter and one digit."),
+        (choose("short", "short"), MISTAKE),
     ] {
         let answer = visitor.submit("/reset-password", &form).await;
         assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);
@@ -183,10 +184,9 @@ async fn another_password_ends_all_other_sessions() {
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;
     let elsewhere = world.sign_in("ann@example.com").await;
-    for (current, new, said) in [
-        ("wrong-horse-1", "new-horse-2", "This is not your current password."),
-        (PASSWORD, "short", "Use 8 to 99 characters, with at least one letter and one digit."),
-    ] {
+    for (current, new, said) in
+        [("wrong-horse-1", "new-horse-2", "This is not your current password."), (PASSWORD, "short", MISTAKE)]
+    {
         let form = format!("current={}&password={new}", current.replace(' ', "+"));
         let answer = ann.submit("/account/password", &form).await;
         assert_eq!((answer.status, answer.text.contains(said)), (422, true), "{}", answer.text);

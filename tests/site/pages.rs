@@ -79,13 +79,18 @@ async fn sign_up_write_like_and_sign_out_with_nothing_but_forms() {
     assert_eq!(ann.get("/account").await.header("location"), "/auth?redirectToPath=%2Faccount");
 }
 
+/// Shown beside every field for a new password.
+pub const PASSWORD_RULE: &str = "Use 8 to 99 characters, with at least one letter and one digit.";
+/// The same after a mistake.
+pub const MISTAKE: &str = "-mistake\">Use 8 to 99 characters, with at least one letter and one digit.";
+
 #[actix_rt::test]
 async fn what_was_typed_is_kept_but_never_a_password() {
     let world = World::start().await;
     signed_up(&world, "ann@example.com").await;
     for (path, email, password, said) in [
         ("/sign-up", "ann\"@", "secret-typed-1", "Enter an e-mail address like name@example.com."),
-        ("/sign-up", "bob@example.com", "secret", "Use 8 to 99 characters, with at least one letter and one digit."),
+        ("/sign-up", "bob@example.com", "secret", MISTAKE),
         ("/sign-up", "ANN@example.com", "secret-typed-1", "This address already has an account. Sign in instead."),
         ("/sign-in", "ann@example.com", "secret-typed-1", "Wrong e-mail address or password."),
         ("/sign-in", "ann@example.com", "", "Enter your password."),
@@ -100,6 +105,11 @@ async fn what_was_typed_is_kept_but_never_a_password() {
         assert_eq!(answer.set_cookies(), Vec::<String>::new());
     }
     let ann = signed_up(&world, "ann2@example.com").await;
+    for page in [browser(&world).get("/auth?show=signup").await, ann.get("/account/settings").await] {
+        assert!(page.text.contains(PASSWORD_RULE), "the rule is said before a mistake is made: {}", page.text);
+    }
+    let lost = ann.get("/?after=nonsense").await;
+    assert_eq!((lost.status, lost.text.contains("This page does not exist")), (404, true), "{}", lost.text);
     let answer = ann.submit("/comments", &format!("text={}", "x".repeat(1001))).await;
     assert_eq!(
         (answer.status, answer.text.contains("Comments can have at most 1000 characters; this one has 1001.")),

@@ -56,7 +56,7 @@ struct AuthPage {
     frame: Frame,
     signing_up: bool,
     form: Entry,
-    /// What became of the visitor's session, where it has ended.
+    /// Set if the visitor's session has ended: why, and the state of its token.
     ended: Option<EndedNotice>,
     /// Shown above the form.
     notice: Option<&'static str>,
@@ -274,6 +274,9 @@ pub fn user_message(field: &str, error: &'static str) -> &'static str {
         },
         "Email is invalid" => "Enter an e-mail address like name@example.com.",
         "This email already exists. Please sign in instead." => "This address already has an account. Sign in instead.",
+        "Password must not contain control characters" => {
+            "A password must not contain tabs or other control characters."
+        }
         error if error.starts_with("Password") => PASSWORD_RULE,
         other => other,
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::{PASSWORD_RULE, label, user_message};
+use crate::pages::accounts::auth::{label, user_message};
 use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
 use crate::pages::guards::{NotShown, OptionalUser, PageUser};
 use crate::pages::site_path::in_query;
@@ -173,7 +173,7 @@ pub async fn change_password(
 ) -> Result<HttpResponse, ProblemPage> {
     let mistakes = Mistakes {
         current: missing_password(&form.current),
-        new: NewPassword::parse(form.password.clone()).err().map(|_| PASSWORD_RULE),
+        new: NewPassword::parse(form.password.clone()).err().map(|error| user_message("password", error)),
     };
     if mistakes.any() {
         return SettingsPage { password: mistakes, ..services.empty_page(user).await }.answer(None);

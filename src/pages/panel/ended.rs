@@ -55,7 +55,7 @@ pub struct EndedNotice {
     pub state: &'static str,
 }
 
-/// What this process knows about the deletion of a token.
+/// State of the deletion of a token, as far as this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deletion {
     Pending,
