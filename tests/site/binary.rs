@@ -421,5 +421,5 @@ fn on_a_terminal_the_first_start_prints_one_block_and_nothing_above_it() {
     child.wait().unwrap();
     let names: Vec<&str> =
         block.iter().filter(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["Site", "Demo", "Mailbox", "Fauna", "Data"], "{block:#?}");
+    assert_eq!(names, ["Site", "Demo", "Mailbox", "API", "Fauna", "Data"], "{block:#?}");
 }
