@@ -102,12 +102,6 @@ struct SessionToken {
     client: AsUser,
 }
 
-impl SessionToken {
-    fn fingerprint(&self) -> String {
-        events::fingerprint(self.client.secret().expose_secret())
-    }
-}
-
 /// Whether a query may be sent again if it is unknown whether Fauna has executed it.
 #[derive(Clone, Copy)]
 enum Repeat {

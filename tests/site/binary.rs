@@ -86,7 +86,7 @@ pub fn program(directory: &Path) -> Command {
 }
 
 /// A command that keeps its files in `directory`.
-fn placed(mut command: Command, directory: &Path) -> Command {
+pub fn placed(mut command: Command, directory: &Path) -> Command {
     command
         .current_dir(directory)
         .env_clear()
@@ -397,29 +397,4 @@ fn schema_apply_without_a_node_says_what_is_missing() {
     let output = program(directory.path()).args(["schema", "apply"]).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
-}
-
-/// `script` of util-linux gives the program a terminal.
-#[cfg(target_os = "linux")]
-#[test]
-fn on_a_terminal_the_first_start_prints_one_block_and_nothing_above_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut command = program(directory.path());
-    let binary = command.get_program().to_owned();
-    command = placed(Command::new("script"), directory.path());
-    command.args(["--quiet", "--return", "--command"]).arg(binary).arg("/dev/null").env_remove("DEMO");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let printed = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut block = Vec::new();
-    for line in printed {
-        block.push(line.trim().to_owned());
-        if line.trim().starts_with("Data ") {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let names: Vec<&str> =
-        block.iter().filter(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["Site", "Demo", "Mailbox", "API", "Fauna", "Data"], "{block:#?}");
 }
