@@ -1,4 +1,4 @@
-//! Where the pages are, and which other origins may call the API.
+//! Settings of the pages, and of other origins that may call the API.
 
 use super::Reader;
 use crate::http::origins::OriginPattern;

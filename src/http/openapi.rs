@@ -50,7 +50,7 @@ pub fn routes(api: &mut Routes<'_>) {
 #[openapi(paths(serve))]
 struct Description;
 
-/// This document.
+/// The OpenAPI document itself.
 #[utoipa::path(get, path = "/openapi.json", tag = "Operation",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = Object)))]
 async fn serve(document: Data<ApiDocument>) -> HttpResponse {

@@ -57,7 +57,7 @@ impl RouteTable {
         &self.routes
     }
 
-    /// What [`Routes::describe`] was given, with full paths.
+    /// The descriptions given to [`Routes::describe`], with full paths.
     pub fn descriptions(&self) -> &OpenApi {
         &self.descriptions
     }

@@ -44,7 +44,7 @@ struct Operation {
     path: String,
     summary: String,
     details: String,
-    /// Who may use it; empty for anyone.
+    /// The required kind of caller; empty for anyone.
     access: &'static str,
     parameters: Vec<Parameter>,
     body: Option<String>,
@@ -130,7 +130,7 @@ impl Operation {
     }
 }
 
-/// What a JSON pointer names (RFC 6901); null if there is nothing.
+/// The value at a JSON pointer (RFC 6901); null if there is none.
 fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }

@@ -35,7 +35,7 @@ pub struct VerifiedUser(pub SignedIn);
 pub enum NotShown {
     /// Nobody is signed in, or no longer.
     SignIn {
-        /// See [`Pages::sign_in_path`].
+        /// Built by [`Pages::sign_in_path`].
         page: String,
         /// Handle of the session that has ended; empty where there was none.
         ended: String,

@@ -25,7 +25,7 @@ pub struct TestClient {
     jar: Mutex<BTreeMap<(String, String), String>>,
     /// Sent with every request.
     pub headers: BTreeMap<String, String>,
-    /// What answers are compared with.
+    /// The document with which answers are compared.
     contract: Option<Arc<Contract>>,
     /// The last front token that came.
     front: Mutex<Option<Value>>,

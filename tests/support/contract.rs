@@ -20,7 +20,7 @@ pub struct Contract {
     document: Value,
     /// With all schemas closed: an answer with a member that is not described fails.
     components: Value,
-    /// Of their text.
+    /// In characters of their text.
     hash: u64,
     /// Those without parameters come first.
     paths: Vec<(ResourceDef, String)>,

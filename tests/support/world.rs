@@ -66,7 +66,7 @@ impl<S: Server> World<S> {
 pub struct Site {
     /// `None` while it is stopped.
     running: Option<app::Site>,
-    /// Its OpenAPI document.
+    /// The OpenAPI document that the site serves.
     contract: Option<Arc<Contract>>,
     settings: BTreeMap<String, String>,
     extensions: app::SiteExtensions,

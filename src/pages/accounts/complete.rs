@@ -41,7 +41,7 @@ struct CompletePage {
     banner: Option<String>,
 }
 
-/// Below `WEBSITE_BASE_PATH`.
+/// Path of the page, below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/complete-sign-up";
 
 const OTHER_PASSWORD: &str = "This is not the password that you signed up with.";

@@ -57,7 +57,7 @@ struct ResetPage {
     banner: Option<String>,
 }
 
-/// Below `WEBSITE_BASE_PATH`.
+/// Path of the page, below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/reset-password";
 
 pub async fn show(

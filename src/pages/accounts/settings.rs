@@ -266,7 +266,7 @@ impl Services {
     }
 }
 
-/// What was typed, as [`Query`] reads it.
+/// The typed values in the form that [`Query`] reads.
 fn in_query_string(typed: &Typed) -> String {
     let pairs: Vec<String> = typed.iter().map(|(id, text)| format!("{}={}", in_query(id), in_query(text))).collect();
     pairs.join("&")

@@ -46,7 +46,7 @@ struct VerifyPage {
     banner: Option<String>,
 }
 
-/// Below `WEBSITE_BASE_PATH`.
+/// Path of the page, below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/verify-email";
 
 pub async fn show(

@@ -45,7 +45,7 @@ pub struct Ended {
     probe: Option<Probe>,
 }
 
-/// Data for `templates/ended.html`.
+/// Data for `templates/ended.html`, the notice about an ended session.
 pub struct EndedNotice {
     pub sentence: String,
     /// Whether the session was ended by its own sign-out.

@@ -195,7 +195,7 @@ async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answ
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
-/// How users can sign in, for SuperTokens frontends.
+/// The ways to sign in, for SuperTokens frontends.
 #[utoipa::path(get, path = "/loginmethods", tag = "E-mail and password",
     responses((status = 200, description = "E-mail and password only", body = Object)))]
 async fn login_methods() -> Json<Value> {
