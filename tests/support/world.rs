@@ -189,7 +189,7 @@ impl World {
     /// The site's SQL database.
     pub async fn sql(&self) -> Connection {
         let file = || format!("sqlite://{}", self.directory.path().join("sessions.sqlite").display());
-        let url = self.server.settings.get("DATABASE_URL").cloned().unwrap_or_else(file);
+        let url = self.server.settings.get("DATABASE_URL").filter(|url| !url.is_empty()).cloned().unwrap_or_else(file);
         Database::open(&url).await.unwrap().write().acquire().await.unwrap()
     }
 

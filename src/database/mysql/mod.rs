@@ -64,7 +64,7 @@ impl Dialect for MySql {
     }
 
     fn select_version(&self) -> &'static str {
-        "select version()"
+        "select concat(if(version() like '%MariaDB%', 'MariaDB ', 'MySQL '), version())"
     }
 
     fn plan(&self, statement: &str) -> Option<Result<Plan, NotPortable>> {
