@@ -18,7 +18,7 @@ users import FILE, users export. About Fauna: schema apply. About the demo: demo
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
-/// What is logged unless `LOG` says otherwise.
+/// The log filter unless `LOG` is set.
 const LOG_FILTER: &str = "info,actix_server=warn";
 
 /// Longest time from SIGTERM to the end of the process.

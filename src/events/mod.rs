@@ -40,7 +40,7 @@ pub struct EventBus {
     listening: Arc<AtomicUsize>,
 }
 
-/// Whose queries are events.
+/// Users whose queries are published as events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Queries {
     #[default]

@@ -190,7 +190,7 @@ impl HomeServices {
     async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
         let ask = async |size: i64| {
             let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
-                .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
+                .map_err(|_unknown| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
             Ok::<_, Problem>(match visitor.session() {
                 Some(reader) => self.comments.list_for(reader, &part).await?,
                 None => self.comments.list(&part).await?,

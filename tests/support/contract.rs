@@ -20,7 +20,7 @@ pub struct Contract {
     document: Value,
     /// With all schemas closed: an answer with a member that is not described fails.
     components: Value,
-    /// In characters of their text.
+    /// Hash of the text of the components.
     hash: u64,
     /// Those without parameters come first.
     paths: Vec<(ResourceDef, String)>,
