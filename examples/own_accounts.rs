@@ -61,7 +61,7 @@ async fn join(
     let email = Email::parse(&join.email).ok_or(Problem::bad_request("email: not an e-mail address"))?;
     let password = NewPassword::parse(join.password).map_err(Problem::bad_request)?;
     let new = NewAccount { name: email.local_part().to_owned(), email, profile: Map::new() };
-    let SignUp::Made(user) = users.sign_up(new, password).await? else {
+    let SignUp::Created(user) = users.sign_up(new, password).await? else {
         return Err(Problem::new(StatusCode::CONFLICT, "email: has an account already"));
     };
     let id =

@@ -109,7 +109,7 @@ impl Clock {
     }
 
     /// Moves this clock and its clones back, as if the system's clock was set. For tests.
-    pub fn go_back(&self, span: Duration) {
+    pub fn move_back(&self, span: Duration) {
         self.offset.micros.fetch_sub(micros_of(span), Ordering::SeqCst);
     }
 }
@@ -132,7 +132,7 @@ mod tests {
         let before = twin.now();
         clock.advance(Duration::from_secs(60));
         assert!(twin.now() >= before.after(Duration::from_secs(60)));
-        clock.go_back(Duration::from_hours(1));
+        clock.move_back(Duration::from_hours(1));
         assert!(twin.now() < before);
     }
 

@@ -131,7 +131,7 @@ pub struct Subscription {
 
 impl EventBus {
     /// A bus whose event ids begin at `now`, the start of the process.
-    pub fn starting_at(now: Timestamp) -> Self {
+    pub fn with_first_id_at(now: Timestamp) -> Self {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let inner = Inner { last_id: millis.saturating_mul(IDS_PER_MILLISECOND), ..Inner::default() };
         Self(Arc::new(Mutex::new(inner)))
@@ -266,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_subscriber_gets_what_it_missed_and_what_follows_and_nothing_of_others() {
-        let bus = EventBus::starting_at(AT);
+        let bus = EventBus::with_first_id_at(AT);
         publish(&bus, "ann");
         publish(&bus, "bob");
         publish(&bus, "ann");
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn ids_grow_across_restarts_and_are_exact_in_javascript() {
         let ids = |started| {
-            let bus = EventBus::starting_at(started);
+            let bus = EventBus::with_first_id_at(started);
             publish(&bus, "ann");
             bus.history("ann", 0)[0].id
         };

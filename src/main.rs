@@ -1,6 +1,7 @@
 //! The command line: serves the site, or runs one command.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -94,7 +95,7 @@ fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
 }
 
 /// Ends the process a fixed time after SIGTERM even if something hangs. Container runtimes kill after ten seconds.
-fn end_in_time() -> std::io::Result<()> {
+fn limit_shutdown_time() -> std::io::Result<()> {
     let deadline = || {
         std::thread::spawn(|| {
             std::thread::sleep(SHUTDOWN_DEADLINE);
@@ -122,7 +123,7 @@ fn end_in_time() -> std::io::Result<()> {
 
 async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(Command::Doctor { json }) = command {
-        return examine(json).await;
+        return doctor(json).await;
     }
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
@@ -135,7 +136,7 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     }
     match command {
         None => {
-            end_in_time()?;
+            limit_shutdown_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
             if std::io::stdout().is_terminal() && !config.log.json {
@@ -159,7 +160,7 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     }
 }
 
-async fn examine(json: bool) -> Result<(), Box<dyn std::error::Error>> {
+async fn doctor(json: bool) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::start_for_command("error", false)?;
     let report = app::doctor(Config::from_env()).await;
     report.write(json, &mut std::io::stdout())?;

@@ -53,13 +53,9 @@ const CODE: &[&str] = &["src", "crates", "tests", "benches", "static", "template
 /// Longer files are two files.
 const LINES_MAX: usize = 400;
 
-/// Larger folders are two folders, except those whose files are a list by nature.
+/// Larger folders get subfolders by concern, except those whose files are a list by nature.
 const FILES_MAX: usize = 15;
-const LISTS: &[&str] = &[
-    "tests/site",                          // one file per subject
-    "crates/embedded-fauna/src/functions", // one file per group of FQL functions
-    "crates/embedded-fauna/src/ir",
-];
+const LISTS: &[&str] = &["tests/site"]; // one file per subject
 
 /// Names that say nothing about what is inside.
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use crate::mail::Occasion;
 use crate::session::{RevokeReason, SignedIn};
 use crate::throttle::{Action, Client, Topic};
-use crate::users::{AuthenticatedUser, ChangeOffer, Email, EmailChange, NewPassword, SignUpField, User};
+use crate::users::{AuthenticatedUser, ChangeLink, Email, EmailChange, NewPassword, SignUpField, User};
 use crate::{session, users};
 
 pub use profile::OwnProfile;
@@ -95,7 +95,7 @@ impl Accounts {
 
     /// Revokes sessions and notifies the user once a password change whose answer was lost turns out to have been made.
     async fn await_password_change(self, session: SignedIn, user: User, hash: String) {
-        if let Some(email) = self.services.users.settles(&user.id, &hash).await {
+        if let Some(email) = self.services.users.await_password_change(&user.id, &hash).await {
             self.services
                 .sessions
                 .revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged)
@@ -119,13 +119,13 @@ impl Accounts {
         }
         let _counted = throttle.admit(Action::AskForMail, client).await?;
         let mailing = async {
-            let occasion = match users.offer_change(&authenticated.user.id, &new, LINK_LIFE).await? {
-                ChangeOffer::Offered(token) => {
+            let occasion = match users.create_change_link(&authenticated.user.id, &new, LINK_LIFE).await? {
+                ChangeLink::Created(token) => {
                     Occasion::ConfirmEmail(pages.link("verify-email", token.expose(), LINK_LIFE))
                 }
-                ChangeOffer::Taken if self.services.hide_existing_accounts => Occasion::AccountExists,
-                ChangeOffer::Taken => return Err(Error::EmailTaken),
-                ChangeOffer::NoUser => return Err(session::Error::Missing.into()),
+                ChangeLink::Taken if self.services.hide_existing_accounts => Occasion::AccountExists,
+                ChangeLink::Taken => return Err(Error::EmailTaken),
+                ChangeLink::NoUser => return Err(session::Error::Missing.into()),
             };
             Ok(outbox.put(new.as_str(), &occasion).await?)
         };
@@ -142,7 +142,7 @@ impl Accounts {
         match self.change_email(token).await? {
             EmailChange::Done(_) => self.services.throttle.succeeded(attempt).await,
             EmailChange::Taken => return Err(Error::EmailTaken),
-            EmailChange::Invalid => return Err(Error::InvalidLink),
+            EmailChange::InvalidLink => return Err(Error::InvalidLink),
         }
         Ok(())
     }

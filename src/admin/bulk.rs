@@ -25,19 +25,19 @@ pub struct EntryProblem {
 pub type Entry = Option<Value>;
 
 /// The entries of a request: `{"users": […]}`.
-pub fn of_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
+pub fn parse_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
     let json: Value = serde_json::from_slice(body).map_err(|_why| Error::Malformed("the body is not JSON"))?;
-    of_json(json)
+    parse_json(json)
 }
 
 /// The entries of a file: the same, or an export, which has one entry per line. A byte order mark is skipped.
-pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
+pub fn parse_file(text: &str) -> Result<Vec<Entry>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match serde_json::from_str::<Value>(text) {
-        Ok(json) if json.get("users").is_some() => of_json(json),
+        Ok(json) if json.get("users").is_some() => parse_json(json),
         Ok(json) if json.is_object() => Ok(vec![Some(json)]),
         Ok(_) => Err(Error::Malformed("the file must be {\"users\": […]} or have one user a line, as JSON")),
-        Err(error) => match of_lines(text) {
+        Err(error) => match parse_lines(text) {
             Some(entries) => Ok(entries),
             None => Err(Error::Document(error)),
         },
@@ -45,7 +45,7 @@ pub fn of_file(text: &str) -> Result<Vec<Entry>, Error> {
 }
 
 /// One entry per line; `None` if the lines belong to one pretty-printed document, whose lines are mostly not JSON by themselves.
-fn of_lines(text: &str) -> Option<Vec<Entry>> {
+fn parse_lines(text: &str) -> Option<Vec<Entry>> {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let entries: Vec<Entry> = lines().map(|line| serde_json::from_str(line).ok()).collect();
     let first = lines().next().map(serde_json::from_str::<IgnoredAny>);
@@ -54,7 +54,7 @@ fn of_lines(text: &str) -> Option<Vec<Entry>> {
     (!is_cut || whole.saturating_mul(2) >= entries.len()).then_some(entries)
 }
 
-fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
+fn parse_json(mut json: Value) -> Result<Vec<Entry>, Error> {
     match json.get_mut("users").map(Value::take) {
         Some(Value::Array(entries)) => Ok(entries.into_iter().map(Some).collect()),
         _ => Err(Error::Malformed("users must be an array")),
@@ -62,13 +62,13 @@ fn of_json(mut json: Value) -> Result<Vec<Entry>, Error> {
 }
 
 /// Entries that were checked, and the problems that were found.
-pub struct Judged {
+pub struct CheckedEntries {
     /// Valid entries so far with their index from 0.
     imports: Vec<(usize, Import)>,
     problems: BTreeMap<usize, Vec<String>>,
 }
 
-impl Judged {
+impl CheckedEntries {
     pub fn new(entries: Vec<Entry>, now: Timestamp) -> Result<Self, Error> {
         if entries.is_empty() {
             return Err(Error::Malformed("You need to add at least one user."));
@@ -76,8 +76,8 @@ impl Judged {
         if entries.len() > ENTRIES_MAX {
             return Err(Error::Malformed("You can only add 10000 users at a time."));
         }
-        let mut judged = Self { imports: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
-        let mut seen = Seen::default();
+        let mut checked = Self { imports: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
+        let mut seen = UniqueKeys::default();
         for (index, entry) in entries.into_iter().enumerate() {
             let mut errors = Vec::new();
             let import = if let Some(entry) = entry {
@@ -88,13 +88,13 @@ impl Judged {
             };
             if let Some(import) = import {
                 seen.take(&import, &mut errors);
-                judged.imports.push((index, import));
+                checked.imports.push((index, import));
             }
             if !errors.is_empty() {
-                judged.problems.insert(index, errors);
+                checked.problems.insert(index, errors);
             }
         }
-        Ok(judged)
+        Ok(checked)
     }
 
     /// The addresses of the valid entries.
@@ -143,19 +143,19 @@ impl Judged {
 }
 
 #[derive(Default)]
-struct Seen {
+struct UniqueKeys {
     emails: HashSet<String>,
     ids: HashSet<String>,
     plain: usize,
 }
 
-impl Seen {
+impl UniqueKeys {
     /// Adds an entry; an address or id that an earlier entry has is a problem of this one.
     fn take(&mut self, import: &Import, errors: &mut Vec<String>) {
         if !self.emails.insert(import.email.as_str().to_owned()) {
             errors.push("another entry has the same email".to_owned());
         }
-        if entry::elsewhere(import).is_some_and(|id| !self.ids.insert(id.to_owned())) {
+        if entry::effective_external_id(import).is_some_and(|id| !self.ids.insert(id.to_owned())) {
             errors.push("another entry has the same externalUserId".to_owned());
         }
         self.plain += usize::from(matches!(import.password, ImportedPassword::Plain(_)));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn parse(body: &Value) -> Result<Vec<Import>, Error> {
-        Judged::new(of_body(body.to_string().as_bytes())?, NOW)?.imports()
+        CheckedEntries::new(parse_body(body.to_string().as_bytes())?, NOW)?.imports()
     }
 
     fn problems(entries: &[Value]) -> Vec<(usize, usize)> {
@@ -240,7 +240,7 @@ mod tests {
         let twin = entry(&[("email", json!("B@x.io"))]);
         assert_eq!(problems(&[good.clone(), twin]), [(1, 2)], "the same address and id");
         assert_eq!(problems(&[entry(&[]), good]), [(1, 1)], "the same id");
-        assert!(matches!(of_body(b"{"), Err(Error::Malformed(_))));
+        assert!(matches!(parse_body(b"{"), Err(Error::Malformed(_))));
         for body in [json!({}), json!({"users": {}}), json!({"users": []}), json!([])] {
             assert!(matches!(parse(&body), Err(Error::Malformed(_))), "{body}");
         }
@@ -259,7 +259,7 @@ mod tests {
             ("{\"a\n{\"b\": 2}\n".to_owned(), vec![None, Some(json!({"b": 2}))]),
             (String::new(), vec![]),
         ] {
-            assert_eq!(of_file(&text).unwrap(), expected, "{text}");
+            assert_eq!(parse_file(&text).unwrap(), expected, "{text}");
         }
     }
 
@@ -271,9 +271,9 @@ mod tests {
             (official.trim_end_matches('}').to_owned(), "line 10"),
             (format!("\u{feff}{}", official.replace("2\n", "two\n")), "line 7 column 13"),
         ] {
-            let error = of_file(&text).unwrap_err();
+            let error = parse_file(&text).unwrap_err();
             assert!(matches!(error, Error::Document(_)) && error.to_string().contains(place), "{error}: {text}");
         }
-        assert!(matches!(of_file("[{}]"), Err(Error::Malformed(_))));
+        assert!(matches!(parse_file("[{}]"), Err(Error::Malformed(_))));
     }
 }

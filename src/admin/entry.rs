@@ -21,7 +21,7 @@ const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, o
 
 /// Reads one entry; problems are added to `errors`.
 pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
-    refuse_what_is_not_here(entry, errors);
+    refuse_unsupported(entry, errors);
     let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
     let Some([method]) = methods else {
         errors.push("loginMethods must be an array with one login method".to_owned());
@@ -76,7 +76,7 @@ pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<I
 }
 
 /// Reports fields that are not supported, which would otherwise be lost silently.
-fn refuse_what_is_not_here(entry: &Value, errors: &mut Vec<String>) {
+fn refuse_unsupported(entry: &Value, errors: &mut Vec<String>) {
     let list = |name: &str| entry.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for role in list("userRoles") {
         let role = role.get("role").and_then(Value::as_str).unwrap_or_default();
@@ -165,7 +165,7 @@ pub fn line(export: &Export) -> String {
 }
 
 /// The `externalUserId` of a user, whether or not it is the document id.
-pub fn elsewhere(import: &Import) -> Option<&str> {
+pub fn effective_external_id(import: &Import) -> Option<&str> {
     let kept = || import.profile.get(EXTERNAL_ID).and_then(Value::as_str);
     import.id.as_ref().map(DocumentId::as_str).or_else(kept)
 }

@@ -27,13 +27,13 @@ impl FromRequest for Administrator {
             if keys.is_empty() {
                 return Err(Problem::new(StatusCode::NOT_FOUND, "not found"));
             }
-            let sent = sent(&request).ok_or(Problem::new(StatusCode::FORBIDDEN, "an API key is needed"))?;
+            let sent = presented_key(&request).ok_or(Problem::new(StatusCode::FORBIDDEN, "an API key is needed"))?;
             let Ok(client) = client.await;
             let throttle =
                 request.app_data::<Data<Throttle>>().ok_or(Problem::new(StatusCode::NOT_FOUND, "not found"))?;
             // Counted before the key is compared, so that a throttled guess does not reveal whether it was right.
             let attempt = throttle.admit(Action::AdminKey, &client).await?;
-            if !keys.iter().any(|key| bearer::is_same(key, sent)) {
+            if !keys.iter().any(|key| bearer::secrets_equal(key, sent)) {
                 return Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key"));
             }
             throttle.succeeded(attempt).await;
@@ -43,6 +43,6 @@ impl FromRequest for Administrator {
 }
 
 /// The key of the request, from either of two headers.
-fn sent(request: &HttpRequest) -> Option<&str> {
+fn presented_key(request: &HttpRequest) -> Option<&str> {
     bearer::token(request).or_else(|| request.headers().get("api-key")?.to_str().ok())
 }

@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 use crate::session::{RevokeReason, Sessions, UserId};
 use crate::users::{Cursor, Email, Imported, Order, User, UserList, Users};
 use crate::{session, users};
-use bulk::Judged;
+use bulk::CheckedEntries;
 
 pub use bulk::EntryProblem;
 pub use routes::routes;
@@ -144,20 +144,20 @@ impl Admin {
 
     /// Imports all users of a request body in the form of SuperTokens' bulk import, or none.
     pub async fn import_body(&self, body: &[u8]) -> Result<ImportReport, Error> {
-        self.import(bulk::of_body(body)?).await
+        self.import(bulk::parse_body(body)?).await
     }
 
     /// As [`Admin::import_body`] for the text of a file, which may also be an export: one entry per line.
     pub async fn import_file(&self, text: &str) -> Result<ImportReport, Error> {
-        self.import(bulk::of_file(text)?).await
+        self.import(bulk::parse_file(text)?).await
     }
 
     async fn import(&self, entries: Vec<bulk::Entry>) -> Result<ImportReport, Error> {
-        let mut judged = Judged::new(entries, self.clock.now())?;
-        let emails = self.users.taken_emails(&judged.emails()).await?;
-        let existing = self.users.existing(&judged.ids()).await?;
-        judged.note_existing(&emails, &existing);
-        let imports = judged.imports()?;
+        let mut checked = CheckedEntries::new(entries, self.clock.now())?;
+        let emails = self.users.taken_emails(&checked.emails()).await?;
+        let existing = self.users.existing(&checked.ids()).await?;
+        checked.note_existing(&emails, &existing);
+        let imports = checked.imports()?;
         let adopted = imports.iter().enumerate().filter(|(_, import)| import.adopts).map(|(index, _)| index).collect();
         let report = ImportReport { imported: imports.len(), adopted };
         // A task of its own: a client that disconnects must not stop this halfway.

@@ -111,31 +111,26 @@ async fn import(
     }
 }
 
-enum Progress {
-    /// `None`: the first user.
-    At(Option<Cursor>),
-    Done,
+/// The rest of an export.
+struct ExportRest {
+    admin: Data<Admin>,
+    /// `None`: all users have been sent.
+    after: Option<Cursor>,
 }
 
 /// Streams all users page by page, so that they are never in memory at once.
 async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
     let (first, next) = admin.export(None).await?;
-    let rest = stream::try_unfold((admin, progress(next)), next_lines);
+    let rest = stream::try_unfold(ExportRest { admin, after: next }, next_lines);
     let lines = stream::iter([Ok(Bytes::from(first))]);
     let all = futures_util::StreamExt::chain(lines, rest);
     Ok(streamed(all))
 }
 
-async fn next_lines(
-    (admin, at): (Data<Admin>, Progress),
-) -> Result<Option<(Bytes, (Data<Admin>, Progress))>, actix_web::Error> {
-    let Progress::At(after) = at else { return Ok(None) };
-    let (lines, next) = admin.export(after.as_ref()).await.map_err(Problem::from)?;
-    Ok(Some((Bytes::from(lines), (admin, progress(next)))))
-}
-
-fn progress(next: Option<Cursor>) -> Progress {
-    next.map_or(Progress::Done, |next| Progress::At(Some(next)))
+async fn next_lines(rest: ExportRest) -> Result<Option<(Bytes, ExportRest)>, actix_web::Error> {
+    let ExportRest { admin, after: Some(after) } = rest else { return Ok(None) };
+    let (lines, next) = admin.export(Some(&after)).await.map_err(Problem::from)?;
+    Ok(Some((Bytes::from(lines), ExportRest { admin, after: next })))
 }
 
 fn streamed(lines: impl Stream<Item = Result<Bytes, actix_web::Error>> + 'static) -> HttpResponse {

@@ -11,11 +11,11 @@ use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
-#[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
 use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
+#[cfg(feature = "embedded-fauna")]
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;
@@ -77,7 +77,7 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
 
 /// Connects for a command. If the site is running, its embedded endpoint is used instead of starting a second one on the same
 /// file.
-pub async fn connect_beside(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
+pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     if let config::Fauna::Embedded { listen, .. } = &config.fauna
         && let Some(secret) = kept_app_key(&config.data_dir)?
     {
@@ -106,7 +106,7 @@ impl FaunaBackend {
 
     /// Stops the embedded endpoint, if this process runs it, after running queries have been answered.
     #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_async, reason = "with the feature it waits"))]
-    pub async fn halt(self) {
+    pub async fn stop(self) {
         #[cfg(feature = "embedded-fauna")]
         if let Some(running) = self.running {
             running.stop().await;

@@ -74,7 +74,7 @@ impl AppState {
         let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
             .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
-        let events = EventBus::starting_at(clock.now());
+        let events = EventBus::with_first_id_at(clock.now());
         settings.events = events.clone();
         settings.payload = extensions.session_payload.clone();
         settings.error_responses = Arc::clone(&extensions.error_responses);
@@ -104,8 +104,7 @@ impl AppState {
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
-        let pages =
-            Pages::new(page_settings((config, extensions), &trusted.website, fauna_for_browsers), events.clone());
+        let pages = Pages::new(page_settings(config, extensions, &trusted.website, fauna_for_browsers), events.clone());
         Ok(Self {
             trusted,
             feature_context: FeatureContext {
@@ -190,7 +189,8 @@ fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -
 }
 
 fn page_settings(
-    (config, extensions): (&Config, &SiteExtensions),
+    config: &Config,
+    extensions: &SiteExtensions,
     website: &str,
     fauna_for_browsers: Option<&str>,
 ) -> pages::Settings {

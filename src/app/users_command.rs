@@ -56,12 +56,12 @@ pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write)
     let extensions = SiteExtensions::default();
     let set_up = startup::lock_set_up(&config.data_dir).await?;
     let database = startup::database(config).await?;
-    let fauna = fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await?;
+    let fauna = fauna_backend::connect_for_command(config, &clock, &features::all(config, &extensions)).await?;
     let foundations = Foundations { metrics: None, clock: &clock, address: config.listen, fauna: &fauna, database };
     let state = AppState::build(config, &extensions, foundations).await?;
     drop(set_up);
     let done = run(&state.accounts.admin, command, &text, out).await;
-    fauna.halt().await;
+    fauna.stop().await;
     done
 }
 

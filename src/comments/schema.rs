@@ -27,7 +27,7 @@ pub fn schema() -> Declarations {
     let reads = [fql::collection(COMMENTS), fql::index(NEWEST)].map(|what| Privilege::on(what).allow("read"));
     Declarations {
         definitions: definitions().into_iter().chain(on_user_deleted::definitions()).collect(),
-        member: member(),
+        member: user_privileges(),
         backend: reads.into_iter().chain(on_user_deleted::backend()).collect(),
     }
 }
@@ -70,7 +70,7 @@ fn definitions() -> Vec<Definition> {
 }
 
 /// Privileges of signed-in users.
-fn member() -> Vec<Privilege> {
+fn user_privileges() -> Vec<Privilege> {
     let is_own = |field| {
         let owner = fql::select(&["data", field], fql::get(fql::var("ref")));
         fql::lambda("ref", fql::equals(owner, fql::current_identity()))
@@ -78,7 +78,7 @@ fn member() -> Vec<Privilege> {
     let own_terms = fql::lambda_of(&["comment", "user"], fql::equals(fql::var("user"), fql::current_identity()));
     let function = |name| Privilege::on(fql::function(name)).allow("call");
     vec![
-        Privilege::on(fql::collection(COMMENTS)).allow("read").allow_if("create", is_as_it_must_be()),
+        Privilege::on(fql::collection(COMMENTS)).allow("read").allow_if("create", is_valid_new_comment()),
         Privilege::on(fql::collection(LIKES)).allow_if("read", is_own("user")),
         Privilege::on(fql::index(NEWEST)).allow("read"),
         Privilege::on(fql::index(LIKE_OF)).allow_if("read", own_terms),
@@ -89,7 +89,7 @@ fn member() -> Vec<Privilege> {
 }
 
 /// A new comment is exactly one's own, of now, without likes, and its text has a length.
-fn is_as_it_must_be() -> Expr {
+fn is_valid_new_comment() -> Expr {
     let text = || fql::var("text");
     let whole = fql::object([("data", comment_of_identity(text()))]);
     let longest = i64::try_from(TEXT_CHARS_MAX).unwrap_or(i64::MAX);
@@ -118,7 +118,7 @@ fn if_found(then: Expr) -> Expr {
 }
 
 /// What [`LIKE`] and [`UNLIKE`] share: `n` is the counter, `mine` the caller's like.
-fn on_like(if_liked: Expr, if_not: Expr) -> Expr {
+fn toggle_like(if_liked: Expr, if_not: Expr) -> Expr {
     let mine = fql::matching(LIKE_OF, [fql::var("comment"), fql::current_identity()]);
     let n = fql::select_or(&["data", "likes"], fql::get(fql::var("comment")), 0.into());
     let change = fql::let_in([("n", n)], fql::if_else(fql::exists(fql::var("mine")), if_liked, if_not));
@@ -143,7 +143,7 @@ fn like() -> Expr {
         fql::create(fql::collection(LIKES), fql::object([("data", like)])),
         likes(count(fql::add(fql::var("n"), 1.into())), true),
     ]);
-    on_like(likes(fql::var("n"), true), more)
+    toggle_like(likes(fql::var("n"), true), more)
 }
 
 fn unlike() -> Expr {
@@ -151,7 +151,7 @@ fn unlike() -> Expr {
         fql::delete(fql::select(&["ref"], fql::get(fql::var("mine")))),
         likes(count(fql::subtract(fql::var("n"), 1.into())), false),
     ]);
-    on_like(fewer, likes(fql::var("n"), false))
+    toggle_like(fewer, likes(fql::var("n"), false))
 }
 
 /// Deletes a comment and its likes if the caller is its author.

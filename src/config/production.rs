@@ -43,7 +43,7 @@ pub(super) fn refuse(config: &Config, read: &mut Reader<'_>) {
 impl Config {
     /// Warnings about settings that are allowed but may not be intended, one sentence each.
     pub fn warnings(&self) -> Vec<&'static str> {
-        let mixed_names = self.session.mixes_names_of_this_machine().then_some(
+        let mixed_names = self.session.mixes_loopback_names().then_some(
             "API_DOMAIN and WEBSITE_DOMAIN name this machine differently (localhost and 127.0.0.1): to browsers these are two \
              sites, so the pages stay signed out; use the same name in both",
         );
@@ -66,7 +66,7 @@ impl Config {
             ),
             (session.api_domain.is_none(), "API_DOMAIN is not set: cookies and mailed links are made for localhost"),
             (
-                session.api_domain.as_deref().is_some_and(session::is_in_clear),
+                session.api_domain.as_deref().is_some_and(session::is_unencrypted),
                 "API_DOMAIN begins with http://: passwords and sessions are sent unencrypted",
             ),
             (session.website_domain.is_none(), "WEBSITE_DOMAIN is not set: mailed links lead to API_DOMAIN"),

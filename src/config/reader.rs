@@ -31,13 +31,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The trimmed value, even if empty.
-    pub fn given(&self, name: &str) -> Option<String> {
+    pub fn trimmed(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|value| value.trim().to_owned())
     }
 
     /// The trimmed value; an empty one counts as not set.
     pub fn optional(&self, name: &str) -> Option<String> {
-        self.given(name).filter(|value| !value.is_empty())
+        self.trimmed(name).filter(|value| !value.is_empty())
     }
 
     pub fn text(&self, name: &str, default: &str) -> String {

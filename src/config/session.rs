@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Reader;
 use crate::http::origins::is_public_suffix;
 use crate::session::{AntiCsrf, SameSite, Transfer};
-
-use super::Reader;
 
 /// Lifetimes of sessions, and how their tokens travel.
 #[derive(Clone, Debug)]
@@ -58,7 +57,7 @@ impl Session {
             api_base_path: read.path("API_BASE_PATH", "/auth"),
             api_gateway_path: api_gateway_path(read),
             cookie_domain: read.optional("COOKIE_DOMAIN"),
-            older_cookie_domain: read.given("OLDER_COOKIE_DOMAIN"),
+            older_cookie_domain: read.trimmed("OLDER_COOKIE_DOMAIN"),
             same_site: same_site(read),
             anti_csrf: anti_csrf(read),
             transfer: transfer(read),
@@ -103,7 +102,7 @@ impl Session {
     }
 
     /// Whether one of the two domains is `localhost` and the other a loopback address: one machine, but two sites to a browser.
-    pub(super) fn mixes_names_of_this_machine(&self) -> bool {
+    pub(super) fn mixes_loopback_names(&self) -> bool {
         let Some(website) = &self.website_domain else { return false };
         let is_address =
             |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -142,7 +141,7 @@ fn api_gateway_path(read: &mut Reader<'_>) -> String {
 }
 
 /// Whether what is sent to an origin is not encrypted and leaves this machine.
-pub(super) fn is_in_clear(origin: &str) -> bool {
+pub(super) fn is_unencrypted(origin: &str) -> bool {
     if !origin.starts_with("http://") {
         return false;
     }

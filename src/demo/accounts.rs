@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use actix_web::web;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::rand;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::demo::client::{self, Client};
+use crate::demo::client;
+use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::see_other;
 use crate::session::Transfer;
@@ -18,9 +18,9 @@ use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
 
 /// Accounts that exist in development.
 pub const ACCOUNTS: [&str; 2] = ["ada@example.com", "grace@example.com"];
-/// Password of these and of every account made by [`try_it`]. `templates/about.html` and `auth.html` print it.
+/// Password of these and of every account made by [`sign_in_to_demo`]. `templates/about.html` and `auth.html` print it.
 pub const PASSWORD: &str = "demo-password-1";
-/// Prefix of the addresses of accounts made by [`try_it`].
+/// Prefix of the addresses of accounts made by [`sign_in_to_demo`].
 const FRESH: &str = "demo-";
 
 /// Author and text, oldest first.
@@ -50,7 +50,7 @@ pub fn is_demo_account(email: &str) -> bool {
 pub struct NoFields {}
 
 /// Signs in with a fresh account, or with the first of [`ACCOUNTS`] where the site's sign-up needs more than a click.
-pub async fn try_it(
+pub async fn sign_in_to_demo(
     request: HttpRequest,
     recipe: Data<EmailPassword>,
     _: web::Form<NoFields>,

@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Takes the refresh tokens out of a browser's `Cookie` header. None were in it: false.
-    pub fn steal(&mut self, cookie_header: &str) -> bool {
+    pub fn take_refresh_cookies(&mut self, cookie_header: &str) -> bool {
         let pairs = cookie_header.split("; ").filter_map(|pair| pair.split_once('='));
         let stolen = pairs.filter(|(name, _)| name.ends_with("sRefreshToken"));
         self.cookies.extend(stolen.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn only_refresh_tokens_are_stolen() {
         let mut attacker = Client::new("attacker", http().unwrap(), String::new(), String::new());
-        assert!(attacker.steal("sAccessToken=a; __Secure-sRefreshToken=r; other=x"));
+        assert!(attacker.take_refresh_cookies("sAccessToken=a; __Secure-sRefreshToken=r; other=x"));
         assert_eq!(
             attacker.cookies.into_iter().collect::<Vec<_>>(),
             [("__Secure-sRefreshToken".to_owned(), "r".to_owned())]

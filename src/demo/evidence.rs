@@ -43,7 +43,7 @@ pub struct Step {
 
 impl Step {
     /// Something that is no exchange.
-    pub fn remark(who: &'static str, request: impl Into<String>, note: impl Into<String>) -> Self {
+    pub fn comment(who: &'static str, request: impl Into<String>, note: impl Into<String>) -> Self {
         Self {
             who,
             request: request.into(),

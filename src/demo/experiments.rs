@@ -37,7 +37,7 @@ pub async fn expire(
     let span = sessions.access_token_lifetime() + PAST_TOKEN;
     demo.clock.advance(span);
     let moved =
-        Step::remark("Clock", format!("advance by {} s", span.as_secs()), "for the site and its embedded Fauna");
+        Step::comment("Clock", format!("advance by {} s", span.as_secs()), "for the site and its embedded Fauna");
     let after = demo.probe(&token, "The same token, after", 401).await;
     let good = "Both tokens are over. Your next request is answered 401, refreshes the session, and is sent again: you stay signed in.";
     Evidence::of(title, vec![before, moved, after], good, "Fauna did not answer as it should.").respond()
@@ -114,7 +114,7 @@ pub async fn end_second_device(
         before.step("signed in", before.status == 200),
         Step {
             expected: ended,
-            ..Step::remark(
+            ..Step::comment(
                 "This browser",
                 format!("POST /account/sessions/{handle}/end"),
                 "the row is deleted in SQL, then the token in Fauna",
@@ -137,17 +137,17 @@ pub async fn theft(
     let title = "Replay a stolen refresh token";
     let cookies = request.headers().get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
     let (mut attacker, mut victim) = (demo.client("Scripted attacker"), demo.client("You"));
-    if !attacker.steal(cookies) || !victim.steal(cookies) {
-        return Evidence::failed(title, "There is no refresh cookie to steal in this request.").respond();
+    if !attacker.take_refresh_cookies(cookies) || !victim.take_refresh_cookies(cookies) {
+        return Evidence::failed(title, "There is no refresh cookie to copy in this request.").respond();
     }
     let token = tokens.user_client(&session).await?;
     let stolen =
-        Step::remark("Scripted attacker", "copies the refresh cookie", "for the demo, out of this very request");
+        Step::comment("Scripted attacker", "copies the refresh cookie", "for the demo, out of this very request");
     let refreshed = attacker.refresh().await;
     let used = attacker.get(LIST).await;
     let grace = sessions.grace();
     demo.clock.advance(grace + Duration::from_secs(1));
-    let waited = Step::remark(
+    let waited = Step::comment(
         "Clock",
         format!("advance by {} s", grace.as_secs() + 1),
         "past the grace in which a lost answer may be asked for again",
@@ -187,7 +187,7 @@ pub async fn sign_out(
     let token = tokens.user_client(&session).await?;
     let before = demo.probe(&token, "Your Fauna token, before", 200).await;
     session.revoke().await?;
-    let ended = Step::remark("This browser", "POST /sign-out", "the row is deleted in SQL, then the token in Fauna");
+    let ended = Step::comment("This browser", "POST /sign-out", "the row is deleted in SQL, then the token in Fauna");
     let after = demo.probe(&token, "The same secret, after", 401).await;
     let evidence = Evidence::of(
         "Use the token after sign-out",
@@ -213,7 +213,7 @@ pub async fn forbidden(
         Some((author.as_str().to_owned(), comment.id.as_str().to_owned()))
     });
     let targets = Targets { users: tokens.users_collection(), me, other };
-    let steps = demo.ask_for_what_is_forbidden(&token, &targets).await;
+    let steps = demo.attempt_forbidden(&token, &targets).await;
     let good = "Fauna refused every one of them. The application was not asked.";
     Evidence::of("Ask for what you may not", steps, good, "Fauna allowed something it must not.").respond()
 }
@@ -243,11 +243,11 @@ pub async fn stop_or_start_fauna(
     let retry = asked.retry_after.as_ref().map_or_else(String::new, |after| format!("Retry-After: {after}"));
     let note = if running { "the comments are back".to_owned() } else { format!("{retry}, and no cookie is touched") };
     let steps = vec![
-        Step::remark("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, ""),
+        Step::comment("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, ""),
         asked.step(note, asked.status == if running { 200 } else { 503 }),
         Step {
             expected: is_alive,
-            ..Step::remark("SQL", "select … from session where handle = …", "your session is there")
+            ..Step::comment("SQL", "select … from session where handle = …", "your session is there")
         },
     ];
     let good = if running {

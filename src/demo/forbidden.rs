@@ -26,7 +26,7 @@ struct Forbidden {
 
 impl Demo {
     /// Asks for everything that a user may not do.
-    pub async fn ask_for_what_is_forbidden(&self, token: &AsUser, targets: &Targets<'_>) -> Vec<Step> {
+    pub async fn attempt_forbidden(&self, token: &AsUser, targets: &Targets<'_>) -> Vec<Step> {
         let mut steps = Vec::new();
         for forbidden in queries(targets) {
             let answer = self.ask_fauna(token, &forbidden.query).await;

@@ -13,7 +13,7 @@ use crate::http::routes::{Access, Resource, Routes};
 /// | POST   | `/demo/forbidden`           | signed in | to `/auth`        |
 /// | POST   | `/demo/fauna`               | signed in | to `/auth`        |
 pub fn routes(root: &mut Routes<'_>) {
-    root.add(Resource::at("/demo/try").post(Access::Public, accounts::try_it))
+    root.add(Resource::at("/demo/try").post(Access::Public, accounts::sign_in_to_demo))
         .add(Resource::at("/demo/expire").post(Access::SignedInPage, experiments::expire))
         .add(Resource::at("/demo/second-device").post(Access::SignedInPage, experiments::second_device))
         .add(Resource::at("/demo/second-device/end").post(Access::SignedInPage, experiments::end_second_device))

@@ -86,7 +86,7 @@ pub struct ProofField {
 
 /// Description of a token, without its secret.
 #[derive(Clone, Debug)]
-pub struct Description {
+pub struct TokenDescription {
     /// Id of its document in Fauna.
     pub id: DocumentId,
     /// See [`events::fingerprint`].
@@ -163,10 +163,10 @@ impl FaunaTokens {
     ///
     /// # Errors
     /// The session was revoked, or SQL does not respond.
-    pub async fn describe(&self, session: &SignedIn) -> Result<Description, Error> {
+    pub async fn describe(&self, session: &SignedIn) -> Result<TokenDescription, Error> {
         let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
         let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);
-        Ok(Description { id, fingerprint, created_at, expires_at })
+        Ok(TokenDescription { id, fingerprint, created_at, expires_at })
     }
 
     /// Delays between the revocation of sessions and the deletion of their tokens.
@@ -233,7 +233,7 @@ impl FaunaTokens {
                 Err(error) => tracing::warn!(%error, "a Fauna token is issued anew"),
             }
         }
-        self.issue_again(&request).await
+        self.issue_replacement(&request).await
     }
 
     fn session_token(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
@@ -246,7 +246,7 @@ impl FaunaTokens {
         tracing::warn!("Fauna refuses the token of a live session: it is issued anew");
         let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint };
         self.publish(session.user(), session.handle(), kind);
-        let token = self.issue_again(&request(session)).await?;
+        let token = self.issue_replacement(&request(session)).await?;
         if let Err(error) = self.sweeper.delete(&[refused.id]).await {
             tracing::warn!(%error, "the row of a refused Fauna token stays until its session ends");
         }
@@ -254,12 +254,12 @@ impl FaunaTokens {
     }
 
     /// Issues a token for an existing session, outside a refresh.
-    async fn issue_again(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
+    async fn issue_replacement(&self, request: &TokenRequest) -> Result<SessionToken, Error> {
         let (id, secret) = self.create(request).await?;
         let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id))?;
         let now = self.sweeper.clock.now();
         let token = self.session_token(id.clone(), now, secret);
-        if self.ledger.confirm_again(&id, &sealed, &token.fingerprint, now).await? {
+        if self.ledger.confirm_replacement(&id, &sealed, &token.fingerprint, now).await? {
             self.publish_issued(request, token.fingerprint.clone());
             Ok(token)
         } else {

@@ -84,7 +84,7 @@ pub type Cursor = (i64, Ref, Ref);
 
 /// A page of tokens with our mark.
 #[derive(Deserialize)]
-pub struct Marked {
+pub struct MarkedTokens {
     /// Time of the query on Fauna's clock.
     pub now: Time,
     /// Creation time (microseconds since 1970, on the same clock) and reference of each token.
@@ -92,7 +92,7 @@ pub struct Marked {
 }
 
 /// One page of the tokens with our mark, oldest first.
-pub fn marked(after: Option<&Cursor>) -> Expr {
+pub fn marked_tokens(after: Option<&Cursor>) -> Expr {
     let set = fql::matching(BY_MARK, [MARK.into()]);
     let page = match after {
         None => fql::paginate(set, PAGE_SIZE),
@@ -136,7 +136,7 @@ mod tests {
         ] {
             assert_eq!(*query.wire(), recorded::query(step), "{step}");
         }
-        assert_eq!(marked(None).wire()["object"]["page"], recorded::query("reconcile: what carries our mark"));
+        assert_eq!(marked_tokens(None).wire()["object"]["page"], recorded::query("reconcile: what carries our mark"));
         let expected = recorded::query("collect: it is deleted");
         let ours = block_id(&token(&id("7010"), "")).wire().clone();
         assert_eq!((&ours["if"], &ours["else"]), (&expected["if"], &expected["else"]));

@@ -44,9 +44,9 @@ impl Sweeper {
         let started = self.clock.now();
         loop {
             let now = self.clock.now();
-            let suspects = self.ledger.suspects(now, self.grace, now.before(self.issue_timeout)).await?;
-            let full = i64::try_from(suspects.len()).unwrap_or(BATCH) >= BATCH;
-            let done = self.settle(suspects, now).await?;
+            let candidates = self.ledger.deletion_candidates(now, self.grace, now.before(self.issue_timeout)).await?;
+            let full = i64::try_from(candidates.len()).unwrap_or(BATCH) >= BATCH;
+            let done = self.delete_or_block(candidates, now).await?;
             if !full || done == 0 {
                 self.delays.cancel_before(started);
                 return Ok(());
@@ -61,7 +61,7 @@ impl Sweeper {
         }
         for handle in handles {
             let tokens = self.ledger.of_session(handle).await?;
-            self.settle(tokens, self.clock.now()).await?;
+            self.delete_or_block(tokens, self.clock.now()).await?;
             self.delays.cancel(handle.as_str());
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Sweeper {
                 self.events.publish(&token.user, &token.handle, self.clock.now(), kind);
             }
         }
-        self.settle(tokens, self.clock.now()).await?;
+        self.delete_or_block(tokens, self.clock.now()).await?;
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Sweeper {
     }
 
     /// Deletes or buries those of the tokens that are not to be kept; how many that were.
-    async fn settle(&self, tokens: Vec<(Token, Option<Session>)>, now: Timestamp) -> Result<usize, Error> {
+    async fn delete_or_block(&self, tokens: Vec<(Token, Option<Session>)>, now: Timestamp) -> Result<usize, Error> {
         let (mut dead, mut lost) = (Vec::new(), Vec::new());
         for (token, session) in tokens {
             let live = lifetime::is_live(token.descent(), session.as_ref(), self.grace, now);
@@ -129,12 +129,12 @@ impl Sweeper {
             return Ok(());
         }
         let _same: IgnoredAny = self.fauna.query_idempotent(&store::delete(ids)).await?;
-        Ok(self.ledger.delete_row(ids).await?)
+        Ok(self.ledger.delete_rows(ids).await?)
     }
 
     /// Sees to it that a token of which nobody has heard again does not exist and cannot come into being.
     async fn block_id(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
-        if !self.ledger.give_up(&token.id, now).await? {
+        if !self.ledger.block_unconfirmed(&token.id, now).await? {
             return Ok(());
         }
         let grave = store::NewToken {
@@ -145,7 +145,7 @@ impl Sweeper {
             life: self.issue_timeout,
         };
         let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&grave)).await?;
-        Ok(self.ledger.delete_row(std::slice::from_ref(&token.id)).await?)
+        Ok(self.ledger.delete_rows(std::slice::from_ref(&token.id)).await?)
     }
 
     /// Deletes tokens that carry our mark in Fauna and are in no ledger. Ages are compared by Fauna's own clock, and the
@@ -153,11 +153,12 @@ impl Sweeper {
     pub async fn reconcile(&self) -> Result<(), Error> {
         let mut after = None;
         for _ in 0..PAGES_MAX {
-            let marked: store::Marked = self.fauna.query_idempotent(&store::marked(after.as_ref())).await?;
+            let marked: store::MarkedTokens =
+                self.fauna.query_idempotent(&store::marked_tokens(after.as_ref())).await?;
             let grown = Timestamp::from_millis(marked.now.millis()).before(self.issue_timeout).millis();
             let mut orphans = Vec::new();
             for (made, token) in marked.page.data {
-                if made.div_euclid(1000) < grown && !self.ledger.knows(&token.id).await? {
+                if made.div_euclid(1000) < grown && !self.ledger.contains(&token.id).await? {
                     orphans.push(token.id);
                 }
             }

@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 
 /// The token of `Authorization: Bearer …`, if there is one.
 pub fn token(request: &HttpRequest) -> Option<&str> {
@@ -12,7 +13,7 @@ pub fn token(request: &HttpRequest) -> Option<&str> {
 }
 
 /// Compares digests, so that the time reveals neither the position of a difference nor the length.
-pub fn is_same(secret: &SecretString, sent: &str) -> bool {
+pub fn secrets_equal(secret: &SecretString, sent: &str) -> bool {
     let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     verify_slices_are_equal(hash(secret.expose_secret()).as_ref(), hash(sent).as_ref()).is_ok()
 }
@@ -24,9 +25,9 @@ mod tests {
     #[test]
     fn keys_are_compared_whole() {
         let key = SecretString::from("key");
-        assert!(is_same(&key, "key"));
+        assert!(secrets_equal(&key, "key"));
         for other in ["", "ke", "key ", "keys", "Key"] {
-            assert!(!is_same(&key, other), "{other:?}");
+            assert!(!secrets_equal(&key, other), "{other:?}");
         }
     }
 }

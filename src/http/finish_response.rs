@@ -4,13 +4,14 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use actix_web::Error;
+use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
 use tracing_actix_web::RequestId;
 
@@ -44,7 +45,7 @@ pub async fn finish_response(
     let held_body = HeldBody::of(&mut request);
     let answered = tokio::time::timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
     let answered = match answered {
-        Ok(Ok(answered)) => answered.map(|response| in_words(response.map_into_boxed_body())),
+        Ok(Ok(answered)) => answered.map(|response| replace_plain_text(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
             Err(failed(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
@@ -54,7 +55,7 @@ pub async fn finish_response(
     let Some(trusted) = trusted else { return answered };
     match answered {
         Ok(mut response) => {
-            harden(response.headers_mut(), &trusted);
+            set_security_headers(response.headers_mut(), &trusted);
             let response = with_details(response, &trusted);
             Ok(match held_body {
                 Some(held) => response.map_body(|_, body| held.held_by(body)),
@@ -64,7 +65,7 @@ pub async fn finish_response(
         // A response is made of the error further out, where the request is.
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
-                harden(response.headers_mut(), &trusted);
+                set_security_headers(response.headers_mut(), &trusted);
                 match held_body.clone() {
                     Some(held) => response.map_body(|_, body| held.held_by(body)),
                     None => response,
@@ -94,7 +95,7 @@ fn with_details(mut response: ServiceResponse<BoxBody>, trusted: &Trusted) -> Se
 }
 
 /// Replaces the plain text of actix-web's own refusals by a page or JSON, as the client expects.
-fn in_words(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -140,7 +141,7 @@ pub fn reason(status: StatusCode) -> &'static str {
 }
 
 /// Headers that make browsers strict (ASVS 3.4): sniffing, framing, referrers, scripts, and TLS where we have it.
-fn harden(headers: &mut HeaderMap, trusted: &Trusted) {
+fn set_security_headers(headers: &mut HeaderMap, trusted: &Trusted) {
     let mut set = |name: &'static str, value: HeaderValue| {
         if !headers.contains_key(name) {
             headers.insert(HeaderName::from_static(name), value);

@@ -24,17 +24,17 @@ pub fn routes(root: &mut Routes<'_>) {
 }
 
 #[derive(Serialize)]
-struct Well {
+struct Status {
     status: &'static str,
 }
 
-async fn health() -> Json<Well> {
-    Json(Well { status: "OK" })
+async fn health() -> Json<Status> {
+    Json(Status { status: "OK" })
 }
 
 /// The database answers and can be written, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
 /// the schema makes a running site ready.
-async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Well>, Problem> {
+async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Status>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
     database.check_write().await.map_err(Problem::unavailable)?;
     fauna.check().await.map_err(Problem::unavailable)?;
@@ -46,5 +46,5 @@ async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Well
         }
         error => Problem::unavailable(error),
     })?;
-    Ok(Json(Well { status: "OK" }))
+    Ok(Json(Status { status: "OK" }))
 }

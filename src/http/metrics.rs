@@ -112,7 +112,7 @@ impl Metrics {
 
     /// Whether a request presents the token, as `Authorization: Bearer …`.
     fn admits(&self, request: &HttpRequest) -> bool {
-        self.token.as_ref().is_none_or(|token| bearer::is_same(token, bearer::token(request).unwrap_or_default()))
+        self.token.as_ref().is_none_or(|token| bearer::secrets_equal(token, bearer::token(request).unwrap_or_default()))
     }
 }
 

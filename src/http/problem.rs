@@ -65,7 +65,7 @@ impl Problem {
 
     /// The same with status 200 where a user has to wait: those frontends show no message of any other status.
     #[must_use]
-    pub fn into_frontend_answer(self) -> Self {
+    pub fn into_frontend_error(self) -> Self {
         let general = self.into_general_error();
         let status = if general.status == StatusCode::TOO_MANY_REQUESTS { StatusCode::OK } else { general.status };
         Self { status, ..general }

@@ -101,7 +101,7 @@ pub async fn same_origin(
     }
     let meant = request
         .app_data::<Data<Trusted>>()
-        .is_some_and(|trusted| is_meant(request.method(), request.headers(), host, trusted));
+        .is_some_and(|trusted| is_allowed_request(request.method(), request.headers(), host, trusted));
     if meant {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
@@ -120,20 +120,20 @@ pub async fn same_origin(
 /// Pages cannot forge `Sec-Fetch-Site`. Older browsers do not send it; then `Origin` decides. Clients that send neither are not
 /// browsers. This does not depend on cookies: a foreign page could also sign its visitor in to an account of its own, to read
 /// there what they then write, and an answer to a request without cookies could still delete them.
-fn is_meant(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
+fn is_allowed_request(method: &Method, headers: &HeaderMap, host: Option<&str>, trusted: &Trusted) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text("origin")) {
         (Some("same-origin" | "none"), _) | (None, None) => true,
-        (_, Some(origin)) => is_ours(origin, host, trusted),
+        (_, Some(origin)) => is_allowed_origin(origin, host, trusted),
         (Some(_), None) => false,
     }
 }
 
 /// Whether `origin` is allowed, or is the host that the request was sent to.
-fn is_ours(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
+fn is_allowed_origin(origin: &str, host: Option<&str>, trusted: &Trusted) -> bool {
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     trusted.allows(origin) || (authority.is_some() && authority == host)
 }
@@ -200,7 +200,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        is_meant(&Method::POST, &map, Some("api.example"), &trusted())
+        is_allowed_request(&Method::POST, &map, Some("api.example"), &trusted())
     }
 
     #[test]
@@ -220,7 +220,10 @@ mod tests {
         let links = |origin: &'static str| {
             let mut map = HeaderMap::new();
             map.insert(header::ORIGIN, HeaderValue::from_static(origin));
-            (is_meant(&Method::POST, &map, Some("api.example"), &trusted), trusted.link_origin(&map).to_owned())
+            (
+                is_allowed_request(&Method::POST, &map, Some("api.example"), &trusted),
+                trusted.link_origin(&map).to_owned(),
+            )
         };
         assert_eq!(links("https://a.preview.example"), (true, "https://a.preview.example".to_owned()));
         assert_eq!(links("https://preview.example"), (false, "https://www.example".to_owned()));

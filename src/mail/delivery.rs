@@ -57,9 +57,9 @@ pub enum Transport {
 }
 
 impl Transport {
-    async fn hand_over(&self, mail: Mail, row: &Row, from: &str) -> Result<(), Failure> {
+    async fn send(&self, mail: Mail, row: &Row, from: &str) -> Result<(), Failure> {
         match self {
-            Self::Smtp(server) => server.hand_over(mail, row).await,
+            Self::Smtp(server) => server.send(mail, row).await,
             Self::Hook(hook) => {
                 let mail = OutgoingMail {
                     id: row.id.clone(),
@@ -94,11 +94,11 @@ impl SmtpClient {
     }
 
     /// Sends one mail. The error contains no address.
-    async fn hand_over(&self, mail: Mail, row: &Row) -> Result<(), Failure> {
+    async fn send(&self, mail: Mail, row: &Row) -> Result<(), Failure> {
         let message = mail.message(&self.from, row).map_err(|error| Failure::Unsendable(error.to_string()))?;
         match tokio::time::timeout(ATTEMPT_TIMEOUT, self.server.send(message)).await {
             Ok(Ok(_taken)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::Refused(described(&error))),
+            Ok(Err(error)) => Err(Failure::Refused(describe(&error))),
             Err(_elapsed) => Err(Failure::Refused("no answer in time".to_owned())),
         }
     }
@@ -108,12 +108,12 @@ impl SmtpClient {
 ///
 /// # Errors
 /// One sentence, without address and password.
-pub async fn test_server(url: &SecretString) -> Result<(), String> {
+pub async fn check_server(url: &SecretString) -> Result<(), String> {
     let client = SmtpClient::new(url, "doctor@localhost").map_err(|error| error.to_string())?;
     match client.server.test_connection().await {
         Ok(true) => Ok(()),
         Ok(false) => Err("the mail server does not accept commands".to_owned()),
-        Err(error) => Err(described(&error)),
+        Err(error) => Err(describe(&error)),
     }
 }
 
@@ -124,7 +124,7 @@ enum Failure {
 }
 
 /// A description of the error without the server's text, which repeats the address.
-fn described(error: &lettre::transport::smtp::Error) -> String {
+fn describe(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("refused with {code}"),
         None if error.is_timeout() => "no answer in time".to_owned(),
@@ -185,7 +185,7 @@ impl Outbox {
             tracing::error!(kind = row.kind, "a mail was sealed with a key that is gone; it is given up");
             return Ok(self.store.delete(&row.id).await?);
         };
-        match transport.hand_over(mail, &row, &self.from).await {
+        match transport.send(mail, &row, &self.from).await {
             Ok(()) => Ok(self.store.delete(&row.id).await?),
             Err(Failure::Unsendable(why)) => {
                 tracing::error!(kind = row.kind, why, "a mail cannot be sent to anybody; it is given up");

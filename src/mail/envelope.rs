@@ -37,7 +37,7 @@ impl Mail {
     /// Renders the template of an occasion.
     pub fn write(templates: &Templates, sender: &Sender, to: &str, occasion: &Occasion) -> Result<Self, Error> {
         let link = occasion.link();
-        let life = link.map(|link| in_words(link.life.as_secs()));
+        let life = link.map(|link| duration_text(link.life.as_secs()));
         let values = Values {
             app_name: &sender.app_name,
             terms_url: sender.terms_url.as_deref().unwrap_or_default(),
@@ -96,7 +96,7 @@ pub fn random_id() -> Option<String> {
 }
 
 /// `30 minutes`, `1 hour`, `24 hours`.
-fn in_words(seconds: u64) -> String {
+fn duration_text(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..3600 => (seconds.div_ceil(60), "minute"),
         _ => (seconds / 3600, "hour"),
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn spans_in_words() {
         for (seconds, words) in [(59, "1 minute"), (1800, "30 minutes"), (3600, "1 hour"), (86_400, "24 hours")] {
-            assert_eq!(in_words(seconds), words);
+            assert_eq!(duration_text(seconds), words);
         }
     }
 }

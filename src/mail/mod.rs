@@ -32,7 +32,7 @@ use envelope::Mail;
 use store::{Row, Store};
 use templates::Templates;
 
-pub use delivery::{OutgoingMail, test_server};
+pub use delivery::{OutgoingMail, check_server};
 pub use envelope::Sender;
 pub use routes::routes;
 
@@ -176,7 +176,7 @@ impl Outbox {
 
     /// Takes as long as [`Outbox::put`] and sends nothing: for addresses without an account, so that timing does not reveal
     /// them.
-    pub async fn put_nothing(&self, to: &str, as_if: &Occasion) -> Result<(), Error> {
+    pub async fn put_decoy(&self, to: &str, as_if: &Occasion) -> Result<(), Error> {
         let mail = Mail::write(&self.templates, &self.sender, to, as_if)?;
         self.write("nothing", &mail, Duration::ZERO).await
     }

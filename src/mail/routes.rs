@@ -22,7 +22,7 @@ pub fn routes(site: &mut Routes<'_>) {
 /// Unsent mails, newest first: a page, or JSON for `Accept: application/json`.
 async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpResponse, Problem> {
     let mails = outbox.latest().await?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not found"))?;
-    let mails = mails.into_iter().map(|(row, mail)| Shown::new(row, mail)).collect();
+    let mails = mails.into_iter().map(|(row, mail)| ShownMail::new(row, mail)).collect();
     let page = Mailbox { mails };
     let mut response = HttpResponse::Ok();
     if wants_json(&request) {
@@ -41,11 +41,11 @@ fn wants_json(request: &HttpRequest) -> bool {
 #[derive(Serialize, Template)]
 #[template(path = "mailbox.html")]
 struct Mailbox {
-    mails: Vec<Shown>,
+    mails: Vec<ShownMail>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ShownMail {
     to: String,
     subject: String,
     text: String,
@@ -58,7 +58,7 @@ struct Shown {
     written_at: i64,
 }
 
-impl Shown {
+impl ShownMail {
     fn new(row: Row, mail: Mail) -> Self {
         Self {
             to: mail.to,

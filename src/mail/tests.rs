@@ -109,7 +109,7 @@ async fn a_mail_is_taken_once_and_forgotten() {
     let (fixture, (server, url)) = (Fixture::new().await, Server::start("250 taken"));
     let outbox = fixture.outbox(Some(url), true).await;
     outbox.put("ann@example.com", &reset()).await.unwrap();
-    outbox.put_nothing("nobody@example.com", &reset()).await.unwrap();
+    outbox.put_decoy("nobody@example.com", &reset()).await.unwrap();
     outbox.work().await.unwrap();
     outbox.work().await.unwrap();
     let seen = server.seen();
@@ -170,7 +170,7 @@ async fn without_a_server_mail_stays_and_only_development_shows_it() {
     outbox.put("ann@example.com", &reset()).await.unwrap();
     fixture.clock.advance(Duration::from_secs(1));
     outbox.put("ann@example.com", &Occasion::PasswordChanged).await.unwrap();
-    outbox.put_nothing("nobody@example.com", &reset()).await.unwrap();
+    outbox.put_decoy("nobody@example.com", &reset()).await.unwrap();
     outbox.work().await.unwrap();
     let kinds: Vec<String> = outbox.latest().await.unwrap().unwrap().into_iter().map(|(row, _)| row.kind).collect();
     assert_eq!(kinds, ["password-changed", "reset-password"]);

@@ -40,7 +40,7 @@ pub fn page_of_link(form: &impl Template) -> Result<HttpResponse, ProblemPage> {
 }
 
 /// The page with the status and headers of what went wrong, so that what was typed is not lost.
-pub fn page_despite(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
+pub fn page_with_problem(problem: &Problem, page: &impl Template) -> Result<HttpResponse, ProblemPage> {
     let html = page.render().map_err(Problem::internal)?;
     Ok(problem.respond_with(html))
 }

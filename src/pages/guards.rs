@@ -32,24 +32,24 @@ pub struct VerifiedUser(pub SignedIn);
 
 /// Why a page is not shown.
 #[derive(Debug)]
-pub enum Detour {
-    Elsewhere {
+pub enum NotShown {
+    Redirect {
         /// 307 repeats the form there, 303 does not.
         status: StatusCode,
         location: String,
     },
-    Broken(ProblemPage),
+    Problem(ProblemPage),
 }
 
-impl From<Problem> for Detour {
+impl From<Problem> for NotShown {
     fn from(problem: Problem) -> Self {
-        Self::Broken(problem.into())
+        Self::Problem(problem.into())
     }
 }
 
-impl From<ProblemPage> for Detour {
+impl From<ProblemPage> for NotShown {
     fn from(problem: ProblemPage) -> Self {
-        Self::Broken(problem)
+        Self::Problem(problem)
     }
 }
 
@@ -58,11 +58,11 @@ impl OptionalUser {
         self.session.as_ref()
     }
 
-    pub fn ended(&self) -> Option<&str> {
+    pub fn ended_session(&self) -> Option<&str> {
         self.ended.as_deref()
     }
 
-    async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+    async fn of(request: &HttpRequest) -> Result<Self, NotShown> {
         match session_of(request, ClaimCheck::Skip).await? {
             Found::Session(session) => Ok(Self { session: Some(*session), ended: None }),
             Found::Ended(handle) => Ok(Self { session: None, ended: Some(handle) }),
@@ -85,7 +85,7 @@ impl From<VerifiedUser> for OptionalUser {
 
 impl VerifiedUser {
     /// The user of a request, for handlers that first look whether there is one.
-    pub async fn of(request: &HttpRequest) -> Result<Self, Detour> {
+    pub async fn of(request: &HttpRequest) -> Result<Self, NotShown> {
         session_of(request, ClaimCheck::Configured).await?.required(request).map(Self)
     }
 }
@@ -99,11 +99,11 @@ enum Found {
 }
 
 impl Found {
-    fn required(self, request: &HttpRequest) -> Result<SignedIn, Detour> {
+    fn required(self, request: &HttpRequest) -> Result<SignedIn, NotShown> {
         match self {
             Self::Session(session) => Ok(*session),
-            Self::Ended(handle) => Err(to_sign_in(request, &handle)),
-            Self::Nobody => Err(to_sign_in(request, "")),
+            Self::Ended(handle) => Err(redirect_to_sign_in(request, &handle)),
+            Self::Nobody => Err(redirect_to_sign_in(request, "")),
         }
     }
 }
@@ -111,32 +111,32 @@ impl Found {
 /// The session of the request, checked in SQL: a page must not greet somebody who was signed out from elsewhere. Headers
 /// against cross-site requests are not asked for, because forms cannot send them: `http::same_origin` refuses forms of other
 /// sites.
-async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, Detour> {
+async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, NotShown> {
     let (Some(sessions), Some(pages)) = (request.app_data::<Data<Sessions>>(), request.app_data::<Data<Pages>>())
     else {
-        return Err(Detour::Broken(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
+        return Err(NotShown::Problem(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()));
     };
-    if let Some(detour) = to_the_same_host(request, &pages.settings.website) {
+    if let Some(detour) = redirect_to_localhost(request, &pages.settings.website) {
         return Err(detour);
     }
     let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
-        Err(session::Error::TryRefresh(_)) => Err(resume::detour(pages, request)),
+        Err(session::Error::TryRefresh(_)) => Err(resume::redirect_through_refresh(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
-            Err(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
+            Err(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: "/auth/verify-email".to_owned() })
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
             let known = sessions.get_session(request, &Requirements::ANY_SESSION).await.ok().flatten();
             Ok(known.map_or(Found::Nobody, |session| Found::Ended(session.handle().to_string())))
         }
-        Err(error) => Err(Detour::Broken(error.into())),
+        Err(error) => Err(NotShown::Problem(error.into())),
     }
 }
 
 /// Leads a browser that opens `127.0.0.1` to `localhost` where mailed links lead there: cookies belong to one of the names.
-fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
+fn redirect_to_localhost(request: &HttpRequest, website: &str) -> Option<NotShown> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let port = header("host")?.strip_prefix("127.0.0.1")?;
     let is_visit = *request.method() == Method::GET && header("sec-fetch-mode") == Some("navigate");
@@ -144,22 +144,22 @@ fn to_the_same_host(request: &HttpRequest, website: &str) -> Option<Detour> {
         return None;
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    Some(Detour::Elsewhere { status: StatusCode::SEE_OTHER, location: format!("{website}{path}") })
+    Some(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: format!("{website}{path}") })
 }
 
 /// Leads to the sign-in page, which says why the session `ended` is over and leads back: to this page, or to the comments
 /// where this is a form.
-fn to_sign_in(request: &HttpRequest, ended: &str) -> Detour {
+fn redirect_to_sign_in(request: &HttpRequest, ended: &str) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
     let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
     let location = format!("/auth?{ended}redirectToPath={}", in_query(back.as_str()));
-    Detour::Elsewhere { status: StatusCode::SEE_OTHER, location }
+    NotShown::Redirect { status: StatusCode::SEE_OTHER, location }
 }
 
 impl FromRequest for OptionalUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -168,8 +168,8 @@ impl FromRequest for OptionalUser {
 }
 
 impl FromRequest for PageUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -178,8 +178,8 @@ impl FromRequest for PageUser {
 }
 
 impl FromRequest for VerifiedUser {
-    type Error = Detour;
-    type Future = LocalBoxFuture<'static, Result<Self, Detour>>;
+    type Error = NotShown;
+    type Future = LocalBoxFuture<'static, Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
@@ -187,27 +187,27 @@ impl FromRequest for VerifiedUser {
     }
 }
 
-impl fmt::Display for Detour {
+impl fmt::Display for NotShown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Elsewhere { location, .. } => write!(out, "see {location}"),
-            Self::Broken(problem) => problem.fmt(out),
+            Self::Redirect { location, .. } => write!(out, "see {location}"),
+            Self::Problem(problem) => problem.fmt(out),
         }
     }
 }
 
-impl ResponseError for Detour {
+impl ResponseError for NotShown {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Elsewhere { status, .. } => *status,
-            Self::Broken(problem) => problem.status_code(),
+            Self::Redirect { status, .. } => *status,
+            Self::Problem(problem) => problem.status_code(),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            Self::Elsewhere { status, location } => redirect(*status, location),
-            Self::Broken(problem) => problem.error_response(),
+            Self::Redirect { status, location } => redirect(*status, location),
+            Self::Problem(problem) => problem.error_response(),
         }
     }
 }

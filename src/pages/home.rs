@@ -14,7 +14,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_despite, redirect, see_other};
+use crate::pages::frame::{Frame, page, page_with_problem, redirect, see_other};
 use crate::pages::guards::{OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
 use crate::pages::site_path::in_query;
@@ -138,12 +138,12 @@ pub async fn add(
                 (message, Some(problem))
             }
         },
-        Err(error) => (in_plain_words(&error, &form), None),
+        Err(error) => (user_message(&error, &form), None),
     };
     let (home, unavailable) = services.page(&visitor, String::new()).await?;
     let home = HomePage { draft: form.text, mistake: Some(mistake), unavailable: None, ..home };
     Ok(match problem.or(unavailable) {
-        Some(problem) => page_despite(&problem, &home)?,
+        Some(problem) => page_with_problem(&problem, &home)?,
         None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
     })
 }
@@ -187,7 +187,7 @@ fn sign_in_with_draft(pages: &Pages, form: &CommentForm) -> Result<HttpResponse,
 
 fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
     match problem {
-        Some(problem) => page_despite(&problem, home),
+        Some(problem) => page_with_problem(&problem, home),
         None => page(StatusCode::OK, home),
     }
 }
@@ -218,7 +218,7 @@ impl HomeServices {
             comments: listing.comments.into_iter().map(|comment| Entry::new(comment, reader)).collect(),
             after,
             older: listing.next.map(|cursor| cursor.text()),
-            ended: match visitor.ended() {
+            ended: match visitor.ended_session() {
                 Some(handle) => self.pages.ended.describe(handle).await.map(|ended| ended.sentence()),
                 None => None,
             },
@@ -230,7 +230,7 @@ impl HomeServices {
     }
 }
 
-fn in_plain_words(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {
+fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {
     match error {
         comments::Error::Empty => "Enter a comment.".into(),
         comments::Error::TooLong => {

@@ -16,23 +16,23 @@ use serde::Deserialize;
 use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
 use crate::pages::frame::{redirect, see_other};
-use crate::pages::guards::Detour;
+use crate::pages::guards::NotShown;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::session::{Error, Sessions};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Then {
+pub struct ContinueQuery {
     #[serde(default)]
     redirect_to_path: SitePath,
 }
 
 /// Through a refresh and back to this request.
-pub fn detour(pages: &Pages, request: &HttpRequest) -> Detour {
+pub fn redirect_through_refresh(pages: &Pages, request: &HttpRequest) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).unwrap_or_default();
     let status = if is_form(request) { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::SEE_OTHER };
-    Detour::Elsewhere {
+    NotShown::Redirect {
         status,
         location: format!("{}/continue?redirectToPath={}", pages.refresh_path(), in_query(back.as_str())),
     }
@@ -43,7 +43,7 @@ pub fn detour(pages: &Pages, request: &HttpRequest) -> Detour {
 pub async fn resume(
     request: HttpRequest,
     sessions: Data<Sessions>,
-    then: Query<Then>,
+    then: Query<ContinueQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let path = then.redirect_to_path.as_str();
     let on = || if is_form(&request) { redirect(StatusCode::TEMPORARY_REDIRECT, path) } else { see_other(path) };

@@ -40,7 +40,7 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/auth/complete-sign-up").get(Access::Public, complete::show))
         .add(Resource::at("/complete-sign-up").post(Access::MailedLink, complete::complete))
         .add(Resource::at("/auth/reset-password").get(Access::Public, password::show))
-        .add(Resource::at("/forgot-password").post(Access::Public, password::ask))
+        .add(Resource::at("/forgot-password").post(Access::Public, password::request))
         .add(Resource::at("/reset-password").post(Access::MailedLink, password::reset))
         .add(Resource::at("/auth/verify-email").get(Access::Public, verify::show))
         .add(Resource::at("/verify-email").post(Access::MailedLink, verify::verify))

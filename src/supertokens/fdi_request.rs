@@ -92,5 +92,5 @@ impl FdiRequest {
 pub fn respond(request: &HttpRequest, failure: impl Into<Problem>) -> Problem {
     let (headers, problem) = (request.headers(), failure.into());
     let is_frontend = headers.contains_key("fdi-version") || headers.contains_key("rid");
-    if is_frontend { problem.into_frontend_answer() } else { problem.into_general_error() }
+    if is_frontend { problem.into_frontend_error() } else { problem.into_general_error() }
 }

@@ -112,9 +112,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line
 pub struct AccessLog;
 
 /// When a request arrived, and its method as sent: `HEAD` is routed as `GET`.
-struct Arrived(Instant, Method);
+struct RequestStart(Instant, Method);
 
-impl Arrived {
+impl RequestStart {
     fn micros_ago(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -122,7 +122,7 @@ impl Arrived {
 
 impl RootSpanBuilder for AccessLog {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        request.extensions_mut().insert(Arrived(Instant::now(), request.method().clone()));
+        request.extensions_mut().insert(RequestStart(Instant::now(), request.method().clone()));
         let id = request.extensions().get::<RequestId>().map(RequestId::to_string);
         tracing::info_span!("request", id)
     }
@@ -139,8 +139,8 @@ fn log_end_of_request<B: MessageBody>(outcome: &Result<ServiceResponse<B>, actix
         Ok(response) => {
             let request = response.request();
             let extensions = request.extensions();
-            let arrived = extensions.get::<Arrived>();
-            let duration_us = arrived.map_or(0, Arrived::micros_ago);
+            let arrived = extensions.get::<RequestStart>();
+            let duration_us = arrived.map_or(0, RequestStart::micros_ago);
             let method = arrived.map_or(request.method(), |arrived| &arrived.1).as_str();
             let pattern = request.match_pattern();
             let status = response.status().as_u16();

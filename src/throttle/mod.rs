@@ -117,7 +117,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn advice(wait: Duration) -> String {
+    pub fn wait_message(wait: Duration) -> String {
         let (count, unit) = match wait.as_secs() {
             0..120 => (wait.as_secs().max(1), "second"),
             seconds => (seconds.div_ceil(60), "minute"),
@@ -132,7 +132,7 @@ impl From<Error> for Problem {
             Error::TooMany { wait } => {
                 // Rounded up, so that a retry after exactly that many seconds is admitted.
                 let wait = Duration::from_secs(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
-                Self::new(StatusCode::TOO_MANY_REQUESTS, Error::advice(wait)).retry_after(wait)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, Error::wait_message(wait)).retry_after(wait)
             }
             Error::Sql(_) | Error::Contended => Self::unavailable(error),
         }
@@ -206,7 +206,7 @@ impl Throttle {
     /// Reports a success: the attempt is subtracted, and after a right password the network is known to the account.
     pub async fn succeeded(&self, attempt: Admitted) {
         let now = self.clock.now();
-        if let Err(error) = self.store.give_back(&attempt.0, now.after(KNOWN_LIFE)).await {
+        if let Err(error) = self.store.subtract_attempt(&attempt.0, now.after(KNOWN_LIFE)).await {
             tracing::warn!(%error, "an attempt that turned out well stays counted");
         }
     }

@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Subtracts one attempt from all counters; the pair is cleared and known from now on.
-    pub async fn give_back(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
+    pub async fn subtract_attempt(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
         if counters.is_empty() {
             return Ok(());
         }

@@ -246,5 +246,5 @@ async fn the_wait_is_told_in_seconds_and_words() {
     site.wrong_times(10, "ann", &from(1)).await;
     let refused = Problem::from(site.throttle.admit(Action::Password("ann"), &from(1)).await.unwrap_err());
     assert_eq!((refused.status().as_u16(), refused.message()), (429, "Too many attempts. Try again in 30 seconds."));
-    assert_eq!(Error::advice(Duration::from_secs(125)), "Too many attempts. Try again in 3 minutes.");
+    assert_eq!(Error::wait_message(Duration::from_secs(125)), "Too many attempts. Try again in 3 minutes.");
 }

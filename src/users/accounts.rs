@@ -81,7 +81,7 @@ impl Users {
 
     /// Waits until it is known whether an unanswered password change was committed ([`Error::Unsettled`]). If it was, the
     /// address to notify.
-    pub async fn settles(&self, user: &DocumentId, hash: &str) -> Option<Email> {
+    pub async fn await_password_change(&self, user: &DocumentId, hash: &str) -> Option<Email> {
         for wait in LATE {
             self.clock.sleep(wait).await;
             let is_set = accounts::has_hash(user.as_str(), hash);

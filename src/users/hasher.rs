@@ -121,7 +121,7 @@ impl Hasher {
 }
 
 fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
-    give_way();
+    lower_priority();
     let mut memory = Vec::new();
     loop {
         // The lock is released before the work begins.
@@ -136,7 +136,7 @@ fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
 }
 
 /// Lowers the priority of this thread; niceness is per thread on Linux only.
-fn give_way() {
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::debug!(%error, "hashing passwords is not given a lower priority");

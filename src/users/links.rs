@@ -11,8 +11,8 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::users::hasher::Verdict;
-use crate::users::store::links::{Chosen, Consumed, NewLink, Offered};
-use crate::users::store::{Made, NewUser, links};
+use crate::users::store::links::{ConsumedLink, CreatedLink, NewLink, PendingSignUp};
+use crate::users::store::{NewUser, NewUserDocument, links};
 use crate::users::{Email, Error, NewAccount, NewPassword, User, Users, is_password_hash};
 
 /// Length of a token: 32 bytes in base64url, whose characters mail programs and forms leave unchanged.
@@ -21,52 +21,52 @@ const TOKEN_CHARS: usize = 43;
 pub struct LinkToken(SecretString);
 
 /// A new link, for the address of the account.
-pub struct Offer {
+pub struct AccountLink {
     /// The stored address, which may differ in case from the submitted one.
     pub to: Email,
     pub token: LinkToken,
 }
 
 pub enum Verification {
-    Offered(Offer),
+    Created(AccountLink),
     Done,
     NoUser,
 }
 
-pub enum ChangeOffer {
+pub enum ChangeLink {
     /// The link, for the new address.
-    Offered(LinkToken),
+    Created(LinkToken),
     Taken,
     NoUser,
 }
 
-pub enum SignUpOffer {
-    Offered(LinkToken),
+pub enum SignUpLink {
+    Created(LinkToken),
     Taken,
 }
 
-pub enum SignUpEnd {
+pub enum SignUpCompletion {
     /// The account was created, with a verified address.
-    Made(User),
+    Created(User),
     /// Not the password that was chosen at sign-up; the link still works.
     WrongPassword,
     /// The link is unknown, used or expired, or the address now has an account.
-    Invalid,
+    InvalidLink,
 }
 
 /// A used link.
 #[derive(Debug)]
-pub struct Used {
+pub struct LinkedUser {
     pub user: DocumentId,
     pub email: Option<Email>,
 }
 
 pub enum EmailChange {
-    Done(Used),
+    Done(LinkedUser),
     /// Another user now has the address; the link still works if it becomes free.
     Taken,
     /// The link is unknown, used, expired or invalidated.
-    Invalid,
+    InvalidLink,
 }
 
 impl LinkToken {
@@ -92,68 +92,75 @@ impl LinkToken {
 
 impl Users {
     /// A password reset link for the user of an address, if there is one; an earlier link stops working.
-    pub async fn offer_reset(&self, email: &Email, life: Duration) -> Result<Option<Offer>, Error> {
+    pub async fn create_reset_link(&self, email: &Email, life: Duration) -> Result<Option<AccountLink>, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_reset(&self.layout, email.as_str(), &stand_in(email)?, &link);
-        let offered: Option<Offered> = self.fauna.query(&query).await?;
-        offered.and_then(|offered| offered.email).map(|email| Ok(Offer { to: stored(&email)?, token })).transpose()
+        let query = links::create_reset_link(&self.layout, email.as_str(), &placeholder_id(email)?, &link);
+        let offered: Option<CreatedLink> = self.fauna.query(&query).await?;
+        offered
+            .and_then(|offered| offered.email)
+            .map(|email| Ok(AccountLink { to: stored(&email)?, token }))
+            .transpose()
     }
 
     /// A link to verify the account's address; an earlier one stops working.
-    pub async fn offer_verification(&self, user: &DocumentId, life: Duration) -> Result<Verification, Error> {
+    pub async fn create_verification_link(&self, user: &DocumentId, life: Duration) -> Result<Verification, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_verification(&self.layout, user, &link);
-        match self.fauna.query::<Option<Offered>>(&query).await? {
+        let query = links::create_verification_link(&self.layout, user, &link);
+        match self.fauna.query::<Option<CreatedLink>>(&query).await? {
             None => Ok(Verification::NoUser),
-            Some(Offered { email: None }) => Ok(Verification::Done),
-            Some(Offered { email: Some(email) }) => Ok(Verification::Offered(Offer { to: stored(&email)?, token })),
+            Some(CreatedLink { email: None }) => Ok(Verification::Done),
+            Some(CreatedLink { email: Some(email) }) => {
+                Ok(Verification::Created(AccountLink { to: stored(&email)?, token }))
+            }
         }
     }
 
     /// A link that changes the account's address; an earlier one stops working.
-    pub async fn offer_change(&self, user: &DocumentId, to: &Email, life: Duration) -> Result<ChangeOffer, Error> {
+    pub async fn create_change_link(&self, user: &DocumentId, to: &Email, life: Duration) -> Result<ChangeLink, Error> {
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
-        let query = links::offer_change(&self.layout, user, to.as_str(), &link);
-        match self.fauna.query::<Option<Offered>>(&query).await? {
-            None => Ok(ChangeOffer::NoUser),
-            Some(Offered { email: None }) => Ok(ChangeOffer::Taken),
-            Some(Offered { email: Some(_) }) => Ok(ChangeOffer::Offered(token)),
+        let query = links::create_change_link(&self.layout, user, to.as_str(), &link);
+        match self.fauna.query::<Option<CreatedLink>>(&query).await? {
+            None => Ok(ChangeLink::NoUser),
+            Some(CreatedLink { email: None }) => Ok(ChangeLink::Taken),
+            Some(CreatedLink { email: Some(_) }) => Ok(ChangeLink::Created(token)),
         }
     }
 
     /// A link that creates an account with that address and password.
-    pub async fn offer_sign_up(
+    pub async fn create_sign_up_link(
         &self,
         new: &NewAccount,
         password: NewPassword,
         life: Duration,
-    ) -> Result<SignUpOffer, Error> {
+    ) -> Result<SignUpLink, Error> {
         let hash = self.hasher.hash(password).await?;
         let token = LinkToken::random()?;
         let link = NewLink { hash: &token.hash(), life };
         let user = NewUser { name: &new.name, email: new.email.as_str(), hash: &hash, profile: &new.profile };
-        let query = links::offer_sign_up(&self.layout, &DocumentId::random()?, &user, &link);
+        let query = links::create_sign_up_link(&self.layout, &DocumentId::random()?, &user, &link);
         let is_free: bool = self.fauna.query(&query).await?;
-        Ok(if is_free { SignUpOffer::Offered(token) } else { SignUpOffer::Taken })
+        Ok(if is_free { SignUpLink::Created(token) } else { SignUpLink::Taken })
     }
 
     /// Creates the account of a link, given the password that was chosen at sign-up. Link and password are both required, so
     /// that an attacker who signs up with another user's address gets no access to the account that the recipient creates.
-    pub async fn complete_sign_up(&self, token: &str, password: &SecretString) -> Result<SignUpEnd, Error> {
-        let Some(token) = LinkToken::parse(token) else { return Ok(SignUpEnd::Invalid) };
-        let chosen: Option<Chosen> = self.fauna.query_idempotent(&links::sign_up_link(&token.hash())).await?;
-        let Some(Chosen { name, email, password_hash }) = chosen else { return Ok(SignUpEnd::Invalid) };
+    pub async fn complete_sign_up(&self, token: &str, password: &SecretString) -> Result<SignUpCompletion, Error> {
+        let Some(token) = LinkToken::parse(token) else { return Ok(SignUpCompletion::InvalidLink) };
+        let chosen: Option<PendingSignUp> = self.fauna.query_idempotent(&links::sign_up_link(&token.hash())).await?;
+        let Some(PendingSignUp { name, email, password_hash }) = chosen else {
+            return Ok(SignUpCompletion::InvalidLink);
+        };
         if self.hasher.verify(password, Some(&password_hash)).await? == Verdict::Wrong {
-            return Ok(SignUpEnd::WrongPassword);
+            return Ok(SignUpCompletion::WrongPassword);
         }
-        match self.fauna.query::<Option<Made>>(&links::complete_sign_up(&self.layout, &token.hash())).await {
+        match self.fauna.query::<Option<NewUserDocument>>(&links::complete_sign_up(&self.layout, &token.hash())).await {
             Ok(Some(made)) => {
-                Ok(SignUpEnd::Made(User { email_verified: true, ..made.into_user(stored(&email)?, &name) }))
+                Ok(SignUpCompletion::Created(User { email_verified: true, ..made.into_user(stored(&email)?, &name) }))
             }
-            Ok(None) | Err(fauna::Error::NotUnique) => Ok(SignUpEnd::Invalid),
+            Ok(None) | Err(fauna::Error::NotUnique) => Ok(SignUpCompletion::InvalidLink),
             Err(error) => Err(error.into()),
         }
     }
@@ -169,10 +176,11 @@ impl Users {
         token: &str,
         user: &DocumentId,
         password: NewPassword,
-    ) -> Result<Option<Used>, Error> {
+    ) -> Result<Option<LinkedUser>, Error> {
         let Some(token) = LinkToken::parse(token) else { return Ok(None) };
         let hash = self.hasher.hash(password).await?;
-        match self.fauna.query::<Option<Consumed>>(&links::reset_password(&self.layout, &token.hash(), &hash)).await {
+        match self.fauna.query::<Option<ConsumedLink>>(&links::reset_password(&self.layout, &token.hash(), &hash)).await
+        {
             // The hash is unique, so its presence shows that an earlier attempt was committed and used the link.
             Err(lost @ fauna::Error::Unanswered(_)) => {
                 let is_done = is_password_hash(user.as_str(), &hash);
@@ -180,9 +188,9 @@ impl Users {
                     return Err(Error::Unsettled { hash, source: lost });
                 }
                 let contact = self.contact(user).await?;
-                Ok(contact.map(|contact| Used { user: user.clone(), email: contact.email }))
+                Ok(contact.map(|contact| LinkedUser { user: user.clone(), email: contact.email }))
             }
-            consumed => Ok(consumed?.map(used)),
+            consumed => Ok(consumed?.map(linked_user)),
         }
     }
 
@@ -194,10 +202,10 @@ impl Users {
 
     /// Changes the address of an account with a link.
     pub async fn change_email(&self, token: &str) -> Result<EmailChange, Error> {
-        let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::Invalid) };
-        match self.fauna.query::<Option<Consumed>>(&links::change_email(&self.layout, &token.hash())).await {
-            Ok(Some(consumed)) => Ok(EmailChange::Done(used(consumed))),
-            Ok(None) => Ok(EmailChange::Invalid),
+        let Some(token) = LinkToken::parse(token) else { return Ok(EmailChange::InvalidLink) };
+        match self.fauna.query::<Option<ConsumedLink>>(&links::change_email(&self.layout, &token.hash())).await {
+            Ok(Some(consumed)) => Ok(EmailChange::Done(linked_user(consumed))),
+            Ok(None) => Ok(EmailChange::InvalidLink),
             Err(fauna::Error::NotUnique) => Ok(EmailChange::Taken),
             Err(error) => Err(error.into()),
         }
@@ -205,14 +213,14 @@ impl Users {
 }
 
 /// A user id that stands in for an address without an account, always the same for one address, so that timing is equal.
-fn stand_in(email: &Email) -> Result<DocumentId, Error> {
+fn placeholder_id(email: &Email) -> Result<DocumentId, Error> {
     let digest = digest::digest(&digest::SHA256, email.as_str().as_bytes());
     let bits = digest.as_ref().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
     DocumentId::parse(&(bits >> 2).to_string()).ok_or(Error::Unreadable("id"))
 }
 
-fn used(consumed: Consumed) -> Used {
-    Used { email: consumed.email.as_deref().and_then(Email::parse), user: consumed.id }
+fn linked_user(consumed: ConsumedLink) -> LinkedUser {
+    LinkedUser { email: consumed.email.as_deref().and_then(Email::parse), user: consumed.id }
 }
 
 fn stored(email: &str) -> Result<Email, Error> {

@@ -35,12 +35,11 @@ pub use hasher::Hasher;
 pub use import::{Import, Imported, ImportedPassword};
 pub use invisible::is_refused_in_names;
 pub use layout::UserLayout;
-pub use links::{ChangeOffer, EmailChange, SignUpEnd, SignUpOffer, Verification};
+pub use links::{ChangeLink, EmailChange, SignUpCompletion, SignUpLink, Verification};
 pub use password::{NewPassword, PasswordRule, any_password};
 pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is_storable};
 pub use schema::schema;
-pub use store::accounts::PASSWORD_HASH;
-pub use store::accounts::has_hash as is_password_hash;
+pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
 pub use store::{Document, SECRETS};
 
@@ -80,7 +79,7 @@ pub struct NewAccount {
 
 #[derive(Debug)]
 pub enum SignUp {
-    Made(User),
+    Created(User),
     EmailTaken,
 }
 
@@ -96,7 +95,7 @@ pub enum Error {
     Busy,
     #[error("a password could not be hashed")]
     Hashing,
-    /// Whether a password was changed is not known yet: the answer was lost ([`Users::settles`]).
+    /// Whether a password was changed is not known yet: the answer was lost ([`Users::await_password_change`]).
     #[error("whether a password was changed is not known yet")]
     Unsettled {
         hash: String,
@@ -145,11 +144,11 @@ impl Users {
         let NewAccount { email, name, profile } = new;
         let user = store::NewUser { name: &name, email: email.as_str(), hash: &hash, profile: &profile };
         let query = store::sign_up(&self.layout, &id, &user);
-        match self.fauna.query_idempotent::<store::Made>(&query).await {
-            Ok(made) => Ok(SignUp::Made(made.into_user(email, &name))),
+        match self.fauna.query_idempotent::<store::NewUserDocument>(&query).await {
+            Ok(made) => Ok(SignUp::Created(made.into_user(email, &name))),
             Err(fauna::Error::NotUnique) => Ok(SignUp::EmailTaken),
             // The id has 62 random bits, so an earlier attempt was committed and only its answer was lost.
-            Err(fauna::Error::AlreadyExists) => self.made_before(&id, &email).await,
+            Err(fauna::Error::AlreadyExists) => self.find_created(&id, &email).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -201,12 +200,12 @@ impl Users {
         Ok(self.fauna.query_idempotent(&store::email_exists(&self.layout, email.as_str())).await?)
     }
 
-    async fn made_before(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
+    async fn find_created(&self, id: &DocumentId, email: &Email) -> Result<SignUp, Error> {
         let query = store::by_id(&self.layout, id);
         let found: Option<store::Found> = self.fauna.query_idempotent(&query).await?;
         let user = found.map(store::Found::into_user);
         user.filter(|user| user.email.as_ref() == Some(email))
-            .map(SignUp::Made)
+            .map(SignUp::Created)
             .ok_or(fauna::Error::AlreadyExists.into())
     }
 

@@ -59,7 +59,7 @@ fn is_self() -> Expr {
 
 /// All actions on a collection's documents, which may contain neither `credentials` nor `ttl`.
 fn plain_documents(collection: &str) -> Privilege {
-    let plain = || fql::all([lacks("credentials"), lacks("ttl")]);
+    let plain = || fql::all([has_no("credentials"), has_no("ttl")]);
     Privilege::on(fql::collection(collection))
         .allow("read")
         .allow("delete")
@@ -69,10 +69,10 @@ fn plain_documents(collection: &str) -> Privilege {
 
 fn is_link() -> Expr {
     let ends = fql::is_timestamp(fql::select(&["ttl"], fql::var("new")));
-    fql::lambda("new", fql::all([lacks("credentials"), ends]))
+    fql::lambda("new", fql::all([has_no("credentials"), ends]))
 }
 
-fn lacks(field: &str) -> Expr {
+fn has_no(field: &str) -> Expr {
     fql::not(fql::contains_field(field, fql::var("new")))
 }
 

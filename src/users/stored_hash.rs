@@ -49,7 +49,7 @@ impl StoredHash {
     /// Parses a stored hash; `None` if its format is unknown or it costs too much.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split('$').collect::<Vec<_>>().as_slice() {
-            ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 && rest.bytes().all(is_bcrypts) => {
+            ["", "2a" | "2b" | "2x" | "2y", cost, rest] if rest.len() == 53 && rest.bytes().all(is_bcrypt_digit) => {
                 (cost.parse::<u32>().ok()? <= BCRYPT_COST_MAX).then(|| Self::Bcrypt(text.to_owned()))
             }
             ["", name, version, params, salt, hash] => {
@@ -88,7 +88,8 @@ impl StoredHash {
         match self {
             Self::Argon2 { argon2, salt, hash, .. } => {
                 let mut computed = vec![0; hash.len()];
-                fill(argon2, password, salt, &mut computed, memory) && verify_slices_are_equal(&computed, hash).is_ok()
+                hash_into(argon2, password, salt, &mut computed, memory)
+                    && verify_slices_are_equal(&computed, hash).is_ok()
             }
             // bcrypt cannot distinguish `pw` from `pw`, NUL, `pw`.
             Self::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false) && !password.contains('\0'),
@@ -114,7 +115,7 @@ impl StoredHash {
     }
 }
 
-fn is_bcrypts(digit: u8) -> bool {
+fn is_bcrypt_digit(digit: u8) -> bool {
     digit.is_ascii_alphanumeric() || matches!(digit, b'.' | b'/')
 }
 
@@ -135,7 +136,7 @@ fn cost(params: &str) -> Option<[u32; 3]> {
 }
 
 /// Computes a hash in reused memory; fresh pages would cost a third of the time. False if the parameters are invalid.
-fn fill(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Vec<Block>) -> bool {
+fn hash_into(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Vec<Block>) -> bool {
     let blocks = argon2.params().block_count();
     if memory.len() < blocks {
         memory.resize(blocks, Block::new());
@@ -151,7 +152,7 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let mut out = [0; HASH_BYTES];
-    fill(&argon2, password, &salt, &mut out, memory).then(|| {
+    hash_into(&argon2, password, &salt, &mut out, memory).then(|| {
         let [salt, out] = [&salt[..], &out[..]].map(|part| BASE64_STANDARD_NO_PAD.encode(part));
         format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${out}")
     })
@@ -161,7 +162,7 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
 pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    fill(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);
+    hash_into(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);
 }
 
 #[cfg(test)]

@@ -156,9 +156,9 @@ async fn a_clock_that_is_set_back_ends_no_session() {
     let mut other_tab = ann.clone();
     ann.refresh().await;
     ann.get("/me").await;
-    world.clock.go_back(4 * SECOND);
+    world.clock.move_back(4 * SECOND);
     assert_eq!(ann.get("/me").await.status, 200, "a little");
-    world.clock.go_back(Duration::from_hours(3));
+    world.clock.move_back(Duration::from_hours(3));
     let fresh = world.sibling().await;
     assert!(fresh.visitor_with(&ann.jar).get("/me").await.is_try_refresh(), "a token of the future");
     assert_eq!(other_tab.refresh().await.status, 200);

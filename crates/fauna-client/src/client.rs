@@ -137,7 +137,7 @@ impl Client {
         if seen > 0 {
             request = request.header("x-last-seen-txn", seen);
         }
-        let mut answer = request.send().await.map_err(unheard)?;
+        let mut answer = request.send().await.map_err(transport_error)?;
         if let Some(seen) = transaction_time(answer.headers()) {
             self.last_seen.fetch_max(seen, Ordering::Relaxed);
         }
@@ -164,7 +164,7 @@ impl Client {
         let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
         let sent = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
         let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
-        let mut answer = tokio::time::timeout(self.deadline, sent).await.map_err(late)?.map_err(unheard)?;
+        let mut answer = tokio::time::timeout(self.deadline, sent).await.map_err(late)?.map_err(transport_error)?;
         if answer.status().is_success() {
             return Ok(EventStream::new(answer, Arc::clone(&self.last_seen)));
         }
@@ -183,7 +183,7 @@ struct Answer<T> {
 /// The body of a response, up to [`ANSWER_BYTES_MAX`].
 async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unheard)? {
+    while let Some(chunk) = answer.chunk().await.map_err(transport_error)? {
         text.extend_from_slice(&chunk);
         if text.len() > ANSWER_BYTES_MAX {
             return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
@@ -197,7 +197,7 @@ fn transaction_time(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Classifies a transport error: only a failed connection attempt proves that the query was not executed.
-fn unheard(failure: reqwest::Error) -> Error {
+fn transport_error(failure: reqwest::Error) -> Error {
     let failure = failure.without_url();
     if failure.is_connect() { Error::Unavailable(failure.to_string()) } else { Error::Unanswered(failure.to_string()) }
 }

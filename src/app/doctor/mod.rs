@@ -107,7 +107,7 @@ pub async fn doctor(config: Result<Config, Invalid>) -> Report {
     let mut checks = settings(&config);
     checks.extend(machine::ports(&config).await);
     checks.extend(machine::data_directory(&config));
-    checks.extend(services::examine(&config).await);
+    checks.extend(services::check(&config).await);
     checks.push(services::mail(&config).await);
     checks.push(production(&config));
     Report::of(checks)

@@ -23,7 +23,7 @@ const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(5);
 const MAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Database, Fauna, clock, and the life of a session on both.
-pub async fn examine(config: &Config) -> Vec<Check> {
+pub async fn check(config: &Config) -> Vec<Check> {
     let set_up = match startup::lock_set_up(&config.data_dir).await {
         Ok(set_up) => set_up,
         Err(error) => return vec![Check::failed("files", error.to_string())],
@@ -35,7 +35,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
     let mut checks = vec![database_check(config, &database).await];
     let clock = Clock::system();
     let extensions = SiteExtensions::default();
-    let fauna = match fauna_backend::connect_beside(config, &clock, &features::all(config, &extensions)).await {
+    let fauna = match fauna_backend::connect_for_command(config, &clock, &features::all(config, &extensions)).await {
         Ok(fauna) => fauna,
         Err(error) => {
             checks.push(Check::failed("fauna", error.to_string()));
@@ -50,7 +50,7 @@ pub async fn examine(config: &Config) -> Vec<Check> {
         checks.push(clock_check(&fauna.app).await);
         checks.push(session_check(config, &clock, &fauna, database).await);
     }
-    fauna.halt().await;
+    fauna.stop().await;
     checks
 }
 
@@ -115,7 +115,7 @@ async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, dat
             .await
             .map_err(|error| error.to_string())?;
         let user = new_user(&state).await?;
-        let outcome = live_and_die(&state, fauna, &user).await;
+        let outcome = check_session_lifecycle(&state, fauna, &user).await;
         let id = fauna_client::DocumentId::parse(user.as_str()).ok_or("the id of the new user is none")?;
         let deleted = state.users().delete(&id).await;
         outcome?;
@@ -136,7 +136,7 @@ async fn new_user(state: &AppState) -> Result<UserId, String> {
     let password = NewPassword::parse(password).map_err(|rule| format!("the test password is refused: {rule}"))?;
     let new = NewAccount { email, name: "doctor".to_owned(), profile: serde_json::Map::new() };
     match state.users().sign_up(new, password).await {
-        Ok(SignUp::Made(user)) => {
+        Ok(SignUp::Created(user)) => {
             UserId::parse(user.id.as_str()).ok_or_else(|| "the id of the new user is none".to_owned())
         }
         Ok(SignUp::EmailTaken) => Err("the address of the test account is taken".to_owned()),
@@ -144,7 +144,7 @@ async fn new_user(state: &AppState) -> Result<UserId, String> {
     }
 }
 
-async fn live_and_die(state: &AppState, fauna: &FaunaBackend, user: &UserId) -> Result<(), String> {
+async fn check_session_lifecycle(state: &AppState, fauna: &FaunaBackend, user: &UserId) -> Result<(), String> {
     let sessions = &state.sessions;
     let issued = sessions
         .issue(NewSession::of(user.clone()), false)
@@ -189,7 +189,7 @@ pub async fn mail(config: &Config) -> Check {
             "SMTP_URL is not set: mail stays in the outbox and is shown at /dev/mailbox in development",
         );
     };
-    match tokio::time::timeout(MAIL_TIMEOUT, mail::test_server(url)).await {
+    match tokio::time::timeout(MAIL_TIMEOUT, mail::check_server(url)).await {
         Ok(Ok(())) => Check::ok("mail", "the mail server of SMTP_URL answers and accepts the login"),
         Ok(Err(why)) => Check::failed("mail", format!("SMTP_URL: {why}")),
         Err(_elapsed) => Check::failed("mail", "SMTP_URL: the mail server does not answer in time"),

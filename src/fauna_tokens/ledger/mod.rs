@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// Confirms a token that was made for a session in the middle of its life; false where that is over.
-    pub async fn confirm_again(
+    pub async fn confirm_replacement(
         &self,
         id: &DocumentId,
         sealed: &str,
@@ -223,7 +223,7 @@ impl Ledger {
 
     /// The oldest rows about which something is to be done: those that [`super::lifetime::is_live`] refuses, as far as SQL
     /// can say it, and those that were not confirmed before `announced_before`.
-    pub async fn suspects(
+    pub async fn deletion_candidates(
         &self,
         now: Timestamp,
         grace: Duration,
@@ -249,7 +249,7 @@ impl Ledger {
     }
 
     /// From now on the token cannot be confirmed any more; false where it has been.
-    pub async fn give_up(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    pub async fn block_unconfirmed(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
         let done = sqlx::query("update fauna_token set buried_at = $1 where id = $2 and sealed_secret is null")
             .bind(now.millis())
             .bind(id.as_str().to_owned())
@@ -259,7 +259,7 @@ impl Ledger {
     }
 
     /// After tokens were deleted in Fauna.
-    pub async fn delete_row(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
+    pub async fn delete_rows(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
         // One order for all, so that two transactions never wait for each other.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());
@@ -274,7 +274,7 @@ impl Ledger {
     }
 
     /// Whether a token is in the ledger.
-    pub async fn knows(&self, id: &DocumentId) -> Result<bool, sqlx::Error> {
+    pub async fn contains(&self, id: &DocumentId) -> Result<bool, sqlx::Error> {
         let row: Option<(i64,)> = sqlx::query_as("select created_at from fauna_token where id = $1")
             .bind(id.as_str().to_owned())
             .fetch_optional(self.database.read())

@@ -21,18 +21,28 @@ async fn add_session(database: &Database, handle: &str, current: &str, previous:
     .unwrap();
 }
 
-async fn add_token(database: &Database, id: &str, handle: &str, line: (&str, Option<&str>), issued: (bool, i64, i64)) {
+struct TokenRow<'a> {
+    id: &'a str,
+    handle: &'a str,
+    lineage: &'a str,
+    parent: Option<&'a str>,
+    is_confirmed: bool,
+    created_at: i64,
+    expires_at: i64,
+}
+
+async fn add_token(database: &Database, token: TokenRow<'_>) {
     sqlx::query(
         "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, sealed_secret, created_at, \
          expires_at) values ($1, $2, '1', $3, $4, $5, $6, $7)",
     )
-    .bind(id.to_owned())
-    .bind(handle.to_owned())
-    .bind(line.0.to_owned())
-    .bind(line.1.map(str::to_owned))
-    .bind(issued.0.then(|| "sealed".to_owned()))
-    .bind(issued.1)
-    .bind(issued.2)
+    .bind(token.id.to_owned())
+    .bind(token.handle.to_owned())
+    .bind(token.lineage.to_owned())
+    .bind(token.parent.map(str::to_owned))
+    .bind(token.is_confirmed.then(|| "sealed".to_owned()))
+    .bind(token.created_at)
+    .bind(token.expires_at)
     .execute(database.write())
     .await
     .unwrap();
@@ -49,7 +59,9 @@ async fn what_is_abandoned_cannot_be_confirmed() {
     let directory = tempfile::tempdir().unwrap();
     let (database, ledger) = open(&directory).await;
     for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
-        add_token(&database, id, handle, ("a", None), (is_confirmed, 0, 2_000_000)).await;
+        let (created_at, expires_at) = (0, 2_000_000);
+        let token = TokenRow { id, handle, lineage: "a", parent: None, is_confirmed, created_at, expires_at };
+        add_token(&database, token).await;
     }
     let id = |id: &str| DocumentId::stored(id.to_owned());
     let own = SessionHandle::parse("own").unwrap();
@@ -63,7 +75,7 @@ async fn what_is_abandoned_cannot_be_confirmed() {
     }
 }
 
-/// What SQL suspects is exactly what the pure rule condemns, over every combination of rows that differs.
+/// The rows that SQL finds are exactly those that the pure rule deletes or blocks, over every combination of rows that differs.
 #[tokio::test]
 async fn the_statement_and_the_rule_agree() {
     let directory = tempfile::tempdir().unwrap();
@@ -83,20 +95,22 @@ async fn the_statement_and_the_rule_agree() {
         }
         for lineage in ["a", "b", "c"] {
             for parent in [None, Some("a"), Some("b"), Some("z")] {
-                for issued in [
+                for (is_confirmed, created_at, expires_at) in [
                     (true, 0, 1_000_001),
                     (true, 0, 1_000_000),
                     (false, 990_000, 2_000_000),
                     (false, 990_001, 1_000_000),
                 ] {
                     seen.0 += 1;
-                    add_token(&database, &seen.0.to_string(), &handle, (lineage, parent), issued).await;
+                    let (id, handle) = (&*seen.0.to_string(), &*handle);
+                    let token = TokenRow { id, handle, lineage, parent, is_confirmed, created_at, expires_at };
+                    add_token(&database, token).await;
                 }
             }
         }
-        let suspects = ledger.suspects(NOW, GRACE, NOW.before(PATIENCE)).await.unwrap();
-        assert!(suspects.len() < usize::try_from(BATCH).unwrap());
-        let suspected: Vec<String> = suspects.iter().map(|(token, _)| token.id.as_str().to_owned()).collect();
+        let candidates = ledger.deletion_candidates(NOW, GRACE, NOW.before(PATIENCE)).await.unwrap();
+        assert!(candidates.len() < usize::try_from(BATCH).unwrap());
+        let suspected: Vec<String> = candidates.iter().map(|(token, _)| token.id.as_str().to_owned()).collect();
         let rows: Vec<Row> = sqlx::query_as(rows!()).fetch_all(database.read()).await.unwrap();
         for (token, session) in rows.into_iter().map(Row::read) {
             let live = lifetime::is_live(token.descent(), session.as_ref(), GRACE, NOW);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::site_path::{SitePath, in_query};
 use crate::session::{RevokeReason, Sessions, SignedIn, Transfer};
@@ -69,12 +69,12 @@ struct Entry {
     email: String,
     email_mistake: Option<&'static str>,
     password_mistake: Option<&'static str>,
-    others: Vec<Other>,
+    others: Vec<OtherField>,
     banner: Option<String>,
 }
 
 /// A further sign-up field as it is shown.
-struct Other {
+struct OtherField {
     id: String,
     label: String,
     is_optional: bool,
@@ -107,7 +107,7 @@ pub async fn show(
         return Ok(see_other(query.redirect_to_path.as_str()));
     }
     let signing_up = query.show == "signup";
-    let others = if signing_up { Other::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
+    let others = if signing_up { OtherField::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
     let form = Entry { then: query.redirect_to_path, others, ..Entry::default() };
     let frame = pages.frame("/auth", &visitor);
     let ended = pages.ended.describe(&query.ended).await;
@@ -127,7 +127,7 @@ pub async fn sign_up(
 ) -> Result<HttpResponse, ProblemPage> {
     let asked = recipe.fields();
     let outcome = recipe.sign_up(&request, &typed.fields(asked), Some(Transfer::Cookie)).await;
-    entered(&pages, Some(asked), typed, outcome)
+    answer(&pages, Some(asked), typed, outcome)
 }
 
 pub async fn sign_in(
@@ -137,7 +137,7 @@ pub async fn sign_in(
     Form(typed): Form<CredentialsForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let outcome = recipe.sign_in(&request, &typed.fields(&[]), Some(Transfer::Cookie)).await;
-    entered(&pages, None, typed, outcome)
+    answer(&pages, None, typed, outcome)
 }
 
 pub async fn sign_out(
@@ -165,14 +165,14 @@ pub async fn sign_out_everywhere(
 
 /// Redirects after success; otherwise shows the form again with what is wrong. `sign_up` holds the further fields of the
 /// sign-up form and is none for sign-in.
-fn entered(
+fn answer(
     pages: &Pages,
     sign_up: Option<&[SignUpField]>,
     typed: CredentialsForm,
     outcome: Result<Outcome, emailpassword::Error>,
 ) -> Result<HttpResponse, ProblemPage> {
     let signing_up = sign_up.is_some();
-    let others = Other::all(sign_up.unwrap_or_default(), &typed.others);
+    let others = OtherField::all(sign_up.unwrap_or_default(), &typed.others);
     let mut form = Entry { then: typed.redirect_to_path, email: typed.email, others, ..Entry::default() };
     let frame = pages.frame("/auth", &OptionalUser::default());
     match outcome {
@@ -184,7 +184,7 @@ fn entered(
         Err(error) => {
             let problem = Problem::from(error);
             form.banner = Some(problem.message().to_owned());
-            return page_despite(&problem, &AuthPage { frame, signing_up, form, notice: None, is_warning: false });
+            return page_with_problem(&problem, &AuthPage { frame, signing_up, form, notice: None, is_warning: false });
         }
     }
     page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None, is_warning: false })
@@ -194,20 +194,20 @@ fn entered(
 /// the server before they believe that nobody is signed in.
 pub fn signed_in(then: &SitePath) -> HttpResponse {
     let mut response = see_other(then.as_str());
-    forget(&mut response, "sFrontToken");
-    forget(&mut response, "st-last-access-token-update");
+    remove_cookie(&mut response, "sFrontToken");
+    remove_cookie(&mut response, "st-last-access-token-update");
     response
 }
 
 /// Redirects to the sign-in page, which says what became of the session; official frontends on the same origin forget it.
 fn signed_out(session: &SignedIn) -> HttpResponse {
     let mut response = see_other(&format!("/auth?done=signed-out&ended={}", in_query(session.handle().as_str())));
-    forget(&mut response, "sFrontToken");
+    remove_cookie(&mut response, "sFrontToken");
     response
 }
 
 /// Removes a cookie that scripts have set.
-fn forget(response: &mut HttpResponse, cookie: &'static str) {
+fn remove_cookie(response: &mut HttpResponse, cookie: &'static str) {
     if let Ok(value) = header::HeaderValue::from_str(&format!("{cookie}=; Path=/; Max-Age=0; SameSite=Lax")) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
@@ -223,7 +223,7 @@ impl CredentialsForm {
     }
 }
 
-impl Other {
+impl OtherField {
     fn all(fields: &[SignUpField], typed: &BTreeMap<String, String>) -> Vec<Self> {
         let other = |field: &SignUpField| Self {
             id: field.id.clone(),
@@ -250,7 +250,7 @@ impl Entry {
                 (_, Some(other)) => &mut other.mistake,
                 _ => &mut self.password_mistake,
             };
-            place.get_or_insert(in_plain_words(&problem.id, problem.error));
+            place.get_or_insert(user_message(&problem.id, problem.error));
         }
     }
 }
@@ -267,7 +267,7 @@ pub fn label(id: &str) -> String {
 pub const PASSWORD_RULE: &str = "Use 8 to 99 characters, with at least one letter and one digit.";
 
 /// Messages that frontends of SuperTokens compare literally, as this site's own pages show them.
-pub fn in_plain_words(field: &str, error: &'static str) -> &'static str {
+pub fn user_message(field: &str, error: &'static str) -> &'static str {
     match error {
         "Field is not optional" => match field {
             "email" => "Enter your e-mail address.",

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::{in_plain_words, signed_in};
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::accounts::auth::{signed_in, user_message};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
 use crate::session::Transfer;
@@ -66,7 +66,7 @@ pub async fn complete(
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
         Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
         Ok(Outcome::Refused(problems)) => {
-            form.mistake = problems.first().map(|problem| in_plain_words("password", problem.error));
+            form.mistake = problems.first().map(|problem| user_message("password", problem.error));
         }
         Ok(Outcome::WrongCredentials) => form.mistake = Some(OTHER_PASSWORD),
         Ok(Outcome::InvalidLink) => {
@@ -78,7 +78,7 @@ pub async fn complete(
         Err(error) => {
             let problem = Problem::from(error);
             form.banner = Some(problem.message().to_owned());
-            return page_despite(&problem, &form);
+            return page_with_problem(&problem, &form);
         }
     }
     page(StatusCode::UNPROCESSABLE_ENTITY, &form)

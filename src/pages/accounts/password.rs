@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::in_plain_words;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::accounts::auth::user_message;
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -80,7 +80,7 @@ pub async fn show(
 }
 
 /// Mails a link if there is such an account. The response is the same if there is none.
-pub async fn ask(
+pub async fn request(
     request: HttpRequest,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
@@ -94,13 +94,13 @@ pub async fn ask(
             Ok(see_other(&format!("/auth/reset-password?sent={key}")))
         }
         Ok(Err(problem)) => {
-            let mistake = Some(in_plain_words("email", problem.error));
+            let mistake = Some(user_message("email", problem.error));
             page(StatusCode::UNPROCESSABLE_ENTITY, &ForgotPage { mistake, ..form })
         }
         Err(error) => {
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());
-            page_despite(&problem, &ForgotPage { banner, ..form })
+            page_with_problem(&problem, &ForgotPage { banner, ..form })
         }
     }
 }
@@ -121,7 +121,7 @@ pub async fn reset(
     match recipe.reset(&request, &fields, &form.token).await {
         Ok(Reset::Done) => Ok(see_other("/auth?done=password-changed")),
         Ok(Reset::Refused(problems)) => {
-            let mistake = problems.first().map(|problem| in_plain_words("password", problem.error));
+            let mistake = problems.first().map(|problem| user_message("password", problem.error));
             page(StatusCode::UNPROCESSABLE_ENTITY, &ResetPage { mistake, ..form })
         }
         Ok(Reset::InvalidToken) => {
@@ -131,7 +131,7 @@ pub async fn reset(
         Err(error) => {
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());
-            page_despite(&problem, &ResetPage { banner, ..form })
+            page_with_problem(&problem, &ResetPage { banner, ..form })
         }
     }
 }

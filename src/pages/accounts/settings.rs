@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::accounts::auth::{PASSWORD_RULE, in_plain_words, label};
-use crate::pages::frame::{Frame, page, page_despite, see_other};
+use crate::pages::accounts::auth::{PASSWORD_RULE, label, user_message};
+use crate::pages::frame::{Frame, page, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
@@ -245,7 +245,7 @@ impl SettingsPage {
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
         self.banner = Some(problem.message().to_owned());
-        page_despite(&problem, &self)
+        page_with_problem(&problem, &self)
     }
 
     /// Puts a mistake, `name: …` or `profile.ID: …`, beside its field.
@@ -302,7 +302,7 @@ impl Mistakes {
     fn take(&mut self, error: Error) -> Option<Problem> {
         match error {
             Error::WrongPassword => self.current = Some("This is not your current password."),
-            Error::BadPassword(rule) => self.new = Some(in_plain_words("password", rule)),
+            Error::BadPassword(rule) => self.new = Some(user_message("password", rule)),
             Error::BadEmail => self.new = Some(BAD_EMAIL),
             Error::SameEmail => self.new = Some("This is your address already."),
             Error::EmailTaken => self.new = Some("This address belongs to another account."),

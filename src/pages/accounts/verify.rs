@@ -4,15 +4,18 @@
 //! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_despite, page_of_link, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -73,20 +76,41 @@ pub async fn send(
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());
             let frame = pages.frame(HERE, &user.into());
-            page_despite(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
+            page_with_problem(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
+    }
+}
+
+/// What the page's handlers need of the application.
+pub struct Services {
+    pages: Data<Pages>,
+    verification: Data<EmailVerification>,
+}
+
+impl FromRequest for Services {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = (|| {
+            Some(Self {
+                pages: request.app_data::<Data<Pages>>()?.clone(),
+                verification: request.app_data::<Data<EmailVerification>>()?.clone(),
+            })
+        })();
+        ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
     }
 }
 
 pub async fn verify(
     request: HttpRequest,
-    (visitor, client): (OptionalUser, Client),
-    pages: Data<Pages>,
-    verification: Data<EmailVerification>,
+    visitor: OptionalUser,
+    client: Client,
+    services: Services,
     Form(link): Form<VerifyForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let form = VerifyPage::empty(pages.frame(HERE, &visitor));
-    match verification.verify(&request, &client, &link.token).await {
+    let form = VerifyPage::empty(services.pages.frame(HERE, &visitor));
+    match services.verification.verify(&request, &client, &link.token).await {
         Ok(true) => Ok(see_other("/auth/verify-email?done=yes")),
         Ok(false) => {
             let banner = Some(INVALID_LINK.to_owned());
@@ -95,7 +119,7 @@ pub async fn verify(
         Err(error) => {
             let problem = Problem::from(error);
             let banner = Some(problem.message().to_owned());
-            page_despite(&problem, &VerifyPage { banner, token: link.token, ..form })
+            page_with_problem(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }
 }

@@ -23,11 +23,11 @@ pub struct EndedSessions {
     events: EventBus,
     /// Whether tokens are remembered with their sessions. In development only: their secrets stay in memory.
     keeps_tokens: bool,
-    known: Mutex<VecDeque<Known>>,
+    known: Mutex<VecDeque<RememberedSession>>,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct RememberedSession {
     handle: SessionHandle,
     user: UserId,
     token: Option<AsUser>,
@@ -67,14 +67,14 @@ impl EndedSessions {
         let token = if self.keeps_tokens { tokens.user_client(session).await.ok() } else { None };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| known.handle != *session.handle());
-        known.push_back(Known { handle: session.handle().clone(), user: session.user().clone(), token });
+        known.push_back(RememberedSession { handle: session.handle().clone(), user: session.user().clone(), token });
         if known.len() > SESSIONS_MAX {
             known.pop_front();
         }
     }
 
     /// The events of the user of a remembered session, and that session's token.
-    fn find(&self, handle: &str) -> Option<Known> {
+    fn find(&self, handle: &str) -> Option<RememberedSession> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|known| known.handle.as_str() == handle).cloned()
     }

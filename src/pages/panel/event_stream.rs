@@ -97,7 +97,7 @@ impl Stream {
                 event = self.subscription.events.recv() => self.push(&event?),
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
                 () = tokio::time::sleep_until(self.closes_at) => return None,
-                () = self.stop.heard() => return None,
+                () = self.stop.received() => return None,
             },
         }
         self.pending.pop()
@@ -123,12 +123,12 @@ impl StopSignal {
         Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
     }
 
-    async fn heard(&mut self) {
+    async fn received(&mut self) {
         if self.0.is_empty() {
             return std::future::pending().await;
         }
-        let heard = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
-        futures_util::future::select_all(heard).await;
+        let received = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(received).await;
     }
 }
 
@@ -138,7 +138,7 @@ impl StopSignal {
         Self
     }
 
-    async fn heard(&mut self) {
+    async fn received(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

@@ -95,7 +95,7 @@ impl Step {
                 "src/session/service/verify.rs",
             ),
             EventKind::SessionEnded { reason } => Self::new(
-                format!("Session ended: {}", why(*reason)),
+                format!("Session ended: {}", revoke_reason(*reason)),
                 "wrong",
                 "delete from session where handle = …",
                 "src/session/service/revoke.rs",
@@ -154,7 +154,7 @@ impl Step {
 }
 
 /// Why a session has ended, in a few words.
-pub fn why(reason: RevokeReason) -> &'static str {
+pub fn revoke_reason(reason: RevokeReason) -> &'static str {
     match reason {
         RevokeReason::SignedOut => "signed out",
         RevokeReason::EndedFromAnotherDevice => "ended from another device",

@@ -58,7 +58,7 @@ impl Sessions {
         };
         let needs_waiting = Self::needs_database(&token, requirements.session)
             || !self.validators(requirements).is_empty()
-            || self.verified().has_ended(&token.claims.handle);
+            || self.verified().is_revoked(&token.claims.handle);
         if needs_waiting {
             return None;
         }

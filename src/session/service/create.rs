@@ -163,7 +163,7 @@ impl Sessions {
             None => Map::new(),
         };
         all.extend(wanted);
-        let mut payload = payload::of_application(all, self.token_provider().reserved_claims());
+        let mut payload = payload::application_claims(all, self.token_provider().reserved_claims());
         if version == Version::Five {
             payload.insert("iss".to_owned(), self.settings().issuer().into());
         }

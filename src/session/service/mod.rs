@@ -159,7 +159,7 @@ impl Sessions {
         if !handles.is_empty() {
             self.token_provider().on_revoked(&handles).await;
         }
-        self.keys().forget(now).await?;
+        self.keys().delete_expired(now).await?;
         Ok(i64::try_from(handles.len()).unwrap_or(SWEEP_ROWS) == SWEEP_ROWS)
     }
 

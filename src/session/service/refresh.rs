@@ -115,7 +115,7 @@ impl Sessions {
         if let Some(token) = read() {
             return Ok(token);
         }
-        self.keys().ask_again(self.now()).await?;
+        self.keys().reload_if_due(self.now()).await?;
         read().ok_or(Error::Ended("the refresh token is not one of ours"))
     }
 
@@ -181,7 +181,7 @@ impl Sessions {
         if ended {
             tracing::warn!(session = %session.handle, user = %session.user, "refresh token used twice, session ended");
             let ended = [(session.handle.clone(), session.user.clone())];
-            self.has_ended(&ended, RevokeReason::StolenRefreshToken).await;
+            self.finish_revocation(&ended, RevokeReason::StolenRefreshToken).await;
         }
         Ok(ended)
     }

@@ -23,7 +23,7 @@ impl Sessions {
         let ended = tokio::spawn(async move {
             let user = sessions.store().delete(&handle).await?;
             match &user {
-                Some(user) => sessions.has_ended(&[(handle, user.clone())], reason).await,
+                Some(user) => sessions.finish_revocation(&[(handle, user.clone())], reason).await,
                 // Whoever deleted the row may not have come to delete the token.
                 None => sessions.clean_up(std::slice::from_ref(&handle)).await,
             }
@@ -41,7 +41,7 @@ impl Sessions {
         let ended = tokio::spawn(async move {
             let ended = sessions.store().delete_own(&user, &handle).await?;
             if ended {
-                sessions.has_ended(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
+                sessions.finish_revocation(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
             }
             Ok(ended)
         });
@@ -116,14 +116,14 @@ impl Sessions {
             ended.extend(sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?);
             transaction.commit().await?;
             let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
-            sessions.has_ended(&of_user, reason).await;
+            sessions.finish_revocation(&of_user, reason).await;
             Ok(ended)
         });
         ended.await?
     }
 
     /// After the rows of these sessions were deleted.
-    pub(in crate::session) async fn has_ended(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
+    pub(in crate::session) async fn finish_revocation(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
         for (handle, user) in ended {
             self.publish(user, handle, EventKind::SessionEnded { reason });
         }
@@ -134,7 +134,7 @@ impl Sessions {
     /// Refuses the access tokens of these sessions in this process, and has what belonged to them deleted.
     async fn clean_up(&self, handles: &[SessionHandle]) {
         if !handles.is_empty() {
-            self.verified().end(handles, self.now(), self.settings().access_token_lifetime);
+            self.verified().revoke(handles, self.now(), self.settings().access_token_lifetime);
             self.token_provider().on_revoked(handles).await;
         }
     }

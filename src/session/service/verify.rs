@@ -50,7 +50,7 @@ impl Sessions {
             AccessToken::Known(token) => token,
             AccessToken::Unverified(unverified) => self.check_signature(*unverified).await?,
         };
-        if self.verified().has_ended(&token.claims.handle) {
+        if self.verified().is_revoked(&token.claims.handle) {
             return Err(Error::Ended("the session was ended here"));
         }
         Ok(token)
@@ -143,8 +143,8 @@ impl Sessions {
 
     /// Checks signature and key, but not whether the token has expired.
     async fn check_signature_at_any_time(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
-        let (claims, key) = self.prove(&unverified, self.now()).await?;
-        if !self.keys().is_of_our_kind(&key.kid) {
+        let (claims, key) = self.verify_signature(&unverified, self.now()).await?;
+        if !self.keys().is_current_kind(&key.kid) {
             return Err(Error::TryRefresh("it is signed with a key of the other kind"));
         }
         Ok(Arc::new(Verified::new(claims, &key.kid, key.verifies_until)))
@@ -152,7 +152,11 @@ impl Sessions {
 
     /// The claims of a token, and the key that signed it. A token that names no key is held against all of them; one that
     /// none has signed may be of another process's newest.
-    async fn prove(&self, token: &Unverified<'_>, now: Timestamp) -> Result<(Claims, Arc<SigningKey>), Error> {
+    async fn verify_signature(
+        &self,
+        token: &Unverified<'_>,
+        now: Timestamp,
+    ) -> Result<(Claims, Arc<SigningKey>), Error> {
         let kid = match token.signer() {
             Signer::Named(kid) => kid,
             Signer::Unnamed => {
@@ -162,7 +166,7 @@ impl Sessions {
                 if let Some(proven) = by_any(self.keys().usable(now).await?) {
                     return Ok(proven);
                 }
-                self.keys().ask_again(now).await?;
+                self.keys().reload_if_due(now).await?;
                 return by_any(self.keys().usable(now).await?).ok_or(Error::TryRefresh("no key of ours signed it"));
             }
             Signer::Foreign => return Err(Error::TryRefresh("the header is not one of ours")),

@@ -11,7 +11,7 @@ use crate::session::tokens::access_token::{Claims, PROTECTED_CLAIMS};
 const PAYLOAD_BYTES_MAX: usize = 2048;
 
 /// Removes claims that an application may not write: the session's own and those reserved by the token provider.
-pub fn of_application(mut payload: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
+pub fn application_claims(mut payload: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
     payload.retain(|name, _| !PROTECTED_CLAIMS.contains(&name.as_str()) && !reserved.contains(&name.as_str()));
     payload
 }
@@ -24,7 +24,7 @@ pub fn is_protected(payload: &Map<String, Value>) -> bool {
 /// The payload with an update merged in, one level deep: null removes a key.
 pub fn merged(payload: &Map<String, Value>, update: Map<String, Value>, reserved: &[&str]) -> Map<String, Value> {
     let mut merged = payload.clone();
-    for (name, value) in of_application(update, reserved) {
+    for (name, value) in application_claims(update, reserved) {
         if value.is_null() {
             merged.shift_remove(&name)
         } else {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn applications_cannot_write_the_sessions_own_claims() {
         let written = object(&json!({ "sub": "other", "stt": 1, "faunadbToken": "x", "role": "admin" }));
-        assert_eq!(of_application(written, &["faunadbToken"]), object(&json!({ "role": "admin" })));
+        assert_eq!(application_claims(written, &["faunadbToken"]), object(&json!({ "role": "admin" })));
     }
 
     #[test]

@@ -40,13 +40,13 @@ impl Verified {
 pub struct VerifiedTokens {
     tokens: Cache<String, Arc<Verified>>,
     /// Sessions that this process revoked, with the latest expiry of their access tokens.
-    ended: RwLock<HashMap<SessionHandle, Timestamp>>,
+    revoked: RwLock<HashMap<SessionHandle, Timestamp>>,
 }
 
 impl VerifiedTokens {
     /// Holds at most `tokens_max` tokens.
     pub fn new(tokens_max: usize) -> Self {
-        Self { tokens: Cache::new(tokens_max), ended: RwLock::default() }
+        Self { tokens: Cache::new(tokens_max), revoked: RwLock::default() }
     }
 
     /// A cached token that is still valid.
@@ -64,8 +64,8 @@ impl VerifiedTokens {
     }
 
     /// Refuses the access tokens of these sessions from now on; `token_lifetime` is how long they can still be valid.
-    pub fn end(&self, handles: &[SessionHandle], now: Timestamp, token_lifetime: Duration) {
-        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+    pub fn revoke(&self, handles: &[SessionHandle], now: Timestamp, token_lifetime: Duration) {
+        let mut ended = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         if ended.len() >= ENDED_SESSIONS_SWEEP {
             ended.retain(|_, until| *until >= now);
         }
@@ -75,7 +75,7 @@ impl VerifiedTokens {
     }
 
     /// Whether this process has revoked that session.
-    pub fn has_ended(&self, handle: &SessionHandle) -> bool {
-        self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(handle)
+    pub fn is_revoked(&self, handle: &SessionHandle) -> bool {
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).contains_key(handle)
     }
 }

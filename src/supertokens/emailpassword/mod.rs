@@ -113,7 +113,7 @@ impl EmailPassword {
         }
         let fields = new.profile.clone();
         match self.services.users.sign_up(new, password).await? {
-            SignUp::Made(user) => {
+            SignUp::Created(user) => {
                 if let Some(hook) = &self.settings.signed_up {
                     hook.notify("signed_up", Profile { user: user.clone(), fields }).await;
                 }

@@ -76,7 +76,7 @@ impl EmailPassword {
             if let Err(users::Error::Unsettled { hash, .. }) = &used {
                 let (services, hash) = (services.clone(), hash.clone());
                 tokio::spawn(async move {
-                    if let Some(email) = services.users.settles(&id, &hash).await {
+                    if let Some(email) = services.users.await_password_change(&id, &hash).await {
                         services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
                         services.notify(Some(&email), &Occasion::PasswordChanged).await;
                     }
@@ -94,9 +94,9 @@ impl EmailPassword {
     /// account.
     async fn mail_link(&self, email: &Email, pages: &LinkPages) -> Result<(), Error> {
         let link = |token| Occasion::ResetPassword(pages.link("reset-password", token, LINK_LIFE));
-        match self.services.users.offer_reset(email, LINK_LIFE).await? {
+        match self.services.users.create_reset_link(email, LINK_LIFE).await? {
             Some(offer) => self.services.outbox.put(offer.to.as_str(), &link(offer.token.expose())).await?,
-            None => self.services.outbox.put_nothing(email.as_str(), &link("")).await?,
+            None => self.services.outbox.put_decoy(email.as_str(), &link("")).await?,
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::mail::Occasion;
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Error, Form, Outcome, client, filled};
 use crate::throttle::{Action, Topic};
-use crate::users::{NewAccount, NewPassword, Profile, SignUpEnd, SignUpOffer};
+use crate::users::{NewAccount, NewPassword, Profile, SignUpCompletion, SignUpLink};
 
 /// Lifetime of a link.
 const LINK_LIFE: Duration = Duration::from_hours(24);
@@ -28,13 +28,13 @@ impl EmailPassword {
         password: NewPassword,
     ) -> Result<(), Error> {
         let mailing = async {
-            let occasion = match self.services.users.offer_sign_up(&new, password, LINK_LIFE).await? {
-                SignUpOffer::Offered(token) => Occasion::SignUp(self.services.link_pages(request).link(
+            let occasion = match self.services.users.create_sign_up_link(&new, password, LINK_LIFE).await? {
+                SignUpLink::Created(token) => Occasion::SignUp(self.services.link_pages(request).link(
                     "complete-sign-up",
                     token.expose(),
                     LINK_LIFE,
                 )),
-                SignUpOffer::Taken => Occasion::AccountExists,
+                SignUpLink::Taken => Occasion::AccountExists,
             };
             Ok::<_, Error>(self.services.outbox.put(new.email.as_str(), &occasion).await?)
         };
@@ -60,7 +60,7 @@ impl EmailPassword {
         };
         let attempt = self.services.throttle.admit(Action::Token, &client(request)).await?;
         match self.services.users.complete_sign_up(token, &password).await? {
-            SignUpEnd::Made(user) => {
+            SignUpCompletion::Created(user) => {
                 self.services.throttle.succeeded(attempt).await;
                 if let Some(hook) = &self.settings.signed_up {
                     let known = self.services.users.profile(&user.id).await.ok().flatten();
@@ -69,8 +69,8 @@ impl EmailPassword {
                 }
                 self.create_session(request, user, transfer, None).await
             }
-            SignUpEnd::WrongPassword => Ok(Outcome::WrongCredentials),
-            SignUpEnd::Invalid => Ok(Outcome::InvalidLink),
+            SignUpCompletion::WrongPassword => Ok(Outcome::WrongCredentials),
+            SignUpCompletion::InvalidLink => Ok(Outcome::InvalidLink),
         }
     }
 }

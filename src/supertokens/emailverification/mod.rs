@@ -66,8 +66,8 @@ impl EmailVerification {
     }
 
     async fn mail_link(&self, id: &DocumentId, pages: &LinkPages) -> Result<LinkRequest, Error> {
-        match self.services.users.offer_verification(id, LINK_LIFE).await? {
-            Verification::Offered(offer) => {
+        match self.services.users.create_verification_link(id, LINK_LIFE).await? {
+            Verification::Created(offer) => {
                 let link = pages.link("verify-email", offer.token.expose(), LINK_LIFE);
                 self.services.outbox.put(offer.to.as_str(), &Occasion::VerifyEmail(link)).await?;
                 Ok(LinkRequest::Mailed)
@@ -93,7 +93,7 @@ impl EmailVerification {
             Some(user) => Some(user),
             None => match self.accounts.change_email(token.to_owned()).await? {
                 EmailChange::Done(used) => Some(used.user),
-                EmailChange::Taken | EmailChange::Invalid => None,
+                EmailChange::Taken | EmailChange::InvalidLink => None,
             },
         };
         let Some(user) = verified else { return Ok(false) };

@@ -104,15 +104,15 @@ pub fn import(users: &UserLayout, mark: &str, rows: &[NewRow]) -> Expr {
         fql::foreach(adopted.collect(), fql::lambda_of(&["id", "hash", "verified"], adopt)),
         true.into(),
     ];
-    once(mark, steps)
+    run_once(mark, steps)
 }
 
 /// Prevents a later commit of an import. Evaluates to whether it was committed before.
-pub fn give_up(mark: &str) -> Expr {
-    once(mark, [set_mark(mark, false), false.into()])
+pub fn abandon(mark: &str) -> Expr {
+    run_once(mark, [set_mark(mark, false), false.into()])
 }
 
-fn once<const N: usize>(mark: &str, steps: [Expr; N]) -> Expr {
+fn run_once<const N: usize>(mark: &str, steps: [Expr; N]) -> Expr {
     let found = || fql::var("found");
     let said = fql::let_in([("mark", fql::get(found()))], fql::select(&["made"], data_of("mark")));
     fql::let_in(

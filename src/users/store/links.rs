@@ -37,19 +37,19 @@ pub struct NewLink<'a> {
 }
 
 #[derive(Deserialize)]
-pub struct Offered {
+pub struct CreatedLink {
     /// The account's stored address; `None` if no link was created.
     pub email: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub struct Consumed {
+pub struct ConsumedLink {
     pub id: DocumentId,
     pub email: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub struct Chosen {
+pub struct PendingSignUp {
     pub name: String,
     pub email: String,
     #[serde(rename = "passwordHash")]
@@ -57,7 +57,7 @@ pub struct Chosen {
 }
 
 /// A link for the user of an address; null if there is none, after as much work with the id `stand_in`.
-pub fn offer_reset(users: &UserLayout, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
+pub fn create_reset_link(users: &UserLayout, email: &str, stand_in: &DocumentId, link: &NewLink<'_>) -> Expr {
     let found = || fql::var("found");
     let address = || vec![("address", fql::var("email"))];
     fql::let_in(
@@ -66,18 +66,18 @@ pub fn offer_reset(users: &UserLayout, email: &str, stand_in: &DocumentId, link:
             fql::exists(found()),
             fql::let_in(
                 [("user", fql::select(&["ref"], fql::get(found()))), ("email", email_of(users, "user"))],
-                make(RESET, link, address()),
+                insert_link(RESET, link, address()),
             ),
             fql::let_in(
                 [("user", fql::document(&users.collection, stand_in)), ("email", email.into())],
-                fql::do_all([make(NOTHING, link, address()), fql::null()]),
+                fql::do_all([insert_link(NOTHING, link, address()), fql::null()]),
             ),
         ),
     )
 }
 
 /// A link that creates the account `id`, if the address is free. Evaluates to whether it is, after as much work either way.
-pub fn offer_sign_up(users: &UserLayout, id: &DocumentId, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
+pub fn create_sign_up_link(users: &UserLayout, id: &DocumentId, new: &NewUser<'_>, link: &NewLink<'_>) -> Expr {
     let decoy = fql::object([("hash", link.hash.into()), ("kind", NOTHING.into())]);
     let kept = fql::object([
         ("hash", link.hash.into()),
@@ -141,24 +141,24 @@ fn of_link(field: &str) -> Expr {
 }
 
 /// A link for a user, without an address if it is already verified; null if there is no such user.
-pub fn offer_verification(users: &UserLayout, id: &DocumentId, link: &NewLink<'_>) -> Expr {
+pub fn create_verification_link(users: &UserLayout, id: &DocumentId, link: &NewLink<'_>) -> Expr {
     let secret = || fql::document(SECRETS, id);
     let is_verified = fql::select_or(&["data", "emailVerified"], fql::get(secret()), false.into());
     let is_verified = fql::if_else(fql::exists(secret()), is_verified, false.into());
     let needs_link = fql::all([fql::is_string(fql::var("email")), fql::not(is_verified)]);
-    let made = make(VERIFY, link, vec![("address", fql::var("email"))]);
-    offer(users, id, fql::if_else(needs_link, made, nothing_offered()))
+    let made = insert_link(VERIFY, link, vec![("address", fql::var("email"))]);
+    create_for(users, id, fql::if_else(needs_link, made, no_link()))
 }
 
 /// A link that changes a user's address, without an address if the new one is taken; null if there is no such user.
-pub fn offer_change(users: &UserLayout, id: &DocumentId, to: &str, link: &NewLink<'_>) -> Expr {
+pub fn create_change_link(users: &UserLayout, id: &DocumentId, to: &str, link: &NewLink<'_>) -> Expr {
     let is_taken = fql::exists(fql::matching(&email_index(users), [to.into()]));
-    let made = make(CHANGE, link, vec![("address", to.into()), ("from", fql::var("email"))]);
-    offer(users, id, fql::if_else(is_taken, nothing_offered(), made))
+    let made = insert_link(CHANGE, link, vec![("address", to.into()), ("from", fql::var("email"))]);
+    create_for(users, id, fql::if_else(is_taken, no_link(), made))
 }
 
 /// `then` with `user` and `email` bound, or null.
-fn offer(users: &UserLayout, id: &DocumentId, then: Expr) -> Expr {
+fn create_for(users: &UserLayout, id: &DocumentId, then: Expr) -> Expr {
     fql::let_in(
         [("user", fql::document(&users.collection, id))],
         fql::if_else(
@@ -169,12 +169,12 @@ fn offer(users: &UserLayout, id: &DocumentId, then: Expr) -> Expr {
     )
 }
 
-fn nothing_offered() -> Expr {
+fn no_link() -> Expr {
     fql::object([])
 }
 
 /// Creates a link of the bound user, which replaces earlier ones of its kind.
-fn make(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Expr {
+fn insert_link(kind: &str, link: &NewLink<'_>, fields: Vec<(&'static str, Expr)>) -> Expr {
     let fixed = [("hash", link.hash.into()), ("kind", kind.into()), ("user", fql::var("user"))];
     let fields = fixed.into_iter().chain(fields).map(|(name, value)| (name.to_owned(), value));
     fql::do_all([

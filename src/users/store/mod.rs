@@ -31,13 +31,13 @@ pub struct NewUser<'a> {
 }
 
 #[derive(Deserialize)]
-pub struct Made {
+pub struct NewUserDocument {
     id: DocumentId,
     #[serde(rename = "joinedAt")]
     joined_at: Time,
 }
 
-impl Made {
+impl NewUserDocument {
     pub fn into_user(self, email: Email, name: &str) -> User {
         let joined_at = Timestamp::from_millis(self.joined_at.millis());
         let (name, email, joined_at) = (Some(name.to_owned()), Some(email), Some(joined_at));
@@ -56,19 +56,19 @@ pub struct Found {
 /// A user's document, which another application may have created: any field may be missing or of another type.
 #[derive(Deserialize)]
 pub struct Document {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "or_none_if_mistyped")]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "or_none_if_mistyped")]
     pub email: Option<String>,
-    #[serde(default, rename = "joinedAt", deserialize_with = "lenient")]
+    #[serde(default, rename = "joinedAt", deserialize_with = "or_none_if_mistyped")]
     pub joined_at: Option<Time>,
     /// Extra fields of the sign-up form and metadata of an import.
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "or_none_if_mistyped")]
     pub profile: Option<Data>,
 }
 
 /// `None` for a value of another type.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+fn or_none_if_mistyped<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(from)?).ok())
 }
 

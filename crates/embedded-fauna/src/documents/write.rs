@@ -127,7 +127,7 @@ fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcom
             None => Vec::new(),
         };
         for (came, ttl, entry) in open.iter().filter(|(_, _, entry)| !new.contains(entry)) {
-            transaction.put_past_entry(index.reference, entry, (*came, version.ts), *ttl)?;
+            transaction.put_past_entry(index.reference, entry, *came..version.ts, *ttl)?;
         }
         open.retain(|(_, _, entry)| new.contains(entry));
         let ttl = version.fields.as_deref().and_then(expiry);

@@ -65,7 +65,7 @@ impl Role {
 }
 
 /// A job that a thread has been given. The lane is busy until it is handed back to the scheduler.
-pub struct Turn {
+pub struct ScheduledJob {
     pub job: Job,
     /// `None`: the secret has not been verified.
     pub lane: Option<Lane>,
@@ -240,7 +240,7 @@ impl Scheduler {
     }
 
     /// Ends a turn whose job has not been answered: it has to run on the writer, or it was preempted.
-    pub fn hand_back(&self, job: Job, lane: Option<Lane>, was_preempted: bool) {
+    pub fn requeue(&self, job: Job, lane: Option<Lane>, was_preempted: bool) {
         let Some(Lane::Identity(identity)) = lane else { return self.submit(job, lane) };
         let mut state = self.lock();
         if state.is_closed {
@@ -258,7 +258,7 @@ impl Scheduler {
     }
 
     /// The next job for a thread; waits for it, but not longer than `within`. `Err` if the thread is to end.
-    pub fn next(&self, role: Role, within: Duration) -> Result<Option<Turn>, Closed> {
+    pub fn next(&self, role: Role, within: Duration) -> Result<Option<ScheduledJob>, Closed> {
         let until = Instant::now() + within;
         let mut state = self.lock();
         loop {
@@ -280,9 +280,9 @@ impl Scheduler {
         }
     }
 
-    fn take(&self, state: &mut State, role: Role) -> Option<Turn> {
-        let unverified = |job| Turn { job, lane: None, is_slow: false };
-        let application = |job| Turn { job, lane: Some(Lane::Application), is_slow: false };
+    fn take(&self, state: &mut State, role: Role) -> Option<ScheduledJob> {
+        let unverified = |job| ScheduledJob { job, lane: None, is_slow: false };
+        let application = |job| ScheduledJob { job, lane: Some(Lane::Application), is_slow: false };
         match role {
             Role::Application => {
                 let read = state.application_reads.pop_front().map(application);
@@ -351,11 +351,11 @@ impl Scheduler {
 
 impl State {
     /// The first job of a lane.
-    fn turn(&mut self, identity: Ref) -> Option<Turn> {
+    fn turn(&mut self, identity: Ref) -> Option<ScheduledJob> {
         let lane = self.lanes.get_mut(&identity)?;
         let job = lane.waiting.pop_front()?;
         self.in_lanes -= 1;
-        Some(Turn { job, lane: Some(Lane::Identity(identity)), is_slow: lane.is_slow() })
+        Some(ScheduledJob { job, lane: Some(Lane::Identity(identity)), is_slow: lane.is_slow() })
     }
 }
 

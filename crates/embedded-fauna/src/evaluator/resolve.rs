@@ -19,7 +19,7 @@ impl Context<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let resolver = Noting { context: self, is_asked: Cell::new(false) };
+        let resolver = RecordingResolver { context: self, is_asked: Cell::new(false) };
         let signatures = &self.run.forms.signatures;
         let expression = parser::parse_lambda(signatures, &resolver, lambda.version(), &lambda.literal())?;
         match lambda {
@@ -59,12 +59,12 @@ impl Context<'_> {
 }
 
 /// Notes whether a reference was resolved: what it means depends on the caller's database, so that the parsed lambda cannot be shared.
-struct Noting<'c> {
+struct RecordingResolver<'c> {
     context: &'c Context<'c>,
     is_asked: Cell<bool>,
 }
 
-impl Resolver for Noting<'_> {
+impl Resolver for RecordingResolver<'_> {
     fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>> {
         self.is_asked.set(true);
         self.context.resolve(reference)

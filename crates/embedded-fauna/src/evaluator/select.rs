@@ -29,7 +29,7 @@ pub fn path(value: &Value, at: &Position) -> Outcome<Path> {
 /// # Errors
 /// If there is none, reported at `at`.
 pub fn select(context: &Context<'_>, path: &[PathStep], all: bool, from: &Value, at: &Position) -> Outcome<Value> {
-    let found = Walk { context, all }.value(from.clone(), path)?;
+    let found = Selector { context, all }.value(from.clone(), path)?;
     if all {
         return Ok(match found {
             Some(elements @ Value::Array(_)) => elements,
@@ -51,16 +51,16 @@ pub fn select(context: &Context<'_>, path: &[PathStep], all: bool, from: &Value,
 
 /// Whether there is a value at a path.
 pub fn contains(context: &Context<'_>, path: &[PathStep], from: &Value) -> Outcome<bool> {
-    Ok(Walk { context, all: false }.value(from.clone(), path)?.is_some())
+    Ok(Selector { context, all: false }.value(from.clone(), path)?.is_some())
 }
 
-struct Walk<'c, 'r> {
+struct Selector<'c, 'r> {
     context: &'c Context<'r>,
     /// Whether a field is looked up in all elements of an array.
     all: bool,
 }
 
-impl Walk<'_, '_> {
+impl Selector<'_, '_> {
     fn value(&self, container: Value, path: &[PathStep]) -> Outcome<Option<Value>> {
         let Some((step, rest)) = path.split_first() else {
             return match &container {

@@ -4,8 +4,8 @@
 
 use std::cmp::Ordering;
 
-use super::numeric::to_double;
 use crate::evaluator::{Context, Form, cast};
+use crate::functions::numbers::java::to_double;
 use crate::ir::{ApiVersion, Failure, FormCall, Halt, Key, Outcome, Position, Value, compare};
 
 pub const FORMS: &[Form] = &[

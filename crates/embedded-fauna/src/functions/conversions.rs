@@ -2,11 +2,11 @@
 //!
 //! A value that cannot be converted is reported at the call; `to_integer` and `to_double` report it at their key.
 
-use super::number_text;
-use super::numeric::{double, long};
-use super::time::{parse_date, parse_time};
 use crate::evaluator::cast::Number;
 use crate::evaluator::{Context, Form};
+use crate::functions::numbers::java::{double, long};
+use crate::functions::numbers::text;
+use crate::functions::time::{parse_date, parse_time};
 use crate::ir::{Date, Failure, Fault, FormCall, Key, Kind, Outcome, Position, Time, Value};
 use crate::wire;
 
@@ -46,7 +46,7 @@ fn number(value: &Value, wanted: Kind, at: &Position) -> Outcome<Number> {
     let number = match value {
         Value::Integer(number) => Some(Number::Integer(*number)),
         Value::Double(number) => Some(Number::Double(*number)),
-        Value::String(text) => number_text::parse(text),
+        Value::String(text) => text::parse(text),
         _ => None,
     };
     number.ok_or_else(|| Failure::cast(value.kind(), wanted, at.clone()).into())

@@ -9,27 +9,16 @@
 //! `call.optional(context, 1, cast::string)?`; ask in the order of the keys, so that of several failing ones the first is
 //! reported. A failing argument is reported at its key (`call.at(0)`), a failing call at `call.position`.
 
-mod arithmetic;
 mod arrays;
 mod auth;
 mod basic;
 mod calls;
-mod casing;
 mod comparison;
 mod conversions;
-mod format;
-mod merged;
-mod number_text;
 mod numbers;
-mod numeric;
 mod objects;
-mod occurrences;
-mod pattern;
 mod reads;
-mod reductions;
 mod refs;
-mod replacement;
-mod search;
 mod selection;
 mod sets;
 mod strings;
@@ -45,24 +34,24 @@ use crate::evaluator::Forms;
 pub fn forms() -> &'static Forms {
     static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         Forms::new(&[
-            arithmetic::FORMS,
             arrays::FORMS,
+            arrays::reductions::FORMS,
             auth::FORMS,
             basic::FORMS,
             calls::FORMS,
-            casing::FORMS,
             comparison::FORMS,
             conversions::FORMS,
-            format::FORMS,
             numbers::FORMS,
+            numbers::arithmetic::FORMS,
             objects::FORMS,
             reads::FORMS,
-            reductions::FORMS,
             refs::FORMS,
-            search::FORMS,
             selection::FORMS,
             sets::FORMS,
             strings::FORMS,
+            strings::casing::FORMS,
+            strings::format::FORMS,
+            strings::search::FORMS,
             time::FORMS,
             type_checks::FORMS,
             writes::FORMS,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::occurrences;
 use crate::evaluator::cast::{Identified, Iterable};
 use crate::evaluator::{Context, Form, cast};
+use crate::functions::arrays::occurrences;
 use crate::ir::{
     Effect, Failure, FormCall, Key, Kind, Lambda, Outcome, Page, Position, Ref, Set, Unresolved, Value, both, native,
 };
@@ -124,8 +124,8 @@ fn merge(
     if sets.is_empty() {
         let mut arrays = arrays.into_iter();
         let first = arrays.next().map(|first| first.to_vec()).unwrap_or_default();
-        let goes_on = || context.in_time();
-        return Ok(Value::array(arrays.try_fold(first, |all, next| of_arrays(&all, &next, &goes_on))?));
+        let check_time = || context.in_time();
+        return Ok(Value::array(arrays.try_fold(first, |all, next| of_arrays(&all, &next, &check_time))?));
     }
     let mut last: Option<sets::Shape> = None;
     for set in &sets {
@@ -143,10 +143,10 @@ fn with_elements(page: &Page, elements: Vec<Value>) -> Value {
 }
 
 fn distinct(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
-    let goes_on = || context.in_time();
+    let check_time = || context.in_time();
     Ok(match call.required(context, 0, cast::iterable)? {
-        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements, &goes_on)?),
-        Iterable::Page(page) => with_elements(&page, occurrences::distinct(&page.data, &goes_on)?),
+        Iterable::Array(elements) => Value::array(occurrences::distinct(&elements, &check_time)?),
+        Iterable::Page(page) => with_elements(&page, occurrences::distinct(&page.data, &check_time)?),
         Iterable::Set(set) => Value::set(Set::Distinct(set)),
     })
 }

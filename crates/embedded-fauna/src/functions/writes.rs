@@ -9,7 +9,7 @@ use crate::ir::{
     Unresolved, Value, native,
 };
 use crate::system_documents;
-use crate::system_documents::Change;
+use crate::system_documents::{Change, HistoryVersion};
 
 pub const FORMS: &[Form] = &[
     Form::write(&[Key::required("create"), Key::optional("params")], create),
@@ -162,7 +162,7 @@ fn insert(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     if !document.is_user_document() && document.collection != native::KEYS {
         return Err(Failure::argument(at, "Cannot insert event for specified ref.").into());
     }
-    system_documents::insert_version(context, document, (ts, action), &params, &at)
+    system_documents::insert_version(context, document, HistoryVersion { ts, action }, &params, &at)
 }
 
 fn remove(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
@@ -174,7 +174,7 @@ fn remove(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         let text = "Cannot remove event for specified ref.";
         return Err(Failure::argument(call.position.clone(), text).into());
     }
-    system_documents::remove_version(context, document, (ts, action), &call.position)
+    system_documents::remove_version(context, document, HistoryVersion { ts, action }, &call.position)
 }
 
 /// `move_database`: a child database becomes a child of another.

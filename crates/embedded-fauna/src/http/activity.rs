@@ -14,12 +14,12 @@ struct State {
     active_at: Instant,
     /// Since when bytes of answers wait to be sent.
     blocked_since: Option<Instant>,
-    standing: Standing,
+    trust: Trust,
 }
 
-/// What a client has shown so far. Connections of a lower standing are closed first when there are too many.
+/// What a client has shown so far. Connections of a lower trust are closed first when there are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Trust {
     /// No request has been answered.
     Unknown,
     Answered,
@@ -37,12 +37,8 @@ pub struct Activity {
 
 impl Activity {
     pub fn new() -> Arc<Self> {
-        let state = State {
-            requests: HashMap::new(),
-            active_at: Instant::now(),
-            blocked_since: None,
-            standing: Standing::Unknown,
-        };
+        let state =
+            State { requests: HashMap::new(), active_at: Instant::now(), blocked_since: None, trust: Trust::Unknown };
         Arc::new(Self { state: Mutex::new(state), next: AtomicU64::new(0), has_unread: AtomicBool::new(false) })
     }
 
@@ -84,17 +80,17 @@ impl Activity {
         self.lock().blocked_since = None;
     }
 
-    /// Raises the standing of the client.
-    pub fn raise(&self, standing: Standing) {
+    /// Raises the trust of the client.
+    pub fn raise(&self, trust: Trust) {
         let mut state = self.lock();
-        state.standing = state.standing.max(standing);
+        state.trust = state.trust.max(trust);
     }
 
-    /// If the connection is idle (no request in progress, no bytes waiting), the standing of the client and since when.
-    pub fn idle_since(&self) -> Option<(Standing, Instant)> {
+    /// If the connection is idle (no request in progress, no bytes waiting), the trust of the client and since when.
+    pub fn idle_since(&self) -> Option<(Trust, Instant)> {
         let state = self.lock();
         let is_idle = state.requests.is_empty() && state.blocked_since.is_none();
-        is_idle.then_some((state.standing, state.active_at))
+        is_idle.then_some((state.trust, state.active_at))
     }
 
     /// When the connection is to be looked at again, or `None` if it is to be closed: idle, or a client that does not read.

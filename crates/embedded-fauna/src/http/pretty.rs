@@ -18,13 +18,13 @@ struct Reader<'t> {
 impl<'t> Reader<'t> {
     fn value(&mut self, width: usize) -> String {
         match self.rest.chars().next() {
-            Some('{') => self.all(('{', '}'), width),
-            Some('[') => self.all(('[', ']'), width),
+            Some('{') => self.all('{', '}', width),
+            Some('[') => self.all('[', ']', width),
             _ => self.scalar().to_owned(),
         }
     }
 
-    fn all(&mut self, (open, close): (char, char), width: usize) -> String {
+    fn all(&mut self, open: char, close: char, width: usize) -> String {
         self.skip();
         let mut elements = Vec::new();
         let mut only_scalars = true;

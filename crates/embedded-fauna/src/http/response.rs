@@ -119,7 +119,7 @@ impl Answering<'_> {
     }
 
     /// The response with the events of a stream and its number; `answer` is that of the query.
-    pub fn stream(self, answer: &Answer, (number, events): (u64, Events)) -> Response<ResponseBody> {
+    pub fn stream(self, answer: &Answer, number: u64, events: Events) -> Response<ResponseBody> {
         let mut builder = self.common(&["x-txn-time", "x-fauna-stream-id"]).status(answer.status);
         if let Some(now) = answer.txn_time {
             builder = builder.header("x-txn-time", now.max(self.last_seen.unwrap_or(now)));

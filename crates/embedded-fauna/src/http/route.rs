@@ -9,15 +9,17 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use secrecy::SecretString;
 
-use super::activity::{Activity, Standing};
+use super::activity::{Activity, Trust};
 use super::body::{BodyError, ConnectionBudgets, Received, RequestBody, ResponseBody};
-use super::headers::{self, RequestHeaders};
+use super::headers;
+use super::headers::RequestHeaders;
 use super::response::Answering;
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::clock::SharedClock;
-use crate::engine::{self, AuthenticatedReply, Engine, Operation};
+use crate::engine::{AuthenticatedReply, Engine, Operation};
 use crate::settings::Browsers;
-use crate::streams::{self, Fields, Hub};
+use crate::streams::{Fields, Hub};
+use crate::{answer, engine, streams};
 
 /// State shared by all requests.
 #[derive(Clone)]
@@ -71,7 +73,7 @@ pub async fn handle(
     };
     let is_application =
         headers.as_ref().is_ok_and(|headers| endpoint.engine.is_application(headers.secret.as_deref()));
-    peer.activity.raise(if is_application { Standing::Application } else { Standing::Answered });
+    peer.activity.raise(if is_application { Trust::Application } else { Trust::Answered });
     if !body.is_finished() {
         body.drain().await;
     }
@@ -96,7 +98,10 @@ pub async fn handle(
         None => answering.preflight(),
         Some(answer) => match answer.stream.clone().zip(stream) {
             None => answering.respond(answer),
-            Some((target, stream)) => answering.stream(&answer, endpoint.streams.open(stream.of(target))),
+            Some((target, stream)) => {
+                let (number, events) = endpoint.streams.open(stream.of(target));
+                answering.stream(&answer, number, events)
+            }
         },
     })
 }

@@ -21,10 +21,10 @@ pub struct Connections {
 #[derive(Default)]
 struct Open {
     next: u64,
-    connections: HashMap<u64, Known>,
+    connections: HashMap<u64, OpenConnection>,
 }
 
-struct Known {
+struct OpenConnection {
     /// `None` for loopback.
     client: Option<IpAddr>,
     activity: Arc<Activity>,
@@ -33,14 +33,14 @@ struct Known {
 }
 
 impl Open {
-    /// Closes an idle connection, of one client if it is given: of those with the lowest standing the one that has been idle
+    /// Closes an idle connection, of one client if it is given: of those with the lowest trust the one that has been idle
     /// longest. `None` if none is idle.
     fn close_idle(&mut self, client: Option<IpAddr>) -> Option<()> {
         let candidates = self.connections.iter().filter(|(_, known)| client.is_none() || known.client == client);
         let idle = candidates.filter(|(_, known)| known.abort.is_some());
         let idle = idle.filter_map(|(number, known)| Some((known.activity.idle_since()?, *number)));
         let (_, oldest) = idle.min()?;
-        if let Some(Known { abort: Some(abort), .. }) = self.connections.remove(&oldest) {
+        if let Some(OpenConnection { abort: Some(abort), .. }) = self.connections.remove(&oldest) {
             abort.abort();
         }
         Some(())
@@ -89,7 +89,7 @@ impl Connections {
         }
         let number = open.next;
         open.next += 1;
-        open.connections.insert(number, Known { client, activity: Arc::clone(activity), abort: None });
+        open.connections.insert(number, OpenConnection { client, activity: Arc::clone(activity), abort: None });
         drop(open);
         Some(Slot { connections: Arc::clone(self), number })
     }

@@ -207,9 +207,9 @@ mod tests {
     use crate::ir::Fault;
 
     /// Lets a parser go on for three checks.
-    struct Impatient(Cell<u32>);
+    struct TimeLimited(Cell<u32>);
 
-    impl Resolver for Impatient {
+    impl Resolver for TimeLimited {
         fn resolve(&self, _reference: &Unresolved) -> Outcome<Option<Ref>> {
             Ok(None)
         }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn parsing_ends_at_the_deadline() {
-        let resolver = Impatient(Cell::new(0));
+        let resolver = TimeLimited(Cell::new(0));
         let query = Value::array(vec![Value::Integer(1); 1000]);
         let outcome = parse(&forms().signatures, &resolver, ApiVersion::V4, &query);
         assert!(matches!(outcome, Err(Halt::Fault(Fault::TimedOut))));

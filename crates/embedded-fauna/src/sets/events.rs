@@ -5,8 +5,6 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::item::{Item, Items};
-use super::page::cut;
 use super::{PageRequest, require_readable};
 use crate::access::{Access, allows};
 use crate::documents;
@@ -16,6 +14,8 @@ use crate::ir::{
     Action, Cursor, DocumentEvent, Element, Failure, Kind, Object, Outcome, Page, Position, Ref, Set, SetEvent, Stamp,
     Term, Value, compare_terms,
 };
+use crate::sets::page::cut;
+use crate::sets::stream::item::{Item, Items};
 
 /// A place in a history.
 #[derive(Clone, Debug)]

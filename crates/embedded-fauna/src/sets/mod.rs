@@ -5,21 +5,13 @@
 mod algebra;
 mod cursor;
 mod events;
-mod heap;
-mod intersection;
-mod item;
-mod leaf;
-mod merge;
 mod page;
-mod paging;
 mod readable;
-mod reversal;
 mod shape;
 mod stream;
 
 pub use cursor::bound;
-pub use events::changes;
-pub use events::require_cursor as require_event_cursor;
+pub use events::{changes, require_cursor as require_event_cursor};
 pub use page::{PageRequest, page};
 pub use readable::{Readable, require_readable};
 pub use shape::{Shape, shape};

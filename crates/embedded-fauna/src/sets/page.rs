@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use super::cursor::{bound, parts};
-use super::item::Item;
-use super::stream::{Span, items};
 use super::{events, require_readable, shape};
 use crate::access::{Access, allows};
 use crate::evaluator::Context;
 use crate::ir::{Cursor, Element, FormCall, Outcome, Page, Position, Set, Value};
+use crate::sets::cursor::{bound, parts};
+use crate::sets::stream::item::Item;
+use crate::sets::stream::{Span, items};
 
 /// The smallest pages that intersections and differences read.
 const ALGEBRA_PAGE_MIN: usize = 8;

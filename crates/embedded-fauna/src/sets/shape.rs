@@ -35,7 +35,7 @@ impl Shape {
     }
 
     /// The other way round. A document alone becomes a value, because the order of documents cannot be inverted.
-    fn turned(mut self) -> Self {
+    fn inverted(mut self) -> Self {
         self.is_unknown = false;
         if self.values == 1 {
             return Self { values: 2, reversed: vec![true, false], ..self };
@@ -69,6 +69,6 @@ pub fn shape(context: &Context<'_>, set: &Set) -> Outcome<Shape> {
         Set::Join { .. } => Shape::unknown(),
         Set::Distinct(source) | Set::Range { source, .. } | Set::Filter { source, .. } => shape(context, source)?,
         Set::Events(source) => Shape { is_history: true, ..shape(context, source)? },
-        Set::Reverse(source) => shape(context, source)?.turned(),
+        Set::Reverse(source) => shape(context, source)?.inverted(),
     })
 }

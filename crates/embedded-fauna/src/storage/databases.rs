@@ -45,7 +45,7 @@ impl Transaction<'_> {
             let mut statement = self.connection.prepare_cached("select global_id from databases where id = ?1")?;
             Ok(statement.query_row([database], |row| row.get(0)).optional()?.unwrap_or(0))
         };
-        self.known(|known| &known.global_ids, database, find)
+        self.cached(|cache| &cache.global_ids, database, find)
     }
 
     /// The database with a global number.
@@ -57,7 +57,7 @@ impl Transaction<'_> {
             let mut statement = self.connection.prepare_cached("select id from databases where global_id = ?1")?;
             Ok(statement.query_row([global_id], |row| row.get(0)).optional()?)
         };
-        self.known(|known| &known.by_global_id, global_id, find)
+        self.cached(|cache| &cache.by_global_id, global_id, find)
     }
 
     /// Moves a database to another parent.
@@ -92,7 +92,7 @@ impl Transaction<'_> {
             let mut statement = self.connection.prepare_cached("select database from keys where id = ?1")?;
             Ok(statement.query_map([key], |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
         };
-        self.known(|known| &known.keys, key, find)
+        self.cached(|cache| &cache.keys, key, find)
     }
 
     /// Records that a key exists or was deleted.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::prune::due;
 use super::{Transaction, codec};
 use crate::ir::{Object, Outcome, Ref, Value};
+use crate::storage::prune::due;
 
 /// A version of a document.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Transaction<'_> {
     /// The current version of a document, unless it has expired.
     pub fn get(&self, document: Ref) -> Outcome<Option<Stored>> {
         let found = if document.is_schema() {
-            self.known(|known| &known.documents, document, |document| self.current(*document))?
+            self.cached(|cache| &cache.documents, document, |document| self.current(*document))?
         } else {
             self.current(document)?
         };
@@ -113,13 +113,13 @@ impl Transaction<'_> {
             "select id from documents where database = ?1 and collection = ?2 and id <= ?3 and (ttl is null or ttl > ?4)
              order by id desc limit ?5"
         };
-        self.some_ids(sql, collection, (from, self.snapshot, limit))
+        self.some_ids(sql, collection, from, limit)
     }
 
     /// Ids of all documents of a native collection of schema, in order, also of those that have expired.
     pub fn schema_ids(&self, collection: Ref) -> Outcome<Arc<[i64]>> {
-        self.known(
-            |known| &known.ids,
+        self.cached(
+            |cache| &cache.ids,
             collection,
             |collection| {
                 let sql = "select id from documents where database = ?1 and collection = ?2 order by id";
@@ -139,14 +139,14 @@ impl Transaction<'_> {
             "select id from documents where database = ?1 and collection = ?2 and id <= ?3 and ?4 is not null
              union select id from history where database = ?1 and collection = ?2 and id <= ?3 order by 1 desc limit ?5"
         };
-        self.some_ids(sql, collection, (from, self.snapshot, limit))
+        self.some_ids(sql, collection, from, limit)
     }
 
     /// The ids that a statement gives.
-    fn some_ids(&self, sql: &str, collection: Ref, (from, snapshot, limit): (i64, i64, usize)) -> Outcome<Vec<i64>> {
+    fn some_ids(&self, sql: &str, collection: Ref, from: i64, limit: usize) -> Outcome<Vec<i64>> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters = (collection.database, collection.id, from, snapshot, limit);
+        let parameters = (collection.database, collection.id, from, self.snapshot, limit);
         let mut rows = statement.query(parameters)?;
         let mut ids = Vec::new();
         while let Some(row) = rows.next()? {

@@ -1,15 +1,16 @@
 //! Entries of indexes, in order.
 //!
-//! The primary key of an entry is the key of its terms, then the sort key of its values and its document (`ir/order.rs`), so a page
+//! The primary key of an entry is the key of its terms, then the sort key of its values and its document (`ir/value/order.rs`), so a page
 //! is a range scan.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::prune::due;
 use super::{Transaction, codec};
 use crate::ir::{Outcome, Ref, Value};
+use crate::storage::prune::due;
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,19 +60,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Adds an entry that was added and removed before the index was created; times in microseconds.
-    pub fn put_past_entry(
-        &self,
-        index: Ref,
-        entry: &Entry,
-        (came, ended): (i64, i64),
-        ttl: Option<i64>,
-    ) -> Outcome<()> {
+    /// Adds an entry that was added and removed before the index was created; `existed` in microseconds.
+    pub fn put_past_entry(&self, index: Ref, entry: &Entry, existed: Range<i64>, ttl: Option<i64>) -> Outcome<()> {
         let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry, due)
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let content = content(&entry.values, entry.document, self.commit);
         let place = (index.database, index.id, &entry.terms, &entry.sort);
-        let parameters = (place.0, place.1, place.2, place.3, came, ended, ttl, content, due(self.commit));
+        let parameters =
+            (place.0, place.1, place.2, place.3, existed.start, existed.end, ttl, content, due(self.commit));
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         self.wrote();
         Ok(())
@@ -182,7 +178,7 @@ impl Transaction<'_> {
             let key = (collection.database, collection.id, wildcard);
             Ok(statement.query_map(key, |row: &Row<'_>| row.get(0))?.collect::<Result<_, _>>()?)
         };
-        self.known(|known| &known.indexes, collection, find)
+        self.cached(|cache| &cache.indexes, collection, find)
     }
 
     /// Whether this collection is the only source of an index.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::documents::{expiry, fields};
-use super::prune::due;
 use super::{Stored, Transaction, codec};
 use crate::ir::{Object, Outcome, Ref, Value};
+use crate::storage::documents::{expiry, fields};
+use crate::storage::prune::due;
 
 /// A version in the history of a document.
 #[derive(Clone, Debug)]

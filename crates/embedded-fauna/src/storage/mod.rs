@@ -4,28 +4,24 @@
 //! Every method that returns an [`Outcome`](crate::ir::Outcome) fails with `Fault::Storage` if SQLite reports an error.
 
 mod codec;
-mod connection;
 mod databases;
 mod documents;
 mod entries;
 mod feed;
 mod file;
-mod group;
 mod history;
-mod interrupt;
-mod known;
 mod names;
 mod prune;
 mod transaction;
 
 pub use codec::{decode, encode};
-pub use connection::Connection;
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
 pub use feed::{Changes, Commit, DocumentChange, EntryChange, Feed, Topic};
 pub use file::{DirectoryLock, File, backup};
-pub use group::Group;
 pub use history::{Past, version_at};
-pub use interrupt::{Attempt, Cause, Interrupt, Slice};
 pub use prune::ALWAYS_KEPT;
 pub use transaction::Transaction;
+pub use transaction::connection::Connection;
+pub use transaction::group::Group;
+pub use transaction::interrupt::{Attempt, Cause, Interrupt, Slice};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row};
 
 use super::Transaction;
-use super::known::Name;
 use crate::ir::{Outcome, Ref, native};
+use crate::storage::transaction::schema_cache::Name;
 
 impl Transaction<'_> {
     /// Id of the schema document with this name. Names written by this transaction are not visible yet, as in FaunaDB.
@@ -17,7 +17,7 @@ impl Transaction<'_> {
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             Ok(statement.query_row((database, collection, name), row).optional()?)
         };
-        let found = self.known(|known| &known.named, (database, collection, Box::from(name)), find)?;
+        let found = self.cached(|cache| &cache.named, (database, collection, Box::from(name)), find)?;
         Ok(found.filter(|(_, ts)| *ts < self.commit).map(|(id, _)| id))
     }
 
@@ -29,7 +29,7 @@ impl Transaction<'_> {
             let key = (schema.database, schema.collection, schema.id);
             Ok(statement.query_row(key, |row| row.get(0)).optional()?)
         };
-        self.known(|known| &known.names, schema, find)
+        self.cached(|cache| &cache.names, schema, find)
     }
 
     /// Id of the database that a document of `databases` represents.
@@ -39,7 +39,7 @@ impl Transaction<'_> {
             let mut statement = self.connection.prepare_cached(sql)?;
             Ok(statement.query_row((document.database, document.id), |row| row.get(0)).optional()?)
         };
-        self.known(|known| &known.children, document, find)
+        self.cached(|cache| &cache.children, document, find)
     }
 
     /// The document of `databases` (in the parent database) that represents a database; `None` for the root.
@@ -50,7 +50,7 @@ impl Transaction<'_> {
             let document = |row: &Row<'_>| Ok(Ref::new(row.get(0)?, native::DATABASES, row.get(1)?));
             Ok(statement.query_row([database], document).optional()?)
         };
-        self.known(|known| &known.parents, database, find)
+        self.cached(|cache| &cache.parents, database, find)
     }
 
     /// The credentials of a document.

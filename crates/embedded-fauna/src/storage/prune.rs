@@ -6,8 +6,8 @@
 use rusqlite::Row;
 
 use super::Transaction;
-use super::entries::decode_entry;
 use crate::ir::{Outcome, Ref, native};
+use crate::storage::entries::decode_entry;
 
 /// Minimum retention in microseconds: 15 minutes, as in FaunaDB.
 pub const ALWAYS_KEPT: i64 = 15 * 60 * 1_000_000;

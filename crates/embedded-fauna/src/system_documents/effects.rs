@@ -110,20 +110,25 @@ fn key_secret(document: Ref, patch: &Object) -> Result<Object, Failures> {
     }
 }
 
+/// The document that is written.
+#[derive(Clone, Copy)]
+pub struct Target<'p> {
+    pub document: Ref,
+    /// Whether the document does not exist yet.
+    pub is_create: bool,
+    /// Where failures are reported.
+    pub position: &'p Position,
+}
+
 /// Stores a valid document with everything that belongs to it; gives the fields that the caller gets to see.
 ///
 /// # Errors
 /// If a name or an index would not be unique any more; where the endpoint fails.
-pub fn store(
-    context: &Context<'_>,
-    document: Ref,
-    fields: Object,
-    prepared: &Prepared,
-    (is_create, position): (bool, &Position),
-) -> Outcome<Arc<Object>> {
+pub fn store(context: &Context<'_>, target: &Target<'_>, fields: Object, prepared: &Prepared) -> Outcome<Arc<Object>> {
+    let Target { document, is_create, position } = *target;
     let fields = Arc::new(with_ttl(context, document, fields)?);
     if native::is_named(document.collection) {
-        take_name(context, document, &fields, (is_create, position))?;
+        take_name(context, target, &fields)?;
     }
     match document.collection {
         native::TOKENS => token(context, document, &fields, position),
@@ -135,7 +140,7 @@ pub fn store(
             documents::put(context, document, &fields, position)?;
             documents::visible(context, document, &fields)
         }
-        native::INDEXES => index(context, document, &fields, (is_create, position)),
+        native::INDEXES => index(context, target, &fields),
         native::CREDENTIALS => {
             note_credentials(context, document, &fields, position)?;
             documents::put(context, document, &fields, position)?;
@@ -168,12 +173,8 @@ pub fn with_ttl(context: &Context<'_>, document: Ref, mut fields: Object) -> Out
 }
 
 /// Gives a schema document its name.
-fn take_name(
-    context: &Context<'_>,
-    document: Ref,
-    fields: &Object,
-    (is_create, position): (bool, &Position),
-) -> Outcome<()> {
+fn take_name(context: &Context<'_>, target: &Target<'_>, fields: &Object) -> Outcome<()> {
+    let Target { document, is_create, position } = *target;
     let transaction = context.transaction();
     let Some(Value::String(name)) = fields.get("name") else { return Ok(()) };
     match transaction.owner_of_name(document.database, document.collection, name)? {
@@ -223,12 +224,8 @@ fn key(context: &Context<'_>, document: Ref, fields: &Arc<Object>, position: &Po
 }
 
 /// An index: filled as soon as it is made. One over several collections says for a moment that it is not, as FaunaDB's are built later.
-fn index(
-    context: &Context<'_>,
-    document: Ref,
-    fields: &Arc<Object>,
-    (is_create, position): (bool, &Position),
-) -> Outcome<Arc<Object>> {
+fn index(context: &Context<'_>, target: &Target<'_>, fields: &Arc<Object>) -> Outcome<Arc<Object>> {
+    let Target { document, is_create, position } = *target;
     if !is_create {
         if let Some(old) = context.transaction().current(document)? {
             require_same_shape(&old.fields, fields, position)?;
@@ -362,7 +359,7 @@ pub fn move_database(context: &Context<'_>, from: Ref, target: i64, position: &P
         return Err(Failure::not_found(native::DATABASES, position.clone()).into());
     };
     let to = Ref::new(target, native::DATABASES, from.id);
-    take_name(context, to, &stored.fields, (true, position))?;
+    take_name(context, &Target { document: to, is_create: true, position }, &stored.fields)?;
     transaction.move_database(from, to)?;
     transaction.set_name(from, None)?;
     documents::delete(context, from)?;

@@ -17,4 +17,4 @@ pub use credentials::matches;
 pub use effects::move_database;
 pub use patch::patched;
 pub use tokens::{delete_token, delete_tokens_of};
-pub use write::{Change, create, delete, insert_version, remove_version, update};
+pub use write::{Change, HistoryVersion, create, delete, insert_version, remove_version, update};

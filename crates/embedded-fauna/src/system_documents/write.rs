@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::effects::Target;
 use super::{effects, patched, rules};
 use crate::access::{Access, require};
 use crate::documents;
@@ -75,7 +76,8 @@ pub fn create(
     if id.is_some() && context.transaction().exists(document)? {
         return Err(Failure::already_exists(collection.id, position.clone()).into());
     }
-    let written = write(context, document, &effects::defaults(collection.id), &patch, (true, position))?;
+    let written =
+        write(context, &Target { document, is_create: true, position }, &effects::defaults(collection.id), &patch)?;
     Ok(Value::Document(Arc::new(Document { is_new: true, ..written })))
 }
 
@@ -102,18 +104,13 @@ pub fn update(
         Change::Update => (*stored.fields).clone(),
         Change::Replace => effects::kept_by_replace(document.collection, &stored.fields),
     };
-    let written = write(context, document, &base, &patch, (false, position))?;
+    let written = write(context, &Target { document, is_create: false, position }, &base, &patch)?;
     Ok(Value::Document(Arc::new(written)))
 }
 
 /// Writes what a patch makes of a version.
-fn write(
-    context: &Context<'_>,
-    document: Ref,
-    base: &Object,
-    patch: &Object,
-    (is_create, position): (bool, &Position),
-) -> Outcome<Document> {
+fn write(context: &Context<'_>, target: &Target<'_>, base: &Object, patch: &Object) -> Outcome<Document> {
+    let Target { document, position, .. } = *target;
     if context.valid_time.is_some() {
         return Err(
             Failure::new("invalid write time", position.clone(), "Cannot write outside of snapshot time.").into()
@@ -129,7 +126,7 @@ fn write(
     if let Some(text) = rules::refused(document.collection, &fields) {
         return Err(Failure::new("schema validation failed", position.clone(), text).into());
     }
-    let shown = effects::store(context, document, fields, &prepared, (is_create, position))?;
+    let shown = effects::store(context, target, fields, &prepared)?;
     Ok(Document { reference: document, ts: Stamp::Now, deleted: false, fields: shown, is_new: false })
 }
 
@@ -152,6 +149,13 @@ pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outc
     Ok(Value::Document(Arc::new(was)))
 }
 
+/// The place of a version in the history of a document.
+#[derive(Clone, Copy)]
+pub struct HistoryVersion {
+    pub ts: Time,
+    pub action: Action,
+}
+
 /// Writes a version into the history of a document.
 ///
 /// # Errors
@@ -159,10 +163,11 @@ pub fn delete(context: &Context<'_>, document: Ref, position: &Position) -> Outc
 pub fn insert_version(
     context: &Context<'_>,
     document: Ref,
-    (ts, action): (Time, Action),
+    version: HistoryVersion,
     params: &Object,
     position: &Position,
 ) -> Outcome<Value> {
+    let HistoryVersion { ts, action } = version;
     let patch = writable(document.collection, params, false)?;
     require(context, &Access::WriteHistory { document, ts, action, data: &patch }, position)?;
     let fields = if action == Action::Delete {
@@ -198,9 +203,10 @@ pub fn insert_version(
 pub fn remove_version(
     context: &Context<'_>,
     document: Ref,
-    (ts, action): (Time, Action),
+    version: HistoryVersion,
     position: &Position,
 ) -> Outcome<Value> {
+    let HistoryVersion { ts, action } = version;
     let mut history = context.transaction().history(document)?;
     let micros = ts.micros();
     let fields = history.iter().find(|version| version.ts == micros).and_then(|version| version.fields.clone());

@@ -103,7 +103,7 @@ fn peak_memory() -> usize {
 }
 
 /// Sends queries until the time is up or there were `count`; the first that is not answered properly.
-fn hammer(seed: u64, count: usize, until: Instant) -> Result<(), String> {
+fn run_mutations(seed: u64, count: usize, until: Instant) -> Result<(), String> {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start().await;
         let (_, server) = endpoint.child("fuzz").await;
@@ -131,7 +131,7 @@ fn hammer(seed: u64, count: usize, until: Instant) -> Result<(), String> {
 
 fn run(cases: u32, count: usize, until: Instant) {
     let mut runner = TestRunner::new(ProptestConfig { cases, max_shrink_iters: 0, ..ProptestConfig::default() });
-    let outcome = runner.run(&any::<u64>(), |seed| hammer(seed, count, until).map_err(TestCaseError::fail));
+    let outcome = runner.run(&any::<u64>(), |seed| run_mutations(seed, count, until).map_err(TestCaseError::fail));
     assert!(outcome.is_ok(), "{outcome:?}");
     let peak = peak_memory();
     assert!(peak <= MEMORY, "{peak} KiB of memory");

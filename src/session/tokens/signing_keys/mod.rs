@@ -115,7 +115,7 @@ impl SigningKeys {
         let (reloaded_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
         let keys = Self { store, seal, schedule, signs, known, reloaded_at, reading };
         keys.reload().await?;
-        if keys.known().refresh.is_empty() {
+        if keys.key_set().refresh.is_empty() {
             keys.make(Kind::Refresh, now).await?;
         }
         keys.signing(now).await?;
@@ -128,15 +128,15 @@ impl SigningKeys {
 
     /// The key of this kind that signs now; created if it is due.
     pub async fn signing_of(&self, kind: Kind, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        let missing = |known: &KeySet| match kind {
-            Kind::Dynamic => self.schedule.is_next_due(known.newest(), now),
-            Kind::Static | Kind::Refresh => known.fixed.is_empty(),
+        let missing = |keys: &KeySet| match kind {
+            Kind::Dynamic => self.schedule.is_next_due(keys.newest(), now),
+            Kind::Static | Kind::Refresh => keys.fixed.is_empty(),
         };
-        if missing(&self.known()) {
+        if missing(&self.key_set()) {
             self.make(kind, now).await?;
         }
-        let known = self.known();
-        let signing = match (kind, known.dynamic.as_slice()) {
+        let keys = self.key_set();
+        let signing = match (kind, keys.dynamic.as_slice()) {
             (Kind::Dynamic, [newest, older, ..])
                 if self.schedule.older_signs(newest.created_at, older.created_at, now) =>
             {
@@ -144,7 +144,7 @@ impl SigningKeys {
             }
             (Kind::Dynamic, [newest, ..]) => Some(newest),
             (Kind::Dynamic, []) => None,
-            (Kind::Static | Kind::Refresh, _) => known.fixed.first(),
+            (Kind::Static | Kind::Refresh, _) => keys.fixed.first(),
         };
         signing.map(Arc::clone).ok_or(Error::NoKey)
     }
@@ -152,52 +152,52 @@ impl SigningKeys {
     /// The key with this `kid`, if it still verifies. An unknown `kid` causes a reload, because another process may have created
     /// the key, but at most one per [`UNKNOWN_KID_PAUSE`].
     pub async fn verifying(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<SigningKey>>, Error> {
-        if let Some(key) = self.known().find(kid) {
+        if let Some(key) = self.key_set().find(kid) {
             return Ok(Some(key).filter(|key| key.verifies_until >= now));
         }
         // When the next key is due in this process, it is due in all: this reads it, whichever process has created it.
         self.signing(now).await?;
-        if self.known().find(kid).is_none() && self.may_reload(now) {
+        if self.key_set().find(kid).is_none() && self.may_reload(now) {
             self.reload().await?;
         }
-        Ok(self.known().find(kid).filter(|key| key.verifies_until >= now))
+        Ok(self.key_set().find(kid).filter(|key| key.verifies_until >= now))
     }
 
     /// Whether the key is of the kind that signs now; tokens of the other kind must be refreshed.
-    pub fn is_of_our_kind(&self, kid: &str) -> bool {
+    pub fn is_current_kind(&self, kid: &str) -> bool {
         kid.starts_with(if self.signs == Kind::Dynamic { "d-" } else { "s-" })
     }
 
     /// Calls `then` with the keys of refresh tokens, newest first.
     pub fn with_refresh_keys<T>(&self, then: impl FnOnce(&[RefreshKey]) -> T) -> T {
-        then(&self.known().refresh)
+        then(&self.key_set().refresh)
     }
 
     /// Reloads the keys, but at most once per [`UNKNOWN_KID_PAUSE`].
-    pub async fn ask_again(&self, now: Timestamp) -> Result<(), Error> {
+    pub async fn reload_if_due(&self, now: Timestamp) -> Result<(), Error> {
         if self.may_reload(now) { self.reload().await } else { Ok(()) }
     }
 
     /// All keys that still verify, newest first.
     pub async fn usable(&self, now: Timestamp) -> Result<Vec<Arc<SigningKey>>, Error> {
         self.signing(now).await?;
-        let known = self.known();
-        let usable = known.dynamic.iter().filter(|key| key.verifies_until >= now);
-        Ok(usable.chain(&known.fixed).map(Arc::clone).collect())
+        let keys = self.key_set();
+        let usable = keys.dynamic.iter().filter(|key| key.verifies_until >= now);
+        Ok(usable.chain(&keys.fixed).map(Arc::clone).collect())
     }
 
     /// The public keys, and for how long no key will be added.
     pub async fn published(&self, now: Timestamp) -> Result<(Vec<Jwk>, Duration), Error> {
         let keys = self.usable(now).await?.iter().map(|key| key.jwk.clone()).collect();
-        Ok((keys, self.schedule.complete_for(self.known().newest(), now)))
+        Ok((keys, self.schedule.complete_for(self.key_set().newest(), now)))
     }
 
     /// Deletes dynamic keys that no longer verify.
-    pub async fn forget(&self, now: Timestamp) -> Result<(), Error> {
+    pub async fn delete_expired(&self, now: Timestamp) -> Result<(), Error> {
         Ok(self.store.delete_keys(Kind::Dynamic.as_str(), self.schedule.expired_before(now)).await?)
     }
 
-    fn known(&self) -> Arc<KeySet> {
+    fn key_set(&self) -> Arc<KeySet> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -234,7 +234,7 @@ impl SigningKeys {
 
     /// Creates the next key of a kind, unless another process is faster, and reloads.
     async fn make(&self, kind: Kind, now: Timestamp) -> Result<(), Error> {
-        let generation = self.known().generations.get(kind.as_str()).copied().unwrap_or(0).saturating_add(1);
+        let generation = self.key_set().generations.get(kind.as_str()).copied().unwrap_or(0).saturating_add(1);
         let mut random = [0; 32];
         rand::fill(&mut random)?;
         let bytes = match kind {

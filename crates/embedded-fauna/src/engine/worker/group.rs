@@ -12,7 +12,7 @@ use super::{APPLICATION_READS, LANE_READS, Progress, QUICK_WRITE, SLOW_WRITE, Sh
 use crate::answer::Answer;
 use crate::engine::Job;
 use crate::engine::running::Entry;
-use crate::engine::scheduler::{Lane, Role, Turn};
+use crate::engine::scheduler::{Lane, Role, ScheduledJob};
 use crate::ir::Outcome;
 use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
 
@@ -34,7 +34,7 @@ struct Member {
 
 impl Worker {
     /// Runs a job and those that wait behind it, in as many groups as it takes.
-    pub(super) fn write(&mut self, first: Turn) {
+    pub(super) fn write(&mut self, first: ScheduledJob) {
         let mut next = Some(first);
         while let Some(first) = next {
             next = self.write_group(first);
@@ -42,7 +42,7 @@ impl Worker {
     }
 
     /// Runs one group; returns a job that was taken but does not belong to it.
-    fn write_group(&mut self, first: Turn) -> Option<Turn> {
+    fn write_group(&mut self, first: ScheduledJob) -> Option<ScheduledJob> {
         let shared = Arc::clone(&self.shared);
         let is_abandoned = Arc::clone(&self.is_abandoned);
         let mut group = match self.connection.group() {
@@ -82,7 +82,7 @@ impl Worker {
 }
 
 /// Whether a job may be added to a group.
-fn belongs(members: &[Member], turn: &Turn) -> bool {
+fn belongs(members: &[Member], turn: &ScheduledJob) -> bool {
     let is_application = |lane: Option<Lane>| lane.is_none_or(Lane::is_application);
     !is_application(turn.lane) || members.iter().all(|member| is_application(member.lane))
 }
@@ -91,11 +91,11 @@ fn belongs(members: &[Member], turn: &Turn) -> bool {
 fn run(
     shared: &Shared,
     group: &mut Group<'_>,
-    turn: Turn,
+    turn: ScheduledJob,
     somebody_waits: bool,
     entry: impl FnOnce(&Job, Option<Lane>) -> Entry,
 ) -> Option<Member> {
-    let Turn { mut job, lane, is_slow } = turn;
+    let ScheduledJob { mut job, lane, is_slow } = turn;
     let version = job.request.version;
     let began = Instant::now();
     if began >= job.interrupt.deadline() {
@@ -120,13 +120,13 @@ fn run(
     shared.running.remove(number);
     let (answer, revoked) = match (job.interrupt.cause(), outcome) {
         (Cause::Preempted, _) => {
-            shared.scheduler.hand_back(job, lane, true);
+            shared.scheduler.requeue(job, lane, true);
             return None;
         }
         (Cause::None, Ok((Progress::Done(answer), revoked))) => (answer, revoked),
         (Cause::None, Ok((Progress::Writes, _))) => {
             job.writes = true;
-            shared.scheduler.hand_back(job, lane, false);
+            shared.scheduler.requeue(job, lane, false);
             return None;
         }
         (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Vec::new()),
@@ -146,7 +146,7 @@ fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
         match committed {
             // The job that was interrupted has its answer; the others are run again.
             Ok(false) if job.interrupt.cause() == Cause::None => {
-                shared.scheduler.hand_back(job, lane, false);
+                shared.scheduler.requeue(job, lane, false);
                 continue;
             }
             Ok(_) => job.answer(answer),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::janitor::Janitor;
 use super::running::{Entry, Lanes, Running};
-use super::scheduler::{Lane, Role, Scheduler, ThreadGuard, Turn};
+use super::scheduler::{Lane, Role, ScheduledJob, Scheduler, ThreadGuard};
 use super::{Job, Operation};
 use crate::answer::Answer;
 use crate::evaluator::{Budget, Caller, Context, Limit, Permissions, Run, Source};
@@ -88,7 +88,7 @@ impl Worker {
     /// Works until the scheduler closes, or another thread has taken this one's place.
     fn work(mut self, mut janitor: Option<Janitor>, guard: ThreadGuard) {
         if self.role == Role::Slow {
-            give_way();
+            yield_slice();
         }
         let mut wait = if janitor.is_some() { Duration::ZERO } else { WAIT };
         while let Ok(turn) = self.shared.scheduler.next(self.role, wait) {
@@ -111,8 +111,8 @@ impl Worker {
     }
 
     /// Runs a job once, without the right to write.
-    fn turn(&mut self, turn: Turn) {
-        let Turn { mut job, lane, is_slow } = turn;
+    fn turn(&mut self, turn: ScheduledJob) {
+        let ScheduledJob { mut job, lane, is_slow } = turn;
         let shared = Arc::clone(&self.shared);
         let began = Instant::now();
         if began >= job.interrupt.deadline() {
@@ -138,10 +138,10 @@ impl Worker {
         let was_released = !shared.running.remove(number);
         let version = job.request.version;
         match (job.interrupt.cause(), progress) {
-            (Cause::Preempted, _) if !was_released => shared.scheduler.hand_back(job, lane, true),
+            (Cause::Preempted, _) if !was_released => shared.scheduler.requeue(job, lane, true),
             (Cause::None, Ok(Progress::Writes)) if !was_released => {
                 job.writes = true;
-                shared.scheduler.hand_back(job, lane, false);
+                shared.scheduler.requeue(job, lane, false);
             }
             (cause, progress) => {
                 job.answer(match (cause, progress) {
@@ -168,13 +168,13 @@ impl Worker {
 
 /// Lets threads of other kinds go first.
 #[cfg(target_os = "linux")]
-fn give_way() {
+fn yield_slice() {
     const LOWEST: i32 = 19;
     let _still_runs = rustix::process::setpriority_process(None, LOWEST);
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn give_way() {}
+const fn yield_slice() {}
 
 /// One run of a job.
 struct Task<'j> {
