@@ -11,6 +11,9 @@ use starter::clock::Clock;
 use starter::config::{Config, Environment};
 use starter::{app, telemetry};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const AFTER_HELP: &str =
     "Commands about users: users list [newest|oldest], users count, users find EMAIL, users delete ID,
 users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.

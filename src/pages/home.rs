@@ -1,5 +1,7 @@
 //! `/`: comments, beside what this site is about or, signed in, beside the visitor's own session.
 
+use std::sync::Arc;
+
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
@@ -198,7 +200,7 @@ impl HomeServices {
         let part = Part::parse(Some(PAGE_SIZE), Some(after.as_str()).filter(|after| !after.is_empty()))?;
         let listed = match visitor.session() {
             Some(reader) => self.comments.list_for(reader, &part).await,
-            None => self.comments.list(&part).await,
+            None => self.comments.list(&part).await.map(Arc::unwrap_or_clone),
         };
         let (listing, problem) = match listed.map_err(Problem::from) {
             Ok(listing) => (listing, None),
