@@ -35,7 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use clock::{Clock, SystemClock};
 pub use settings::{Browsers, Limits, Settings};
-pub use storage::{DirectoryLock, backup};
+pub use storage::{DirectoryLock, Snapshot, backup, is_sound};
 
 use engine::Engine;
 use http::{Endpoint, Listening};
