@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
 ];
 
-/// Where code and its tests are.
+/// The folders with code and tests.
 const CODE: &[&str] = &["src", "crates", "tests", "benches", "static", "templates", "examples", "migrations"];
 
 /// Longer files are two files.
@@ -60,7 +60,7 @@ const LISTS: &[&str] = &["tests/site"]; // one file per subject
 /// Names that say nothing about what is inside.
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
-/// What refers to something that is not in the repository.
+/// Texts that refer to documents outside the repository.
 const OUTSIDE: &[&str] =
     &["design D", "design section", "security.md", "session.md", "emailpassword.md", "measured.md", "the catalogue"];
 
@@ -230,7 +230,7 @@ fn first_argument(call: &str) -> Option<&str> {
     is_setting(name).then_some(name)
 }
 
-/// `UPPER_CASE` words.
+/// The words in `UPPER_CASE`.
 fn is_setting(name: &str) -> bool {
     name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
@@ -294,4 +294,18 @@ fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+#[test]
+fn every_migration_has_its_counterpart_for_mysql() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.path().is_file());
+        files.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(
+        names("migrations"),
+        names("migrations/mysql"),
+        "the same table in the types of MySQL: text that is a key or searched for is varchar(191), other text is mediumtext"
+    );
 }

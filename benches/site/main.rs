@@ -10,9 +10,9 @@
     reason = "a benchmark that cannot go on has failed, and its figures are rough"
 )]
 
+mod layers;
 #[path = "../load/mod.rs"]
 mod load;
-mod layers;
 mod sign_ins;
 
 use std::net::{SocketAddr, TcpListener};

@@ -35,6 +35,7 @@ const SHUTDOWN_TIMEOUT_S: u64 = 4;
 #[derive(Clone)]
 pub struct RoutePlan {
     pub base_path: String,
+    pub website_base_path: String,
     pub email_verification: EmailVerification,
     pub extensions: fn(&mut Routes<'_>),
     /// Whether the demo is mounted: in development only.
@@ -46,6 +47,7 @@ impl RoutePlan {
     pub fn new(config: &Config, extensions: &crate::app::SiteExtensions) -> Self {
         Self {
             base_path: config.session.api_base_path.clone(),
+            website_base_path: config.website.base_path.clone(),
             email_verification: config.accounts.email_verification,
             extensions: extensions.routes,
             has_demo: config.has_demo(),
@@ -60,7 +62,7 @@ impl RoutePlan {
         table
     }
 
-    /// The page `/auth` comes before the scope of that name, and everything below `/api` is in one scope, because actix-web
+    /// The pages below `WEBSITE_BASE_PATH` come before the scope of the recipes, which may have the same path, and everything below `/api` is in one scope, because actix-web
     /// only tries the first scope whose path matches.
     fn register(&self, site: &mut Routes<'_>) {
         let below_api = self.base_path.strip_prefix("/api");
@@ -81,6 +83,7 @@ impl RoutePlan {
             .configure(health::routes)
             .configure(metrics::routes)
             .configure(mail::routes)
+            .configure(|root| pages::sign_in_routes(root, &self.website_base_path))
             .configure(pages::routes);
         if self.has_demo {
             site.configure(demo::routes);

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use secrecy::ExposeSecret as _;
-use sqlx::Connection as _;
-use sqlx::PgConnection;
 use sqlx::migrate::MigrateError;
 
 use crate::app::Error;
@@ -16,7 +14,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::keyfile;
 
-/// Timeout of the first connection to PostgreSQL.
+/// Timeout of the first connection to a database server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Name of the file whose lock lets one process at a time set up the data directory.
 const SET_UP_LOCK: &str = ".set-up-lock";
@@ -78,8 +76,8 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
         |cause: sqlx::Error| Error::Setting(format!("DATABASE_URL={}: {}", without_password(url), reason(&cause)));
     if !url.starts_with("sqlite:") {
         // The pool would retry until its timeout and then report only the timeout.
-        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url)).await {
-            Ok(first) => first.map_err(refused)?.close().await.map_err(refused)?,
+        match tokio::time::timeout(CONNECT_TIMEOUT, Database::try_connect(url)).await {
+            Ok(first) => first.map_err(refused)?,
             Err(_elapsed) => return Err(refused(io::Error::from(io::ErrorKind::TimedOut).into())),
         }
     }

@@ -197,6 +197,7 @@ fn page_settings(
     pages::Settings {
         app_name: config.accounts.app_name.clone(),
         website: website.to_owned(),
+        website_base_path: config.website.base_path.clone(),
         api_base_path: config.session.api_base_path.clone(),
         has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
         has_demo: config.has_demo(),

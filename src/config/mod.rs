@@ -28,7 +28,6 @@ pub use reader::Invalid;
 pub use session::Session;
 pub use website::Website;
 
-/// All settings, validated.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub environment: Environment,
@@ -38,7 +37,7 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Directory of SQLite files and generated secrets.
     pub data_dir: PathBuf,
-    /// URL of a SQLite or PostgreSQL database; `None`: `sessions.sqlite` in [`Config::data_dir`].
+    /// URL of a SQLite, PostgreSQL or MySQL database; `None`: `sessions.sqlite` in [`Config::data_dir`].
     pub database_url: Option<SecretString>,
     pub fauna: Fauna,
     /// Name of the Fauna collection of users.
@@ -135,6 +134,8 @@ impl Config {
     /// All mistakes, one per line.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let mut read = Reader::new(lookup);
+        let session = Session::read(&mut read);
+        let website = Website::read(&mut read, &session.api_base_path);
         let config = Self {
             environment: environment(&mut read),
             listen: read.address("LISTEN", SocketAddr::from(([127, 0, 0, 1], 3000))),
@@ -147,8 +148,8 @@ impl Config {
             seal_keys: seal_keys(&mut read),
             fauna_token_in_frontend: read.flag("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", false),
             demo: read.flag("DEMO", true),
-            session: Session::read(&mut read),
-            website: Website::read(&mut read),
+            session,
+            website,
             log: Log {
                 filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
@@ -171,10 +172,12 @@ fn environment(read: &mut Reader<'_>) -> Environment {
     read.choice("APP_ENV", &choices, Environment::Development)
 }
 
+const DATABASE_SCHEMES: [&str; 5] = ["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"];
+
 fn database_url(read: &mut Reader<'_>) -> Option<SecretString> {
     let url = read.optional("DATABASE_URL")?;
-    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or postgresql://");
+    if !DATABASE_SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        read.refuse("DATABASE_URL", "must begin with sqlite://, postgres:// or mysql://");
     }
     Some(SecretString::from(url))
 }

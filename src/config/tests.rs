@@ -30,7 +30,7 @@ fn all_mistakes_are_told_at_once_with_their_names() {
         ("MAIL_FROM", "nobody"),
         ("SIGN_UP_FIELDS", "city,name,city?"),
         ("SMTP_URL", "http://user:hunter2@host"),
-        ("DATABASE_URL", "mysql://user:hunter2@host/app"),
+        ("DATABASE_URL", "oracle://user:hunter2@host/app"),
         ("MAIL_TEMPLATES", "/no/such/folder"),
         ("LOG", "info=debug=warn"),
         ("ALLOWED_ORIGINS", "https://*.com"),
@@ -53,6 +53,7 @@ fn what_can_be_used_is_not_refused() {
         ("SMTP_URL", "smtps://user:p%40ss@mail.example.com:465"),
         ("DATABASE_URL", "sqlite:site.sqlite?mode=rwc"),
         ("DATABASE_URL", "postgresql://app@localhost/app"),
+        ("DATABASE_URL", "mysql://app@localhost/app"),
         ("MAIL_TEMPLATES", directory.path().to_str().unwrap()),
         ("LOG", "info,access=warn,starter::mail=debug"),
     ] {

@@ -1,18 +1,56 @@
-//! Origins besides the site's own that may call the API.
-
-use crate::http::origins::OriginPattern;
+//! Where the pages are, and which other origins may call the API.
 
 use super::Reader;
+use crate::http::origins::OriginPattern;
+
+/// First parts of paths that are not those of the sign-in pages.
+const TAKEN: [&str; 21] = [
+    ".well-known",
+    "account",
+    "api",
+    "comments",
+    "complete-sign-up",
+    "cookies",
+    "demo",
+    "dev",
+    "forgot-password",
+    "health",
+    "like-comment",
+    "metrics",
+    "ready",
+    "reset-password",
+    "sessioninfo",
+    "sign-in",
+    "sign-out",
+    "sign-out-everywhere",
+    "sign-up",
+    "static",
+    "verify-email",
+];
 
 #[derive(Clone, Debug)]
 pub struct Website {
+    /// Path of the sign-in page, which mailed links lead below.
+    pub base_path: String,
     /// Origins besides `API_DOMAIN` and `WEBSITE_DOMAIN` that may call the API with credentials.
     pub allowed_origins: Vec<OriginPattern>,
 }
 
 impl Website {
-    pub(super) fn read(read: &mut Reader<'_>) -> Self {
+    pub(super) fn read(read: &mut Reader<'_>, api_base_path: &str) -> Self {
         let form = "origins separated by commas, like https://app.example.com or https://*.example.com";
-        Self { allowed_origins: read.list("ALLOWED_ORIGINS", form) }
+        Self { base_path: base_path(read, api_base_path), allowed_origins: read.list("ALLOWED_ORIGINS", form) }
     }
+}
+
+/// The pages may share the base path of the API, but below it their paths could be those of its routes.
+fn base_path(read: &mut Reader<'_>, api_base_path: &str) -> String {
+    let path = read.path("WEBSITE_BASE_PATH", "/auth");
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if let Some(taken) = TAKEN.iter().find(|taken| **taken == first) {
+        read.refuse("WEBSITE_BASE_PATH", &format!("must not begin with /{taken}, which other routes use"));
+    } else if path.strip_prefix(api_base_path).is_some_and(|rest| rest.starts_with('/')) {
+        read.refuse("WEBSITE_BASE_PATH", "must not be below API_BASE_PATH; it may be the same");
+    }
+    path
 }

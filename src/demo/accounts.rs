@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::demo::client;
 use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
-use crate::pages::see_other;
+use crate::pages::{Pages, see_other};
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
 
@@ -53,6 +53,7 @@ pub struct NoFields {}
 pub async fn sign_in_to_demo(
     request: HttpRequest,
     recipe: Data<EmailPassword>,
+    pages: Data<Pages>,
     _: web::Form<NoFields>,
 ) -> Result<HttpResponse, ProblemPage> {
     let email = fresh_address().map_err(Problem::internal)?;
@@ -64,7 +65,7 @@ pub async fn sign_in_to_demo(
     let form = Form::of([("email", ACCOUNTS[0]), ("password", PASSWORD)]);
     match recipe.sign_in(&request, &form, Some(Transfer::Cookie)).await? {
         Outcome::SignedIn(_) => Ok(see_other("/")),
-        _ => Ok(see_other("/auth?show=signup")),
+        _ => Ok(see_other(&pages.sign_in_path("?show=signup"))),
     }
 }
 

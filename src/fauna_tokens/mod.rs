@@ -26,10 +26,9 @@ use fauna_client::{AsApp, AsUser, DocumentId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use sqlx::AnyConnection;
 
 use crate::clock::{Clock, Timestamp};
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::events;
 use crate::events::{EventBus, EventKind};
 use crate::seal::SealRing;
@@ -67,7 +66,7 @@ pub struct FaunaTokens {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
-    /// Must equal [`crate::session::Settings::grace`].
+    /// Must be equal to [`crate::session::Settings::grace`].
     pub grace: Duration,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
@@ -89,7 +88,7 @@ pub struct ProofField {
 pub struct TokenDescription {
     /// Id of its document in Fauna.
     pub id: DocumentId,
-    /// See [`events::fingerprint`].
+    /// Computed by [`events::fingerprint`] from the secret.
     pub fingerprint: String,
     pub created_at: Timestamp,
     /// The `ttl` of the token in Fauna.
@@ -311,7 +310,7 @@ impl SessionTokenProvider for FaunaTokens {
 
     async fn persist(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         request: &TokenRequest,
         issued: &IssuedToken,
     ) -> Result<(), sqlx::Error> {
@@ -325,7 +324,7 @@ impl SessionTokenProvider for FaunaTokens {
 
     async fn cancel_pending(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
     ) -> Result<(), sqlx::Error> {

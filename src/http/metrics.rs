@@ -53,7 +53,7 @@ pub const HASHING_QUEUE: &str = "password_hashing_queue_length";
 /// Connections to the database by `state`: `used`, `idle`.
 pub const DATABASE_CONNECTIONS: &str = "database_connections";
 /// Database transactions that were repeated because of a conflict.
-pub const DATABASE_RETRIES: &str = "database_retries_total";
+pub const DATABASE_RETRIES: &str = crate::database::RETRIES;
 /// Lines of the log that were dropped because its reader was too slow.
 pub const LOG_LINES_DROPPED: &str = "log_lines_dropped_total";
 /// Always 1, with the version as label.

@@ -102,7 +102,7 @@ impl Store {
 
     /// Deletes expired mails; returns the kinds of those that were never delivered.
     pub async fn delete_expired(&self, now: Timestamp) -> Result<Vec<String>, sqlx::Error> {
-        let rows = sqlx::query("delete from mail where expires_at <= $1 returning kind, kept");
+        let rows = sqlx::query("delete from mail where expires_at <= $1 returning id, kind, kept");
         let rows = rows.bind(now.millis()).fetch_all(self.database.write()).await?;
         let mut kinds = Vec::new();
         for row in rows {

@@ -4,12 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use askama::Template;
 
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage, UNAVAILABLE};
 
 /// Shown for a mailed link that was used, has expired or never existed.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
 
-/// Data for `templates/frame.html`.
+/// Data for `templates/frame.html`, which every page includes.
 #[derive(Debug)]
 pub struct Frame {
     pub app_name: String,
@@ -18,13 +18,24 @@ pub struct Frame {
     /// The anti-CSRF token that scripts send, where the site asks for one; else empty.
     pub anti_csrf: String,
     pub refresh_path: String,
+    pub sign_in_path: String,
     /// Path of this page, to mark its link in the navigation.
-    pub here: &'static str,
+    pub here: String,
     pub has_mailbox: bool,
     pub has_demo: bool,
     /// Empty where there are none.
     pub terms_url: String,
     pub privacy_url: String,
+}
+
+/// The message of a problem as a sentence to people.
+pub fn sentence(problem: &Problem) -> String {
+    if problem.message() == UNAVAILABLE {
+        return "The database is not answering right now. Try again in a few seconds.".to_owned();
+    }
+    let mut letters = problem.message().chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, ProblemPage> {

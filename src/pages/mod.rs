@@ -19,13 +19,12 @@ mod site_path;
 
 pub use frame::{page, see_other};
 pub use guards::PageUser;
-pub use routes::{api_routes, auth_routes, routes};
+pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
 
 use serde_json::Value;
 
 use crate::events::EventBus;
 use drafts::Drafts;
-
 use frame::Frame;
 use guards::OptionalUser;
 use panel::ended::EndedSessions;
@@ -42,6 +41,8 @@ pub struct Settings {
     pub app_name: String,
     /// Origin that mailed links lead to.
     pub website: String,
+    /// Path of the sign-in page; mailed links lead below it.
+    pub website_base_path: String,
     /// Base path of the API; sessions are refreshed below it.
     pub api_base_path: String,
     /// Whether mail that is not sent can be read at `/dev/mailbox`.
@@ -66,15 +67,21 @@ impl Pages {
         format!("{}/session/refresh", self.settings.api_base_path)
     }
 
+    /// Path of the sign-in page, with what follows it: a query, or the rest of the path of a page below it.
+    pub fn sign_in_path(&self, rest: &str) -> String {
+        format!("{}{rest}", self.settings.website_base_path)
+    }
+
     /// The frame of the page at `here`.
-    fn frame(&self, here: &'static str, visitor: &OptionalUser) -> Frame {
+    fn frame(&self, here: impl Into<String>, visitor: &OptionalUser) -> Frame {
         let text = |url: &Option<String>| url.clone().unwrap_or_default();
         let mut frame = Frame {
             app_name: self.settings.app_name.clone(),
             session: String::new(),
             anti_csrf: String::new(),
             refresh_path: self.refresh_path(),
-            here,
+            sign_in_path: self.sign_in_path(""),
+            here: here.into(),
             has_mailbox: self.settings.has_mailbox,
             has_demo: self.settings.has_demo,
             terms_url: text(&self.settings.terms_url),

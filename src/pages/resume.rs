@@ -43,6 +43,7 @@ pub fn redirect_through_refresh(pages: &Pages, request: &HttpRequest) -> NotShow
 pub async fn resume(
     request: HttpRequest,
     sessions: Data<Sessions>,
+    pages: Data<Pages>,
     then: Query<ContinueQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
     let path = then.redirect_to_path.as_str();
@@ -50,10 +51,10 @@ pub async fn resume(
     match sessions.refresh_without_anti_csrf(&request).await {
         Err(Error::Theft { handle, .. }) if !is_form(&request) => {
             let (handle, back) = (in_query(handle.as_str()), in_query(path));
-            Ok(see_other(&format!("/auth?ended={handle}&redirectToPath={back}")))
+            Ok(see_other(&pages.sign_in_path(&format!("?ended={handle}&redirectToPath={back}"))))
         }
         // An expired access token without its refresh token: the form would only be sent here again.
-        Err(Error::Missing) if is_form(&request) => Ok(see_other("/auth")),
+        Err(Error::Missing) if is_form(&request) => Ok(see_other(&pages.sign_in_path(""))),
         Ok(_) | Err(Error::DuplicateCookiesCleared | Error::Ended(_) | Error::Theft { .. } | Error::Missing) => {
             Ok(on())
         }

@@ -12,37 +12,28 @@ use crate::pages::{assets, cookies, home, panel, resume};
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
 /// | GET    | `/`                                        | anyone                       |                       |
-/// | GET    | `/auth`                                    | anyone                       |                       |
 /// | POST   | `/sign-up`, `/sign-in`                     | anyone                       |                       |
-/// | GET    | `/auth/complete-sign-up`                   | anyone                       |                       |
 /// | POST   | `/complete-sign-up`                        | who holds a mailed link      |                       |
-/// | GET    | `/auth/reset-password`                     | anyone                       |                       |
 /// | POST   | `/forgot-password`                         | anyone                       |                       |
 /// | POST   | `/reset-password`                          | who holds a mailed link      |                       |
-/// | GET    | `/auth/verify-email`                       | anyone                       |                       |
 /// | POST   | `/verify-email`                            | who holds a mailed link      |                       |
-/// | POST   | `/verify-email/send`                       | signed in                    | to `/auth`            |
-/// | POST   | `/sign-out`, `/sign-out-everywhere`        | signed in                    | to `/auth`            |
-/// | POST   | `/comments`                                | signed in                    | to `/auth`            |
-/// | POST   | `/comments/{id}/like`, `…/unlike`          | signed in                    | to `/auth`            |
-/// | POST   | `/comments/{id}/delete`                    | its author                   | to `/auth`            |
-/// | GET    | `/account`, `/account/settings`            | signed in                    | to `/auth`, then back |
+/// | POST   | `/verify-email/send`                       | signed in                    | to the sign-in page   |
+/// | POST   | `/sign-out`, `/sign-out-everywhere`        | signed in                    | to the sign-in page   |
+/// | POST   | `/comments`                                | signed in                    | to the sign-in page   |
+/// | POST   | `/comments/{id}/like`, `…/unlike`          | signed in                    | to the sign-in page   |
+/// | POST   | `/comments/{id}/delete`                    | its author                   | to the sign-in page   |
 /// | GET    | `/account/session`                         | signed in                    | 401: for scripts      |
-/// | POST   | `/account/password`, `…/email`, `…/delete` | signed in, with the password | to `/auth`            |
-/// | POST   | `/account/profile`                         | signed in                    | to `/auth`            |
-/// | POST   | `/account/sessions/end-others`             | signed in                    | to `/auth`            |
-/// | POST   | `/account/sessions/{handle}/end`           | its owner                    | to `/auth`            |
+/// | POST   | `/account/password`, `…/email`, `…/delete` | signed in, with the password | to the sign-in page   |
+/// | POST   | `/account/profile`                         | signed in                    | to the sign-in page   |
+/// | POST   | `/account/sessions/end-others`             | signed in                    | to the sign-in page   |
+/// | POST   | `/account/sessions/{handle}/end`           | its owner                    | to the sign-in page   |
 /// | GET    | `/cookies`, `/.well-known/change-password` | anyone                       |                       |
 /// | GET    | `/static/{file}`                           | anyone                       |                       |
 pub fn routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/").get(Access::Public, home::show))
-        .add(Resource::at("/auth").get(Access::Public, auth::show))
-        .add(Resource::at("/auth/complete-sign-up").get(Access::Public, complete::show))
         .add(Resource::at("/complete-sign-up").post(Access::MailedLink, complete::complete))
-        .add(Resource::at("/auth/reset-password").get(Access::Public, password::show))
         .add(Resource::at("/forgot-password").post(Access::Public, password::request))
         .add(Resource::at("/reset-password").post(Access::MailedLink, password::reset))
-        .add(Resource::at("/auth/verify-email").get(Access::Public, verify::show))
         .add(Resource::at("/verify-email").post(Access::MailedLink, verify::verify))
         .add(Resource::at("/verify-email/send").post(Access::SignedInPage, verify::send))
         .add(Resource::at("/sign-up").post(Access::Public, auth::sign_up))
@@ -65,6 +56,22 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/account/sessions/end-others").post(Access::SignedInPage, account::end_others))
         .add(Resource::at("/account/sessions/{handle}/end").post(Access::SignedInPage, account::end))
         .configure(assets::routes);
+}
+
+/// Pages that mailed links and the frontends of SuperTokens lead to, below `WEBSITE_BASE_PATH`.
+///
+/// | method | path                | who    |
+/// |--------|---------------------|--------|
+/// | GET    | (the base path)     | anyone |
+/// | GET    | `/complete-sign-up` | anyone |
+/// | GET    | `/reset-password`   | anyone |
+/// | GET    | `/verify-email`     | anyone |
+pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
+    let below = |path: &str| Resource::at(&format!("{base_path}{path}"));
+    root.add(below("").get(Access::Public, auth::show))
+        .add(below(complete::HERE).get(Access::Public, complete::show))
+        .add(below(password::HERE).get(Access::Public, password::show))
+        .add(below(verify::HERE).get(Access::Public, verify::show));
 }
 
 /// Below `/api`.

@@ -1,17 +1,16 @@
 //! All SQL statements of sessions.
 //!
-//! One set for SQLite and PostgreSQL (`docs/decisions.md`, decision 16). What must not be lost is compared and swapped in
+//! One set for all databases (`docs/decisions.md`, decision 16). What must not be lost is compared and swapped in
 //! single statements; a statement that finds its row changed says so and the caller decides again.
 
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::clock::Timestamp;
-use crate::database::Database;
+use crate::database::{Connection, Database, Transaction};
 use crate::session::rotation::RotationState;
-use crate::session::{Lineage, SessionHandle, UserId};
+use crate::session::{Error, Lineage, SessionHandle, UserId};
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -28,7 +27,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// Time of the latest refresh.
     pub refreshed_at: Timestamp,
-    /// Absolute expiry.
+    /// Absolute expiry; refreshing does not move it.
     pub ends_at: Timestamp,
     /// Claims of the application in its access tokens.
     pub payload: Map<String, Value>,
@@ -55,12 +54,19 @@ impl Store {
     }
 
     /// A transaction for the statements below that take one.
-    pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         self.database.begin().await
     }
 
-    /// A new session.
-    pub async fn insert(&self, transaction: &mut AnyConnection, session: &Session) -> Result<(), sqlx::Error> {
+    /// Repeats a transaction that fails only because of another one.
+    pub async fn repeat<T, F>(&self, work: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.database.repeat(work).await
+    }
+
+    pub async fn insert(&self, transaction: &mut Connection, session: &Session) -> Result<(), sqlx::Error> {
         sqlx::query(
             "insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -102,14 +108,14 @@ impl Store {
 
     /// Makes another refresh token effective. False: it was not `from` that was effective, or there is no session.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
-        let mut connection = self.database.write().acquire().await?;
-        self.promote_in(&mut connection, change).await
+        let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
+        self.database.repeat(promote).await
     }
 
     /// The same within a transaction.
-    pub async fn promote_in(&self, to: &mut AnyConnection, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
+    pub async fn promote_in(&self, to: &mut Connection, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
         let done = sqlx::query(
-            "update session set current_lineage = $1, previous_lineage = current_lineage, rotated_at = $2, refreshed_at = $2,
+            "update session set previous_lineage = current_lineage, current_lineage = $1, rotated_at = $2, refreshed_at = $2,
              expires_at = case when ends_at < $3 then ends_at else $3 end where handle = $4 and current_lineage = $5",
         )
         .bind(change.to.as_str())
@@ -126,7 +132,7 @@ impl Store {
     /// between. False: `current` is not effective any more, or there is no session.
     pub async fn confirm(
         &self,
-        transaction: &mut AnyConnection,
+        transaction: &mut Connection,
         handle: &SessionHandle,
         current: &Lineage,
         now: Timestamp,
@@ -152,7 +158,7 @@ impl Store {
 
     /// Deletes one session. Returns whose it was, or none if there was none.
     pub async fn delete(&self, handle: &SessionHandle) -> Result<Option<UserId>, sqlx::Error> {
-        let row = sqlx::query("delete from session where handle = $1 returning user_id").bind(handle.as_str());
+        let row = sqlx::query("delete from session where handle = $1 returning handle, user_id").bind(handle.as_str());
         row.fetch_optional(self.database.write()).await?.as_ref().map(user).transpose()
     }
 
@@ -166,7 +172,7 @@ impl Store {
     /// Ends all sessions of a user, but one where one is to be kept. Tells which.
     pub async fn delete_of_user(
         &self,
-        transaction: &mut AnyConnection,
+        transaction: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
@@ -230,7 +236,6 @@ impl Store {
 /// A key as it is stored.
 #[derive(Debug)]
 pub struct KeyRow {
-    /// Its name.
     pub kid: String,
     /// `dynamic`, `static` or `refresh`.
     pub kind: String,

@@ -6,9 +6,9 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
+use crate::database::Connection;
 use crate::session::{Lineage, SessionHandle, UserId};
 
 /// Issues a token beside each access token of a session.
@@ -28,7 +28,7 @@ pub trait SessionTokenProvider: Send + Sync {
     /// statement. The whole transaction is rolled back.
     async fn persist(
         &self,
-        transaction: &mut AnyConnection,
+        transaction: &mut Connection,
         request: &TokenRequest,
         issued: &IssuedToken,
     ) -> Result<(), sqlx::Error>;
@@ -43,7 +43,7 @@ pub trait SessionTokenProvider: Send + Sync {
     /// An error of a statement; the whole transaction is rolled back.
     async fn cancel_pending(
         &self,
-        _transaction: &mut AnyConnection,
+        _transaction: &mut Connection,
         _user: &UserId,
         _but: Option<&SessionHandle>,
     ) -> Result<(), sqlx::Error> {
@@ -114,7 +114,7 @@ impl SessionTokenProvider for NoTokenProvider {
         Ok(IssuedToken { id: String::new(), secret: None, claims: Map::new() })
     }
 
-    async fn persist(&self, _: &mut AnyConnection, _: &TokenRequest, _: &IssuedToken) -> Result<(), sqlx::Error> {
+    async fn persist(&self, _: &mut Connection, _: &TokenRequest, _: &IssuedToken) -> Result<(), sqlx::Error> {
         Ok(())
     }
 

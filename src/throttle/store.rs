@@ -1,10 +1,9 @@
 //! SQL statements of the counters.
 
-use sqlx::AnyConnection;
 use sqlx::Row as _;
 
 use crate::clock::Timestamp;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::throttle::escalation::{Count, Decision};
 use crate::throttle::{Counter, Error, Role};
 
@@ -36,6 +35,10 @@ impl Store {
         let mut reader = self.database.read().acquire().await?;
         decide(&mut reader, counters, now).await?;
         drop(reader);
+        self.database.repeat(|| self.count_in_transaction(counters, now)).await
+    }
+
+    async fn count_in_transaction(&self, counters: &[Counter], now: Timestamp) -> Result<Option<Vec<Counter>>, Error> {
         let mut transaction = self.database.begin().await?;
         let mut counted = Vec::new();
         for (counter, before, after) in decide(&mut transaction, counters, now).await? {
@@ -54,6 +57,10 @@ impl Store {
         if counters.is_empty() {
             return Ok(());
         }
+        self.database.repeat(|| self.give_back_in_transaction(counters, known_until)).await
+    }
+
+    async fn give_back_in_transaction(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.begin().await?;
         for counter in counters {
             let statement = match counter.role {
@@ -62,7 +69,7 @@ impl Store {
                         .bind(known_until.millis())
                 }
                 Role::Account | Role::Other => sqlx::query(
-                    "update throttle set count = count - 1, open_at = case when count <= $1 then 0 else open_at end
+                    "update throttle set open_at = case when count <= $1 then 0 else open_at end, count = count - 1
                      where key = $2 and count > 0",
                 )
                 .bind(counter.rule.free),
@@ -101,7 +108,7 @@ impl Store {
 
 /// Old and new state of each counter, if the attempt is admitted. The account's counter is left out if the pair is known.
 async fn decide<'a>(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     counters: &'a [Counter],
     now: Timestamp,
 ) -> Result<Vec<(&'a Counter, Option<Stored>, Count)>, Error> {
@@ -123,7 +130,7 @@ async fn decide<'a>(
     wait.map_or(Ok(admitted), |wait| Err(Error::TooMany { wait }))
 }
 
-async fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<Stored>, sqlx::Error> {
+async fn find(connection: &mut Connection, key: &str) -> Result<Option<Stored>, sqlx::Error> {
     let row = sqlx::query("select count, open_at, forget_at, known_until from throttle where key = $1").bind(key);
     let Some(row) = row.fetch_optional(connection).await? else { return Ok(None) };
     let time = |column| row.try_get(column).map(Timestamp::from_millis);
@@ -135,7 +142,7 @@ async fn find(connection: &mut AnyConnection, key: &str) -> Result<Option<Stored
 
 /// Updates a counter by compare-and-swap.
 async fn swap(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     key: &str,
     before: Option<Stored>,
     after: Count,

@@ -161,8 +161,11 @@ async fn counters_are_bounded_and_the_oldest_go_first() {
     // As an attacker makes them who asks for ever new addresses: they end one after the other, an hour from now.
     sqlx::query(
         "insert into throttle (key, count, open_at, forget_at, known_until)
-         with recursive n(x) as (select 1 union all select x + 1 from n where x < 100100)
-         select 'filler ' || x, 1, 0, $1 + x, 0 from n",
+         with d(x) as (select 0 union all select 1 union all select 2 union all select 3 union all select 4 union all
+                       select 5 union all select 6 union all select 7 union all select 8 union all select 9),
+              n(x) as (select a.x + 10 * b.x + 100 * c.x + 1000 * d.x + 10000 * e.x + 100000 * f.x + 1
+                       from d a, d b, d c, d d, d e, d f where f.x < 2)
+         select 'filler ' || x, 1, 0, $1 + x, 0 from n where x <= 100100",
     )
     .bind(now.saturating_add(7_200_000))
     .execute(database.write())

@@ -21,11 +21,13 @@ import faunadb from "faunadb";
 const parameters = new URLSearchParams(location.search);
 const api = parameters.get("api") ?? localStorage.getItem("api");
 const fauna = new URL(parameters.get("fauna") ?? localStorage.getItem("fauna"));
+const path = parameters.get("path") ?? localStorage.getItem("path");
 localStorage.setItem("api", api);
+localStorage.setItem("path", path);
 localStorage.setItem("fauna", fauna.href);
 
 SuperTokens.init({
-  appInfo: { appName: "Frontend", apiDomain: api, websiteDomain: location.origin, apiBasePath: "/auth", websiteBasePath: "/auth" },
+  appInfo: { appName: "Frontend", apiDomain: api, websiteDomain: location.origin, apiBasePath: "/auth", websiteBasePath: path },
   recipeList: [EmailVerification.init({ mode: "REQUIRED" }), EmailPassword.init(), Session.init()],
 });
 window.signOut = () => Session.signOut();
@@ -59,8 +61,8 @@ after(async () => {
 });
 
 /** The link in the newest mail to that address. */
-async function mailedLink(to) {
-  const answer = await fetch(`${site.base}/dev/mailbox`, { headers: { accept: "application/json" } });
+async function mailedLink(to, { base } = site) {
+  const answer = await fetch(`${base}/dev/mailbox`, { headers: { accept: "application/json" } });
   return (await answer.json()).mails.find((mail) => mail.to === to && mail.link)?.link;
 }
 
@@ -74,8 +76,10 @@ async function nextLink(page, to, old) {
   throw new Error("no mail came");
 }
 
-const open = (page, path) =>
-  page.goto(`${frontend.origin}${path}?api=${encodeURIComponent(site.base)}&fauna=${encodeURIComponent(site.fauna)}`);
+/** Opens a page of the frontend, which keeps the query: where the site is, and the base path of the frontend's own pages. */
+function open(page, path, { base, fauna } = site, basePath = "/auth") {
+  return page.goto(`${frontend.origin}${path}?${new URLSearchParams({ api: base, fauna, path: basePath })}`);
+}
 
 async function enter(page, email, password) {
   await page.locator("input[name=email]").fill(email);
@@ -122,6 +126,30 @@ test("sign up, verify, sign out, reset, sign in, like in Fauna from the page, si
     assert.deepEqual(await page.evaluate(([token, id]) => window.like(token, id), [token, id]), { likes: 1, liked: true });
     await page.evaluate(() => window.signOut());
     assert.match(await page.evaluate(([token, id]) => window.like(token, id), [token, id]), /^unauthorized/);
+  }));
+
+test("mailed links lead to the frontend's own base path, and it shows the reset form there", () =>
+  inBrowser(async (browser) => {
+    const own = await startSite({ WEBSITE_DOMAIN: frontend.origin, WEBSITE_BASE_PATH: "/login" });
+    try {
+      const page = await browser.newPage();
+      const { email } = await signUp(own.base);
+      await open(page, "/login/reset-password", own, "/login");
+      await page.locator("input[name=email]").fill(email);
+      await page.locator("button[type=submit]").click();
+      let link;
+      while (!(link = await mailedLink(email, own))) await page.waitForTimeout(100);
+      assert.ok(link.startsWith(`${frontend.origin}/login/reset-password?token=`), link);
+      await page.goto(link);
+      for (const name of ["password", "confirm-password"]) await page.locator(`input[name=${name}]`).fill("new-horse-2");
+      await page.locator("button[type=submit]").click();
+      await page.getByText("Success!").waitFor();
+      await open(page, "/login", own, "/login");
+      await enter(page, email, "new-horse-2");
+      await signedIn(page);
+    } finally {
+      await own.stop();
+    }
   }));
 
 /** Somebody else who may write, because their address is verified. */

@@ -7,6 +7,8 @@ mod account;
 mod account_pages;
 mod accounts;
 mod admin;
+#[cfg(feature = "embedded-fauna")]
+mod backup;
 mod binary;
 mod bodies;
 mod commands;
@@ -38,6 +40,7 @@ mod stored_hashes;
 mod timing;
 mod token_stories;
 mod user_api;
+mod website_base_path;
 mod write_limit;
 
 #[path = "../support/mod.rs"]

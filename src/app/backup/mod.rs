@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use crate::app::Error;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
 use staging::Staging;
@@ -36,7 +36,8 @@ pub struct Manifest {
     format: u32,
     /// Version of the application.
     version: String,
-    made_at: Timestamp,
+    /// Milliseconds since 1970.
+    made_at: i64,
     pub files: Vec<String>,
 }
 
@@ -91,7 +92,8 @@ impl Databases {
             (Some(path), None) => Ok(vec![(SESSIONS, Snapshot::take(path).map_err(refused(path))?)]),
             (None, Some(path)) => Ok(vec![(FAUNA, Snapshot::take(path).map_err(refused(path))?)]),
             (None, None) => Err(Error::Setting(
-                "backup: sessions and users of this site are on servers; copy them with the tools of those, SQL first".to_owned(),
+                "backup: sessions and users of this site are on servers; copy them with the tools of those, SQL first"
+                    .to_owned(),
             )),
         }
     }
@@ -120,7 +122,7 @@ fn copy_out(config: &Config, directory: &Path) -> Result<Manifest, Error> {
     let manifest = Manifest {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        made_at: Clock::system().now(),
+        made_at: Clock::system().now().millis(),
         files: staging.names().to_vec(),
     };
     let text = serde_json::to_vec(&manifest).map_err(|error| refused(error.into()))?;
@@ -145,7 +147,8 @@ fn copy_back(config: &Config, directory: &Path) -> Result<Manifest, Error> {
     }
     let databases = Databases::of(config);
     let elsewhere = databases.sessions.filter(|path| *path != config.data_dir.join(SESSIONS));
-    let refused = |cause: io::Error| Error::Setting(format!("restore: DATA_DIR={}: {cause}", config.data_dir.display()));
+    let refused =
+        |cause: io::Error| Error::Setting(format!("restore: DATA_DIR={}: {cause}", config.data_dir.display()));
     let mut staging = Staging::begin(&config.data_dir).map_err(refused)?;
     for name in &manifest.files {
         let target = if name == SESSIONS { elsewhere.as_deref() } else { None };

@@ -32,7 +32,7 @@ pub async fn check(config: &Config) -> Vec<Check> {
         Ok(database) => database,
         Err(error) => return vec![Check::failed("database", error.to_string())],
     };
-    let mut checks = vec![database_check(config, &database).await];
+    let mut checks = vec![database_check(&database).await];
     let clock = Clock::system();
     let extensions = SiteExtensions::default();
     let fauna = match fauna_backend::connect_for_command(config, &clock, &features::all(config, &extensions)).await {
@@ -54,13 +54,9 @@ pub async fn check(config: &Config) -> Vec<Check> {
     checks
 }
 
-async fn database_check(config: &Config, database: &Database) -> Check {
-    let version = match config.database_url.as_ref().map(|url| url.expose_secret().starts_with("sqlite:")) {
-        None | Some(true) => "select 'SQLite ' || sqlite_version()",
-        Some(false) => "select version()",
-    };
+async fn database_check(database: &Database) -> Check {
     let check = async {
-        let version: String = sqlx::query_scalar(version).fetch_one(database.read()).await?;
+        let version = database.version().await?;
         let last =
             sqlx::query("select max(version) as version from _sqlx_migrations").fetch_one(database.read()).await?;
         Ok::<_, sqlx::Error>((version, last.try_get::<i64, _>("version")?))

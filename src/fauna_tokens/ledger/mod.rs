@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use fauna_client::DocumentId;
-use sqlx::AnyConnection;
 
 use crate::clock::Timestamp;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
 
@@ -121,7 +120,7 @@ impl Ledger {
     /// In the session's transaction: the token is confirmed. Refused where somebody has begun to bury it.
     pub async fn confirm(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         id: &DocumentId,
         sealed: &str,
         fingerprint: &str,
@@ -141,7 +140,7 @@ impl Ledger {
     /// now can be confirmed any more. Whoever mints later is asked in Fauna what still holds.
     pub async fn abandon(
         &self,
-        tx: &mut AnyConnection,
+        tx: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
         now: Timestamp,
@@ -263,6 +262,10 @@ impl Ledger {
         // One order for all, so that two transactions never wait for each other.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());
+        self.database.repeat(|| self.delete_in_order(&ids)).await
+    }
+
+    async fn delete_in_order(&self, ids: &[&DocumentId]) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.begin().await?;
         for id in ids {
             sqlx::query("delete from fauna_token where id = $1")

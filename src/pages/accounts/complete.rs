@@ -1,4 +1,4 @@
-//! `/auth/complete-sign-up`: with `HIDE_EXISTING_ACCOUNTS` the mailed link leads here. The password that was chosen at sign-up
+//! `/complete-sign-up` below `WEBSITE_BASE_PATH`: with `HIDE_EXISTING_ACCOUNTS` the mailed link leads here. The password that was chosen at sign-up
 //! is asked for once more, so that a click does not complete a sign-up that a stranger began with the reader's address.
 //!
 //! Opening a link changes nothing, as in [`crate::pages::accounts::password`].
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{signed_in, user_message};
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
 use crate::session::Transfer;
@@ -41,7 +41,8 @@ struct CompletePage {
     banner: Option<String>,
 }
 
-const HERE: &str = "/auth/complete-sign-up";
+/// Below `WEBSITE_BASE_PATH`.
+pub const HERE: &str = "/complete-sign-up";
 
 const OTHER_PASSWORD: &str = "This is not the password that you signed up with.";
 
@@ -50,7 +51,7 @@ pub async fn show(
     pages: Data<Pages>,
     Query(query): Query<CompleteQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    page_of_link(&CompletePage::empty(pages.frame(HERE, &visitor), query.token))
+    page_of_link(&CompletePage::empty(pages.frame(pages.sign_in_path(HERE), &visitor), query.token))
 }
 
 pub async fn complete(
@@ -61,10 +62,10 @@ pub async fn complete(
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("password", password.as_str())]);
     let outcome = recipe.complete_sign_up(&request, &fields, &token, Some(Transfer::Cookie)).await;
-    let mut form = CompletePage::empty(pages.frame(HERE, &OptionalUser::default()), token);
+    let mut form = CompletePage::empty(pages.frame(pages.sign_in_path(HERE), &OptionalUser::default()), token);
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&SitePath::default())),
-        Ok(Outcome::Mailed) => return Ok(see_other("/auth?done=mailed")),
+        Ok(Outcome::Mailed) => return Ok(see_other(&pages.sign_in_path("?done=mailed"))),
         Ok(Outcome::Refused(problems)) => {
             form.mistake = problems.first().map(|problem| user_message("password", problem.error));
         }
@@ -77,7 +78,7 @@ pub async fn complete(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(problem.message().to_owned());
+            form.banner = Some(sentence(&problem));
             return page_with_problem(&problem, &form);
         }
     }

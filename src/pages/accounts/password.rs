@@ -1,4 +1,4 @@
-//! `/auth/reset-password`: without a token the page asks for an address and mails a link; the link leads back here with one.
+//! `/reset-password` below `WEBSITE_BASE_PATH`: without a token the page asks for an address and mails a link; the link leads back here with one.
 //!
 //! Opening a link changes nothing: mail programs and scanners open links, too. The token stays out of the `Referer` of the
 //! next page, and `static/site.js` takes it out of the address bar.
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::user_message;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -57,7 +57,8 @@ struct ResetPage {
     banner: Option<String>,
 }
 
-const HERE: &str = "/auth/reset-password";
+/// Below `WEBSITE_BASE_PATH`.
+pub const HERE: &str = "/reset-password";
 
 pub async fn show(
     visitor: OptionalUser,
@@ -65,7 +66,7 @@ pub async fn show(
     recipe: Data<EmailPassword>,
     Query(query): Query<ResetQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let frame = pages.frame(HERE, &visitor);
+    let frame = pages.frame(pages.sign_in_path(HERE), &visitor);
     if query.token.is_empty() {
         let email = query.sent.as_deref().and_then(|key| pages.drafts.find(key)).unwrap_or_default();
         let form = ForgotPage { email, sent: query.sent.is_some(), ..ForgotPage::empty(frame) };
@@ -87,11 +88,12 @@ pub async fn request(
     Form(ForgotForm { email }): Form<ForgotForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let fields = emailpassword::Form::of([("email", email.as_str())]);
-    let form = ForgotPage { email, ..ForgotPage::empty(pages.frame(HERE, &OptionalUser::default())) };
+    let form =
+        ForgotPage { email, ..ForgotPage::empty(pages.frame(pages.sign_in_path(HERE), &OptionalUser::default())) };
     match recipe.request_reset(&request, &fields).await {
         Ok(Ok(())) => {
             let key = pages.drafts.keep(&form.email).map_err(Problem::internal)?;
-            Ok(see_other(&format!("/auth/reset-password?sent={key}")))
+            Ok(see_other(&pages.sign_in_path(&format!("{HERE}?sent={key}"))))
         }
         Ok(Err(problem)) => {
             let mistake = Some(user_message("email", problem.error));
@@ -99,7 +101,7 @@ pub async fn request(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &ForgotPage { banner, ..form })
         }
     }
@@ -111,7 +113,7 @@ pub async fn reset(
     recipe: Data<EmailPassword>,
     Form(chosen): Form<ResetForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let frame = pages.frame(HERE, &OptionalUser::default());
+    let frame = pages.frame(pages.sign_in_path(HERE), &OptionalUser::default());
     let form = ResetPage::empty(frame, chosen.token);
     if chosen.password != chosen.repeated {
         let repetition = Some("The two passwords differ. Type the new one again.");
@@ -119,7 +121,7 @@ pub async fn reset(
     }
     let fields = emailpassword::Form::of([("password", chosen.password.as_str())]);
     match recipe.reset(&request, &fields, &form.token).await {
-        Ok(Reset::Done) => Ok(see_other("/auth?done=password-changed")),
+        Ok(Reset::Done) => Ok(see_other(&pages.sign_in_path("?done=password-changed"))),
         Ok(Reset::Refused(problems)) => {
             let mistake = problems.first().map(|problem| user_message("password", problem.error));
             page(StatusCode::UNPROCESSABLE_ENTITY, &ResetPage { mistake, ..form })
@@ -130,7 +132,7 @@ pub async fn reset(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &ResetPage { banner, ..form })
         }
     }

@@ -1,4 +1,4 @@
-//! `/auth/verify-email`: without a token the page offers to mail a link that confirms the user's address; the link leads back
+//! `/verify-email` below `WEBSITE_BASE_PATH`: without a token the page offers to mail a link that confirms the user's address; the link leads back
 //! here with one, as do links that confirm a new address.
 //!
 //! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -46,7 +46,8 @@ struct VerifyPage {
     banner: Option<String>,
 }
 
-const HERE: &str = "/auth/verify-email";
+/// Below `WEBSITE_BASE_PATH`.
+pub const HERE: &str = "/verify-email";
 
 pub async fn show(
     visitor: OptionalUser,
@@ -57,7 +58,7 @@ pub async fn show(
         token: query.token,
         sent: query.sent.is_some(),
         done: query.done.is_some(),
-        ..VerifyPage::empty(pages.frame(HERE, &visitor))
+        ..VerifyPage::empty(pages.frame(pages.sign_in_path(HERE), &visitor))
     };
     page_of_link(&verify)
 }
@@ -70,18 +71,18 @@ pub async fn send(
     verification: Data<EmailVerification>,
 ) -> Result<HttpResponse, ProblemPage> {
     match verification.request_link(&request, &client).await {
-        Ok(LinkRequest::Mailed) => Ok(see_other("/auth/verify-email?sent=yes")),
-        Ok(LinkRequest::AlreadyVerified) => Ok(see_other("/auth/verify-email?done=yes")),
+        Ok(LinkRequest::Mailed) => Ok(see_other(&pages.sign_in_path("/verify-email?sent=yes"))),
+        Ok(LinkRequest::AlreadyVerified) => Ok(see_other(&pages.sign_in_path("/verify-email?done=yes"))),
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
-            let frame = pages.frame(HERE, &user.into());
+            let banner = Some(sentence(&problem));
+            let frame = pages.frame(pages.sign_in_path(HERE), &user.into());
             page_with_problem(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
     }
 }
 
-/// What the page's handlers need of the application.
+/// The services that the handlers use.
 pub struct Services {
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
@@ -109,16 +110,16 @@ pub async fn verify(
     services: Services,
     Form(link): Form<VerifyForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let form = VerifyPage::empty(services.pages.frame(HERE, &visitor));
+    let form = VerifyPage::empty(services.pages.frame(services.pages.sign_in_path(HERE), &visitor));
     match services.verification.verify(&request, &client, &link.token).await {
-        Ok(true) => Ok(see_other("/auth/verify-email?done=yes")),
+        Ok(true) => Ok(see_other(&services.pages.sign_in_path("/verify-email?done=yes"))),
         Ok(false) => {
             let banner = Some(INVALID_LINK.to_owned());
             page(StatusCode::UNPROCESSABLE_ENTITY, &VerifyPage { banner, ..form })
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }

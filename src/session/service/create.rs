@@ -137,17 +137,22 @@ impl Sessions {
         };
         let pair = UnsignedTokens { refresh, parent: None, request, provider_token, version: format.version };
         let issued = self.sign_pair(&session, &pair).await?;
-        let mut transaction = self.store().begin().await?;
-        self.store().insert(&mut transaction, &session).await?;
-        match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
-            Err(sqlx::Error::RowNotFound) => return Err(Error::Abandoned),
-            persisted => persisted?,
-        }
-        transaction.commit().await?;
+        self.store().repeat(|| self.insert(&session, &pair)).await?;
         let kind = EventKind::SessionCreated { expires_at: session.rotation.expires_at };
         self.publish(&session.user, &session.handle, kind);
         self.token_provider().on_persisted(&pair.request, &pair.provider_token);
         Ok(issued)
+    }
+
+    /// Stores a session and what the token provider issued for it, in one transaction.
+    async fn insert(&self, session: &store::Session, pair: &UnsignedTokens) -> Result<(), Error> {
+        let mut transaction = self.store().begin().await?;
+        self.store().insert(&mut transaction, session).await?;
+        match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
+            Err(sqlx::Error::RowNotFound) => return Err(Error::Abandoned),
+            persisted => persisted?,
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// The claims of the application and those that every session gets. Access tokens of version 2 name no issuer.

@@ -146,6 +146,25 @@ impl Sessions {
         child: &UnsignedTokens,
     ) -> Result<Option<SessionTokens>, Error> {
         let issued = self.sign_pair(session, child).await?;
+        let stored = self.store().repeat(|| self.store_child(session, presented, decision, child)).await?;
+        let Some(at) = stored else { return Ok(None) };
+        if decision == RefreshDecision::Promote {
+            self.announce_promotion(session, at);
+        }
+        self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
+        self.token_provider().on_persisted(&child.request, &child.provider_token);
+        Ok(Some(issued))
+    }
+
+    /// The transaction of [`Sessions::confirm`]. Returns the time that it stored; none: the session does not stand where it
+    /// was judged.
+    async fn store_child(
+        &self,
+        session: &Session,
+        presented: &Lineage,
+        decision: RefreshDecision,
+        child: &UnsignedTokens,
+    ) -> Result<Option<Timestamp>, Error> {
         let current = &session.rotation.current;
         let now = self.now();
         let mut transaction = self.store().begin().await?;
@@ -162,12 +181,7 @@ impl Sessions {
         }
         self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await?;
         transaction.commit().await?;
-        if decision == RefreshDecision::Promote {
-            self.announce_promotion(session, now);
-        }
-        self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
-        self.token_provider().on_persisted(&child.request, &child.provider_token);
-        Ok(Some(issued))
+        Ok(Some(now))
     }
 
     /// When a session ends that is used now.

@@ -108,18 +108,24 @@ impl Sessions {
     ) -> Result<Vec<SessionHandle>, Error> {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         let ended = tokio::spawn(async move {
-            let mut transaction = sessions.store().begin().await?;
-            let mut ended = sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?;
-            // A session that is just being made cannot be made any more from here on, or is there already: on PostgreSQL it may
-            // have come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
-            sessions.token_provider().cancel_pending(&mut transaction, &user, but.as_ref()).await?;
-            ended.extend(sessions.store().delete_of_user(&mut transaction, &user, but.as_ref()).await?);
-            transaction.commit().await?;
+            let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref())).await?;
             let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
             sessions.finish_revocation(&of_user, reason).await;
             Ok(ended)
         });
         ended.await?
+    }
+
+    /// Deletes the rows of a user's sessions, but one where one is to be kept, and cancels those that are just being made.
+    async fn delete_of_user(&self, user: &UserId, but: Option<&SessionHandle>) -> Result<Vec<SessionHandle>, Error> {
+        let mut transaction = self.store().begin().await?;
+        let mut ended = self.store().delete_of_user(&mut transaction, user, but).await?;
+        // A session that is just being made cannot be made any more from here on, or is there already: on a server it may have
+        // come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
+        self.token_provider().cancel_pending(&mut transaction, user, but).await?;
+        ended.extend(self.store().delete_of_user(&mut transaction, user, but).await?);
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// After the rows of these sessions were deleted.

@@ -78,7 +78,9 @@ mod tests {
         let [one, two, copy] = ["one", "two", "copy"].map(|name| directory.path().join(name));
         let [mut first, mut second] = [&one, &two].map(|path| Connection::open(path).unwrap());
         for connection in [&mut first, &mut second] {
-            connection.execute_batch("pragma journal_mode = wal; create table t (n); insert into t values (1)").unwrap();
+            connection
+                .execute_batch("pragma journal_mode = wal; create table t (n); insert into t values (1)")
+                .unwrap();
         }
         let (snapshot, _) = Snapshot::take_both(&one, &two).unwrap();
         for connection in [&mut first, &mut second] {

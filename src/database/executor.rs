@@ -1,0 +1,304 @@
+//! Pools, connections and transactions that run portable statements, so that stores need not know on which database.
+
+use std::ops::{Deref, DerefMut};
+
+use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{future, stream};
+use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::{
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, Row as _, SqlStr,
+};
+
+use crate::database::dialect::{Dialect, Plan, Run};
+use crate::database::retry::repeat;
+
+/// Rows that one statement of [`delete_selected`] deletes.
+const KEYS_AT_ONCE: usize = 100;
+
+type Outcome = Either<AnyQueryResult, AnyRow>;
+
+/// Connections to the database. Single statements that meet another transaction are repeated.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pool: AnyPool,
+    dialect: &'static dyn Dialect,
+}
+
+/// One connection, in a transaction or not.
+#[derive(Debug)]
+pub struct Connection {
+    held: Held,
+    dialect: &'static dyn Dialect,
+}
+
+#[derive(Debug)]
+enum Held {
+    Pooled(PoolConnection<Any>),
+    InTransaction(sqlx::Transaction<'static, Any>),
+}
+
+/// A transaction; rolled back when it is dropped.
+#[derive(Debug)]
+pub struct Transaction(Connection);
+
+impl Pool {
+    pub(super) fn new(pool: AnyPool, dialect: &'static dyn Dialect) -> Self {
+        Self { pool, dialect }
+    }
+
+    /// A connection for several statements that need no transaction.
+    ///
+    /// # Errors
+    /// The database does not answer, or no connection is free in time.
+    pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { held: Held::Pooled(self.pool.acquire().await?), dialect: self.dialect })
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        let transaction = self.pool.begin_with(self.dialect.begin()).await?;
+        Ok(Transaction(Connection { held: Held::InTransaction(transaction), dialect: self.dialect }))
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.pool.size()
+    }
+
+    pub(super) fn num_idle(&self) -> usize {
+        self.pool.num_idle()
+    }
+
+    async fn run(&self, statement: Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+        let statement = &statement;
+        repeat(self.dialect, || async move { self.acquire().await?.run(statement).await }).await
+    }
+}
+
+impl Transaction {
+    /// # Errors
+    /// The database does not answer, or refuses the transaction because of another one; it is rolled back then.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.0.held {
+            Held::InTransaction(transaction) => transaction.commit().await,
+            Held::Pooled(_) => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// The database does not answer.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self.0.held {
+            Held::InTransaction(transaction) => transaction.rollback().await,
+            Held::Pooled(_) => Ok(()),
+        }
+    }
+}
+
+impl Deref for Transaction {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Connection {
+    fn sqlx(&mut self) -> &mut AnyConnection {
+        match &mut self.held {
+            Held::Pooled(connection) => connection,
+            Held::InTransaction(transaction) => transaction,
+        }
+    }
+
+    async fn run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+        let plan = match &statement.arguments {
+            Some(_) => self.dialect.plan(statement.sql.as_str()),
+            // Without arguments it may be several statements in the words of this database.
+            None => None,
+        };
+        let Some(plan) = plan else { return fetch(self.sqlx(), statement).await };
+        let plan = plan.map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        let planned = statement.with(&plan)?;
+        match plan.run {
+            Run::Once => fetch(self.sqlx(), &planned).await,
+            Run::InsertUnlessExists => match fetch(self.sqlx(), &planned).await {
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                    Ok(vec![Either::Left(AnyQueryResult::default())])
+                }
+                done => done,
+            },
+            Run::DeleteSelected { by_key } if self.sqlx().is_in_transaction() => {
+                delete_selected(self.sqlx(), &planned, &by_key).await
+            }
+            Run::DeleteSelected { by_key } => {
+                let mut transaction = self.sqlx().begin().await?;
+                let done = delete_selected(&mut transaction, &planned, &by_key).await?;
+                transaction.commit().await?;
+                Ok(done)
+            }
+        }
+    }
+}
+
+/// A statement with its arguments, which can be run more than once.
+struct Statement {
+    sql: SqlStr,
+    arguments: Option<AnyArguments>,
+    persistent: bool,
+}
+
+impl Statement {
+    fn take<'q>(mut query: impl Execute<'q, Any>) -> Result<Self, sqlx::Error> {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        let persistent = query.persistent();
+        Ok(Self { sql: query.sql(), arguments, persistent })
+    }
+
+    /// The same in other words, with the arguments in the order of their placeholders.
+    fn with(&self, plan: &Plan) -> Result<Self, sqlx::Error> {
+        let mut arguments = AnyArguments::default();
+        if let Some(given) = &self.arguments {
+            for &number in &plan.arguments {
+                let missing =
+                    || sqlx::Error::Protocol(format!("statement has no argument ${}", number.saturating_add(1)));
+                arguments.values.0.push(given.values.0.get(number).ok_or_else(missing)?.clone());
+            }
+        }
+        let sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(plan.text.clone()));
+        Ok(Self { sql, arguments: Some(arguments), persistent: self.persistent })
+    }
+}
+
+/// Runs a statement as it is and collects what it returns; all queries of stores are bounded.
+async fn fetch(connection: &mut AnyConnection, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+    let Some(given) = &statement.arguments else {
+        return connection.fetch_many(sqlx::raw_sql(statement.sql.clone())).try_collect().await;
+    };
+    let mut arguments = AnyArguments::default();
+    arguments.values.0.clone_from(&given.values.0);
+    let query: Query<'_, Any, AnyArguments> = sqlx::query_with(statement.sql.clone(), arguments);
+    connection.fetch_many(query.persistent(statement.persistent)).try_collect().await
+}
+
+/// Selects, locks and deletes; returns the rows as `delete … returning` would.
+async fn delete_selected(
+    connection: &mut AnyConnection,
+    select: &Statement,
+    by_key: &str,
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut done = fetch(connection, select).await?;
+    let keys: Result<Vec<String>, _> =
+        done.iter().filter_map(|row| row.as_ref().right()).map(|row| row.try_get(0)).collect();
+    for some in keys?.chunks(KEYS_AT_ONCE) {
+        let list = vec!["?"; some.len()].join(", ");
+        let delete = sqlx::query(AssertSqlSafe(format!("{by_key}({list})"))).persistent(false);
+        some.iter().fold(delete, Query::bind).execute(&mut *connection).await?;
+    }
+    done.retain(Either::is_right);
+    Ok(done)
+}
+
+impl<'p> Executor<'p> for &Pool {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, sqlx::Error>>
+    where
+        E: 'q + Execute<'q, Any>,
+    {
+        if !self.dialect.has_conflicts() {
+            return (&self.pool).fetch_many(query);
+        }
+        let (pool, statement) = (self.clone(), Statement::take(query));
+        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(pool.run(statement?).await?).map(Ok)) })
+            .try_flatten()
+            .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
+    where
+        E: 'q + Execute<'q, Any>,
+    {
+        if !self.dialect.has_conflicts() {
+            return (&self.pool).fetch_optional(query);
+        }
+        let (pool, statement) = (self.clone(), Statement::take(query));
+        Box::pin(async move { Ok(first_row(pool.run(statement?).await?)) })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, _: &'e [AnyTypeInfo]) -> BoxFuture<'e, Result<AnyStatement, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(future::err(cannot_prepare(&sql)))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(future::err(cannot_prepare(&sql)))
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Connection {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        if !self.dialect.translates() {
+            return self.sqlx().fetch_many(query);
+        }
+        let statement = Statement::take(query);
+        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(self.run(&statement?).await?).map(Ok)) })
+            .try_flatten()
+            .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        if !self.dialect.translates() {
+            return self.sqlx().fetch_optional(query);
+        }
+        let statement = Statement::take(query);
+        Box::pin(async move { Ok(first_row(self.run(&statement?).await?)) })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, _: &'e [AnyTypeInfo]) -> BoxFuture<'e, Result<AnyStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(future::err(cannot_prepare(&sql)))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(future::err(cannot_prepare(&sql)))
+    }
+}
+
+fn first_row(outcomes: Vec<Outcome>) -> Option<AnyRow> {
+    outcomes.into_iter().find_map(Either::right)
+}
+
+/// Statements are prepared by running them.
+fn cannot_prepare(sql: &SqlStr) -> sqlx::Error {
+    sqlx::Error::Protocol(format!("statements are not prepared apart: {}", sql.as_str()))
+}
