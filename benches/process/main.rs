@@ -10,7 +10,11 @@
     reason = "a benchmark that cannot go on has failed, and its figures are rough"
 )]
 
-#[path = "../load/mod.rs"]
+#[path = "../load/site.rs"]
+#[expect(dead_code, reason = "other benches start the site in their own process")]
+mod accounts;
+#[path = "../../crates/embedded-fauna/benches/fauna/load.rs"]
+#[expect(dead_code, reason = "other benches compare with a bare route")]
 mod load;
 mod server;
 mod traffic;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::accounts::{User, credentials};
 use crate::load::Connection;
-use crate::load::site::{User, credentials};
 
 /// Users, each with a connection of their own.
 const USERS: usize = 16;

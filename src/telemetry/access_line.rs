@@ -1,7 +1,6 @@
 //! The access log in JSON. Every request has such a line, and `tracing-subscriber` would take three times as long to write it.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use tracing::Event;
 use tracing::field::{Field, Visit};
@@ -75,7 +74,6 @@ mod tests {
     use serde_json::Value;
     use tracing_subscriber::fmt::format::JsonFields;
 
-    use super::*;
     use crate::telemetry::Lines;
 
     #[derive(Clone, Default)]

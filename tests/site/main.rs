@@ -25,6 +25,7 @@ mod imports;
 mod input;
 mod limits;
 mod links;
+mod load;
 mod log;
 mod mailbox;
 mod metrics;
