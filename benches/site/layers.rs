@@ -2,12 +2,11 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, Error, HttpServer, web};
 use starter::http::same_origin::Trusted;
 use starter::http::{finish_response, same_origin};
 use starter::{session, telemetry};

@@ -11,6 +11,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
 use run::Plan;
 
 fn main() -> ExitCode {

@@ -16,13 +16,12 @@ use fauna_client::{AsApp, DocumentId};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext, OnUserDeleted};
 use crate::http::problem::Problem;
 use crate::session::SignedIn;
-use crate::throttle;
 use crate::throttle::WriteLimit;
+use crate::{fauna_tokens, throttle};
 use first_page::FirstPages;
 
 pub use fauna_client::DocumentId as CommentId;

@@ -5,7 +5,8 @@ use std::fmt;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::time::FormatTime as _;
+use tracing_subscriber::fmt::time::SystemTime;
 
 /// Writes an event as `tracing-subscriber` would with flattened fields and without spans.
 pub fn write(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {

@@ -5,12 +5,11 @@
 //! wait is bounded. A line that does not fit, or that cannot be written because the output is closed or full, is dropped and
 //! counted. As soon as writing works again, a line says how many are missing.
 
-use std::io;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use tracing_subscriber::fmt::MakeWriter;
 

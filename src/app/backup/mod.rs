@@ -6,9 +6,8 @@
 
 mod staging;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use embedded_fauna::Snapshot;
 use secrecy::ExposeSecret as _;

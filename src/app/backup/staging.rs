@@ -1,9 +1,8 @@
 //! Files that appear in a directory all at once, or not at all.
 
-use std::fs;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::keyfile;
 

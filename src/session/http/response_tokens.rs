@@ -17,14 +17,13 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
-use crate::session::SessionHandle;
-use crate::session::compat;
 use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies::CookieRules;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Transfer;
 use crate::session::tokens::payload;
 use crate::session::tokens::verified_cache::Verified;
+use crate::session::{SessionHandle, compat};
 
 /// Base64 of the part of the access token that scripts may read.
 const FRONT_TOKEN: HeaderName = HeaderName::from_static("front-token");
