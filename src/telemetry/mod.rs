@@ -125,12 +125,13 @@ pub async fn access_log<B: MessageBody>(
     let outcome = next.call(request).instrument(span.clone()).await;
     // This runs outside of the layer that answers panics: one here would cut the connection without an answer.
     let logged = catch_unwind(AssertUnwindSafe(|| {
-        span.in_scope(|| match &outcome {
+        let _entered = span.enter();
+        match &outcome {
             Ok(response) => {
-                log_end_of_request(response.request(), response.status(), &Beginning { arrived, id, method })
+                log_end_of_request(response.request(), response.status(), &Beginning { arrived, id, method });
             }
             Err(error) => tracing::error!(%error, "failed outside of every handler"),
-        });
+        }
     }));
     drop(logged);
     outcome

@@ -16,19 +16,23 @@ async fn report(world: &World, options: &[&str]) -> run::Report {
     run::run(&plan).await.unwrap()
 }
 
+fn count(report: &run::Report, kind: Kind) -> u64 {
+    report.answered.get(&kind).map_or(0, histogram::Histogram::count)
+}
+
 #[actix_rt::test]
 async fn the_load_script_reports_what_was_answered_and_what_was_not() {
     let mut world = World::with(&[("INSECURE_NO_THROTTLE", "true")]).await;
     let closed = report(&world, &["--users", "2", "--seconds", "0.5"]).await;
     assert!(!closed.has_failures(), "{closed}");
-    assert!([Kind::Session, Kind::List, Kind::Visitor].into_iter().all(|kind| closed.count(kind) > 0), "{closed}");
+    assert!([Kind::Session, Kind::List, Kind::Visitor].into_iter().all(|kind| count(&closed, kind) > 0), "{closed}");
     // The same users again, who sign in this time.
     let options = ["--users", "2", "--seconds", "0.5", "--rate", "40", "--mix", "refresh=1,like=1,signin=1"];
     let open = report(&world, &options).await;
     assert!(!open.has_failures(), "{open}");
     let kinds = [Kind::Refresh, Kind::Like, Kind::SignIn];
-    assert!(kinds.into_iter().all(|kind| open.count(kind) > 0), "{open}");
-    assert!(kinds.into_iter().map(|kind| open.count(kind)).sum::<u64>() <= 20, "{open}");
+    assert!(kinds.into_iter().all(|kind| count(&open, kind) > 0), "{open}");
+    assert!(kinds.into_iter().map(|kind| count(&open, kind)).sum::<u64>() <= 20, "{open}");
     let base = world.base();
     let plan = Plan::try_parse_from(["load", &base, "--users", "1"]).unwrap();
     world.stop().await;
