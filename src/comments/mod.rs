@@ -14,6 +14,7 @@ use std::sync::Arc;
 use fauna_client as fauna;
 use fauna_client::{AsApp, DocumentId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::fauna_tokens::FaunaTokens;
@@ -64,16 +65,19 @@ pub struct Comments {
     writes: WriteLimit,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comment {
+    #[schema(value_type = String)]
     pub id: DocumentId,
     /// None where the account was deleted.
+    #[schema(value_type = Option<String>)]
     pub author: Option<DocumentId>,
     /// Name of the author at the time of posting.
     pub author_name: String,
     pub text: String,
     /// In milliseconds since 1970 (UTC).
+    #[schema(value_type = i64)]
     pub posted_at: Timestamp,
     pub likes: i64,
     /// Whether the reader likes it; none where nobody is signed in.
@@ -82,15 +86,16 @@ pub struct Comment {
 }
 
 /// A page of comments, newest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listing {
     pub comments: Vec<Comment>,
     /// Cursor of the next page; none on the last one.
+    #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
 }
 
 /// State of a comment after a like or unlike.
-#[derive(Debug, serde::Deserialize, Serialize)]
+#[derive(Debug, serde::Deserialize, Serialize, ToSchema)]
 pub struct Likes {
     pub likes: i64,
     /// Whether the user who asked likes it.

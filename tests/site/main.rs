@@ -29,6 +29,7 @@ mod load;
 mod log;
 mod mailbox;
 mod metrics;
+mod openapi;
 mod origin;
 mod outage;
 mod own_feature;
