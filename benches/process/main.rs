@@ -100,7 +100,8 @@ async fn keep_up(options: &Options, server: &Server, traffic: &mut Traffic, seco
 async fn compare(options: &Options, ours: &mut Traffic, theirs: &mut Traffic) {
     for kind in options.kinds() {
         let (mut rates, mut pairs) = (Vec::new(), Vec::new());
-        (ours.rate(kind).await, theirs.rate(kind).await);
+        ours.rate(kind).await;
+        theirs.rate(kind).await;
         for _ in 0..TURNS {
             let (ours, theirs) = (ours.rate(kind).await, theirs.rate(kind).await);
             rates.push(ours);
