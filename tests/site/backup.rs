@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
+use sqlx::Connection as _;
 use starter::app;
 use starter::config::Config;
 
@@ -13,6 +14,8 @@ use crate::world::World;
 /// Users who work while backups are made.
 const USERS: usize = 4;
 const BACKUPS: usize = 5;
+/// Whatever database the tests run on: this is about files.
+const IN_FILES: &[(&str, &str)] = &[("DATABASE_URL", "")];
 
 /// The settings of the world with another data directory.
 fn with_data_in(world: &World, directory: &Path) -> Config {
@@ -32,7 +35,9 @@ async fn work(world: &World, email: &str, is_over: &AtomicBool) {
 
 /// The ids of the tokens of sessions and how many sessions there are; a session without a confirmed token fails.
 async fn tokens_of_sessions(directory: &Path) -> (Vec<String>, i64) {
-    let mut sql = World::open_sql(directory).await;
+    sqlx::any::install_default_drivers();
+    let file = format!("sqlite://{}", directory.join("sessions.sqlite").display());
+    let mut sql = sqlx::AnyConnection::connect(&file).await.unwrap();
     let ids = sqlx::query_scalar(
         "select t.id from session s join fauna_token t on t.session_handle = s.handle and t.lineage = s.current_lineage \
          where t.sealed_secret is not null",
@@ -63,7 +68,7 @@ async fn existing(directory: &Path, world: &World, ids: &[String]) -> usize {
 
 #[actix_rt::test]
 async fn no_session_of_a_backup_made_under_load_is_without_its_token() {
-    let world = World::start().await;
+    let world = World::with(IN_FILES).await;
     let is_over = AtomicBool::new(false);
     let parent = tempfile::tempdir().unwrap();
     let backups = async {
@@ -89,7 +94,7 @@ async fn no_session_of_a_backup_made_under_load_is_without_its_token() {
 
 #[actix_rt::test]
 async fn a_restored_site_goes_on_where_the_backup_was_made() {
-    let mut world = World::start().await;
+    let mut world = World::with(IN_FILES).await;
     let ann = world.sign_up("ann@example.com").await;
     let parent = tempfile::tempdir().unwrap();
     let (copy, restored) = (parent.path().join("copy"), parent.path().join("restored"));
@@ -117,7 +122,7 @@ async fn a_restored_site_goes_on_where_the_backup_was_made() {
 
 #[actix_rt::test]
 async fn damaged_and_unfinished_backups_are_refused_and_leave_nothing_behind() {
-    let world = World::start().await;
+    let world = World::with(IN_FILES).await;
     let parent = tempfile::tempdir().unwrap();
     let (copy, restored) = (parent.path().join("copy"), parent.path().join("restored"));
     app::backup(&world.config(), &copy).await.unwrap();
@@ -142,7 +147,7 @@ async fn damaged_and_unfinished_backups_are_refused_and_leave_nothing_behind() {
 
 #[actix_rt::test]
 async fn a_backup_that_cannot_be_written_leaves_nothing_behind() {
-    let world = World::start().await;
+    let world = World::with(IN_FILES).await;
     let parent = tempfile::tempdir().unwrap();
     let copy = parent.path().join("copy");
     std::fs::remove_file(world.directory.path().join("seal-key")).unwrap();
