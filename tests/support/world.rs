@@ -1,7 +1,6 @@
 //! A running server for one test: free port, files, a Fauna where it needs one, and a clock of its own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
