@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -193,7 +194,7 @@ impl HomeServices {
                 .map_err(|_unknown| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
             Ok::<_, Problem>(match visitor.session() {
                 Some(reader) => self.comments.list_for(reader, &part).await?,
-                None => self.comments.list(&part).await?,
+                None => Arc::unwrap_or_clone(self.comments.list(&part).await?),
             })
         };
         let listing = ask(PAGE_SIZE).await?;
