@@ -104,7 +104,8 @@ impl AppState {
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
-        let pages = Pages::new(page_settings(config, extensions, &trusted.website, fauna_for_browsers), events.clone());
+        let page_settings = page_settings(config, extensions, &trusted.website, fauna_for_browsers);
+        let pages = Pages::new(page_settings, events.clone()).map_err(|invalid| Error::Setting(invalid.to_string()))?;
         Ok(Self {
             trusted,
             feature_context: FeatureContext {
@@ -204,6 +205,8 @@ fn page_settings(
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
         terms_url: config.accounts.terms_url.clone(),
         privacy_url: config.accounts.privacy_url.clone(),
+        fixed_theme: config.website.fixed_theme,
+        static_dir: config.website.static_dir.clone(),
     }
 }
 

@@ -29,6 +29,7 @@ mod metrics;
 mod origin;
 mod outage;
 mod own_feature;
+mod own_look;
 mod own_site;
 mod pages;
 mod password_reset;

@@ -24,6 +24,7 @@ use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow
 /// Timeline entries in the page itself; scripts load the others.
 const ENTRIES_MAX: usize = 12;
 
+#[derive(Serialize)]
 pub struct SessionPanel {
     pub state: SessionState,
     pub timeline: Vec<Entry>,
@@ -55,7 +56,7 @@ pub struct SessionState {
 }
 
 /// A session in the list of devices.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Device {
     pub handle: SessionHandle,
     pub name: String,
@@ -65,6 +66,7 @@ pub struct Device {
 }
 
 /// Delays between the ends of sessions and the deletion of their tokens, as text.
+#[derive(Serialize)]
 pub struct Delay {
     pub p50: String,
     pub p99: String,
