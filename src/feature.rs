@@ -17,13 +17,13 @@ pub use crate::throttle::WriteLimit;
 /// Everything the application must know about a feature.
 #[derive(Clone, Debug)]
 pub struct Feature {
-    /// Name in messages.
+    /// Name in error messages.
     pub name: &'static str,
     /// Collections, indexes, functions and privileges in Fauna.
     pub schema: fn() -> Declarations,
     /// Registers what the handlers extract as `Data`; called once per worker.
     pub services: fn(&FeatureContext, &mut ServiceConfig),
-    /// Routes below `/api`.
+    /// Registers the routes below `/api`.
     pub api: fn(&mut Routes<'_>),
     /// Pages and other routes that are not below `/api`.
     pub pages: fn(&mut Routes<'_>),
@@ -42,7 +42,7 @@ pub enum OnUserDeleted {
     Run(fn(user: Expr) -> Expr),
 }
 
-/// Arguments of [`Feature::services`].
+/// The arguments of [`Feature::services`].
 #[derive(Clone)]
 pub struct FeatureContext {
     /// Fauna with the application's own key, for visitors who are not signed in.

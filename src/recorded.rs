@@ -36,7 +36,7 @@ pub fn without_tolerance(query: &Value) -> Value {
     }
 }
 
-/// What FaunaDB answered, without the envelope.
+/// The answer of FaunaDB, without its envelope.
 pub fn resource(name: &str) -> Value {
     step(name)["body"]["resource"].take()
 }

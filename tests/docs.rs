@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All documents.
 fn documents() -> Vec<PathBuf> {
     let markdown = |folder: &str| {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -21,7 +20,7 @@ fn prose(document: &Path) -> String {
     parts.join("\n")
 }
 
-/// What stands in `backticks`.
+/// The words in `backticks`.
 fn quoted(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
@@ -40,7 +39,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// Where source code is that the documents speak of.
+/// The text of all source files that documents may name.
 fn source() -> String {
     fn read(folder: &Path, into: &mut String) {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -29,7 +29,7 @@ use support::world::{PASSWORD, credentials};
 const ROOT_KEY: &str = "root-key-of-this-test";
 /// The test file whose rows come last, so that the test for missing rows can be seen to fail.
 const ACCESS: &str = "tests/site/access.rs";
-/// What is not copied.
+/// Files and folders that are not copied.
 const LEFT_OUT: &[&str] = &["target", "data", ".git", ".env", "node_modules", ".cache"];
 
 /// A block of code with the paragraph above it.

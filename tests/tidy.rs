@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
 ];
 
-/// Where code and its tests are.
+/// The folders with code and tests.
 const CODE: &[&str] = &["src", "crates", "tests", "benches", "static", "templates", "examples", "migrations"];
 
 /// Longer files are two files.
@@ -60,7 +60,7 @@ const LISTS: &[&str] = &["tests/site"]; // one file per subject
 /// Names that say nothing about what is inside.
 const MEANINGLESS: &[&str] = &["utils", "util", "helpers", "common", "types", "prelude", "misc"];
 
-/// What refers to something that is not in the repository.
+/// Texts that refer to documents outside the repository.
 const OUTSIDE: &[&str] =
     &["design D", "design section", "security.md", "session.md", "emailpassword.md", "measured.md", "the catalogue"];
 
@@ -230,7 +230,7 @@ fn first_argument(call: &str) -> Option<&str> {
     is_setting(name).then_some(name)
 }
 
-/// `UPPER_CASE` words.
+/// The words in `UPPER_CASE`.
 fn is_setting(name: &str) -> bool {
     name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }

@@ -1,5 +1,4 @@
-//! Notes over HTTP.
-
+//! The routes of notes below `/api/notes`.
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path};
 use fauna_client::DocumentId;

@@ -51,7 +51,7 @@ pub fn note_of_identity(text: Expr) -> Expr {
     fql::object([("owner", fql::current_identity()), ("text", text), ("writtenAt", fql::now())])
 }
 
-/// What is shown of a document.
+/// The fields of a document that are shown.
 fn row(document: Expr) -> Expr {
     fql::let_in(
         [("note", document)],

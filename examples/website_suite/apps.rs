@@ -20,7 +20,7 @@ use starter::seal::SealRing;
 use starter::session::{AntiCsrf, ErrorResponses, NoTokenProvider, Sessions, Settings};
 use tempfile::TempDir;
 
-/// Where pages come from, and an API of the same origin.
+/// Port of the pages, and of an API of the same origin.
 pub const HOME: u16 = 8080;
 
 /// Applications that are kept; a test uses one or two.
@@ -28,49 +28,40 @@ const APPS_MAX: usize = 8;
 
 /// All applications, and the one that each port serves now.
 pub struct Apps {
-    /// Their databases.
     files: TempDir,
-    /// What changes.
     state: Mutex<State>,
 }
 
-/// What changes.
 #[derive(Default)]
 struct State {
-    /// By the text that the suite hands around.
+    /// Applications by the name that the suite passes on.
     known: Vec<(String, Known)>,
-    /// By port.
     active: HashMap<u16, Active>,
     /// Applications made so far.
     made: usize,
-    /// As the suite set them last.
+    /// The last flags that the suite has set.
     flags: Flags,
-    /// What the suite counts.
+    /// Reset by the suite between its tests.
     counters: Counters,
 }
 
-/// An application.
 #[derive(Clone)]
 struct Known {
     /// Its sessions in SQL.
     database: Database,
-    /// How it differs.
     config: CoreConfig,
 }
 
-/// What a port serves.
 #[derive(Clone)]
 pub struct Active {
-    /// The sessions.
     pub sessions: Sessions,
     /// Whether new sessions get a claim of their own.
     pub with_claim: bool,
 }
 
-/// How often things happened since the suite asked to forget.
+/// Numbers of requests since the suite has reset them.
 #[derive(Clone, Copy, Default)]
 pub struct Counters {
-    /// Refreshes that succeeded.
     pub refreshed: u32,
     /// Refreshes that were asked for.
     pub attempted: u32,
@@ -78,11 +69,9 @@ pub struct Counters {
     pub verified: u32,
 }
 
-/// What the suite sets.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Flags {
-    /// Anti-CSRF tokens.
     #[serde(default)]
     enable_anti_csrf: Option<bool>,
     /// A claim on every session, and access tokens that scripts may read.
@@ -90,19 +79,17 @@ struct Flags {
     enable_jwt: Option<bool>,
 }
 
-/// How an application differs from the others.
 #[derive(Clone, Default, Deserialize)]
 struct CoreConfig {
-    /// Seconds.
+    /// In seconds; 0 is the default.
     access_token_validity: u64,
-    /// Hours.
+    /// In hours, as text.
     access_token_signing_key_update_interval: Option<String>,
 }
 
-/// POST `/test/setup/app`.
+/// Body of POST `/test/setup/app`.
 #[derive(Deserialize)]
 struct SetupApp {
-    /// How it differs.
     #[serde(rename = "coreConfig")]
     core_config: CoreConfig,
 }
@@ -110,10 +97,10 @@ struct SetupApp {
 /// POST `/test/setup/st` and `/reinitialiseBackendConfig`.
 #[derive(Deserialize)]
 struct SetupSt {
-    /// What `/test/setup/app` answered.
+    /// The answer of `/test/setup/app`.
     #[serde(rename = "coreUrl")]
     core_url: String,
-    /// Absent: as before.
+    /// Flags that are absent keep their value.
     #[serde(flatten)]
     flags: Flags,
 }
@@ -128,7 +115,7 @@ impl ErrorResponses for EmptyUnauthorised {
 }
 
 impl Apps {
-    /// None yet.
+    /// Starts without applications.
     ///
     /// # Errors
     /// No temporary directory.
@@ -136,19 +123,16 @@ impl Apps {
         Ok(Self { files: TempDir::new()?, state: Mutex::default() })
     }
 
-    /// What a port serves now.
     pub fn active(&self, port: u16) -> Option<Active> {
         self.state().active.get(&port).cloned()
     }
 
-    /// Counts.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) -> Counters {
         let mut state = self.state();
         change(&mut state.counters);
         state.counters
     }
 
-    /// What changes.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,7 +224,7 @@ pub fn routes(root: &mut web::ServiceConfig) {
         .service(web::resource("/getSessionCalledTime").get(verified));
 }
 
-/// A new application.
+/// Creates an application and returns its name.
 async fn setup_app(apps: Data<Apps>, setup: Json<SetupApp>) -> Result<String, Error> {
     apps.make(setup.into_inner().core_config).await
 }
@@ -251,7 +235,6 @@ async fn setup_st(request: HttpRequest, apps: Data<Apps>, setup: Json<SetupSt>) 
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Counts from zero.
 async fn before_each(apps: Data<Apps>) -> HttpResponse {
     apps.count(|counters| *counters = Counters::default());
     HttpResponse::Ok().finish()
@@ -268,7 +251,6 @@ async fn feature_flags(apps: Data<Apps>) -> Json<Value> {
     }))
 }
 
-/// Refreshes that succeeded.
 async fn refreshed(apps: Data<Apps>) -> String {
     apps.count(|_| {}).refreshed.to_string()
 }

@@ -1,5 +1,4 @@
-//! What has to do with sessions.
-
+//! Handlers that use sessions.
 use std::sync::Arc;
 
 use actix_web::web::{Data, Json};
@@ -19,18 +18,16 @@ use crate::apps::{Active, Apps};
 use crate::pages;
 use crate::pages::header;
 
-/// POST `/login`.
 #[derive(Deserialize)]
 struct Login {
-    /// Who.
     #[serde(rename = "userId")]
     user: String,
-    /// For sessions of old.
+    /// Selects a session in the form of an older backend.
     #[serde(default)]
     payload: Map<String, Value>,
 }
 
-/// A validator that is never content.
+/// A validator that always fails.
 struct Failing;
 
 impl Validator for Failing {
@@ -43,7 +40,6 @@ impl Validator for Failing {
     }
 }
 
-/// Sessions.
 pub fn routes(root: &mut web::ServiceConfig) {
     root.service(web::resource("/login").post(login))
         .service(web::resource("/login-2.18").post(login_of_old))
@@ -57,7 +53,6 @@ pub fn routes(root: &mut web::ServiceConfig) {
         .service(web::resource("/auth/session/refresh").post(refresh));
 }
 
-/// Signs anybody in.
 async fn login(request: HttpRequest, active: Data<Active>, login: Json<Login>) -> Result<String, Refused> {
     let claim = ("customClaim".to_owned(), Value::from("customValue"));
     let payload = active.with_claim.then_some(claim).into_iter().collect();
@@ -67,7 +62,7 @@ async fn login(request: HttpRequest, active: Data<Active>, login: Json<Login>) -
     Ok(user.to_string())
 }
 
-/// A session as a backend of old would have left it behind.
+/// A session with the claims that an older backend stored.
 async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<HttpResponse, Refused> {
     let refuse = |error| sessions.refuse(error);
     let login = login.into_inner();
@@ -84,7 +79,6 @@ async fn login_of_old(sessions: Data<Sessions>, login: Json<Login>) -> Result<Ht
         .finish())
 }
 
-/// Who is signed in.
 async fn who(me: SignedIn, apps: Data<Apps>) -> String {
     apps.count(|counters| counters.verified += 1);
     me.user().to_string()
@@ -95,12 +89,11 @@ async fn check_rid(_: SignedIn, request: HttpRequest) -> &'static str {
     pages::check_rid(request).await
 }
 
-/// What the access token says.
 async fn payload(me: SignedIn) -> Json<Map<String, Value>> {
     Json(me.access_token_payload())
 }
 
-/// Replaces what the application has put into it.
+/// Replaces the claims of the application.
 async fn replace_payload(
     mut me: SignedIn,
     sessions: Data<Sessions>,
@@ -111,7 +104,7 @@ async fn replace_payload(
     Ok(Json(me.access_token_payload()))
 }
 
-/// The same behind the back of the token at hand.
+/// The same by session handle, so that the current access token does not change.
 async fn replace_payload_by_handle(
     me: SignedIn,
     sessions: Data<Sessions>,
@@ -124,14 +117,14 @@ async fn replace_payload_by_handle(
     Ok(Json(me.access_token_payload()))
 }
 
-/// An update that leaves nothing of what was there.
+/// Removes all claims of the application.
 fn replacing(old: &Map<String, Value>, new: Map<String, Value>) -> Map<String, Value> {
     let mut update: Map<String, Value> = old.keys().map(|name| (name.clone(), Value::Null)).collect();
     update.extend(new);
     update
 }
 
-/// A route whose validator is never content.
+/// A route whose validator always fails.
 async fn claims_error(request: HttpRequest, sessions: Data<Sessions>) -> Result<HttpResponse, Refused> {
     let requirements = Requirements { claims: ClaimCheck::Only(vec![Arc::new(Failing)]), ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await.map_err(|error| sessions.refuse(error))?;
@@ -139,19 +132,17 @@ async fn claims_error(request: HttpRequest, sessions: Data<Sessions>) -> Result<
     Ok(HttpResponse::Ok().json(Map::new()))
 }
 
-/// Ends the session.
 async fn log_out(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
     me.revoke().await.map_err(|error| sessions.refuse(error))?;
     Ok("success")
 }
 
-/// Ends all sessions of whoever asks.
 async fn revoke_all(me: SignedIn, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
     sessions.revoke_all(me.user(), RevokeReason::SignedOut).await.map_err(|error| sessions.refuse(error))?;
     Ok("success")
 }
 
-/// A refresh that is counted.
+/// Refreshes the session and counts it.
 async fn refresh(request: HttpRequest, apps: Data<Apps>, sessions: Data<Sessions>) -> Result<&'static str, Refused> {
     apps.count(|counters| counters.attempted += 1);
     sessions.refresh(&request).await.map_err(|error| sessions.refuse(error))?;
@@ -162,7 +153,6 @@ async fn refresh(request: HttpRequest, apps: Data<Apps>, sessions: Data<Sessions
     Ok("refresh success")
 }
 
-/// A user of that name.
 fn user(name: &str) -> Result<UserId, Error> {
     UserId::parse(name).ok_or(Error::Ended("not a user id"))
 }

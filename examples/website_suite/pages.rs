@@ -1,5 +1,4 @@
-//! What needs no session: the suite's page and scripts, and routes that show what a request looked like.
-
+//! Routes without a session: the suite's page and scripts, and routes that return headers of the request.
 use std::path::{Path as FilePath, PathBuf};
 
 use actix_web::http::StatusCode;
@@ -7,22 +6,18 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-/// Files of the suite.
+/// The suite's directory `test/server`, and its version.
 pub struct Pages {
-    /// Its directory `test/server`.
     pub files: PathBuf,
-    /// Its version.
     pub version: String,
 }
 
-/// GET `/testError`.
 #[derive(Deserialize)]
 struct TestError {
     /// The status to answer with.
     code: Option<u16>,
 }
 
-/// Pages, scripts and mirrors.
 pub fn routes(root: &mut web::ServiceConfig) {
     root.service(web::resource("/index.html").get(index))
         .service(web::resource("/angular/{file}").get(angular))
@@ -44,7 +39,6 @@ pub async fn check_rid(request: HttpRequest) -> &'static str {
     if rid.starts_with("anti-csrf") { "success" } else { "fail" }
 }
 
-/// A header of the request.
 pub fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
@@ -61,7 +55,6 @@ async fn angular(pages: Data<Pages>, name: Path<String>) -> HttpResponse {
     if is_script { file(&path, "application/javascript") } else { HttpResponse::NotFound().finish() }
 }
 
-/// A file, or 404.
 fn file(path: &FilePath, content_type: &str) -> HttpResponse {
     match std::fs::read(path) {
         Ok(bytes) => HttpResponse::Ok().content_type(content_type).body(bytes),
@@ -69,7 +62,6 @@ fn file(path: &FilePath, content_type: &str) -> HttpResponse {
     }
 }
 
-/// Mirrors a header.
 async fn testing(request: HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if let Some(value) = header(&request, "testing") {
@@ -78,12 +70,12 @@ async fn testing(request: HttpRequest) -> HttpResponse {
     response.body("success")
 }
 
-/// Whether a header of one's own came through.
+/// Whether a custom header arrived.
 async fn test_header(request: HttpRequest) -> String {
     format!("{{\"success\":{}}}", header(&request, "st-custom-header").is_some())
 }
 
-/// An error of one's choice.
+/// An error with the status of the query string.
 async fn test_error(query: Query<TestError>) -> HttpResponse {
     let code = query.code.and_then(|code| StatusCode::from_u16(code).ok());
     HttpResponse::build(code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)).body("test error message")

@@ -50,7 +50,7 @@ impl Accounts {
         Self { services, fields }
     }
 
-    /// See [`AccountServices::link_pages`].
+    /// The argument of [`AccountServices::link_pages`].
     pub fn link_pages(&self, request: &HttpRequest) -> LinkPages {
         self.services.link_pages(request)
     }

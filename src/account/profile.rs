@@ -18,7 +18,7 @@ pub struct OwnProfile {
     pub email: Option<String>,
     pub email_verified: bool,
     pub name: Option<String>,
-    /// Milliseconds since 1970.
+    /// In milliseconds since 1970 (UTC).
     pub joined_at: Option<i64>,
     /// Extra fields of the sign-up form, and what an import brought along.
     pub profile: Map<String, Value>,

@@ -15,7 +15,7 @@ use crate::throttle::{Throttle, WriteLimit};
 use crate::users::{Email, PasswordRule, Users};
 use crate::{mail, session, throttle, users};
 
-/// Clones share everything.
+/// Clones share the same services.
 #[derive(Clone)]
 pub struct AccountServices {
     pub users: Users,

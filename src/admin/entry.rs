@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::users;
 use crate::users::{Email, Export, Import, ImportedPassword, NewPassword};
 
-/// Longest `externalUserId`, bytes.
+/// Maximum length of an `externalUserId`, bytes.
 const EXTERNAL_ID_MAX: usize = 128;
 /// Field of the profile for an `externalUserId` that cannot be a document id, which is a number in Fauna.
 const EXTERNAL_ID: &str = "externalUserId";

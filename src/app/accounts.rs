@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix_web::web;
 use actix_web::web::Data;
-use serde_json::Map;
 
 use crate::account::{AccountServices, Accounts};
 use crate::admin::Admin;
@@ -16,14 +15,14 @@ use crate::http::same_origin::Trusted;
 use crate::mail::Outbox;
 use crate::seal::SealRing;
 use crate::session::Sessions;
+use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, SignUpField};
 use crate::supertokens::emailverification::{EmailVerification, Verified};
-use crate::supertokens::{emailpassword, emailverification};
 use crate::throttle::{Throttle, WriteLimit};
 use crate::users::Users;
 use crate::{mail, session, throttle};
 
-/// Arguments of [`AccountState::build`].
+/// The arguments of [`AccountState::build`].
 pub struct AccountParts<'a> {
     pub config: &'a Config,
     pub extensions: &'a SiteExtensions,
@@ -63,10 +62,6 @@ impl AccountState {
             fields: sign_up_fields(config, own),
             admits: own.admits,
             verifies: config.accounts.email_verification != Mode::Off,
-            known: match config.accounts.email_verification {
-                Mode::Off => |_| Map::new(),
-                Mode::Optional | Mode::Required => emailverification::known,
-            },
             signed_up: own.signed_up.clone(),
             signed_in: own.signed_in.clone(),
         };

@@ -11,11 +11,11 @@ use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
+#[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
 use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
-#[cfg(feature = "embedded-fauna")]
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;
@@ -97,6 +97,7 @@ pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Fea
 
 impl FaunaBackend {
     /// Stops and starts the embedded endpoint, if Fauna is that.
+    #[cfg_attr(not(feature = "embedded-fauna"), expect(clippy::unused_self, reason = "with the feature it is used"))]
     pub fn switch(&self) -> Option<FaunaSwitch> {
         #[cfg(feature = "embedded-fauna")]
         return self.running.as_ref().map(EmbeddedFauna::switch);

@@ -106,7 +106,7 @@ impl Sources {
     }
 }
 
-/// Saturates at `u32::MAX`.
+/// The count as `u32`; saturates.
 fn count(number: impl TryInto<u32>) -> f64 {
     number.try_into().map_or(f64::from(u32::MAX), f64::from)
 }

@@ -21,7 +21,7 @@ pub enum UsersCommand {
         #[arg(default_value = "newest", value_parser = order)]
         order: Order,
     },
-    /// Count all users
+    /// Count the users
     Count,
     /// Print the user with an e-mail address
     Find { email: String },

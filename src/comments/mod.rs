@@ -69,7 +69,7 @@ pub struct Comment {
     /// Name of the author at the time of posting.
     pub author_name: String,
     pub text: String,
-    /// Milliseconds since 1970.
+    /// In milliseconds since 1970 (UTC).
     pub posted_at: Timestamp,
     pub likes: i64,
     /// Whether the reader likes it; none where nobody is signed in.

@@ -20,7 +20,7 @@ pub const NOT_FOUND: &str = "comment not found";
 pub const NOT_YOURS: &str = "not your comment";
 /// Role of [`LIKE`] and [`UNLIKE`].
 const LIKE_KEEPER: &str = "like_keeper";
-/// Role of [`REMOVE`].
+/// Role of the function [`REMOVE`].
 const REMOVER: &str = "remover";
 
 pub fn schema() -> Declarations {

@@ -28,7 +28,6 @@ pub use reader::Invalid;
 pub use session::Session;
 pub use website::Website;
 
-/// All settings, validated.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub environment: Environment,

@@ -3,9 +3,11 @@
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait.
+#[cfg(feature = "embedded-fauna")]
 const BACKLOG: usize = 8;
 
 #[derive(Debug)]
+#[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "only the embedded endpoint obeys commands"))]
 pub enum Command {
     Stop(oneshot::Sender<Result<(), String>>),
     Start(oneshot::Sender<Result<(), String>>),
@@ -16,7 +18,8 @@ pub enum Command {
 pub struct FaunaSwitch(mpsc::Sender<Command>);
 
 impl FaunaSwitch {
-    /// A switch, and what its endpoint listens to.
+    /// A switch, and the receiver for the task that runs the endpoint.
+    #[cfg(feature = "embedded-fauna")]
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         (Self(sender), receiver)

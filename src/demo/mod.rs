@@ -22,7 +22,9 @@ use crate::clock::Clock;
 use client::Client;
 
 pub use accounts::{ACCOUNTS, PASSWORD, seed};
-pub use fauna_switch::{Command, FaunaSwitch};
+#[cfg(feature = "embedded-fauna")]
+pub use fauna_switch::Command;
+pub use fauna_switch::FaunaSwitch;
 pub use routes::{auth_routes, routes};
 
 /// Scripted devices that are remembered; the oldest gives way.

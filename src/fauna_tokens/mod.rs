@@ -66,7 +66,7 @@ pub struct FaunaTokens {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
-    /// Must equal [`crate::session::Settings::grace`].
+    /// Must be equal to [`crate::session::Settings::grace`].
     pub grace: Duration,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
@@ -88,7 +88,7 @@ pub struct ProofField {
 pub struct TokenDescription {
     /// Id of its document in Fauna.
     pub id: DocumentId,
-    /// See [`events::fingerprint`].
+    /// Computed by [`events::fingerprint`] from the secret.
     pub fingerprint: String,
     pub created_at: Timestamp,
     /// The `ttl` of the token in Fauna.

@@ -1,5 +1,4 @@
-//! JSON request bodies.
-
+//! Extractor for JSON request bodies.
 use std::fmt;
 use std::marker::PhantomData;
 

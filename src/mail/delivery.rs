@@ -42,7 +42,7 @@ pub struct OutgoingMail {
     pub kind: String,
     /// Address of the only recipient.
     pub to: String,
-    /// `MAIL_FROM`.
+    /// The value of `MAIL_FROM`.
     pub from: String,
     pub subject: String,
     /// Plain text. Like `html` it may contain a link that works once: do not log it.

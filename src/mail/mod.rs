@@ -86,7 +86,6 @@ pub enum Occasion {
     AccountDeleted,
 }
 
-/// A one-time link.
 #[derive(Clone, Debug)]
 pub struct Link {
     pub url: SecretString,
@@ -97,7 +96,6 @@ pub struct Link {
 pub enum Error {
     #[error("the outbox cannot be used")]
     Sql(#[from] sqlx::Error),
-    /// Encryption failed.
     #[error(transparent)]
     Seal(#[from] seal::CannotSeal),
     /// A setting or a template is invalid.

@@ -37,7 +37,7 @@ fn wants_json(request: &HttpRequest) -> bool {
     accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
-/// Data for mailbox.html.
+/// Data for `templates/mailbox.html`, also as JSON.
 #[derive(Serialize, Template)]
 #[template(path = "mailbox.html")]
 struct Mailbox {

@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("session.js", include_str!("../../static/session.js")),
     (STYLE, include_str!("../../static/site.css")),
     ("site.js", include_str!("../../static/site.js")),
+    ("welcome.css", include_str!("../../static/welcome.css")),
     (THEME_SCRIPT, include_str!("../../static/theme.js")),
 ];
 const STYLE: &str = "site.css";

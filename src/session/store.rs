@@ -27,7 +27,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// Time of the latest refresh.
     pub refreshed_at: Timestamp,
-    /// Absolute expiry.
+    /// Absolute expiry; refreshing does not move it.
     pub ends_at: Timestamp,
     /// Claims of the application in its access tokens.
     pub payload: Map<String, Value>,
@@ -66,7 +66,6 @@ impl Store {
         self.database.repeat(work).await
     }
 
-    /// A new session.
     pub async fn insert(&self, transaction: &mut Connection, session: &Session) -> Result<(), sqlx::Error> {
         sqlx::query(
             "insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
@@ -237,7 +236,6 @@ impl Store {
 /// A key as it is stored.
 #[derive(Debug)]
 pub struct KeyRow {
-    /// Its name.
     pub kid: String,
     /// `dynamic`, `static` or `refresh`.
     pub kind: String,

@@ -12,7 +12,7 @@ const MINUTE_MS: i64 = 60_000;
 #[derive(Clone, Debug)]
 pub struct WriteLimit {
     throttle: Throttle,
-    /// `WRITES_PER_USER_MINUTE`
+    /// The value of `WRITES_PER_USER_MINUTE`.
     per_minute: u32,
 }
 

@@ -54,7 +54,6 @@ pub enum SignUpCompletion {
     InvalidLink,
 }
 
-/// A used link.
 #[derive(Debug)]
 pub struct LinkedUser {
     pub user: DocumentId,

@@ -15,7 +15,8 @@ use starter::session::{
 };
 use tokio::sync::Notify;
 
-use crate::world::{Response, TestClient, World, claims};
+use crate::server::{World, claims};
+use crate::support::client::{Response, TestClient};
 
 /// Records its calls, and fails on request.
 #[derive(Default)]
@@ -91,7 +92,7 @@ async fn world() -> (World, Arc<FailingProvider>) {
 
 fn assert_unavailable(answer: &Response) {
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert!(answer.header("retry-after").is_some());
+    assert!(answer.find_header("retry-after").is_some());
     assert!(answer.leaves_tokens_alone(), "{answer:?}");
 }
 
@@ -99,16 +100,16 @@ fn assert_unavailable(answer: &Response) {
 #[tokio::test]
 async fn nothing_changes_if_the_token_provider_fails() {
     let (world, provider) = world().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     for broken in [&provider.issue_fails, &provider.persist_fails] {
         broken.store(true, Ordering::SeqCst);
-        assert_unavailable(&ann.refresh().await);
-        assert_unavailable(&world.visitor().header("st-auth-mode", "cookie").post("/login/bob").await);
+        assert_unavailable(&ann.refresh_without_rid().await);
+        assert_unavailable(&world.visitor().header("st-auth-mode", "cookie").post_empty("/login/bob").await);
         assert_eq!(ann.get("/me").await.status, 200);
         broken.store(false, Ordering::SeqCst);
         assert_eq!(world.count("select count(*) from session").await, 1);
     }
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
     assert_eq!(ann.get("/me").await.status, 200);
 }
 
@@ -118,9 +119,10 @@ async fn a_session_is_not_created_if_all_are_revoked_meanwhile() {
     world.sign_in("ann").await;
     provider.holds_issue.store(true, Ordering::SeqCst);
     let (begun, ended) =
-        tokio::join!(world.sessions.issue(NewSession::of(UserId::parse("ann").unwrap()), false), async {
+        tokio::join!(world.server.sessions.issue(NewSession::of(UserId::parse("ann").unwrap()), false), async {
             provider.held.notified().await;
-            let ended = world.sessions.revoke_all(&UserId::parse("ann").unwrap(), RevokeReason::Administrator).await;
+            let ended =
+                world.server.sessions.revoke_all(&UserId::parse("ann").unwrap(), RevokeReason::Administrator).await;
             provider.may_go_on.notify_one();
             ended
         });
@@ -132,9 +134,9 @@ async fn a_session_is_not_created_if_all_are_revoked_meanwhile() {
 #[tokio::test]
 async fn a_postponed_revocation_happens_as_soon_as_the_database_responds() {
     let (world, _) = world().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     world.sql("alter table session rename to gone").await;
-    world.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None, RevokeReason::Administrator).await;
+    world.server.sessions.revoke_at_last(&UserId::parse("ann").unwrap(), None, RevokeReason::Administrator).await;
     world.sql("alter table gone rename to session").await;
     assert_eq!(world.count("select count(*) from session").await, 1);
     for _ in 0..1000 {
@@ -151,49 +153,49 @@ async fn a_postponed_revocation_happens_as_soon_as_the_database_responds() {
 #[tokio::test]
 async fn a_promotion_is_rolled_back_if_the_token_provider_fails() {
     let (world, provider) = world().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     let first = ann.clone();
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     provider.persist_fails.store(true, Ordering::SeqCst);
-    assert_unavailable(&ann.refresh().await);
+    assert_unavailable(&ann.refresh_without_rid().await);
     assert_eq!(world.count("select count(*) from session where previous_lineage is null").await, 1);
     provider.persist_fails.store(false, Ordering::SeqCst);
     world.clock.advance(Duration::from_mins(5));
-    assert_eq!(first.clone().refresh().await.status, 200, "it is still the effective one");
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(first.clone().refresh_without_rid().await.status, 200, "it is still the effective one");
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
 }
 
 #[tokio::test]
 async fn no_session_is_lost_if_the_database_fails() {
     let (world, _) = world().await;
-    let mut ann = world.sign_in("ann").await;
-    let mut unused = ann.clone();
-    unused.refresh().await;
+    let ann = world.sign_in("ann").await;
+    let unused = ann.clone();
+    unused.refresh_without_rid().await;
     world.sql("alter table session rename to gone").await;
     assert_eq!(ann.get("/me").await.status, 200, "a good access token needs no database");
     for path in ["/now", "/sessioninfo", "/api/sessions"] {
         assert_unavailable(&ann.get(path).await);
     }
     assert_unavailable(&unused.get("/me").await);
-    assert_unavailable(&ann.refresh().await);
-    assert_unavailable(&ann.post("/auth/signout").await);
-    assert_unavailable(&ann.put("/payload", &json!({ "a": 1 })).await);
+    assert_unavailable(&ann.refresh_without_rid().await);
+    assert_unavailable(&ann.post_empty("/auth/signout").await);
+    assert_unavailable(&ann.put_json("/payload", &json!({ "a": 1 })).await);
     world.sql("alter table gone rename to session").await;
     assert_eq!(unused.get("/me").await.status, 200);
-    assert_eq!(ann.refresh().await.status, 200);
-    assert_eq!(ann.post("/auth/signout").await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
+    assert_eq!(ann.post_empty("/auth/signout").await.status, 200);
 }
 
 #[tokio::test]
 async fn the_token_provider_is_called_for_every_access_token_and_every_revocation() {
     let (world, provider) = world().await;
-    let mut ann = world.sign_in("ann").await;
-    let mut phone = world.sign_in("ann").await;
-    let handle_of = |token: &str| claims(token)["sessionHandle"].as_str().unwrap().to_owned();
+    let ann = world.sign_in("ann").await;
+    let phone = world.sign_in("ann").await;
+    let handle_of = |token: String| claims(token)["sessionHandle"].as_str().unwrap().to_owned();
     let handles = [handle_of(ann.access_token()), handle_of(phone.access_token())];
     let has_ended = |handle: &String| provider.ended.lock().unwrap().contains(handle);
 
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     {
         let requests = provider.requests.lock().unwrap();
         assert_eq!(requests.len(), 3);
@@ -204,33 +206,33 @@ async fn the_token_provider_is_called_for_every_access_token_and_every_revocatio
         assert_eq!(requests[2].expires_at.seconds(), ends);
         assert_eq!(*provider.persisted.lock().unwrap(), ["1", "2", "3"]);
     }
-    ann.post("/api/sessions/revoke-others").await;
+    ann.post_empty("/api/sessions/revoke-others").await;
     assert!(has_ended(&handles[1]));
-    assert!(phone.refresh().await.is_unauthorised());
+    assert!(phone.refresh_without_rid().await.is_unauthorised());
     world.clock.advance(Duration::from_hours(31 * 24));
-    world.sessions.sweep().await.unwrap();
+    world.server.sessions.sweep().await.unwrap();
     assert!(has_ended(&handles[0]));
 
-    let mut victim = world.sign_in("eve").await;
+    let victim = world.sign_in("eve").await;
     let thief = victim.clone();
-    victim.refresh().await;
+    victim.refresh_without_rid().await;
     victim.get("/me").await;
     world.clock.advance(Duration::from_mins(1));
     let handle = handle_of(victim.access_token());
     provider.ended.lock().unwrap().clear();
-    assert!(thief.clone().refresh().await.is_theft());
+    assert!(thief.clone().refresh_without_rid().await.is_theft());
     assert!(has_ended(&handle));
 }
 
 #[tokio::test]
 async fn claims_of_the_token_provider_survive_promotion_and_cannot_be_written() {
     let (world, _) = world().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     assert_eq!(claims(ann.access_token())["secret"], "secret 1");
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     assert_eq!(claims(ann.access_token())["secret"], "secret 2");
     assert_eq!(ann.get("/me").await.front()["up"]["secret"], "secret 2");
-    ann.put("/payload", &json!({ "secret": "mine", "other": 1 })).await;
+    ann.put_json("/payload", &json!({ "secret": "mine", "other": 1 })).await;
     let said = claims(ann.access_token());
     assert_eq!((&said["secret"], &said["other"]), (&json!("secret 2"), &json!(1)));
     assert!(ann.get("/now").await.leaves_tokens_alone(), "its claims are no change of the payload");
@@ -242,13 +244,14 @@ async fn claims_of_the_token_provider_survive_promotion_and_cannot_be_written() 
 async fn a_client_that_disconnects_leaves_complete_sessions() {
     let (world, provider) = world().await;
     let interrupt = async |visitor: TestClient, path: &'static str| {
-        let before = world.interrupted.load(Ordering::SeqCst);
+        let before = world.server.interrupted.load(Ordering::SeqCst);
         provider.holds_issue.store(true, Ordering::SeqCst);
         let request = tokio::spawn(async move { visitor.send_only(reqwest::Method::POST, path, None).await });
         provider.held.notified().await;
         request.abort();
         assert!(request.await.unwrap_err().is_cancelled());
-        eventually(async || world.interrupted.load(Ordering::SeqCst) > before, "the handler is interrupted").await;
+        eventually(async || world.server.interrupted.load(Ordering::SeqCst) > before, "the handler is interrupted")
+            .await;
         provider.holds_issue.store(false, Ordering::SeqCst);
         provider.may_go_on.notify_one();
     };
@@ -263,10 +266,10 @@ async fn a_client_that_disconnects_leaves_complete_sessions() {
     assert_eq!(persisted(), 2);
     interrupt(bob.clone(), "/auth/session/refresh").await;
     eventually(async || persisted() == 3, "the token of the refresh is stored").await;
-    let mut bob = bob;
-    assert_eq!(bob.refresh().await.status, 200, "the lost response costs nothing");
+    let bob = bob;
+    assert_eq!(bob.refresh_without_rid().await.status, 200, "the lost response costs nothing");
     assert_eq!(bob.get("/me").await.status, 200);
-    assert_eq!(world.interrupted.load(Ordering::SeqCst), 2);
+    assert_eq!(world.server.interrupted.load(Ordering::SeqCst), 2);
 }
 
 /// Polls a condition that another task brings about; fails after ten seconds.

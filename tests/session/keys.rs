@@ -14,12 +14,14 @@ use serde_json::Value;
 use starter::seal::SealRing;
 use starter::session::{AntiCsrfCheck, Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
 
-use crate::world::{SECOND, TestClient, World, claims};
+use crate::server::{SECOND, World, claims};
+use crate::support::client::TestClient;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 fn kid(visitor: &TestClient) -> String {
-    let header = visitor.access_token().split('.').next().unwrap();
+    let token = visitor.access_token();
+    let header = token.split('.').next().unwrap();
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
 }
@@ -33,21 +35,21 @@ async fn published(visitor: &mut TestClient) -> Vec<String> {
 async fn other_services_can_verify_an_access_token_with_the_published_keys() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
-    let mut anybody = world.visitor();
+    let anybody = world.visitor();
     let open_id = anybody.get("/auth/.well-known/openid-configuration").await;
-    assert_eq!(open_id.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(open_id.find_header("access-control-allow-origin"), Some("*"));
     assert_eq!(open_id.json()["issuer"], "http://localhost:3000/auth");
     assert_eq!(open_id.json()["jwks_uri"], "http://localhost:3000/auth/jwt/jwks.json");
 
     let answer = anybody.get("/auth/jwt/jwks.json").await;
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-    let cache = answer.header("cache-control").unwrap();
+    assert_eq!(answer.find_header("access-control-allow-origin"), Some("*"));
+    let cache = answer.find_header("cache-control").unwrap();
     let seconds = cache.strip_prefix("max-age=").unwrap().strip_suffix(", must-revalidate").unwrap();
     assert!((1..=7 * 24 * 3600).contains(&seconds.parse::<u64>().unwrap()), "{cache}");
     let names: BTreeSet<_> = answer.json()["keys"][0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, ["kty", "kid", "crv", "x", "y", "alg", "use"].map(str::to_owned).into(), "public parts only");
 
-    let keys: JwkSet = serde_json::from_str(&answer.body).unwrap();
+    let keys: JwkSet = serde_json::from_str(&answer.text).unwrap();
     let key = DecodingKey::from_jwk(keys.find(&kid(&ann)).unwrap()).unwrap();
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_issuer(&["http://localhost:3000/auth"]);
@@ -58,11 +60,11 @@ async fn other_services_can_verify_an_access_token_with_the_published_keys() {
 #[tokio::test]
 async fn a_custom_jwt_verifies_elsewhere_and_is_not_a_session() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     let payload = claims(ann.access_token());
     for (with_static_key, kind) in [(false, "d-"), (true, "s-")] {
-        let jwt = world.sessions.create_jwt(payload.clone(), 60 * SECOND, with_static_key).await.unwrap();
-        let keys: JwkSet = serde_json::from_str(&ann.get("/auth/jwt/jwks.json").await.body).unwrap();
+        let jwt = world.server.sessions.create_jwt(payload.clone(), 60 * SECOND, with_static_key).await.unwrap();
+        let keys: JwkSet = serde_json::from_str(&ann.get("/auth/jwt/jwks.json").await.text).unwrap();
         let kid = jsonwebtoken::decode_header(&jwt).unwrap().kid.unwrap();
         assert!(kid.starts_with(kind), "{kid}");
         let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
@@ -77,24 +79,25 @@ async fn a_session_can_be_created_and_refreshed_without_a_request() {
     let world = World::start().await;
     let user = UserId::parse("ann").unwrap();
     let new = NewSession::of(user);
-    let issued = world.sessions.issue(new, true).await.unwrap();
+    let issued = world.server.sessions.issue(new, true).await.unwrap();
     let refresh = issued.refresh.unwrap();
     let refreshed =
-        world.sessions.refresh_with(refresh.token.expose_secret(), RefreshAntiCsrf::Unneeded).await.unwrap();
+        world.server.sessions.refresh_with(refresh.token.expose_secret(), RefreshAntiCsrf::Unneeded).await.unwrap();
     let access = refreshed.access.expose_secret();
-    let found = world.sessions.session_of(access, None, &Requirements::default()).await.unwrap();
+    let found = world.server.sessions.session_of(access, None, &Requirements::default()).await.unwrap();
     let (session, renewed) = found;
     assert_eq!(session.user().as_str(), "ann");
     let renewed = renewed.unwrap();
-    let again = world.sessions.session_of(renewed.access.expose_secret(), None, &Requirements::default()).await;
+    let again = world.server.sessions.session_of(renewed.access.expose_secret(), None, &Requirements::default()).await;
     assert!(again.unwrap().1.is_none());
     let strict = Requirements { anti_csrf: AntiCsrfCheck::Always, ..Requirements::default() };
-    let with = |token: Option<&'static str>| world.sessions.session_of(issued.access.expose_secret(), token, &strict);
+    let with =
+        |token: Option<&'static str>| world.server.sessions.session_of(issued.access.expose_secret(), token, &strict);
     assert!(matches!(with(None).await, Err(Error::TryRefresh(_))));
     assert!(matches!(with(Some("other")).await, Err(Error::TryRefresh(_))));
     let token = refresh.anti_csrf.unwrap();
-    assert!(world.sessions.session_of(issued.access.expose_secret(), Some(&token), &strict).await.is_ok());
-    let no_token = world.sessions.session_of("x", None, &Requirements::default()).await;
+    assert!(world.server.sessions.session_of(issued.access.expose_secret(), Some(&token), &strict).await.is_ok());
+    let no_token = world.server.sessions.session_of("x", None, &Requirements::default()).await;
     assert!(matches!(no_token, Err(Error::Missing)));
 }
 
@@ -104,7 +107,7 @@ async fn a_key_is_published_before_it_signs_and_verifies_afterwards() {
     let mut anybody = world.visitor();
     let first = kid(&world.sign_in("ann").await);
     world.clock.advance(WEEK.saturating_sub(58 * SECOND));
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     assert_eq!(kid(&ann), first, "the next one is only published yet");
     assert_eq!(published(&mut anybody).await.len(), 2);
     world.clock.advance(61 * SECOND);
@@ -115,9 +118,9 @@ async fn a_key_is_published_before_it_signs_and_verifies_afterwards() {
 
     world.clock.advance(Duration::from_mins(31));
     assert_eq!(published(&mut anybody).await, [next]);
-    world.sessions.sweep().await.unwrap();
+    world.server.sessions.sweep().await.unwrap();
     assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 1);
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     assert_eq!(ann.get("/me").await.status, 200);
 }
 
@@ -128,11 +131,11 @@ async fn a_key_made_by_one_process_verifies_on_the_other_at_once() {
     assert_eq!(kid(&world.sign_in("ann").await), kid(&sibling.sign_in("ann").await), "they agree on the first");
     world.clock.advance(WEEK + SECOND);
     let ann = world.sign_in("ann").await;
-    let mut there = sibling.visitor_with(&ann.jar);
+    let there = sibling.visitor_like(&ann);
     assert_eq!(there.get("/me").await.status, 200);
     assert_eq!(kid(&sibling.sign_in("ann").await), kid(&ann), "they agree on the next one, too");
     assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 2);
-    assert_eq!(there.refresh().await.status, 200);
+    assert_eq!(there.refresh_without_rid().await.status, 200);
 }
 
 #[tokio::test]
@@ -143,9 +146,9 @@ async fn ten_processes_that_start_at_once_make_one_key() {
     assert_eq!(world.count("select count(*) from session_key").await, 2, "one signs, one authenticates refresh tokens");
     let ann = siblings[0].sign_in("ann").await;
     for sibling in &siblings {
-        let mut there = sibling.visitor_with(&ann.jar);
+        let there = sibling.visitor_like(&ann);
         assert_eq!(there.get("/me").await.status, 200);
-        assert_eq!(there.refresh().await.status, 200);
+        assert_eq!(there.refresh_without_rid().await.status, 200);
     }
 }
 
@@ -154,14 +157,14 @@ async fn tokens_of_the_other_kind_of_key_are_renewed_by_a_refresh() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     let fixed = world.sibling_with(|options| options.settings.dynamic_signing_key = false).await;
-    let mut there = fixed.visitor_with(&ann.jar);
+    let there = fixed.visitor_like(&ann);
     assert!(there.get("/me").await.is_try_refresh());
-    assert_eq!(there.refresh().await.status, 200);
+    assert_eq!(there.refresh_without_rid().await.status, 200);
     assert_eq!(there.get("/me").await.status, 200);
     assert!(kid(&there).starts_with("s-"));
-    let mut back = world.visitor_with(&there.jar);
+    let back = world.visitor_like(&there);
     assert!(back.get("/me").await.is_try_refresh());
-    assert_eq!(back.refresh().await.status, 200);
+    assert_eq!(back.refresh_without_rid().await.status, 200);
     assert!(kid(&back).starts_with("d-"));
 }
 
@@ -170,16 +173,16 @@ async fn private_keys_are_stored_sealed() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
     assert_eq!(world.count("select count(*) from session_key where sealed like 'test.%'").await, 2);
-    let other = |options: &mut crate::world::WorldOptions| {
+    let other = |options: &mut crate::server::WorldOptions| {
         options.settings.seal = std::sync::Arc::new(SealRing::new([("test".to_owned(), [8; 32])]));
     };
     let stranger = world.sibling_with(other).await;
-    let mut there = stranger.visitor_with(&ann.jar);
+    let there = stranger.visitor_like(&ann);
     assert!(
         there.get("/me").await.is_try_refresh(),
         "with another key of the environment there is nothing to verify with"
     );
-    assert!(there.refresh().await.is_unauthorised());
+    assert!(there.refresh_without_rid().await.is_unauthorised());
     assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
 }
 
@@ -189,12 +192,13 @@ async fn private_keys_are_stored_sealed() {
 async fn unknown_keys_cause_few_reloads() {
     let world = World::start().await;
     let ann = world.sign_in("ann").await;
-    let (_, rest) = ann.access_token().split_once('.').unwrap();
+    let token = ann.access_token();
+    let (_, rest) = token.split_once('.').unwrap();
     let flood = async |round: u32| {
         let mut questions = 0;
         for number in 0..50 {
             let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"d-{round}-{number}","version":"5"}}"#);
-            let mut other = ann.clone();
+            let other = ann.clone();
             other.set_cookie("sAccessToken", &format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header)));
             let answer = other.get("/me").await;
             assert!(answer.status == 503 || answer.is_try_refresh(), "{answer:?}");
@@ -211,7 +215,7 @@ async fn unknown_keys_cause_few_reloads() {
     }
     assert_eq!(ann.clone().get("/me").await.status, 200);
     world.sql("alter table gone rename to session_key").await;
-    assert_eq!(ann.clone().refresh().await.status, 200);
+    assert_eq!(ann.clone().refresh_without_rid().await.status, 200);
 }
 
 /// Inserts a key as another process or an import does, or an invalid one.
@@ -227,7 +231,7 @@ async fn plant(world: &World, (kid, kind, generation): (&str, &str, i64), secret
 /// All static keys are published and verify; the newest one signs.
 #[tokio::test]
 async fn several_static_keys_all_verify_and_the_newest_signs() {
-    let fixed = |options: &mut crate::world::WorldOptions| options.settings.dynamic_signing_key = false;
+    let fixed = |options: &mut crate::server::WorldOptions| options.settings.dynamic_signing_key = false;
     let world = World::with(fixed).await;
     let mut ann = world.sign_in("ann").await;
     let old = kid(&ann);
@@ -237,8 +241,12 @@ async fn several_static_keys_all_verify_and_the_newest_signs() {
     let mut bob = sibling.sign_in("bob").await;
     assert_eq!(kid(&bob), "s-imported");
     assert_eq!(published(&mut bob).await, ["s-imported", old.as_str()]);
-    assert_eq!(ann.clone().at(&sibling.base).get("/me").await.status, 200, "the older one still verifies");
-    assert_eq!(bob.clone().at(&world.base).get("/me").await.status, 200, "and the newer one wherever it was not known");
+    assert_eq!(ann.clone().at(&sibling.base()).get("/me").await.status, 200, "the older one still verifies");
+    assert_eq!(
+        bob.clone().at(&world.base()).get("/me").await.status,
+        200,
+        "and the newer one wherever it was not known"
+    );
     assert_eq!(published(&mut ann).await, ["s-imported", old.as_str()]);
 }
 
@@ -246,7 +254,7 @@ async fn several_static_keys_all_verify_and_the_newest_signs() {
 #[tokio::test]
 async fn invalid_keys_in_the_database_are_ignored() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     for (generation, kind) in [(7, "dynamic"), (7, "static"), (7, "refresh"), (7, "unknown")] {
         plant(&world, (&format!("{kind}-1"), kind, generation), None).await;
         plant(&world, (&format!("{kind}-2"), kind, generation + 1), Some(b"no key")).await;
@@ -254,16 +262,16 @@ async fn invalid_keys_in_the_database_are_ignored() {
     }
     for dynamic in [true, false] {
         let sibling = world.sibling_with(|options| options.settings.dynamic_signing_key = dynamic).await;
-        let mut there = world.sign_in("bob").await.at(&sibling.base);
+        let mut there = world.sign_in("bob").await.at(&sibling.base());
         assert_eq!(there.get("/me").await.status == 200, dynamic);
-        assert_eq!(there.refresh().await.status, 200);
+        assert_eq!(there.refresh_without_rid().await.status, 200);
         assert_eq!(there.get("/me").await.status, 200);
         assert_eq!(published(&mut there).await.len(), if dynamic { 1 } else { 2 });
     }
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
     world.sql("delete from session_key where generation < 7").await;
     let sibling = world.sibling().await;
-    let mut anew = sibling.sign_in("bob").await;
+    let anew = sibling.sign_in("bob").await;
     assert_eq!(anew.get("/me").await.status, 200, "with nothing but garbage it makes keys of its own");
-    assert_eq!(anew.refresh().await.status, 200);
+    assert_eq!(anew.refresh_without_rid().await.status, 200);
 }

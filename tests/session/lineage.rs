@@ -12,30 +12,30 @@ use starter::session::{
     Error, NewSession, RefreshAntiCsrf, Requirements, RevokeReason, SessionCheck, SessionHandle, SessionTokens, UserId,
 };
 
-use crate::world::{SECOND, World, claims};
+use crate::server::{SECOND, World, claims};
 
 /// As in `SessionTest2` of SuperTokens' core, theft "create, refresh, refresh new, refresh old": no access token is used.
 #[tokio::test]
 async fn theft_is_detected_if_tokens_are_only_refreshed() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
-    let mut thief = ann.clone();
-    ann.refresh().await;
-    ann.refresh().await;
+    let ann = world.sign_in("ann").await;
+    let thief = ann.clone();
+    ann.refresh_without_rid().await;
+    ann.refresh_without_rid().await;
     world.clock.advance(31 * SECOND);
-    assert!(thief.refresh().await.is_theft());
+    assert!(thief.refresh_without_rid().await.is_theft());
     assert_eq!(world.count("select count(*) from session").await, 0);
-    assert!(ann.refresh().await.is_unauthorised());
+    assert!(ann.refresh_without_rid().await.is_unauthorised());
 }
 
 /// As in `SessionTest4` of SuperTokens' core: the access token of a grandparent is still valid, and promotes nothing.
 #[tokio::test]
 async fn the_access_token_of_a_grandparent_is_valid_and_promotes_nothing() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
-    let mut old = ann.clone();
+    let ann = world.sign_in("ann").await;
+    let old = ann.clone();
     for _ in 0..2 {
-        ann.refresh().await;
+        ann.refresh_without_rid().await;
         ann.get("/me").await;
     }
     for path in ["/me", "/now"] {
@@ -44,26 +44,26 @@ async fn the_access_token_of_a_grandparent_is_valid_and_promotes_nothing() {
     }
     assert!(ann.get("/me").await.leaves_tokens_alone(), "and it promotes nothing");
     assert_eq!(claims(ann.access_token())["parentRefreshTokenHash1"], json!(null));
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
 }
 
 /// A second sign-out finds no session; with an expired access token, a refresh must come first. S-R-13 in `docs/threats.md`.
 #[tokio::test]
 async fn a_second_or_late_sign_out_is_unauthorised() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
-    let mut copy = ann.clone();
-    assert_eq!(ann.post("/auth/signout").await.status, 200);
-    let answer = ann.post("/auth/signout").await;
+    let ann = world.sign_in("ann").await;
+    let copy = ann.clone();
+    assert_eq!(ann.post_empty("/auth/signout").await.status, 200);
+    let answer = ann.post_empty("/auth/signout").await;
     assert!(answer.is_unauthorised() && answer.leaves_tokens_alone(), "there is nothing to clear");
-    let answer = copy.post("/auth/signout").await;
+    let answer = copy.post_empty("/auth/signout").await;
     assert!(answer.is_unauthorised() && answer.clears_everything(), "the tokens of an ended session are cleared");
 
-    let mut late = world.sign_in("ann").await;
+    let late = world.sign_in("ann").await;
     world.clock.advance(Duration::from_mins(16));
-    assert!(late.post("/auth/signout").await.is_try_refresh());
-    assert_eq!(late.refresh().await.status, 200);
-    assert_eq!(late.post("/auth/signout").await.status, 200);
+    assert!(late.post_empty("/auth/signout").await.is_try_refresh());
+    assert_eq!(late.refresh_without_rid().await.status, 200);
+    assert_eq!(late.post_empty("/auth/signout").await.status, 200);
     assert_eq!(world.count("select count(*) from session").await, 0);
 }
 
@@ -76,21 +76,21 @@ async fn an_invalid_refresh_token_writes_nothing() {
         let statement =
             "select current_lineage || coalesce(previous_lineage, '') || refreshed_at || expires_at || payload
                          || data || (select count(*) from session) || (select count(*) from session_key) from session";
-        sqlx::query_scalar::<_, String>(statement).fetch_one(world.database.write()).await.unwrap()
+        sqlx::query_scalar::<_, String>(statement).fetch_one(world.server.database.write()).await.unwrap()
     };
     let before = everything().await;
     world.clock.advance(SECOND);
     let (long, good) = ("A".repeat(1 << 20), ann.refresh_token());
-    for text in ["", "x", &long, &good.repeat(2), good.get(1..).unwrap(), ann.access_token()] {
-        let refused = world.sessions.refresh_with(text, RefreshAntiCsrf::Unneeded).await;
+    for text in ["", "x", &long, &good.repeat(2), good.get(1..).unwrap(), &ann.access_token()] {
+        let refused = world.server.sessions.refresh_with(text, RefreshAntiCsrf::Unneeded).await;
         assert!(matches!(refused, Err(Error::Ended(_))));
     }
-    let mut nobody = ann.clone();
+    let nobody = ann.clone();
     nobody.set_cookie("sRefreshToken", "");
-    let answer = nobody.refresh().await;
+    let answer = nobody.refresh_without_rid().await;
     assert!(answer.is_unauthorised() && answer.clears_everything());
     assert_eq!(everything().await, before);
-    assert_eq!(ann.clone().refresh().await.status, 200);
+    assert_eq!(ann.clone().refresh_without_rid().await.status, 200);
     assert_ne!(everything().await, before, "this is how a write shows");
 }
 
@@ -250,7 +250,7 @@ fn the_service_agrees_with_the_model_in_random_histories() {
 
 /// Runs the steps on one new session.
 async fn live(world: &World, steps: &[Step]) {
-    let (sessions, now) = (&world.sessions, || world.clock.now());
+    let (sessions, now) = (&world.server.sessions, || world.clock.now());
     let user = UserId::parse("ann").unwrap();
     let new = NewSession::of(user);
     let begun = now();

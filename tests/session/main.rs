@@ -10,6 +10,9 @@ mod lifecycle;
 mod lineage;
 mod processes;
 mod races;
+mod server;
 mod switching;
 mod tokens;
-mod world;
+
+#[path = "../support/mod.rs"]
+mod support;

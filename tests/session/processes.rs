@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 
-use crate::world::{TestClient, World};
+use crate::server::World;
+use crate::support::client::TestClient;
 
 /// Environment variable with the URL of the database that the other process serves.
 const DATABASE: &str = "SESSION_TEST_PROCESS_DATABASE";
@@ -53,17 +54,17 @@ async fn serve() {
     let Ok(url) = std::env::var(DATABASE) else { return };
     let world =
         World::on_database(url, |options| options.settings.signing_key_interval = Duration::from_millis(200)).await;
-    writeln!(std::io::stdout(), "serving {}", world.base).unwrap();
+    writeln!(std::io::stdout(), "serving {}", world.base()).unwrap();
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
 }
 
 #[tokio::test]
 async fn two_processes_on_one_database_are_one_application() {
     let world = World::start().await;
-    let (mut one, mut other) = (Process::start(&world.url), Process::start(&world.url));
+    let (mut one, mut other) = (Process::start(&world.server.url), Process::start(&world.server.url));
     assert_ne!(one.base, other.base);
     let mut ann = one.visitor(&world);
-    assert_eq!(ann.header("st-auth-mode", "cookie").post("/login/ann").await.status, 200);
+    assert_eq!(ann.header("st-auth-mode", "cookie").post_empty("/login/ann").await.status, 200);
 
     let refreshes = (0..64).map(|number| {
         let visitor = ann.clone().at(if number % 2 == 0 { &one.base } else { &other.base });
@@ -73,8 +74,8 @@ async fn two_processes_on_one_database_are_one_application() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 64);
     let (first_lineage, previous) = world.lineages().await;
     assert_eq!(previous, None, "refreshing alone promotes no child");
-    assert_eq!(ann.refresh().await.status, 200);
-    let mut there = ann.clone().at(&other.base);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
+    let there = ann.clone().at(&other.base);
     let answer = there.get("/me").await;
     assert_eq!(answer.status, 200);
     assert!(answer.headers.contains_key("front-token"), "the other process promotes the child");
@@ -86,18 +87,18 @@ async fn two_processes_on_one_database_are_one_application() {
     let header = |visitor: &TestClient| visitor.access_token().split_once('.').unwrap().0.to_owned();
     let first = header(&there);
     for _ in 0..1000 {
-        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(ann.refresh_without_rid().await.status, 200);
         if header(&ann) != first {
             break;
         }
     }
     assert_ne!(header(&ann), first, "a new key signs");
-    let mut there = ann.clone().at(&other.base);
+    let there = ann.clone().at(&other.base);
     assert_eq!(there.get("/me").await.status, 200, "the other process verifies tokens of the new key");
 
-    assert_eq!(ann.post("/auth/signout").await.status, 200);
+    assert_eq!(ann.post_empty("/auth/signout").await.status, 200);
     assert!(there.clone().get("/now").await.is_unauthorised());
-    assert!(there.refresh().await.is_unauthorised());
+    assert!(there.refresh_without_rid().await.is_unauthorised());
     assert!(one.is_running() && other.is_running(), "both processes have served to the end");
     assert_ne!(one.child.id(), other.child.id());
 }

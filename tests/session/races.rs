@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-
 use starter::session::Lineage;
 
-use crate::world::{Response, TestClient, World, claims};
+use crate::server::{World, claims};
+use crate::support::client::{Response, TestClient};
 
 const REFRESH: &str = "/auth/session/refresh";
 
 /// Sends the same refresh `times` times concurrently, half of them to the sibling.
 async fn refresh_often(world: &World, sibling: &World, ann: &TestClient, times: usize) -> Vec<Response> {
-    let elsewhere = sibling.visitor_with(&ann.jar);
+    let elsewhere = sibling.visitor_like(ann);
     let requests = (0..times).map(|number| {
         let visitor = if number % 2 == 0 { ann } else { &elsewhere };
         visitor.send_only(Method::POST, REFRESH, None)
@@ -32,7 +32,7 @@ fn lineage(visitor: &TestClient) -> String {
 
 /// A copy of the client with the tokens of this response.
 fn take(answer: &Response, into: &TestClient) -> TestClient {
-    let mut visitor = into.clone();
+    let visitor = into.clone();
     for line in answer.headers.get_all("set-cookie") {
         let (name, value) = line.to_str().unwrap().split_once(';').unwrap().0.split_once('=').unwrap();
         visitor.set_cookie(name, value);
@@ -90,9 +90,9 @@ async fn concurrent_refreshes_of_two_unused_children_promote_one_and_both_contin
         assert_eq!(parent, current, "every new token descends from the effective child");
     }
     for answer in [&answers[0], &answers[16]] {
-        let mut visitor = take(answer, &ann);
+        let visitor = take(answer, &ann);
         assert_eq!(visitor.get("/me").await.status, 200);
-        assert_eq!(visitor.refresh().await.status, 200);
+        assert_eq!(visitor.refresh_without_rid().await.status, 200);
     }
 }
 
@@ -107,15 +107,15 @@ async fn a_refresh_never_brings_an_ended_session_back() {
         let mut other = world.sign_in("ann").await;
         let leaving = async {
             let visitor = if round % 2 == 0 { &mut leaver } else { &mut other };
-            visitor.post(path).await
+            visitor.post_empty(path).await
         };
         let (refreshed, left) = tokio::join!(ann.send_only(Method::POST, REFRESH, None), leaving);
         assert_eq!(left.status, 200);
         assert!(refreshed.status == 200 || refreshed.is_unauthorised());
-        let mut after = take(&refreshed, &ann);
+        let after = take(&refreshed, &ann);
         assert_eq!(after.get("/now").await.status, 401);
-        after.set_cookie("sRefreshToken", ann.refresh_token());
-        let answer = after.refresh().await;
+        after.set_cookie("sRefreshToken", &ann.refresh_token());
+        let answer = after.refresh_without_rid().await;
         assert!(answer.is_unauthorised(), "round {round}: {answer:?}");
         world.sql("delete from session").await;
     }
@@ -124,14 +124,14 @@ async fn a_refresh_never_brings_an_ended_session_back() {
 #[tokio::test]
 async fn concurrent_writes_of_different_claims_are_all_stored() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     let writes = (0..6).map(|number| {
         let body = format!("{{\"key{number}\":{number}}}");
         let ann = ann.clone();
         async move { ann.send_only(Method::PUT, "/payload", Some(body)).await }
     });
     assert!(join_all(writes).await.iter().all(|answer| answer.status == 200));
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     assert_eq!(ann.get("/payload").await.json().as_object().unwrap().len(), 7);
 }
 
@@ -140,17 +140,17 @@ async fn concurrent_writes_of_different_claims_are_all_stored() {
 #[tokio::test]
 async fn theft_ends_the_session_once() {
     let world = World::start().await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     let thief = ann.clone();
-    ann.refresh().await;
+    ann.refresh_without_rid().await;
     ann.get("/me").await;
     world.clock.advance(Duration::from_mins(1));
     let answers = join_all((0..8).map(|_| thief.send_only(Method::POST, REFRESH, None))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_theft()).count(), 1);
     assert!(answers.iter().all(|answer| answer.is_theft() || answer.is_unauthorised()));
     let sibling = world.sibling().await;
-    assert!(sibling.visitor_with(&ann.jar).get("/now").await.is_unauthorised());
-    assert!(ann.refresh().await.is_unauthorised());
+    assert!(sibling.visitor_like(&ann).get("/now").await.is_unauthorised());
+    assert!(ann.refresh_without_rid().await.is_unauthorised());
 }
 
 /// Using a token of a revoked session is not theft. S-R-10 and S-R-12 in `docs/threats.md`.
@@ -158,12 +158,12 @@ async fn theft_ends_the_session_once() {
 async fn a_session_ended_elsewhere_is_refused_at_the_next_check_of_the_database() {
     let world = World::start().await;
     let sibling = world.sibling().await;
-    let mut here = world.sign_in("ann").await;
-    let mut there = sibling.visitor_with(&here.jar);
+    let here = world.sign_in("ann").await;
+    let there = sibling.visitor_like(&here);
     assert_eq!(there.get("/me").await.status, 200);
-    here.post("/auth/signout").await;
+    here.post_empty("/auth/signout").await;
     assert!(there.clone().get("/now").await.is_unauthorised());
     world.clock.advance(Duration::from_mins(16));
     assert!(there.get("/me").await.is_try_refresh());
-    assert!(there.refresh().await.is_unauthorised());
+    assert!(there.refresh_without_rid().await.is_unauthorised());
 }

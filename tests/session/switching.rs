@@ -6,15 +6,16 @@ use serde_json::json;
 use starter::session::{AntiCsrf, SessionHandle, Transfer};
 
 use crate::by_handle::handle_of;
+use crate::server::{SECOND, World, claims};
+use crate::support::client::{Response, TestClient};
 use crate::tokens::claims_of_version_two;
-use crate::world::{Response, SECOND, TestClient, World, claims};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// Signs in with a frontend of interface 1.8.
 async fn sign_in_with_old_frontend(world: &World, user: &str) -> TestClient {
     let mut visitor = world.visitor();
-    visitor.header("rid", "session").header("fdi-version", "1.8,1.9").post(&format!("/login/{user}")).await;
+    visitor.header("rid", "session").header("fdi-version", "1.8,1.9").post_empty(&format!("/login/{user}")).await;
     visitor
 }
 
@@ -26,22 +27,22 @@ async fn anti_csrf_by_token_can_be_switched_on_and_off() {
     let on = off.sibling_with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let mut ann = off.sign_in("ann").await;
     for round in 0..2 {
-        ann = ann.at(&on.base);
+        ann = ann.at(&on.base());
         ann.headers.remove("anti-csrf");
         assert_eq!(ann.get("/me").await.status, 200, "reading needs none");
-        assert!(ann.post("/me").await.is_try_refresh(), "the token knows of none: round {round}");
-        let answer = ann.refresh().await;
+        assert!(ann.post_empty("/me").await.is_try_refresh(), "the token knows of none: round {round}");
+        let answer = ann.refresh_without_rid().await;
         assert_eq!(answer.status, 200, "the refresh token, neither");
-        let token = answer.header("anti-csrf").unwrap().to_owned();
-        assert!(ann.post("/me").await.is_try_refresh());
-        assert_eq!(ann.clone().header("anti-csrf", &token).post("/me").await.status, 200);
-        assert!(ann.clone().header("anti-csrf", "wrong").refresh().await.is_unauthorised());
-        assert_eq!(ann.clone().header("anti-csrf", &token).refresh().await.status, 200);
+        let token = answer.find_header("anti-csrf").unwrap().to_owned();
+        assert!(ann.post_empty("/me").await.is_try_refresh());
+        assert_eq!(ann.clone().header("anti-csrf", &token).post_empty("/me").await.status, 200);
+        assert!(ann.clone().header("anti-csrf", "wrong").refresh_without_rid().await.is_unauthorised());
+        assert_eq!(ann.clone().header("anti-csrf", &token).refresh_without_rid().await.status, 200);
 
-        ann = ann.at(&off.base);
-        assert_eq!(ann.post("/me").await.status, 200);
-        let answer = ann.refresh().await;
-        assert_eq!((answer.status, answer.header("anti-csrf")), (200, None));
+        ann = ann.at(&off.base());
+        assert_eq!(ann.post_empty("/me").await.status, 200);
+        let answer = ann.refresh_without_rid().await;
+        assert_eq!((answer.status, answer.find_header("anti-csrf")), (200, None));
         assert_eq!(claims(ann.access_token())["antiCsrfToken"], json!(null));
     }
 }
@@ -53,20 +54,20 @@ async fn a_wrong_anti_csrf_token_is_refused() {
     let world = World::with(|options| options.settings.anti_csrf = Some(AntiCsrf::ViaToken)).await;
     let login = async |user: &str| {
         let mut visitor = world.visitor();
-        let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
-        (visitor, answer.header("anti-csrf").unwrap().to_owned())
+        let answer = visitor.header("st-auth-mode", "cookie").post_empty(&format!("/login/{user}")).await;
+        (visitor, answer.find_header("anti-csrf").unwrap().to_owned())
     };
     let ((mut ann, own), (_, others)) = (login("ann").await, login("bob").await);
-    assert!(ann.clone().header("anti-csrf", &others).post("/me").await.is_try_refresh());
-    assert!(ann.post(&format!("/me?anti-csrf={own}")).await.is_try_refresh(), "the URL is not a header");
+    assert!(ann.clone().header("anti-csrf", &others).post_empty("/me").await.is_try_refresh());
+    assert!(ann.post_empty(&format!("/me?anti-csrf={own}")).await.is_try_refresh(), "the URL is not a header");
     for wrong in [others.as_str(), "", "x"] {
-        let answer = ann.clone().header("anti-csrf", wrong).refresh().await;
+        let answer = ann.clone().header("anti-csrf", wrong).refresh_without_rid().await;
         assert!(answer.is_unauthorised() && answer.clears_everything(), "{wrong:?}");
     }
-    let answer = ann.clone().post(&format!("/auth/session/refresh?anti-csrf={own}")).await;
+    let answer = ann.clone().post_empty(&format!("/auth/session/refresh?anti-csrf={own}")).await;
     assert!(answer.is_unauthorised());
     assert_eq!(world.count("select count(*) from session").await, 2, "no theft was detected");
-    assert_eq!(ann.header("anti-csrf", &own).refresh().await.status, 200);
+    assert_eq!(ann.header("anti-csrf", &own).refresh_without_rid().await.status, 200);
 }
 
 /// As in `SessionTest6` and `VersionTest` of SuperTokens' core: the frontend that refreshes determines the token version; the
@@ -76,30 +77,30 @@ async fn a_session_changes_from_one_token_version_to_the_other() {
     let world = World::start().await;
     let mut ann = sign_in_with_old_frontend(&world, "ann").await;
     let own = SessionHandle::parse(claims_of_version_two(&ann)["sessionHandle"].as_str().unwrap()).unwrap();
-    ann.put("/payload", &json!({ "name": "Ann" })).await;
+    ann.put_json("/payload", &json!({ "name": "Ann" })).await;
     let data = json!({ "kept": true }).as_object().unwrap().clone();
     for round in 0..2 {
         ann.headers.clear();
         ann.header("st-auth-mode", "cookie");
-        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(ann.refresh_without_rid().await.status, 200);
         assert_eq!(handle_of(&ann), own);
         assert_eq!(claims(ann.access_token())["name"], "Ann");
         assert_eq!(ann.get("/me").await.status, 200);
-        let answer = ann.put("/payload", &json!({ "modern": round })).await;
+        let answer = ann.put_json("/payload", &json!({ "modern": round })).await;
         assert_eq!(answer.front()["up"]["modern"], round);
-        assert!(world.sessions.update_data(&own, &data).await.unwrap());
+        assert!(world.server.sessions.update_data(&own, &data).await.unwrap());
 
         ann.headers.clear();
         ann.header("rid", "session").header("fdi-version", "1.8,1.9");
-        assert_eq!(ann.refresh().await.status, 200);
+        assert_eq!(ann.refresh_without_rid().await.status, 200);
         assert_eq!(claims_of_version_two(&ann)["sessionHandle"], own.as_str());
         assert_eq!(claims_of_version_two(&ann)["userData"], json!({ "name": "Ann", "modern": round }));
         assert_eq!(ann.get("/now").await.status, 200);
-        ann.put("/payload", &json!({ "old": round })).await;
+        ann.put_json("/payload", &json!({ "old": round })).await;
         assert_eq!(claims_of_version_two(&ann)["userData"]["old"], round);
-        ann.put("/payload", &json!({ "old": null })).await;
+        ann.put_json("/payload", &json!({ "old": null })).await;
     }
-    assert_eq!(world.sessions.info(&own).await.unwrap().unwrap().data, data);
+    assert_eq!(world.server.sessions.info(&own).await.unwrap().unwrap().data, data);
     assert_eq!(world.count("select count(*) from session").await, 1);
 }
 
@@ -110,12 +111,12 @@ async fn an_old_payload_with_the_name_of_a_session_claim_is_not_upgraded() {
     let world = World::start().await;
     let mut ann = sign_in_with_old_frontend(&world, "ann").await;
     world.sql(r#"update session set payload = '{"sub":"eve"}'"#).await;
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
     assert_eq!(claims_of_version_two(&ann)["userData"], json!({ "sub": "eve" }));
-    assert_eq!(ann.get("/me").await.body, "ann");
+    assert_eq!(ann.get("/me").await.text, "ann");
     ann.headers.clear();
-    let answer = ann.header("st-auth-mode", "cookie").refresh().await;
-    assert_eq!((answer.status, answer.header("front-token")), (401, Some("remove")));
+    let answer = ann.header("st-auth-mode", "cookie").refresh_without_rid().await;
+    assert_eq!((answer.status, answer.find_header("front-token")), (401, Some("remove")));
     assert_eq!(world.count("select count(*) from session").await, 1, "no theft");
 }
 
@@ -124,27 +125,27 @@ async fn an_old_payload_with_the_name_of_a_session_claim_is_not_upgraded() {
 async fn tokens_without_a_kid_survive_a_change_of_keys() {
     let world = World::start().await;
     world.clock.advance(WEEK.saturating_sub(58 * SECOND));
-    let mut ann = sign_in_with_old_frontend(&world, "ann").await;
+    let ann = sign_in_with_old_frontend(&world, "ann").await;
     world.clock.advance(61 * SECOND);
-    let mut bob = sign_in_with_old_frontend(&world, "bob").await;
+    let bob = sign_in_with_old_frontend(&world, "bob").await;
     assert_eq!(world.count("select count(*) from session_key where kind = 'dynamic'").await, 2);
     let fresh = world.sibling().await;
-    for mut visitor in [ann.clone(), bob.clone(), ann.clone().at(&fresh.base), bob.clone().at(&fresh.base)] {
+    for visitor in [ann.clone(), bob.clone(), ann.clone().at(&fresh.base()), bob.clone().at(&fresh.base())] {
         assert_eq!(visitor.get("/me").await.status, 200);
     }
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
 
     let fixed = world.sibling_with(|options| options.settings.dynamic_signing_key = false).await;
-    let mut there = bob.clone().at(&fixed.base);
+    let there = bob.clone().at(&fixed.base());
     assert!(there.get("/me").await.is_try_refresh(), "its key is of the other kind");
-    assert_eq!(there.refresh().await.status, 200);
+    assert_eq!(there.refresh_without_rid().await.status, 200);
     assert_eq!(there.get("/me").await.status, 200);
-    let mut back = there.at(&world.base);
+    let back = there.at(&world.base());
     assert!(back.get("/me").await.is_try_refresh());
-    assert_eq!(back.refresh().await.status, 200);
+    assert_eq!(back.refresh_without_rid().await.status, 200);
     assert_eq!(back.get("/me").await.status, 200);
     assert!(claims_of_version_two(&back).contains_key("userData"));
-    bob.post("/auth/signout").await;
+    bob.post_empty("/auth/signout").await;
 }
 
 /// The clock is set back during sessions: nobody is signed out, and no theft is detected. S-R-27 in `docs/threats.md`.
@@ -152,23 +153,23 @@ async fn tokens_without_a_kid_survive_a_change_of_keys() {
 async fn a_clock_that_is_set_back_ends_no_session() {
     let world = World::start().await;
     world.clock.advance(Duration::from_hours(2));
-    let mut ann = world.sign_in("ann").await;
-    let mut other_tab = ann.clone();
-    ann.refresh().await;
+    let ann = world.sign_in("ann").await;
+    let other_tab = ann.clone();
+    ann.refresh_without_rid().await;
     ann.get("/me").await;
     world.clock.move_back(4 * SECOND);
     assert_eq!(ann.get("/me").await.status, 200, "a little");
     world.clock.move_back(Duration::from_hours(3));
     let fresh = world.sibling().await;
-    assert!(fresh.visitor_with(&ann.jar).get("/me").await.is_try_refresh(), "a token of the future");
-    assert_eq!(other_tab.refresh().await.status, 200);
+    assert!(fresh.visitor_like(&ann).get("/me").await.is_try_refresh(), "a token of the future");
+    assert_eq!(other_tab.refresh_without_rid().await.status, 200);
     assert_eq!(other_tab.get("/me").await.status, 200);
-    assert_eq!(ann.refresh().await.status, 200);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
     assert_eq!(ann.get("/now").await.status, 200);
     assert_eq!(world.sign_in("bob").await.get("/me").await.status, 200, "the key of the future signs");
-    assert!(!world.sessions.sweep().await.unwrap());
+    assert!(!world.server.sessions.sweep().await.unwrap());
     assert_eq!(world.count("select count(*) from session").await, 2);
-    assert_eq!(fresh.visitor_with(&ann.jar).get("/me").await.status, 200);
+    assert_eq!(fresh.visitor_like(&ann).get("/me").await.status, 200);
 }
 
 /// The names and domains of cookies that a response removes.
@@ -190,26 +191,26 @@ async fn cookies_of_other_names_are_removed_at_the_next_refresh() {
         options.settings.older_cookie_domain = Some("example.com".to_owned());
     })
     .await;
-    let mut ann = world.sign_in("ann").await;
+    let ann = world.sign_in("ann").await;
     assert!(ann.cookie("__Host-sAccessToken").is_some());
-    assert!(removed(&ann.clone().refresh().await).is_empty());
+    assert!(removed(&ann.clone().refresh_without_rid().await).is_empty());
     ann.set_cookie("sAccessToken", "of the domain");
-    assert_eq!(ann.get("/me").await.body, "ann", "nobody reads it");
-    let answer = ann.refresh().await;
+    assert_eq!(ann.get("/me").await.text, "ann", "nobody reads it");
+    let answer = ann.refresh_without_rid().await;
     assert_eq!(answer.status, 200);
     assert_eq!(removed(&answer), ["sAccessToken example.com", "sRefreshToken example.com"]);
 
-    let domain = |options: &mut crate::world::WorldOptions| {
+    let domain = |options: &mut crate::server::WorldOptions| {
         options.settings.api_domain = "https://api.example.com".to_owned();
         options.settings.website_domain = "https://example.com".to_owned();
         options.settings.cookie_domain = Some("https://.Example.com/".to_owned());
         options.settings.older_cookie_domain = Some(String::new());
     };
     let sibling = world.sibling_with(domain).await;
-    let mut there = sibling.sign_in("ann").await;
+    let there = sibling.sign_in("ann").await;
     assert!(there.cookie("sAccessToken").is_some());
     there.set_cookie("__Host-sAccessToken", "of the host");
-    let answer = there.refresh().await;
+    let answer = there.refresh_without_rid().await;
     assert_eq!((answer.status, answer.front()["uid"].as_str()), (200, Some("ann")));
     let names = ["sAccessToken -", "sRefreshToken -", "__Host-sAccessToken -", "__Secure-sRefreshToken -"];
     assert_eq!(removed(&answer), names);
@@ -223,16 +224,16 @@ async fn a_client_can_change_from_headers_to_cookies() {
         let world = world.sibling_with(|options| options.settings.expose_access_token = exposes).await;
         let mut ann = world.visitor();
         ann.header("st-auth-mode", "cookie").header("authorization", "Bearer something");
-        let answer = ann.post("/login/ann").await;
-        assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
-        assert_eq!(answer.header("st-access-token").map(str::is_empty), Some(!exposes));
+        let answer = ann.post_empty("/login/ann").await;
+        assert_eq!((answer.status, answer.find_header("st-refresh-token")), (200, Some("")));
+        assert_eq!(answer.find_header("st-access-token").map(str::is_empty), Some(!exposes));
         let cookie_only = world.sibling_with(|options| {
             options.settings.transfer = Some(Transfer::Cookie);
             options.settings.expose_access_token = exposes;
         });
-        let answer = ann.at(&cookie_only.await.base).refresh().await;
-        assert_eq!((answer.status, answer.header("st-refresh-token")), (200, Some("")));
-        assert_eq!(answer.header("st-access-token").map(str::is_empty), Some(!exposes));
+        let answer = ann.at(&cookie_only.await.base()).refresh_without_rid().await;
+        assert_eq!((answer.status, answer.find_header("st-refresh-token")), (200, Some("")));
+        assert_eq!(answer.find_header("st-access-token").map(str::is_empty), Some(!exposes));
         assert_eq!(answer.front()["uid"], "ann", "but not the session");
     }
 }
@@ -242,11 +243,11 @@ async fn a_client_can_change_from_headers_to_cookies() {
 async fn header_transfer_gives_old_frontends_no_cookies() {
     let world = World::with(|options| options.settings.transfer = Some(Transfer::Header)).await;
     let mut ann = world.visitor();
-    let answer = ann.header("rid", "session").header("fdi-version", "1.8,1.9").post("/login/ann").await;
+    let answer = ann.header("rid", "session").header("fdi-version", "1.8,1.9").post_empty("/login/ann").await;
     assert_eq!(answer.status, 200);
     assert!(!answer.headers.contains_key("set-cookie") && !answer.headers.contains_key("id-refresh-token"));
-    let access = answer.header("st-access-token").unwrap().to_owned();
+    let access = answer.find_header("st-access-token").unwrap().to_owned();
     assert_eq!(claims(&access)["sub"], "ann");
     ann.header("authorization", &format!("Bearer {access}"));
-    assert_eq!(ann.get("/me").await.body, "ann");
+    assert_eq!(ann.get("/me").await.text, "ann");
 }

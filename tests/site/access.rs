@@ -85,6 +85,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/demo/sign-out", 303),
     ("POST", "/demo/forbidden", 303),
     ("POST", "/demo/fauna", 303),
+    ("POST", "/demo/fauna/start", 415),
     ("POST", "/auth/session/refresh/demo/theft", 303),
     ("GET", "/static/home.css", 200),
     ("GET", "/static/home.js", 200),
@@ -95,6 +96,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/static/site.css", 200),
     ("GET", "/static/site.js", 200),
     ("GET", "/static/no-such-file", 404),
+    ("GET", "/static/welcome.css", 200),
     ("GET", "/api/admin/users", 403),
     ("GET", "/api/admin/users/count", 403),
     ("GET", "/api/admin/users/by-email?email=ann@example.com", 403),
@@ -103,7 +105,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("DELETE", "/api/admin/users/1", 403),
 ];
 
-/// What is not a route.
+/// Paths and methods without a route, and their status.
 const UNKNOWN: &[(&str, &str, u16)] = &[
     ("GET", "/no-such-page", 404),
     ("GET", "/auth/no-such-page", 404),
@@ -112,8 +114,16 @@ const UNKNOWN: &[(&str, &str, u16)] = &[
 ];
 
 /// Routes that only forms of pages are sent to: a refusal is a page, too.
-const FORMS: &[&str] =
-    &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up", "/demo/try"];
+const FORMS: &[&str] = &[
+    "/forgot-password",
+    "/reset-password",
+    "/verify-email",
+    "/sign-up",
+    "/sign-in",
+    "/complete-sign-up",
+    "/demo/try",
+    "/demo/fauna/start",
+];
 
 fn is_row_of(route: &Route, (method, path, _): &(&str, &str, u16)) -> bool {
     let path = path.split('?').next().unwrap();

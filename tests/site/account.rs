@@ -9,7 +9,6 @@ use crate::client::{Response, TestClient};
 use crate::mailbox::{kinds, link_to, token_to};
 use crate::world::{PASSWORD, World, credentials};
 
-/// What people choose here.
 const NEW: &str = "another horse 2";
 
 async fn delete(person: &TestClient, password: &str) -> Response {

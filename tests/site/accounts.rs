@@ -169,7 +169,7 @@ async fn the_look_of_a_user_follows_the_version_of_the_frontend() {
         ("junk", false),
     ] {
         let mut visitor = world.visitor();
-        visitor.headers.push(("fdi-version".to_owned(), version.to_owned()));
+        visitor.header("fdi-version", version);
         let user = visitor.post("/auth/signin", &credentials("ada@example.com", PASSWORD)).await.json()["user"].take();
         assert_eq!(user.get("emails").is_some(), is_new, "{version}: {user}");
         assert_eq!(user.get("email").is_some(), !is_new, "{version}: {user}");
@@ -253,10 +253,11 @@ async fn whoever_wishes_for_nothing_gets_the_tokens_in_headers() {
     assert!(!answer.header("st-refresh-token").is_empty() && !answer.header("front-token").is_empty());
 }
 
-/// Whose access token that is, as a program sends it.
+/// Asks with an access token in the header, as a program does.
 async fn who_is(world: &World, token: &str) -> Value {
     let mut program = world.visitor();
-    program.headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
+    program.headers.clear();
+    program.header("authorization", &format!("Bearer {token}"));
     program.get("/sessioninfo").await.json()["userId"].clone()
 }
 
@@ -280,7 +281,8 @@ async fn from_cookies_to_headers_the_cookies_expire_and_the_old_session_ends() {
     let world = World::start().await;
     let mut ada = world.sign_up("ada@example.com").await;
     let before = ada.with_copied_cookies();
-    ada.headers = vec![("st-auth-mode".to_owned(), "header".to_owned())];
+    ada.headers.clear();
+    ada.header("st-auth-mode", "header");
     let answer = ada.post("/auth/signin", &credentials("ada@example.com", PASSWORD)).await;
     assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("OK")));
     let expired = |name: &str| {

@@ -18,7 +18,7 @@ pub async fn world() -> World {
 /// Somebody who sends the key.
 pub fn admin(world: &World) -> TestClient {
     let mut admin = world.visitor();
-    admin.headers.push(("authorization".to_owned(), format!("Bearer {KEY}")));
+    admin.header("authorization", &format!("Bearer {KEY}"));
     admin
 }
 

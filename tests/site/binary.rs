@@ -66,7 +66,7 @@ impl Process {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// `kill -9`.
+    /// Kills the process with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -111,7 +111,7 @@ async fn everything_survives_kill_9() {
     before.kill();
 
     let after = Process::start(directory.path());
-    let ann = ann.moved_to(&after.site);
+    let ann = ann.at(&after.site);
     assert!(ann.get("/api/comments").await.text.contains("Hello"));
     assert_eq!(ann.get("/sessioninfo").await.status, 200, "the access token is no longer accepted");
     assert!(FaunaNode::at(&after.fauna).accepts(&token).await, "the Fauna token is gone");
@@ -216,7 +216,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
 
     let roomy = Process::start(directory.path());
     for (email, visitor) in done {
-        assert_eq!(visitor.moved_to(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
+        assert_eq!(visitor.at(&roomy.site).get("/sessioninfo").await.status, 200, "{email}");
     }
     for email in refused {
         let visitor = TestClient::new(roomy.site.clone());
@@ -227,7 +227,7 @@ async fn a_full_disk_is_503_and_nothing_is_half_written() {
     }
 }
 
-/// What the program says on standard error when it does not start.
+/// Standard error of a program that refuses to start.
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success());
@@ -306,7 +306,7 @@ async fn a_dollar_sign_in_the_settings_file_is_part_of_the_value() {
     let process = Process::start(directory.path());
     for (key, status) in [(key, 200), ("aaaaaaaaaa", 403)] {
         let mut visitor = TestClient::new(process.site.clone());
-        visitor.headers.push(("authorization".to_owned(), format!("Bearer {key}")));
+        visitor.header("authorization", &format!("Bearer {key}"));
         assert_eq!(visitor.get("/api/admin/users/count").await.status, status, "{key}");
     }
 }
@@ -335,7 +335,7 @@ fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     );
 }
 
-/// ASVS 3.3.2.
+/// Browsers reject such cookies (ASVS 3.3.2).
 #[test]
 fn a_site_whose_cookies_browsers_would_drop_does_not_start() {
     for (name, value, told) in

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::client::Response;
 use crate::world::{PASSWORD, World, credentials};
 
-/// What is read of a body, in bytes.
+/// Maximum size of a body that is read, in bytes.
 const LIMIT: usize = 65_536;
 
 /// Sends a request as it stands, and reads until the site hangs up.

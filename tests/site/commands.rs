@@ -17,7 +17,7 @@ fn users(directory: &Path, words: &[&str]) -> Output {
     program(directory).arg("users").args(words).output().unwrap()
 }
 
-/// What a command that does its work has to say.
+/// Standard output of a command that succeeds.
 fn said(directory: &Path, words: &[&str]) -> String {
     let output = users(directory, words);
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));

@@ -9,7 +9,7 @@ use crate::pages::browser;
 use crate::world::World;
 
 /// Every path of the demo.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/demo/try",
     "/demo/expire",
     "/demo/second-device",
@@ -17,6 +17,7 @@ const PATHS: [&str; 8] = [
     "/demo/sign-out",
     "/demo/forbidden",
     "/demo/fauna",
+    "/demo/fauna/start",
     "/auth/session/refresh/demo/theft",
 ];
 
@@ -151,6 +152,11 @@ async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
         "{}",
         posted.text
     );
+    // Whoever signs out meanwhile is not locked out for good.
+    let nobody = browser(&world);
+    assert!(nobody.get("/").await.text.contains("action=\"/demo/fauna/start\""));
+    assert_eq!(nobody.submit("/demo/fauna/start", "").await.status, 303);
+    assert_eq!(nobody.get("/").await.status, 200);
     assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200]);
     assert_eq!(visitor.submit("/comments", "text=Not+lost").await.status, 303);
     assert!(visitor.get("/").await.text.contains("Not lost"));
@@ -201,7 +207,7 @@ async fn a_comment_that_was_sent_after_the_session_had_ended_is_kept_until_its_a
     let answer = elsewhere.submit("/comments", "text=Written+too+late").await;
     assert_eq!(answer.status, 303);
     let page = elsewhere.get(answer.header("location")).await.text;
-    assert!(page.contains("your comment is kept"), "{page}");
+    assert!(page.contains("What you wrote is kept"), "{page}");
     let then = page.split("name=\"redirectToPath\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let form = crate::pages::credentials("ann@example.com", crate::world::PASSWORD);
     let back = elsewhere.submit("/sign-in", &format!("{form}&redirectToPath={}", then.replace('?', "%3F"))).await;

@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// How long after the request that ends a session its token may still work.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long after a row was deleted by hand.
+/// Time within which the token of a row that was deleted by hand is deleted.
 const SOON: Duration = Duration::from_secs(10);
 
 /// A site that shows people their Fauna token.

@@ -45,7 +45,7 @@ async fn one_network_waits_for_one_account_and_nobody_else_does() {
 async fn official_interfaces_are_told_in_the_form_that_they_show() {
     let world = World::start().await;
     let mut ann = world.visitor();
-    ann.headers.push(("fdi-version".to_owned(), "4.1".to_owned()));
+    ann.header("fdi-version", "4.1");
     for _ in 0..10 {
         ann.post("/auth/signin", &credentials("ann@example.com", "not it 99")).await;
     }

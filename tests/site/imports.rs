@@ -12,7 +12,7 @@ pub fn many(count: usize) -> Vec<Value> {
     (0..count).map(|n| entry(&format!("user{n}@example.com"), "argon2", ARGON2)).collect()
 }
 
-/// Which entries are refused, and why.
+/// Index and errors of the refused entries.
 fn refused(answer: &Response) -> Vec<(u64, Vec<String>)> {
     assert_eq!(answer.status, 400, "{}", answer.text);
     let json = answer.json();

@@ -19,7 +19,7 @@ async fn behind_a_proxy() -> World {
 /// Somebody in that network.
 fn visitor_in(world: &World, network: &str) -> TestClient {
     let mut visitor = world.visitor();
-    visitor.headers.push(("x-forwarded-for".to_owned(), network.to_owned()));
+    visitor.header("x-forwarded-for", network);
     visitor
 }
 
@@ -92,7 +92,7 @@ async fn wrong_administration_keys_are_slowed_down_and_several_keys_work() {
     let world = World::with(&[("ADMIN_API_KEYS", keys), ("ADMIN_API_KEY", "a-single-key-of-this-test")]).await;
     let count = async |key: &str| {
         let mut admin = world.visitor();
-        admin.headers.push(("api-key".to_owned(), key.to_owned()));
+        admin.header("api-key", key);
         admin.get("/api/admin/users/count").await.status
     };
     for key in ["an-old-key-of-this-test", "a-new-key-of-this-test", "a-single-key-of-this-test"] {

@@ -50,7 +50,7 @@ async fn ask_to_sign_up(world: &World, email: &str) -> String {
     token_to(world, email).await
 }
 
-/// What can be done with a token.
+/// The routes that take a token.
 const RESET: &str = "/auth/user/password/reset";
 const VERIFY: &str = "/auth/user/email/verify";
 const CONFIRM: &str = "/api/user/email/confirm";

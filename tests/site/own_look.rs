@@ -96,12 +96,12 @@ async fn every_page_can_be_replaced() {
     let pages = ["auth", "forgot", "reset", "complete", "verify", "account", "settings", "cookies", "home"];
     let names: Vec<String> = pages.iter().map(|page| format!("templates/{page}.html")).collect();
     let variables = [
-        "{{ signing_up }}{{ form }}{{ notice }}{{ is_warning }}",
+        "{{ signing_up }}{{ form }}{{ ended }}{{ notice }}",
         "{{ email }}{{ mistake }}{{ banner }}{{ sent }}",
         "{{ token }}{{ mistake }}{{ repetition }}{{ banner }}",
         "{{ token }}{{ mistake }}{{ banner }}",
         "{{ token }}{{ sent }}{{ done }}{{ banner }}",
-        "{{ user }}{{ profile }}{{ joined_at }}{{ verified }}{{ devices }}",
+        "{{ user }}{{ profile }}{{ joined_at }}{{ verified }}{{ devices }}{{ refresh_minutes }}",
         "{{ account }}{{ notice }}{{ banner }}{{ profile }}{{ password }}{{ email }}{{ typed_email }}{{ delete }}",
         "{{ access_minutes }}{{ refresh_days }}{{ refresh_path }}",
         "{{ panel }}{{ comments }}{{ after }}{{ older }}{{ ended }}{{ unavailable }}{{ draft }}{{ mistake }}",

@@ -11,7 +11,6 @@ use crate::client::Response;
 use crate::mailbox::{kinds, link_to, mails, token_to};
 use crate::world::{PASSWORD, World, credentials};
 
-/// What people choose here.
 const NEW: &str = "another horse 2";
 
 async fn ask(world: &World, email: &str) -> Response {
@@ -261,7 +260,7 @@ async fn guessing_tokens_is_slowed_down() {
     let answer = reset(&world, &token, NEW).await;
     assert_eq!((answer.status, answer.header("retry-after").is_empty()), (429, false), "{}", answer.text);
     let mut frontend = world.visitor();
-    frontend.headers.push(("rid".to_owned(), "emailpassword".to_owned()));
+    frontend.header("rid", "emailpassword");
     let body = json!({"method": "token", "token": token, "formFields": [{"id": "password", "value": NEW}]});
     let shown = frontend.post("/auth/user/password/reset", &body).await;
     assert_eq!((shown.status, &shown.json()["status"]), (200, &json!("GENERAL_ERROR")), "{}", shown.text);

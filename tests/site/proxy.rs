@@ -11,11 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::World;
 
-/// What happens to connections.
+/// State of the connections through the proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Line {
-    /// Everything passes.
+    /// Bytes pass in both directions.
     Up,
     /// Connections are closed at once.
     Down,

@@ -19,7 +19,7 @@ fn secret(id: &Value) -> Value {
     json!({"ref": {"collection": "user_secrets"}, "id": id})
 }
 
-/// What the application's key is answered in Fauna.
+/// Asks Fauna with the application's key.
 async fn ask(world: &World, query: &Value) -> Value {
     let (_, key) = world.fauna_credentials();
     let (status, body) = world.fauna().ask(&key, query).await;

@@ -13,9 +13,9 @@ use crate::admin;
 use crate::admin::ARGON2;
 use crate::world::{PASSWORD, World, credentials};
 
-/// How many pairs.
+/// Measured pairs per comparison.
 const PAIRS: usize = 25;
-/// What is alike.
+/// Ratios of medians that count as equal.
 const ALIKE: RangeInclusive<f64> = 0.75..=1.33;
 
 /// How many times as long `one` takes as `other`; both are bodies, made anew for each attempt.

@@ -11,9 +11,9 @@ use crate::client::TestClient;
 use crate::proxy::{Line, Proxy, behind_a_line};
 use crate::world::{PASSWORD, World, credentials};
 
-/// How many things happen in a story.
+/// Steps of one story.
 const STEPS: usize = 40;
-/// How long the site may take to tidy up afterwards.
+/// Time within which the site deletes the tokens afterwards.
 const SOON: Duration = Duration::from_secs(30);
 /// How many seconds the clocks are moved meanwhile: too few for a token to end by itself.
 const MOVES: u32 = 120;
@@ -100,7 +100,7 @@ impl Stage {
         self.site.resume().await;
         let base = self.site.base();
         self.people =
-            self.people.drain(..).map(|person| Person { device: person.device.moved_to(&base), ..person }).collect();
+            self.people.drain(..).map(|person| Person { device: person.device.at(&base), ..person }).collect();
     }
 }
 

@@ -1,5 +1,4 @@
-//! How much one user may write in a minute.
-
+//! The limit of writes per user and minute.
 use std::time::Duration;
 
 use reqwest::Method;

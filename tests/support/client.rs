@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::Value;
+
+/// A request whose response does not come within this time has failed.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The path to which the cookie of the refresh token belongs.
+const REFRESH: &str = "/auth/session/refresh";
 
 /// One browser, or one client that sends its tokens in headers.
 pub struct TestClient {
@@ -15,11 +22,24 @@ pub struct TestClient {
     /// Cookies by name and path.
     jar: Mutex<BTreeMap<(String, String), String>>,
     /// Sent with every request.
-    pub headers: Vec<(String, String)>,
+    pub headers: BTreeMap<String, String>,
     /// The last front token that came.
     front: Mutex<Option<Value>>,
 }
 
+impl Clone for TestClient {
+    fn clone(&self) -> Self {
+        Self {
+            http: self.http.clone(),
+            base: self.base.clone(),
+            jar: Mutex::new(self.jar.lock().unwrap().clone()),
+            headers: self.headers.clone(),
+            front: Mutex::new(self.front.lock().unwrap().clone()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -34,10 +54,14 @@ impl Response {
 
     /// A header as text; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.find_header(name).unwrap_or_default()
     }
 
-    /// The `Set-Cookie` headers.
+    /// A header as text.
+    pub fn find_header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
     pub fn set_cookies(&self) -> Vec<String> {
         self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
@@ -51,9 +75,21 @@ pub fn http() -> reqwest::ClientBuilder {
 impl TestClient {
     /// A browser with an empty cookie jar that asks for its session in cookies.
     pub fn new(base: String) -> Self {
-        let http = http().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let headers = vec![("st-auth-mode".to_owned(), "cookie".to_owned())];
-        Self { http, base, jar: Mutex::default(), headers, front: Mutex::default() }
+        let mut client = Self::without_headers(base);
+        client.header("st-auth-mode", "cookie");
+        client
+    }
+
+    /// A client that sends no header by itself.
+    pub fn without_headers(base: String) -> Self {
+        let http = http().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build().unwrap();
+        Self { http, base, jar: Mutex::default(), headers: BTreeMap::new(), front: Mutex::default() }
+    }
+
+    /// Adds a header to every later request.
+    pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
+        self.headers.insert(name.to_owned(), value.to_owned());
+        self
     }
 
     /// Another browser with a copy of this one's cookies: a thief.
@@ -63,8 +99,8 @@ impl TestClient {
         thief
     }
 
-    /// The same browser, after the site was restarted on another port.
-    pub fn moved_to(mut self, base: &str) -> Self {
+    /// The same browser at another address: another process, or the site after a restart on another port.
+    pub fn at(mut self, base: &str) -> Self {
         base.clone_into(&mut self.base);
         self
     }
@@ -77,8 +113,17 @@ impl TestClient {
         self.send(Method::POST, path, &[("content-type", "application/json")], Some(body.to_string().into())).await
     }
 
+    /// `POST` without a body.
+    pub async fn post_empty(&self, path: &str) -> Response {
+        self.send(Method::POST, path, &[], None).await
+    }
+
     pub async fn put(&self, path: &str) -> Response {
         self.send(Method::PUT, path, &[], None).await
+    }
+
+    pub async fn put_json(&self, path: &str, body: &Value) -> Response {
+        self.send(Method::PUT, path, &[("content-type", "application/json")], Some(body.to_string().into())).await
     }
 
     pub async fn delete(&self, path: &str) -> Response {
@@ -91,17 +136,40 @@ impl TestClient {
         self.send(Method::POST, path, &kind, Some(form.to_owned().into())).await
     }
 
-    /// `POST {base}/session/refresh`.
+    /// Refreshes as the frontends do, with the header that browsers do not add by themselves.
     pub async fn refresh(&self) -> Response {
-        self.send(Method::POST, "/auth/session/refresh", &[("rid", "session")], None).await
+        self.send(Method::POST, REFRESH, &[("rid", "session")], None).await
+    }
+
+    /// Refreshes with the client's own headers only.
+    pub async fn refresh_without_rid(&self) -> Response {
+        self.post_empty(REFRESH).await
     }
 
     pub async fn sign_out(&self) -> Response {
         self.send(Method::POST, "/auth/signout", &[("rid", "session")], None).await
     }
 
-    /// Any request; `headers` are added to the client's own.
+    /// Any request; `headers` are added to the client's own. Stores the cookies of the response.
     pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<reqwest::Body>,
+    ) -> Response {
+        let response = self.request(method, path, headers, body).await;
+        self.keep(&response);
+        response
+    }
+
+    /// A request, with a body of JSON or none, whose response is lost: its cookies are not stored.
+    pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Response {
+        let kind: &[_] = if body.is_some() { &[("content-type", "application/json")] } else { &[] };
+        self.request(method, path, kind, body.map(Into::into)).await
+    }
+
+    async fn request(
         &self,
         method: Method,
         path: &str,
@@ -124,15 +192,34 @@ impl TestClient {
         }
         let received = request.send().await.unwrap();
         let (status, headers) = (received.status().as_u16(), received.headers().clone());
-        let response = Response { status, headers, text: received.text().await.unwrap() };
-        self.keep(&response);
-        response
+        Response { status, headers, text: received.text().await.unwrap() }
     }
 
     /// The value of a cookie, whatever its path.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let jar = self.jar.lock().unwrap();
         jar.iter().find(|((known, _), _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    pub fn access_token(&self) -> String {
+        self.cookie("sAccessToken").unwrap()
+    }
+
+    pub fn refresh_token(&self) -> String {
+        self.cookie("sRefreshToken").unwrap()
+    }
+
+    pub fn has_cookies(&self) -> bool {
+        !self.jar.lock().unwrap().is_empty()
+    }
+
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        let path = if name == "sRefreshToken" { REFRESH } else { "/" };
+        self.jar.lock().unwrap().insert((name.to_owned(), path.to_owned()), value.to_owned());
+    }
+
+    pub fn remove_cookie(&self, name: &str) {
+        self.jar.lock().unwrap().retain(|(known, _), _| known != name);
     }
 
     /// The payload (`up`) of the front token, as scripts of the page see it.
@@ -155,13 +242,14 @@ impl TestClient {
         pairs.join("; ")
     }
 
-    /// Stores what a browser would store: cookies and the front token.
+    /// Stores what a browser would store, cookies and the front token, and removes cookies that have expired.
     fn keep(&self, response: &Response) {
         let mut jar = self.jar.lock().unwrap();
         for line in response.set_cookies() {
             let cookie = cookie::Cookie::parse(line).unwrap();
             let key = (cookie.name().to_owned(), cookie.path().unwrap_or("/").to_owned());
-            if cookie.value().is_empty() {
+            let is_over = cookie.expires_datetime().is_some_and(|end| end.year() <= 1970);
+            if is_over || matches!(cookie.max_age(), Some(life) if life.is_zero()) {
                 jar.remove(&key);
             } else {
                 jar.insert(key, cookie.value().to_owned());

@@ -12,7 +12,6 @@ use starter::config::Config;
 
 use crate::support::client;
 
-/// A Fauna endpoint.
 pub struct FaunaNode {
     endpoint: String,
     http: reqwest::Client,

@@ -1,6 +1,7 @@
-//! A running site for one test: free port, a directory, a Fauna and a clock of its own.
+//! A running server for one test: free port, files, a Fauna where it needs one, and a clock of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,18 +21,71 @@ pub const PASSWORD: &str = "correct horse 1";
 /// The admin key of the embedded Fauna.
 const ROOT_KEY: &str = "root-key-of-this-test";
 
-/// A site with everything it stands on.
-pub struct World {
-    /// The clock of the site and of its embedded Fauna.
+/// A server with everything it stands on: the whole site, or in `tests/session` the session module alone.
+pub struct World<S = Site> {
+    /// The clock of the server and of its embedded Fauna.
     pub clock: Clock,
-    /// `DATA_DIR`; removed with the world.
-    pub directory: TempDir,
-    /// The site; `None` while it is stopped.
-    site: Option<app::Site>,
+    /// The server's files; removed with the last world that uses them.
+    pub directory: Arc<TempDir>,
+    pub server: S,
+}
+
+/// A server that a world starts.
+pub trait Server {
+    /// The address as `http://127.0.0.1:PORT`, without a slash.
+    fn base(&self) -> String;
+
+    /// A client without a session.
+    fn visitor(&self) -> TestClient;
+}
+
+impl<S: Server> World<S> {
+    pub fn base(&self) -> String {
+        self.server.base()
+    }
+
+    pub fn visitor(&self) -> TestClient {
+        self.server.visitor()
+    }
+
+    /// Asks until the answer is `true`, for at most `span` of real time: for the work of background tasks.
+    pub async fn eventually(&self, span: Duration, mut ask: impl AsyncFnMut() -> bool) -> bool {
+        let deadline = std::time::Instant::now() + span;
+        while std::time::Instant::now() < deadline {
+            if ask().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        ask().await
+    }
+}
+
+/// The whole site, as `cargo run` starts it.
+pub struct Site {
+    /// `None` while it is stopped.
+    running: Option<app::Site>,
     settings: BTreeMap<String, String>,
-    own: app::SiteExtensions,
+    extensions: app::SiteExtensions,
     /// Its database on a FaunaDB node, where the tests run against one.
     real: Option<NodeDatabase>,
+}
+
+impl Site {
+    fn running(&self) -> &app::Site {
+        self.running.as_ref().unwrap()
+    }
+}
+
+impl Server for Site {
+    fn base(&self) -> String {
+        format!("http://{}", self.running().address())
+    }
+
+    /// A browser that asks for its session in cookies.
+    fn visitor(&self) -> TestClient {
+        TestClient::new(self.base())
+    }
 }
 
 impl World {
@@ -46,8 +100,8 @@ impl World {
     }
 
     /// The same with extensions.
-    pub async fn with_extensions(changed: &[(&str, &str)], own: app::SiteExtensions) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    pub async fn with_extensions(changed: &[(&str, &str)], extensions: app::SiteExtensions) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let mut settings = BTreeMap::from([
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("EMBEDDED_FAUNA_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -55,31 +109,33 @@ impl World {
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
-        let real = NodeDatabase::make(&own).await;
+        let real = NodeDatabase::make(&extensions).await;
         settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut world = Self { clock: Clock::system(), directory, site: None, settings, own, real };
+        let server = Site { running: None, settings, extensions, real };
+        let mut world = Self { clock: Clock::system(), directory, server };
         world.resume().await;
         world
     }
 
     pub fn config(&self) -> Config {
-        Config::from_lookup(&|name| self.settings.get(name).cloned()).unwrap()
+        Config::from_lookup(&|name| self.server.settings.get(name).cloned()).unwrap()
     }
 
     /// Starts the stopped site again, on the files it left behind.
     pub async fn resume(&mut self) {
-        self.site = Some(app::start_with(self.config(), self.clock.clone(), self.own.clone()).await.unwrap());
+        let start = app::start_with(self.config(), self.clock.clone(), self.server.extensions.clone());
+        self.server.running = Some(start.await.unwrap());
     }
 
     pub async fn stop(&mut self) {
-        self.site.take().unwrap().stop().await;
+        self.server.running.take().unwrap().stop().await;
     }
 
     /// Lets time pass for the site, and for everything in its Fauna that has a `ttl`.
     pub async fn advance(&self, span: Duration) {
         self.clock.advance(span);
-        if let Some(real) = &self.real {
+        if let Some(real) = &self.server.real {
             real.age(span).await;
         }
     }
@@ -87,29 +143,24 @@ impl World {
     /// Lets all documents in Fauna become this old. A FaunaDB node has a clock that cannot be moved, so there this waits.
     pub async fn ripen(&self, age: Duration) {
         self.clock.advance(age);
-        if self.real.is_some() {
+        if self.server.real.is_some() {
             tokio::time::sleep(age).await;
         }
     }
 
-    /// `http://127.0.0.1:PORT` of the site.
-    pub fn base(&self) -> String {
-        format!("http://{}", self.site.as_ref().unwrap().address())
-    }
-
     /// All routes that the site has registered.
     pub fn routes(&self) -> &[Route] {
-        self.site.as_ref().unwrap().routes().routes()
+        self.server.running().routes().routes()
     }
 
     pub fn fauna(&self) -> FaunaNode {
-        FaunaNode::at(self.site.as_ref().unwrap().fauna_endpoint())
+        FaunaNode::at(self.server.running().fauna_endpoint())
     }
 
     /// Endpoint of this site's Fauna, and the application's key.
     pub fn fauna_credentials(&self) -> (String, String) {
-        let endpoint = self.site.as_ref().unwrap().fauna_endpoint().to_owned();
-        let secret = match self.settings.get("FAUNA_SECRET") {
+        let endpoint = self.server.running().fauna_endpoint().to_owned();
+        let secret = match self.server.settings.get("FAUNA_SECRET") {
             Some(secret) => secret.clone(),
             None => std::fs::read_to_string(self.directory.path().join("embedded-fauna-app-key")).unwrap(),
         };
@@ -118,10 +169,10 @@ impl World {
 
     /// An admin key of this site's Fauna.
     pub fn admin_secret(&self) -> &str {
-        self.real.as_ref().map_or(ROOT_KEY, NodeDatabase::admin_secret)
+        self.server.real.as_ref().map_or(ROOT_KEY, NodeDatabase::admin_secret)
     }
 
-    /// How many tokens of sessions exist in this site's Fauna.
+    /// The number of session tokens in this site's Fauna.
     pub async fn count_tokens(&self) -> u64 {
         let (_, secret) = self.fauna_credentials();
         let query =
@@ -136,11 +187,6 @@ impl World {
         sqlx::any::install_default_drivers();
         let file = self.directory.path().join("sessions.sqlite");
         sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap()
-    }
-
-    /// A browser without a session.
-    pub fn visitor(&self) -> TestClient {
-        TestClient::new(self.base())
     }
 
     /// A browser whose user has just signed up with this address.
@@ -158,18 +204,6 @@ impl World {
         let answer = visitor.post(path, &credentials(email, PASSWORD)).await;
         assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("OK")), "{}", answer.text);
         visitor
-    }
-
-    /// Asks until the answer is `true`, for at most `span` of real time: for the work of background tasks.
-    pub async fn eventually(&self, span: Duration, mut ask: impl AsyncFnMut() -> bool) -> bool {
-        let deadline = std::time::Instant::now() + span;
-        while std::time::Instant::now() < deadline {
-            if ask().await {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        ask().await
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -77,14 +77,14 @@ pub async fn send(
         Ok(LinkRequest::AlreadyVerified) => Ok(see_other(&pages.sign_in_path("/verify-email?done=yes"))),
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             let frame = pages.frame(pages.sign_in_path(HERE), &user.into());
             page_with_problem(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
     }
 }
 
-/// What the page's handlers need of the application.
+/// The services that the handlers use.
 pub struct Services {
     pages: Data<Pages>,
     verification: Data<EmailVerification>,
@@ -121,7 +121,7 @@ pub async fn verify(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }

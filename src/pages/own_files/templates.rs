@@ -10,12 +10,12 @@ use super::InvalidFile;
 
 /// Pages that a template may replace, with their variables. `docs/operations.md` lists them.
 const PAGES: [(&str, &[&str]); 9] = [
-    ("auth.html", &["frame", "signing_up", "form", "notice", "is_warning"]),
+    ("auth.html", &["frame", "signing_up", "form", "ended", "notice"]),
     ("forgot.html", &["frame", "email", "mistake", "banner", "sent"]),
     ("reset.html", &["frame", "token", "mistake", "repetition", "banner"]),
     ("complete.html", &["frame", "token", "mistake", "banner"]),
     ("verify.html", &["frame", "token", "sent", "done", "banner"]),
-    ("account.html", &["frame", "user", "profile", "joined_at", "verified", "devices"]),
+    ("account.html", &["frame", "user", "profile", "joined_at", "verified", "devices", "refresh_minutes"]),
     (
         "settings.html",
         &["frame", "account", "notice", "banner", "profile", "password", "email", "typed_email", "delete"],

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::session::tokens::access_token::{Claims, Parent, Version};
 use crate::session::{SessionHandle, UserId};
 
-/// Base64 of `{"alg":"ES256","typ":"JWT","version":"2"}`.
+/// The header `{"alg":"ES256","typ":"JWT","version":"2"}` in Base64.
 pub const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIyIn0=";
 
 /// The payload; the order of the fields is that of the JSON.

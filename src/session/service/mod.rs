@@ -62,7 +62,7 @@ pub struct UnsignedTokens {
     /// The refresh token that this one descends from; none for the first of a session.
     pub parent: Option<Parent>,
     pub request: TokenRequest,
-    /// Issued for `request`.
+    /// The provider's token for `request`.
     pub provider_token: IssuedToken,
     /// Of the access token.
     pub version: Version,

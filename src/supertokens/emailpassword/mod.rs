@@ -26,6 +26,7 @@ use crate::account::AccountServices;
 use crate::hooks::Hook;
 use crate::http::metrics::SIGN_INS;
 use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, Transfer, UserId};
+use crate::supertokens::emailverification;
 use crate::throttle::{Action, Client};
 use crate::users::{Email, NewAccount, NewPassword, PasswordRule, Profile, SignUp, User};
 use crate::{session, throttle, users};
@@ -59,9 +60,8 @@ pub struct Settings {
     /// Fields of the sign-up form besides address and password.
     pub fields: Vec<SignUpField>,
     pub admits: Admission,
-    /// Values of session claims, by key, that the user's document already answers, so that they need not be looked up.
-    pub known: fn(&User) -> Map<String, Value>,
-    /// False where verification is off: users are then shown as not verified, as SuperTokens does.
+    /// Whether sessions have the claim about verified addresses. False where verification is off: users are then shown as not
+    /// verified, as SuperTokens does.
     pub verifies: bool,
     /// Runs after an account was made.
     pub signed_up: Option<Hook<Profile>>,
@@ -211,7 +211,9 @@ impl EmailPassword {
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
         let replaced = sessions.get_session(request, &Requirements::ANY_SESSION).await;
         let user = User { email_verified: user.email_verified && self.settings.verifies, ..user };
-        let (known, data) = ((self.settings.known)(&user), device_of(request));
+        // The user was just read, so the claim need not be fetched.
+        let known = if self.settings.verifies { emailverification::claim_of(&user) } else { Map::new() };
+        let data = device_of(request);
         let new = NewSession { data, known, transfer, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
@@ -280,7 +282,6 @@ mod tests {
         let form = Form::of([("email", email), ("password", password)]);
         let settings = Settings {
             fields: Vec::new(),
-            known: |_| Map::new(),
             verifies: true,
             signed_up: None,
             signed_in: None,

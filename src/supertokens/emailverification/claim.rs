@@ -69,7 +69,7 @@ impl Validator for MustBeVerified {
 }
 
 /// The claim of a new session from an account that was just read.
-pub fn known(user: &User) -> Map<String, Value> {
+pub fn claim_of(user: &User) -> Map<String, Value> {
     Map::from_iter([(KEY.to_owned(), user.email_verified.into())])
 }
 

@@ -23,7 +23,7 @@ use crate::throttle::{Action, Client, Topic};
 use crate::users::{EmailChange, Verification};
 
 pub use crate::account::Error;
-pub use claim::{Verified, known};
+pub use claim::{Verified, claim_of};
 pub use routes::routes;
 
 /// Lifetime of a link.

@@ -27,7 +27,7 @@ pub struct NewRow {
     /// The document exists already: only the secret is written.
     pub adopts: bool,
     pub name: String,
-    /// In lower case.
+    /// Must be in lower case.
     pub email: String,
     pub joined_at: Time,
     /// `None` for a user who must set a password by mail.

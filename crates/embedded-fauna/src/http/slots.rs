@@ -25,7 +25,7 @@ struct Open {
 }
 
 struct OpenConnection {
-    /// `None` for loopback.
+    /// `None` for loopback, which is limited only by the number of all connections.
     client: Option<IpAddr>,
     activity: Arc<Activity>,
     /// `None` until its task runs; until then it cannot be closed.

@@ -116,7 +116,7 @@ pub struct Target<'p> {
     pub document: Ref,
     /// Whether the document does not exist yet.
     pub is_create: bool,
-    /// Where failures are reported.
+    /// Failures are reported at this place of the request.
     pub position: &'p Position,
 }
 

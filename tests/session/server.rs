@@ -2,7 +2,6 @@
 //!
 //! It uses SQLite, or the PostgreSQL server in `DATABASE_TEST_URL`; each test has a database of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +12,6 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{App, HttpRequest, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use reqwest::Method;
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
@@ -28,19 +26,43 @@ use starter::session::{
 use tempfile::TempDir;
 
 use crate::interruptions::count_interruptions;
+use crate::support::client::{Response, TestClient};
+use crate::support::world;
+use crate::support::world::Server;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
-pub struct World {
-    pub base: String,
-    pub clock: Clock,
+pub type World = world::World<SessionServer>;
+
+/// A server with the session module only.
+pub struct SessionServer {
+    base: String,
     pub sessions: Sessions,
     pub database: Database,
     pub url: String,
     /// Requests whose handler was dropped before it had a response, because the client closed the connection.
     pub interrupted: Arc<AtomicUsize>,
-    server: ServerHandle,
-    files: Arc<TempDir>,
+    handle: ServerHandle,
+}
+
+impl Server for SessionServer {
+    fn base(&self) -> String {
+        self.base.clone()
+    }
+
+    /// A client without headers and cookies.
+    fn visitor(&self) -> TestClient {
+        TestClient::without_headers(self.base.clone())
+    }
+}
+
+impl Drop for SessionServer {
+    fn drop(&mut self) {
+        let handle = self.handle.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { handle.stop(false).await });
+        }
+    }
 }
 
 /// The parameters that a test may change.
@@ -78,7 +100,7 @@ impl World {
     pub async fn sibling_with(&self, change: impl FnOnce(&mut WorldOptions)) -> Self {
         let mut options = WorldOptions::new();
         change(&mut options);
-        Self::on(self.url.clone(), options, self.clock.clone(), Arc::clone(&self.files)).await
+        Self::on(self.server.url.clone(), options, self.clock.clone(), Arc::clone(&self.directory)).await
     }
 
     /// A server on an existing database.
@@ -88,19 +110,21 @@ impl World {
         Self::on(url, options, Clock::system(), Arc::new(TempDir::new().unwrap())).await
     }
 
-    /// A client with these cookies.
-    pub fn visitor_with(&self, jar: &BTreeMap<String, (String, String)>) -> TestClient {
-        TestClient { jar: jar.clone(), ..self.visitor() }
+    /// A client with the cookies of another one.
+    pub fn visitor_like(&self, client: &TestClient) -> TestClient {
+        let mut copy = client.clone().at(&self.base());
+        copy.headers.clear();
+        copy
     }
 
-    async fn on(url: String, options: WorldOptions, clock: Clock, files: Arc<TempDir>) -> Self {
+    async fn on(url: String, options: WorldOptions, clock: Clock, directory: Arc<TempDir>) -> Self {
         let database = Database::open(&url).await.unwrap();
         let sessions =
             Sessions::open(options.settings, database.clone(), clock.clone(), options.token_provider).await.unwrap();
         let shared = Data::new(sessions.clone());
         let interrupted = Arc::new(AtomicUsize::new(0));
         let counter = Data::from(Arc::clone(&interrupted));
-        let server = HttpServer::new(move || {
+        let http = HttpServer::new(move || {
             App::new()
                 .wrap(from_fn(session::attach))
                 .wrap(from_fn(count_interruptions))
@@ -118,58 +142,42 @@ impl World {
                 .service(web::resource("/payload").get(payload).put(merge))
         });
         // A closed connection drops the handler at once; by default only a reset does.
-        let server = server.h1_allow_half_closed(false);
-        let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-        let base = format!("http://{}", server.addrs()[0]);
-        let running = server.run();
+        let http = http.h1_allow_half_closed(false);
+        let http = http.workers(2).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+        let base = format!("http://{}", http.addrs()[0]);
+        let running = http.run();
         let handle = running.handle();
         tokio::spawn(running);
-        Self { base, clock, sessions, database, url, interrupted, server: handle, files }
-    }
-
-    /// A client without cookies.
-    pub fn visitor(&self) -> TestClient {
-        TestClient { base: self.base.clone(), jar: BTreeMap::new(), headers: BTreeMap::new(), client: client() }
+        let server = SessionServer { base, sessions, database, url, interrupted, handle };
+        Self { clock, directory, server }
     }
 
     /// A client that is signed in, with its tokens in cookies.
     pub async fn sign_in(&self, user: &str) -> TestClient {
         let mut visitor = self.visitor();
-        let answer = visitor.header("st-auth-mode", "cookie").post(&format!("/login/{user}")).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        let answer = visitor.header("st-auth-mode", "cookie").post_empty(&format!("/login/{user}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
         visitor
     }
 
     /// Runs a statement directly on the database; returns the number of affected rows.
     pub async fn sql(&self, statement: &str) -> u64 {
-        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(self.database.write()).await.unwrap();
+        let done =
+            sqlx::query(AssertSqlSafe(statement.to_owned())).execute(self.server.database.write()).await.unwrap();
         done.rows_affected()
     }
 
     /// Lineages of the effective refresh token and of the one before it, of the only session.
     pub async fn lineages(&self) -> (String, Option<String>) {
         let statement = "select current_lineage, previous_lineage from session";
-        sqlx::query_as(statement).fetch_one(self.database.write()).await.unwrap()
+        sqlx::query_as(statement).fetch_one(self.server.database.write()).await.unwrap()
     }
 
     /// Reads a number directly from the database.
     pub async fn count(&self, statement: &str) -> i64 {
         let statement = AssertSqlSafe(statement.to_owned());
-        sqlx::query_scalar(statement).fetch_one(self.database.write()).await.unwrap()
+        sqlx::query_scalar(statement).fetch_one(self.server.database.write()).await.unwrap()
     }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let server = self.server.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { server.stop(false).await });
-        }
-    }
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
 /// The URL of a new database.
@@ -187,126 +195,10 @@ async fn new_database(files: &TempDir) -> String {
     format!("{before}/{name}")
 }
 
-/// A client that stores and sends cookies like a browser.
-#[derive(Clone)]
-pub struct TestClient {
-    base: String,
-    /// Cookies: value and path by name.
-    pub jar: BTreeMap<String, (String, String)>,
-    /// Sent with every request.
-    pub headers: BTreeMap<String, String>,
-    client: reqwest::Client,
-}
-
-#[derive(Clone, Debug)]
-pub struct Response {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: String,
-}
-
-impl TestClient {
-    /// The same client with another server's address.
-    pub fn at(self, base: &str) -> Self {
-        Self { base: base.to_owned(), ..self }
-    }
-
-    /// Adds a header to every later request.
-    pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
-        self.headers.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    pub async fn get(&mut self, path: &str) -> Response {
-        self.send(Method::GET, path, None).await
-    }
-
-    pub async fn post(&mut self, path: &str) -> Response {
-        self.send(Method::POST, path, None).await
-    }
-
-    pub async fn delete(&mut self, path: &str) -> Response {
-        self.send(Method::DELETE, path, None).await
-    }
-
-    pub async fn put(&mut self, path: &str, body: &Value) -> Response {
-        self.send(Method::PUT, path, Some(body.to_string())).await
-    }
-
-    pub async fn refresh(&mut self) -> Response {
-        self.post("/auth/session/refresh").await
-    }
-
-    /// Sends a request with the cookies for its path, and stores those of the response.
-    pub async fn send(&mut self, method: Method, path: &str, body: Option<String>) -> Response {
-        let answer = self.send_only(method, path, body).await;
-        for line in answer.headers.get_all("set-cookie") {
-            self.keep(line.to_str().unwrap());
-        }
-        answer
-    }
-
-    /// The same, but ignores the cookies of the response, as if it was lost.
-    pub async fn send_only(&self, method: Method, path: &str, body: Option<String>) -> Response {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        let cookies = self.jar.iter().filter(|(_, (_, of))| path.starts_with(of.as_str()));
-        let cookies: Vec<_> = cookies.map(|(name, (value, _))| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request = request.header("cookie", cookies.join("; "));
-        }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Response { status, headers, body: response.text().await.unwrap() }
-    }
-
-    /// Stores or removes a cookie.
-    fn keep(&mut self, line: &str) {
-        let mut parts = line.split("; ");
-        let (name, value) = parts.next().unwrap().split_once('=').unwrap();
-        let path = parts.find_map(|part| part.strip_prefix("Path=")).unwrap_or("/");
-        if line.contains("Expires=Thu, 01 Jan 1970") {
-            self.jar.remove(name);
-        } else {
-            self.jar.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
-        }
-    }
-
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.jar.get(name).map(|(value, _)| value.as_str())
-    }
-
-    pub fn access_token(&self) -> &str {
-        self.cookie("sAccessToken").unwrap()
-    }
-
-    pub fn refresh_token(&self) -> &str {
-        self.cookie("sRefreshToken").unwrap()
-    }
-
-    pub fn set_cookie(&mut self, name: &str, value: &str) {
-        let path = if name == "sRefreshToken" { "/auth/session/refresh" } else { "/" };
-        self.jar.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
-    }
-}
-
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
     /// The decoded header `front-token`.
     pub fn front(&self) -> Value {
-        serde_json::from_slice(&STANDARD.decode(self.header("front-token").unwrap()).unwrap()).unwrap()
+        serde_json::from_slice(&STANDARD.decode(self.find_header("front-token").unwrap()).unwrap()).unwrap()
     }
 
     /// Whether the response leaves the client's tokens unchanged.
@@ -318,29 +210,29 @@ impl Response {
     /// Whether the response removes the client's tokens, in cookies and headers.
     pub fn clears_everything(&self) -> bool {
         let cookies: Vec<_> = self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
-        self.header("front-token") == Some("remove")
-            && self.header("st-access-token") == Some("")
-            && self.header("st-refresh-token") == Some("")
+        self.find_header("front-token") == Some("remove")
+            && self.find_header("st-access-token") == Some("")
+            && self.find_header("st-refresh-token") == Some("")
             && cookies.len() == 2
             && cookies.iter().all(|line| line.contains("=; ") && line.contains("Expires=Thu, 01 Jan 1970"))
     }
 
     pub fn is_try_refresh(&self) -> bool {
-        self.status == 401 && self.body == r#"{"message":"try refresh token"}"# && self.leaves_tokens_alone()
+        self.status == 401 && self.text == r#"{"message":"try refresh token"}"# && self.leaves_tokens_alone()
     }
 
     pub fn is_unauthorised(&self) -> bool {
-        self.status == 401 && self.body == r#"{"message":"unauthorised"}"#
+        self.status == 401 && self.text == r#"{"message":"unauthorised"}"#
     }
 
     pub fn is_theft(&self) -> bool {
-        self.status == 401 && self.body == r#"{"message":"token theft detected"}"# && self.clears_everything()
+        self.status == 401 && self.text == r#"{"message":"token theft detected"}"# && self.clears_everything()
     }
 }
 
 /// The claims of an access token of version 5.
-pub fn claims(token: &str) -> Map<String, Value> {
-    let payload = token.split('.').nth(1).unwrap();
+pub fn claims(token: impl AsRef<str>) -> Map<String, Value> {
+    let payload = token.as_ref().split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
