@@ -90,6 +90,7 @@ fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
     if config.environment == Environment::Development && config.accounts.smtp_url.is_none() {
         writeln!(out, "  Mailbox   {base}/dev/mailbox")?;
     }
+    writeln!(out, "  API       {base}/api/docs")?;
     writeln!(out, "  Fauna     {}", site.fauna_endpoint())?;
     writeln!(out, "  Data      {}\n", config.data_dir.display())
 }

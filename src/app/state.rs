@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use fauna_client::AsApp;
 
 use crate::app::accounts::{AccountParts, AccountState};
-use crate::app::fauna_backend::FaunaBackend;
+use crate::app::fauna_backend::{FaunaBackend, user_layout};
 use crate::app::monitoring::Sources;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
-use crate::users::{Hasher, UserLayout, Users};
+use crate::users::{Hasher, Users};
 use crate::{demo, fauna_tokens, pages, session, users};
 
 /// This path has a longer timeout, because one request may import thousands of users.
@@ -163,20 +163,6 @@ impl AppState {
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
-}
-
-/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
-///
-/// # Errors
-/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
-pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
-    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
-    layout.ok_or_else(|| {
-        Error::Setting(
-            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
-                .to_owned(),
-        )
-    })
 }
 
 fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -> Result<Trusted, io::Error> {

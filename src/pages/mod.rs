@@ -5,6 +5,7 @@
 //! API, where `/auth/<word>/signin` would name a tenant. An expired access token is renewed on the way ([`resume`]).
 
 mod accounts;
+mod api_docs;
 mod assets;
 mod cookies;
 mod display_time;
@@ -18,6 +19,7 @@ mod resume;
 mod routes;
 mod site_path;
 
+pub use api_docs::ApiReference;
 pub use frame::{plain_page, see_other};
 pub use guards::PageUser;
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
@@ -30,12 +32,11 @@ use serde_json::Value;
 use crate::events::EventBus;
 use assets::Assets;
 use drafts::Drafts;
-use own_files::OwnFiles;
-use own_files::templates::PageTemplates;
-
 use frame::Frame;
 use guards::OptionalUser;
 pub use own_files::InvalidFile;
+use own_files::OwnFiles;
+use own_files::templates::PageTemplates;
 use panel::ended::EndedSessions;
 
 /// State that all pages share; one per process.
