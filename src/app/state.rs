@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::database::Database;
 use crate::demo::Demo;
-use crate::events::EventBus;
+use crate::events::{EventBus, Queries};
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
 use crate::http::extractor_errors;
@@ -74,7 +74,8 @@ impl AppState {
         let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
             .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
-        let events = EventBus::with_first_id_at(clock.now());
+        let queries = if config.has_demo() { Queries::OfEverybody } else { Queries::OfListeners };
+        let events = EventBus::with_first_id_at(clock.now(), queries);
         settings.events = events.clone();
         settings.payload = extensions.session_payload.clone();
         settings.error_responses = Arc::clone(&extensions.error_responses);
