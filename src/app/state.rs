@@ -105,8 +105,8 @@ impl AppState {
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
-        let page_settings = page_settings(config, extensions, &trusted.website, fauna_for_browsers);
-        let pages = Pages::new(page_settings, events.clone()).map_err(|invalid| Error::Setting(invalid.to_string()))?;
+        let pages =
+            Pages::new(page_settings(config, extensions, &trusted.website, fauna_for_browsers), events.clone())?;
         Ok(Self {
             trusted,
             feature_context: FeatureContext {
