@@ -67,7 +67,7 @@ impl RoutePlan {
     /// only tries the first scope whose path matches.
     fn register(&self, site: &mut Routes<'_>) {
         let below_api = self.base_path.strip_prefix("/api");
-        site.configure(self.extensions)
+        site.pages(self.extensions)
             .scope("/api", |api| {
                 for feature in &self.features {
                     api.configure(feature.api);
@@ -83,14 +83,14 @@ impl RoutePlan {
             .configure(session::session_info_route)
             .configure(health::routes)
             .configure(metrics::routes)
-            .configure(mail::routes)
-            .configure(|root| pages::sign_in_routes(root, &self.website_base_path))
-            .configure(pages::routes);
+            .pages(mail::routes)
+            .pages(|root| pages::sign_in_routes(root, &self.website_base_path))
+            .pages(pages::routes);
         if self.has_demo {
-            site.configure(demo::routes);
+            site.pages(demo::routes);
         }
         for feature in &self.features {
-            site.configure(feature.pages);
+            site.pages(feature.pages);
         }
         if below_api.is_none_or(|path| !path.is_empty() && !path.starts_with('/')) {
             site.scope(&self.base_path, |auth| self.recipes(auth));
@@ -99,9 +99,9 @@ impl RoutePlan {
 
     /// The SuperTokens interface, below its base path.
     fn recipes(&self, auth: &mut Routes<'_>) {
-        auth.configure(pages::auth_routes).configure(session::routes).configure(emailpassword::routes);
+        auth.pages(pages::auth_routes).configure(session::routes).configure(emailpassword::routes);
         if self.has_demo {
-            auth.configure(demo::auth_routes);
+            auth.pages(demo::auth_routes);
         }
         match self.email_verification {
             EmailVerification::Off => {}
@@ -112,7 +112,7 @@ impl RoutePlan {
     }
 }
 
-/// Starts to serve. A request passes these layers from the last to the first: access log, CORS, response headers and time-out,
+/// Starts to serve. A request passes these layers from the last to the first: access log, response headers and time-out, CORS,
 /// same-origin check, session tokens.
 pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpListener) -> Result<Server, io::Error> {
     let server = HttpServer::new(move || {
@@ -122,8 +122,8 @@ pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpLis
             .default_service(web::to(not_found))
             .wrap(from_fn(session::attach))
             .wrap(from_fn(same_origin::same_origin))
-            .wrap(from_fn(finish_response::finish_response))
             .wrap(same_origin::cors(&state.trusted))
+            .wrap(from_fn(finish_response::finish_response))
             .wrap(TracingLogger::<AccessLog>::new())
     });
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);

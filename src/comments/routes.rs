@@ -19,7 +19,7 @@ use crate::session::{MaybeSignedIn, SignedIn};
 /// | PUT    | `/comments/{id}/like` | signed in  |
 /// | DELETE | `/comments/{id}/like` | signed in  |
 pub fn routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/comments").get(Access::Public, list).post(Access::SignedIn, add))
+    api.add(Resource::at("/comments").query(&["limit", "after"]).get(Access::Public, list).post(Access::SignedIn, add))
         .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
         .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike));
 }
@@ -30,7 +30,7 @@ pub fn routes(api: &mut Routes<'_>) {
 /// |--------|-----------------|-----------|
 /// | POST   | `/like-comment` | signed in |
 pub fn seed_routes(root: &mut Routes<'_>) {
-    root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment));
+    root.add(Resource::at("/like-comment").query(&[]).post(Access::SignedIn, like_comment));
 }
 
 /// Query of `GET /api/comments`.

@@ -9,6 +9,8 @@ pub mod json_body;
 pub mod metrics;
 pub mod origins;
 pub mod problem;
+mod query_names;
 pub mod request_body;
 pub mod routes;
 pub mod same_origin;
+pub mod trace;

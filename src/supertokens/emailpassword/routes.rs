@@ -27,11 +27,13 @@ pub fn routes(auth: &mut Routes<'_>) {
     fdi_request::path(auth, "/signup", |path| path.post(Access::Public, sign_up));
     fdi_request::path(auth, "/signup/complete", |path| path.post(Access::MailedLink, complete_sign_up));
     fdi_request::path(auth, "/signin", |path| path.post(Access::Public, sign_in));
-    fdi_request::path(auth, "/emailpassword/email/exists", |path| path.get(Access::Public, email_exists));
-    fdi_request::path(auth, "/signup/email/exists", |path| path.get(Access::Public, email_exists));
+    fdi_request::path(auth, "/emailpassword/email/exists", |path| {
+        path.query(&["email"]).get(Access::Public, email_exists)
+    });
+    fdi_request::path(auth, "/signup/email/exists", |path| path.query(&["email"]).get(Access::Public, email_exists));
     fdi_request::path(auth, "/user/password/reset/token", |path| path.post(Access::Public, request_reset));
     fdi_request::path(auth, "/user/password/reset", |path| path.post(Access::MailedLink, reset));
-    fdi_request::path(auth, "/loginmethods", |path| path.get(Access::Public, login_methods));
+    fdi_request::path(auth, "/loginmethods", |path| path.query(&["clientType"]).get(Access::Public, login_methods));
 }
 
 #[derive(Serialize)]
