@@ -124,6 +124,7 @@ function showOld({ kind, fingerprint }) {
 
 function hear(entry) {
   add(entry);
+  if (entry.at < state.dataset.now) return; // The page shows what came before it.
   if (entry.kind === "session-created" || entry.kind === "session-ended" || entry.kind === "token-deleted") showDevices();
   if (!entry.current) return;
   showOld(entry);

@@ -1,10 +1,12 @@
 //! `/`: comments, beside what this site is about or, signed in, beside the visitor's own session.
 
 use std::borrow::Cow;
+use std::future::{Ready, ready};
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
@@ -91,21 +93,20 @@ pub struct HomeServices {
     tokens: Data<FaunaTokens>,
 }
 
-impl actix_web::FromRequest for HomeServices {
+impl FromRequest for HomeServices {
     type Error = actix_web::Error;
-    type Future = std::future::Ready<Result<Self, actix_web::Error>>;
+    type Future = Ready<Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let found = (|| {
-            Some(Self {
-                pages: request.app_data::<Data<Pages>>()?.clone(),
-                comments: request.app_data::<Data<Comments>>()?.clone(),
-                sessions: request.app_data::<Data<Sessions>>()?.clone(),
-                tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut services = || {
+            Ok(Self {
+                pages: Data::from_request(request, payload).into_inner()?,
+                comments: Data::from_request(request, payload).into_inner()?,
+                sessions: Data::from_request(request, payload).into_inner()?,
+                tokens: Data::from_request(request, payload).into_inner()?,
             })
-        })();
-        let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into();
-        std::future::ready(found.ok_or_else(missing))
+        };
+        ready(services())
     }
 }
 

@@ -76,6 +76,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
     ("GET", "/cookies", 200),
+    ("GET", "/api/docs", 200),
+    ("GET", "/api/openapi.json", 200),
     ("GET", "/.well-known/change-password", 302),
     ("GET", "/api/session/events", 401),
     ("POST", "/demo/try", 415),

@@ -172,6 +172,7 @@ async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_
     let elsewhere = world.sign_in("ann@example.com").await;
     let handle = visitor.payload()["sessionHandle"].as_str().unwrap().to_owned();
     let opened = open_stream(&world, &visitor, "").await;
+    world.sign_up("ben@example.com").await.sign_out().await;
     elsewhere.delete(&format!("/api/sessions/{handle}")).await;
     let stream = events(opened).await;
     let kinds: Vec<&str> = stream.iter().map(|event| event["kind"].as_str().unwrap()).collect();

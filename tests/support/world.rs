@@ -13,6 +13,7 @@ use starter::http::routes::Route;
 use tempfile::TempDir;
 
 use crate::support::client::TestClient;
+use crate::support::contract::Contract;
 use crate::support::fauna::{FaunaNode, NodeDatabase};
 
 /// The password of every user in these tests.
@@ -65,6 +66,8 @@ impl<S: Server> World<S> {
 pub struct Site {
     /// `None` while it is stopped.
     running: Option<app::Site>,
+    /// Its OpenAPI document.
+    contract: Option<Arc<Contract>>,
     settings: BTreeMap<String, String>,
     extensions: app::SiteExtensions,
     /// Its database on a FaunaDB node, where the tests run against one.
@@ -84,7 +87,7 @@ impl Server for Site {
 
     /// A browser that asks for its session in cookies.
     fn visitor(&self) -> TestClient {
-        TestClient::new(self.base())
+        TestClient::new(self.base()).compare_with(self.contract.clone().unwrap())
     }
 }
 
@@ -112,7 +115,7 @@ impl World {
         let real = NodeDatabase::make(&extensions).await;
         settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let server = Site { running: None, settings, extensions, real };
+        let server = Site { running: None, contract: None, settings, extensions, real };
         let mut world = Self { clock: Clock::system(), directory, server };
         world.resume().await;
         world
@@ -125,7 +128,10 @@ impl World {
     /// Starts the stopped site again, on the files it left behind.
     pub async fn resume(&mut self) {
         let start = app::start_with(self.config(), self.clock.clone(), self.server.extensions.clone());
-        self.server.running = Some(start.await.unwrap());
+        let site = start.await.unwrap();
+        let document = serde_json::from_slice(site.api_document().json()).unwrap();
+        self.server.contract = Some(Arc::new(Contract::new(document)));
+        self.server.running = Some(site);
     }
 
     pub async fn stop(&mut self) {

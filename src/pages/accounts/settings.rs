@@ -100,14 +100,14 @@ impl FromRequest for Services {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = (|| {
-            Some(Self {
-                pages: request.app_data::<Data<Pages>>()?.clone(),
-                accounts: request.app_data::<Data<Accounts>>()?.clone(),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut services = || {
+            Ok(Self {
+                pages: Data::from_request(request, payload).into_inner()?,
+                accounts: Data::from_request(request, payload).into_inner()?,
             })
-        })();
-        ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
+        };
+        ready(services())
     }
 }
 

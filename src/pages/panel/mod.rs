@@ -131,9 +131,11 @@ fn first_devices(mut devices: Vec<Device>) -> Vec<Device> {
 /// `GET /account/session`, for scripts.
 pub async fn state(
     SignedInNow(session): SignedInNow,
+    pages: Data<Pages>,
     sessions: Data<Sessions>,
     tokens: Data<FaunaTokens>,
 ) -> Result<Json<SessionState>, Problem> {
+    pages.ended.remember(&session, &tokens).await;
     Ok(Json(SessionState::of(&session, &sessions, &tokens).await?))
 }
 

@@ -231,6 +231,9 @@ mod tests {
 
     #[test]
     fn the_source_files_exist() {
+        let is_file = |path: &str| {
+            assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file(), "{path}");
+        };
         let reason = RevokeReason::SignedOut;
         let (fingerprint, at) = (String::new(), Timestamp::from_millis(0));
         for kind in [
@@ -243,9 +246,17 @@ mod tests {
             EventKind::TokenDeleted { fingerprint: None, delay_millis: None },
             EventKind::TokenRefused { fingerprint },
         ] {
-            let source = Step::of(&kind).source;
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-            assert!(path.is_file(), "{source}");
+            is_file(Step::of(&kind).source);
         }
+        // The way of a like, as the first screen tells it.
+        let about = include_str!("../../../templates/about.html");
+        let told: Vec<&str> = about
+            .split("<li><code>")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("</code>"))
+            .map(|(path, _)| path)
+            .collect();
+        assert!(told.len() > 4);
+        told.into_iter().for_each(is_file);
     }
 }
