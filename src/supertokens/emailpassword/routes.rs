@@ -201,6 +201,7 @@ async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answ
 
 /// How users can sign in, for SuperTokens frontends.
 #[utoipa::path(get, path = "/loginmethods", tag = "E-mail and password",
+    params(("clientType" = Option<String>, Query, description = "Sent by SuperTokens frontends; changes nothing")),
     responses((status = 200, description = "E-mail and password only", body = Object)))]
 async fn login_methods() -> Json<Value> {
     Json(json!({
