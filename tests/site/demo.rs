@@ -78,7 +78,7 @@ async fn in_production_or_switched_off_there_is_no_demo() {
 /// What `cargo run -- demo reset` does, in a directory of its own.
 #[actix_rt::test]
 async fn a_reset_deletes_everybody_and_makes_the_demo_accounts_again() {
-    let mut world = World::start().await;
+    let mut world = World::with(&[("DATABASE_URL", "")]).await;
     world.sign_up("ann@example.com").await;
     let config = world.config();
     world.stop().await;

@@ -4,5 +4,6 @@
 
 pub mod client;
 pub mod contract;
+pub mod database;
 pub mod fauna;
 pub mod world;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Connection as _;
 use starter::app;
 use starter::clock::Clock;
 use starter::config::Config;
+use starter::database::{Connection, Database};
 use starter::http::routes::Route;
 use tempfile::TempDir;
 
 use crate::support::client::TestClient;
 use crate::support::contract::Contract;
+use crate::support::database;
 use crate::support::fauna::{FaunaNode, NodeDatabase};
 
 /// The password of every user in these tests.
@@ -112,6 +113,9 @@ impl World {
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
+        if std::env::var("DATABASE_TEST_SITES").is_ok() {
+            settings.extend(database::on_server().await.map(|url| ("DATABASE_URL".to_owned(), url)));
+        }
         let real = NodeDatabase::make(&extensions).await;
         settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -189,10 +193,10 @@ impl World {
     }
 
     /// The site's SQL database.
-    pub async fn sql(&self) -> sqlx::AnyConnection {
-        sqlx::any::install_default_drivers();
-        let file = self.directory.path().join("sessions.sqlite");
-        sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap()
+    pub async fn sql(&self) -> Connection {
+        let file = || format!("sqlite://{}", self.directory.path().join("sessions.sqlite").display());
+        let url = self.server.settings.get("DATABASE_URL").filter(|url| !url.is_empty()).cloned().unwrap_or_else(file);
+        Database::open(&url).await.unwrap().write().acquire().await.unwrap()
     }
 
     /// A browser whose user has just signed up with this address.
