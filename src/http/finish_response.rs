@@ -110,7 +110,8 @@ fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
     }
     if let Some(refused) = response.response().error().and_then(|error| error.as_error::<CorsError>()) {
         let message = format!("{refused}; WEBSITE_DOMAIN and ALLOWED_ORIGINS name the origins that may");
-        let refusal = Problem::new(StatusCode::FORBIDDEN, message).error_response();
+        let mut refusal = Problem::new(StatusCode::FORBIDDEN, message).error_response();
+        refusal.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
         return ServiceResponse::new(response.request().clone(), refusal);
     }
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -45,7 +45,7 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {bytes_max} bytes"))
     }
 
-    /// 401, with the reason in `WWW-Authenticate` and, where no SuperTokens client reads the response, in `detail`.
+    /// 401, with the reason in `WWW-Authenticate`.
     pub fn unauthorized(message: &'static str, refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
@@ -159,9 +159,10 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         self.log();
         let mut response = self.head().json(Body { status: self.code, message: &self.message });
-        if self.code.is_none() {
-            let (status, message, refusal) = (self.status, self.message.clone(), self.refusal);
-            response.extensions_mut().insert(ProblemDetails { status, message, refusal });
+        // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
+        if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
+            let (status, message) = (self.status, self.message.clone());
+            response.extensions_mut().insert(ProblemDetails { status, message });
         }
         response
     }
@@ -198,9 +199,6 @@ impl Refusal {
         if let Ok(challenge) = HeaderValue::from_str(&self.challenge()) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Some(details) = response.extensions_mut().get_mut::<ProblemDetails>() {
-            details.refusal = Some(self);
-        }
     }
 
     fn challenge(self) -> String {
@@ -216,16 +214,14 @@ impl Refusal {
 pub struct ProblemDetails {
     status: StatusCode,
     message: Cow<'static, str>,
-    refusal: Option<Refusal>,
 }
 
 impl ProblemDetails {
     /// RFC 9457, with `message` as well, for clients that read one member everywhere.
     pub fn to_json(&self, request_id: Option<String>) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let detail = self.refusal.map_or(self.message.as_ref(), |refusal| refusal.description);
         let mut json = serde_json::json!({
-            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": detail,
+            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.message,
             "message": self.message,
         });
         if let (Some(id), Some(members)) = (request_id, json.as_object_mut()) {
