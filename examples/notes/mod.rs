@@ -91,7 +91,7 @@ impl Notes {
     pub async fn delete(&self, owner: &SignedIn, id: &DocumentId) -> Result<(), Error> {
         match self.tokens.query::<bool>(owner, &store::delete(id)).await {
             Ok(_) => Ok(()),
-            Err(fauna_tokens::Error::Fauna(fauna::Error::NotFound | fauna::Error::PermissionDenied)) => {
+            Err(fauna_tokens::Error::Fauna(fauna::Error::NotFound | fauna::Error::PermissionDenied(_))) => {
                 Err(Error::NotFound)
             }
             Err(error) => Err(error.into()),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use secrecy::SecretString;
 
+use crate::http::trace;
 use crate::mail::Occasion;
 use crate::session::{RevokeReason, SignedIn};
 use crate::throttle::{Action, Client, Topic};
@@ -83,14 +84,14 @@ impl Accounts {
                 Ok(false) => return Err(Error::ChangedMeanwhile),
                 Err(error) => {
                     if let users::Error::Unsettled { hash, .. } = &error {
-                        tokio::spawn(this.clone().await_password_change(session, authenticated.user, hash.clone()));
+                        trace::spawn(this.clone().await_password_change(session, authenticated.user, hash.clone()));
                     }
                     return Err(error.into());
                 }
             }
             Ok(())
         };
-        tokio::spawn(changing).await?
+        trace::spawn(changing).await?
     }
 
     /// Revokes sessions and notifies the user once a password change whose answer was lost turns out to have been made.
@@ -157,7 +158,7 @@ impl Accounts {
             }
             Ok(change)
         };
-        tokio::spawn(changing).await?
+        trace::spawn(changing).await?
     }
 
     /// Deletes the account with its sessions, tokens, links and documents; comments stay without author or go, as
@@ -177,7 +178,7 @@ impl Accounts {
             services.notify(authenticated.user.email.as_ref(), &Occasion::AccountDeleted).await;
             Ok(())
         };
-        tokio::spawn(deleting).await?
+        trace::spawn(deleting).await?
     }
 
     /// The session's user, if that is their password.

@@ -169,7 +169,7 @@ impl FromRequest for UserIgnoringClaims {
                 .get_session(&request, &requirements)
                 .await
                 .and_then(|session| session.ok_or(session::Error::Missing));
-            Ok(Self(session.map_err(|error| sessions.refuse(error))?))
+            Ok(Self(session.map_err(|error| sessions.refuse_request(&request, error))?))
         })
     }
 }

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::http::problem::Problem;
+use crate::http::trace;
 use crate::session::{RevokeReason, Sessions, UserId};
 use crate::users::{Cursor, Email, Imported, Order, User, UserList, Users};
 use crate::{session, users};
@@ -139,7 +140,7 @@ impl Admin {
             this.sessions.revoke_all(&user, RevokeReason::AccountDeleted).await?;
             if was_there? { Ok(()) } else { Err(Error::NoUser) }
         };
-        tokio::spawn(deleting).await.map_err(session::Error::Task)?
+        trace::spawn(deleting).await.map_err(session::Error::Task)?
     }
 
     /// Imports all users of a request body in the form of SuperTokens' bulk import, or none.
@@ -162,7 +163,7 @@ impl Admin {
         let report = ImportReport { imported: imports.len(), adopted };
         // A task of its own: a client that disconnects must not stop this halfway.
         let users = self.users.clone();
-        let imported = tokio::spawn(async move { users.import(imports).await });
+        let imported = trace::spawn(async move { users.import(imports).await });
         match imported.await.map_err(session::Error::Task)?? {
             Imported::All => Ok(report),
             Imported::Taken => Err(Error::TakenMeanwhile),

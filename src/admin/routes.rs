@@ -33,13 +33,17 @@ pub fn routes(api: &mut Routes<'_>) {
     let import = Resource::at("/admin/users/import")
         .app_data(PayloadConfig::new(IMPORT_BYTES_MAX))
         .post(Access::AdminKey, import);
-    api.add(Resource::at("/admin/users").get(Access::AdminKey, list))
-        .add(Resource::at("/admin/users/count").get(Access::AdminKey, count))
-        .add(Resource::at("/admin/users/by-email").get(Access::AdminKey, by_email))
-        .add(Resource::at("/admin/users/export").get(Access::AdminKey, export))
-        .add(import)
-        .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete))
-        .describe::<Description>();
+    api.add(
+        Resource::at("/admin/users")
+            .query(&["limit", "paginationToken", "timeJoinedOrder"])
+            .get(Access::AdminKey, list),
+    )
+    .add(Resource::at("/admin/users/count").get(Access::AdminKey, count))
+    .add(Resource::at("/admin/users/by-email").query(&["email"]).get(Access::AdminKey, by_email))
+    .add(Resource::at("/admin/users/export").get(Access::AdminKey, export))
+    .add(import)
+    .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete))
+    .describe::<Description>();
 }
 
 #[derive(OpenApi)]
@@ -121,7 +125,7 @@ async fn import(
     admin: Data<Admin>,
     body: Result<Bytes, actix_web::Error>,
 ) -> Result<(Json<Value>, StatusCode), Problem> {
-    let body = body.map_err(|_unread| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"))?;
+    let body = body.map_err(|_unread| Problem::body_too_large(IMPORT_BYTES_MAX))?;
     match admin.import_body(&body).await {
         Ok(report) => {
             let mut answer = json!({"status": "OK", "imported": report.imported});

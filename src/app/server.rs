@@ -69,7 +69,7 @@ impl RoutePlan {
     /// only tries the first scope whose path matches.
     fn register(&self, site: &mut Routes<'_>) {
         let below_api = self.base_path.strip_prefix("/api");
-        site.configure(self.extensions)
+        site.pages(self.extensions)
             .scope("/api", |api| {
                 for feature in &self.features {
                     api.configure(feature.api);
@@ -85,14 +85,14 @@ impl RoutePlan {
             .configure(session::session_info_route)
             .configure(health::routes)
             .configure(metrics::routes)
-            .configure(mail::routes)
-            .configure(|root| pages::sign_in_routes(root, &self.website_base_path))
-            .configure(pages::routes);
+            .pages(mail::routes)
+            .pages(|root| pages::sign_in_routes(root, &self.website_base_path))
+            .pages(pages::routes);
         if self.has_demo {
-            site.configure(demo::routes);
+            site.pages(demo::routes);
         }
         for feature in &self.features {
-            site.configure(feature.pages);
+            site.pages(feature.pages);
         }
         if below_api.is_none_or(|path| !path.is_empty() && !path.starts_with('/')) {
             site.scope(&self.base_path, |auth| self.recipes(auth));
@@ -101,9 +101,9 @@ impl RoutePlan {
 
     /// The SuperTokens interface, below its base path.
     fn recipes(&self, auth: &mut Routes<'_>) {
-        auth.configure(pages::auth_routes).configure(session::routes).configure(emailpassword::routes);
+        auth.pages(pages::auth_routes).configure(session::routes).configure(emailpassword::routes);
         if self.has_demo {
-            auth.configure(demo::auth_routes);
+            auth.pages(demo::auth_routes);
         }
         match self.email_verification {
             EmailVerification::Off => {}
@@ -114,7 +114,7 @@ impl RoutePlan {
     }
 }
 
-/// Starts to serve. A request passes these layers from the last to the first: access log, CORS, response headers and time-out,
+/// Starts to serve. A request passes these layers from the last to the first: access log, response headers and time-out, CORS,
 /// same-origin check, session tokens.
 pub fn serve(
     config: &Config,
@@ -133,6 +133,7 @@ pub fn serve(
             .default_service(web::to(not_found))
             .wrap(from_fn(checked))
             .wrap(same_origin::cors(&state.trusted))
+            .wrap(from_fn(finished))
             .wrap(from_fn(telemetry::access_log))
     });
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);
@@ -148,20 +149,25 @@ pub fn serve(
     Ok(server.listen(listener)?.run())
 }
 
-/// Everything between CORS and the routes: one middleware, because each costs an allocation and two calls.
+/// The same-origin check and the session's tokens: one middleware, because each costs an allocation and two calls.
 async fn checked(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    finish_response::finish_response(request, async |request| {
-        if let Some(refusal) = same_origin::refusal(&request) {
-            return Ok(request.into_response(refusal));
-        }
-        let mut response = next.call(request).await?;
-        session::write_queued(&mut response);
-        Ok(response.map_into_boxed_body())
-    })
-    .await
+    if let Some(refusal) = same_origin::refusal(&request) {
+        return Ok(request.into_response(refusal));
+    }
+    let mut response = next.call(request).await?;
+    session::write_queued(&mut response);
+    Ok(response.map_into_boxed_body())
+}
+
+/// Outside of CORS, so that its refusals are answered like all others.
+async fn finished(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    finish_response::finish_response(request, |request| next.call(request)).await
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -22,7 +22,7 @@ use crate::session::{MaybeSignedIn, SignedIn};
 /// | PUT    | `/comments/{id}/like` | signed in  |
 /// | DELETE | `/comments/{id}/like` | signed in  |
 pub fn routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/comments").get(Access::Public, list).post(Access::SignedIn, add))
+    api.add(Resource::at("/comments").query(&["limit", "after"]).get(Access::Public, list).post(Access::SignedIn, add))
         .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
         .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike))
         .describe::<Description>();
@@ -45,7 +45,8 @@ struct Description;
 /// |--------|-----------------|-----------|
 /// | POST   | `/like-comment` | signed in |
 pub fn seed_routes(root: &mut Routes<'_>) {
-    root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment)).describe::<SeedDescription>();
+    root.add(Resource::at("/like-comment").query(&[]).post(Access::SignedIn, like_comment))
+        .describe::<SeedDescription>();
 }
 
 #[derive(OpenApi)]

@@ -27,9 +27,11 @@ pub enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::SessionOver => Self::from(session::Error::Ended("its row is gone")),
-            Error::Superseded => Self::from(session::Error::TryRefresh("superseded")),
-            Error::NoUser => Self::from(session::Error::Ended("its user is gone")),
+            Error::SessionOver => Self::from(session::Error::Ended("revoked: the session has ended")),
+            Error::Superseded => {
+                Self::from(session::Error::TryRefresh("expired: a newer token of the session is in use"))
+            }
+            Error::NoUser => Self::from(session::Error::Ended("revoked: the user was deleted")),
             Error::Fauna(error) => Self::from(error),
             Error::Sql(_) => Self::unavailable(error),
             Error::Seal(_) => Self::internal(error),

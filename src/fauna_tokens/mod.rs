@@ -306,7 +306,9 @@ impl FaunaTokens {
 impl SessionTokenProvider for FaunaTokens {
     async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
         let (id, secret) = match self.create(request).await {
-            Err(Error::NoUser) => return Err(IssueError::Refused("its user is gone, or has another password")),
+            Err(Error::NoUser) => {
+                return Err(IssueError::Refused("revoked: the user was deleted or has another password"));
+            }
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };
         let mut claims = Map::new();
@@ -370,7 +372,7 @@ impl SessionTokenProvider for FaunaTokens {
 fn status(error: &fauna::Error) -> Option<u16> {
     match error {
         fauna::Error::Unauthorized => Some(401),
-        fauna::Error::PermissionDenied => Some(403),
+        fauna::Error::PermissionDenied(_) => Some(403),
         fauna::Error::NotFound => Some(404),
         fauna::Error::Contended => Some(409),
         fauna::Error::TooLarge => Some(413),

@@ -23,8 +23,8 @@ pub fn configure(site: &mut ServiceConfig) {
 /// Leaves out the parser's message, which quotes the body.
 fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
     let problem = match error {
-        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large")
+        JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => {
+            Problem::body_too_large(*limit)
         }
         JsonPayloadError::ContentType => {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json")
@@ -55,7 +55,11 @@ fn bad_query(error: &QueryPayloadError, request: &HttpRequest) -> actix_web::Err
 
 /// Only pages have forms, so the answer is a page.
 fn bad_form(status: StatusCode) -> actix_web::Error {
-    ProblemPage::from(Problem::new(status, finish_response::reason(status))).into()
+    let problem = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
+        status => Problem::new(status, finish_response::reason(status)),
+    };
+    ProblemPage::from(problem).into()
 }
 
 /// A refusal without body, which [`finish_response::finish_response`] completes.

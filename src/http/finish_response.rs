@@ -4,8 +4,10 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use actix_cors::CorsError;
 use actix_web::Error;
 use actix_web::HttpMessage as _;
+use actix_web::ResponseError as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +19,7 @@ use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
 use crate::http::request_id::RequestId;
 use crate::http::same_origin::Trusted;
+use crate::http::trace;
 
 /// Requests that take longer are answered with 408. Work they began in the background goes on.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,7 +49,12 @@ pub async fn finish_response<B: MessageBody + 'static>(
         request.head_mut().method = Method::GET;
     }
     let held_body = HeldBody::of(&mut request);
-    let answered = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind()).await;
+    let trace = trace::of_request(request.headers());
+    let answer = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind());
+    let answered = match trace {
+        Some(trace) => Box::pin(trace.scope(answer)).await,
+        None => answer.await,
+    };
     let answered = match answered {
         Ok(Ok(answered)) => answered.map(|response| replace_plain_text(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {
@@ -103,6 +111,12 @@ fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
+    if let Some(refused) = response.response().error().and_then(|error| error.as_error::<CorsError>()) {
+        let message = format!("{refused}; WEBSITE_DOMAIN and ALLOWED_ORIGINS name the origins that may");
+        let mut refusal = Problem::new(StatusCode::FORBIDDEN, message).error_response();
+        refusal.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+        return ServiceResponse::new(response.request().clone(), refusal);
+    }
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let untyped = content_type.is_none_or(|text| text.starts_with("text/plain"));
     let empty_by_choice = content_type.is_none() && !matches!(status.as_u16(), 404 | 405);
@@ -115,7 +129,11 @@ fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
         tracing::error!(%error, path, "a handler could not be called; LOG=actix_web=debug names what is missing");
     }
     let allow = response.headers().get(header::ALLOW).map(with_head);
-    let mut refusal = Problem::new(status, reason(status)).respond_to(response.request().headers());
+    let problem = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
+        status => Problem::new(status, reason(status)),
+    };
+    let mut refusal = problem.respond_to(response.request().headers());
     if let Some(allow) = allow {
         refusal.headers_mut().insert(header::ALLOW, allow);
     }
@@ -136,7 +154,6 @@ pub fn reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND => "not found",
         StatusCode::METHOD_NOT_ALLOWED => "method not allowed",
-        StatusCode::PAYLOAD_TOO_LARGE => "request body is too large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "content type is not supported",
         _ if status.is_server_error() => "internal error",
         _ => "bad request",

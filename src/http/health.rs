@@ -53,7 +53,7 @@ async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Stat
     fauna.check().await.map_err(Problem::unavailable)?;
     let probe = fql::exists(fql::matching(PROBE_INDEX, ["nobody".into()]));
     let _found: bool = fauna.query_idempotent(&probe).await.map_err(|error| match error {
-        Error::Refused { .. } | Error::NotFound | Error::PermissionDenied => {
+        Error::Refused { .. } | Error::NotFound | Error::PermissionDenied(_) => {
             tracing::error!(%error, "{SCHEMA_MISSING}");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, SCHEMA_MISSING)
         }

@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use secrecy::SecretString;
 
 use crate::http::bearer;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refusal};
 use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
 /// Requests answered, by `method`, `route` (the pattern, or `none`) and `status`.
@@ -174,7 +174,10 @@ async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"));
     };
     if !metrics.admits(&request) {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "the METRICS_TOKEN is missing or wrong"));
+        return Err(Problem::unauthorized(
+            "the METRICS_TOKEN is missing or wrong",
+            Refusal::invalid("send METRICS_TOKEN as `Authorization: Bearer`"),
+        ));
     }
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.recorder.render()))
 }

@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct Problem {
     status: StatusCode,
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
+    /// Why the credentials of a request are refused, for the header `WWW-Authenticate`.
+    refusal: Option<Refusal>,
     /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
     code: Option<&'static str>,
     /// The error with its sources, for the log only.
@@ -31,11 +33,21 @@ pub const UNAVAILABLE: &str = "temporarily unavailable; try again in a few secon
 
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), retry_after: None, code: None, cause: None }
+        Self { status, message: message.into(), retry_after: None, refusal: None, code: None, cause: None }
     }
 
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 413, with the limit in bytes.
+    pub fn body_too_large(bytes_max: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the request body is larger than {bytes_max} bytes"))
+    }
+
+    /// 401, with the reason in `WWW-Authenticate`.
+    pub fn unauthorized(message: &'static str, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
     /// 500: a defect. The cause is logged and not sent.
@@ -106,6 +118,10 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1)));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = self.refusal.map_or_else(|| "Bearer".to_owned(), Refusal::challenge);
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         response
     }
@@ -143,11 +159,52 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         self.log();
         let mut response = self.head().json(Body { status: self.code, message: &self.message });
-        // SuperTokens' clients see 401 from every route, in the form of their backends.
+        // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
         if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
-            response.extensions_mut().insert(ProblemDetails { status: self.status, message: self.message.clone() });
+            let (status, message) = (self.status, self.message.clone());
+            response.extensions_mut().insert(ProblemDetails { status, message });
         }
         response
+    }
+}
+
+/// Why credentials are refused. The texts are for developers of clients: they say nothing about a session before the signature
+/// of its token has been verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error code of RFC 6750, section 3.1; none for a request without credentials.
+    code: Option<&'static str>,
+    description: &'static str,
+}
+
+impl Refusal {
+    /// The request has no credentials.
+    pub const MISSING: Self = Self {
+        code: None,
+        description: "missing: send an access token as `Authorization: Bearer` or in the session's cookie",
+    };
+    /// The request has credentials that nobody has issued in this form.
+    pub const MALFORMED: Self = Self::invalid("malformed: the token does not have the form of an access token");
+
+    /// A token was sent and is refused.
+    pub const fn invalid(description: &'static str) -> Self {
+        Self { code: Some("invalid_token"), description }
+    }
+
+    /// Writes the reason into a 401 response.
+    pub fn attach(self, response: &mut HttpResponse) {
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        if let Ok(challenge) = HeaderValue::from_str(&self.challenge()) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+
+    fn challenge(self) -> String {
+        // The descriptions are constants without quotes or backslashes.
+        let code = self.code.map_or_else(String::new, |code| format!("error=\"{code}\", "));
+        format!("Bearer {code}error_description=\"{}\"", self.description)
     }
 }
 
@@ -222,7 +279,7 @@ impl From<fauna_client::Error> for Problem {
         use fauna_client::Error;
         match error {
             // The schema or the role of a key lacks a privilege that one of our own queries needs.
-            Error::PermissionDenied => Self::internal(error),
+            Error::PermissionDenied(_) => Self::internal(error),
             Error::Unauthorized
             | Error::NotFound
             | Error::NotUnique

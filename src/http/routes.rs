@@ -11,6 +11,9 @@ use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Responder, web};
 use utoipa::openapi::OpenApi;
 
+use crate::http::query_names;
+use crate::http::query_names::QueryNames;
+
 /// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
@@ -37,6 +40,8 @@ pub struct Route {
     /// Full path pattern, such as `/api/comments/{id}`.
     pub path: String,
     pub access: Access,
+    /// Whether query parameters that no handler reads are ignored instead of refused with 400.
+    pub ignores_unknown_query: bool,
 }
 
 impl fmt::Display for Route {
@@ -76,25 +81,29 @@ pub struct Routes<'a> {
     /// Path of the enclosing scopes; empty at the root.
     prefix: String,
     table: &'a mut RouteTable,
+    /// Whether query parameters that no handler reads are ignored.
+    is_for_pages: bool,
 }
 
 impl<'a> Routes<'a> {
     /// Registers with `config`, which is that of an application, not of a scope.
     pub fn new(config: &'a mut ServiceConfig, table: &'a mut RouteTable) -> Self {
-        Self { config, prefix: String::new(), table }
+        Self { config, prefix: String::new(), table, is_for_pages: false }
     }
 
     pub fn add(&mut self, resource: Resource) -> &mut Self {
         for (method, access) in &resource.methods {
             let path = format!("{}{}", self.prefix, resource.path);
-            self.table.add(Route { method: method.clone(), path, access: *access });
+            let ignores_unknown_query = resource.query.is_none() && self.is_for_pages;
+            self.table.add(Route { method: method.clone(), path, access: *access, ignores_unknown_query });
         }
         self.add_unlisted(resource)
     }
 
     /// Registers another spelling of a listed path.
     pub fn add_unlisted(&mut self, resource: Resource) -> &mut Self {
-        self.config.service(resource.inner);
+        let default = if self.is_for_pages { QueryNames::Any } else { QueryNames::Only(&[]) };
+        self.config.service(resource.into_service(default));
         self
     }
 
@@ -111,10 +120,19 @@ impl<'a> Routes<'a> {
         self
     }
 
+    /// Applies a function that registers pages: other sites add parameters to links, so query parameters that a page does not
+    /// read are ignored.
+    pub fn pages(&mut self, register: impl FnOnce(&mut Routes<'_>)) -> &mut Self {
+        let was_for_pages = std::mem::replace(&mut self.is_for_pages, true);
+        register(self);
+        self.is_for_pages = was_for_pages;
+        self
+    }
+
     /// Registers routes below a path. Of several scopes whose paths match a request, actix-web tries the first one only.
     pub fn scope(&mut self, path: &str, register: impl FnOnce(&mut Routes<'_>)) -> &mut Self {
-        let (prefix, table) = (format!("{}{path}", self.prefix), &mut *self.table);
-        let scope = web::scope(path).configure(|config| register(&mut Routes { config, prefix, table }));
+        let (prefix, table, is_for_pages) = (format!("{}{path}", self.prefix), &mut *self.table, self.is_for_pages);
+        let scope = web::scope(path).configure(|config| register(&mut Routes { config, prefix, table, is_for_pages }));
         self.config.service(scope);
         self
     }
@@ -136,6 +154,8 @@ pub struct Resource {
     inner: actix_web::Resource,
     path: String,
     methods: Vec<(Method, Access)>,
+    handlers: Vec<actix_web::Route>,
+    query: Option<QueryNames>,
 }
 
 macro_rules! methods {
@@ -155,25 +175,39 @@ macro_rules! methods {
 impl Resource {
     /// A path pattern as actix-web takes it: `/comments/{id}`.
     pub fn at(path: &str) -> Self {
-        Self { inner: web::resource(path), path: path.to_owned(), methods: Vec::new() }
+        let inner = web::resource(path);
+        Self { inner, path: path.to_owned(), methods: Vec::new(), handlers: Vec::new(), query: None }
     }
 
     methods! { get GET, post POST, put PUT, patch PATCH, delete DELETE }
 
     fn route(mut self, method: Method, access: Access, route: actix_web::Route) -> Self {
         self.methods.push((method, access));
-        Self { inner: self.inner.route(route), ..self }
+        self.handlers.push(route);
+        self
+    }
+
+    /// Names of the query parameters that the handlers read. A request with any other is answered with 400. Without this
+    /// call pages ignore all, and other routes refuse all.
+    #[must_use]
+    pub fn query(self, names: &'static [&'static str]) -> Self {
+        Self { query: Some(QueryNames::Only(names)), ..self }
+    }
+
+    /// The resource as actix-web takes it. The refusal of unknown query parameters comes first, because the first route whose
+    /// guards hold answers.
+    fn into_service(self, default: QueryNames) -> actix_web::Resource {
+        let methods: Vec<Method> = self.methods.into_iter().map(|(method, _)| method).collect();
+        let inner = match self.query.unwrap_or(default) {
+            QueryNames::Any => self.inner,
+            QueryNames::Only(names) => self.inner.route(query_names::refusal(names, methods)),
+        };
+        self.handlers.into_iter().fold(inner, actix_web::Resource::route)
     }
 
     /// Settings of extractors for this path only, such as a larger limit for bodies.
     #[must_use]
     pub fn app_data<T: 'static>(self, data: T) -> Self {
         Self { inner: self.inner.app_data(data), ..self }
-    }
-
-    /// Answers methods that have no handler, instead of 405.
-    #[must_use]
-    pub fn default_service(self, route: actix_web::Route) -> Self {
-        Self { inner: self.inner.default_service(route), ..self }
     }
 }

@@ -2,10 +2,14 @@
 
 use actix_web::http::StatusCode;
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refusal};
 use crate::seal::CannotSeal;
 use crate::session::claims::ClaimFailure;
 use crate::session::{IssueError, SessionHandle, Unavailable, UserId};
+
+/// Reason of [`Error::Ended`], for a token whose signature has been verified.
+pub(in crate::session) const REVOKED: &str = "revoked: the session has ended";
+pub(in crate::session) const SESSION_EXPIRED: &str = "expired: the session was not used for too long";
 
 /// Errors of sessions. The responses to them are in [`ErrorResponses`](crate::session::ErrorResponses).
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +87,10 @@ impl From<IssueError> for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::TryRefresh(_) => Self::new(StatusCode::UNAUTHORIZED, "try refresh token"),
-            Error::Missing | Error::Ended(_) => Self::new(StatusCode::UNAUTHORIZED, "unauthorised"),
-            Error::Theft { .. } => Self::new(StatusCode::UNAUTHORIZED, "token theft detected"),
+            Error::TryRefresh(why) => Self::unauthorized("try refresh token", Refusal::invalid(why)),
+            Error::Ended(why) => Self::unauthorized("unauthorised", Refusal::invalid(why)),
+            Error::Missing => Self::unauthorized("unauthorised", Refusal::MISSING),
+            Error::Theft { .. } => Self::unauthorized("token theft detected", Refusal::invalid(STOLEN)),
             Error::UnknownUser => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::InvalidClaims(_) => Self::new(StatusCode::FORBIDDEN, "invalid claim"),
             Error::DuplicateCookies => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DUPLICATE_COOKIES),
@@ -97,6 +102,21 @@ impl From<Error> for Problem {
             Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {
                 Self::internal(error)
             }
+        }
+    }
+}
+
+const STOLEN: &str = "revoked: the refresh token was used again after its successor";
+
+impl Error {
+    /// The reason of a 401 response, sent to the client in `WWW-Authenticate`. [`Error::TryRefresh`] and [`Error::Ended`] hold
+    /// it: their texts must not tell whether a session exists before the signature of the token has been verified.
+    pub(in crate::session) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::TryRefresh(why) | Self::Ended(why) => Some(Refusal::invalid(why)),
+            Self::Missing => Some(Refusal::MISSING),
+            Self::Theft { .. } => Some(Refusal::invalid(STOLEN)),
+            _ => None,
         }
     }
 }

@@ -4,30 +4,23 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
+use crate::http::finish_response::BODY_BYTES_MAX;
 use crate::http::problem::Problem;
 use crate::http::routes::{Resource, Routes};
 
 pub const NOT_JSON: &str = "API input error: Please make sure to pass a valid JSON input in the request body";
 
-/// Registers a path of the interface: also below `/public`, the one tenant, and with a trailing slash. Wrong methods are answered
-/// with 404, as by SuperTokens' backends.
+/// Registers a path of the interface: also below `/public`, the one tenant, and with a trailing slash.
 pub fn path(auth: &mut Routes<'_>, path: &str, methods: impl Fn(Resource) -> Resource) {
-    let resource = |prefix: &str, suffix: &str| {
-        let resource = Resource::at(&format!("{prefix}{path}{suffix}"));
-        methods(resource.default_service(web::to(not_found)))
-    };
+    let resource = |prefix: &str, suffix: &str| methods(Resource::at(&format!("{prefix}{path}{suffix}")));
     auth.add(resource("", ""));
     for (prefix, suffix) in [("", "/"), ("/public", ""), ("/public", "/")] {
         auth.add_unlisted(resource(prefix, suffix));
     }
-}
-
-async fn not_found() -> Result<(), Problem> {
-    Err(Problem::new(StatusCode::NOT_FOUND, "not found"))
 }
 
 /// A request with its body, whatever its content type.
@@ -44,9 +37,7 @@ impl FromRequest for FdiRequest {
         let (request, body) = (request.clone(), Bytes::from_request(request, payload));
         Box::pin(async move {
             let body = body.await.map_err(|error| match error.as_response_error().status_code() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large")
-                }
+                StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
                 _ => Problem::bad_request("the request body did not arrive"),
             })?;
             Ok(Self { request, body })

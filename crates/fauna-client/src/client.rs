@@ -21,9 +21,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 
+use crate::denied::Sent;
 use crate::fql::Expr;
 use crate::retry::{Attempts, Effect, pause, random_fraction};
-use crate::{ClientOptions, Error, EventStream, error, fql, stream};
+use crate::{ClientOptions, Error, EventStream, TraceParent, error, fql, stream};
 
 /// FaunaDB closes idle connections after 5 s; closing earlier avoids sending on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -96,8 +97,13 @@ impl Client {
         self.deadline
     }
 
-    async fn run<T: DeserializeOwned>(&self, secret: &SecretString, query: &Expr, effect: Effect) -> Result<T, Error> {
-        let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
+    async fn run<T: DeserializeOwned>(
+        &self,
+        secret: &SecretString,
+        sent: Sent<'_>,
+        effect: Effect,
+    ) -> Result<T, Error> {
+        let body = serde_json::to_vec(sent.query).map_err(|error| Error::Protocol(error.to_string()))?;
         if body.len() > QUERY_BYTES_MAX {
             return Err(Error::TooLarge);
         }
@@ -105,7 +111,7 @@ impl Client {
         let mut tries = 0;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let failure = match self.once(secret, body.clone(), left).await {
+            let failure = match self.once(secret, sent, body.clone(), left).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -122,6 +128,7 @@ impl Client {
     async fn once<T: DeserializeOwned>(
         &self,
         secret: &SecretString,
+        sent: Sent<'_>,
         body: Vec<u8>,
         left: Duration,
     ) -> Result<T, Error> {
@@ -133,6 +140,9 @@ impl Client {
             .bearer_auth(secret.expose_secret())
             .header("x-query-timeout", inner_ms.to_string())
             .body(body);
+        if let Some(trace) = TraceParent::current() {
+            request = request.header("traceparent", trace.into_header());
+        }
         let seen = self.last_seen.load(Ordering::Relaxed);
         if seen > 0 {
             request = request.header("x-last-seen-txn", seen);
@@ -144,7 +154,7 @@ impl Client {
         let status = answer.status();
         let text = whole_body(&mut answer).await?;
         if !status.is_success() {
-            return Err(error::classify(status.as_u16(), &text));
+            return Err(error::classify(status.as_u16(), &text, sent));
         }
         serde_json::from_slice::<Answer<T>>(&text)
             .map(|answer| answer.resource)
@@ -154,23 +164,23 @@ impl Client {
     async fn open_stream<D: DeserializeOwned>(
         &self,
         secret: &SecretString,
-        query: &Expr,
+        sent: Sent<'_>,
     ) -> Result<EventStream<D>, Error> {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("stream");
         }
         url.query_pairs_mut().append_pair("fields", stream::FIELDS);
-        let body = serde_json::to_vec(query.wire()).map_err(|error| Error::Protocol(error.to_string()))?;
-        let sent = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
+        let body = serde_json::to_vec(sent.query).map_err(|error| Error::Protocol(error.to_string()))?;
+        let sending = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
         let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
-        let mut answer = tokio::time::timeout(self.deadline, sent).await.map_err(late)?.map_err(transport_error)?;
+        let mut answer = tokio::time::timeout(self.deadline, sending).await.map_err(late)?.map_err(transport_error)?;
         if answer.status().is_success() {
             return Ok(EventStream::new(answer, Arc::clone(&self.last_seen)));
         }
         let status = answer.status().as_u16();
         let text = tokio::time::timeout(self.deadline, whole_body(&mut answer)).await.map_err(late)??;
-        Err(error::classify(status, &text))
+        Err(error::classify(status, &text, sent))
     }
 }
 
@@ -212,6 +222,24 @@ pub enum User {}
 #[derive(Clone, Copy)]
 pub enum Admin {}
 
+/// A kind of secret.
+pub trait Credential {
+    /// The role of such secrets, for the log.
+    const ROLE: &'static str;
+}
+
+impl Credential for App {
+    const ROLE: &'static str = "backend";
+}
+
+impl Credential for User {
+    const ROLE: &'static str = "those of the signed-in user";
+}
+
+impl Credential for Admin {
+    const ROLE: &'static str = "admin";
+}
+
 /// A client together with a secret; `Who` is the kind of secret.
 #[derive(Clone)]
 pub struct As<Who> {
@@ -234,7 +262,7 @@ impl<Who> fmt::Debug for As<Who> {
     }
 }
 
-impl<Who> As<Who> {
+impl<Who: Credential> As<Who> {
     /// Combines a client and a secret. The secret is not checked.
     pub fn new(client: &Client, secret: SecretString) -> Self {
         Self { client: client.clone(), secret, who: PhantomData }
@@ -255,7 +283,7 @@ impl<Who> As<Who> {
     /// # Errors
     /// [`Error::Unanswered`] if it is unknown whether the query was executed; the other variants as described there.
     pub async fn query<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, query, Effect::Once).await
+        self.client.run(&self.secret, Sent { role: Who::ROLE, query: query.wire() }, Effect::Once).await
     }
 
     /// Executes a query that may be executed more than once: one that only reads, or whose writes are idempotent.
@@ -263,18 +291,18 @@ impl<Who> As<Who> {
     /// # Errors
     /// As [`Self::query`]; after [`Error::Unanswered`] the query has been repeated within the deadline.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, query, Effect::Idempotent).await
+        self.client.run(&self.secret, Sent { role: Who::ROLE, query: query.wire() }, Effect::Idempotent).await
     }
 }
 
-impl<Who> As<Who> {
+impl<Who: Credential> As<Who> {
     /// Opens a stream of the events of what the query gives: a reference to a document, a document, `match` or `documents`. `D` is the
     /// type of the field `data`. The deadline applies until the stream is open, not to its events.
     ///
     /// # Errors
     /// As [`Self::query`]. Opening a stream changes nothing and can be repeated.
     pub async fn stream<D: DeserializeOwned>(&self, query: &Expr) -> Result<EventStream<D>, Error> {
-        self.client.open_stream(&self.secret, query).await
+        self.client.open_stream(&self.secret, Sent { role: Who::ROLE, query: query.wire() }).await
     }
 }
 

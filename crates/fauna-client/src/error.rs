@@ -1,6 +1,10 @@
 //! Errors, and their classification by HTTP status and Fauna error code.
 
 use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Denied;
+use crate::denied::Sent;
 
 /// Why a query has no result. Unless a variant says otherwise, nothing was written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -9,8 +13,8 @@ pub enum Error {
     #[error("Fauna does not know the secret")]
     Unauthorized,
     /// The secret lacks a privilege that the query needs.
-    #[error("Fauna refuses: permission denied")]
-    PermissionDenied,
+    #[error("Fauna refuses: permission denied ({0})")]
+    PermissionDenied(Denied),
     /// A document, an element or a field does not exist.
     #[error("Fauna found nothing there")]
     NotFound,
@@ -68,6 +72,8 @@ struct Fault {
     #[serde(default)]
     description: String,
     #[serde(default)]
+    position: Vec<Value>,
+    #[serde(default)]
     cause: Vec<Fault>,
 }
 
@@ -91,7 +97,7 @@ impl From<StreamFault> for Error {
 
 /// Classifies an error response. The status alone is not enough: two kinds of "not found" have status 400, and stored functions
 /// wrap their errors.
-pub fn classify(status: u16, body: &[u8]) -> Error {
+pub fn classify(status: u16, body: &[u8], sent: Sent<'_>) -> Error {
     match status {
         401 => return Error::Unauthorized,
         409 => return Error::Contended,
@@ -104,7 +110,9 @@ pub fn classify(status: u16, body: &[u8]) -> Error {
     else {
         return Error::Protocol(format!("status {status} without a reason"));
     };
-    by_code(status, innermost(fault))
+    // Positions inside of a stored function are not positions in the query.
+    let position = fault.position.clone();
+    by_code(status, innermost(fault), Denied::at(&position, sent))
 }
 
 /// Unwraps the `call error`s of nested stored functions.
@@ -119,9 +127,9 @@ fn innermost(mut fault: Fault) -> Fault {
 /// Prefix of the description for a transaction that writes more than 16 MiB; FaunaDB has no error code for it.
 const TRANSACTION_TOO_LARGE: &str = "Transaction exceeded limit";
 
-fn by_code(status: u16, fault: Fault) -> Error {
+fn by_code(status: u16, fault: Fault, denied: Denied) -> Error {
     match fault.code.as_str() {
-        "permission denied" => Error::PermissionDenied,
+        "permission denied" => Error::PermissionDenied(denied),
         "instance not found" | "value not found" => Error::NotFound,
         "instance not unique" => Error::NotUnique,
         "instance already exists" => Error::AlreadyExists,
@@ -135,6 +143,11 @@ fn by_code(status: u16, fault: Fault) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refused(status: u16, body: &[u8]) -> Error {
+        let query = serde_json::json!({"get": {"match": {"index": "x"}}});
+        classify(status, body, Sent { role: "backend", query: &query })
+    }
 
     fn body(code: &str) -> String {
         format!(r#"{{"errors":[{{"position":[],"code":"{code}","description":"d"}}]}}"#)
@@ -150,7 +163,11 @@ mod tests {
             (400, "invalid ref", "Fauna refuses (400, invalid ref): d"),
             (400, "validation failed", "Fauna refuses (400, validation failed): d"),
             (401, "unauthorized", "Fauna does not know the secret"),
-            (403, "permission denied", "Fauna refuses: permission denied"),
+            (
+                403,
+                "permission denied",
+                "Fauna refuses: permission denied (role: backend, action: get, resource: index x)",
+            ),
             (404, "instance not found", "Fauna found nothing there"),
             (404, "value not found", "Fauna found nothing there"),
             (404, "not found", "Fauna refuses (404, not found): d"),
@@ -164,11 +181,11 @@ mod tests {
             (503, "time out", "Fauna did not answer: status 503"),
             (540, "operator error", "Fauna did not answer: status 540"),
         ] {
-            assert_eq!(classify(status, body(code).as_bytes()).to_string(), expected, "{status} {code}");
+            assert_eq!(refused(status, body(code).as_bytes()).to_string(), expected, "{status} {code}");
         }
         for junk in ["", "<html>", "{}", r#"{"errors":[]}"#] {
-            assert!(matches!(classify(400, junk.as_bytes()), Error::Protocol(_)), "{junk}");
-            assert!(matches!(classify(302, junk.as_bytes()), Error::Protocol(_)), "{junk}");
+            assert!(matches!(refused(400, junk.as_bytes()), Error::Protocol(_)), "{junk}");
+            assert!(matches!(refused(302, junk.as_bytes()), Error::Protocol(_)), "{junk}");
         }
     }
 
@@ -176,6 +193,6 @@ mod tests {
     fn a_stored_function_hides_nothing() {
         let wrapped = r#"{"errors":[{"position":[],"code":"call error","description":"Calling the function resulted in an error.",
             "cause":[{"position":["expr","in","then"],"code":"transaction aborted","description":"comment not found"}]}]}"#;
-        assert!(matches!(classify(400, wrapped.as_bytes()), Error::Aborted(why) if why == "comment not found"));
+        assert!(matches!(refused(400, wrapped.as_bytes()), Error::Aborted(why) if why == "comment not found"));
     }
 }

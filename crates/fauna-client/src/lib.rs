@@ -13,6 +13,7 @@
 struct Readme;
 
 mod client;
+mod denied;
 mod error;
 pub mod fql;
 mod id;
@@ -20,11 +21,14 @@ mod options;
 mod retry;
 pub mod schema;
 pub mod stream;
+mod trace;
 mod wire;
 
 pub use client::{As, AsAdmin, AsApp, AsUser, Client};
+pub use denied::Denied;
 pub use error::Error;
 pub use id::DocumentId;
 pub use options::ClientOptions;
 pub use stream::EventStream;
+pub use trace::TraceParent;
 pub use wire::{Data, Page, Ref, Time};

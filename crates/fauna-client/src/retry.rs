@@ -35,7 +35,7 @@ impl Attempts {
             (
                 Error::Unanswered(_)
                 | Error::Unauthorized
-                | Error::PermissionDenied
+                | Error::PermissionDenied(_)
                 | Error::NotFound
                 | Error::NotUnique
                 | Error::AlreadyExists

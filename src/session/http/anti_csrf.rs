@@ -30,7 +30,7 @@ pub fn check(mode: AntiCsrf, headers: &HeaderMap, expected: Option<&str>) -> Res
     match mode {
         AntiCsrf::None => Ok(()),
         AntiCsrf::ViaCustomHeader if headers.contains_key(CUSTOM_HEADER) => Ok(()),
-        AntiCsrf::ViaCustomHeader => Err(Error::TryRefresh("anti-CSRF check failed: no header rid")),
+        AntiCsrf::ViaCustomHeader => Err(Error::TryRefresh("anti-CSRF: the header rid is missing")),
         AntiCsrf::ViaToken => check_token(expected, token(headers)),
     }
 }
@@ -41,7 +41,11 @@ pub fn check(mode: AntiCsrf, headers: &HeaderMap, expected: Option<&str>) -> Res
 /// [`Error::TryRefresh`].
 pub fn check_token(expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
     let is_match = expected.is_some_and(|expected| matches(expected, sent));
-    if is_match { Ok(()) } else { Err(Error::TryRefresh("anti-CSRF check failed")) }
+    if is_match {
+        Ok(())
+    } else {
+        Err(Error::TryRefresh("anti-CSRF: the header anti-csrf is missing or of another token"))
+    }
 }
 
 /// Checks a refresh with its token in a cookie, before that token is read.
@@ -50,7 +54,7 @@ pub fn check_token(expected: Option<&str>, sent: Option<&str>) -> Result<(), Err
 /// [`Error::Ended`].
 pub fn check_refresh(mode: AntiCsrf, headers: &HeaderMap) -> Result<(), Error> {
     if mode == AntiCsrf::ViaCustomHeader && !headers.contains_key(CUSTOM_HEADER) {
-        return Err(Error::Ended("anti-CSRF check failed: no header rid"));
+        return Err(Error::Ended("anti-CSRF: the header rid is missing"));
     }
     Ok(())
 }
@@ -61,7 +65,7 @@ pub fn check_refresh(mode: AntiCsrf, headers: &HeaderMap) -> Result<(), Error> {
 /// [`Error::Ended`].
 pub fn check_refresh_token(mode: AntiCsrf, expected: Option<&str>, sent: Option<&str>) -> Result<(), Error> {
     let passes = mode != AntiCsrf::ViaToken || expected.is_none_or(|expected| matches(expected, sent));
-    if passes { Ok(()) } else { Err(Error::Ended("the anti-CSRF token does not belong to the refresh token")) }
+    if passes { Ok(()) } else { Err(Error::Ended("anti-CSRF: the header anti-csrf is missing or of another token")) }
 }
 
 /// Compares in constant time; a missing token counts as empty.

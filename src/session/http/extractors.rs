@@ -11,11 +11,14 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::{Either, LocalBoxFuture};
 
+use crate::http::problem::Refusal;
 use crate::session::Error;
 use crate::session::http::error_responses::response;
 use crate::session::http::requirements::{Requirements, SessionCheck};
 use crate::session::http::signed_in::SignedIn;
+use crate::session::http::transport;
 use crate::session::service::Sessions;
+use crate::session::settings::Transfer;
 
 /// The session of the request, if it has one. A request with an invalid token is still refused.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
@@ -33,7 +36,23 @@ pub struct Refused {
 impl Sessions {
     /// The response to an error, according to [`Settings::error_responses`](crate::session::Settings::error_responses).
     pub fn refuse(&self, error: Error) -> Refused {
-        let response = response(self.settings().error_responses.as_ref(), error);
+        let reason = error.refusal();
+        self.refuse_because(reason, error)
+    }
+
+    /// As [`Sessions::refuse`], for a request whose credentials may have no form of a token at all.
+    pub(crate) fn refuse_request(&self, request: &HttpRequest, error: Error) -> Refused {
+        let carries = |transfer| transport::carries_access(request.headers(), self.cookies(), transfer);
+        let is_unreadable = matches!(error, Error::Missing) && (carries(Transfer::Header) || carries(Transfer::Cookie));
+        let reason = if is_unreadable { Some(Refusal::MALFORMED) } else { error.refusal() };
+        self.refuse_because(reason, error)
+    }
+
+    fn refuse_because(&self, reason: Option<Refusal>, error: Error) -> Refused {
+        let mut response = response(self.settings().error_responses.as_ref(), error);
+        if let Some(reason) = reason {
+            reason.attach(&mut response);
+        }
         Refused { status: response.status(), response: Mutex::new(Some(response)) }
     }
 }
@@ -54,7 +73,7 @@ async fn found(request: HttpRequest, requirements: Requirements) -> Result<Optio
 
 async fn required(request: HttpRequest, requirements: Requirements) -> Result<SignedIn, Refused> {
     let sessions = sessions(&request).ok_or_else(Refused::unconfigured)?;
-    found(request, requirements).await?.ok_or_else(|| sessions.refuse(Error::Missing))
+    found(request.clone(), requirements).await?.ok_or_else(|| sessions.refuse_request(&request, Error::Missing))
 }
 
 impl FromRequest for SignedIn {

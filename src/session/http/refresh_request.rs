@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 
+use crate::http::trace;
 use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies::CookieMatch;
 use crate::session::http::response_tokens::ResponseTokens;
@@ -75,7 +76,7 @@ impl Sessions {
         let sessions = self.clone();
         let version = frontend.token_version();
         // In a task of its own: a client that goes away must not stop it halfway.
-        let issued = tokio::spawn(async move { sessions.refresh_as(&text, anti_csrf, version).await }).await??;
+        let issued = trace::spawn(async move { sessions.refresh_as(&text, anti_csrf, version).await }).await??;
 
         match transfer {
             Transfer::Header if !in_cookies.is_empty() => response_tokens.clear(rules, Transfer::Cookie),

@@ -96,7 +96,7 @@ async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json
     let found = sessions.get_session(&request, &requirements).await;
     let signed_in = match found.and_then(|found| found.ok_or(Error::Missing)) {
         Err(error) if compat::counts_as_signed_out(request.headers(), &error) => return Ok(Json(StatusOk::OK)),
-        found => found.map_err(|error| sessions.refuse(error))?,
+        found => found.map_err(|error| sessions.refuse_request(&request, error))?,
     };
     signed_in.revoke().await.map_err(|error| sessions.refuse(error))?;
     Ok(Json(StatusOk::OK))

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::events::RevokeReason;
 use crate::session::claims::{Claim, Validator};
 use crate::session::compat::FrontendVersion;
+use crate::session::error::REVOKED;
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::service::{SessionInfo, Sessions};
@@ -169,7 +170,7 @@ impl SignedIn {
         found.ok_or_else(|| {
             self.response_tokens.clear_all(self.sessions.cookies());
             self.clear_id();
-            Error::Ended("there is no such session")
+            Error::Ended(REVOKED)
         })
     }
 

@@ -119,7 +119,7 @@ impl Sessions {
             };
         }
         if presented.is_none() && compat::has_id_cookie(headers) {
-            return Err(Error::TryRefresh("the access token of an old frontend has expired"));
+            return Err(Error::TryRefresh("expired: the access token of an old frontend"));
         }
         Ok(presented)
     }
@@ -134,7 +134,7 @@ impl Sessions {
     ) -> Result<TokenDelivery, Error> {
         let headers = request.headers();
         let frontend = compat::frontend_of_token(headers, &token.claims)
-            .ok_or(Error::TryRefresh("the cookie sIdRefreshToken is of another session"))?;
+            .ok_or(Error::TryRefresh("malformed: the cookie sIdRefreshToken is of another session"))?;
         if transfer == Transfer::Cookie && requirements.anti_csrf.applies_to(request.method()) {
             anti_csrf::check(self.settings().anti_csrf(), headers, token.claims.anti_csrf.as_deref())?;
         }

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::events::EventKind;
+use crate::http::trace;
 use crate::session::compat::FrontendVersion;
 use crate::session::http::response_tokens::{ResponseTokens, SessionTokens};
 use crate::session::http::signed_in::SignedIn;
@@ -82,7 +83,7 @@ impl Sessions {
         let sessions = self.clone();
         // In a task of its own: a client that goes away must not stop it halfway.
         let format = TokenFormat { with_anti_csrf, version: frontend.token_version() };
-        let issued = tokio::spawn(async move { sessions.issue_as(new, format).await }).await??;
+        let issued = trace::spawn(async move { sessions.issue_as(new, format).await }).await??;
         let response_tokens = ResponseTokens::of(request);
         if transport::carries_access(headers, self.cookies(), other) {
             response_tokens.clear(self.cookies(), other);

@@ -6,6 +6,7 @@
 
 use crate::clock::Timestamp;
 use crate::events::{EventKind, RevokeReason};
+use crate::session::error::{REVOKED, SESSION_EXPIRED};
 use crate::session::http::anti_csrf;
 use crate::session::http::response_tokens::SessionTokens;
 use crate::session::rotation::{Descent, RefreshDecision};
@@ -19,6 +20,8 @@ use crate::session::{Error, IssueError, Lineage, Version, rotation};
 
 /// Attempts while other requests change the session at the same time.
 const ATTEMPTS: usize = 8;
+/// One text for every token that is not authenticated, so that it tells nothing about keys or sessions.
+const NOT_OURS: &str = "malformed: the refresh token was not issued by this site";
 
 /// The anti-CSRF token of a refresh, in mode [`AntiCsrf::ViaToken`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +62,17 @@ impl Sessions {
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let Some(session) = self.store().find(&presented.handle).await? else {
-                return Err(Error::Ended("there is no such session"));
+                return Err(Error::Ended(REVOKED));
             };
             // In tokens of version 2 the application's claims stand apart and cannot override the session's.
             if version == Version::Five && payload::is_protected(&session.payload) {
-                return Err(Error::Ended("its payload holds a claim of the session's own"));
+                return Err(Error::Ended("revoked: its payload holds a claim of the session's own"));
             }
             let decision = rotation::refresh(&descent, &session.rotation, self.settings().grace, now);
             let parent = match decision {
                 RefreshDecision::IssueChild | RefreshDecision::Promote => Parent::Hash1(presented.hash1()),
                 RefreshDecision::IssueSibling => Parent::Lineage(session.rotation.current.clone()),
-                RefreshDecision::Expired => return Err(Error::Ended("the session has expired")),
+                RefreshDecision::Expired => return Err(Error::Ended(SESSION_EXPIRED)),
                 RefreshDecision::Theft if self.end_for_theft(&session).await? => {
                     return Err(Error::Theft { handle: session.handle, user: session.user });
                 }
@@ -94,12 +97,12 @@ impl Sessions {
     pub(in crate::session) async fn choose_refresh_token(&self, texts: &[&str]) -> Result<String, Error> {
         let read = |text: &&str| self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
         let ours: Vec<RefreshToken> = texts.iter().filter_map(read).collect();
-        let first = ours.first().ok_or(Error::Ended("none of the refresh tokens is one of ours"))?;
+        let first = ours.first().ok_or(Error::Ended(NOT_OURS))?;
         if ours.iter().any(|token| token.handle != first.handle) {
-            return Err(Error::Ended("the refresh tokens belong to two sessions"));
+            return Err(Error::Ended("malformed: the refresh tokens belong to two sessions"));
         }
         let Some(session) = self.store().find(&first.handle).await? else {
-            return Err(Error::Ended("there is no such session"));
+            return Err(Error::Ended(REVOKED));
         };
         let (grace, now) = (self.settings().grace, self.now());
         let serves = |token: &&RefreshToken| {
@@ -116,7 +119,7 @@ impl Sessions {
             return Ok(token);
         }
         self.keys().reload_if_due(self.now()).await?;
-        read().ok_or(Error::Ended("the refresh token is not one of ours"))
+        read().ok_or(Error::Ended(NOT_OURS))
     }
 
     async fn prepare_child(

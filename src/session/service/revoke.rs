@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::events::{EventKind, RevokeReason};
+use crate::http::trace;
 use crate::session::http::signed_in::SignedIn;
 use crate::session::service::Sessions;
 use crate::session::{Error, SessionHandle, UserId};
@@ -20,7 +21,7 @@ impl Sessions {
     /// The database fails.
     pub async fn revoke(&self, handle: &SessionHandle, reason: RevokeReason) -> Result<bool, Error> {
         let (sessions, handle) = (self.clone(), handle.clone());
-        let ended = tokio::spawn(async move {
+        let ended = trace::spawn(async move {
             let user = sessions.store().delete(&handle).await?;
             match &user {
                 Some(user) => sessions.finish_revocation(&[(handle, user.clone())], reason).await,
@@ -38,7 +39,7 @@ impl Sessions {
     /// The database fails.
     pub async fn revoke_own(&self, owner: &SignedIn, handle: &SessionHandle) -> Result<bool, Error> {
         let (sessions, user, handle) = (self.clone(), owner.user().clone(), handle.clone());
-        let ended = tokio::spawn(async move {
+        let ended = trace::spawn(async move {
             let ended = sessions.store().delete_own(&user, &handle).await?;
             if ended {
                 sessions.finish_revocation(&[(handle, user)], RevokeReason::EndedFromAnotherDevice).await;
@@ -87,7 +88,7 @@ impl Sessions {
     pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>, reason: RevokeReason) {
         let Err(mut error) = self.revoke_of(user, but, reason).await else { return };
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
-        tokio::spawn(async move {
+        trace::spawn(async move {
             loop {
                 tracing::warn!(%error, "sessions that are over cannot be ended yet");
                 sessions.clock().sleep(AGAIN).await;
@@ -107,7 +108,7 @@ impl Sessions {
         reason: RevokeReason,
     ) -> Result<Vec<SessionHandle>, Error> {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
-        let ended = tokio::spawn(async move {
+        let ended = trace::spawn(async move {
             let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref())).await?;
             let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
             sessions.finish_revocation(&of_user, reason).await;

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::events::EventKind;
+use crate::http::trace;
+use crate::session::error::{REVOKED, SESSION_EXPIRED};
 use crate::session::http::requirements::SessionCheck;
 use crate::session::http::response_tokens::SessionTokens;
 use crate::session::rotation::AccessDecision;
@@ -18,6 +20,8 @@ use crate::session::{Error, rotation};
 
 /// Attempts to promote while other requests change the session at the same time; then the token is accepted as it is.
 const ATTEMPTS: usize = 4;
+/// One text for every token whose signature is not verified, so that it tells nothing about keys or sessions.
+const NOT_OURS: &str = "malformed: the token is not signed by this site";
 
 /// A text that has the form of an access token.
 pub enum AccessToken<'a> {
@@ -51,7 +55,7 @@ impl Sessions {
             AccessToken::Unverified(unverified) => self.check_signature(*unverified).await?,
         };
         if self.verified().is_revoked(&token.claims.handle) {
-            return Err(Error::Ended("the session was ended here"));
+            return Err(Error::Ended(REVOKED));
         }
         Ok(token)
     }
@@ -74,14 +78,17 @@ impl Sessions {
                 },
             };
             if *handle.get_or_insert_with(|| verified.claims.handle.clone()) != verified.claims.handle {
-                return Err(Error::TryRefresh("the cookies are of two sessions"));
+                return Err(Error::TryRefresh("malformed: the cookies are of two sessions"));
             }
             if verified.claims.is_current(now) {
                 valid.push(verified);
             }
         }
         let newest = valid.into_iter().max_by_key(|token| (token.claims.issued_at, token.claims.expires_at));
-        self.verify(AccessToken::Known(newest.ok_or(Error::TryRefresh("none of several cookies is valid"))?)).await
+        self.verify(AccessToken::Known(
+            newest.ok_or(Error::TryRefresh("malformed or expired: none of several cookies is valid"))?,
+        ))
+        .await
     }
 
     /// Whether SQL must be asked before the token is accepted.
@@ -104,10 +111,10 @@ impl Sessions {
         for _ in 0..ATTEMPTS {
             let now = self.now();
             let Some(session) = self.store().find(&token.claims.handle).await? else {
-                return Err(Error::Ended("there is no such session"));
+                return Err(Error::Ended(REVOKED));
             };
             if session.rotation.expires_at < now {
-                return Err(Error::Ended("the session has expired"));
+                return Err(Error::Ended(SESSION_EXPIRED));
             }
             let has_changed =
                 check == SessionCheck::Database && self.application_payload(&token.claims) != session.payload;
@@ -135,7 +142,7 @@ impl Sessions {
         let text = unverified.text().to_owned();
         let verified = self.check_signature_at_any_time(unverified).await?;
         if !verified.claims.is_current(self.now()) {
-            return Err(Error::TryRefresh("it has expired"));
+            return Err(Error::TryRefresh("expired: refresh the session"));
         }
         self.verified().insert(text, Arc::clone(&verified));
         Ok(verified)
@@ -145,7 +152,7 @@ impl Sessions {
     async fn check_signature_at_any_time(&self, unverified: Unverified<'_>) -> Result<Arc<Verified>, Error> {
         let (claims, key) = self.verify_signature(&unverified, self.now()).await?;
         if !self.keys().is_current_kind(&key.kid) {
-            return Err(Error::TryRefresh("it is signed with a key of the other kind"));
+            return Err(Error::TryRefresh("expired: it is signed with a key of the other kind"));
         }
         Ok(Arc::new(Verified::new(claims, &key.kid, key.verifies_until)))
     }
@@ -167,12 +174,12 @@ impl Sessions {
                     return Ok(proven);
                 }
                 self.keys().reload_if_due(now).await?;
-                return by_any(self.keys().usable(now).await?).ok_or(Error::TryRefresh("no key of ours signed it"));
+                return by_any(self.keys().usable(now).await?).ok_or(Error::TryRefresh(NOT_OURS));
             }
-            Signer::Foreign => return Err(Error::TryRefresh("the header is not one of ours")),
+            Signer::Foreign => return Err(Error::TryRefresh(NOT_OURS)),
         };
-        let key = self.keys().verifying(kid, now).await?.ok_or(Error::TryRefresh("the key is not known"))?;
-        let claims = token.verify(&key.decoding).ok_or(Error::TryRefresh("the signature does not hold"))?;
+        let key = self.keys().verifying(kid, now).await?.ok_or(Error::TryRefresh(NOT_OURS))?;
+        let claims = token.verify(&key.decoding).ok_or(Error::TryRefresh(NOT_OURS))?;
         Ok((claims, key))
     }
 
@@ -207,6 +214,6 @@ impl Sessions {
         let grace_until = at.after(self.settings().grace);
         self.publish(&session.user, &session.handle, EventKind::SessionPromoted { grace_until });
         let (token_provider, handle) = (Arc::clone(self.token_provider()), session.handle.clone());
-        tokio::spawn(async move { token_provider.on_promoted(&handle, grace_until).await });
+        trace::spawn(async move { token_provider.on_promoted(&handle, grace_until).await });
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 
 use crate::account::LinkPages;
+use crate::http::trace;
 use crate::mail::Occasion;
 use crate::session::{RevokeReason, UserId};
 use crate::supertokens::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
@@ -75,7 +76,7 @@ impl EmailPassword {
             services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
             if let Err(users::Error::Unsettled { hash, .. }) = &used {
                 let (services, hash) = (services.clone(), hash.clone());
-                tokio::spawn(async move {
+                trace::spawn(async move {
                     if let Some(email) = services.users.await_password_change(&id, &hash).await {
                         services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
                         services.notify(Some(&email), &Occasion::PasswordChanged).await;
@@ -87,7 +88,7 @@ impl EmailPassword {
             services.notify(used.email.as_ref(), &Occasion::PasswordChanged).await;
             Ok(Reset::Done)
         };
-        tokio::spawn(resetting).await?
+        trace::spawn(resetting).await?
     }
 
     /// Mails a link to the stored form of the address, never to the one that was typed. Does as much work where there is no

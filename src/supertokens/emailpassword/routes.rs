@@ -28,11 +28,15 @@ pub fn routes(auth: &mut Routes<'_>) {
     fdi_request::path(auth, "/signup", |path| path.post(Access::Public, sign_up));
     fdi_request::path(auth, "/signup/complete", |path| path.post(Access::MailedLink, complete_sign_up));
     fdi_request::path(auth, "/signin", |path| path.post(Access::Public, sign_in));
-    fdi_request::path(auth, "/emailpassword/email/exists", |path| path.get(Access::Public, email_exists));
-    fdi_request::path(auth, "/signup/email/exists", |path| path.get(Access::Public, email_exists_older));
+    fdi_request::path(auth, "/emailpassword/email/exists", |path| {
+        path.query(&["email"]).get(Access::Public, email_exists)
+    });
+    fdi_request::path(auth, "/signup/email/exists", |path| {
+        path.query(&["email"]).get(Access::Public, email_exists_older)
+    });
     fdi_request::path(auth, "/user/password/reset/token", |path| path.post(Access::Public, request_reset));
     fdi_request::path(auth, "/user/password/reset", |path| path.post(Access::MailedLink, reset));
-    fdi_request::path(auth, "/loginmethods", |path| path.get(Access::Public, login_methods));
+    fdi_request::path(auth, "/loginmethods", |path| path.query(&["clientType"]).get(Access::Public, login_methods));
     auth.describe::<Description>();
 }
 
@@ -197,6 +201,7 @@ async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answ
 
 /// The ways to sign in, for SuperTokens frontends.
 #[utoipa::path(get, path = "/loginmethods", tag = "E-mail and password",
+    params(("clientType" = Option<String>, Query, description = "Sent by SuperTokens frontends; changes nothing")),
     responses((status = 200, description = "E-mail and password only", body = Object)))]
 async fn login_methods() -> Json<Value> {
     Json(json!({
