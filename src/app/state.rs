@@ -84,6 +84,7 @@ impl AppState {
         let tokens = fauna_tokens::Settings {
             users: config.users_collection.clone(),
             grace: config.session.grace,
+            per_session: config.session.fauna_tokens_per_session,
             in_frontend: config.fauna_token_in_frontend,
             proof: fauna_tokens::ProofField { collection: users::SECRETS, path: users::PASSWORD_HASH },
             events: events.clone(),

@@ -68,6 +68,8 @@ pub struct Settings {
     pub users: String,
     /// Must be equal to [`crate::session::Settings::grace`].
     pub grace: Duration,
+    /// Most live tokens of one session; at least 2.
+    pub per_session: u32,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
     /// Field that must equal [`crate::session::NewSession::proof`], checked in the transaction that creates the token.
@@ -259,11 +261,26 @@ impl FaunaTokens {
         let now = self.sweeper.clock.now();
         let token = self.session_token(id.clone(), now, secret);
         if self.ledger.confirm_replacement(&id, &sealed, &token.fingerprint, now).await? {
+            self.delete_surplus(&request.handle).await;
             self.publish_issued(request, token.fingerprint.clone());
             Ok(token)
         } else {
             self.sweeper.delete(&[id]).await?;
             Err(Error::SessionOver)
+        }
+    }
+
+    /// Keeps the number of a session's tokens at [`Settings::per_session`]: one refresh token may be used any number of times. It
+    /// runs after a token was stored, so of two that are stored at once the later one sees both. A client whose token is deleted
+    /// stays signed in: its next query gets another one.
+    async fn delete_surplus(&self, handle: &SessionHandle) {
+        let kept = usize::try_from(self.settings.per_session).unwrap_or(usize::MAX);
+        match tokio::time::timeout(DELETE_TIMEOUT, self.sweeper.delete_surplus(handle, kept)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "surplus Fauna tokens of a session are deleted when it gets the next")
+            }
+            Err(_) => tracing::warn!("Fauna is slow: surplus tokens of a session are deleted when it gets the next"),
         }
     }
 
@@ -330,9 +347,12 @@ impl SessionTokenProvider for FaunaTokens {
         self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
     }
 
-    fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
+    async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
         if let Some(secret) = &issued.secret {
             self.publish_issued(request, events::fingerprint(secret.expose_secret()));
+        }
+        if request.parent.is_some() {
+            self.delete_surplus(&request.handle).await;
         }
     }
 

@@ -106,6 +106,22 @@ impl Store {
         rows.iter().map(session).collect()
     }
 
+    /// The sessions of a user that have not expired, beyond the `kept` newest and `but`; newest first, at most 100.
+    pub async fn beyond_newest(
+        &self,
+        user: &UserId,
+        but: &SessionHandle,
+        kept: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionHandle>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select handle from session where user_id = $1 and handle <> $2 and expires_at >= $3
+             order by created_at desc, handle limit 100 offset $4",
+        );
+        let rows = rows.bind(user.as_str()).bind(but.as_str()).bind(now.millis()).bind(i64::from(kept));
+        rows.fetch_all(self.database.write()).await?.iter().map(handle).collect()
+    }
+
     /// Makes another refresh token effective. False: it was not `from` that was effective, or there is no session.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
         let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
