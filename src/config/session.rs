@@ -1,7 +1,6 @@
 //! Settings of sessions, named as in SuperTokens' backends.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Reader;
@@ -60,8 +59,8 @@ impl Session {
             refresh_token_lifetime: read.seconds("REFRESH_TOKEN_LIFETIME_S", 2_592_000, 2..=31_536_000),
             absolute_lifetime: read.seconds("SESSION_LIFETIME_S", 8_640_000, 2..=315_360_000),
             grace: read.seconds("SESSION_GRACE_S", 30, 0..=300),
-            sessions_per_user: count(read, "SESSIONS_PER_USER", SESSIONS_PER_USER, 1..=10_000),
-            fauna_tokens_per_session: count(read, "FAUNA_TOKENS_PER_SESSION", FAUNA_TOKENS_PER_SESSION, 2..=1000),
+            sessions_per_user: limit(read.count("SESSIONS_PER_USER", 1..=10_000), SESSIONS_PER_USER),
+            fauna_tokens_per_session: limit(read.count("FAUNA_TOKENS_PER_SESSION", 2..=1000), FAUNA_TOKENS_PER_SESSION),
             signing_key_interval: read.seconds("SIGNING_KEY_INTERVAL_S", 604_800, 3600..=31_536_000),
             dynamic_signing_key: read.flag("DYNAMIC_SIGNING_KEY", true),
             api_domain: read.origin("API_DOMAIN"),
@@ -124,8 +123,8 @@ impl Session {
     }
 }
 
-fn count(read: &mut Reader<'_>, name: &'static str, unset: u32, range: RangeInclusive<usize>) -> u32 {
-    read.count(name, range).and_then(|count| u32::try_from(count).ok()).unwrap_or(unset)
+fn limit(set: Option<usize>, unset: u32) -> u32 {
+    set.and_then(|set| u32::try_from(set).ok()).unwrap_or(unset)
 }
 
 fn same_site(read: &mut Reader<'_>) -> Option<SameSite> {

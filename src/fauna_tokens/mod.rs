@@ -13,6 +13,7 @@ mod query_text;
 mod revocation_delay;
 mod schema;
 mod store;
+mod surplus;
 mod sweeper;
 mod user_client;
 
@@ -127,11 +128,6 @@ impl FaunaTokens {
             delays: RevocationDelays::default(),
         };
         Self { ledger, sweeper, ring, settings }
-    }
-
-    /// Starts the background task that deletes tokens that are no longer live.
-    pub fn collect_in_background(&self) -> Collector {
-        Collector::start(self.sweeper.clone())
     }
 
     /// Sends a query as the user of this session, at most once. A token that Fauna does not accept is replaced: the user may have
@@ -267,20 +263,6 @@ impl FaunaTokens {
         } else {
             self.sweeper.delete(&[id]).await?;
             Err(Error::SessionOver)
-        }
-    }
-
-    /// Keeps the number of a session's tokens at [`Settings::per_session`]: one refresh token may be used any number of times. It
-    /// runs after a token was stored, so of two that are stored at once the later one sees both. A client whose token is deleted
-    /// stays signed in: its next query gets another one.
-    async fn delete_surplus(&self, handle: &SessionHandle) {
-        let kept = usize::try_from(self.settings.per_session).unwrap_or(usize::MAX);
-        match tokio::time::timeout(DELETE_TIMEOUT, self.sweeper.delete_surplus(handle, kept)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "surplus Fauna tokens of a session are deleted when it gets the next")
-            }
-            Err(_) => tracing::warn!("Fauna is slow: surplus tokens of a session are deleted when it gets the next"),
         }
     }
 

@@ -106,19 +106,19 @@ impl Store {
         rows.iter().map(session).collect()
     }
 
-    /// The sessions of a user that have not expired, beyond the `kept` newest and `but`; newest first, at most 100.
+    /// The sessions of a user that have not expired, beyond the `kept` newest; newest first, at most 100. The order is total, so
+    /// that all who ask at the same time name the same ones.
     pub async fn beyond_newest(
         &self,
         user: &UserId,
-        but: &SessionHandle,
         kept: u32,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
         let rows = sqlx::query(
-            "select handle from session where user_id = $1 and handle <> $2 and expires_at >= $3
-             order by created_at desc, handle limit 100 offset $4",
+            "select handle from session where user_id = $1 and expires_at >= $2
+             order by created_at desc, handle limit 100 offset $3",
         );
-        let rows = rows.bind(user.as_str()).bind(but.as_str()).bind(now.millis()).bind(i64::from(kept));
+        let rows = rows.bind(user.as_str()).bind(now.millis()).bind(i64::from(kept));
         rows.fetch_all(self.database.write()).await?.iter().map(handle).collect()
     }
 

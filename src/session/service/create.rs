@@ -148,8 +148,8 @@ impl Sessions {
     /// Ends the oldest sessions of a user who has more than [`Settings::sessions_per_user`](crate::session::Settings). It runs
     /// after the commit: of two sign-ins at once, the one that commits last sees both.
     async fn end_surplus_sessions(&self, new: &store::Session) {
-        let kept = self.settings().sessions_per_user.saturating_sub(1);
-        let surplus = match self.store().beyond_newest(&new.user, &new.handle, kept, self.now()).await {
+        let kept = self.settings().sessions_per_user;
+        let surplus = match self.store().beyond_newest(&new.user, kept, self.now()).await {
             Ok(surplus) if surplus.is_empty() => return,
             Ok(surplus) => surplus,
             Err(error) => {
