@@ -75,13 +75,14 @@ impl<'w> History<'w> {
         };
         history.processes.resize_with(2, || None);
         for number in 0..2 {
-            match &history.processes[number] {
-                Some(running) => {
-                    let seed = history.next_seed();
-                    running.process.script.begin(seed, rarity);
-                    running.process.script.resume();
-                }
-                None => history.start(number).await,
+            if history.processes[number].is_none() {
+                history.start(number).await;
+                continue;
+            }
+            let seed = history.next_seed();
+            if let Some(running) = &history.processes[number] {
+                running.process.script.begin(seed, rarity);
+                running.process.script.resume();
             }
         }
         history
