@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use starter::app::UsersCommand;
 use starter::clock::Clock;
 use starter::config::{Config, Environment};
+use starter::telemetry::QuietStart;
 use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
@@ -16,6 +17,9 @@ const AFTER_HELP: &str =
 users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
+
+/// What is logged unless `LOG` says otherwise.
+const LOG_FILTER: &str = "info,actix_server=warn";
 
 /// Longest time from SIGTERM to the end of the process.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(7_500);
@@ -90,6 +94,7 @@ fn print_addresses(site: &app::Site, config: &Config) -> std::io::Result<()> {
     if config.environment == Environment::Development && config.accounts.smtp_url.is_none() {
         writeln!(out, "  Mailbox   {base}/dev/mailbox")?;
     }
+    writeln!(out, "  API       {base}/api/docs")?;
     writeln!(out, "  Fauna     {}", site.fauna_endpoint())?;
     writeln!(out, "  Data      {}\n", config.data_dir.display())
 }
@@ -127,10 +132,18 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     }
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
-    match command {
-        None => telemetry::start(filter("info,actix_server=warn"), config.log.json)?,
-        Some(_) => telemetry::start_for_command(filter("warn"), config.log.json)?,
-    }
+    let on_terminal = std::io::stdout().is_terminal() && !config.log.json;
+    let quiet_start = match command {
+        None if on_terminal && config.log.filter.is_none() => Some(QuietStart::begin(LOG_FILTER)?),
+        None => {
+            telemetry::start(filter(LOG_FILTER), config.log.json)?;
+            None
+        }
+        Some(_) => {
+            telemetry::start_for_command(filter("warn"), config.log.json)?;
+            None
+        }
+    };
     for warning in &config.unknown {
         tracing::warn!("{warning}");
     }
@@ -139,8 +152,11 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
             limit_shutdown_time()?;
             let site = app::start(config.clone(), Clock::system()).await?;
             site.seed_demo(&config).await;
-            if std::io::stdout().is_terminal() && !config.log.json {
+            if on_terminal {
                 print_addresses(&site, &config)?;
+            }
+            if let Some(quiet_start) = quiet_start {
+                quiet_start.end();
             }
             Ok(site.run_until_stopped().await?)
         }

@@ -38,10 +38,11 @@ for (const details of document.querySelectorAll("details[data-confirm]")) {
 const area = document.querySelector("[data-draft]");
 if (area) {
   const invalid = area.getAttribute("aria-invalid") === "true";
-  if (!area.value) area.value = sessionStorage.getItem("draft") ?? "";
+  const draft = sessionStorage.getItem("draft") ?? "";
+  const isPosted = [...document.querySelectorAll(".comment .text")].some((text) => text.textContent === draft.trim());
+  if (!area.value && !isPosted) area.value = draft;
   if (area.value && !invalid) area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
+  sessionStorage.setItem("draft", area.value);
   area.addEventListener("input", () => sessionStorage.setItem("draft", area.value));
-  // Sent texts come back in the page where they were not taken.
-  area.form.addEventListener("submit", () => sessionStorage.removeItem("draft"));
 }

@@ -4,9 +4,10 @@ import { call, refresh } from "./session.js";
 import { busy, leave, localize } from "./site.js";
 
 const state = document.querySelector("[data-session-state]");
+const tokens = document.querySelector("[data-tokens]");
 const timeline = document.querySelector("[data-timeline]");
 const live = document.querySelector("[data-live]");
-const chip = document.querySelector("[data-state]");
+const word = document.querySelector("[data-state]");
 const left = document.querySelector("[data-left]");
 const bar = document.querySelector(".bar");
 
@@ -21,15 +22,16 @@ function tick() {
 }
 
 function describe(text, tone) {
-  chip.textContent = text;
-  chip.className = `chip word ${tone}`;
+  word.textContent = text;
+  word.className = `chip word ${tone}`;
 }
 
 async function showState() {
   const now = await call("/account/session");
   ahead = now.now - Date.now();
   left.dataset.until = now.accessTokenExpiresAt;
-  const token = state.querySelector("[data-token]");
+  const token = tokens.querySelector("[data-token]");
+  if (token.matches(".grace") && token.textContent !== now.faunaToken) token.after(" ", chip(token.textContent));
   token.textContent = now.faunaToken || "being replaced";
   token.className = now.faunaToken ? "chip live" : "";
   for (const time of state.querySelectorAll("time[data-field]")) time.dateTime = now[time.dataset.field] ?? time.dateTime;
@@ -44,7 +46,11 @@ function element(name, properties, ...children) {
 }
 
 function add(entry) {
-  if (timeline.querySelector(`[data-id="${entry.id}"]`)) return;
+  const known = timeline.querySelector(`[data-id="${entry.id}"]`);
+  if (known) {
+    if (entry.exchange) known.querySelector("code").textContent = entry.exchange;
+    return;
+  }
   const time = element("time", { dateTime: new Date(entry.at).toISOString() });
   time.dataset.exact = "";
   const note = `${entry.outcome && `${entry.outcome} · `}session ${entry.session}${entry.current ? " (this one)" : ""} · `;
@@ -59,14 +65,18 @@ function add(entry) {
   timeline.insertBefore(line, next ?? null);
 }
 
+async function pageAt(path, options = {}) {
+  const answer = await fetch(path, { ...options, headers: { accept: "text/html" } });
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
 /** Devices and figures are those of the page; the page is asked again when they have changed. */
 let wanted;
 function showDevices() {
   clearTimeout(wanted);
   wanted = setTimeout(async () => {
-    const answer = await fetch("/", { headers: { accept: "text/html" } });
-    if (isOver || !answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = await pageAt("/");
+    if (isOver) return;
     for (const part of ["[data-devices]", "[data-delay]"]) {
       const fresh = page.querySelector(part);
       if (fresh) document.querySelector(part).replaceWith(fresh), localize(fresh);
@@ -74,23 +84,50 @@ function showDevices() {
   }, 400);
 }
 
+/** What became of the token, asked until it is dead. */
+async function showFate() {
+  const { session, signIn } = document.documentElement.dataset;
+  const page = await pageAt(`${signIn}?ended=${encodeURIComponent(session)}`);
+  const fate = page.querySelector("[data-ended]");
+  if (!fate) return;
+  const tone = fate.dataset.ended === "dead" ? "dead" : "grace";
+  describe(fate.dataset.ended, tone);
+  for (const token of tokens.querySelectorAll(".chip")) token.className = `chip ${tone}`;
+  document.querySelector("[data-ended]")?.remove();
+  state.before(fate);
+  if (tone !== "dead") setTimeout(showFate, 2000);
+}
+
 function over() {
   isOver = true;
-  describe("dead", "dead");
-  state.querySelector("[data-token]").className = "chip dead";
+  describe("revoking", "grace");
   live.textContent = "";
+  document.querySelector("[data-refresh-now]").remove();
   tick();
+  showFate();
   // Evidence that is being read, and a text that is being written, are not taken away.
   const keep = document.querySelector("[data-evidence], [data-draft]:not(:placeholder-shown), form [aria-busy='true']");
-  if (!keep) setTimeout(leave, 300);
+  if (!keep) setTimeout(leave, 700);
+}
+
+const chip = (fingerprint) => element("span", { className: "chip grace", textContent: fingerprint });
+
+/** The chip of a superseded token turns amber, and grey once it is deleted. */
+function showOld({ kind, fingerprint }) {
+  const old = [...tokens.querySelectorAll(".chip")].find((old) => old.textContent === fingerprint);
+  if (kind === "token-in-grace" && old) old.className = "chip grace";
+  else if (kind === "token-in-grace") tokens.append(" ", chip(fingerprint));
+  if (kind !== "token-deleted" || !old) return;
+  old.className = "chip dead";
+  if (!old.matches("[data-token]")) setTimeout(() => isOver || old.remove(), 5000);
 }
 
 function hear(entry) {
   add(entry);
+  if (entry.at < state.dataset.now) return; // The page shows what came before it.
   if (entry.kind === "session-created" || entry.kind === "session-ended" || entry.kind === "token-deleted") showDevices();
   if (!entry.current) return;
-  if (entry.kind === "session-refreshed") describe("in grace", "grace");
-  if (entry.kind === "session-promoted" || entry.kind === "token-deleted") describe("active", "live");
+  showOld(entry);
   if (entry.kind === "session-ended") over();
 }
 
@@ -109,12 +146,8 @@ function listen() {
 
 /** Sends a form and shows the evidence of the answer below it. */
 async function experiment(form, button) {
-  const answer = await fetch(button?.getAttribute("formaction") ?? form.action, {
-    method: "POST",
-    body: new URLSearchParams(new FormData(form, button)),
-    headers: { accept: "text/html" },
-  });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const path = button?.getAttribute("formaction") ?? form.action;
+  const page = await pageAt(path, { method: "POST", body: new URLSearchParams(new FormData(form, button)) });
   const evidence = page.querySelector("[data-evidence]");
   if (!evidence) return leave();
   document.querySelector("[data-evidence]")?.remove();

@@ -75,13 +75,13 @@ function confirmFirst(event) {
   dialog.showModal();
 }
 
-/** Another tab signed in or out: what this one shows is no longer true. A text that is being written is not thrown away. */
+/** Another tab signed in or out: what this one shows is no longer true. What is being written or read is not thrown away. */
 function agreeWithOtherTabs() {
   const mine = document.documentElement.dataset.session;
   if (mine === undefined) return; // Pages of failures know nothing of sessions.
   localStorage.setItem("session", mine);
   addEventListener("storage", (event) => {
-    if (event.key !== "session" || event.newValue === mine) return;
+    if (event.key !== "session" || event.newValue === mine || document.querySelector("[data-evidence]")) return;
     const writing = [...document.querySelectorAll("textarea")].some((area) => area.value !== area.defaultValue);
     if (writing) say("You signed in or out in another tab. Reload this page when you have saved your text.", "wrong");
     else if (mine && !event.newValue) leave();

@@ -61,7 +61,7 @@ async fn what_the_readme_says_about_adding_things_works() {
     handler.iter().filter(|step| step.says.contains(ACCESS)).for_each(|step| follow(&tree, step));
 
     for arguments in [
-        &["test", "--test", "site", "--", "access::", "users_count_their_own_comments"][..],
+        &["test", "--test", "site", "--", "access::", "openapi::", "users_count_their_own_comments"][..],
         &["test", "--test", "tidy"],
         &["build", "--bin", "actix-fauna-starter"],
     ] {

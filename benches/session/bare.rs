@@ -24,7 +24,7 @@ impl BareSession {
         let mut transaction = database.begin().await.unwrap();
         let (now, next) = (1_800_000_000_000 + self.turn, (self.turn + 1).to_string());
         let done = sqlx::query(
-            "update session set current_lineage = $1, previous_lineage = current_lineage, rotated_at = $2, refreshed_at = $2,
+            "update session set previous_lineage = current_lineage, current_lineage = $1, rotated_at = $2, refreshed_at = $2,
              expires_at = case when ends_at < $3 then ends_at else $3 end where handle = $4 and current_lineage = $5",
         );
         let done = done.bind(next).bind(now).bind(now + 2_592_000_000).bind(HANDLE).bind(self.turn.to_string());

@@ -1,7 +1,8 @@
 //! What sessions cost beside the bare statements they consist of: `cargo bench --bench session`.
 //!
 //! Ratios, not times: both sides of each work on the same database in turns, and the median of the pairs counts, so a busy or
-//! slow machine changes both. The database is a file in the directory for temporary files, or `BENCH_DIR`.
+//! slow machine changes both. The database is a file in the directory for temporary files, or `BENCH_DIR`. With `DATABASE_TEST_URL` it measures only how
+//! often many clients refresh at once on that server.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 )]
 
 mod bare;
+mod clients;
 mod dataset;
 
 use std::path::PathBuf;
@@ -34,7 +36,10 @@ const TURNS: usize = 41;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(measure());
+    match std::env::var("DATABASE_TEST_URL") {
+        Ok(url) => runtime.block_on(clients::measure(&url)),
+        Err(_) => runtime.block_on(measure()),
+    }
 }
 
 async fn measure() {

@@ -36,8 +36,9 @@ pub fn feature() -> Feature {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Note {
+    #[schema(value_type = String)]
     pub id: DocumentId,
     pub text: String,
 }

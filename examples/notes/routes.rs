@@ -7,6 +7,7 @@ use starter::http::json_body::Body;
 use starter::http::problem::Problem;
 use starter::http::routes::{Access, Resource, Routes};
 use starter::session::SignedIn;
+use utoipa::{OpenApi, ToSchema};
 
 use super::{Error, Note, Notes};
 
@@ -17,24 +18,35 @@ use super::{Error, Note, Notes};
 /// | DELETE | `/notes/{id}` | its owner |
 pub fn routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/notes").get(Access::SignedIn, list).post(Access::SignedIn, add))
-        .add(Resource::at("/notes/{id}").delete(Access::SignedIn, delete));
+        .add(Resource::at("/notes/{id}").delete(Access::SignedIn, delete))
+        .describe::<Description>();
 }
 
-#[derive(Serialize)]
+#[derive(OpenApi)]
+#[openapi(paths(list, add, delete))]
+struct Description;
+
+#[derive(Serialize, ToSchema)]
 struct NoteList {
     notes: Vec<Note>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewNote {
     text: String,
 }
 
+/// The user's own notes.
+#[utoipa::path(get, path = "/notes", tag = "Notes",
+    responses((status = 200, description = "All of them", body = NoteList)))]
 async fn list(owner: SignedIn, notes: Data<Notes>) -> Result<Json<NoteList>, Problem> {
     Ok(Json(NoteList { notes: notes.list(&owner).await? }))
 }
 
+/// Writes a note.
+#[utoipa::path(post, path = "/notes", tag = "Notes", request_body = NewNote,
+    responses((status = 201, description = "The new note", body = Note)))]
 async fn add(
     owner: SignedIn,
     notes: Data<Notes>,
@@ -43,6 +55,9 @@ async fn add(
     Ok((Json(notes.add(&owner, &new.text).await?), StatusCode::CREATED))
 }
 
+/// Deletes a note.
+#[utoipa::path(delete, path = "/notes/{id}", tag = "Notes", params(("id" = String, Path)),
+    responses((status = 204, description = "Deleted")))]
 async fn delete(owner: SignedIn, notes: Data<Notes>, id: Path<String>) -> Result<(), Problem> {
     let id = DocumentId::parse(&id).ok_or(Error::NotFound)?;
     Ok(notes.delete(&owner, &id).await?)

@@ -10,7 +10,7 @@ use crate::session::SignedIn;
 use crate::users::{Email, Profile, ProfileChange, SignUpField};
 
 /// A user's own profile as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnProfile {
     pub id: String,
@@ -21,6 +21,7 @@ pub struct OwnProfile {
     /// In milliseconds since 1970 (UTC).
     pub joined_at: Option<i64>,
     /// Extra fields of the sign-up form, and what an import brought along.
+    #[schema(value_type = Object)]
     pub profile: Map<String, Value>,
 }
 

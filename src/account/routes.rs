@@ -6,6 +6,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::account::{Accounts, NewEmail, OwnProfile};
 use crate::http::json_body::Body;
@@ -34,42 +35,50 @@ pub fn routes(api: &mut Routes<'_>) {
                 .get(Access::SignedIn, profile)
                 .patch(Access::SignedIn, update_profile)
                 .delete(Access::SignedIn, delete),
-        );
+        )
+        .describe::<Description>();
 }
 
-#[derive(Deserialize)]
+#[derive(OpenApi)]
+#[openapi(paths(profile, update_profile, change_password, request_email_change, confirm_email, delete))]
+struct Description;
+
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPassword {
     current_password: String,
     new_password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ChangeEmail {
     current_password: String,
     email: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LinkToken {
     token: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DeleteAccount {
     current_password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Done {
     status: &'static str,
 }
 
 const DONE: Json<Done> = Json(Done { status: "OK" });
 
+/// The signed-in user's own profile.
+#[utoipa::path(get, path = "/user", tag = "Account",
+    responses((status = 200, description = "The profile", body = OwnProfile)))]
 async fn profile(
     UserIgnoringClaims(session): UserIgnoringClaims,
     accounts: Data<Accounts>,
@@ -77,6 +86,10 @@ async fn profile(
     Ok(Json(accounts.profile(&session).await?))
 }
 
+/// Changes the display name and the further fields of the sign-up form; null removes an optional field.
+#[utoipa::path(patch, path = "/user", tag = "Account",
+    request_body(content = Object, example = json!({"name": "Ann", "profile": {}})),
+    responses((status = 200, description = "The profile after that", body = OwnProfile)))]
 async fn update_profile(
     UserIgnoringClaims(session): UserIgnoringClaims,
     accounts: Data<Accounts>,
@@ -85,6 +98,9 @@ async fn update_profile(
     Ok(Json(accounts.update_profile(&session, &change).await?))
 }
 
+/// Changes the password; all other sessions of the user are revoked.
+#[utoipa::path(post, path = "/user/password", tag = "Account", request_body = NewPassword,
+    responses((status = 200, description = "Changed", body = Done)))]
 async fn change_password(
     UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
@@ -95,6 +111,9 @@ async fn change_password(
     Ok(DONE)
 }
 
+/// Mails a link to a new address; opening it changes the address.
+#[utoipa::path(post, path = "/user/email", tag = "Account", request_body = ChangeEmail,
+    responses((status = 200, description = "Mailed", body = Done)))]
 async fn request_email_change(
     UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,
@@ -108,6 +127,9 @@ async fn request_email_change(
     Ok(DONE)
 }
 
+/// Changes the address with the token of the mailed link.
+#[utoipa::path(post, path = "/user/email/confirm", tag = "Account", request_body = LinkToken,
+    responses((status = 200, description = "Changed", body = Done)))]
 async fn confirm_email(
     client: Client,
     accounts: Data<Accounts>,
@@ -117,6 +139,9 @@ async fn confirm_email(
     Ok(DONE)
 }
 
+/// Deletes the account with all its sessions and their Fauna tokens.
+#[utoipa::path(delete, path = "/user", tag = "Account", request_body = DeleteAccount,
+    responses((status = 200, description = "Deleted", body = Done)))]
 async fn delete(
     UserIgnoringClaims(session): UserIgnoringClaims,
     client: Client,

@@ -7,6 +7,7 @@ use futures_util::stream;
 use futures_util::stream::Stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::OpenApi;
 
 use crate::admin::key::Administrator;
 use crate::admin::{Admin, Error};
@@ -37,12 +38,16 @@ pub fn routes(api: &mut Routes<'_>) {
         .add(Resource::at("/admin/users/by-email").get(Access::AdminKey, by_email))
         .add(Resource::at("/admin/users/export").get(Access::AdminKey, export))
         .add(import)
-        .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete));
+        .add(Resource::at("/admin/users/{id}").delete(Access::AdminKey, delete))
+        .describe::<Description>();
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(list, count, by_email, export, import, delete))]
+struct Description;
+
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PartQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
@@ -57,6 +62,13 @@ struct EmailQuery {
     email: String,
 }
 
+/// Lists users by when they joined.
+#[utoipa::path(get, path = "/admin/users", tag = "Administration", 
+    params(("limit" = Option<i64>, Query, description = "Users per page"),
+        ("paginationToken" = Option<String>, Query, description = "`nextPaginationToken` of the previous page"),
+        ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`")),
+    responses((status = 200, description = "A page, and `nextPaginationToken` if there are more", body = Object,
+        example = json!({"status": "OK", "users": [], "nextPaginationToken": "…"}))))]
 async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
     let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
@@ -69,10 +81,16 @@ async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery
     Ok(Json(answer))
 }
 
+/// Counts the users.
+#[utoipa::path(get, path = "/admin/users/count", tag = "Administration",
+    responses((status = 200, description = "How many", body = Object, example = json!({"status": "OK", "count": 2}))))]
 async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"status": "OK", "count": admin.count().await?})))
 }
 
+/// The user with an address; none is an empty list.
+#[utoipa::path(get, path = "/admin/users/by-email", tag = "Administration", params(("email" = String, Query)),
+    responses((status = 200, description = "At most one user", body = Object, example = json!({"status": "OK", "users": []}))))]
 async fn by_email(
     _: Administrator,
     admin: Data<Admin>,
@@ -83,11 +101,21 @@ async fn by_email(
     Ok(Json(json!({"status": "OK", "users": users})))
 }
 
+/// Deletes an account with its sessions and their Fauna tokens.
+#[utoipa::path(delete, path = "/admin/users/{id}", tag = "Administration", params(("id" = String, Path)),
+    responses((status = 200, description = "Deleted", body = Object, example = json!({"status": "OK"}))))]
 async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Result<Json<Value>, Problem> {
     admin.delete(&id).await?;
     Ok(Json(json!({"status": "OK"})))
 }
 
+/// Imports users, hashes included, in the form of SuperTokens' bulk import: all of them or none.
+#[utoipa::path(post, path = "/admin/users/import", tag = "Administration",
+    request_body(content = Object, example = json!({"users": [{"loginMethods": [{"recipeId": "emailpassword",
+        "email": "ann@example.com", "passwordHash": "$2b$…", "hashingAlgorithm": "bcrypt"}]}]})),
+    responses((status = 200, description = "How many were imported", body = Object, example = json!({"status": "OK", "imported": 1})),
+        (status = 400, description = "Every problem of every entry; nothing was imported",
+            content((Object = "application/json"), (Object = "application/problem+json")))))]
 async fn import(
     _: Administrator,
     admin: Data<Admin>,
@@ -118,7 +146,11 @@ struct ExportRest {
     after: Option<Cursor>,
 }
 
-/// Streams all users page by page, so that they are never in memory at once.
+/// All users, one JSON object per line.
+///
+/// They are streamed page by page and are never in memory at once.
+#[utoipa::path(get, path = "/admin/users/export", tag = "Administration",
+    responses((status = 200, description = "Lines that an import takes", content_type = "application/jsonl", body = String)))]
 async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
     let (first, next) = admin.export(None).await?;
     let rest = stream::try_unfold(ExportRest { admin, after: next }, next_lines);

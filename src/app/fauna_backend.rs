@@ -13,13 +13,13 @@ use secrecy::SecretString;
 
 #[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
-use crate::app::state::user_layout;
 use crate::app::{Error, SiteExtensions, features, startup};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;
 use crate::feature::Feature;
+use crate::users::UserLayout;
 
 /// Deadline of a query. Fauna receives a slightly shorter one.
 const QUERY_DEADLINE: Duration = Duration::from_secs(8);
@@ -196,4 +196,18 @@ pub async fn apply_schema_with(config: &Config, extensions: &SiteExtensions) -> 
     let admin = AsAdmin::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
     apply(&admin, config, &features::all(config, extensions)).await?;
     Ok(fauna::schema::app_key(&admin).await?)
+}
+
+/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
+///
+/// # Errors
+/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
+pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
+    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
+    layout.ok_or_else(|| {
+        Error::Setting(
+            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
+                .to_owned(),
+        )
+    })
 }

@@ -24,10 +24,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
 use fauna_client as fauna;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::openapi::ApiDocument;
 use crate::http::routes::RouteTable;
 use crate::{admin, demo, fauna_tokens, mail, session, users};
 use monitoring::Monitoring;
@@ -48,6 +50,7 @@ pub struct Site {
     address: SocketAddr,
     fauna_endpoint: String,
     routes: RouteTable,
+    document: Data<ApiDocument>,
     server: ServerHandle,
     /// Ends when the server has stopped.
     served: actix_rt::task::JoinHandle<io::Result<()>>,
@@ -118,10 +121,11 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
+    let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name));
     let collector = state.fauna_tokens.collect_in_background();
     let courier = actix_rt::spawn(state.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());
-    let server = server::serve(&config, state, plan, listener)?;
+    let server = server::serve(&config, state, document.clone(), plan, listener)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -130,6 +134,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         address,
         fauna_endpoint: fauna.endpoint,
         routes,
+        document,
         server: server.handle(),
         served: actix_rt::spawn(server),
         collector,
@@ -163,6 +168,11 @@ impl Site {
     /// All routes, in the order of their registration.
     pub fn routes(&self) -> &RouteTable {
         &self.routes
+    }
+
+    /// The OpenAPI document, as `/api/openapi.json` answers it.
+    pub fn api_document(&self) -> &ApiDocument {
+        &self.document
     }
 
     /// Serves until the process receives a signal to stop, then finishes the requests in progress.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
+use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
@@ -16,9 +17,11 @@ use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
 use crate::http::connections::ConnectionLimit;
+use crate::http::openapi::ApiDocument;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::{connections, finish_response, health, metrics, same_origin};
+use crate::http::{connections, finish_response, health, metrics, openapi, same_origin};
+use crate::pages::ApiReference;
 use crate::supertokens::{emailpassword, emailverification};
 use crate::telemetry::AccessLog;
 use crate::{account, admin, demo, mail, pages, session};
@@ -73,7 +76,7 @@ impl RoutePlan {
                     api.configure(feature.api);
                 }
                 api.configure(admin::routes).configure(session::api_routes).configure(account::routes);
-                api.configure(pages::api_routes);
+                api.configure(pages::api_routes).configure(openapi::routes);
                 match below_api {
                     Some("") => _ = api.configure(|auth| self.recipes(auth)),
                     Some(path) if path.starts_with('/') => _ = api.scope(path, |auth| self.recipes(auth)),
@@ -114,9 +117,18 @@ impl RoutePlan {
 
 /// Starts to serve. A request passes these layers from the last to the first: access log, CORS, response headers and time-out,
 /// same-origin check, session tokens.
-pub fn serve(config: &Config, state: AppState, plan: RoutePlan, listener: TcpListener) -> Result<Server, io::Error> {
+pub fn serve(
+    config: &Config,
+    state: AppState,
+    document: Data<ApiDocument>,
+    plan: RoutePlan,
+    listener: TcpListener,
+) -> Result<Server, io::Error> {
+    let reference = Data::new(ApiReference::new(&document));
     let server = HttpServer::new(move || {
         App::new()
+            .app_data(reference.clone())
+            .app_data(document.clone())
             .configure(|site| state.install(site))
             .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
             .default_service(web::to(not_found))

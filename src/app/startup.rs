@@ -84,10 +84,11 @@ pub async fn database(config: &Config) -> Result<Database, Error> {
     Database::open(url).await.map_err(refused)
 }
 
-/// PostgreSQL's message without the source line that sqlx adds, and a sentence about a database from the future.
+/// The server's message without the source line that sqlx adds, and a sentence about a database from the future.
 fn reason(cause: &sqlx::Error) -> String {
     match cause {
         sqlx::Error::Migrate(migration) if matches!(**migration, MigrateError::VersionMissing(_)) => NEWER.to_owned(),
+        sqlx::Error::Configuration(cause) => cause.to_string(),
         cause => cause.as_database_error().map_or_else(|| cause.to_string(), |error| error.message().to_owned()),
     }
 }

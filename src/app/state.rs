@@ -9,14 +9,14 @@ use actix_web::web::Data;
 use fauna_client::AsApp;
 
 use crate::app::accounts::{AccountParts, AccountState};
-use crate::app::fauna_backend::FaunaBackend;
+use crate::app::fauna_backend::{FaunaBackend, user_layout};
 use crate::app::monitoring::Sources;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::database::Database;
 use crate::demo::Demo;
-use crate::events::EventBus;
+use crate::events::{EventBus, Queries};
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
 use crate::http::extractor_errors;
@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::Sessions;
-use crate::users::{Hasher, UserLayout, Users};
+use crate::users::{Hasher, Users};
 use crate::{demo, fauna_tokens, pages, session, users};
 
 /// This path has a longer timeout, because one request may import thousands of users.
@@ -74,7 +74,8 @@ impl AppState {
         let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
             .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
-        let events = EventBus::with_first_id_at(clock.now());
+        let queries = if config.has_demo() { Queries::OfEverybody } else { Queries::OfListeners };
+        let events = EventBus::with_first_id_at(clock.now(), queries);
         settings.events = events.clone();
         settings.payload = extensions.session_payload.clone();
         settings.error_responses = Arc::clone(&extensions.error_responses);
@@ -163,20 +164,6 @@ impl AppState {
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
-}
-
-/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
-///
-/// # Errors
-/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
-pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
-    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
-    layout.ok_or_else(|| {
-        Error::Setting(
-            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
-                .to_owned(),
-        )
-    })
 }
 
 fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -> Result<Trusted, io::Error> {

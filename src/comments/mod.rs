@@ -11,6 +11,7 @@ mod store;
 use fauna_client as fauna;
 use fauna_client::{AsApp, DocumentId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::fauna_tokens;
@@ -60,16 +61,19 @@ pub struct Comments {
     writes: WriteLimit,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comment {
+    #[schema(value_type = String)]
     pub id: DocumentId,
     /// None where the account was deleted.
+    #[schema(value_type = Option<String>)]
     pub author: Option<DocumentId>,
     /// Name of the author at the time of posting.
     pub author_name: String,
     pub text: String,
     /// In milliseconds since 1970 (UTC).
+    #[schema(value_type = i64)]
     pub posted_at: Timestamp,
     pub likes: i64,
     /// Whether the reader likes it; none where nobody is signed in.
@@ -78,15 +82,16 @@ pub struct Comment {
 }
 
 /// A page of comments, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listing {
     pub comments: Vec<Comment>,
     /// Cursor of the next page; none on the last one.
+    #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
 }
 
 /// State of a comment after a like or unlike.
-#[derive(Debug, serde::Deserialize, Serialize)]
+#[derive(Debug, serde::Deserialize, Serialize, ToSchema)]
 pub struct Likes {
     pub likes: i64,
     /// Whether the user who asked likes it.

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
 use fauna_client::DocumentId;
 use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, Part};
 use crate::http::json_body::Body;
@@ -21,8 +22,20 @@ use crate::session::{MaybeSignedIn, SignedIn};
 pub fn routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/comments").get(Access::Public, list).post(Access::SignedIn, add))
         .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
-        .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike));
+        .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike))
+        .describe::<Description>();
 }
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    // One line per handler.
+    list,
+    add,
+    remove,
+    like,
+    unlike,
+))]
+struct Description;
 
 /// The route of the application that this one is a successor of.
 ///
@@ -30,8 +43,12 @@ pub fn routes(api: &mut Routes<'_>) {
 /// |--------|-----------------|-----------|
 /// | POST   | `/like-comment` | signed in |
 pub fn seed_routes(root: &mut Routes<'_>) {
-    root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment));
+    root.add(Resource::at("/like-comment").post(Access::SignedIn, like_comment)).describe::<SeedDescription>();
 }
+
+#[derive(OpenApi)]
+#[openapi(paths(like_comment))]
+struct SeedDescription;
 
 /// Query of `GET /api/comments`.
 #[derive(Deserialize)]
@@ -43,21 +60,23 @@ struct PartQuery {
 }
 
 /// Body of `POST /api/comments`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewComment {
+    /// 1 to 1000 characters; blanks around them do not count.
+    #[schema(example = "Hello")]
     text: String,
 }
 
 /// Body of `POST /like-comment`, as frontends of 2020-22 send it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct LikeComment {
     comment_id: String,
 }
 
 /// Response of `POST /like-comment`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct LikeAnswer {
     status: &'static str,
@@ -66,6 +85,11 @@ struct LikeAnswer {
     liked: bool,
 }
 
+/// Lists comments, newest first; with the reader's likes if the reader is signed in.
+#[utoipa::path(get, path = "/comments", tag = "Comments", 
+    params(("limit" = Option<i64>, Query, description = "Comments per page, 1 to 100; 20 if it is missing"),
+        ("after" = Option<String>, Query, description = "`next` of the previous page")),
+    responses((status = 200, description = "A page", body = Listing)))]
 async fn list(
     reader: MaybeSignedIn,
     comments: Data<Comments>,
@@ -79,6 +103,9 @@ async fn list(
     Ok(Json(listing))
 }
 
+/// Posts a comment.
+#[utoipa::path(post, path = "/comments", tag = "Comments", request_body = NewComment,
+    responses((status = 201, description = "The new comment", body = Comment)))]
 async fn add(
     author: SignedIn,
     comments: Data<Comments>,
@@ -88,18 +115,30 @@ async fn add(
     Ok((Json(comments.add(&author, &text).await?), StatusCode::CREATED))
 }
 
+/// Deletes one's own comment with its likes.
+#[utoipa::path(delete, path = "/comments/{id}", tag = "Comments", params(("id" = String, Path)),
+    responses((status = 204, description = "Deleted")))]
 async fn remove(author: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<(), Problem> {
     Ok(comments.remove(&author, &known(&id)?).await?)
 }
 
+/// Likes a comment. Liking twice counts once.
+#[utoipa::path(put, path = "/comments/{id}/like", tag = "Comments", params(("id" = String, Path)),
+    responses((status = 200, description = "The likes after that", body = Likes)))]
 async fn like(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
     Ok(Json(comments.like(&user, &known(&id)?).await?))
 }
 
+/// Takes a like back.
+#[utoipa::path(delete, path = "/comments/{id}/like", tag = "Comments", params(("id" = String, Path)),
+    responses((status = 200, description = "The likes after that", body = Likes)))]
 async fn unlike(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
     Ok(Json(comments.unlike(&user, &known(&id)?).await?))
 }
 
+/// Likes a comment, for frontends of 2020-22.
+#[utoipa::path(post, path = "/like-comment", tag = "Comments", request_body = LikeComment,
+    responses((status = 200, description = "The likes after that", body = LikeAnswer)))]
 async fn like_comment(
     user: SignedIn,
     comments: Data<Comments>,

@@ -165,6 +165,9 @@ fn pool_options() -> AnyPoolOptions {
 }
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 pub mod fresh {
     //! Databases for tests: SQLite, or on the server that `DATABASE_TEST_URL` names.
 

@@ -60,3 +60,91 @@ fn random_below(micros: u64) -> Duration {
     let _ = rand::fill(&mut bytes);
     Duration::from_micros(u64::from_le_bytes(bytes).checked_rem(micros).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::repeat;
+    use crate::database::postgres::Postgres;
+
+    /// An error of PostgreSQL with this SQLSTATE.
+    #[derive(Debug)]
+    struct Refused(&'static str);
+
+    impl fmt::Display for Refused {
+        fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Refused {}
+
+    impl DatabaseError for Refused {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    /// An error of a feature, as they all wrap those of SQL.
+    #[derive(Debug, thiserror::Error)]
+    #[error("the store failed")]
+    struct Failed(#[from] sqlx::Error);
+
+    /// Runs work that is refused so many times; returns its outcome, the attempts, and the metrics.
+    fn run(code: &'static str, refusals: u32) -> (Result<(), Failed>, u32, String) {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        let mut attempts = 0;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let done = metrics::with_local_recorder(&recorder, || {
+            runtime.block_on(repeat(&Postgres, || {
+                attempts += 1;
+                let is_refused = attempts <= refusals;
+                async move { if is_refused { Err(sqlx::Error::Database(Box::new(Refused(code))).into()) } else { Ok(()) } }
+            }))
+        });
+        (done, attempts, metrics.render())
+    }
+
+    #[test]
+    fn conflicts_are_repeated_and_counted() {
+        for code in ["40001", "40P01"] {
+            let (done, attempts, metrics) = run(code, 7);
+            assert!(done.is_ok());
+            assert_eq!(attempts, 8);
+            assert!(metrics.contains("database_retries_total 7"), "{metrics}");
+        }
+    }
+
+    #[test]
+    fn other_errors_are_not_repeated() {
+        let (done, attempts, metrics) = run("23505", 1);
+        assert!(done.is_err());
+        assert_eq!((attempts, metrics.contains("database_retries_total")), (1, false));
+    }
+}

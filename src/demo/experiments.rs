@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::comments::{Comments, Part};
 use crate::demo::Demo;
-use crate::demo::accounts::{PASSWORD, is_demo_account};
+use crate::demo::accounts::{NoFields, PASSWORD, is_demo_account};
 use crate::demo::evidence::{Evidence, Step};
 use crate::demo::forbidden::Targets;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::ProblemPage;
-use crate::pages::PageUser;
+use crate::pages::{PageUser, see_other};
 use crate::session::{SessionHandle, Sessions};
 use crate::users::{Document, Users};
 
@@ -193,7 +193,7 @@ pub async fn sign_out(
         "Use the token after sign-out",
         vec![before, ended, after],
         "The token is dead in the database, whoever holds a copy of it.",
-        "Fauna still takes the token: its deletion is pending.",
+        "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );
     Evidence { is_signed_out: true, ..evidence }.respond()
 }
@@ -221,6 +221,17 @@ pub async fn forbidden(
 #[derive(Deserialize)]
 pub struct FaunaForm {
     running: bool,
+}
+
+/// Starts the embedded Fauna for whoever signed out while it was stopped: without it, nobody can sign in.
+pub async fn start_fauna(demo: Data<Demo>, _: Form<NoFields>) -> Result<HttpResponse, ProblemPage> {
+    let Some(fauna) = &demo.fauna else {
+        return Evidence::failed("Start Fauna", "Only the embedded Fauna can be started from here.").respond();
+    };
+    match fauna.start().await {
+        Ok(()) => Ok(see_other("/")),
+        Err(why) => Evidence::failed("Start Fauna", why).respond(),
+    }
 }
 
 /// Stops or starts the embedded Fauna, and asks the site for something that needs it.

@@ -12,6 +12,7 @@ use crate::http::routes::{Access, Resource, Routes};
 /// | POST   | `/demo/sign-out`          | signed in | to the sign-in page |
 /// | POST   | `/demo/forbidden`         | signed in | to the sign-in page |
 /// | POST   | `/demo/fauna`             | signed in | to the sign-in page |
+/// | POST   | `/demo/fauna/start`       | anyone    |                     |
 pub fn routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/demo/try").post(Access::Public, accounts::sign_in_to_demo))
         .add(Resource::at("/demo/expire").post(Access::SignedInPage, experiments::expire))
@@ -19,7 +20,8 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/demo/second-device/end").post(Access::SignedInPage, experiments::end_second_device))
         .add(Resource::at("/demo/sign-out").post(Access::SignedInPage, experiments::sign_out))
         .add(Resource::at("/demo/forbidden").post(Access::SignedInPage, experiments::forbidden))
-        .add(Resource::at("/demo/fauna").post(Access::SignedInPage, experiments::stop_or_start_fauna));
+        .add(Resource::at("/demo/fauna").post(Access::SignedInPage, experiments::stop_or_start_fauna))
+        .add(Resource::at("/demo/fauna/start").post(Access::Public, experiments::start_fauna));
 }
 
 /// Below the base path of the API, where browsers send the refresh token that is to be stolen.

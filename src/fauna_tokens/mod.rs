@@ -101,7 +101,6 @@ pub struct TokenDescription {
 /// A session's token with a client that uses it.
 struct SessionToken {
     id: DocumentId,
-    fingerprint: String,
     created_at: Timestamp,
     client: AsUser,
 }
@@ -161,9 +160,14 @@ impl FaunaTokens {
     /// # Errors
     /// The session was revoked, or SQL does not respond.
     pub async fn describe(&self, session: &SignedIn) -> Result<TokenDescription, Error> {
-        let SessionToken { id, fingerprint, created_at, .. } = self.token_of(session).await?;
+        let token = self.token_of(session).await?;
         let expires_at = session.access_token_expires_at().after(LIFE_MARGIN);
-        Ok(TokenDescription { id, fingerprint, created_at, expires_at })
+        Ok(TokenDescription {
+            fingerprint: token.fingerprint(),
+            id: token.id,
+            created_at: token.created_at,
+            expires_at,
+        })
     }
 
     /// Delays between the revocation of sessions and the deletion of their tokens.
@@ -199,13 +203,17 @@ impl FaunaTokens {
             Repeat::Never => token.client.query(query).await,
             Repeat::Safe => token.client.query_idempotent(query).await,
         };
-        let kind = EventKind::TokenUsed {
-            fingerprint: token.fingerprint.clone(),
-            query: query_text::masked(query),
-            status: answer.as_ref().err().map_or(Some(200), status),
-            duration_micros: started.elapsed().as_micros().try_into().unwrap_or(u64::MAX),
-        };
-        self.publish(session.user(), session.handle(), kind);
+        let (status, duration) = (answer.as_ref().err().map_or(Some(200), status), started.elapsed());
+        events::count_query(status, duration);
+        if self.settings.events.wants_queries(session.user().as_str()) {
+            let kind = EventKind::TokenUsed {
+                fingerprint: token.fingerprint(),
+                query: query_text::masked(query),
+                status,
+                duration_micros: duration.as_micros().try_into().unwrap_or(u64::MAX),
+            };
+            self.publish(session.user(), session.handle(), kind);
+        }
         answer
     }
 
@@ -234,14 +242,13 @@ impl FaunaTokens {
     }
 
     fn session_token(&self, id: DocumentId, created_at: Timestamp, secret: SecretString) -> SessionToken {
-        let fingerprint = events::fingerprint(secret.expose_secret());
-        SessionToken { id, fingerprint, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
+        SessionToken { id, created_at, client: AsUser::new(self.sweeper.fauna.client(), secret) }
     }
 
     /// Replaces a token that Fauna refuses.
     async fn replace(&self, session: &SignedIn, refused: SessionToken) -> Result<SessionToken, Error> {
         tracing::warn!("Fauna refuses the token of a live session: it is issued anew");
-        let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint };
+        let kind = EventKind::TokenRefused { fingerprint: refused.fingerprint() };
         self.publish(session.user(), session.handle(), kind);
         let token = self.issue_replacement(&request(session)).await?;
         if let Err(error) = self.sweeper.delete(&[refused.id]).await {
@@ -256,9 +263,10 @@ impl FaunaTokens {
         let sealed = self.ring.seal(secret.expose_secret(), &associated_data(request, &id))?;
         let now = self.sweeper.clock.now();
         let token = self.session_token(id.clone(), now, secret);
-        if self.ledger.confirm_replacement(&id, &sealed, &token.fingerprint, now).await? {
+        let fingerprint = token.fingerprint();
+        if self.ledger.confirm_replacement(&id, &sealed, &fingerprint, now).await? {
             self.delete_surplus(&request.handle).await;
-            self.publish_issued(request, token.fingerprint.clone());
+            self.publish_issued(request, fingerprint);
             Ok(token)
         } else {
             self.sweeper.delete(&[id]).await?;

@@ -1,8 +1,10 @@
-//! Access to a session's token outside the queries of [`FaunaTokens`], for code that shows its revocation.
+//! Access to a session's token outside the queries of [`FaunaTokens`], for code that shows it or its revocation.
 
 use fauna_client::AsUser;
+use secrecy::ExposeSecret as _;
 
-use crate::fauna_tokens::{Error, FaunaTokens};
+use crate::events;
+use crate::fauna_tokens::{Error, FaunaTokens, SessionToken};
 use crate::session::SignedIn;
 
 impl FaunaTokens {
@@ -14,5 +16,11 @@ impl FaunaTokens {
 
     pub fn users_collection(&self) -> &str {
         &self.settings.users
+    }
+}
+
+impl SessionToken {
+    pub(super) fn fingerprint(&self) -> String {
+        events::fingerprint(self.client.secret().expose_secret())
     }
 }

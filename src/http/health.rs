@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use fauna_client::{AsApp, Error, fql};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::database::Database;
 use crate::http::problem::Problem;
@@ -20,20 +21,32 @@ const SCHEMA_MISSING: &str =
 /// | GET    | `/ready`  | anyone | 200 while SQL can be written and Fauna answers, 503 else |
 pub fn routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/health").get(Access::Public, health))
-        .add(Resource::at("/ready").get(Access::Public, ready));
+        .add(Resource::at("/ready").get(Access::Public, ready))
+        .describe::<Description>();
 }
 
-#[derive(Serialize)]
+#[derive(OpenApi)]
+#[openapi(paths(health, ready))]
+struct Description;
+
+#[derive(Serialize, ToSchema)]
 struct Status {
     status: &'static str,
 }
 
+/// Whether the process runs.
+#[utoipa::path(get, path = "/health", tag = "Operation",
+    responses((status = 200, description = "It runs", body = Status)))]
 async fn health() -> Json<Status> {
     Json(Status { status: "OK" })
 }
 
+/// Whether the site can work: the database can be written, Fauna answers, and the schema is installed.
+///
 /// The database answers and can be written, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
 /// the schema makes a running site ready.
+#[utoipa::path(get, path = "/ready", tag = "Operation",
+    responses((status = 200, description = "It can", body = Status)))]
 async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Status>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
     database.check_write().await.map_err(Problem::unavailable)?;

@@ -146,8 +146,12 @@ fn method_label(method: &str) -> &'static str {
 /// |--------|------------|------------------------|------------------------------|
 /// | GET    | `/metrics` | bearer `METRICS_TOKEN` | 200 Prometheus text, 401, or 404 where metrics are off |
 pub fn routes(root: &mut Routes<'_>) {
-    root.add(Resource::at(PATH).get(Access::MetricsToken, render));
+    root.add(Resource::at(PATH).get(Access::MetricsToken, render)).describe::<Description>();
 }
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(render))]
+struct Description;
 
 /// A server for nothing but `/metrics`, for the address of `METRICS_LISTEN`.
 ///
@@ -162,6 +166,9 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
 }
 
+/// Metrics in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "Operation",
+    responses((status = 200, description = "All metrics", content_type = "text/plain", body = String)))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"));

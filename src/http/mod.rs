@@ -7,6 +7,7 @@ pub mod finish_response;
 pub mod health;
 pub mod json_body;
 pub mod metrics;
+pub mod openapi;
 pub mod origins;
 pub mod problem;
 pub mod request_body;

@@ -26,6 +26,9 @@ pub struct Problem {
     cause: Option<String>,
 }
 
+/// Message of a 503 whose cause is only logged: Fauna or SQL does not answer.
+pub const UNAVAILABLE: &str = "temporarily unavailable; try again in a few seconds";
+
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, message: message.into(), retry_after: None, code: None, cause: None }
@@ -44,8 +47,7 @@ impl Problem {
     pub fn unavailable(cause: impl StdError) -> Self {
         Self {
             cause: Some(chain(&cause)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable; try again in a few seconds")
-                .retry_after(Duration::from_secs(2))
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE).retry_after(Duration::from_secs(2))
         }
     }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Responder, web};
+use utoipa::openapi::OpenApi;
 
 /// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,19 +45,27 @@ impl fmt::Display for Route {
     }
 }
 
-/// All routes of a site, in the order of their registration, each once.
-#[derive(Clone, Debug, Default)]
-pub struct RouteTable(Vec<Route>);
+/// All routes of a site, in the order of their registration, each once, and their descriptions.
+#[derive(Clone, Default)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    descriptions: OpenApi,
+}
 
 impl RouteTable {
     pub fn routes(&self) -> &[Route] {
-        &self.0
+        &self.routes
+    }
+
+    /// What [`Routes::describe`] was given, with full paths.
+    pub fn descriptions(&self) -> &OpenApi {
+        &self.descriptions
     }
 
     fn add(&mut self, route: Route) {
-        let is_known = self.0.iter().any(|known| known.method == route.method && known.path == route.path);
+        let is_known = self.routes.iter().any(|known| known.method == route.method && known.path == route.path);
         if !is_known {
-            self.0.push(route);
+            self.routes.push(route);
         }
     }
 }
@@ -86,6 +95,13 @@ impl<'a> Routes<'a> {
     /// Registers another spelling of a listed path.
     pub fn add_unlisted(&mut self, resource: Resource) -> &mut Self {
         self.config.service(resource.inner);
+        self
+    }
+
+    /// Adds the operations of `D` to the OpenAPI document, with their paths below the enclosing scopes.
+    pub fn describe<D: utoipa::OpenApi>(&mut self) -> &mut Self {
+        let known = std::mem::take(&mut self.table.descriptions);
+        self.table.descriptions = known.nest(self.prefix.clone(), D::openapi());
         self
     }
 

@@ -23,6 +23,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("site.css", CSS, include_str!("../../static/site.css")),
     ("site.js", JAVASCRIPT, include_str!("../../static/site.js")),
     ("theme.js", JAVASCRIPT, include_str!("../../static/theme.js")),
+    ("welcome.css", CSS, include_str!("../../static/welcome.css")),
 ];
 
 const CSS: &str = "text/css; charset=utf-8";

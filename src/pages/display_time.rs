@@ -17,6 +17,12 @@ impl DisplayTime {
         let (date, (hour, minute, second)) = (self.0.date(), self.0.to_hms());
         format!("{date}T{hour:02}:{minute:02}:{second:02}Z")
     }
+
+    /// Time of day to the second.
+    pub fn of_day(&self) -> String {
+        let (hour, minute, second) = self.0.to_hms();
+        format!("{hour:02}:{minute:02}:{second:02} UTC")
+    }
 }
 
 impl From<Timestamp> for DisplayTime {
@@ -48,5 +54,6 @@ mod tests {
         let moment = DisplayTime::from(Timestamp::from_millis(1_795_412_904_321));
         assert_eq!(moment.to_string(), "23 November 2026, 05:48 UTC");
         assert_eq!(moment.machine(), "2026-11-23T05:48:24Z");
+        assert_eq!(moment.of_day(), "05:48:24 UTC");
     }
 }

@@ -1,4 +1,5 @@
-//! Comments that were sent after their session had ended, kept until their author has signed in again.
+//! What was sent after the session had ended, kept until its author has signed in again: comments, and the fields of forms but
+//! never a password.
 //!
 //! In memory and bounded: where a draft is forgotten, or another process answers, `static/home.js` still has it.
 

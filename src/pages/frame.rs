@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use askama::Template;
 
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage, UNAVAILABLE};
 
 /// Shown for a mailed link that was used, has expired or never existed.
 pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new one.";
@@ -26,6 +26,16 @@ pub struct Frame {
     /// Empty where there are none.
     pub terms_url: String,
     pub privacy_url: String,
+}
+
+/// The message of a problem as a sentence to people.
+pub fn sentence(problem: &Problem) -> String {
+    if problem.message() == UNAVAILABLE {
+        return "The database is not answering right now. Try again in a few seconds.".to_owned();
+    }
+    let mut letters = problem.message().chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, ProblemPage> {

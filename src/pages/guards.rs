@@ -33,6 +33,17 @@ pub struct VerifiedUser(pub SignedIn);
 /// Why a page is not shown.
 #[derive(Debug)]
 pub enum NotShown {
+    /// Nobody is signed in, or no longer.
+    SignIn {
+        /// See [`Pages::sign_in_path`].
+        page: String,
+        /// Handle of the session that has ended; empty where there was none.
+        ended: String,
+        /// Page to come back to.
+        back: SitePath,
+        /// Whether what was typed waits there.
+        has_draft: bool,
+    },
     Redirect {
         /// 307 repeats the form there, 303 does not.
         status: StatusCode,
@@ -50,6 +61,20 @@ impl From<Problem> for NotShown {
 impl From<ProblemPage> for NotShown {
     fn from(problem: ProblemPage) -> Self {
         Self::Problem(problem)
+    }
+}
+
+impl NotShown {
+    /// Where signing in comes first, what was typed is kept for the page at `path`, which finds it by its parameter `draft`.
+    pub fn keeping(self, typed: &str, path: &str, pages: &Pages) -> Self {
+        let Self::SignIn { page, ended, .. } = self else { return self };
+        match pages.drafts.keep(typed) {
+            Ok(key) => {
+                let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
+                Self::SignIn { page, ended, back, has_draft: true }
+            }
+            Err(error) => Problem::internal(error).into(),
+        }
     }
 }
 
@@ -152,14 +177,15 @@ fn redirect_to_localhost(request: &HttpRequest, website: &str) -> Option<NotShow
 fn redirect_to_sign_in(request: &HttpRequest, ended: &str) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
-    let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
-    let location = sign_in_path(request, &format!("?{ended}redirectToPath={}", in_query(back.as_str())));
-    NotShown::Redirect { status: StatusCode::SEE_OTHER, location }
+    let page = request.app_data::<Data<Pages>>().map(|pages| pages.sign_in_path("")).unwrap_or_default();
+    NotShown::SignIn { page, ended: ended.to_owned(), back, has_draft: false }
 }
 
-/// [`Pages::sign_in_path`] of the site that answers this request.
-fn sign_in_path(request: &HttpRequest, rest: &str) -> String {
-    request.app_data::<Data<Pages>>().map_or_else(|| rest.to_owned(), |pages| pages.sign_in_path(rest))
+/// The query of the sign-in page that says why the session `ended` is over, and leads back.
+fn query_of_sign_in(ended: &str, back: &SitePath, has_draft: bool) -> String {
+    let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
+    let done = if has_draft { "done=draft-kept&" } else { "" };
+    format!("?{ended}{done}redirectToPath={}", in_query(back.as_str()))
 }
 
 impl FromRequest for OptionalUser {
@@ -195,6 +221,7 @@ impl FromRequest for VerifiedUser {
 impl fmt::Display for NotShown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SignIn { .. } => out.write_str("nobody is signed in"),
             Self::Redirect { location, .. } => write!(out, "see {location}"),
             Self::Problem(problem) => problem.fmt(out),
         }
@@ -204,6 +231,7 @@ impl fmt::Display for NotShown {
 impl ResponseError for NotShown {
     fn status_code(&self) -> StatusCode {
         match self {
+            Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Redirect { status, .. } => *status,
             Self::Problem(problem) => problem.status_code(),
         }
@@ -211,6 +239,9 @@ impl ResponseError for NotShown {
 
     fn error_response(&self) -> HttpResponse {
         match self {
+            Self::SignIn { page, ended, back, has_draft } => {
+                redirect(StatusCode::SEE_OTHER, &format!("{page}{}", query_of_sign_in(ended, back, *has_draft)))
+            }
             Self::Redirect { status, location } => redirect(*status, location),
             Self::Problem(problem) => problem.error_response(),
         }

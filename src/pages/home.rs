@@ -1,10 +1,12 @@
 //! `/`: comments, beside what this site is about or, signed in, beside the visitor's own session.
 
 use std::borrow::Cow;
+use std::future::{Ready, ready};
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::Deserialize;
 
@@ -14,15 +16,19 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_with_problem, redirect, see_other};
-use crate::pages::guards::{OptionalUser, VerifiedUser};
+use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
+use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
 
 const PAGE_SIZE: i64 = 10;
+/// Longest HTML of all comments of a page, and roughly of one without its text, in bytes. Of longer comments fewer are shown.
+const COMMENTS_BYTES_MAX: usize = 12_500;
+const MARKUP_BYTES: usize = 1_050;
 /// Shown where Fauna does not answer.
-const UNAVAILABLE: &str = "The database is not answering right now. Try again in a few seconds.";
+const UNAVAILABLE: &str = "The database is not answering right now.";
 /// The same for a comment that could not be posted.
 const NOT_POSTED: &str = "The database is not answering right now. Your text is kept; try again in a few seconds.";
 
@@ -57,8 +63,8 @@ struct HomePage {
     after: String,
     /// Cursor of the next page.
     older: Option<String>,
-    /// Why the visitor's session has ended, where it has.
-    ended: Option<String>,
+    /// What became of the visitor's session, where it has ended.
+    ended: Option<EndedNotice>,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
     draft: String,
@@ -87,21 +93,20 @@ pub struct HomeServices {
     tokens: Data<FaunaTokens>,
 }
 
-impl actix_web::FromRequest for HomeServices {
+impl FromRequest for HomeServices {
     type Error = actix_web::Error;
-    type Future = std::future::Ready<Result<Self, actix_web::Error>>;
+    type Future = Ready<Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let found = (|| {
-            Some(Self {
-                pages: request.app_data::<Data<Pages>>()?.clone(),
-                comments: request.app_data::<Data<Comments>>()?.clone(),
-                sessions: request.app_data::<Data<Sessions>>()?.clone(),
-                tokens: request.app_data::<Data<FaunaTokens>>()?.clone(),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut services = || {
+            Ok(Self {
+                pages: Data::from_request(request, payload).into_inner()?,
+                comments: Data::from_request(request, payload).into_inner()?,
+                sessions: Data::from_request(request, payload).into_inner()?,
+                tokens: Data::from_request(request, payload).into_inner()?,
             })
-        })();
-        let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into();
-        std::future::ready(found.ok_or_else(missing))
+        };
+        ready(services())
     }
 }
 
@@ -116,17 +121,12 @@ pub async fn show(
 }
 
 pub async fn add(
-    request: HttpRequest,
+    author: Result<VerifiedUser, NotShown>,
     services: HomeServices,
-    visitor: OptionalUser,
     form: Result<Form<CommentForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    if visitor.session().is_none()
-        && let Ok(Form(form)) = &form
-    {
-        return Ok(sign_in_with_draft(&services.pages, form)?);
-    }
-    let author = VerifiedUser::of(&request).await?;
+    let typed = form.as_ref().map_or("", |form| &form.text);
+    let author = author.map_err(|elsewhere| elsewhere.keeping(typed, "/", &services.pages))?;
     let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
         Ok(text) => match services.comments.add(&author.0, &text).await {
@@ -134,14 +134,14 @@ pub async fn add(
             Err(error) => {
                 let problem = Problem::from(error);
                 let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-                let message = if is_unavailable { NOT_POSTED.into() } else { problem.message().to_owned().into() };
+                let message = if is_unavailable { NOT_POSTED.into() } else { sentence(&problem).into() };
                 (message, Some(problem))
             }
         },
         Err(error) => (user_message(&error, &form), None),
     };
-    let (home, unavailable) = services.page(&visitor, String::new()).await?;
-    let home = HomePage { draft: form.text, mistake: Some(mistake), unavailable: None, ..home };
+    let (home, unavailable) = services.page(&author.into(), String::new()).await?;
+    let home = HomePage { draft: form.text, mistake: Some(mistake), ..home };
     Ok(match problem.or(unavailable) {
         Some(problem) => page_with_problem(&problem, &home)?,
         None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
@@ -178,13 +178,6 @@ pub async fn unlike(
     Ok(see_other(&form.path_to(&id)))
 }
 
-/// Keeps what was typed and leads to the sign-in page, from where the author comes back to it.
-fn sign_in_with_draft(pages: &Pages, form: &CommentForm) -> Result<HttpResponse, Problem> {
-    let key = pages.drafts.keep(&form.text).map_err(Problem::internal)?;
-    let back = in_query(&format!("/?draft={key}"));
-    Ok(redirect(StatusCode::SEE_OTHER, &pages.sign_in_path(&format!("?done=draft-kept&redirectToPath={back}"))))
-}
-
 fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
     match problem {
         Some(problem) => page_with_problem(&problem, home),
@@ -193,14 +186,25 @@ fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, Pro
 }
 
 impl HomeServices {
+    /// The comments of a page.
+    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
+        let ask = async |size: i64| {
+            let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))?;
+            Ok::<_, Problem>(match visitor.session() {
+                Some(reader) => self.comments.list_for(reader, &part).await?,
+                None => self.comments.list(&part).await?,
+            })
+        };
+        let listing = ask(PAGE_SIZE).await?;
+        match how_many_fit(&listing.comments) {
+            size if size < listing.comments.len() => ask(i64::try_from(size).unwrap_or(PAGE_SIZE)).await,
+            _ => Ok(listing),
+        }
+    }
+
     /// The page for that visitor. Where Fauna does not answer there are no comments on it, and the problem beside it.
     async fn page(&self, visitor: &OptionalUser, after: String) -> Result<(HomePage, Option<Problem>), Problem> {
-        let part = Part::parse(Some(PAGE_SIZE), Some(after.as_str()).filter(|after| !after.is_empty()))?;
-        let listed = match visitor.session() {
-            Some(reader) => self.comments.list_for(reader, &part).await,
-            None => self.comments.list(&part).await,
-        };
-        let (listing, problem) = match listed.map_err(Problem::from) {
+        let (listing, problem) = match self.list(visitor, &after).await {
             Ok(listing) => (listing, None),
             Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 (Listing { comments: Vec::new(), next: None }, Some(problem))
@@ -219,7 +223,7 @@ impl HomeServices {
             after,
             older: listing.next.map(|cursor| cursor.text()),
             ended: match visitor.ended_session() {
-                Some(handle) => self.pages.ended.describe(handle).await.map(|ended| ended.sentence()),
+                Some(handle) => self.pages.ended.describe(handle).await,
                 None => None,
             },
             unavailable: problem.is_some().then_some(UNAVAILABLE),
@@ -228,6 +232,21 @@ impl HomeServices {
         };
         Ok((home, problem))
     }
+}
+
+/// How many of the comments a page has room for: at least one.
+fn how_many_fit(comments: &[Comment]) -> usize {
+    let mut bytes = 0;
+    let fits = |comment: &&Comment| {
+        bytes += MARKUP_BYTES + escaped_len(&comment.text);
+        bytes <= COMMENTS_BYTES_MAX
+    };
+    comments.iter().take_while(fits).count().max(1)
+}
+
+/// Bytes of a text in HTML, where five characters are written as `&#NN;`.
+fn escaped_len(text: &str) -> usize {
+    text.len() + 4 * text.matches(['<', '>', '&', '"', '\'']).count()
 }
 
 fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str> {

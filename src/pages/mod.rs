@@ -5,6 +5,7 @@
 //! API, where `/auth/<word>/signin` would name a tenant. An expired access token is renewed on the way ([`resume`]).
 
 mod accounts;
+mod api_docs;
 mod assets;
 mod cookies;
 mod display_time;
@@ -17,6 +18,7 @@ mod resume;
 mod routes;
 mod site_path;
 
+pub use api_docs::ApiReference;
 pub use frame::{page, see_other};
 pub use guards::PageUser;
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};

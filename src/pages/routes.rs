@@ -7,7 +7,7 @@ use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::accounts::{account, auth, complete, password, settings, verify};
 use crate::pages::frame::redirect;
 use crate::pages::panel::event_stream;
-use crate::pages::{assets, cookies, home, panel, resume};
+use crate::pages::{api_docs, assets, cookies, home, panel, resume};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
@@ -79,9 +79,16 @@ pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
 /// | method | path                  | who       |
 /// |--------|-----------------------|-----------|
 /// | GET    | `/api/session/events` | signed in |
+/// | GET    | `/api/docs`           | anyone    |
 pub fn api_routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open));
+    api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open))
+        .add(Resource::at("/docs").get(Access::Public, api_docs::show))
+        .describe::<Description>();
 }
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(event_stream::open))]
+struct Description;
 
 /// Where password managers look for the form that changes a password (W3C, A Well-Known URL for Changing Passwords).
 async fn change_password_address() -> HttpResponse {

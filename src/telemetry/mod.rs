@@ -17,11 +17,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use tracing::{Event, Span, Subscriber};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, format};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::http::metrics;
 use log_writer::LogWriter;
@@ -47,6 +47,39 @@ pub fn start(filter: &str, json: bool) -> Result<(), Error> {
     #[cfg(not(unix))]
     let output = io::stdout();
     subscribe(filter, json, output, is_terminal)
+}
+
+/// A log that says no more than warnings until the site has started, so that what a person reads first on a terminal is what
+/// the site says about itself.
+pub struct QuietStart(Box<dyn Fn() -> Result<(), reload::Error>>);
+
+impl QuietStart {
+    /// Sends text to standard output: warnings at first, and after [`QuietStart::end`] what `filter` lets through.
+    pub fn begin(filter: &str) -> Result<Self, Error> {
+        let later = EnvFilter::builder().parse(filter)?;
+        #[cfg(unix)]
+        let output = duplicate(&io::stdout())?;
+        #[cfg(not(unix))]
+        let output = io::stdout();
+        let writer = LogWriter::start(output, log_writer::Format::Text)?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("warn"))
+            .with_ansi(true)
+            .with_writer(writer.clone())
+            .log_internal_errors(false)
+            .with_filter_reloading();
+        let handle = log.reload_handle();
+        if log.try_init().is_ok() {
+            writer.install();
+        }
+        Ok(Self(Box::new(move || handle.reload(later.clone()))))
+    }
+
+    pub fn end(self) {
+        if let Err(error) = (self.0)() {
+            tracing::warn!(%error, "the log stays at warnings");
+        }
+    }
 }
 
 /// Sends events to standard error, because the output of a command may be kept in a file.

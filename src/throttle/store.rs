@@ -32,10 +32,15 @@ impl Store {
             return Ok(Some(Vec::new()));
         }
         // An attempt that must wait is refused with a read only.
+        self.database.repeat(|| self.check(counters, now)).await?;
+        self.database.repeat(|| self.count_in_transaction(counters, now)).await
+    }
+
+    /// Whether the attempt would be admitted; writes nothing.
+    async fn check(&self, counters: &[Counter], now: Timestamp) -> Result<(), Error> {
         let mut reader = self.database.read().acquire().await?;
         decide(&mut reader, counters, now).await?;
-        drop(reader);
-        self.database.repeat(|| self.count_in_transaction(counters, now)).await
+        Ok(())
     }
 
     async fn count_in_transaction(&self, counters: &[Counter], now: Timestamp) -> Result<Option<Vec<Counter>>, Error> {

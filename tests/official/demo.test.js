@@ -67,7 +67,7 @@ test("the timeline tells sign-in, like, refresh and sign-out as they happen, and
     await entry(page, "Refreshed").waitFor();
     await page.locator("[data-token]").filter({ hasNotText: token }).waitFor();
     await page.locator("[data-devices]").getByRole("button", { name: "Sign out", exact: true }).click();
-    await page.getByText(/You are signed out. Its Fauna token was deleted .*; asked again with it just now: 401\./).waitFor();
+    await page.getByText(/You are signed out\. The session's Fauna token was deleted .*; asked again with it just now: 401\./).waitFor();
   }));
 
 test("a session that is ended on another device is seen within a second, with the reason", () =>
@@ -121,6 +121,60 @@ test("Fauna is stopped and started: the text is kept, a like says why it failed,
     await (await run(page, "Start")).getByText("Everything works again").waitFor();
     await page.getByRole("button", { name: "Post" }).click();
     await page.getByRole("listitem").filter({ hasText: "Not lost" }).first().waitFor();
+  }));
+
+test("a token that Fauna could not delete yet is shown as revoking, and as dead once Fauna is back", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page);
+    const token = await page.locator("[data-token]").innerText();
+    await run(page, "Stop");
+    await (await run(page, "Sign out and ask")).getByText("Fauna has not confirmed the deletion.").waitFor();
+    const state = page.locator("[data-state]");
+    await state.filter({ hasText: "revoking" }).waitFor();
+    await page.getByText("The session's Fauna token is being deleted; Fauna does not answer right now.").waitFor();
+    // Nobody is signed in: Fauna is started from the first page.
+    const other = await browser.newPage();
+    await other.goto(site.base);
+    await other.getByRole("button", { name: "Start Fauna" }).click();
+    await state.filter({ hasText: "dead" }).waitFor();
+    await page.locator(".panel .notice").getByText("asked again with it just now: 401.").waitFor();
+    assert.equal(await page.locator("[data-tokens] .chip.dead").first().innerText(), token);
+  }));
+
+test("where the site allows it, the page reads the user's own document from Fauna, and nothing else", async () => {
+  const open = await startSite({ INSECURE_NO_THROTTLE: "true", ACCESS_FAUNADB_TOKEN_FROM_FRONTEND: "true" });
+  try {
+    await inBrowser(async (browser) => {
+      const page = await browser.newPage();
+      const faults = watch(page);
+      await page.goto(open.base);
+      await page.getByRole("button", { name: "Try it as a demo user" }).click();
+      await page.getByRole("button", { name: "Read my document" }).click();
+      const answer = page.locator("[data-browser-answer]");
+      await answer.getByText(/^200 from http/).waitFor();
+      await answer.getByText(/"email": "demo-[0-9a-f]{6}@example.com"/).waitFor();
+      assert.deepEqual(faults, []);
+    });
+  } finally {
+    await open.stop();
+  }
+});
+
+test("a text that could not be sent is still there, and one that was posted does not come back", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page);
+    const text = page.getByLabel("Your comment");
+    await browser.setOffline(true);
+    await text.fill("Written in a tunnel");
+    await page.getByRole("button", { name: "Post" }).click();
+    await browser.setOffline(false);
+    await page.goto(site.base);
+    assert.equal(await text.inputValue(), "Written in a tunnel");
+    await page.getByRole("button", { name: "Post" }).click();
+    await page.getByRole("listitem").filter({ hasText: "Written in a tunnel" }).first().waitFor();
+    assert.equal(await text.inputValue(), "");
   }));
 
 test("without JavaScript the experiments show the same evidence on pages", () =>
@@ -189,14 +243,56 @@ for (const colorScheme of ["light", "dark"]) {
           await page.goto(`${site.base}/auth?show=signup`);
           await page.getByRole("button", { name: "Create account" }).click();
           await check("sign-up with mistakes");
+          await page.goto(`${site.base}/auth/reset-password`);
+          await page.getByLabel("E-mail address").fill("ada@example.com");
+          await page.getByRole("button", { name: "Send link" }).click();
+          await page.getByText("a message is on its way").waitFor();
+          await check("a link was asked for");
+          await page.goto(`${site.base}/dev/mailbox`);
+          await check("/dev/mailbox with a message");
+          await page.getByRole("link", { name: "Open the link" }).first().click();
+          await page.getByRole("heading", { name: "Choose a new password" }).waitFor();
+          await page.getByLabel("New password", { exact: true }).fill("long-horse-1");
+          await page.getByRole("button", { name: "Change password" }).click();
+          await page.getByText("The two passwords differ.").waitFor();
+          await check("another password with a mistake");
           await asDemoUser(page);
           await check("/ signed in");
+          await page.locator("[data-timeline] summary").first().click();
+          await page.locator("[data-devices]").getByRole("button", { name: "Sign out everywhere" }).click();
+          await check("/ with an open entry and a question");
+          await page.getByRole("button", { name: "Cancel" }).click();
           await run(page, "Ask");
           await check("/ with evidence");
           for (const path of ["/account", "/account/settings"]) {
             await page.goto(site.base + path);
             await check(path);
           }
+          await page.getByRole("button", { name: "Save profile" }).waitFor();
+          await page.getByRole("button", { name: "Change password" }).click();
+          await check("settings with mistakes");
+          await page.goto(site.base);
+          await run(page, "Stop");
+          await check("/ with evidence of an outage");
+          for (const path of ["/", "/account", "/account/settings"]) {
+            await page.goto(site.base + path);
+            await check(`${path} without Fauna`);
+          }
+          await page.goto(site.base);
+          await run(page, "Sign out and ask");
+          await page.locator("[data-state]").filter({ hasText: "revoking" }).waitFor();
+          await check("/ revoking");
+          await page.goto(site.base);
+          await check("/ without Fauna and signed out");
+          await page.getByRole("button", { name: "Start Fauna" }).click();
+          await page.getByRole("button", { name: "Try it as a demo user" }).click();
+          await page.getByText("live", { exact: true }).waitFor();
+          await (await run(page, "Steal it")).getByText("Both sides are out").waitFor();
+          await page.locator("[data-state]").filter({ hasText: "dead" }).waitFor();
+          await check("/ after a theft");
+          await page.getByRole("link", { name: "Sign in again" }).click();
+          await page.waitForURL(/\/auth/);
+          await check("signed out");
         },
         // Pages forbid scripts from elsewhere; axe is one.
         { colorScheme, viewport: { width, height: 800 }, bypassCSP: true },

@@ -1,4 +1,4 @@
-// Makes the pictures of the README, docs/img/*.webp, in both themes: the first screen and the app beside its session.
+// Makes the stills of the README, docs/img/*.webp, in both themes: the first screen and the app beside its session.
 //
 //   tests/official/run screenshots.js
 

@@ -1,9 +1,9 @@
 //! A server with sessions only, and clients with their cookies.
 //!
-//! It uses SQLite, or the PostgreSQL server in `DATABASE_TEST_URL`; each test has a database of its own.
+//! It uses SQLite, or the server in `DATABASE_TEST_URL`; each test has a database of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -27,6 +27,7 @@ use tempfile::TempDir;
 
 use crate::interruptions::count_interruptions;
 use crate::support::client::{Response, TestClient};
+use crate::support::database;
 use crate::support::world;
 use crate::support::world::Server;
 
@@ -182,17 +183,8 @@ impl World {
 
 /// The URL of a new database.
 async fn new_database(files: &TempDir) -> String {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let Ok(server) = std::env::var("DATABASE_TEST_URL") else {
-        return format!("sqlite://{}", files.path().join("test.sqlite").display());
-    };
-    let name = format!("starter_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
-    sqlx::any::install_default_drivers();
-    let admin = sqlx::AnyPool::connect(&server).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
-    admin.close().await;
-    let (before, _) = server.rsplit_once('/').unwrap();
-    format!("{before}/{name}")
+    let file = || format!("sqlite://{}", files.path().join("test.sqlite").display());
+    database::on_server().await.unwrap_or_else(file)
 }
 
 impl Response {

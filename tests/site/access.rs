@@ -76,6 +76,8 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
     ("GET", "/cookies", 200),
+    ("GET", "/api/docs", 200),
+    ("GET", "/api/openapi.json", 200),
     ("GET", "/.well-known/change-password", 302),
     ("GET", "/api/session/events", 401),
     ("POST", "/demo/try", 415),
@@ -85,6 +87,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/demo/sign-out", 303),
     ("POST", "/demo/forbidden", 303),
     ("POST", "/demo/fauna", 303),
+    ("POST", "/demo/fauna/start", 415),
     ("POST", "/auth/session/refresh/demo/theft", 303),
     ("GET", "/static/home.css", 200),
     ("GET", "/static/home.js", 200),
@@ -94,6 +97,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/static/session.js", 200),
     ("GET", "/static/site.css", 200),
     ("GET", "/static/site.js", 200),
+    ("GET", "/static/welcome.css", 200),
     ("GET", "/api/admin/users", 403),
     ("GET", "/api/admin/users/count", 403),
     ("GET", "/api/admin/users/by-email?email=ann@example.com", 403),
@@ -111,8 +115,16 @@ const UNKNOWN: &[(&str, &str, u16)] = &[
 ];
 
 /// Routes that only forms of pages are sent to: a refusal is a page, too.
-const FORMS: &[&str] =
-    &["/forgot-password", "/reset-password", "/verify-email", "/sign-up", "/sign-in", "/complete-sign-up", "/demo/try"];
+const FORMS: &[&str] = &[
+    "/forgot-password",
+    "/reset-password",
+    "/verify-email",
+    "/sign-up",
+    "/sign-in",
+    "/complete-sign-up",
+    "/demo/try",
+    "/demo/fauna/start",
+];
 
 fn is_row_of(route: &Route, (method, path, _): &(&str, &str, u16)) -> bool {
     let path = path.split('?').next().unwrap();

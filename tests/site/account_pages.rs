@@ -121,6 +121,63 @@ async fn name_and_further_fields_are_shown_and_changed_with_mistakes_beside_the_
     assert!(page.contains("value=\"Ann Lee\"") && !page.contains("Ulm") && !page.contains("Bonn"), "{page}");
 }
 
+/// Every form with something to lose but a password.
+#[actix_rt::test]
+async fn while_fauna_is_down_no_form_loses_what_was_typed() {
+    let world = World::with(&[("SIGN_UP_FIELDS", "city?")]).await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let nobody = browser(&world);
+    assert_eq!(ann.submit("/demo/fauna", "running=false").await.status, 200);
+    let settings = ann.get("/account/settings").await;
+    assert_eq!(
+        (settings.status, settings.text.contains("your profile cannot be shown")),
+        (503, true),
+        "{}",
+        settings.text
+    );
+    for (visitor, path, form, kept) in [
+        (&ann, "/account/profile", "name=Ann+Lee&city=Ulm", &["value=\"Ann Lee\"", "value=\"Ulm\""][..]),
+        (&ann, "/account/email", "current=x&email=new%40example.com", &["value=\"new@example.com\""]),
+        (&ann, "/comments", "text=Not+lost", &[">\nNot lost</textarea>"]),
+        (&nobody, "/sign-in", "email=ann%40example.com&password=x", &["value=\"ann@example.com\""]),
+        (
+            &nobody,
+            "/sign-up",
+            "email=bob%40example.com&password=long-horse-1&city=Ulm",
+            &["value=\"bob@example.com\"", "value=\"Ulm\""],
+        ),
+        (&nobody, "/forgot-password", "email=ann%40example.com", &["value=\"ann@example.com\""]),
+    ] {
+        let answer = visitor.submit(path, form).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "2"), "{path}: {}", answer.text);
+        assert!(answer.text.contains("The database is not answering right now."), "{path}: {}", answer.text);
+        assert!(kept.iter().all(|kept| answer.text.contains(kept)), "{path}: {}", answer.text);
+    }
+}
+
+#[actix_rt::test]
+async fn what_was_typed_after_the_session_had_ended_waits_behind_the_sign_in_page_but_never_a_password() {
+    let world = World::with(&[("SIGN_UP_FIELDS", "city?")]).await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let late = ann.with_copied_cookies();
+    assert_eq!(ann.submit("/sign-out-everywhere", "").await.status, 303);
+    for (path, form, kept) in [
+        ("/account/profile", "name=Ann+%26+Lee&city=Ulm", &["value=\"Ann &#38; Lee\"", "value=\"Ulm\""][..]),
+        ("/account/email", "current=secret-horse-9&email=new%40example.com", &["value=\"new@example.com\""]),
+    ] {
+        let answer = late.with_copied_cookies().submit(path, form).await;
+        let (to, then) = answer.header("location").split_once("redirectToPath=").unwrap();
+        assert_eq!((answer.status, to.contains("done=draft-kept")), (303, true), "{path}: {to}");
+        let visitor = browser(&world);
+        let signed_in = visitor
+            .submit("/sign-in", &format!("{}&redirectToPath={then}", credentials("ann@example.com", PASSWORD)))
+            .await;
+        let page = visitor.get(signed_in.header("location")).await;
+        assert!(kept.iter().all(|kept| page.text.contains(kept)), "{path}: {}", page.text);
+        assert!(!page.text.contains("secret-horse-9"), "{}", page.text);
+    }
+}
+
 #[actix_rt::test]
 async fn another_password_ends_all_other_sessions() {
     let world = World::start().await;

@@ -86,7 +86,7 @@ pub fn program(directory: &Path) -> Command {
 }
 
 /// A command that keeps its files in `directory`.
-fn placed(mut command: Command, directory: &Path) -> Command {
+pub fn placed(mut command: Command, directory: &Path) -> Command {
     command
         .current_dir(directory)
         .env_clear()

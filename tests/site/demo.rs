@@ -9,7 +9,7 @@ use crate::pages::browser;
 use crate::world::World;
 
 /// Every path of the demo.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/demo/try",
     "/demo/expire",
     "/demo/second-device",
@@ -17,6 +17,7 @@ const PATHS: [&str; 8] = [
     "/demo/sign-out",
     "/demo/forbidden",
     "/demo/fauna",
+    "/demo/fauna/start",
     "/auth/session/refresh/demo/theft",
 ];
 
@@ -77,7 +78,7 @@ async fn in_production_or_switched_off_there_is_no_demo() {
 /// What `cargo run -- demo reset` does, in a directory of its own.
 #[actix_rt::test]
 async fn a_reset_deletes_everybody_and_makes_the_demo_accounts_again() {
-    let mut world = World::start().await;
+    let mut world = World::with(&[("DATABASE_URL", "")]).await;
     world.sign_up("ann@example.com").await;
     let config = world.config();
     world.stop().await;
@@ -151,6 +152,11 @@ async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
         "{}",
         posted.text
     );
+    // Whoever signs out meanwhile is not locked out for good.
+    let nobody = browser(&world);
+    assert!(nobody.get("/").await.text.contains("action=\"/demo/fauna/start\""));
+    assert_eq!(nobody.submit("/demo/fauna/start", "").await.status, 303);
+    assert_eq!(nobody.get("/").await.status, 200);
     assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200]);
     assert_eq!(visitor.submit("/comments", "text=Not+lost").await.status, 303);
     assert!(visitor.get("/").await.text.contains("Not lost"));
@@ -166,6 +172,7 @@ async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_
     let elsewhere = world.sign_in("ann@example.com").await;
     let handle = visitor.payload()["sessionHandle"].as_str().unwrap().to_owned();
     let opened = open_stream(&world, &visitor, "").await;
+    world.sign_up("ben@example.com").await.sign_out().await;
     elsewhere.delete(&format!("/api/sessions/{handle}")).await;
     let stream = events(opened).await;
     let kinds: Vec<&str> = stream.iter().map(|event| event["kind"].as_str().unwrap()).collect();
@@ -201,7 +208,7 @@ async fn a_comment_that_was_sent_after_the_session_had_ended_is_kept_until_its_a
     let answer = elsewhere.submit("/comments", "text=Written+too+late").await;
     assert_eq!(answer.status, 303);
     let page = elsewhere.get(answer.header("location")).await.text;
-    assert!(page.contains("your comment is kept"), "{page}");
+    assert!(page.contains("What you wrote is kept"), "{page}");
     let then = page.split("name=\"redirectToPath\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let form = crate::pages::credentials("ann@example.com", crate::world::PASSWORD);
     let back = elsewhere.submit("/sign-in", &format!("{form}&redirectToPath={}", then.replace('?', "%3F"))).await;

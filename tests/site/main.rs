@@ -26,6 +26,7 @@ mod links;
 mod log;
 mod mailbox;
 mod metrics;
+mod openapi;
 mod origin;
 mod outage;
 mod own_feature;

@@ -1,5 +1,6 @@
 //! Pages without JavaScript: forms, redirects, and what is never written into a page.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -199,36 +200,70 @@ async fn pages_are_not_kept_and_files_are() {
     }
 }
 
+/// The files of a page, with the modules that its scripts import.
+async fn files_of(visitor: &TestClient, page: &str) -> BTreeMap<String, usize> {
+    let named = |text: &str, before: &str| -> Vec<String> {
+        text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let mut wanted = named(page, "\"/static/");
+    let mut files = BTreeMap::new();
+    while let Some(file) = wanted.pop() {
+        let answer = visitor.get(&format!("/static/{file}")).await;
+        assert_eq!(answer.status, 200, "{file}");
+        wanted.extend(named(&answer.text, " from \"./").into_iter().filter(|module| !files.contains_key(module)));
+        files.insert(file, answer.text.len());
+    }
+    files
+}
+
 /// Nothing is compressed here: these are bytes before any proxy.
 #[actix_rt::test]
-async fn pages_and_their_files_stay_small() {
+async fn pages_and_their_files_stay_small_and_come_from_this_site() {
     const HTML_BYTES_MAX: usize = 30_000;
-    /// Style sheets and scripts of all pages together.
+    /// Style sheets and scripts of one page.
     const FILES_BYTES_MAX: usize = 40_000;
-    const FIRST_PAGE_REQUESTS_MAX: usize = 8;
+    /// The page itself included.
+    const REQUESTS_MAX: usize = 8;
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;
-    for _ in 0..4 {
-        ann.submit("/comments", &format!("text={}", "long+".repeat(60))).await;
+    for text in ["short".to_owned(), "%26".repeat(1000), "%F0%9F%92%AC".repeat(1000)] {
+        for _ in 0..5 {
+            assert_eq!(ann.submit("/comments", &format!("text={text}")).await.status, 303);
+        }
     }
-    let (nobody, mut files) = (browser(&world), std::collections::BTreeSet::new());
-    let pages =
-        ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/cookies", "/account", "/account/settings"];
+    for _ in 0..12 {
+        world.sign_in("ann@example.com").await;
+    }
+    let nobody = browser(&world);
+    let pages = [
+        "/",
+        "/auth",
+        "/auth?show=signup",
+        "/auth/reset-password",
+        "/auth/verify-email",
+        "/cookies",
+        "/account",
+        "/account/settings",
+        "/dev/mailbox",
+        "/no-such-page",
+    ];
     for (visitor, path) in [&nobody, &ann].into_iter().flat_map(|visitor| pages.map(|path| (visitor, path))) {
-        let page = visitor.get(path).await.text;
-        assert!(page.len() <= HTML_BYTES_MAX, "{path} has {} bytes", page.len());
-        let linked: Vec<String> =
-            page.split("\"/static/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
-        assert!(linked.len() < FIRST_PAGE_REQUESTS_MAX, "{path} asks for {linked:?}");
-        files.extend(linked);
+        let page = visitor.send(Method::GET, path, &[("accept", "text/html")], None).await;
+        assert!(page.text.len() <= HTML_BYTES_MAX, "{path} has {} bytes", page.text.len());
+        for other in ["src=\"http", "src=\"//", "rel=\"stylesheet\" href=\"http", "<style", " style=", "<script>"] {
+            assert!(!page.text.contains(other), "{path} has {other}");
+        }
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        let files = files_of(&nobody, &page.text).await;
+        let bytes: usize = files.iter().filter(|(name, _)| !name.contains(".svg")).map(|(_, bytes)| bytes).sum();
+        if page.status != 303 {
+            assert!(bytes > 0 && bytes <= FILES_BYTES_MAX, "{path}: {files:?} have {bytes} bytes together");
+        }
+        if visitor.cookie("sAccessToken").is_none() {
+            assert!(files.len() < REQUESTS_MAX, "{path} asks for {files:?}");
+        }
     }
-    let mut bytes = 0;
-    for file in files.iter().filter(|file| file.contains(".css") || file.contains(".js")) {
-        let answer = nobody.get(&format!("/static/{file}")).await;
-        assert_eq!(answer.status, 200, "{file}");
-        bytes += answer.text.len();
-    }
-    assert!(bytes > 0 && bytes <= FILES_BYTES_MAX, "{files:?} have {bytes} bytes together");
 }
 
 #[actix_rt::test]

@@ -1,9 +1,13 @@
-//! Starting against a Fauna that is not set up as it should be.
+//! Starting: against a Fauna that is not set up as it should be, and on a terminal.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use starter::app;
 use starter::clock::Clock;
 
+use crate::binary::{placed, program};
 use crate::world::World;
 
 /// A world, and the settings of a site on an empty database in its Fauna, with an admin key.
@@ -68,4 +72,28 @@ async fn a_wrong_secret_is_refused_in_one_sentence() {
     let refused = app::start(config, Clock::system()).await.err().unwrap().to_string();
     assert!(refused.starts_with("FAUNA_SECRET: ") && refused.lines().count() == 1, "{refused}");
     assert!(!refused.contains("fnNotAKey"), "{refused}");
+}
+
+/// `script` of util-linux gives the program a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_the_first_start_prints_one_block_and_nothing_above_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let binary = program(directory.path()).get_program().to_owned();
+    let mut command = placed(Command::new("script"), directory.path());
+    command.args(["--quiet", "--return", "--command"]).arg(binary).arg("/dev/null").env_remove("DEMO");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let printed = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut block = Vec::new();
+    for line in printed {
+        block.push(line.trim().to_owned());
+        if line.trim().starts_with("Data ") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let names: Vec<&str> =
+        block.iter().filter(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["Site", "Demo", "Mailbox", "API", "Fauna", "Data"], "{block:#?}");
 }

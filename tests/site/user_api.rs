@@ -140,4 +140,8 @@ async fn a_session_that_was_revoked_elsewhere_sees_and_changes_nothing() {
     assert_eq!(there.get("/api/user").await.status, 200);
     assert_eq!(here.post("/api/sessions/revoke-others", &json!({})).await.status, 200);
     assert_eq!((there.get("/api/user").await.status, patch(&there, &json!({"name": "x"})).await.status), (401, 401));
+    // By another process, which this one learns from the database only.
+    let handle = here.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    sqlx::query("delete from session where handle = $1").bind(handle).execute(&mut world.sql().await).await.unwrap();
+    assert_eq!((here.get("/api/user").await.status, patch(&here, &json!({"name": "x"})).await.status), (401, 401));
 }

@@ -1,13 +1,15 @@
 //! An HTTP client that keeps cookies as a browser does.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::support::contract::Contract;
 
 /// A request whose response does not come within this time has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +25,8 @@ pub struct TestClient {
     jar: Mutex<BTreeMap<(String, String), String>>,
     /// Sent with every request.
     pub headers: BTreeMap<String, String>,
+    /// What answers are compared with.
+    contract: Option<Arc<Contract>>,
     /// The last front token that came.
     front: Mutex<Option<Value>>,
 }
@@ -34,6 +38,7 @@ impl Clone for TestClient {
             base: self.base.clone(),
             jar: Mutex::new(self.jar.lock().unwrap().clone()),
             headers: self.headers.clone(),
+            contract: self.contract.clone(),
             front: Mutex::new(self.front.lock().unwrap().clone()),
         }
     }
@@ -83,7 +88,13 @@ impl TestClient {
     /// A client that sends no header by itself.
     pub fn without_headers(base: String) -> Self {
         let http = http().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build().unwrap();
-        Self { http, base, jar: Mutex::default(), headers: BTreeMap::new(), front: Mutex::default() }
+        Self { http, base, jar: Mutex::default(), headers: BTreeMap::new(), contract: None, front: Mutex::default() }
+    }
+
+    /// Compares all answers with an OpenAPI document.
+    pub fn compare_with(mut self, contract: Arc<Contract>) -> Self {
+        self.contract = Some(contract);
+        self
     }
 
     /// Adds a header to every later request.
@@ -94,7 +105,7 @@ impl TestClient {
 
     /// Another browser with a copy of this one's cookies: a thief.
     pub fn with_copied_cookies(&self) -> Self {
-        let thief = Self::new(self.base.clone());
+        let thief = Self { contract: self.contract.clone(), ..Self::new(self.base.clone()) };
         thief.jar.lock().unwrap().clone_from(&self.jar.lock().unwrap());
         thief
     }
@@ -158,7 +169,13 @@ impl TestClient {
         headers: &[(&str, &str)],
         body: Option<reqwest::Body>,
     ) -> Response {
-        let response = self.request(method, path, headers, body).await;
+        let response = self.request(method.clone(), path, headers, body).await;
+        let accepts_page = |value: &str| value.contains("text/html");
+        let is_navigation = headers.iter().any(|(name, value)| *name == "accept" && accepts_page(value))
+            || self.headers.get("accept").is_some_and(|value| accepts_page(value));
+        if let (Some(contract), false) = (&self.contract, is_navigation) {
+            contract.check(&method, path, &response);
+        }
         self.keep(&response);
         response
     }

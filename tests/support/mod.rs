@@ -3,5 +3,7 @@
 #![allow(dead_code, reason = "no binary uses all of it")]
 
 pub mod client;
+pub mod contract;
+pub mod database;
 pub mod fauna;
 pub mod world;

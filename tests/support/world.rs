@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Connection as _;
 use starter::app;
 use starter::clock::Clock;
 use starter::config::Config;
+use starter::database::{Connection, Database};
 use starter::http::routes::Route;
 use tempfile::TempDir;
 
 use crate::support::client::TestClient;
+use crate::support::contract::Contract;
+use crate::support::database;
 use crate::support::fauna::{FaunaNode, NodeDatabase};
 
 /// The password of every user in these tests.
@@ -65,6 +67,8 @@ impl<S: Server> World<S> {
 pub struct Site {
     /// `None` while it is stopped.
     running: Option<app::Site>,
+    /// Its OpenAPI document.
+    contract: Option<Arc<Contract>>,
     settings: BTreeMap<String, String>,
     extensions: app::SiteExtensions,
     /// Its database on a FaunaDB node, where the tests run against one.
@@ -84,7 +88,7 @@ impl Server for Site {
 
     /// A browser that asks for its session in cookies.
     fn visitor(&self) -> TestClient {
-        TestClient::new(self.base())
+        TestClient::new(self.base()).compare_with(self.contract.clone().unwrap())
     }
 }
 
@@ -109,10 +113,13 @@ impl World {
             ("WORKERS".to_owned(), "1".to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
+        if std::env::var("DATABASE_TEST_SITES").is_ok() {
+            settings.extend(database::on_server().await.map(|url| ("DATABASE_URL".to_owned(), url)));
+        }
         let real = NodeDatabase::make(&extensions).await;
         settings.extend(real.iter().flat_map(NodeDatabase::settings));
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let server = Site { running: None, settings, extensions, real };
+        let server = Site { running: None, contract: None, settings, extensions, real };
         let mut world = Self { clock: Clock::system(), directory, server };
         world.resume().await;
         world
@@ -125,7 +132,10 @@ impl World {
     /// Starts the stopped site again, on the files it left behind.
     pub async fn resume(&mut self) {
         let start = app::start_with(self.config(), self.clock.clone(), self.server.extensions.clone());
-        self.server.running = Some(start.await.unwrap());
+        let site = start.await.unwrap();
+        let document = serde_json::from_slice(site.api_document().json()).unwrap();
+        self.server.contract = Some(Arc::new(Contract::new(document)));
+        self.server.running = Some(site);
     }
 
     pub async fn stop(&mut self) {
@@ -183,10 +193,10 @@ impl World {
     }
 
     /// The site's SQL database.
-    pub async fn sql(&self) -> sqlx::AnyConnection {
-        sqlx::any::install_default_drivers();
-        let file = self.directory.path().join("sessions.sqlite");
-        sqlx::AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap()
+    pub async fn sql(&self) -> Connection {
+        let file = || format!("sqlite://{}", self.directory.path().join("sessions.sqlite").display());
+        let url = self.server.settings.get("DATABASE_URL").filter(|url| !url.is_empty()).cloned().unwrap_or_else(file);
+        Database::open(&url).await.unwrap().write().acquire().await.unwrap()
     }
 
     /// A browser whose user has just signed up with this address.

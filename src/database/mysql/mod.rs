@@ -8,11 +8,9 @@ mod server;
 mod translate;
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyConnection;
-use sqlx::Connection as _;
-use sqlx::Executor as _;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 
 use crate::database::dialect::{Dialect, NotPortable, Plan, Pools};
 use crate::database::{pool_options, server_connections};
@@ -26,6 +24,9 @@ const SETTINGS: &str = "set session transaction isolation level read committed; 
 /// are limited by their locks; MariaDB limits all (in seconds).
 const STATEMENT_TIMEOUT_MYSQL: &str = "set session max_execution_time = 10000";
 const STATEMENT_TIMEOUT_MARIADB: &str = "set session max_statement_time = 10";
+
+/// Longest wait for another process that applies the migrations.
+const MIGRATION_TIMEOUT_S: i64 = 60;
 
 /// Error numbers of transactions that failed because of others: lock wait time-out, deadlock, and on MariaDB a record that
 /// changed since it was read.
@@ -46,7 +47,6 @@ impl Dialect for MySql {
             // On a connection of its own: a pool would try again until its time-out, and then report only that.
             let mut connection = AnyConnection::connect(url).await?;
             let is_mariadb = server::check(&mut connection).await?;
-            connection.close().await?;
             let pool = pool_options().max_connections(server_connections()).after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SETTINGS)).await?;
@@ -56,15 +56,15 @@ impl Dialect for MySql {
                 })
             });
             let pool = pool.connect(url).await?;
-            // Serialised by the driver with get_lock, because definitions of tables are not part of transactions here.
-            sqlx::migrate!("migrations/mysql").run(&pool).await?;
+            migrate(&mut connection, &pool).await?;
             server::check_tables(&pool).await?;
+            connection.close().await?;
             Ok(Pools { read: None, write: pool })
         })
     }
 
     fn select_version(&self) -> &'static str {
-        "select version()"
+        "select concat(if(version() like '%MariaDB%', 'MariaDB ', 'MySQL '), version())"
     }
 
     fn plan(&self, statement: &str) -> Option<Result<Plan, NotPortable>> {
@@ -80,4 +80,19 @@ impl Dialect for MySql {
             .try_downcast_ref::<MySqlDatabaseError>()
             .is_some_and(|error| [LOCK_WAIT_TIMEOUT, DEADLOCK, RECORD_CHANGED].contains(&error.number()))
     }
+}
+
+/// Applies the migrations while `connection` holds a lock, because definitions of tables are not part of transactions here. Of
+/// the two kinds of server only MySQL understands the lock of the driver, which waits for ever. The lock ends with the
+/// connection.
+async fn migrate(connection: &mut AnyConnection, pool: &AnyPool) -> Result<(), sqlx::Error> {
+    let lock =
+        sqlx::query_scalar("select cast(coalesce(get_lock(concat('migrate ', md5(database())), ?), 0) as signed)");
+    let is_locked: i64 = lock.bind(MIGRATION_TIMEOUT_S).fetch_one(connection).await?;
+    if is_locked != 1 {
+        return Err(sqlx::Error::Configuration("another process has been applying the migrations for a minute".into()));
+    }
+    let mut migrator = sqlx::migrate!("migrations/mysql");
+    migrator.set_locking(false);
+    Ok(migrator.run(pool).await?)
 }

@@ -31,6 +31,8 @@ struct AccountPage {
     /// None where the site does not ask for verified addresses.
     verified: Option<bool>,
     devices: Vec<Device>,
+    /// Life of an access token.
+    refresh_minutes: u64,
 }
 
 /// Body of the forms that end sessions.
@@ -62,6 +64,7 @@ pub async fn show(
             .collect(),
         user: document,
         devices: devices(session, &sessions).await?,
+        refresh_minutes: sessions.access_token_lifetime().as_secs().div_ceil(60),
         frame: pages.frame("/account", &user.into()),
     };
     page(StatusCode::OK, &account)

@@ -1,6 +1,5 @@
 //! Below `WEBSITE_BASE_PATH`, `/auth` unless set: sign-up, sign-in, sign-out.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::http::{StatusCode, header};
@@ -12,8 +11,9 @@ use serde::Deserialize;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
+use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::session::{RevokeReason, Sessions, SignedIn, Transfer};
 use crate::supertokens::emailpassword;
@@ -56,10 +56,10 @@ struct AuthPage {
     frame: Frame,
     signing_up: bool,
     form: Entry,
+    /// What became of the visitor's session, where it has ended.
+    ended: Option<EndedNotice>,
     /// Shown above the form.
-    notice: Option<Cow<'static, str>>,
-    /// Whether the notice is about something the visitor did not do.
-    is_warning: bool,
+    notice: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -84,11 +84,11 @@ struct OtherField {
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "signed-out" => Some("You are signed out. The session has ended, and its Fauna token is deleted."),
+        "signed-out" => Some("You are signed out. The session has ended, and with it its Fauna token."),
         "mailed" => Some("Almost done: we have sent a message to this address. The link in it completes the sign-up."),
         "account-deleted" => Some("The account is deleted, and all its sessions have ended."),
         "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
-        "draft-kept" => Some("Your session is over, but your comment is kept. Sign in to come back to it."),
+        "draft-kept" => Some("What you wrote is kept. Sign in to come back to it."),
         _ => None,
     }
 }
@@ -111,12 +111,9 @@ pub async fn show(
     let form = Entry { then: query.redirect_to_path, others, ..Entry::default() };
     let frame = pages.frame(pages.sign_in_path(""), &visitor);
     let ended = pages.ended.describe(&query.ended).await;
-    let is_warning = ended.as_ref().is_some_and(|ended| !ended.was_asked_for());
-    let notice = match ended {
-        Some(ended) => Some(ended.sentence().into()),
-        None => notice(&query.done).map(Cow::from),
-    };
-    page(StatusCode::OK, &AuthPage { frame, signing_up, form, notice, is_warning })
+    // The sentence about the session says more than the one about signing out.
+    let notice = notice(&query.done).filter(|_| ended.is_none() || query.done != "signed-out");
+    page(StatusCode::OK, &AuthPage { frame, signing_up, form, ended, notice })
 }
 
 pub async fn sign_up(
@@ -183,11 +180,11 @@ fn answer(
         Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(problem.message().to_owned());
-            return page_with_problem(&problem, &AuthPage { frame, signing_up, form, notice: None, is_warning: false });
+            form.banner = Some(sentence(&problem));
+            return page_with_problem(&problem, &AuthPage { frame, signing_up, form, ended: None, notice: None });
         }
     }
-    page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, notice: None, is_warning: false })
+    page(StatusCode::UNPROCESSABLE_ENTITY, &AuthPage { frame, signing_up, form, ended: None, notice: None })
 }
 
 /// Redirects, and removes two cookies by which official frontends on the same origin recognise sessions: without both they ask

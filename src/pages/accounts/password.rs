@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::user_message;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -101,7 +101,7 @@ pub async fn request(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &ForgotPage { banner, ..form })
         }
     }
@@ -132,7 +132,7 @@ pub async fn reset(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &ResetPage { banner, ..form })
         }
     }

@@ -16,8 +16,9 @@ use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{PASSWORD_RULE, label, user_message};
-use crate::pages::frame::{Frame, page, page_with_problem, see_other};
-use crate::pages::guards::{OptionalUser, PageUser};
+use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::guards::{NotShown, OptionalUser, PageUser};
+use crate::pages::site_path::in_query;
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
 
@@ -26,7 +27,13 @@ pub struct SettingsQuery {
     /// `profile`, `password` or `email` after a redirect from that form.
     #[serde(default)]
     done: String,
+    /// Key of what was typed before the visitor signed in.
+    #[serde(default)]
+    draft: String,
 }
+
+/// Fields of the profile form by their id.
+type Typed = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
 pub struct PasswordForm {
@@ -54,8 +61,10 @@ struct SettingsPage {
     notice: Option<&'static str>,
     /// A problem that belongs to no field.
     banner: Option<String>,
-    /// Empty where Fauna does not answer.
+    /// Empty where Fauna does not answer, unless something was typed.
     profile: Vec<ProfileField>,
+    /// Why the profile could not be read.
+    unread: Option<Problem>,
     password: Mistakes,
     email: Mistakes,
     typed_email: String,
@@ -91,14 +100,14 @@ impl FromRequest for Services {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = (|| {
-            Some(Self {
-                pages: request.app_data::<Data<Pages>>()?.clone(),
-                accounts: request.app_data::<Data<Accounts>>()?.clone(),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut services = || {
+            Ok(Self {
+                pages: Data::from_request(request, payload).into_inner()?,
+                accounts: Data::from_request(request, payload).into_inner()?,
             })
-        })();
-        ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
+        };
+        ready(services())
     }
 }
 
@@ -117,38 +126,43 @@ pub async fn show(
         }
         _ => None,
     };
-    page(StatusCode::OK, &SettingsPage { notice, ..services.empty_page(user).await })
+    let mut settings = SettingsPage { notice, ..services.empty_page(user).await };
+    if let Some(draft) = services.pages.drafts.find(&query.draft)
+        && let Ok(Query(typed)) = Query::<Typed>::from_query(&draft)
+    {
+        settings.typed_email = typed.get("email").cloned().unwrap_or_default();
+        settings.put_profile(services.accounts.fields(), &typed);
+    }
+    match settings.unread.take() {
+        Some(problem) => {
+            settings.banner = Some(UNREAD.to_owned());
+            page_with_problem(&problem, &settings)
+        }
+        None => page(StatusCode::OK, &settings),
+    }
 }
 
 /// Sends on only what differs from the stored profile: a value that is no text (from an import) stays as it is.
 pub async fn change_profile(
-    user: PageUser,
+    user: Result<PageUser, NotShown>,
     services: Services,
-    Form(mut typed): Form<BTreeMap<String, String>>,
-) -> Result<HttpResponse, ProblemPage> {
+    form: Result<Form<Typed>, actix_web::Error>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let typed = form.as_ref().map(|form| in_query_string(&form.0)).unwrap_or_default();
+    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
+    let Form(typed) = form?;
     let session = user.0.clone();
     let mut settings = services.empty_page(user).await;
-    let mut change = Map::new();
-    let mut fields = Map::new();
-    for field in &mut settings.profile {
-        let Some(text) = typed.remove(&field.id).filter(|text| *text != field.value) else { continue };
-        field.value.clone_from(&text);
-        if field.is_name() {
-            change.insert(field.id.clone(), text.into());
-        } else {
-            fields.insert(field.id.clone(), text.into());
-        }
+    let change = settings.put_profile(services.accounts.fields(), &typed);
+    if let Some(problem) = settings.unread.take() {
+        settings.banner = Some(NOT_SAVED.to_owned());
+        return Ok(page_with_problem(&problem, &settings)?);
     }
-    change.insert("profile".to_owned(), Value::Object(fields));
-    match services.accounts.update_profile(&session, &change).await {
-        Ok(_) if settings.profile.is_empty() => {
-            settings.banner = Some("The database is not answering right now. Try again in a few seconds.".to_owned());
-            page(StatusCode::SERVICE_UNAVAILABLE, &settings)
-        }
-        Ok(_) => Ok(see_other("/account/settings?done=profile")),
-        Err(Error::BadProfile(text)) => settings.place_profile_mistake(text).answer(None),
-        Err(error) => settings.answer(Some(error.into())),
-    }
+    Ok(match services.accounts.update_profile(&session, &change).await {
+        Ok(_) => see_other("/account/settings?done=profile"),
+        Err(Error::BadProfile(text)) => settings.place_profile_mistake(text).answer(None)?,
+        Err(error) => settings.answer(Some(error.into()))?,
+    })
 }
 
 pub async fn change_password(
@@ -176,18 +190,21 @@ pub async fn change_password(
 
 /// Mails a link that confirms the new address.
 pub async fn change_email(
-    user: PageUser,
+    user: Result<PageUser, NotShown>,
     client: Client,
     request: HttpRequest,
     services: Services,
-    Form(form): Form<EmailForm>,
-) -> Result<HttpResponse, ProblemPage> {
+    form: Result<Form<EmailForm>, actix_web::Error>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let typed = form.as_ref().map(|form| format!("email={}", in_query(&form.email))).unwrap_or_default();
+    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
+    let Form(form) = form?;
     let current = missing_password(&form.current);
     let mut settings =
         SettingsPage { typed_email: form.email.clone(), ..services.empty_page(PageUser(user.0.clone())).await };
     if current.is_some() {
         settings.email = Mistakes { current, new: Email::parse(&form.email).is_none().then_some(BAD_EMAIL) };
-        return settings.answer(None);
+        return Ok(settings.answer(None)?);
     }
     let pages = services.accounts.link_pages(&request);
     let wish = NewEmail { current: form.current.into(), email: form.email, pages };
@@ -195,7 +212,7 @@ pub async fn change_email(
         return Ok(see_other("/account/settings?done=email"));
     };
     let problem = settings.email.take(error);
-    settings.answer(problem)
+    Ok(settings.answer(problem)?)
 }
 
 pub async fn delete(
@@ -216,6 +233,11 @@ pub async fn delete(
     settings.answer(problem)
 }
 
+const HERE: &str = "/account/settings";
+/// Shown where Fauna does not answer.
+const UNREAD: &str =
+    "The database is not answering right now, so your profile cannot be shown. Try again in a few seconds.";
+const NOT_SAVED: &str = "The database is not answering right now. What you typed is kept; try again in a few seconds.";
 const BAD_EMAIL: &str = "Enter an e-mail address like name@example.com.";
 
 fn missing_password(typed: &str) -> Option<&'static str> {
@@ -224,12 +246,16 @@ fn missing_password(typed: &str) -> Option<&'static str> {
 
 impl Services {
     async fn empty_page(&self, user: PageUser) -> SettingsPage {
-        let stored = self.accounts.profile(&user.0).await.ok();
-        let profile = stored.as_ref().map(|stored| ProfileField::all(self.accounts.fields(), stored));
+        let (stored, unread) = match self.accounts.profile(&user.0).await.map_err(Problem::from) {
+            Ok(stored) => (Some(stored), None),
+            Err(problem) => (None, Some(problem).filter(|it| it.status() == StatusCode::SERVICE_UNAVAILABLE)),
+        };
+        let profile = stored.as_ref().map(|stored| ProfileField::all(self.accounts.fields(), Some(stored)));
         SettingsPage {
-            frame: self.pages.frame("/account/settings", &OptionalUser::from(user)),
+            frame: self.pages.frame(HERE, &OptionalUser::from(user)),
             account: stored.and_then(|stored| stored.email).unwrap_or_default(),
             profile: profile.unwrap_or_default(),
+            unread,
             notice: None,
             banner: None,
             password: Mistakes::default(),
@@ -240,11 +266,35 @@ impl Services {
     }
 }
 
+/// What was typed, as [`Query`] reads it.
+fn in_query_string(typed: &Typed) -> String {
+    let pairs: Vec<String> = typed.iter().map(|(id, text)| format!("{}={}", in_query(id), in_query(text))).collect();
+    pairs.join("&")
+}
+
 impl SettingsPage {
+    /// Puts what was typed into the profile form; returns how it differs from what is stored, for
+    /// [`Accounts::update_profile`].
+    fn put_profile(&mut self, asked: &[SignUpField], typed: &Typed) -> Map<String, Value> {
+        let mut all = ProfileField::all(asked, None);
+        if self.profile.is_empty() && all.iter().any(|field| typed.contains_key(&field.id)) {
+            self.profile.append(&mut all);
+        }
+        let (mut change, mut fields) = (Map::new(), Map::new());
+        for field in &mut self.profile {
+            let Some(text) = typed.get(&field.id).filter(|text| **text != field.value) else { continue };
+            field.value.clone_from(text);
+            let to = if field.is_name() { &mut change } else { &mut fields };
+            to.insert(field.id.clone(), text.clone().into());
+        }
+        change.insert("profile".to_owned(), Value::Object(fields));
+        change
+    }
+
     /// The page with mistakes beside their fields, and with `rest` above the forms.
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
-        self.banner = Some(problem.message().to_owned());
+        self.banner = Some(sentence(&problem));
         page_with_problem(&problem, &self)
     }
 
@@ -270,13 +320,14 @@ impl SettingsPage {
 }
 
 impl ProfileField {
-    fn all(asked: &[SignUpField], stored: &OwnProfile) -> Vec<Self> {
+    /// The fields with the stored values; empty where none could be read.
+    fn all(asked: &[SignUpField], stored: Option<&OwnProfile>) -> Vec<Self> {
         let name = (!asked.iter().any(SignUpField::is_name)).then(SignUpField::display_name);
         let with_value = |field: &SignUpField| Self {
             id: field.id.clone(),
             label: label(&field.id),
-            value: match stored.profile.get(&field.id) {
-                _ if field.is_name() => stored.name.clone().unwrap_or_default(),
+            value: match stored.and_then(|stored| stored.profile.get(&field.id)) {
+                _ if field.is_name() => stored.and_then(|stored| stored.name.clone()).unwrap_or_default(),
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Null) | None => String::new(),
                 Some(other) => other.to_string(),

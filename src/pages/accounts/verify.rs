@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -75,7 +75,7 @@ pub async fn send(
         Ok(LinkRequest::AlreadyVerified) => Ok(see_other(&pages.sign_in_path("/verify-email?done=yes"))),
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             let frame = pages.frame(pages.sign_in_path(HERE), &user.into());
             page_with_problem(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
@@ -92,14 +92,14 @@ impl FromRequest for Services {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, actix_web::Error>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = (|| {
-            Some(Self {
-                pages: request.app_data::<Data<Pages>>()?.clone(),
-                verification: request.app_data::<Data<EmailVerification>>()?.clone(),
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut services = || {
+            Ok(Self {
+                pages: Data::from_request(request, payload).into_inner()?,
+                verification: Data::from_request(request, payload).into_inner()?,
             })
-        })();
-        ready(found.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into()))
+        };
+        ready(services())
     }
 }
 
@@ -119,7 +119,7 @@ pub async fn verify(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(problem.message().to_owned());
+            let banner = Some(sentence(&problem));
             page_with_problem(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use fauna_client as fauna;
 use fauna_client::{AsUser, fql};
+use secrecy::ExposeSecret as _;
 
-use crate::events::{EventBus, EventKind, RevokeReason};
+use crate::events::{EventBus, EventKind, RevokeReason, fingerprint};
 use crate::fauna_tokens::FaunaTokens;
 use crate::session::{SessionHandle, SignedIn, UserId};
 
@@ -37,10 +38,29 @@ struct RememberedSession {
 #[derive(Debug)]
 pub struct Ended {
     reason: RevokeReason,
-    /// Time from the end of the session to Fauna's word that the token is gone; none where that is not known.
-    delay_millis: Option<u64>,
+    /// See [`crate::events::fingerprint`]; none where the token is not remembered.
+    fingerprint: Option<String>,
+    deletion: Deletion,
     /// Fauna's answer to a query with the token's secret, asked just now.
     probe: Option<Probe>,
+}
+
+/// Data for `templates/ended.html`.
+pub struct EndedNotice {
+    pub sentence: String,
+    /// Whether the session was ended by its own sign-out.
+    pub was_asked_for: bool,
+    pub fingerprint: Option<String>,
+    /// `dead` where Fauna refuses the token, else `revoking`.
+    pub state: &'static str,
+}
+
+/// What this process knows about the deletion of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deletion {
+    Pending,
+    /// Time from the end of the session to Fauna's word that the token is gone; none where another process ended the session.
+    Confirmed(Option<u64>),
 }
 
 /// A query with the secret of a token whose session has ended.
@@ -80,23 +100,25 @@ impl EndedSessions {
     }
 
     /// What became of a session; none where it goes on or is not remembered.
-    pub async fn describe(&self, handle: &str) -> Option<Ended> {
+    pub async fn describe(&self, handle: &str) -> Option<EndedNotice> {
         let known = self.find(handle)?;
         let events = self.events.history(known.user.as_str(), 0);
         let of_session = || events.iter().rev().filter(|event| &*event.session == handle);
-        let reason = of_session().find_map(|event| match event.kind {
-            EventKind::SessionEnded { reason } => Some(reason),
+        let (ended_with, reason) = of_session().find_map(|event| match event.kind {
+            EventKind::SessionEnded { reason } => Some((event.id, reason)),
             _ => None,
         })?;
-        let delay_millis = of_session().find_map(|event| match event.kind {
-            EventKind::TokenDeleted { delay_millis, .. } => delay_millis,
+        let deletion = of_session().take_while(|event| event.id > ended_with).find_map(|event| match event.kind {
+            EventKind::TokenDeleted { delay_millis, .. } => Some(Deletion::Confirmed(delay_millis)),
             _ => None,
         });
         let probe = match &known.token {
             Some(token) => Some(probe(token).await),
             None => None,
         };
-        Some(Ended { reason, delay_millis, probe })
+        let fingerprint = known.token.as_ref().map(|token| fingerprint(token.secret().expose_secret()));
+        let ended = Ended { reason, fingerprint, deletion: deletion.unwrap_or(Deletion::Pending), probe };
+        Some(ended.notice())
     }
 }
 
@@ -113,26 +135,40 @@ pub async fn probe(token: &AsUser) -> Probe {
 }
 
 impl Ended {
-    /// Whether the session was ended by its own sign-out.
-    pub fn was_asked_for(&self) -> bool {
-        self.reason == RevokeReason::SignedOut
+    fn notice(self) -> EndedNotice {
+        EndedNotice {
+            sentence: self.sentence(),
+            was_asked_for: self.reason == RevokeReason::SignedOut,
+            state: if self.is_dead() { "dead" } else { "revoking" },
+            fingerprint: self.fingerprint,
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        match self.probe {
+            Some(Probe::Refused) => true,
+            Some(Probe::Accepted) => false,
+            Some(Probe::Unanswered) | None => self.deletion != Deletion::Pending,
+        }
     }
 
     /// A sentence for the user: the reason, and what became of the token.
-    pub fn sentence(&self) -> String {
+    fn sentence(&self) -> String {
         let why = reason(self.reason);
-        let deleted = match self.delay_millis {
-            Some(0) => " Its Fauna token was deleted in less than a millisecond".to_owned(),
-            Some(millis) => format!(" Its Fauna token was deleted in Fauna after {millis} ms"),
-            None => " Its Fauna token no longer works".to_owned(),
+        let deleted = match self.deletion {
+            Deletion::Confirmed(Some(0)) => "was deleted in Fauna in less than a millisecond".to_owned(),
+            Deletion::Confirmed(Some(millis)) => format!("was deleted in Fauna after {millis} ms"),
+            Deletion::Confirmed(None) => "was deleted in Fauna".to_owned(),
+            Deletion::Pending if self.is_dead() => "no longer works".to_owned(),
+            Deletion::Pending => "is being deleted".to_owned(),
         };
         let probed = match self.probe {
             Some(Probe::Refused) => "; asked again with it just now: 401.",
-            Some(Probe::Accepted) => "; asked again with it just now: still accepted, the deletion is pending.",
-            Some(Probe::Unanswered) => "; asked again with it just now: no answer.",
+            Some(Probe::Accepted) => "; asked again with it just now: still accepted.",
+            Some(Probe::Unanswered) => "; Fauna does not answer right now.",
             None => ".",
         };
-        format!("{why}{deleted}{probed}")
+        format!("{why} The session's Fauna token {deleted}{probed}")
     }
 }
 
@@ -158,11 +194,25 @@ mod tests {
 
     #[test]
     fn the_signed_out_page_says_what_became_of_the_token() {
-        let ended = |delay_millis, probe| Ended { reason: RevokeReason::SignedOut, delay_millis, probe }.sentence();
-        assert_eq!(
-            ended(Some(4), Some(Probe::Refused)),
-            "You are signed out. Its Fauna token was deleted in Fauna after 4 ms; asked again with it just now: 401."
-        );
-        assert_eq!(ended(None, None), "You are signed out. Its Fauna token no longer works.");
+        use Deletion::{Confirmed, Pending};
+        use Probe::{Accepted, Refused, Unanswered};
+        for (deletion, probe, state, rest) in [
+            (
+                Confirmed(Some(4)),
+                Some(Refused),
+                "dead",
+                "was deleted in Fauna after 4 ms; asked again with it just now: 401.",
+            ),
+            (Confirmed(None), Some(Unanswered), "dead", "was deleted in Fauna; Fauna does not answer right now."),
+            (Pending, Some(Refused), "dead", "no longer works; asked again with it just now: 401."),
+            (Pending, Some(Accepted), "revoking", "is being deleted; asked again with it just now: still accepted."),
+            (Pending, Some(Unanswered), "revoking", "is being deleted; Fauna does not answer right now."),
+            (Pending, None, "revoking", "is being deleted."),
+        ] {
+            let ended = Ended { reason: RevokeReason::SignedOut, fingerprint: None, deletion, probe };
+            let notice = ended.notice();
+            assert_eq!(notice.sentence, format!("You are signed out. The session's Fauna token {rest}"));
+            assert_eq!(notice.state, state, "{rest}");
+        }
     }
 }

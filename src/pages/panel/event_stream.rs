@@ -41,7 +41,11 @@ struct StopSignal(Vec<tokio::signal::unix::Signal>);
 #[cfg(not(unix))]
 struct StopSignal;
 
-/// Opens the stream. 503 where too many are open.
+/// What happens to the user's own sessions, as server-sent events.
+///
+/// The stream ends with the session that opened it; a browser that reconnects continues after `Last-Event-ID`.
+#[utoipa::path(get, path = "/session/events", tag = "Sessions",
+    responses((status = 200, description = "Events without any secret", content_type = "text/event-stream", body = String)))]
 pub async fn open(
     SignedInNow(session): SignedInNow,
     request: HttpRequest,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::events::{Event, EventKind};
 use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::Problem;
@@ -22,10 +23,16 @@ use crate::pages::panel::timeline::{Entry, short};
 use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow};
 
 /// Timeline entries in the page itself; scripts load the others.
-const ENTRIES_MAX: usize = 12;
+const ENTRIES_MAX: usize = 10;
+/// Characters of their exchanges; scripts load the rest.
+const EXCHANGE_CHARS_MAX: usize = 200;
+/// Devices beside the comments; `/account` lists all.
+const DEVICES_MAX: usize = 5;
 
 pub struct SessionPanel {
     pub state: SessionState,
+    /// Fingerprints of superseded tokens that late requests may still use.
+    pub in_grace: Vec<String>,
     pub timeline: Vec<Entry>,
     pub devices: Vec<Device>,
     pub delay: Delay,
@@ -39,8 +46,6 @@ pub struct SessionPanel {
 pub struct SessionState {
     pub handle: String,
     pub user: String,
-    /// `active`, or `in grace` where newer tokens of this session are in use already.
-    pub state: &'static str,
     /// See [`crate::events::fingerprint`]; empty where there is no token at the moment.
     pub fauna_token: String,
     pub fauna_token_issued_at: Option<DisplayTime>,
@@ -84,12 +89,30 @@ impl SessionPanel {
         let newest = history.iter().rev().take(ENTRIES_MAX);
         Ok(Self {
             state: SessionState::of(session, sessions, tokens).await?,
-            timeline: newest.map(|event| Entry::new(event, session.handle().as_str())).collect(),
-            devices: devices(session, sessions).await?,
+            in_grace: in_grace(&history, session.handle().as_str()),
+            timeline: newest
+                .map(|event| Entry::new(event, session.handle().as_str()).cut(EXCHANGE_CHARS_MAX))
+                .collect(),
+            devices: first_devices(devices(session, sessions).await?),
             delay: Delay::of(tokens),
             fauna_for_browsers: pages.settings.fauna_for_browsers.clone(),
         })
     }
+}
+
+/// The tokens of a session that are in grace, by its events, oldest first.
+fn in_grace(history: &[Event], session: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for event in history.iter().filter(|event| &*event.session == session) {
+        match &event.kind {
+            EventKind::TokenInGrace { fingerprint, .. } if !found.contains(fingerprint) => {
+                found.push(fingerprint.clone());
+            }
+            EventKind::TokenDeleted { fingerprint: Some(deleted), .. } => found.retain(|known| known != deleted),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The sessions of the user, newest first.
@@ -98,12 +121,21 @@ pub async fn devices(session: &SignedIn, sessions: &Sessions) -> Result<Vec<Devi
     Ok(listed.into_iter().map(|info| Device::new(info, session)).collect())
 }
 
+/// The device that asks, and the newest others.
+fn first_devices(mut devices: Vec<Device>) -> Vec<Device> {
+    devices.sort_by_key(|device| !device.current);
+    devices.truncate(DEVICES_MAX);
+    devices
+}
+
 /// `GET /account/session`, for scripts.
 pub async fn state(
     SignedInNow(session): SignedInNow,
+    pages: Data<Pages>,
     sessions: Data<Sessions>,
     tokens: Data<FaunaTokens>,
 ) -> Result<Json<SessionState>, Problem> {
+    pages.ended.remember(&session, &tokens).await;
     Ok(Json(SessionState::of(&session, &sessions, &tokens).await?))
 }
 
@@ -119,7 +151,6 @@ impl SessionState {
         Ok(Self {
             handle: session.handle().to_string(),
             user: session.user().to_string(),
-            state: "active",
             fauna_token: token.as_ref().map(|token| token.fingerprint.clone()).unwrap_or_default(),
             fauna_token_issued_at: token.as_ref().map(|token| token.created_at.into()),
             fauna_token_expires_at: token.as_ref().map(|token| token.expires_at.into()),

@@ -51,6 +51,15 @@ impl Entry {
         }
     }
 
+    /// The same with at most so many characters of the exchange.
+    pub fn cut(mut self, chars: usize) -> Self {
+        if let Some((end, _)) = self.exchange.char_indices().nth(chars) {
+            self.exchange.truncate(end);
+            self.exchange.push('…');
+        }
+        self
+    }
+
     pub fn time(&self) -> DisplayTime {
         self.at.into()
     }
@@ -113,14 +122,15 @@ impl Step {
                 "src/fauna_tokens/store.rs",
             ),
             EventKind::TokenUsed { fingerprint, query, status, duration_micros } => {
+                let (done, attempted) = action(query);
+                let (text, tone) = match status {
+                    Some(200..300) => (format!("{done} with token {fingerprint}"), ""),
+                    Some(status) => (format!("{attempted} with token {fingerprint}: Fauna answered {status}"), "wrong"),
+                    None => (format!("{attempted} with token {fingerprint}: Fauna did not answer"), "wrong"),
+                };
                 let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-                let used = Self::new(
-                    format!("{} with token {fingerprint}", action(query)),
-                    if status.starts_with('2') { "" } else { "wrong" },
-                    query.clone(),
-                    "src/fauna_tokens/mod.rs",
-                );
-                Self { outcome: format!("{status} after {}", millis(*duration_micros)), ..used }
+                let outcome = format!("{status} after {}", millis(*duration_micros));
+                Self { outcome, ..Self::new(text, tone, query.clone(), "src/fauna_tokens/mod.rs") }
             }
             EventKind::TokenInGrace { fingerprint, .. } => Self::new(
                 format!("Fauna token {fingerprint} is in grace: late requests may still use it"),
@@ -167,23 +177,23 @@ pub fn revoke_reason(reason: RevokeReason) -> &'static str {
     }
 }
 
-/// Names a query of this application by the functions and indexes in it.
-fn action(query: &str) -> &'static str {
+/// Names a query of this application by the functions and indexes in it: when it is done, and when it was only attempted.
+fn action(query: &str) -> (&'static str, &'static str) {
     let calls = |name| query.contains(&format!("Function(\"{name}\")"));
     if calls("unlike") {
-        "Like taken back"
+        ("Like taken back", "Taking a like back")
     } else if calls("like") {
-        "Comment liked"
+        ("Comment liked", "Liking a comment")
     } else if calls("remove_comment") {
-        "Comment deleted"
+        ("Comment deleted", "Deleting a comment")
     } else if query.contains("Create(Collection(\"comments\")") {
-        "Comment posted"
+        ("Comment posted", "Posting a comment")
     } else if query.contains("comments_newest") {
-        "Comments read"
+        ("Comments read", "Reading comments")
     } else if query.contains("CurrentIdentity()") {
-        "Own document read"
+        ("Own document read", "Reading the own document")
     } else {
-        "Query"
+        ("Query answered", "A query")
     }
 }
 
@@ -205,6 +215,14 @@ mod tests {
             duration_micros: 1_834,
         };
         assert_eq!(Step::of(&used).outcome, "200 after 1.8 ms");
+        let failed = |status| match used.clone() {
+            EventKind::TokenUsed { fingerprint, query, duration_micros, .. } => {
+                text(EventKind::TokenUsed { fingerprint, query, status, duration_micros })
+            }
+            other => text(other),
+        };
+        assert_eq!(failed(Some(503)), "Liking a comment with token 0015ad: Fauna answered 503");
+        assert_eq!(failed(None), "Liking a comment with token 0015ad: Fauna did not answer");
         assert_eq!(text(used), "Comment liked with token 0015ad");
         let deleted = EventKind::TokenDeleted { fingerprint: Some("0015ad".to_owned()), delay_millis: Some(84) };
         assert_eq!(text(deleted), "Fauna token 0015ad deleted in Fauna, 84 ms after the session ended");
@@ -214,6 +232,9 @@ mod tests {
 
     #[test]
     fn the_source_files_exist() {
+        let is_file = |path: &str| {
+            assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file(), "{path}");
+        };
         let reason = RevokeReason::SignedOut;
         let (fingerprint, at) = (String::new(), Timestamp::from_millis(0));
         for kind in [
@@ -226,9 +247,17 @@ mod tests {
             EventKind::TokenDeleted { fingerprint: None, delay_millis: None },
             EventKind::TokenRefused { fingerprint },
         ] {
-            let source = Step::of(&kind).source;
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-            assert!(path.is_file(), "{source}");
+            is_file(Step::of(&kind).source);
         }
+        // The way of a like, as the first screen tells it.
+        let about = include_str!("../../../templates/about.html");
+        let told: Vec<&str> = about
+            .split("<li><code>")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("</code>"))
+            .map(|(path, _)| path)
+            .collect();
+        assert!(told.len() > 4);
+        told.into_iter().for_each(is_file);
     }
 }

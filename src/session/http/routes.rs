@@ -7,6 +7,7 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::events::RevokeReason;
 use crate::http::metrics::REFRESHES;
@@ -30,8 +31,13 @@ pub fn routes(auth: &mut Routes<'_>) {
     auth.add(Resource::at("/session/refresh").post(Access::RefreshToken, refresh))
         .add(Resource::at("/signout").post(Access::SignedIn, sign_out))
         .add(Resource::at("/jwt/jwks.json").get(Access::Public, jwks))
-        .add(Resource::at("/.well-known/openid-configuration").get(Access::Public, open_id_configuration));
+        .add(Resource::at("/.well-known/openid-configuration").get(Access::Public, open_id_configuration))
+        .describe::<RecipeDescription>();
 }
+
+#[derive(OpenApi)]
+#[openapi(paths(refresh, sign_out, jwks, open_id_configuration))]
+struct RecipeDescription;
 
 /// Routes below `/api`.
 ///
@@ -43,17 +49,28 @@ pub fn routes(auth: &mut Routes<'_>) {
 pub fn api_routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/sessions").get(Access::SignedIn, list))
         .add(Resource::at("/sessions/revoke-others").post(Access::SignedIn, revoke_others))
-        .add(Resource::at("/sessions/{handle}").delete(Access::SignedIn, revoke));
+        .add(Resource::at("/sessions/{handle}").delete(Access::SignedIn, revoke))
+        .describe::<Description>();
 }
+
+#[derive(OpenApi)]
+#[openapi(paths(list, revoke_others, revoke))]
+struct Description;
 
 /// | method | path           | who       |
 /// |--------|----------------|-----------|
 /// | GET    | `/sessioninfo` | signed in |
 pub fn session_info_route(root: &mut Routes<'_>) {
-    root.add(Resource::at("/sessioninfo").get(Access::SignedIn, session_info));
+    root.add(Resource::at("/sessioninfo").get(Access::SignedIn, session_info)).describe::<InfoDescription>();
 }
 
+#[derive(OpenApi)]
+#[openapi(paths(session_info))]
+struct InfoDescription;
+
 /// Exchanges the refresh token; the new tokens are in cookies or headers, the body is `{}`.
+#[utoipa::path(post, path = "/session/refresh", tag = "Sessions",
+    responses((status = 200, description = "Renewed", body = Empty), (status = 204, description = "Cookies of a former domain were removed; repeat the request")))]
 async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<Empty>, Refused> {
     sessions.refresh(&request).await.map_err(|error| {
         match error {
@@ -69,7 +86,11 @@ async fn refresh(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<
     Ok(Json(Empty {}))
 }
 
-/// Revokes the session. Claims are not validated, so that a user who fails them can still sign out.
+/// Revokes the session and deletes its Fauna token.
+///
+/// Claims are not validated, so that a user who fails them can still sign out.
+#[utoipa::path(post, path = "/signout", tag = "Sessions",
+    responses((status = 200, description = "Signed out", body = StatusOk)))]
 async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json<StatusOk>, Refused> {
     let requirements = Requirements { claims: ClaimCheck::Skip, ..Requirements::default() };
     let found = sessions.get_session(&request, &requirements).await;
@@ -82,6 +103,8 @@ async fn sign_out(request: HttpRequest, sessions: Data<Sessions>) -> Result<Json
 }
 
 /// The public keys of access tokens, for other services that verify them (RFC 7517).
+#[utoipa::path(get, path = "/jwt/jwks.json", tag = "Sessions",
+    responses((status = 200, description = "The keys", body = Jwks)))]
 async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
     let (keys, complete_for) = sessions.published_keys().await?;
     let cache = format!("max-age={}, must-revalidate", complete_for.as_secs());
@@ -92,11 +115,16 @@ async fn jwks(sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
 }
 
 /// OpenID Connect Discovery 1.0, section 4, with the URL of the public keys.
+#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "Sessions",
+    responses((status = 200, description = "Where the keys are", body = OpenId)))]
 async fn open_id_configuration(sessions: Data<Sessions>) -> HttpResponse {
     let described = sessions.open_id_configuration();
     HttpResponse::Ok().insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(described)
 }
 
+/// The user's own sessions.
+#[utoipa::path(get, path = "/sessions", tag = "Sessions",
+    responses((status = 200, description = "All of them", body = SessionList)))]
 async fn list(current: SignedInNow, sessions: Data<Sessions>) -> Result<Json<SessionList>, Problem> {
     let SignedInNow(current) = current;
     let sessions = sessions.list(current.user()).await?;
@@ -105,6 +133,8 @@ async fn list(current: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Ses
 }
 
 /// Revokes one of the user's own sessions. Another user's handle gets the same 404 as an unknown one.
+#[utoipa::path(delete, path = "/sessions/{handle}", tag = "Sessions", params(("handle" = String, Path)),
+    responses((status = 200, description = "Revoked", body = StatusOk)))]
 async fn revoke(
     current: SignedInNow,
     sessions: Data<Sessions>,
@@ -119,16 +149,21 @@ async fn revoke(
     Ok(Json(StatusOk::OK))
 }
 
+/// Revokes all sessions of the user but this one.
+#[utoipa::path(post, path = "/sessions/revoke-others", tag = "Sessions",
+    responses((status = 200, description = "How many were revoked", body = Revoked)))]
 async fn revoke_others(current: SignedInNow, sessions: Data<Sessions>) -> Result<Json<Revoked>, Problem> {
     let SignedInNow(current) = current;
     let revoked = sessions.revoke_others(&current, RevokeReason::EndedFromAnotherDevice).await?.len();
     Ok(Json(Revoked { status: "OK", revoked }))
 }
 
-/// GET `/sessioninfo`: the session of the request.
+/// The session of the request.
 ///
 /// # Errors
 /// The session has ended, or the database fails.
+#[utoipa::path(get, path = "/sessioninfo", tag = "Sessions",
+    responses((status = 200, description = "Its user and its data", body = SessionInfoBody)))]
 pub async fn session_info(signed_in: SignedIn) -> Result<Json<SessionInfoBody>, Problem> {
     let stored = signed_in.info().await?;
     Ok(Json(SessionInfoBody {
@@ -163,10 +198,10 @@ impl Sessions {
 }
 
 /// The JSON body `{}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Empty {}
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StatusOk {
     status: &'static str,
 }
@@ -175,25 +210,26 @@ impl StatusOk {
     const OK: Self = Self { status: "OK" };
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Jwks {
     keys: Vec<Jwk>,
 }
 
 /// OpenID Connect Discovery 1.0, section 3: only the fields that a verifier of tokens needs.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct OpenId {
     issuer: String,
     jwks_uri: String,
+    #[schema(value_type = Vec<String>)]
     id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SessionList {
     sessions: Vec<ListedSession>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ListedSession {
     #[serde(flatten)]
     session: SessionInfo,
@@ -201,20 +237,25 @@ struct ListedSession {
     current: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Revoked {
     status: &'static str,
     revoked: usize,
 }
 
 /// Body of GET `/sessioninfo`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfoBody {
+    #[schema(value_type = String)]
     session_handle: SessionHandle,
+    #[schema(value_type = String)]
     user_id: UserId,
     /// Equal to `user_id`: a user here has one login method.
+    #[schema(value_type = String)]
     recipe_user_id: UserId,
+    #[schema(value_type = Object)]
     access_token_payload: Map<String, Value>,
+    #[schema(value_type = Object)]
     session_data: Map<String, Value>,
 }

@@ -69,21 +69,28 @@ pub struct UnsignedTokens {
 }
 
 /// A session, as its user and the application may see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
+    #[schema(value_type = String)]
     pub handle: SessionHandle,
+    #[schema(value_type = String)]
     pub user_id: UserId,
+    #[schema(value_type = i64)]
     pub created_at: Timestamp,
     /// The last sign-in or refresh.
+    #[schema(value_type = i64)]
     pub refreshed_at: Timestamp,
     /// When it ends unless it is used.
+    #[schema(value_type = i64)]
     pub expires_at: Timestamp,
     /// Claims of its access tokens.
     #[serde(skip)]
+    #[schema(ignore)]
     pub payload: Map<String, Value>,
     /// Kept in SQL only.
     #[serde(skip)]
+    #[schema(ignore)]
     pub data: Map<String, Value>,
 }
 

@@ -84,7 +84,7 @@ pub enum Outcome {
 }
 
 /// A refused form field, with a text for the user.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldProblem {
     pub id: Cow<'static, str>,
     pub error: &'static str,

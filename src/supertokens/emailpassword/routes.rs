@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Query};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Routes};
@@ -28,20 +29,38 @@ pub fn routes(auth: &mut Routes<'_>) {
     fdi_request::path(auth, "/signup/complete", |path| path.post(Access::MailedLink, complete_sign_up));
     fdi_request::path(auth, "/signin", |path| path.post(Access::Public, sign_in));
     fdi_request::path(auth, "/emailpassword/email/exists", |path| path.get(Access::Public, email_exists));
-    fdi_request::path(auth, "/signup/email/exists", |path| path.get(Access::Public, email_exists));
+    fdi_request::path(auth, "/signup/email/exists", |path| path.get(Access::Public, email_exists_older));
     fdi_request::path(auth, "/user/password/reset/token", |path| path.post(Access::Public, request_reset));
     fdi_request::path(auth, "/user/password/reset", |path| path.post(Access::MailedLink, reset));
     fdi_request::path(auth, "/loginmethods", |path| path.get(Access::Public, login_methods));
+    auth.describe::<Description>();
 }
 
-#[derive(Serialize)]
-#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+#[derive(OpenApi)]
+#[openapi(paths(
+    sign_up,
+    complete_sign_up,
+    sign_in,
+    email_exists,
+    email_exists_older,
+    request_reset,
+    reset,
+    login_methods
+))]
+struct Description;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EmailPasswordAnswer)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 enum Answer {
     Ok {
+        /// Its form is that of the frontend's version of the interface (header `fdi-version`).
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Object>)]
         user: Option<Value>,
     },
     FieldError {
+        #[serde(rename = "formFields")]
         form_fields: Vec<FieldProblem>,
     },
     /// The frontend shows the message as it is.
@@ -59,7 +78,7 @@ enum Answer {
     },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Exists {
     status: &'static str,
     exists: bool,
@@ -70,6 +89,10 @@ const NO_LINKING: &str = "Accounts cannot be linked.";
 /// The answer to every sign-up where existing accounts are hidden.
 const MAILED: &str = "Almost done: we have sent a mail to this address. The link in it completes the sign-up.";
 
+/// Creates an account and a session. The form may have the further fields of the site.
+#[utoipa::path(post, path = "/signup", tag = "E-mail and password",
+    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}, {"id": "password", "value": "correct horse 1"}]})),
+    responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
         let form = Form::parse(&fdi.body, FIELDS + recipe.settings.fields.len())?;
@@ -81,6 +104,10 @@ async fn sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<An
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
+/// Creates the account of a mailed sign-up, where existing accounts are hidden.
+#[utoipa::path(post, path = "/signup/complete", tag = "E-mail and password",
+    request_body(content = Object, example = json!({"token": "…", "formFields": [{"id": "password", "value": "correct horse 1"}]})),
+    responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn complete_sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
         let form = Form::parse(&fdi.body, 1)?;
@@ -90,6 +117,10 @@ async fn complete_sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Resul
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
+/// Signs in: the tokens of the session are in cookies, or in headers with `st-auth-mode: header`.
+#[utoipa::path(post, path = "/signin", tag = "E-mail and password",
+    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}, {"id": "password", "value": "correct horse 1"}]})),
+    responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn sign_in(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
         let form = Form::parse(&fdi.body, FIELDS)?;
@@ -101,7 +132,11 @@ async fn sign_in(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<An
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
+/// Whether an address has an account.
+///
 /// Too many questions are answered 429 to all clients: frontends take any status but 200 for "unknown".
+#[utoipa::path(get, path = "/emailpassword/email/exists", tag = "E-mail and password", params(("email" = String, Query)),
+    responses((status = 200, description = "Whether it has", body = Exists)))]
 async fn email_exists(
     request: HttpRequest,
     recipe: Data<EmailPassword>,
@@ -115,6 +150,21 @@ async fn email_exists(
     Ok(Json(Exists { status: "OK", exists: exists.map_err(|error| Problem::from(error).into_general_error())? }))
 }
 
+/// The same at the address that frontends before FDI 2.0 use.
+#[utoipa::path(get, path = "/signup/email/exists", tag = "E-mail and password", params(("email" = String, Query)),
+    responses((status = 200, description = "Whether it has", body = Exists)))]
+async fn email_exists_older(
+    request: HttpRequest,
+    recipe: Data<EmailPassword>,
+    query: Query<Vec<(String, String)>>,
+) -> Result<Json<Exists>, Problem> {
+    email_exists(request, recipe, query).await
+}
+
+/// Mails a link to choose a new password. The answer is the same whether there is an account or not.
+#[utoipa::path(post, path = "/user/password/reset/token", tag = "E-mail and password",
+    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]})),
+    responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn request_reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
         let form = Form::parse(&fdi.body, 1)?;
@@ -126,6 +176,10 @@ async fn request_reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<J
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
+/// Sets a new password with the token of the mailed link; all sessions of the user are revoked.
+#[utoipa::path(post, path = "/user/password/reset", tag = "E-mail and password",
+    request_body(content = Object, example = json!({"method": "token", "token": "…", "formFields": [{"id": "password", "value": "correct horse 1"}]})),
+    responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
         let form = Form::parse(&fdi.body, 1)?;
@@ -141,6 +195,9 @@ async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answ
     answered.await.map(Json).map_err(|problem: Problem| fdi.respond(problem))
 }
 
+/// How users can sign in, for SuperTokens frontends.
+#[utoipa::path(get, path = "/loginmethods", tag = "E-mail and password",
+    responses((status = 200, description = "E-mail and password only", body = Object)))]
 async fn login_methods() -> Json<Value> {
     Json(json!({
         "status": "OK",

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Routes};
@@ -23,14 +24,20 @@ pub fn routes(auth: &mut Routes<'_>) {
     fdi_request::path(auth, "/user/email/verify", |path| {
         path.get(Access::SignedIn, is_verified).post(Access::MailedLink, verify)
     });
+    auth.describe::<Description>();
 }
 
-#[derive(Serialize)]
-#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+#[derive(OpenApi)]
+#[openapi(paths(request_link, verify, is_verified))]
+struct Description;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EmailVerificationAnswer)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 enum Answer {
     Ok {
         /// Only in the answer to GET.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "isVerified", skip_serializing_if = "Option::is_none")]
         is_verified: Option<bool>,
     },
     EmailAlreadyVerifiedError,
@@ -39,6 +46,9 @@ enum Answer {
 
 const DONE: Answer = Answer::Ok { is_verified: None };
 
+/// Mails a link that verifies the user's address.
+#[utoipa::path(post, path = "/user/email/verify/token", tag = "E-mail verification",
+    responses((status = 200, description = "Mailed, or verified already", body = Answer)))]
 async fn request_link(
     fdi: FdiRequest,
     client: Client,
@@ -50,6 +60,10 @@ async fn request_link(
     }
 }
 
+/// Verifies an address with the token of the mailed link.
+#[utoipa::path(post, path = "/user/email/verify", tag = "E-mail verification",
+    request_body(content = Object, example = json!({"method": "token", "token": "…"})),
+    responses((status = 200, description = "Verified, or an invalid token", body = Answer)))]
 async fn verify(fdi: FdiRequest, client: Client, recipe: Data<EmailVerification>) -> Result<Json<Answer>, Problem> {
     let (missing, not_text) =
         ("Please provide the email verification token", "The email verification token must be a string");
@@ -58,6 +72,9 @@ async fn verify(fdi: FdiRequest, client: Client, recipe: Data<EmailVerification>
     Ok(Json(if verified { DONE } else { Answer::EmailVerificationInvalidTokenError }))
 }
 
+/// Whether the user's address is verified.
+#[utoipa::path(get, path = "/user/email/verify", tag = "E-mail verification",
+    responses((status = 200, description = "Whether it is", body = Answer)))]
 async fn is_verified(request: HttpRequest, recipe: Data<EmailVerification>) -> Result<Json<Answer>, Problem> {
     let is_verified = recipe.is_verified(&request).await.map_err(|error| fdi_request::respond(&request, error))?;
     Ok(Json(Answer::Ok { is_verified: Some(is_verified) }))

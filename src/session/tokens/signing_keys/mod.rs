@@ -44,7 +44,7 @@ pub struct SigningKey {
 }
 
 /// A public key as JSON (RFC 7517 and RFC 7518, section 6.2).
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, utoipa::ToSchema)]
 pub struct Jwk {
     kty: &'static str,
     kid: String,

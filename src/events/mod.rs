@@ -2,8 +2,11 @@
 //!
 //! Events are kept in memory, per process and in bounded number, and may be lost, so that nothing but a page may depend on them. No
 //! event contains a secret: a Fauna token appears as its [`fingerprint`], a query with its values masked.
+//!
+//! Queries are by far the most frequent events. Where nobody listens to them ([`Queries::OfListeners`]) one costs an atomic read.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +33,21 @@ const IDS_PER_MILLISECOND: u64 = 1000;
 
 /// Distributes events of users to subscribers. Clones share everything.
 #[derive(Clone, Debug, Default)]
-pub struct EventBus(Arc<Mutex<Inner>>);
+pub struct EventBus {
+    queries: Queries,
+    inner: Arc<Mutex<Inner>>,
+    /// Subscriptions that are held.
+    listening: Arc<AtomicUsize>,
+}
+
+/// Whose queries are events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Queries {
+    #[default]
+    OfEverybody,
+    /// Of users with a subscription.
+    OfListeners,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -129,14 +146,42 @@ pub struct Subscription {
     pub history: Vec<Event>,
     /// Later events. The channel is closed if the subscriber fell too far behind or was replaced; then subscribe again.
     pub events: mpsc::Receiver<Event>,
+    _counted: Listening,
+}
+
+/// Counts a subscription until it is dropped.
+#[derive(Debug)]
+struct Listening(Arc<AtomicUsize>);
+
+impl Listening {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl EventBus {
     /// A bus whose event ids begin at `now`, the start of the process.
-    pub fn with_first_id_at(now: Timestamp) -> Self {
+    pub fn with_first_id_at(now: Timestamp, queries: Queries) -> Self {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let inner = Inner { last_id: millis.saturating_mul(IDS_PER_MILLISECOND), ..Inner::default() };
-        Self(Arc::new(Mutex::new(inner)))
+        Self { queries, inner: Arc::new(Mutex::new(inner)), listening: Arc::default() }
+    }
+
+    /// Whether [`EventKind::TokenUsed`] is to be published for this user.
+    pub fn wants_queries(&self, user: &str) -> bool {
+        match self.queries {
+            Queries::OfEverybody => true,
+            Queries::OfListeners => {
+                self.listening.load(Ordering::Relaxed) > 0 && self.lock().subscribers.contains_key(user)
+            }
+        }
     }
 
     /// Keeps an event and sends it to the user's subscribers. Never waits for a subscriber.
@@ -179,7 +224,7 @@ impl EventBus {
             of_user.pop_front();
         }
         let history = inner.since(user, after_id);
-        Some(Subscription { history, events })
+        Some(Subscription { history, events, _counted: Listening::new(&self.listening) })
     }
 
     /// The kept events of a user after `after_id`, oldest first.
@@ -195,7 +240,7 @@ impl EventBus {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,24 +259,27 @@ fn count(kind: &EventKind) {
                 metrics::histogram!(names::REVOCATION_DELAY).record(Duration::from_millis(*delay).as_secs_f64());
             }
         }
-        EventKind::TokenUsed { status, duration_micros, .. } => {
-            let outcome = match status {
-                Some(200..300) => "ok",
-                Some(409) => "contended",
-                Some(400..500) => "refused",
-                Some(_) => "unavailable",
-                None => "unanswered",
-            };
-            metrics::counter!(names::FAUNA_QUERIES, "outcome" => outcome).increment(1);
-            let duration = Duration::from_micros(*duration_micros).as_secs_f64();
-            metrics::histogram!(names::FAUNA_QUERY_DURATION).record(duration);
-        }
         EventKind::SessionCreated { .. }
+        // Counted by `count_query`, also where nobody listens.
+        | EventKind::TokenUsed { .. }
         | EventKind::SessionPromoted { .. }
         | EventKind::SessionEnded { .. }
         | EventKind::TokenInGrace { .. }
         | EventKind::TokenRefused { .. } => {}
     }
+}
+
+/// Updates the metrics of queries with the tokens of users. `status` is none where Fauna did not answer.
+pub fn count_query(status: Option<u16>, duration: Duration) {
+    let outcome = match status {
+        Some(200..300) => "ok",
+        Some(409) => "contended",
+        Some(400..500) => "refused",
+        Some(_) => "unavailable",
+        None => "unanswered",
+    };
+    metrics::counter!(names::FAUNA_QUERIES, "outcome" => outcome).increment(1);
+    metrics::histogram!(names::FAUNA_QUERY_DURATION).record(duration.as_secs_f64());
 }
 
 impl Inner {
@@ -257,107 +305,4 @@ pub fn fingerprint(secret: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    fn publish(bus: &EventBus, user: &str) {
-        bus.publish(user, "session", AT, EventKind::SessionRefreshed);
-    }
-
-    #[tokio::test]
-    async fn a_subscriber_gets_what_it_missed_and_what_follows_and_nothing_of_others() {
-        let bus = EventBus::with_first_id_at(AT);
-        publish(&bus, "ann");
-        publish(&bus, "bob");
-        publish(&bus, "ann");
-        let all = bus.subscribe("ann", 0).unwrap().history;
-        assert_eq!(all.len(), 2);
-        let mut since = bus.subscribe("ann", all[0].id).unwrap();
-        assert_eq!(since.history, all[1..]);
-        publish(&bus, "bob");
-        publish(&bus, "ann");
-        let next = since.events.recv().await.unwrap();
-        assert!(next.id > all[1].id && &*next.user == "ann");
-        assert!(since.events.try_recv().is_err());
-    }
-
-    #[test]
-    fn ids_grow_across_restarts_and_are_exact_in_javascript() {
-        let ids = |started| {
-            let bus = EventBus::with_first_id_at(started);
-            publish(&bus, "ann");
-            bus.history("ann", 0)[0].id
-        };
-        let (first, second) = (ids(AT), ids(AT.after(Duration::from_secs(1))));
-        assert!(first < second && second < 1 << 53);
-    }
-
-    #[test]
-    fn histories_are_bounded_per_user_and_in_all() {
-        let bus = EventBus::default();
-        for _ in 0..=HISTORY_MAX {
-            publish(&bus, "ann");
-        }
-        assert_eq!(bus.history("ann", 0).len(), HISTORY_MAX);
-        assert_eq!(bus.history("ann", 0)[0].id, 2);
-        publish(&bus, "bob");
-        publish(&bus, "ann");
-        for number in 0..USERS_MAX - 1 {
-            publish(&bus, &format!("user {number}"));
-        }
-        assert!(bus.history("bob", 0).is_empty(), "the quietest user is forgotten");
-        assert_eq!(bus.history("ann", 0).len(), HISTORY_MAX);
-    }
-
-    #[test]
-    fn a_subscriber_that_does_not_read_is_dropped_and_holds_nobody_up() {
-        let bus = EventBus::default();
-        let mut slow = bus.subscribe("ann", 0).unwrap().events;
-        for _ in 0..=BACKLOG_MAX {
-            publish(&bus, "ann");
-        }
-        for _ in 0..BACKLOG_MAX {
-            slow.try_recv().unwrap();
-        }
-        assert_eq!(slow.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
-        assert!(bus.lock().subscribers.is_empty());
-    }
-
-    #[test]
-    fn subscribers_are_bounded_per_user_and_in_all() {
-        let bus = EventBus::default();
-        let mut first = bus.subscribe("ann", 0).unwrap().events;
-        let mut kept = Vec::new();
-        for _ in 0..SUBSCRIBERS_PER_USER_MAX {
-            kept.push(bus.subscribe("ann", 0).unwrap());
-        }
-        assert_eq!(first.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
-        for number in SUBSCRIBERS_PER_USER_MAX..SUBSCRIBERS_MAX {
-            kept.push(bus.subscribe(&format!("user {number}"), 0).unwrap());
-        }
-        assert!(bus.subscribe("bob", 0).is_none());
-        drop(kept);
-        assert!(bus.subscribe("bob", 0).is_some());
-    }
-
-    #[test]
-    fn an_event_is_flat_json_without_its_user() {
-        let bus = EventBus::default();
-        bus.publish("ann", "s-1", AT, EventKind::SessionEnded { reason: RevokeReason::StolenRefreshToken });
-        let json = serde_json::to_value(&bus.history("ann", 0)[0]).unwrap();
-        let expected = serde_json::json!({
-            "id": 1, "session": "s-1", "at": AT, "kind": "session-ended", "reason": "stolen-refresh-token",
-        });
-        assert_eq!(json, expected);
-        let fields = EventKind::SessionPromoted { grace_until: AT };
-        assert_eq!(serde_json::to_value(fields).unwrap()["graceUntil"], serde_json::json!(AT));
-    }
-
-    #[test]
-    fn a_fingerprint_is_the_tail_of_the_digest() {
-        // SHA-256 of "abc" ends with f20015ad.
-        assert_eq!(fingerprint("abc"), "0015ad");
-    }
-}
+mod tests;

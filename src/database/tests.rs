@@ -1,0 +1,219 @@
+//! What stores rely on, on SQLite or on the server that `DATABASE_TEST_URL` names.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::{join, join_all};
+use tempfile::TempDir;
+use tokio::sync::Barrier;
+
+use crate::database::{Database, Transaction, fresh};
+
+async fn open() -> (Database, TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = fresh::url(directory.path()).await;
+    (Database::open(&url).await.unwrap(), directory, url)
+}
+
+async fn add_counter(database: &Database, key: &str, count: i64) -> u64 {
+    let insert = "insert into throttle (key, count, open_at, forget_at, known_until) values ($1, $2, 0, 0, 0)
+                  on conflict (key) do nothing";
+    sqlx::query(insert).bind(key).bind(count).execute(database.write()).await.unwrap().rows_affected()
+}
+
+async fn count(database: &Database, key: &str) -> Option<i64> {
+    let count = sqlx::query_scalar("select count from throttle where key = $1").bind(key);
+    count.fetch_optional(database.write()).await.unwrap()
+}
+
+async fn add_mails(database: &Database, ids: &[&str]) {
+    for id in ids {
+        let insert = "insert into mail (id, kind, sealed, created_at, attempts, due_at, expires_at, kept)
+                      values ($1, 'test', '', 0, 0, 0, $2, 0)";
+        sqlx::query(insert).bind(*id).bind(1_i64).execute(database.write()).await.unwrap();
+    }
+}
+
+async fn mails(database: &Database) -> i64 {
+    sqlx::query_scalar("select count(*) from mail").fetch_one(database.write()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_insert_that_meets_its_key_affects_no_row_and_leaves_the_transaction_usable() {
+    let (database, _directory, _) = open().await;
+    assert_eq!(add_counter(&database, "a", 1).await, 1);
+    assert_eq!(add_counter(&database, "a", 2).await, 0);
+    let mut transaction = database.begin().await.unwrap();
+    let again = "insert into throttle (key, count, open_at, forget_at, known_until) values ($1, 3, 0, 0, 0) on conflict do nothing";
+    assert_eq!(sqlx::query(again).bind("a").execute(&mut *transaction).await.unwrap().rows_affected(), 0);
+    assert_eq!(sqlx::query(again).bind("b").execute(&mut *transaction).await.unwrap().rows_affected(), 1);
+    transaction.commit().await.unwrap();
+    assert_eq!((count(&database, "a").await, count(&database, "b").await), (Some(1), Some(3)));
+}
+
+#[tokio::test]
+async fn an_update_affects_rows_that_it_finds_and_does_not_change() {
+    let (database, _directory, _) = open().await;
+    add_counter(&database, "a", 1).await;
+    let update = sqlx::query("update throttle set count = $2 where key = $1 and count = $2").bind("a").bind(1_i64);
+    assert_eq!(update.execute(database.write()).await.unwrap().rows_affected(), 1);
+    let other = sqlx::query("update throttle set count = $2 where key = $1 and count = 2").bind("a").bind(1_i64);
+    assert_eq!(other.execute(database.write()).await.unwrap().rows_affected(), 0);
+}
+
+#[tokio::test]
+async fn keys_are_compared_byte_by_byte() {
+    let (database, _directory, _) = open().await;
+    for key in ["a", "A", "ä", "\u{61}\u{308}", "ß", "ss"] {
+        assert_eq!(add_counter(&database, key, 1).await, 1, "{key}");
+    }
+    let found = sqlx::query_scalar::<_, String>("select key from throttle where key = $1").bind("A");
+    assert_eq!(found.fetch_all(database.read()).await.unwrap(), ["A"]);
+}
+
+#[tokio::test]
+async fn texts_that_are_too_long_for_a_column_are_refused_or_stored_whole() {
+    let (database, _directory, _) = open().await;
+    let long = "x".repeat(300);
+    let insert =
+        sqlx::query("insert into throttle (key, count, open_at, forget_at, known_until) values ($1, 1, 0, 0, 0)");
+    if insert.bind(&long).execute(database.write()).await.is_ok() {
+        assert_eq!(count(&database, &long).await, Some(1));
+    } else {
+        let all: i64 = sqlx::query_scalar("select count(*) from throttle").fetch_one(database.read()).await.unwrap();
+        assert_eq!(all, 0, "nothing is cut off");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_returns_what_it_deleted_alone_and_in_a_transaction() {
+    let (database, _directory, _) = open().await;
+    add_mails(&database, &["a", "b", "c"]).await;
+    let delete = "delete from mail where id <> $1 and expires_at = $2 returning id, kind";
+    let mut transaction = database.begin().await.unwrap();
+    let deleted = async |to: &mut Transaction, kept: &str| -> Vec<(String, String)> {
+        let rows = sqlx::query_as(delete).bind(kept.to_owned()).bind(1_i64).fetch_all(&mut **to).await.unwrap();
+        let mut rows: Vec<(String, String)> = rows;
+        rows.sort();
+        rows
+    };
+    let test = |id: &str| (id.to_owned(), "test".to_owned());
+    assert_eq!(deleted(&mut transaction, "b").await, [test("a"), test("c")]);
+    assert_eq!(deleted(&mut transaction, "b").await, []);
+    transaction.rollback().await.unwrap();
+    assert_eq!(mails(&database).await, 3, "nothing is deleted that was not committed");
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(delete).bind("a").bind(1_i64).fetch_all(database.write()).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(mails(&database).await, 1);
+}
+
+#[tokio::test]
+async fn a_delete_takes_a_few_of_many_rows() {
+    let (database, _directory, _) = open().await;
+    let ids: Vec<String> = (0..250).map(|number| format!("{number:03}")).collect();
+    add_mails(&database, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let delete =
+        "delete from mail where id in (select id from mail where expires_at < $1 order by id limit $2) returning id";
+    let some = sqlx::query_scalar::<_, String>(delete).bind(2_i64).bind(220_i64).fetch_all(database.write());
+    assert_eq!(some.await.unwrap().len(), 220);
+    let rest = sqlx::query_scalar::<_, String>("select id from mail order by id").fetch_all(database.read());
+    assert_eq!(rest.await.unwrap(), ids[220..]);
+}
+
+#[tokio::test]
+async fn the_readiness_check_writes_again_and_again() {
+    let (database, _directory, url) = open().await;
+    database.check_write().await.unwrap();
+    // Another process: the first one would not write again within a second.
+    Database::open(&url).await.unwrap().check_write().await.unwrap();
+    let count: i64 = sqlx::query_scalar("select count from write_check").fetch_one(database.read()).await.unwrap();
+    assert_eq!(count, 2);
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_migrate_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = fresh::url(directory.path()).await;
+    if url.starts_with("sqlite:") {
+        // A file belongs to one process.
+        return;
+    }
+    for opened in join_all((0..6).map(|_| {
+        tokio::spawn({
+            let url = url.clone();
+            async move { Database::open(&url).await }
+        })
+    }))
+    .await
+    {
+        opened.unwrap().unwrap().check_write().await.unwrap();
+    }
+}
+
+/// Adds 1 to both counters in a transaction; waits in between, but only the first time, until the other one is there too.
+async fn cross(
+    database: &Database,
+    keys: [&str; 2],
+    meeting: &Barrier,
+    attempts: &AtomicU32,
+) -> Result<(), sqlx::Error> {
+    let is_first = attempts.fetch_add(1, Ordering::SeqCst) == 0;
+    let mut transaction = database.begin().await?;
+    for (number, key) in keys.into_iter().enumerate() {
+        let update = sqlx::query("update throttle set count = count + 1 where key = $1").bind(key);
+        update.execute(&mut *transaction).await?;
+        if number == 0 && is_first {
+            meeting.wait().await;
+        }
+    }
+    transaction.commit().await
+}
+
+#[tokio::test]
+async fn transactions_that_wait_for_each_other_are_repeated_until_both_succeed() {
+    let (database, _directory, url) = open().await;
+    if url.starts_with("sqlite:") {
+        // There is one writer: the second transaction begins after the first.
+        return;
+    }
+    add_counter(&database, "a", 0).await;
+    add_counter(&database, "b", 0).await;
+    let (meeting, one, other) = (Barrier::new(2), AtomicU32::new(0), AtomicU32::new(0));
+    let done = join(
+        database.repeat(|| cross(&database, ["a", "b"], &meeting, &one)),
+        database.repeat(|| cross(&database, ["b", "a"], &meeting, &other)),
+    );
+    let (first, second) = done.await;
+    first.unwrap();
+    second.unwrap();
+    assert_eq!((count(&database, "a").await, count(&database, "b").await), (Some(2), Some(2)));
+    assert!(one.into_inner() + other.into_inner() > 2, "one of them was the victim of a deadlock");
+}
+
+#[tokio::test]
+async fn another_engine_than_innodb_is_refused_and_named() {
+    let (database, _directory, url) = open().await;
+    if !url.starts_with("mysql:") {
+        return;
+    }
+    sqlx::query("alter table mail engine = MyISAM").execute(database.write()).await.unwrap();
+    let error = Database::open(&url).await.unwrap_err().to_string();
+    assert!(error.contains("table mail is stored in MyISAM; run: alter table mail engine = InnoDB"), "{error}");
+    sqlx::query("alter table mail engine = InnoDB").execute(database.write()).await.unwrap();
+    Database::open(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_is_replaced() {
+    let (database, _directory, url) = open().await;
+    let end = match url.split_once(':').unwrap().0 {
+        "mysql" => "kill connection_id()",
+        "postgres" | "postgresql" => "select pg_terminate_backend(pg_backend_pid())",
+        _ => return,
+    };
+    for _ in 0..8 {
+        sqlx::query(end).execute(database.write()).await.unwrap_err();
+        assert_eq!(add_counter(&database, "a", 1).await, 1);
+        sqlx::query("delete from throttle").execute(database.write()).await.unwrap();
+    }
+}

@@ -1,0 +1,223 @@
+//! `/api/docs`: the OpenAPI document as a page, without scripts.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use askama::Template;
+use serde_json::Value;
+
+use crate::http::openapi::ApiDocument;
+use crate::http::problem::ProblemPage;
+use crate::pages::Pages;
+use crate::pages::frame::{Frame, page};
+use crate::pages::guards::OptionalUser;
+
+/// Schemas that refer to others are written out to this depth.
+const DEPTH_MAX: u8 = 4;
+
+#[derive(Template)]
+#[template(path = "api_docs.html")]
+struct ApiDocsPage<'a> {
+    frame: Frame,
+    reference: &'a ApiReference,
+}
+
+/// The document in the order in which the page shows it.
+#[derive(Debug, Default)]
+pub struct ApiReference {
+    groups: Vec<Group>,
+    /// Errors that every operation can answer: status and meaning.
+    errors: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Group {
+    name: String,
+    /// Fragment of the page's address.
+    id: String,
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug)]
+struct Operation {
+    method: String,
+    path: String,
+    summary: String,
+    details: String,
+    /// Who may use it; empty for anyone.
+    access: &'static str,
+    parameters: Vec<Parameter>,
+    body: Option<String>,
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    place: String,
+    description: String,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: String,
+    description: String,
+    content: Option<String>,
+}
+
+pub async fn show(
+    visitor: OptionalUser,
+    pages: Data<Pages>,
+    reference: Data<ApiReference>,
+) -> Result<HttpResponse, ProblemPage> {
+    page(StatusCode::OK, &ApiDocsPage { frame: pages.frame("/api/docs", &visitor), reference: &reference })
+}
+
+impl ApiReference {
+    pub fn new(document: &ApiDocument) -> Self {
+        let document: Value = serde_json::from_slice(document.json()).unwrap_or_default();
+        let mut reference = Self::default();
+        for (path, methods) in at(&document, "/paths").as_object().into_iter().flatten() {
+            for (method, operation) in methods.as_object().into_iter().flatten() {
+                let tag = text(at(operation, "/tags/0"));
+                let shown = Operation::new(&document, method, path, operation);
+                if let Some(group) = reference.groups.iter_mut().find(|group| group.name == tag) {
+                    group.operations.push(shown);
+                } else {
+                    let id = tag.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                    reference.groups.push(Group { name: tag, id, operations: vec![shown] });
+                }
+            }
+        }
+        let errors = at(&document, "/components/responses").as_object();
+        reference.errors = errors
+            .into_iter()
+            .flatten()
+            .map(|(name, error)| (name.trim_start_matches("Error").to_owned(), text(at(error, "/description"))))
+            .collect();
+        reference
+    }
+}
+
+impl Operation {
+    fn new(document: &Value, method: &str, path: &str, operation: &Value) -> Self {
+        let parameters = at(operation, "/parameters").as_array().into_iter().flatten();
+        let answers = at(operation, "/responses").as_object().into_iter().flatten();
+        Self {
+            method: method.to_uppercase(),
+            path: path.to_owned(),
+            summary: text(at(operation, "/summary")),
+            details: text(at(operation, "/description")),
+            access: access(at(operation, "/security/0")),
+            parameters: parameters
+                .map(|parameter| Parameter {
+                    name: text(at(parameter, "/name")),
+                    place: text(at(parameter, "/in")),
+                    description: text(at(parameter, "/description")),
+                })
+                .collect(),
+            body: content(document, at(operation, "/requestBody")),
+            // The common errors stand once at the end of the page.
+            answers: answers
+                .filter(|(_, answer)| answer.get("$ref").is_none())
+                .map(|(status, answer)| Answer {
+                    status: status.clone(),
+                    description: text(at(answer, "/description")),
+                    content: content(document, answer),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What a JSON pointer names (RFC 6901); null if there is nothing.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn access(security: &Value) -> &'static str {
+    let first = security.as_object().and_then(|alternative| alternative.keys().next());
+    match first.map(String::as_str) {
+        Some("accessCookie") => "signed in",
+        Some("refreshCookie") => "refresh token",
+        Some("adminKey") => "admin key",
+        Some("metricsToken") => "metrics token",
+        _ => "",
+    }
+}
+
+/// The example of a body or answer, else its type.
+fn content(document: &Value, holder: &Value) -> Option<String> {
+    let content = at(holder, "/content").as_object()?.values().next()?;
+    if let Some(example) = content.get("example") {
+        return Some(example.to_string());
+    }
+    let shown = type_of(document, at(content, "/schema"), DEPTH_MAX);
+    (shown != "object").then_some(shown)
+}
+
+/// A schema in the notation of TypeScript.
+fn type_of(document: &Value, schema: &Value, depth: u8) -> String {
+    if let Some(name) = at(schema, "/$ref").as_str().and_then(|path| path.strip_prefix("#/components/schemas/")) {
+        return match depth {
+            0 => name.to_owned(),
+            _ => type_of(document, at(document, &format!("/components/schemas/{name}")), depth - 1),
+        };
+    }
+    for (key, sign) in [("oneOf", " | "), ("anyOf", " | "), ("allOf", " & ")] {
+        if let Some(parts) = schema.get(key).and_then(Value::as_array) {
+            return parts.iter().map(|part| type_of(document, part, depth)).collect::<Vec<_>>().join(sign);
+        }
+    }
+    if let Some([only]) = at(schema, "/enum").as_array().map(Vec::as_slice) {
+        return only.to_string();
+    }
+    if let Some(types) = at(schema, "/type").as_array() {
+        let parts = types.iter().map(|kind| {
+            let mut schema = schema.clone();
+            if let Some(members) = schema.as_object_mut() {
+                members.insert("type".to_owned(), kind.clone());
+            }
+            type_of(document, &schema, depth)
+        });
+        return parts.collect::<Vec<_>>().join(" | ");
+    }
+    match (at(schema, "/type").as_str(), at(schema, "/properties").as_object()) {
+        (Some("array"), _) => format!("{}[]", type_of(document, at(schema, "/items"), depth)),
+        (Some("object"), Some(properties)) => {
+            let required = at(schema, "/required").as_array();
+            let members = properties.iter().map(|(name, schema)| {
+                let is_required = required.is_some_and(|names| names.iter().any(|known| known == name));
+                let mark = if is_required { "" } else { "?" };
+                format!("{name}{mark}: {}", type_of(document, schema, depth))
+            });
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
+        (Some(kind), _) => kind.to_owned(),
+        (None, _) => "any".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn schemas_are_written_as_types() {
+        let document = json!({"components": {"schemas": {"Comment": {
+            "type": "object", "required": ["id"],
+            "properties": {"id": {"type": "string"}, "likes": {"type": ["integer", "null"]}},
+        }}}});
+        let page = json!({"type": "array", "items": {"$ref": "#/components/schemas/Comment"}});
+        assert_eq!(type_of(&document, &page, DEPTH_MAX), "{ id: string, likes?: integer | null }[]");
+        assert_eq!(type_of(&document, &page, 0), "Comment[]");
+        let status = json!({"oneOf": [{"type": "string", "enum": ["OK"]}, {"type": "null"}]});
+        assert_eq!(type_of(&document, &status, DEPTH_MAX), "\"OK\" | null");
+    }
+}
