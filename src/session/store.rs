@@ -185,16 +185,19 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends all sessions of a user, but one where one is to be kept. Tells which.
+    /// Ends all sessions of a user that began by a certain time, but one where one is to be kept. Tells which.
     pub async fn delete_of_user(
         &self,
         transaction: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
+        begun_by: Timestamp,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
-        let rows = sqlx::query("delete from session where user_id = $1 and handle <> $2 returning handle");
+        let rows = sqlx::query(
+            "delete from session where user_id = $1 and handle <> $2 and created_at <= $3 returning handle",
+        );
         let kept = but.map_or("", SessionHandle::as_str);
-        let rows = rows.bind(user.as_str()).bind(kept).fetch_all(transaction).await?;
+        let rows = rows.bind(user.as_str()).bind(kept).bind(begun_by.millis()).fetch_all(transaction).await?;
         rows.iter().map(handle).collect()
     }
 

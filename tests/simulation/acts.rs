@@ -1,4 +1,4 @@
-//! What devices do, and what a client may conclude from the responses.
+//! The requests of devices, and the conclusions that a client may draw from the responses.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};

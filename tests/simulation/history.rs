@@ -18,7 +18,7 @@ pub const REFRESH: &str = "/auth/session/refresh";
 /// A sentence about what must not be.
 pub type Violation = String;
 
-/// What a device does.
+/// A step of a device.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     SignUp,

@@ -52,7 +52,7 @@ const SEED: &str = "SIMULATION_SEED";
 /// Environment variable with the number of histories of the long test.
 const COUNT: &str = "SIMULATION_COUNT";
 
-/// What processes share and crashes do not touch.
+/// Everything that processes share and that survives crashes.
 struct World {
     files: TempDir,
     url: String,
@@ -62,7 +62,7 @@ struct World {
     /// For the checks; no faults.
     database: Database,
     log: LogBuffer,
-    /// What has happened in the current history.
+    /// Steps and faults of the current history.
     story: Arc<Mutex<Vec<String>>>,
     _fauna: fauna_backend::FaunaBackend,
 }

@@ -1,4 +1,4 @@
-//! What a well-behaved client knows about its users and devices.
+//! The knowledge of a well-behaved client about its users and devices.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub struct Device {
     pub proofs: Vec<String>,
     /// Refresh tokens that were replaced.
     pub old: Vec<String>,
-    /// How often a session of this device was ended by somebody's request.
+    /// Number of requests that ended, or may have ended, a session of this device.
     pub ends: usize,
 }
 

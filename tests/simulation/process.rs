@@ -53,7 +53,7 @@ pub struct Process {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// What a process is started with.
+/// Parameters of a new process.
 pub struct Start {
     pub config: Config,
     pub clock: Clock,

@@ -37,13 +37,13 @@ impl Random {
     }
 }
 
-/// What happens at a point outside the process.
+/// Outcome of a point outside the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Pass,
     /// An error: what was asked for was not done, or its result is lost.
     Fail,
-    /// The process stops.
+    /// The process stops without an answer.
     Crash,
     /// Another process does something first.
     Overtaken,
@@ -100,7 +100,7 @@ impl Script {
         self.crashed.load(Ordering::SeqCst)
     }
 
-    /// How many faults there were.
+    /// Number of faults so far.
     pub fn faults(&self) -> u64 {
         self.faults.load(Ordering::SeqCst)
     }
