@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::history::{History, REFRESH, Violation, request};
 use super::model::{Existence, State, Tokens, User, form};
+use super::process::Request;
 
 impl History<'_> {
     pub fn user_of(&mut self, device: usize) -> &mut User {
@@ -154,8 +155,8 @@ impl History<'_> {
     }
 
     pub(super) async fn revoke_others(&mut self, device: usize, process: usize) -> Result<(), Violation> {
-        let body = None;
-        let done = self.authorised(device, process, Method::POST, "/api/sessions/revoke-others", body).await?;
+        let request = request(Method::POST, "/api/sessions/revoke-others", None, None);
+        let done = self.authorised(device, process, request).await?;
         let others = self.model.others(self.model.devices[device].user, Some(device));
         match done {
             Some(200) => others.into_iter().for_each(|other| self.model.end(other)),
@@ -169,7 +170,8 @@ impl History<'_> {
         let before = self.user_of(device).clone();
         let (current, new) = (self.random.pick(&before.passwords).clone(), format!("pass word {}", self.random.next()));
         let body = json!({"currentPassword": current, "newPassword": new});
-        let done = self.authorised(device, process, Method::POST, "/api/user/password", Some(body)).await?;
+        let done =
+            self.authorised(device, process, request(Method::POST, "/api/user/password", None, Some(body))).await?;
         let others = self.model.others(self.model.devices[device].user, Some(device));
         match done {
             Some(200) => {
@@ -177,7 +179,9 @@ impl History<'_> {
                 let replaced = std::mem::replace(&mut user.passwords, vec![new.clone()]);
                 user.replaced.extend(replaced);
                 self.model.devices[device].proofs = vec![new];
-                others.into_iter().for_each(|other| self.model.end(other));
+                for other in others {
+                    self.model.end(other);
+                }
             }
             Some(401) => {}
             Some(_) | None => {
@@ -185,7 +189,9 @@ impl History<'_> {
                     self.user_of(device).passwords.push(new.clone());
                     self.model.devices[device].proofs.push(new);
                 }
-                others.into_iter().for_each(|other| self.model.doubt(other));
+                for other in others {
+                    self.model.doubt(other);
+                }
             }
         }
         Ok(())
@@ -195,17 +201,21 @@ impl History<'_> {
         let passwords = self.user_of(device).passwords.clone();
         let current = self.random.pick(&passwords).clone();
         let body = Some(json!({"currentPassword": current}));
-        let done = self.authorised(device, process, Method::DELETE, "/api/user", body).await?;
+        let done = self.authorised(device, process, request(Method::DELETE, "/api/user", None, body)).await?;
         let all = self.model.others(self.model.devices[device].user, None);
         match done {
             Some(200) => {
                 self.user_of(device).existence = Existence::No;
-                all.into_iter().for_each(|device| self.model.end(device));
+                for device in all {
+                    self.model.end(device);
+                }
             }
             Some(401 | 403) => {}
             Some(_) | None => {
                 self.user_of(device).existence = Existence::Doubt;
-                all.into_iter().for_each(|device| self.model.doubt(device));
+                for device in all {
+                    self.model.doubt(device);
+                }
             }
         }
         Ok(())
@@ -216,16 +226,15 @@ impl History<'_> {
         &mut self,
         device: usize,
         process: usize,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
+        request: Request,
     ) -> Result<Option<u16>, Violation> {
         let before = self.user_of(device).clone();
         let ends = self.model.devices[device].ends;
         let token = Some(self.model.devices[device].tokens.clone().unwrap().access);
-        let Some(answer) = self.call(process, request(method, path, token, body)).await? else { return Ok(None) };
+        let path = request.path.clone();
+        let Some(answer) = self.call(process, Request { token, ..request }).await? else { return Ok(None) };
         match answer.status {
-            401 if !answer.text.contains("try refresh") => self.signed_out(device, ends, path, &answer.text)?,
+            401 if !answer.text.contains("try refresh") => self.signed_out(device, ends, &path, &answer.text)?,
             200 | 401 | 409 => {}
             // Of several possible passwords it was the wrong one, or another was set meanwhile.
             403 if before.passwords.len() > 1 || *self.user_of(device).passwords != before.passwords => {}

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::database::faults::{Faults, Point};
 
-/// SplitMix64: a small generator, so that a seed means the same on every machine and in every version.
+/// `SplitMix64`: a small generator, so that a seed means the same on every machine and in every version.
 pub struct Random(u64);
 
 impl Random {
@@ -124,7 +124,7 @@ impl Script {
         }
         let step = self.steps.fetch_add(1, Ordering::SeqCst);
         let mut random = Random::new(self.seed.load(Ordering::SeqCst) ^ step.wrapping_mul(0x2545_F491_4F6C_DD1D));
-        if random.next() % self.rarity.load(Ordering::SeqCst) > 0 {
+        if !random.next().is_multiple_of(self.rarity.load(Ordering::SeqCst)) {
             return Fate::Pass;
         }
         match random.below(8) {
