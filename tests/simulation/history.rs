@@ -53,7 +53,8 @@ pub struct History<'w> {
     /// One point in so many has a fault.
     rarity: u64,
     is_calm: bool,
-    nested: bool,
+    /// Whether this request overtakes another one.
+    pub nested: bool,
 }
 
 impl<'w> History<'w> {
