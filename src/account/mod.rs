@@ -172,7 +172,7 @@ impl Accounts {
         let deleting = async move {
             services.sessions.revoke_all(session.user(), RevokeReason::AccountDeleted).await?;
             let deleted = services.users.delete(&authenticated.user.id).await;
-            services.sessions.revoke_all(session.user(), RevokeReason::AccountDeleted).await?;
+            services.sessions.revoke_at_last(session.user(), None, RevokeReason::AccountDeleted).await;
             deleted?;
             session.revoke().await?;
             services.notify(authenticated.user.email.as_ref(), &Occasion::AccountDeleted).await;

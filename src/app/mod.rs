@@ -15,6 +15,9 @@ mod features;
 mod monitoring;
 mod server;
 mod session_settings;
+#[cfg(all(test, feature = "embedded-fauna"))]
+#[path = "../../tests/simulation/mod.rs"]
+mod simulation;
 mod startup;
 mod state;
 mod users_command;

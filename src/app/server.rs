@@ -67,7 +67,7 @@ impl RoutePlan {
 
     /// The pages below `WEBSITE_BASE_PATH` come before the scope of the recipes, which may have the same path, and everything below `/api` is in one scope, because actix-web
     /// only tries the first scope whose path matches.
-    fn register(&self, site: &mut Routes<'_>) {
+    pub(super) fn register(&self, site: &mut Routes<'_>) {
         let below_api = self.base_path.strip_prefix("/api");
         site.pages(self.extensions)
             .scope("/api", |api| {

@@ -21,6 +21,7 @@ pub fn from_config(config: &Config, address: SocketAddr) -> Result<session::Sett
         refresh_token_lifetime: wanted.refresh_token_lifetime,
         absolute_lifetime: wanted.absolute_lifetime,
         grace: wanted.grace,
+        sessions_per_user: wanted.sessions_per_user,
         signing_key_interval: wanted.signing_key_interval,
         dynamic_signing_key: wanted.dynamic_signing_key,
         api_base_path: wanted.api_base_path.clone(),

@@ -82,13 +82,7 @@ impl AppState {
         accounts::add_claims(config.accounts.email_verification, &users, &mut settings);
         let fauna_for_browsers = config.fauna_token_in_frontend.then_some(fauna.endpoint.as_str());
         let trusted = trusted(config, &settings, fauna_for_browsers)?;
-        let tokens = fauna_tokens::Settings {
-            users: config.users_collection.clone(),
-            grace: config.session.grace,
-            in_frontend: config.fauna_token_in_frontend,
-            proof: fauna_tokens::ProofField { collection: users::SECRETS, path: users::PASSWORD_HASH },
-            events: events.clone(),
-        };
+        let tokens = token_settings(config, events.clone());
         let ring = Arc::clone(&settings.seal);
         let fauna_tokens =
             Arc::new(FaunaTokens::new(app.clone(), database.clone(), Arc::clone(&ring), clock.clone(), tokens));
@@ -162,6 +156,17 @@ impl AppState {
             .app_data(self.pages.clone())
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
+    }
+}
+
+fn token_settings(config: &Config, events: EventBus) -> fauna_tokens::Settings {
+    fauna_tokens::Settings {
+        users: config.users_collection.clone(),
+        grace: config.session.grace,
+        per_session: config.session.fauna_tokens_per_session,
+        in_frontend: config.fauna_token_in_frontend,
+        proof: fauna_tokens::ProofField { collection: users::SECRETS, path: users::PASSWORD_HASH },
+        events,
     }
 }
 

@@ -7,6 +7,11 @@ use super::Reader;
 use crate::http::origins::is_public_suffix;
 use crate::session::{AntiCsrf, SameSite, Transfer};
 
+/// Sessions that a user may have unless another number is set.
+const SESSIONS_PER_USER: u32 = 100;
+/// Live Fauna tokens that a session may have unless another number is set: more than browser tabs that refresh at once need.
+const FAUNA_TOKENS_PER_SESSION: u32 = 10;
+
 /// Lifetimes of sessions, and how their tokens travel.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -17,6 +22,10 @@ pub struct Session {
     pub absolute_lifetime: Duration,
     /// How long a superseded refresh token is answered with new tokens instead of being treated as stolen.
     pub grace: Duration,
+    /// How many sessions a user may have; a further sign-in ends the oldest.
+    pub sessions_per_user: u32,
+    /// How many live Fauna tokens a session may have; a further one ends the oldest.
+    pub fauna_tokens_per_session: u32,
     /// How long a key signs access tokens before the next one takes over.
     pub signing_key_interval: Duration,
     /// Whether signing keys are rotated.
@@ -50,6 +59,8 @@ impl Session {
             refresh_token_lifetime: read.seconds("REFRESH_TOKEN_LIFETIME_S", 2_592_000, 2..=31_536_000),
             absolute_lifetime: read.seconds("SESSION_LIFETIME_S", 8_640_000, 2..=315_360_000),
             grace: read.seconds("SESSION_GRACE_S", 30, 0..=300),
+            sessions_per_user: limit(read.count("SESSIONS_PER_USER", 1..=10_000), SESSIONS_PER_USER),
+            fauna_tokens_per_session: limit(read.count("FAUNA_TOKENS_PER_SESSION", 2..=1000), FAUNA_TOKENS_PER_SESSION),
             signing_key_interval: read.seconds("SIGNING_KEY_INTERVAL_S", 604_800, 3600..=31_536_000),
             dynamic_signing_key: read.flag("DYNAMIC_SIGNING_KEY", true),
             api_domain: read.origin("API_DOMAIN"),
@@ -110,6 +121,10 @@ impl Session {
         let (api, website) = (self.api_domain.as_deref().map_or("localhost", host_of), host_of(website));
         (is_name(api) && is_address(website)) || (is_address(api) && is_name(website))
     }
+}
+
+fn limit(set: Option<usize>, unset: u32) -> u32 {
+    set.and_then(|set| u32::try_from(set).ok()).unwrap_or(unset)
 }
 
 fn same_site(read: &mut Reader<'_>) -> Option<SameSite> {

@@ -15,6 +15,8 @@ use sqlx::{
 };
 
 use crate::database::dialect::{Dialect, Plan, Run};
+#[cfg(test)]
+use crate::database::faults::{self, Point};
 use crate::database::retry::repeat;
 
 /// Rows that one statement of [`delete_selected`] deletes.
@@ -60,6 +62,8 @@ impl Pool {
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        #[cfg(test)]
+        faults::pass(Point::Before, true).await?;
         let transaction = self.pool.begin_with(self.dialect.begin()).await?;
         Ok(Transaction(Connection { held: Held::InTransaction(transaction), dialect: self.dialect }))
     }
@@ -72,6 +76,15 @@ impl Pool {
         self.pool.num_idle()
     }
 
+    /// Whether statements go to the database as they are, without being repeated.
+    fn is_direct(&self) -> bool {
+        #[cfg(test)]
+        if faults::is_simulated() {
+            return false;
+        }
+        !self.dialect.has_conflicts()
+    }
+
     async fn run(&self, statement: Statement) -> Result<Vec<Outcome>, sqlx::Error> {
         let statement = &statement;
         repeat(self.dialect, || async move { self.acquire().await?.run(statement).await }).await
@@ -82,10 +95,15 @@ impl Transaction {
     /// # Errors
     /// The database does not answer, or refuses the transaction because of another one; it is rolled back then.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
+        #[cfg(test)]
+        faults::pass(Point::Before, false).await?;
         match self.0.held {
-            Held::InTransaction(transaction) => transaction.commit().await,
-            Held::Pooled(_) => Ok(()),
+            Held::InTransaction(transaction) => transaction.commit().await?,
+            Held::Pooled(_) => {}
         }
+        #[cfg(test)]
+        faults::pass(Point::After, true).await?;
+        Ok(())
     }
 
     /// # Errors
@@ -113,6 +131,15 @@ impl DerefMut for Transaction {
 }
 
 impl Connection {
+    /// Whether statements go to the database as they are, one row at a time.
+    fn is_direct(&self) -> bool {
+        #[cfg(test)]
+        if faults::is_simulated() {
+            return false;
+        }
+        !self.dialect.translates()
+    }
+
     fn sqlx(&mut self) -> &mut AnyConnection {
         match &mut self.held {
             Held::Pooled(connection) => connection,
@@ -120,7 +147,21 @@ impl Connection {
         }
     }
 
+    #[cfg(test)]
     async fn run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+        let alone = matches!(self.held, Held::Pooled(_));
+        faults::pass(Point::Before, alone).await?;
+        let done = self.translate_and_run(statement).await?;
+        faults::pass(Point::After, alone).await?;
+        Ok(done)
+    }
+
+    #[cfg(not(test))]
+    async fn run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+        self.translate_and_run(statement).await
+    }
+
+    async fn translate_and_run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
         let plan = match &statement.arguments {
             Some(_) => self.dialect.plan(statement.sql.as_str()),
             // Without arguments it may be several statements in the words of this database.
@@ -215,7 +256,7 @@ impl<'p> Executor<'p> for &Pool {
     where
         E: 'q + Execute<'q, Any>,
     {
-        if !self.dialect.has_conflicts() {
+        if self.is_direct() {
             return (&self.pool).fetch_many(query);
         }
         let (pool, statement) = (self.clone(), Statement::take(query));
@@ -228,7 +269,7 @@ impl<'p> Executor<'p> for &Pool {
     where
         E: 'q + Execute<'q, Any>,
     {
-        if !self.dialect.has_conflicts() {
+        if self.is_direct() {
             return (&self.pool).fetch_optional(query);
         }
         let (pool, statement) = (self.clone(), Statement::take(query));
@@ -258,7 +299,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        if !self.dialect.translates() {
+        if self.is_direct() {
             return self.sqlx().fetch_many(query);
         }
         let statement = Statement::take(query);
@@ -272,7 +313,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        if !self.dialect.translates() {
+        if self.is_direct() {
             return self.sqlx().fetch_optional(query);
         }
         let statement = Statement::take(query);

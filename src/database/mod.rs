@@ -6,6 +6,8 @@
 
 mod dialect;
 mod executor;
+#[cfg(test)]
+pub mod faults;
 mod mysql;
 mod postgres;
 mod retry;

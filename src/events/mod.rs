@@ -129,6 +129,8 @@ pub enum RevokeReason {
     EndedFromAnotherDevice,
     /// A refresh token was used again after its successor was used.
     StolenRefreshToken,
+    /// The user has signed in more often than sessions are allowed, and this was the oldest.
+    TooManySessions,
     PasswordChanged,
     AccountDeleted,
     /// It was not refreshed in time, or reached its absolute lifetime.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::clock::Timestamp;
-use crate::fauna_tokens::Error;
 use crate::fauna_tokens::sweeper::Sweeper;
+use crate::fauna_tokens::{Error, FaunaTokens};
 
 /// Pause between two sweeps of the ledger, which is also the longest time until a session row deleted by hand is noticed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3);
@@ -18,6 +18,19 @@ const RECONCILE_EVERY: Duration = Duration::from_hours(1);
 /// Handle of the background task.
 pub struct Collector {
     task: JoinHandle<()>,
+}
+
+impl FaunaTokens {
+    /// Starts the background task that deletes tokens that are no longer live.
+    pub fn collect_in_background(&self) -> Collector {
+        Collector::start(self.sweeper.clone())
+    }
+
+    /// What the background task does in one round.
+    #[cfg(test)]
+    pub async fn collect_once(&self) -> Result<(), Error> {
+        round(&self.sweeper, &mut None).await
+    }
 }
 
 impl Collector {

@@ -63,6 +63,17 @@ pub fn is_live(token: Descent<'_>, session: Option<&Session>, grace: Duration, n
         || session.previous.as_ref().is_some_and(|(lineage, stopped)| now < stopped.after(grace) && belongs_to(lineage))
 }
 
+/// The tokens of a session that are to be deleted if only `kept` of them may be live: the oldest, but not the newest one of the
+/// effective refresh token, which the session is using.
+pub fn surplus(mut tokens: Vec<Token>, current: &str, kept: usize) -> Vec<Token> {
+    tokens.sort_by(|one, other| (other.created_at, other.id.as_str()).cmp(&(one.created_at, one.id.as_str())));
+    if let Some(position) = tokens.iter().position(|token| token.lineage == current) {
+        let in_use = tokens.remove(position);
+        tokens.insert(0, in_use);
+    }
+    tokens.split_off(kept.min(tokens.len()))
+}
+
 /// The sweeper's action on a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -111,6 +122,32 @@ mod tests {
     fn session(current: &str, previous: &str) -> Session {
         let previous = (!previous.is_empty()).then(|| (previous.to_owned(), at(100)));
         Session { current: current.to_owned(), previous, expires_at: at(1000) }
+    }
+
+    #[test]
+    fn the_oldest_tokens_are_surplus_but_not_the_one_in_use() {
+        let tokens = |rows: &[(&str, &str, i64)]| -> Vec<Token> {
+            let row = |&(id, lineage, created): &(&str, &str, i64)| Token {
+                id: DocumentId::stored(id.to_owned()),
+                created_at: at(created),
+                ..token(lineage, "a")
+            };
+            rows.iter().map(row).collect()
+        };
+        let children = [("1", "a", 1), ("2", "b", 2), ("3", "c", 3), ("4", "d", 4), ("5", "e", 5)];
+        let twice = [("1", "a", 1), ("2", "a", 2), ("3", "b", 2), ("4", "a", 2)];
+        for (what, rows, current, kept, expected) in [
+            ("children go, their parent stays", &children[..], "a", 3, &["3", "2"][..]),
+            ("the newest is in use", &children, "e", 2, &["3", "2", "1"]),
+            ("of unknown use", &children, "x", 4, &["1"]),
+            ("as many as allowed", &children, "a", 5, &[]),
+            ("several of the effective refresh token", &twice, "a", 2, &["2", "1"]),
+            ("none", &[], "a", 2, &[]),
+        ] {
+            let surplus = surplus(tokens(rows), current, kept);
+            let ids: Vec<&str> = surplus.iter().map(|token| token.id.as_str()).collect();
+            assert_eq!(ids, expected, "{what}");
+        }
     }
 
     #[test]

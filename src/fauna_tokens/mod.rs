@@ -13,6 +13,7 @@ mod query_text;
 mod revocation_delay;
 mod schema;
 mod store;
+mod surplus;
 mod sweeper;
 mod user_client;
 
@@ -68,6 +69,8 @@ pub struct Settings {
     pub users: String,
     /// Must be equal to [`crate::session::Settings::grace`].
     pub grace: Duration,
+    /// Most live tokens of one session; at least 2.
+    pub per_session: u32,
     /// Whether access tokens have the Fauna token as a claim, which frontends can read.
     pub in_frontend: bool,
     /// Field that must equal [`crate::session::NewSession::proof`], checked in the transaction that creates the token.
@@ -125,11 +128,6 @@ impl FaunaTokens {
             promotions: Promotions::default(),
         };
         Self { ledger, sweeper, ring, settings }
-    }
-
-    /// Starts the background task that deletes tokens that are no longer live.
-    pub fn collect_in_background(&self) -> Collector {
-        Collector::start(self.sweeper.clone())
     }
 
     /// Sends a query as the user of this session, at most once. A token that Fauna does not accept is replaced: the user may have
@@ -268,6 +266,7 @@ impl FaunaTokens {
         let token = self.session_token(id.clone(), now, secret);
         let fingerprint = token.fingerprint();
         if self.ledger.confirm_replacement(&id, &sealed, &fingerprint, now).await? {
+            self.delete_surplus(&request.handle).await;
             self.publish_issued(request, fingerprint);
             Ok(token)
         } else {
@@ -341,9 +340,12 @@ impl SessionTokenProvider for FaunaTokens {
         self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
     }
 
-    fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
+    async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
         if let Some(secret) = &issued.secret {
             self.publish_issued(request, events::fingerprint(secret.expose_secret()));
+        }
+        if request.parent.is_some() {
+            self.delete_surplus(&request.handle).await;
         }
     }
 

@@ -125,6 +125,23 @@ impl Sweeper {
         }
     }
 
+    /// Deletes the oldest tokens of a session beyond `kept`.
+    pub async fn delete_surplus(&self, handle: &SessionHandle, kept: usize) -> Result<(), Error> {
+        let mut tokens = self.ledger.of_session(handle).await?;
+        tokens.retain(|(token, _)| token.confirmed);
+        if tokens.len() <= kept {
+            return Ok(());
+        }
+        let Some(session) = tokens.iter().find_map(|(_, session)| session.clone()) else { return Ok(()) };
+        let tokens = tokens.into_iter().map(|(token, _)| token).collect();
+        let surplus = lifetime::surplus(tokens, &session.current, kept);
+        let ids: Vec<DocumentId> = surplus.iter().map(|token| token.id.clone()).collect();
+        self.delete(&ids).await?;
+        let deleted: Vec<_> = surplus.into_iter().map(|token| (token, false)).collect();
+        self.publish_deleted(&deleted);
+        Ok(())
+    }
+
     fn publish_deleted(&self, tokens: &[(Token, bool)]) {
         let now = self.clock.now();
         let mut delays = HashMap::new();

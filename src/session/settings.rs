@@ -26,6 +26,8 @@ pub struct Settings {
     /// Period after the promotion of a refresh token in which its predecessor is still accepted instead of treated as theft, so
     /// that two tabs that refresh concurrently stay signed in.
     pub grace: Duration,
+    /// Most sessions of one user that have not expired. A further sign-in ends the oldest.
+    pub sessions_per_user: u32,
     /// Period in which a dynamic key signs, before the next one takes over.
     pub signing_key_interval: Duration,
     /// Whether access tokens are signed with dynamic keys instead of one static key.
@@ -109,6 +111,7 @@ impl Settings {
             refresh_token_lifetime: Duration::from_hours(30 * 24),
             absolute_lifetime: Duration::from_hours(100 * 24),
             grace: Duration::from_secs(30),
+            sessions_per_user: 100,
             signing_key_interval: Duration::from_hours(7 * 24),
             dynamic_signing_key: true,
             api_domain: api_domain.trim_end_matches('/').to_owned(),

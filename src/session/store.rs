@@ -106,6 +106,22 @@ impl Store {
         rows.iter().map(session).collect()
     }
 
+    /// The sessions of a user that have not expired, beyond the `kept` newest; newest first, at most 100. The order is total, so
+    /// that all who ask at the same time name the same ones.
+    pub async fn beyond_newest(
+        &self,
+        user: &UserId,
+        kept: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionHandle>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select handle from session where user_id = $1 and expires_at >= $2
+             order by created_at desc, handle limit 100 offset $3",
+        );
+        let rows = rows.bind(user.as_str()).bind(now.millis()).bind(i64::from(kept));
+        rows.fetch_all(self.database.write()).await?.iter().map(handle).collect()
+    }
+
     /// Makes another refresh token effective. False: it was not `from` that was effective, or there is no session.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
         let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
@@ -169,16 +185,19 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends all sessions of a user, but one where one is to be kept. Tells which.
+    /// Ends all sessions of a user that began by a certain time, but one where one is to be kept. Tells which.
     pub async fn delete_of_user(
         &self,
         transaction: &mut Connection,
         user: &UserId,
         but: Option<&SessionHandle>,
+        begun_by: Timestamp,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
-        let rows = sqlx::query("delete from session where user_id = $1 and handle <> $2 returning handle");
+        let rows = sqlx::query(
+            "delete from session where user_id = $1 and handle <> $2 and created_at <= $3 returning handle",
+        );
         let kept = but.map_or("", SessionHandle::as_str);
-        let rows = rows.bind(user.as_str()).bind(kept).fetch_all(transaction).await?;
+        let rows = rows.bind(user.as_str()).bind(kept).bind(begun_by.millis()).fetch_all(transaction).await?;
         rows.iter().map(handle).collect()
     }
 

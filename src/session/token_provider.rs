@@ -34,7 +34,7 @@ pub trait SessionTokenProvider: Send + Sync {
     ) -> Result<(), sqlx::Error>;
 
     /// Called after the transaction of [`SessionTokenProvider::persist`] was committed.
-    fn on_persisted(&self, _request: &TokenRequest, _issued: &IssuedToken) {}
+    async fn on_persisted(&self, _request: &TokenRequest, _issued: &IssuedToken) {}
 
     /// Cancels tokens that were issued but not persisted, in the transaction that revokes all sessions of `user` except `but`.
     /// Afterwards, persisting any of them fails: a session whose row is not inserted yet must not survive.

@@ -52,7 +52,14 @@ impl Hasher {
         for _ in 0..cores {
             let waiting = Arc::clone(&waiting);
             let thread = thread::Builder::new().name("password-hash".to_owned());
-            thread.spawn(move || work_until_closed(&waiting)).map_err(|_no_thread| Error::Hashing)?;
+            #[cfg(test)]
+            let cheap = stored_hash::cheap::is_on();
+            let work = move || {
+                #[cfg(test)]
+                stored_hash::cheap::set(cheap);
+                work_until_closed(&waiting);
+            };
+            thread.spawn(work).map_err(|_no_thread| Error::Hashing)?;
         }
         Ok(Self { jobs, waiting: Arc::default() })
     }

@@ -42,6 +42,8 @@ pub use schema::schema;
 pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
 pub use store::{Document, SECRETS};
+#[cfg(test)]
+pub use stored_hash::cheap;
 
 use hasher::Verdict;
 

@@ -78,7 +78,7 @@ impl StoredHash {
         let params = Params::new(memory, passes, lanes, Some(hash.len())).ok()?;
         let argon2 = Box::new(Argon2::new(algorithm, version, params));
         let is_as_new = matches!((algorithm, version), (Algorithm::Argon2id, Version::V0x13))
-            && [memory, passes, lanes] == [MEMORY_KIB, PASSES, LANES]
+            && [memory, passes, lanes] == [memory_kib(), PASSES, LANES]
             && (salt.len(), hash.len()) == (SALT_BYTES, HASH_BYTES);
         Some(Self::Argon2 { argon2, salt, hash, is_as_new })
     }
@@ -145,21 +145,56 @@ fn hash_into(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], m
     argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks).is_ok()
 }
 
+/// Memory of a new hash, KiB.
+fn memory_kib() -> u32 {
+    #[cfg(test)]
+    if cheap::is_on() {
+        return cheap::MEMORY_KIB;
+    }
+    MEMORY_KIB
+}
+
+/// Cheap hashes for simulations, which sign in thousands of times. In unit tests only.
+#[cfg(test)]
+pub mod cheap {
+    use std::cell::Cell;
+
+    pub const MEMORY_KIB: u32 = 8;
+
+    thread_local! {
+        static ON_THIS_THREAD: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub fn is_on() -> bool {
+        ON_THIS_THREAD.get()
+    }
+
+    /// Hashers that this thread creates make cheap hashes.
+    pub fn set(on: bool) {
+        ON_THIS_THREAD.set(on);
+    }
+}
+
 /// Hashes a new password; `None` if the system's random generator fails.
 pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).ok()?;
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
+    let kib = memory_kib();
+    let params = Params::new(kib, PASSES, LANES, Some(HASH_BYTES)).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let mut out = [0; HASH_BYTES];
     hash_into(&argon2, password, &salt, &mut out, memory).then(|| {
         let [salt, out] = [&salt[..], &out[..]].map(|part| BASE64_STANDARD_NO_PAD.encode(part));
-        format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${out}")
+        format!("$argon2id$v=19$m={kib},t={PASSES},p={LANES}${salt}${out}")
     })
 }
 
 /// Does work in KiB of memory times passes and drops the result: an unknown address must take as long as a wrong password.
 pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
+    #[cfg(test)]
+    if cheap::is_on() {
+        return;
+    }
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     hash_into(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);

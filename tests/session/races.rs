@@ -135,6 +135,37 @@ async fn concurrent_writes_of_different_claims_are_all_stored() {
     assert_eq!(ann.get("/payload").await.json().as_object().unwrap().len(), 7);
 }
 
+#[tokio::test]
+async fn the_oldest_session_ends_if_a_user_has_too_many() {
+    let world = World::with(|options| options.settings.sessions_per_user = 3).await;
+    let mut devices = Vec::new();
+    for _ in 0..4 {
+        devices.push(world.sign_in("ann").await);
+        world.clock.advance(Duration::from_secs(1));
+    }
+    let bob = world.sign_in("bob").await;
+    assert!(devices[0].clone().get("/now").await.is_unauthorised());
+    assert!(devices[0].refresh_without_rid().await.is_unauthorised());
+    for kept in devices[1..].iter().chain([&bob]) {
+        assert_eq!(kept.get("/now").await.status, 200);
+        assert_eq!(kept.refresh_without_rid().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn sign_ins_at_once_leave_no_more_sessions_than_allowed() {
+    let world = World::with(|options| options.settings.sessions_per_user = 5).await;
+    let sibling = world.sibling_with(|options| options.settings.sessions_per_user = 5).await;
+    let sign_in = |number: usize| if number.is_multiple_of(2) { world.sign_in("ann") } else { sibling.sign_in("ann") };
+    let ends_with = join_all((0..24).map(sign_in)).await;
+    assert_eq!(world.count("select count(*) from session").await, 5);
+    let mut alive = 0;
+    for device in &ends_with {
+        alive += usize::from(device.refresh_without_rid().await.status == 200);
+    }
+    assert_eq!(alive, 5);
+}
+
 /// Theft is reported once, however many requests use the old token, and the other party loses the session, too. S-R-09 in
 /// `docs/threats.md`.
 #[tokio::test]

@@ -77,6 +77,57 @@ async fn a_token_does_not_outlive_its_access_token() {
     assert!(world.fauna().accepts(&ann.fauna_token()).await);
 }
 
+#[actix_rt::test]
+async fn the_oldest_tokens_of_a_session_are_deleted_if_there_are_too_many() {
+    let settings = [("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true"), ("FAUNA_TOKENS_PER_SESSION", "4")];
+    let world = World::with(&settings).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let first = ann.clone();
+    let mut children = Vec::new();
+    for _ in 0..7 {
+        let child = first.clone();
+        assert_eq!(child.refresh().await.status, 200);
+        children.push(child);
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(world.count_tokens().await, 4);
+    assert!(world.fauna().accepts(&first.fauna_token()).await, "the token in use stays");
+    for (number, child) in children.iter().enumerate() {
+        assert_eq!(world.fauna().accepts(&child.fauna_token()).await, number >= 4, "{number}");
+    }
+    // The response of any of them may be the one that arrived: its client stays signed in and gets another token.
+    assert_eq!(children[0].post("/api/comments", &json!({"text": "still me"})).await.status, 201);
+    assert_eq!(children[0].refresh().await.status, 200);
+    assert_eq!(world.count_tokens().await, 4);
+}
+
+#[actix_rt::test]
+async fn concurrent_refreshes_leave_no_more_tokens_than_allowed() {
+    let world = World::with(&[("FAUNA_TOKENS_PER_SESSION", "4")]).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let refreshes = (0..20).map(|_| async { ann.clone().refresh().await.status });
+    assert!(futures_util::future::join_all(refreshes).await.iter().all(|status| *status == 200));
+    assert!(world.eventually(AT_ONCE, async || world.count_tokens().await <= 4).await);
+    assert_eq!(ann.post("/api/comments", &json!({"text": "still me"})).await.status, 201);
+}
+
+#[actix_rt::test]
+async fn the_token_of_a_user_s_oldest_session_ends_with_it() {
+    let settings = [("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true"), ("SESSIONS_PER_USER", "2")];
+    let world = World::with(&settings).await;
+    let mut devices = vec![world.sign_up("ann@example.com").await];
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(1));
+        devices.push(world.sign_in("ann@example.com").await);
+    }
+    assert!(!world.fauna().accepts(&devices[0].fauna_token()).await);
+    assert_eq!(devices[0].refresh().await.status, 401);
+    for kept in &devices[1..] {
+        assert!(world.fauna().accepts(&kept.fauna_token()).await);
+    }
+    assert_eq!(world.count_tokens().await, 2);
+}
+
 /// The original's promoted access tokens lived on without their Fauna token.
 #[actix_rt::test]
 async fn no_access_token_outlives_its_fauna_token() {

@@ -182,6 +182,7 @@ pub fn reason(reason: RevokeReason) -> &'static str {
         RevokeReason::StolenRefreshToken => {
             "Your session was ended because a stolen refresh token was used: a token came back after its successor."
         }
+        RevokeReason::TooManySessions => "Your session was ended because you signed in on too many other devices.",
         RevokeReason::PasswordChanged => "Your session was ended because the password was changed.",
         RevokeReason::AccountDeleted => "The account is deleted, and all its sessions have ended.",
         RevokeReason::Expired => "Your session has expired.",

@@ -169,6 +169,7 @@ pub fn revoke_reason(reason: RevokeReason) -> &'static str {
         RevokeReason::SignedOut => "signed out",
         RevokeReason::EndedFromAnotherDevice => "ended from another device",
         RevokeReason::StolenRefreshToken => "a stolen refresh token was used",
+        RevokeReason::TooManySessions => "too many sessions, this was the oldest",
         RevokeReason::PasswordChanged => "the password was changed",
         RevokeReason::AccountDeleted => "the account was deleted",
         RevokeReason::Expired => "expired",

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::events::EventKind;
+use crate::events::{EventKind, RevokeReason};
 use crate::http::trace;
 use crate::session::compat::FrontendVersion;
 use crate::session::http::response_tokens::{ResponseTokens, SessionTokens};
@@ -141,8 +141,26 @@ impl Sessions {
         self.store().repeat(|| self.insert(&session, &pair)).await?;
         let kind = EventKind::SessionCreated { expires_at: session.rotation.expires_at };
         self.publish(&session.user, &session.handle, kind);
-        self.token_provider().on_persisted(&pair.request, &pair.provider_token);
+        self.token_provider().on_persisted(&pair.request, &pair.provider_token).await;
+        self.end_surplus_sessions(&session).await;
         Ok(issued)
+    }
+
+    /// Ends the oldest sessions of a user who has more than [`Settings::sessions_per_user`](crate::session::Settings). It runs
+    /// after the commit: of two sign-ins at once, the one that commits last sees both.
+    async fn end_surplus_sessions(&self, new: &store::Session) {
+        let kept = self.settings().sessions_per_user;
+        let surplus = match self.store().beyond_newest(&new.user, kept, self.now()).await {
+            Ok(surplus) if surplus.is_empty() => return,
+            Ok(surplus) => surplus,
+            Err(error) => {
+                tracing::warn!(%error, user = %new.user, "the user's oldest sessions are ended after the next sign-in");
+                return;
+            }
+        };
+        if let Err(error) = self.revoke_multiple(&surplus, RevokeReason::TooManySessions).await {
+            tracing::warn!(%error, user = %new.user, "the user's oldest sessions are ended after the next sign-in");
+        }
     }
 
     /// Stores a session and what the token provider issued for it, in one transaction.

@@ -155,7 +155,7 @@ impl Sessions {
             self.announce_promotion(session, at);
         }
         self.publish(&session.user, &session.handle, EventKind::SessionRefreshed);
-        self.token_provider().on_persisted(&child.request, &child.provider_token);
+        self.token_provider().on_persisted(&child.request, &child.provider_token).await;
         Ok(Some(issued))
     }
 

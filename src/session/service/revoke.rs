@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::events::{EventKind, RevokeReason};
 use crate::http::trace;
 use crate::session::http::signed_in::SignedIn;
 use crate::session::service::Sessions;
 use crate::session::{Error, SessionHandle, UserId};
 
+/// For sessions whenever they began.
+const ANY_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 /// When to try again to end what must be ended.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -72,7 +75,7 @@ impl Sessions {
     /// # Errors
     /// The database fails: nothing happened.
     pub async fn revoke_all(&self, user: &UserId, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
-        self.revoke_of(user, None, reason).await
+        self.revoke_of(user, None, ANY_TIME, reason).await
     }
 
     /// Ends all sessions of the person who asks, but the one they ask with. Tells which.
@@ -80,19 +83,21 @@ impl Sessions {
     /// # Errors
     /// The database fails: nothing happened.
     pub async fn revoke_others(&self, owner: &SignedIn, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
-        self.revoke_of(owner.user(), Some(owner.handle()), reason).await
+        self.revoke_of(owner.user(), Some(owner.handle()), ANY_TIME, reason).await
     }
 
     /// Ends all sessions of a user, but one where one is to be kept; where the database does not answer, in the background as
-    /// soon as it does. For whoever has just changed what the user is let in for: that is done, and this must follow.
+    /// soon as it does, but then not those that begin from now on. For whoever has just changed what the user is let in for: that
+    /// is done, and this must follow.
     pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>, reason: RevokeReason) {
-        let Err(mut error) = self.revoke_of(user, but, reason).await else { return };
+        let changed_at = self.now();
+        let Err(mut error) = self.revoke_of(user, but, ANY_TIME, reason).await else { return };
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         trace::spawn(async move {
             loop {
                 tracing::warn!(%error, "sessions that are over cannot be ended yet");
                 sessions.clock().sleep(AGAIN).await;
-                match sessions.revoke_of(&user, but.as_ref(), reason).await {
+                match sessions.revoke_of(&user, but.as_ref(), changed_at, reason).await {
                     Ok(_ended) => return,
                     Err(again) => error = again,
                 }
@@ -105,11 +110,12 @@ impl Sessions {
         &self,
         user: &UserId,
         but: Option<&SessionHandle>,
+        begun_by: Timestamp,
         reason: RevokeReason,
     ) -> Result<Vec<SessionHandle>, Error> {
         let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
         let ended = trace::spawn(async move {
-            let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref())).await?;
+            let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref(), begun_by)).await?;
             let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
             sessions.finish_revocation(&of_user, reason).await;
             Ok(ended)
@@ -118,13 +124,18 @@ impl Sessions {
     }
 
     /// Deletes the rows of a user's sessions, but one where one is to be kept, and cancels those that are just being made.
-    async fn delete_of_user(&self, user: &UserId, but: Option<&SessionHandle>) -> Result<Vec<SessionHandle>, Error> {
+    async fn delete_of_user(
+        &self,
+        user: &UserId,
+        but: Option<&SessionHandle>,
+        begun_by: Timestamp,
+    ) -> Result<Vec<SessionHandle>, Error> {
         let mut transaction = self.store().begin().await?;
-        let mut ended = self.store().delete_of_user(&mut transaction, user, but).await?;
+        let mut ended = self.store().delete_of_user(&mut transaction, user, but, begun_by).await?;
         // A session that is just being made cannot be made any more from here on, or is there already: on a server it may have
         // come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
         self.token_provider().cancel_pending(&mut transaction, user, but).await?;
-        ended.extend(self.store().delete_of_user(&mut transaction, user, but).await?);
+        ended.extend(self.store().delete_of_user(&mut transaction, user, but, begun_by).await?);
         transaction.commit().await?;
         Ok(ended)
     }
