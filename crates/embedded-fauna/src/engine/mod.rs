@@ -11,6 +11,7 @@
 //! interrupted before the deletion is answered.
 
 mod janitor;
+mod lane;
 mod running;
 mod scheduler;
 mod worker;
@@ -28,7 +29,8 @@ use crate::ir::ApiVersion;
 use crate::settings::Limits;
 use crate::storage::{Cause, File, Interrupt};
 
-use scheduler::{Lane, Role, Scheduler};
+use lane::{Lane, Role};
+use scheduler::Scheduler;
 use worker::Shared;
 
 /// How long after its deadline a query that has not ended by itself is answered.
@@ -106,6 +108,8 @@ pub struct Job {
     interrupt: Arc<Interrupt>,
     /// Whether it has to run on the writer.
     writes: bool,
+    /// Time that it may have the writer while others wait, once it has been preempted there.
+    write_slice: Option<Duration>,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -188,7 +192,7 @@ impl Engine {
         let interrupt = Interrupt::new(Instant::now() + request.timeout.min(ceiling));
         let (reply, answer) = oneshot::channel();
         let writes = request.looks_like_a_write();
-        self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, reply }, lane);
+        self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, write_slice: None, reply }, lane);
         let _cancelled = CancelRead((!writes).then(|| Arc::clone(&interrupt)));
         match tokio::time::timeout_at((interrupt.deadline() + GRACE).into(), answer).await {
             Ok(Ok(answer)) => answer,
