@@ -192,7 +192,8 @@ impl Engine {
         let interrupt = Interrupt::new(Instant::now() + request.timeout.min(ceiling));
         let (reply, answer) = oneshot::channel();
         let writes = request.looks_like_a_write();
-        self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, write_slice: None, reply }, lane);
+        self.scheduler
+            .submit(Job { request, interrupt: Arc::clone(&interrupt), writes, write_slice: None, reply }, lane);
         let _cancelled = CancelRead((!writes).then(|| Arc::clone(&interrupt)));
         match tokio::time::timeout_at((interrupt.deadline() + GRACE).into(), answer).await {
             Ok(Ok(answer)) => answer,

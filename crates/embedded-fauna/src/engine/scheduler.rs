@@ -252,7 +252,9 @@ impl Scheduler {
             }
             let rested = state.resting.iter().map(|(until, _)| *until).min().filter(|_| role == Role::Writer);
             let left = rested.map_or(until, |rested| rested.min(until)).saturating_duration_since(Instant::now());
-            let Some(arrived) = self.arrived.get(role.index()).filter(|_| Instant::now() < until) else { return Ok(None) };
+            let Some(arrived) = self.arrived.get(role.index()).filter(|_| Instant::now() < until) else {
+                return Ok(None);
+            };
             if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle += 1;
             }

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::janitor::Janitor;
-use super::running::{Entry, Lanes, Running};
 use super::lane::{Lane, Role, Spent};
+use super::running::{Entry, Lanes, Running};
 use super::scheduler::{ScheduledJob, Scheduler, ThreadGuard};
 use super::{Job, Operation};
 use crate::answer::Answer;
