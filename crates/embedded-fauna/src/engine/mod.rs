@@ -5,8 +5,8 @@
 //! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes only with
 //! others like it. One that writes makes room as soon as somebody else waits for the writer: it is rolled back and tried again
 //! later, for twice the time. A lane has a share of the writer and of the threads for quick queries (`lane.rs`), so that many
-//! queries which are each just quick enough do not fill them either. Every query ends at its deadline: evaluation checks it all the time, and the answer does not wait for a thread that
-//! does not.
+//! queries which are each just quick enough do not fill them either. Every query ends at its deadline: evaluation checks it all
+//! the time, and the answer does not wait for a thread that does not.
 //!
 //! An answer is given after what it says is durable. When a token or its document is deleted, queries that run with it are
 //! interrupted before the deletion is answered.
