@@ -3,14 +3,19 @@
 //! A missing field counts as null; where all terms or all values are null there is no entry; an array gives one entry for each
 //! distinct element, several arrays every combination.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::require_kept;
 use crate::evaluator::{Caller, Context, Limit, Permissions, Source};
 use crate::ir::{
-    ApiVersion, Document, Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, index_key, native, reversed,
+    ApiVersion, Document, Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, fingerprint, index_key, native,
+    reversed,
 };
 use crate::storage::{Entry, encode};
+
+/// What an entry costs of [`Budget::parts`](crate::evaluator::Budget::parts): a few copies of it are in memory until the commit.
+pub const ENTRY_PARTS: usize = 32;
 
 /// One term or value of an index definition: a path into the document, or a binding that computes it.
 #[derive(Clone, Debug)]
@@ -153,25 +158,39 @@ pub fn entries(
                 }
             }
         }
-        let mut distinct: Vec<Value> = Vec::new();
-        for value in values {
-            if !distinct.contains(&value) {
-                distinct.push(value);
-            }
-        }
+        let distinct = distinct(context, values)?;
         Ok(if distinct.is_empty() { vec![Value::Null] } else { distinct })
     };
     let terms = index.terms.iter().map(extract).collect::<Outcome<Vec<_>>>()?;
     let values = index.values.iter().map(extract).collect::<Outcome<Vec<_>>>()?;
     let now = context.transaction().commit_time();
+    let count = terms.iter().chain(&values).fold(1_usize, |count, list| count.saturating_mul(list.len()));
+    context.require_budget(count.saturating_mul(ENTRY_PARTS))?;
     let mut entries = Vec::new();
+    let values_of_each = combinations(&values);
     for terms in combinations(&terms) {
-        for values in combinations(&values) {
+        for values in values_of_each.iter().cloned() {
+            context.in_time()?;
             let sort = sort_key(&index.values, &values, document);
             entries.push(Entry { terms: term_key(&terms, now), sort, values, document });
         }
     }
     Ok(entries)
+}
+
+/// Each value once, where it occurs first.
+fn distinct(context: &Context<'_>, values: Vec<Value>) -> Outcome<Vec<Value>> {
+    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut distinct = Vec::new();
+    for value in values {
+        context.in_time()?;
+        let alike = places.entry(fingerprint(&value)).or_default();
+        if !alike.iter().any(|place| distinct.get(*place) == Some(&value)) {
+            alike.push(distinct.len());
+            distinct.push(value);
+        }
+    }
+    Ok(distinct)
 }
 
 /// The key that orders entries: the values, each inverted where the index says so, then the document.

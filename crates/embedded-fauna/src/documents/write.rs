@@ -1,7 +1,9 @@
 //! Writing documents and the entries they have in indexes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::index::ENTRY_PARTS;
 use super::{Index, entries, index};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
@@ -57,16 +59,19 @@ fn move_entries(
         let of = |version: Option<&Stored>| {
             version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))
         };
-        let before = of(old)?;
-        let after = of(new)?;
+        let (before, after) = (of(old)?, of(new)?);
+        context.spend(before.len().saturating_add(after.len()).saturating_mul(ENTRY_PARTS))?;
+        let (known, kept) = (Entries::new(&before), Entries::new(&after));
         let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
-        for entry in before.iter().filter(|entry| !after.contains(entry)) {
+        for entry in before.iter().filter(|entry| !kept.contains(entry)) {
+            context.in_time()?;
             context.transaction().remove_entry(reference, entry)?;
             let (index, entry) = (reference, entry.clone());
             context.transaction().note_entry(EntryChange { index, entry, is_added: false });
         }
         for entry in &after {
-            let is_new = !before.contains(entry);
+            context.in_time()?;
+            let is_new = !known.contains(entry);
             if is_new {
                 require_unique(context, &index, entry, position)?;
                 let (index, entry) = (reference, entry.clone());
@@ -78,6 +83,24 @@ fn move_entries(
         }
     }
     Ok(())
+}
+
+/// The entries of one version of a document, to look them up.
+struct Entries<'e>(HashMap<(&'e [u8], &'e [u8]), Vec<&'e Entry>>);
+
+impl<'e> Entries<'e> {
+    fn new(entries: &'e [Entry]) -> Self {
+        let mut by_key: HashMap<_, Vec<&Entry>> = HashMap::new();
+        for entry in entries {
+            by_key.entry((entry.terms.as_slice(), entry.sort.as_slice())).or_default().push(entry);
+        }
+        Self(by_key)
+    }
+
+    fn contains(&self, entry: &Entry) -> bool {
+        let alike = self.0.get(&(entry.terms.as_slice(), entry.sort.as_slice()));
+        alike.is_some_and(|alike| alike.contains(&entry))
+    }
 }
 
 /// Refuses an entry that another document has already.

@@ -4,13 +4,15 @@
 //! Everybody else has a lane: one query of an identity runs at a time, the others wait. A query of a lane that reads is given a
 //! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes only with
 //! others like it. One that writes makes room as soon as somebody else waits for the writer: it is rolled back and tried again
-//! later. Every query ends at its deadline: evaluation checks it all the time, and the answer does not wait for a thread that
-//! does not.
+//! later, for twice the time. A lane has a share of the writer and of the threads for quick queries (`lane.rs`), so that many
+//! queries which are each just quick enough do not fill them either. Every query ends at its deadline: evaluation checks it all
+//! the time, and the answer does not wait for a thread that does not.
 //!
 //! An answer is given after what it says is durable. When a token or its document is deleted, queries that run with it are
 //! interrupted before the deletion is answered.
 
 mod janitor;
+mod lane;
 mod running;
 mod scheduler;
 mod worker;
@@ -28,7 +30,8 @@ use crate::ir::ApiVersion;
 use crate::settings::Limits;
 use crate::storage::{Cause, File, Interrupt};
 
-use scheduler::{Lane, Role, Scheduler};
+use lane::{Lane, Role};
+use scheduler::Scheduler;
 use worker::Shared;
 
 /// How long after its deadline a query that has not ended by itself is answered.
@@ -106,6 +109,8 @@ pub struct Job {
     interrupt: Arc<Interrupt>,
     /// Whether it has to run on the writer.
     writes: bool,
+    /// Time that it may have the writer while others wait, once it has been preempted there.
+    write_slice: Option<Duration>,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -188,7 +193,8 @@ impl Engine {
         let interrupt = Interrupt::new(Instant::now() + request.timeout.min(ceiling));
         let (reply, answer) = oneshot::channel();
         let writes = request.looks_like_a_write();
-        self.scheduler.submit(Job { request, interrupt: Arc::clone(&interrupt), writes, reply }, lane);
+        self.scheduler
+            .submit(Job { request, interrupt: Arc::clone(&interrupt), writes, write_slice: None, reply }, lane);
         let _cancelled = CancelRead((!writes).then(|| Arc::clone(&interrupt)));
         match tokio::time::timeout_at((interrupt.deadline() + GRACE).into(), answer).await {
             Ok(Ok(answer)) => answer,

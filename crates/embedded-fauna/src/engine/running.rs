@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 
-use super::scheduler::{Lane, Role};
+use super::lane::{Lane, Role, Spent};
 use super::worker::{self, Shared};
 use crate::evaluator::{Caller, Permissions, Source};
 use crate::ir::Ref;
@@ -119,8 +119,10 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
                 if let Err(error) = worker::start(&shared, role, None) {
                     tracing::error!(%error, "a thread of the embedded Fauna endpoint cannot be replaced");
                 }
-                shared.scheduler.release(lane, Some(ABANDON_AFTER));
+                let spent = Spent { role, time: ABANDON_AFTER, was_slow: true };
+                shared.scheduler.release(lane, Some(spent));
             }
+            shared.scheduler.end_rests();
         }
     })?;
     Ok(())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Job;
+use super::lane::{Lane, LaneState, Role, Spent, WriteArrivals};
 use crate::answer::Answer;
 use crate::ir::Ref;
 
@@ -15,55 +16,6 @@ const WAITING: usize = 4096;
 const WAITING_IN_LANES: usize = 4096;
 /// The number of lanes from which on idle ones are forgotten.
 const MAX_LANES: usize = 4096;
-/// A lane whose query was preempted starts its queries on the threads for slow ones for this long,
-const SLOW_FOR: Duration = Duration::from_secs(1);
-/// and for this many times the time that the query then takes there,
-const SLOW_FACTOR: u32 = 20;
-/// but not longer than this.
-const MAX_SLOW_FOR: Duration = Duration::from_secs(10);
-
-/// Callers that share a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// The application: keys, except those of the role `client` and those used as a document. No turns.
-    Application,
-    /// A user document, or a key or token that is none.
-    Identity(Ref),
-}
-
-impl Lane {
-    pub const fn is_application(self) -> bool {
-        matches!(self, Self::Application)
-    }
-}
-
-/// The kind of work of a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Writer,
-    /// Reads for the application.
-    Application,
-    /// Reads for lanes, each query for a short time.
-    Lanes,
-    /// Reads for lanes whose queries took more than a short time.
-    Slow,
-}
-
-impl Role {
-    const fn index(self) -> usize {
-        match self {
-            Self::Writer => 0,
-            Self::Application => 1,
-            Self::Lanes => 2,
-            Self::Slow => 3,
-        }
-    }
-
-    /// The threads that read.
-    pub const READERS: [Self; 7] =
-        [Self::Application, Self::Application, Self::Lanes, Self::Lanes, Self::Slow, Self::Slow, Self::Slow];
-}
-
 /// A job that a thread has been given. The lane is busy until it is handed back to the scheduler.
 pub struct ScheduledJob {
     pub job: Job,
@@ -73,17 +25,9 @@ pub struct ScheduledJob {
     pub is_slow: bool,
 }
 
-#[derive(Default)]
-struct LaneState {
-    waiting: VecDeque<Job>,
-    /// Whether one of its jobs runs, or the lane is in one of the queues of those that are ready.
-    is_busy: bool,
-    slow_until: Option<Instant>,
-}
-
-impl LaneState {
-    fn is_slow(&self) -> bool {
-        self.slow_until.is_some_and(|until| until > Instant::now())
+impl ScheduledJob {
+    const fn of_application(job: Job) -> Self {
+        Self { job, lane: Some(Lane::Application), is_slow: false }
     }
 }
 
@@ -99,6 +43,11 @@ struct State {
     slow_reads: VecDeque<Ref>,
     writes: VecDeque<Ref>,
     slow_writes: VecDeque<Ref>,
+    /// Lanes that have used their share of the writer, and when they may have it again.
+    resting: Vec<(Instant, Ref)>,
+    write_arrivals: WriteArrivals,
+    /// Whether the lane that had the writer last was a slow one.
+    was_slow_write: bool,
     is_closed: bool,
     threads: usize,
     /// Threads of each role that wait for work.
@@ -163,6 +112,7 @@ impl Scheduler {
             }
             Some(Lane::Application) if job.writes && state.application_writes.len() < WAITING => {
                 state.application_writes.push_back(job);
+                state.write_arrivals.note(None, Instant::now());
                 self.count_writers(&state);
                 self.wake(&state, Role::Writer);
                 None
@@ -187,11 +137,15 @@ impl Scheduler {
             return Some(job);
         }
         if state.lanes.len() >= MAX_LANES {
-            state.lanes.retain(|_, lane| lane.is_busy || !lane.waiting.is_empty() || lane.is_slow());
+            let now = Instant::now();
+            state.lanes.retain(|_, lane| !lane.is_idle(now));
         }
         let lane = state.lanes.entry(identity).or_default();
         if lane.waiting.len() >= self.lane_limit {
             return Some(job);
+        }
+        if job.writes {
+            state.write_arrivals.note(Some(identity), Instant::now());
         }
         lane.waiting.push_back(job);
         state.in_lanes += 1;
@@ -201,16 +155,26 @@ impl Scheduler {
 
     /// Puts a lane that is not busy into the queue that its first job belongs to; forgets it if nothing waits there.
     fn make_ready(&self, state: &mut State, identity: Ref) {
+        let now = Instant::now();
         let Some(lane) = state.lanes.get_mut(&identity).filter(|lane| !lane.is_busy) else { return };
-        let is_slow = lane.is_slow();
         let Some(first) = lane.waiting.front() else {
-            if !is_slow {
+            if lane.is_idle(now) {
                 state.lanes.remove(&identity);
             }
             return;
         };
+        let writes = first.writes;
+        let rests_until =
+            lane.rests_until(now).filter(|_| writes && state.write_arrivals.is_contended(Some(identity), now));
+        let is_slow = lane.is_slow(now);
         lane.is_busy = true;
-        let (queue, role) = match (first.writes, is_slow) {
+        if let Some(until) = rests_until {
+            state.resting.push((until, identity));
+            // It has to know until when it may sleep.
+            self.wake(state, Role::Writer);
+            return;
+        }
+        let (queue, role) = match (writes, is_slow) {
             (false, false) => (&mut state.reads, Role::Lanes),
             (false, true) => (&mut state.slow_reads, Role::Slow),
             (true, false) => (&mut state.writes, Role::Writer),
@@ -221,26 +185,33 @@ impl Scheduler {
         self.wake(state, role);
     }
 
+    /// Lets lanes that have rested have the writer again. A slow query on the writer makes room for them from then on.
+    pub fn end_rests(&self) {
+        let mut state = self.lock();
+        state.end_rests(Instant::now());
+        self.count_writers(&state);
+    }
+
     fn count_writers(&self, state: &State) {
         let waiting = state.application_writes.len() + state.writes.len() + state.slow_writes.len();
         self.waiting_for_writer.store(waiting, Ordering::Relaxed);
     }
 
-    /// Ends a turn of a lane: its next job may run. `slow`: the time that a slow query took.
-    pub fn release(&self, lane: Option<Lane>, slow: Option<Duration>) {
+    /// Ends a turn of a lane: its next job may run.
+    pub fn release(&self, lane: Option<Lane>, spent: Option<Spent>) {
         let Some(Lane::Identity(identity)) = lane else { return };
         let mut state = self.lock();
         if let Some(lane) = state.lanes.get_mut(&identity) {
             lane.is_busy = false;
-            if let Some(took) = slow {
-                lane.slow_until = Some(Instant::now() + took.saturating_mul(SLOW_FACTOR).min(MAX_SLOW_FOR));
+            if let Some(spent) = spent {
+                lane.charge(spent, false, Instant::now());
             }
         }
         self.make_ready(&mut state, identity);
     }
 
-    /// Ends a turn whose job has not been answered: it has to run on the writer, or it was preempted.
-    pub fn requeue(&self, job: Job, lane: Option<Lane>, was_preempted: bool) {
+    /// Ends a turn whose job has not been answered: it was preempted after some time, or it has to run on the writer.
+    pub fn requeue(&self, job: Job, lane: Option<Lane>, preempted: Option<Spent>) {
         let Some(Lane::Identity(identity)) = lane else { return self.submit(job, lane) };
         let mut state = self.lock();
         if state.is_closed {
@@ -249,12 +220,23 @@ impl Scheduler {
         }
         let lane = state.lanes.entry(identity).or_default();
         lane.is_busy = false;
-        if was_preempted {
-            lane.slow_until = Some(Instant::now() + SLOW_FOR);
+        if let Some(spent) = preempted {
+            lane.charge(spent, true, Instant::now());
         }
         lane.waiting.push_front(job);
         state.in_lanes += 1;
         self.make_ready(&mut state, identity);
+    }
+
+    /// A job to be added to a group of writes: one of the application, or of a lane that is not slow.
+    pub fn next_member(&self) -> Option<ScheduledJob> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return None;
+        }
+        let turn = state.quick_write();
+        self.count_writers(&state);
+        turn
     }
 
     /// The next job for a thread; waits for it, but not longer than `within`. `Err` if the thread is to end.
@@ -268,8 +250,11 @@ impl Scheduler {
             if let Some(turn) = self.take(&mut state, role) {
                 return Ok(Some(turn));
             }
-            let left = until.saturating_duration_since(Instant::now());
-            let Some(arrived) = self.arrived.get(role.index()).filter(|_| !left.is_zero()) else { return Ok(None) };
+            let rested = state.resting.iter().map(|(until, _)| *until).min().filter(|_| role == Role::Writer);
+            let left = rested.map_or(until, |rested| rested.min(until)).saturating_duration_since(Instant::now());
+            let Some(arrived) = self.arrived.get(role.index()).filter(|_| Instant::now() < until) else {
+                return Ok(None);
+            };
             if let Some(idle) = state.idle.get_mut(role.index()) {
                 *idle += 1;
             }
@@ -282,10 +267,9 @@ impl Scheduler {
 
     fn take(&self, state: &mut State, role: Role) -> Option<ScheduledJob> {
         let unverified = |job| ScheduledJob { job, lane: None, is_slow: false };
-        let application = |job| ScheduledJob { job, lane: Some(Lane::Application), is_slow: false };
         match role {
             Role::Application => {
-                let read = state.application_reads.pop_front().map(application);
+                let read = state.application_reads.pop_front().map(ScheduledJob::of_application);
                 read.or_else(|| state.unverified.pop_front().map(unverified))
             }
             Role::Lanes => {
@@ -298,10 +282,12 @@ impl Scheduler {
                 state.turn(identity)
             }
             Role::Writer => {
-                let turn = state.application_writes.pop_front().map(application).or_else(|| {
-                    let identity = state.writes.pop_front().or_else(|| state.slow_writes.pop_front())?;
-                    state.turn(identity)
-                });
+                state.end_rests(Instant::now());
+                // In turns, so that neither kind of lane keeps the other waiting for ever.
+                let slow_first = !state.was_slow_write && state.application_writes.is_empty();
+                let turn = slow_first.then(|| state.slow_write()).flatten();
+                let turn = turn.or_else(|| state.quick_write()).or_else(|| state.slow_write());
+                state.was_slow_write = turn.as_ref().is_some_and(|turn| turn.is_slow);
                 self.count_writers(state);
                 turn
             }
@@ -353,9 +339,34 @@ impl State {
     /// The first job of a lane.
     fn turn(&mut self, identity: Ref) -> Option<ScheduledJob> {
         let lane = self.lanes.get_mut(&identity)?;
+        let is_slow = lane.is_slow(Instant::now());
         let job = lane.waiting.pop_front()?;
         self.in_lanes -= 1;
-        Some(ScheduledJob { job, lane: Some(Lane::Identity(identity)), is_slow: lane.is_slow() })
+        Some(ScheduledJob { job, lane: Some(Lane::Identity(identity)), is_slow })
+    }
+
+    fn quick_write(&mut self) -> Option<ScheduledJob> {
+        if let Some(job) = self.application_writes.pop_front() {
+            return Some(ScheduledJob::of_application(job));
+        }
+        let identity = self.writes.pop_front()?;
+        self.turn(identity)
+    }
+
+    fn slow_write(&mut self) -> Option<ScheduledJob> {
+        let identity = self.slow_writes.pop_front()?;
+        self.turn(identity)
+    }
+
+    fn end_rests(&mut self, now: Instant) {
+        let Self { resting, lanes, writes, slow_writes, .. } = self;
+        resting.retain(|(until, identity)| {
+            let is_slow = lanes.get(identity).is_some_and(|lane| lane.is_slow(now));
+            if *until <= now {
+                if is_slow { slow_writes.push_back(*identity) } else { writes.push_back(*identity) }
+            }
+            *until > now
+        });
     }
 }
 

@@ -131,11 +131,20 @@ impl<'r> Context<'r> {
     /// # Errors
     /// If the budget is exhausted.
     pub fn spend(&self, parts: usize) -> Outcome<()> {
-        let Some(left) = self.run.parts.get().checked_sub(parts) else {
-            return Err(Fault::BadRequest("The values that the query makes are too large.".to_owned()).into());
-        };
-        self.run.parts.set(left);
+        self.require_budget(parts)?;
+        self.run.parts.set(self.run.parts.get().saturating_sub(parts));
         Ok(())
+    }
+
+    /// Checks that so much of [`Budget::parts`] is left.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn require_budget(&self, parts: usize) -> Outcome<()> {
+        if parts <= self.run.parts.get() {
+            return Ok(());
+        }
+        Err(Fault::BadRequest("The values that the query makes are too large.".to_owned()).into())
     }
 
     /// Checks that the query may go on. To be called at least every few milliseconds of work.

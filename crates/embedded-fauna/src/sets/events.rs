@@ -184,6 +184,7 @@ fn merged(histories: Vec<Vec<Event>>) -> Vec<Event> {
 
 /// All events of a set, the earliest first.
 fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<Vec<Event>> {
+    context.in_time()?;
     match &**source {
         Set::Document(document) => of_document(context, *document),
         Set::Singleton(document) => {
@@ -247,20 +248,20 @@ fn of_document(context: &Context<'_>, document: Ref) -> Outcome<Vec<Event>> {
 pub fn changes(before: Option<&Value>, after: Option<&Value>) -> Value {
     match (before, after) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {
-            let mut changed = Object::new();
+            let (old, new) = (before.by_name(), after.by_name());
+            let mut changed = Vec::new();
             for (name, value) in after.iter() {
-                match before.get(name) {
+                match old.get(&**name).copied() {
                     Some(old) if old == value => {}
                     Some(old @ Value::Object(_)) if matches!(value, Value::Object(_)) => {
-                        changed.set(Arc::clone(name), changes(Some(old), Some(value)));
+                        changed.push((Arc::clone(name), changes(Some(old), Some(value))));
                     }
-                    _ => changed.set(Arc::clone(name), value.clone()),
+                    _ => changed.push((Arc::clone(name), value.clone())),
                 }
             }
-            for name in before.names().filter(|name| !after.contains(name)) {
-                changed.set(Arc::clone(name), Value::Null);
-            }
-            changed.into()
+            let removed = before.names().filter(|name| !new.contains_key(&***name));
+            changed.extend(removed.map(|name| (Arc::clone(name), Value::Null)));
+            Object::from_distinct(changed).into()
         }
         (_, after) => after.cloned().unwrap_or(Value::Null),
     }

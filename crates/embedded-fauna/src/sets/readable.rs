@@ -24,6 +24,7 @@ impl Readable {
             let inner = Self::of(context, source)?;
             Ok(inner.map(|inner| Self { set: Arc::new(make(inner.set, set)), is_filtered: inner.is_filtered }))
         };
+        context.in_time()?;
         match &**set {
             Set::Schema(collection) => Ok(allows(context, &Access::Read(*collection))?.then(|| Self::filtered(set))),
             Set::Document(document) | Set::Singleton(document) => {

@@ -7,9 +7,10 @@ use crate::ir::{Object, Value};
 /// An object with a patch applied: objects are merged, arrays replaced, and null takes a field away.
 #[must_use]
 pub fn patched(object: &Object, patch: &Object) -> Object {
+    let (known, given) = (object.by_name(), patch.by_name());
     let mut fields: Vec<(Arc<str>, Value)> = Vec::new();
     for (name, old) in object {
-        let merged = match (old, patch.get(name)) {
+        let merged = match (old, given.get(&**name).copied()) {
             (Value::Object(old), Some(Value::Object(new))) => Some(patched(old, new))
                 .filter(|merged| !merged.is_empty() || new.is_empty() || old.is_empty())
                 .map(Value::from),
@@ -21,7 +22,7 @@ pub fn patched(object: &Object, patch: &Object) -> Object {
         }
     }
     for (name, new) in patch {
-        if !object.contains(name)
+        if !known.contains_key(&**name)
             && let Some(value) = without_nulls(new)
         {
             fields.push((Arc::clone(name), value));

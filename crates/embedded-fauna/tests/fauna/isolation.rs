@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, join_all, select};
 use serde_json::{Value, json};
 
-use super::endpoint::{Endpoint, Reply};
+use super::endpoint::{Endpoint, ROOT, Reply};
 
 /// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -216,6 +216,35 @@ async fn revoked_by(site: &Site, deletion: &Value, running: &Value) {
     };
     let (reply, ()) = futures_util::future::join(query, revocation).await;
     assert_eq!(reply.status, 401, "{}", reply.text);
+}
+
+#[test]
+fn a_document_with_very_many_index_entries_does_not_hold_the_writer() {
+    actix_rt::System::new().block_on(async {
+        let site = Site::start().await;
+        let field = |name: &str| json!([{"object": {"field": ["data", name]}}]);
+        let index = json!({"name": "by_tag", "source": {"collection": "notes"}, "terms": field("tag"), "values": field("more")});
+        let admin = site.endpoint.query(ROOT, &json!({"create_key": {"object": {"role": "admin", "database": {"database": "site"}}}})).await;
+        let admin = admin.get("secret").and_then(Value::as_str).unwrap();
+        site.endpoint.query(admin, &json!({"create_index": {"object": index}})).await;
+        let create = |tags: i32, more: i32| {
+            let [tag, more] = [tags, more].map(|count| (0..count).collect::<Vec<_>>());
+            json!({"create": {"collection": "notes"}, "params": {"object": {"data": {"object": {"tag": tag, "more": more}}}}})
+        };
+        let refused = site.endpoint.ask(&site.tokens[0], create(1000, 1000).to_string()).await;
+        assert_eq!(refusal(&refused), (400, "The values that the query makes are too large.".to_owned()));
+        // Comparing each element with each other would take minutes.
+        let (slow, ()) = futures_util::future::join(site.ask_within(&site.tokens[0], &create(100_000, 1), SHORT), async {
+            for _ in 0..5 {
+                site.endpoint.query(&site.tokens[1], &create(1, 1)).await;
+            }
+        })
+        .await;
+        assert!([201, 503].contains(&slow.status), "{}", slow.text);
+        site.endpoint.query(&site.tokens[0], &create(2, 2)).await;
+        let tagged = json!({"count": {"paginate": {"match": {"index": "by_tag"}, "terms": 1}}});
+        assert_eq!(site.endpoint.query(&site.server, &tagged).await.pointer("/data/0"), Some(&json!(2)));
+    });
 }
 
 #[test]

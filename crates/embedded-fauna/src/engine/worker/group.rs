@@ -1,18 +1,19 @@
 //! Jobs that wait for the writer at the same time share one durable commit: syncing the disk costs more than most of them.
 //!
 //! Nobody is answered before that commit, so a group must not become long: it ends as soon as nobody waits, after a short time,
-//! and a job in it makes room for those before it as for others that wait. A key of the application may take as long as it likes,
+//! and a job in it makes room for those before it as for others that wait. A slow query begins a group or has none. A key of the application may take as long as it likes,
 //! so its jobs join only a group of such jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use super::{APPLICATION_READS, LANE_READS, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
+use super::{APPLICATION_READS, LANE_READS, LONGEST_WRITE, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
 use crate::answer::Answer;
 use crate::engine::Job;
+use crate::engine::lane::{Lane, Role, Spent};
 use crate::engine::running::Entry;
-use crate::engine::scheduler::{Lane, Role, ScheduledJob};
+use crate::engine::scheduler::ScheduledJob;
 use crate::ir::Outcome;
 use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
 
@@ -26,8 +27,7 @@ struct Member {
     job: Job,
     lane: Option<Lane>,
     answer: Answer,
-    /// Time it took, if its lane is slow.
-    slow: Option<Duration>,
+    spent: Spent,
     /// Queries whose token this job has deleted.
     revoked: Vec<Arc<Interrupt>>,
 }
@@ -70,10 +70,9 @@ impl Worker {
             if group.is_lost() || members.len() >= MEMBERS_MAX || Instant::now() >= until {
                 break;
             }
-            match shared.scheduler.next(Role::Writer, Duration::ZERO) {
-                Ok(Some(turn)) if belongs(&members, &turn) => next = Some(turn),
-                Ok(other) => left = other,
-                Err(_closed) => {}
+            match shared.scheduler.next_member() {
+                Some(turn) if belongs(&members, &turn) => next = Some(turn),
+                other => left = other,
             }
         }
         finish(&shared, &group.commit(), members);
@@ -105,10 +104,11 @@ fn run(
     }
     job.interrupt.resume();
     let is_application = lane.is_none_or(Lane::is_application);
+    let time = job.write_slice.unwrap_or(if is_slow { SLOW_WRITE } else { QUICK_WRITE });
     let slice = if is_application {
         Slice::Unlimited
     } else {
-        let until = began + if is_slow { SLOW_WRITE } else { QUICK_WRITE };
+        let until = began + time;
         let waiting =
             if somebody_waits { Arc::new(AtomicUsize::new(1)) } else { shared.scheduler.waiting_for_writer() };
         Slice::WhileNobodyWaits { until, waiting }
@@ -118,21 +118,23 @@ fn run(
     let number = shared.running.add(entry(&job, lane));
     let outcome = Task { shared, job: &job, lane, number }.write(group, attempt);
     shared.running.remove(number);
+    let spent = Spent { role: Role::Writer, time: began.elapsed(), was_slow: is_slow };
     let (answer, revoked) = match (job.interrupt.cause(), outcome) {
         (Cause::Preempted, _) => {
-            shared.scheduler.requeue(job, lane, true);
+            job.write_slice = Some(time.saturating_mul(2).min(LONGEST_WRITE));
+            shared.scheduler.requeue(job, lane, Some(spent));
             return None;
         }
         (Cause::None, Ok((Progress::Done(answer), revoked))) => (answer, revoked),
         (Cause::None, Ok((Progress::Writes, _))) => {
             job.writes = true;
-            shared.scheduler.requeue(job, lane, false);
+            shared.scheduler.requeue(job, lane, None);
             return None;
         }
         (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Vec::new()),
         _ => (Answer::timed_out(version, None), Vec::new()),
     };
-    Some(Member { job, lane, answer, slow: is_slow.then(|| began.elapsed()), revoked })
+    Some(Member { job, lane, answer, spent, revoked })
 }
 
 /// Answers the jobs of a group.
@@ -142,11 +144,11 @@ fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
             query.raise(Cause::Revoked);
         }
     }
-    for Member { job, lane, answer, slow, .. } in members {
+    for Member { job, lane, answer, spent, .. } in members {
         match committed {
             // The job that was interrupted has its answer; the others are run again.
             Ok(false) if job.interrupt.cause() == Cause::None => {
-                shared.scheduler.requeue(job, lane, false);
+                shared.scheduler.requeue(job, lane, None);
                 continue;
             }
             Ok(_) => job.answer(answer),
@@ -155,6 +157,6 @@ fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
                 job.answer(failed);
             }
         }
-        shared.scheduler.release(lane, slow);
+        shared.scheduler.release(lane, Some(spent));
     }
 }

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::janitor::Janitor;
+use super::lane::{Lane, Role, Spent};
 use super::running::{Entry, Lanes, Running};
-use super::scheduler::{Lane, Role, ScheduledJob, Scheduler, ThreadGuard};
+use super::scheduler::{ScheduledJob, Scheduler, ThreadGuard};
 use super::{Job, Operation};
 use crate::answer::Answer;
 use crate::evaluator::{Budget, Caller, Context, Limit, Permissions, Run, Source};
@@ -30,6 +31,8 @@ const QUICK: Duration = Duration::from_millis(50);
 const QUICK_WRITE: Duration = Duration::from_millis(25);
 /// The same for a lane whose queries have been slow.
 const SLOW_WRITE: Duration = Duration::from_millis(2);
+/// The most of that time, which is doubled whenever it was not enough.
+const LONGEST_WRITE: Duration = Duration::from_millis(50);
 /// Parts (16 bytes of text, or a value) of all values that a query with an application's key makes.
 const APPLICATION_PARTS: usize = 1 << 25;
 /// The same for any other query.
@@ -137,11 +140,12 @@ impl Worker {
         let progress = self.connection.read(attempt, |transaction| task.run(transaction, false));
         let was_released = !shared.running.remove(number);
         let version = job.request.version;
+        let spent = Spent { role: self.role, time: began.elapsed(), was_slow: is_slow };
         match (job.interrupt.cause(), progress) {
-            (Cause::Preempted, _) if !was_released => shared.scheduler.requeue(job, lane, true),
+            (Cause::Preempted, _) if !was_released => shared.scheduler.requeue(job, lane, Some(spent)),
             (Cause::None, Ok(Progress::Writes)) if !was_released => {
                 job.writes = true;
-                shared.scheduler.requeue(job, lane, false);
+                shared.scheduler.requeue(job, lane, None);
             }
             (cause, progress) => {
                 job.answer(match (cause, progress) {
@@ -151,8 +155,7 @@ impl Worker {
                     _ => Answer::timed_out(version, None),
                 });
                 if !was_released {
-                    let is_slow = is_slow || self.role == Role::Slow;
-                    shared.scheduler.release(lane, is_slow.then(|| began.elapsed()));
+                    shared.scheduler.release(lane, Some(spent));
                 }
             }
         }

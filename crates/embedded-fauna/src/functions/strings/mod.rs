@@ -172,13 +172,14 @@ fn ngram_failures(min: Option<i64>, max: Option<i64>, call: &FormCall) -> Vec<Fa
 }
 
 fn push_grams(context: &Context<'_>, grams: &mut Vec<Value>, text: &str, sizes: RangeInclusive<usize>) -> Outcome<()> {
-    let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    for (place, start) in starts.iter().enumerate() {
-        for size in sizes.clone() {
-            if let Some(gram) = starts.get(place.saturating_add(size)).and_then(|end| text.get(*start..*end)) {
-                context.spend(parts_of_bytes(gram.len()))?;
-                grams.push(Value::from(gram));
-            }
+    // No list of all places: it would be many times as large as the text.
+    let places = || text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let mut ends: Vec<_> = sizes.map(|size| places().skip(size)).collect();
+    for start in places() {
+        context.in_time()?;
+        for gram in ends.iter_mut().filter_map(|ends| text.get(start..ends.next()?)) {
+            context.spend(parts_of_bytes(gram.len()))?;
+            grams.push(Value::from(gram));
         }
     }
     Ok(())

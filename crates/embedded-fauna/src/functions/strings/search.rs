@@ -92,6 +92,23 @@ fn characters_before(text: &str, at: usize) -> i64 {
     count(text.get(..at).unwrap_or(text).chars().count())
 }
 
+/// Counts characters up to places that come in ascending order, so that the text is gone through once for all of them.
+struct Places<'t> {
+    text: &'t str,
+    /// What has been counted, in bytes and in characters.
+    bytes: usize,
+    characters: i64,
+}
+
+impl Places<'_> {
+    fn at(&mut self, bytes: usize) -> i64 {
+        let between = self.text.get(self.bytes..bytes).unwrap_or_default();
+        self.characters += count(between.chars().count());
+        self.bytes = bytes;
+        self.characters
+    }
+}
+
 /// `findstr`: the place in characters, -1 where there is none.
 fn find(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let text = call.required(context, 0, cast::string)?;
@@ -115,12 +132,13 @@ fn find_pattern(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let limit = call.optional(context, 3, cast::integer)?.unwrap_or(MAX_RESULTS).min(MAX_RESULTS);
     let (rest, skipped) = from(&text, start)?;
     let limit = usize::try_from(to_int(limit)).unwrap_or(0);
+    let mut places = Places { text: rest, bytes: 0, characters: skipped };
     let found = pattern.matches(rest, limit, || check_time(context, &pattern))?.into_iter().filter_map(|captures| {
         let whole = captures.get(0)?;
         // FaunaDB steps back one UTF-16 unit: only half of a character beyond the basic plane.
         let step = whole.text.chars().next_back().filter(|last| last.len_utf16() == 1);
-        let first = skipped + characters_before(rest, whole.start);
-        let last = skipped + characters_before(rest, whole.end) - i64::from(step.is_some());
+        let first = places.at(whole.start);
+        let last = places.at(whole.end) - i64::from(step.is_some());
         Some(Value::object([
             ("start", Value::Integer(first)),
             ("end", Value::Integer(last)),

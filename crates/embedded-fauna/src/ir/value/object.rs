@@ -1,6 +1,6 @@
 //! An object: fields in the order they were written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ir::Value;
@@ -58,10 +58,23 @@ impl Object {
         self.0.is_empty()
     }
 
+    /// The fields by name, to look up many of them.
+    pub fn by_name(&self) -> HashMap<&str, &Value> {
+        by_name(self.iter())
+    }
+
     /// The names of the fields, in order.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.iter().map(|(name, _)| name)
     }
+}
+
+fn by_name<'o>(fields: impl Iterator<Item = &'o (Arc<str>, Value)>) -> HashMap<&'o str, &'o Value> {
+    let mut by_name = HashMap::new();
+    for (name, value) in fields {
+        by_name.entry(&**name).or_insert(value);
+    }
+    by_name
 }
 
 impl PartialEq for Object {
@@ -74,10 +87,7 @@ impl PartialEq for Object {
         if alike == self.len() {
             return true;
         }
-        let mut rest: HashMap<&str, &Value> = HashMap::new();
-        for (name, value) in other.iter().skip(alike) {
-            rest.entry(name).or_insert(value);
-        }
+        let rest = by_name(other.iter().skip(alike));
         self.iter().skip(alike).all(|(name, value)| rest.get(&**name) == Some(&value))
     }
 }
@@ -85,13 +95,8 @@ impl PartialEq for Object {
 impl FromIterator<(Arc<str>, Value)> for Object {
     /// Of fields with the same name the first one stays.
     fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(fields: I) -> Self {
-        let mut object = Self::new();
-        for (name, value) in fields {
-            if !object.contains(&name) {
-                object.0.push((name, value));
-            }
-        }
-        object
+        let mut names = HashSet::new();
+        Self(fields.into_iter().filter(|(name, _)| names.insert(Arc::clone(name))).collect())
     }
 }
 

@@ -65,11 +65,15 @@ pub fn head(context: &Context<'_>, set: &Arc<Set>) -> Outcome<Option<Item>> {
     items(context, set, &Span::all(false, 1))?.next().transpose()
 }
 
+/// What reading a set costs of [`Budget::parts`](crate::evaluator::Budget::parts): a set made of many keeps the state of each.
+const STREAM_PARTS: usize = 32;
+
 /// The items of a part of a set.
 ///
 /// # Errors
 /// If reading fails.
 pub fn items<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outcome<Items<'i>> {
+    context.spend(STREAM_PARTS)?;
     context.deeper(|| match &**set {
         Set::Schema(collection) | Set::Documents(collection) | Set::Unnamed(collection) => {
             Ok(leaf::collection(context, *collection, span))
