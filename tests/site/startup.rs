@@ -79,9 +79,13 @@ async fn a_wrong_secret_is_refused_in_one_sentence() {
 #[test]
 fn on_a_terminal_the_first_start_prints_one_block_and_nothing_above_it() {
     let directory = tempfile::tempdir().unwrap();
-    let binary = program(directory.path()).get_program().to_owned();
+    let binary = std::path::PathBuf::from(program(directory.path()).get_program());
     let mut command = placed(Command::new("script"), directory.path());
-    command.args(["--quiet", "--return", "--command"]).arg(binary).arg("/dev/null").env_remove("DEMO");
+    command
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("exec {}", binary.display()))
+        .arg("/dev/null")
+        .env_remove("DEMO");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let printed = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut block = Vec::new();
@@ -91,7 +95,8 @@ fn on_a_terminal_the_first_start_prints_one_block_and_nothing_above_it() {
             break;
         }
     }
-    child.kill().unwrap();
+    // On SIGTERM `script` ends the program, too.
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     child.wait().unwrap();
     let names: Vec<&str> =
         block.iter().filter(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
