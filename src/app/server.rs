@@ -11,6 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
+use tracing_actix_web::TracingLogger;
 
 use crate::app::features;
 use crate::app::state::AppState;
@@ -23,7 +24,8 @@ use crate::http::routes::{RouteTable, Routes};
 use crate::http::{connections, finish_response, health, metrics, openapi, same_origin};
 use crate::pages::ApiReference;
 use crate::supertokens::{emailpassword, emailverification};
-use crate::{account, admin, demo, mail, pages, session, telemetry};
+use crate::telemetry::AccessLog;
+use crate::{account, admin, demo, mail, pages, session};
 
 /// The head of a request must arrive within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -134,7 +136,7 @@ pub fn serve(
             .wrap(from_fn(checked))
             .wrap(same_origin::cors(&state.trusted))
             .wrap(from_fn(finished))
-            .wrap(from_fn(telemetry::access_log))
+            .wrap(TracingLogger::<AccessLog>::new())
     });
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);
     let connections_max = connections::raise_descriptor_limit();

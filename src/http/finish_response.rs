@@ -14,10 +14,10 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
+use tracing_actix_web::RequestId;
 
 use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
-use crate::http::request_id::RequestId;
 use crate::http::same_origin::Trusted;
 use crate::http::trace;
 

@@ -1,8 +1,8 @@
 //! The log: one line per request, with method, route pattern, status, duration and request id. Never a path (which may contain
 //! an id or a mailed token), a header, a body or an e-mail address.
 //!
-//! The middleware is our own, because that of `tracing-actix-web` costs as much as three bare requests (measured). Lines are
-//! written by a thread of their own ([`log_writer`]).
+//! The span of a request has our own builder, because the default one of `tracing-actix-web` costs as much as three bare
+//! requests (measured). Lines are written by a thread of their own ([`log_writer`]).
 
 mod access_line;
 mod log_writer;
@@ -17,9 +17,8 @@ use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use tracing::Instrument as _;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Span, Subscriber};
+use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, format};
@@ -27,7 +26,6 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, reload};
 
 use crate::http::metrics;
-use crate::http::request_id::RequestId;
 use log_writer::LogWriter;
 
 pub use log_writer::{dropped_lines, flush};
@@ -142,48 +140,42 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line
     }
 }
 
-/// Middleware: the id and the span of a request, and the line that ends it.
-///
-/// # Errors
-/// Those of the services inside.
-pub async fn access_log<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    // The method as sent: `HEAD` is routed as `GET`.
-    let (arrived, method) = (Instant::now(), request.method().clone());
-    let id = RequestId::random();
-    request.extensions_mut().insert(id);
-    let span = tracing::info_span!("request", %id);
-    let outcome = next.call(request).instrument(span.clone()).await;
-    // This runs outside of the layer that answers panics: one here would cut the connection without an answer.
-    let logged = catch_unwind(AssertUnwindSafe(|| {
-        let _entered = span.enter();
-        match &outcome {
-            Ok(response) => {
-                log_end_of_request(response.request(), response.status(), &Beginning { arrived, id, method });
-            }
-            Err(error) => tracing::error!(%error, "failed outside of every handler"),
-        }
-    }));
-    drop(logged);
-    outcome
-}
+/// The span of a request, and the line that ends it.
+pub struct AccessLog;
 
-/// What is known of a request when it begins.
-struct Beginning {
+/// When a request arrived, and its method as sent: `HEAD` is routed as `GET`.
+struct RequestStart {
     arrived: Instant,
-    id: RequestId,
     method: Method,
 }
 
-fn log_end_of_request(request: &HttpRequest, status: StatusCode, beginning: &Beginning) {
-    let elapsed = beginning.arrived.elapsed();
-    let method = beginning.method.as_str();
+impl RootSpanBuilder for AccessLog {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let mut extensions = request.extensions_mut();
+        extensions.insert(RequestStart { arrived: Instant::now(), method: request.method().clone() });
+        tracing::info_span!("request", id = extensions.get::<RequestId>().map(tracing::field::display))
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
+        // This runs outside of the layer that answers panics: one here would cut the connection without an answer.
+        let logged = catch_unwind(AssertUnwindSafe(|| {
+            span.in_scope(|| match outcome {
+                Ok(response) => log_end_of_request(response.request(), response.status()),
+                Err(error) => tracing::error!(%error, "failed outside of every handler"),
+            });
+        }));
+        drop(logged);
+    }
+}
+
+fn log_end_of_request(request: &HttpRequest, status: StatusCode) {
+    let extensions = request.extensions();
+    let Some(RequestStart { arrived, method }) = extensions.get() else { return };
+    let (elapsed, method) = (arrived.elapsed(), method.as_str());
     let pattern = request.match_pattern();
     metrics::request_ended(method, pattern.as_deref(), status, elapsed);
     let (route, status) = (pattern.as_deref().unwrap_or("-"), status.as_u16());
     let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-    let id = tracing::field::display(beginning.id);
+    let id = extensions.get::<RequestId>().map(tracing::field::display);
     tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
 }
