@@ -149,7 +149,7 @@ pub fn serve(
 }
 
 /// Everything between CORS and the routes: one middleware, because each costs an allocation and two calls.
-async fn checked(
+pub(super) async fn checked(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
