@@ -9,7 +9,9 @@ use actix_web::web::Data;
 use actix_web::{App, Error, HttpServer, web};
 use starter::http::same_origin::Trusted;
 use starter::http::{finish_response, same_origin};
-use starter::{session, telemetry};
+use starter::session;
+use starter::telemetry::AccessLog;
+use tracing_actix_web::TracingLogger;
 
 use crate::load::bare;
 
@@ -33,7 +35,7 @@ pub fn serve() -> Vec<(&'static str, SocketAddr)> {
         }};
     }
     vec![
-        ("access log", behind!(|_: &Trusted| from_fn(telemetry::access_log))),
+        ("access log", behind!(|_: &Trusted| TracingLogger::<AccessLog>::new())),
         ("CORS", behind!(same_origin::cors)),
         ("headers and deadline", behind!(|_: &Trusted| from_fn(headers_and_deadline))),
         ("same-origin check", behind!(|_: &Trusted| from_fn(same_origin_check))),

@@ -152,7 +152,7 @@ pub fn serve(
 }
 
 /// The same-origin check and the session's tokens: one middleware, because each costs an allocation and two calls.
-async fn checked(
+pub(super) async fn checked(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -165,7 +165,7 @@ async fn checked(
 }
 
 /// Outside of CORS, so that its refusals are answered like all others.
-async fn finished(
+pub(super) async fn finished(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

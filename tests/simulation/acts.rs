@@ -20,6 +20,7 @@ impl History<'_> {
         let answer = self.call(process, request(Method::POST, path, None, Some(body))).await?;
         let is_sign_up = path.ends_with("signup");
         let was_overtaken = self.model.devices[device].ends != ends;
+        let overtakes = self.nested;
         let user = self.user_of(device);
         let Some(answer) = answer else {
             if is_sign_up && user.existence == Existence::No {
@@ -55,7 +56,7 @@ impl History<'_> {
             }
             (200, Some("WRONG_CREDENTIALS_ERROR")) if !is_sign_up => {
                 // The request that is overtaken may have set another one already.
-                let is_known = !self.nested && before.existence == Existence::Yes && before.passwords.len() == 1;
+                let is_known = !overtakes && before.existence == Existence::Yes && before.passwords.len() == 1;
                 if is_known && user.existence == Existence::Yes && user.passwords == before.passwords && !was_overtaken
                 {
                     return Err(format!("{} cannot sign in with {password}", before.email));

@@ -14,14 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::script::Script;
-use crate::app::server::RoutePlan;
+use crate::app::server::{RoutePlan, checked, finished};
 use crate::app::state::{AppState, Foundations};
 use crate::app::{SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::routes::{RouteTable, Routes};
-use crate::http::{finish_response, same_origin};
-use crate::{database, session, users};
+use crate::http::same_origin;
+use crate::{database, users};
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -132,10 +132,9 @@ async fn serve(start: Start, mut inbox: mpsc::UnboundedReceiver<Message>, ready:
     let app = App::new()
         .configure(|site| state.install(site))
         .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
-        .wrap(from_fn(session::attach))
-        .wrap(from_fn(same_origin::same_origin))
-        .wrap(from_fn(finish_response::finish_response))
-        .wrap(same_origin::cors(&state.trusted));
+        .wrap(from_fn(checked))
+        .wrap(same_origin::cors(&state.trusted))
+        .wrap(from_fn(finished));
     let service = Rc::new(test::init_service(app).await);
     script.resume();
     ready.send(()).unwrap();
