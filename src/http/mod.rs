@@ -12,6 +12,7 @@ pub mod origins;
 pub mod problem;
 mod query_names;
 pub mod request_body;
+pub mod request_id;
 pub mod routes;
 pub mod same_origin;
 pub mod trace;

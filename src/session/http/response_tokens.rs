@@ -17,14 +17,13 @@ use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::clock::Timestamp;
-use crate::session::SessionHandle;
-use crate::session::compat;
 use crate::session::compat::FrontendVersion;
 use crate::session::http::cookies::CookieRules;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::settings::Transfer;
 use crate::session::tokens::payload;
 use crate::session::tokens::verified_cache::Verified;
+use crate::session::{SessionHandle, compat};
 
 /// Base64 of the part of the access token that scripts may read.
 const FRONT_TOKEN: HeaderName = HeaderName::from_static("front-token");
@@ -234,15 +233,20 @@ fn expose(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// Middleware: writes the queued session cookies and headers into the response, whatever its status.
+/// Writes the session cookies and headers that were queued for a request into its response, whatever its status.
+pub fn write_queued<B>(response: &mut ServiceResponse<B>) {
+    let response_tokens = response.request().extensions().get::<ResponseTokens>().cloned();
+    if let Some(response_tokens) = response_tokens {
+        response_tokens.write_into(response.headers_mut());
+    }
+}
+
+/// [`write_queued`] as middleware, for applications that are put together otherwise.
 ///
 /// # Errors
 /// Those of the services inside.
 pub async fn attach<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let mut response = next.call(request).await?;
-    let response_tokens = response.request().extensions().get::<ResponseTokens>().cloned();
-    if let Some(response_tokens) = response_tokens {
-        response_tokens.write_into(response.headers_mut());
-    }
+    write_queued(&mut response);
     Ok(response)
 }
