@@ -133,9 +133,8 @@ pub fn serve(
             .configure(|site| state.install(site))
             .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
             .default_service(web::to(not_found))
-            .wrap(from_fn(checked))
             .wrap(same_origin::cors(&state.trusted))
-            .wrap(from_fn(finished))
+            .wrap(from_fn(checked))
             .wrap(TracingLogger::<AccessLog>::new())
     });
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);
@@ -151,25 +150,21 @@ pub fn serve(
     Ok(server.listen(listener)?.run())
 }
 
-/// The same-origin check and the session's tokens: one middleware, because each costs an allocation and two calls.
+/// Everything around CORS and the routes: one middleware, because each costs an allocation and two calls. It is outside of CORS
+/// so that refusals of preflights get the shape of all others.
 pub(super) async fn checked(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Some(refusal) = same_origin::refusal(&request) {
-        return Ok(request.into_response(refusal));
-    }
-    let mut response = next.call(request).await?;
-    session::write_queued(&mut response);
-    Ok(response.map_into_boxed_body())
-}
-
-/// Outside of CORS, so that its refusals are answered like all others.
-pub(super) async fn finished(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    finish_response::finish_response(request, |request| next.call(request)).await
+    finish_response::finish_response(request, async |request| {
+        if let Some(refusal) = same_origin::refusal(&request) {
+            return Ok(request.into_response(refusal));
+        }
+        let mut response = next.call(request).await?;
+        session::write_queued(&mut response);
+        Ok(response.map_into_boxed_body())
+    })
+    .await
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::script::Script;
-use crate::app::server::{RoutePlan, checked, finished};
+use crate::app::server::{RoutePlan, checked};
 use crate::app::state::{AppState, Foundations};
 use crate::app::{SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
@@ -132,9 +132,8 @@ async fn serve(start: Start, mut inbox: mpsc::UnboundedReceiver<Message>, ready:
     let app = App::new()
         .configure(|site| state.install(site))
         .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
-        .wrap(from_fn(checked))
         .wrap(same_origin::cors(&state.trusted))
-        .wrap(from_fn(finished));
+        .wrap(from_fn(checked));
     let service = Rc::new(test::init_service(app).await);
     script.resume();
     ready.send(()).unwrap();
