@@ -116,8 +116,8 @@ impl RoutePlan {
     }
 }
 
-/// Starts to serve. A request passes these layers from the last to the first: access log, response headers and time-out, CORS,
-/// same-origin check, session tokens.
+/// Starts to serve. A request passes these layers from the last to the first: access log; response headers, time-out, same-origin
+/// check and session tokens; CORS.
 pub fn serve(
     config: &Config,
     state: AppState,
