@@ -91,6 +91,7 @@ function agreeWithOtherTabs() {
 
 /** The button that goes round: theme of the system, light, dark. */
 function offerThemes() {
+  if ("themeFixed" in document.documentElement.dataset) return;
   const button = document.querySelector("[data-theme-button]");
   const names = ["system", "light", "dark"];
   const show = () => {

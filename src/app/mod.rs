@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::openapi::ApiDocument;
 use crate::http::routes::RouteTable;
-use crate::{admin, demo, fauna_tokens, mail, session, users};
+use crate::{admin, demo, fauna_tokens, mail, pages, session, users};
 use monitoring::Monitoring;
 use server::RoutePlan;
 use state::{AppState, Foundations};
@@ -90,6 +90,8 @@ pub enum Error {
     Import(Vec<admin::EntryProblem>),
     #[error("{0}")]
     Admin(#[from] admin::Error),
+    #[error("{0}")]
+    Pages(#[from] pages::InvalidFile),
     #[error("mail: {0}")]
     Mail(#[from] mail::Error),
     #[error("sessions: {0}")]

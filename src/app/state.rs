@@ -99,7 +99,7 @@ impl AppState {
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
-        let pages = Pages::new(page_settings(config, extensions, &trusted.website, fauna_for_browsers), events.clone());
+        let pages = Pages::new(page_settings(config, extensions, &trusted, fauna_for_browsers), events.clone())?;
         Ok(Self {
             trusted,
             feature_context: FeatureContext {
@@ -183,12 +183,12 @@ fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -
 fn page_settings(
     config: &Config,
     extensions: &SiteExtensions,
-    website: &str,
+    trusted: &Trusted,
     fauna_for_browsers: Option<&str>,
 ) -> pages::Settings {
     pages::Settings {
         app_name: config.accounts.app_name.clone(),
-        website: website.to_owned(),
+        website: trusted.website.clone(),
         website_base_path: config.website.base_path.clone(),
         api_base_path: config.session.api_base_path.clone(),
         has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
@@ -196,6 +196,8 @@ fn page_settings(
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
         terms_url: config.accounts.terms_url.clone(),
         privacy_url: config.accounts.privacy_url.clone(),
+        fixed_theme: config.website.fixed_theme,
+        static_dir: config.website.static_dir.clone(),
     }
 }
 

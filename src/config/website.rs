@@ -1,4 +1,6 @@
-//! Where the pages are, and which other origins may call the API.
+//! Where the pages are, how they look, and which other origins may call the API.
+
+use std::path::PathBuf;
 
 use super::Reader;
 use crate::http::origins::OriginPattern;
@@ -32,6 +34,10 @@ const TAKEN: [&str; 21] = [
 pub struct Website {
     /// Path of the sign-in page, which mailed links lead below.
     pub base_path: String,
+    /// `light` or `dark`; `None`: as each visitor chooses.
+    pub fixed_theme: Option<&'static str>,
+    /// Directory of files and page templates that replace the built-in ones.
+    pub static_dir: Option<PathBuf>,
     /// Origins besides `API_DOMAIN` and `WEBSITE_DOMAIN` that may call the API with credentials.
     pub allowed_origins: Vec<OriginPattern>,
 }
@@ -39,7 +45,13 @@ pub struct Website {
 impl Website {
     pub(super) fn read(read: &mut Reader<'_>, api_base_path: &str) -> Self {
         let form = "origins separated by commas, like https://app.example.com or https://*.example.com";
-        Self { base_path: base_path(read, api_base_path), allowed_origins: read.list("ALLOWED_ORIGINS", form) }
+        let themes = [("visitor", None), ("light", Some("light")), ("dark", Some("dark"))];
+        Self {
+            base_path: base_path(read, api_base_path),
+            fixed_theme: read.choice("THEME", &themes, None),
+            static_dir: read.folder("STATIC_DIR"),
+            allowed_origins: read.list("ALLOWED_ORIGINS", form),
+        }
     }
 }
 

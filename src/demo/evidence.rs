@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::http::problem::ProblemPage;
-use crate::pages::page;
+use crate::pages::plain_page;
 
 #[derive(Debug, Template)]
 #[template(path = "evidence.html")]
@@ -80,6 +80,6 @@ impl Evidence {
     }
 
     pub fn respond(&self) -> Result<HttpResponse, ProblemPage> {
-        page(StatusCode::OK, self)
+        plain_page(StatusCode::OK, self)
     }
 }

@@ -147,7 +147,7 @@ fn host_name(host: &str) -> &str {
 fn content_security_policy(fauna: Option<&str>) -> String {
     let fauna = fauna.map(|endpoint| format!(" {endpoint}")).unwrap_or_default();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{fauna}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'{fauna}; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::http::openapi::ApiDocument;
 use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, page};
+use crate::pages::frame::{Frame, plain_page};
 use crate::pages::guards::OptionalUser;
 
 /// Subjects at the end of the page, which users of the site do not need.
@@ -73,7 +73,7 @@ pub async fn show(
     pages: Data<Pages>,
     reference: Data<ApiReference>,
 ) -> Result<HttpResponse, ProblemPage> {
-    page(StatusCode::OK, &ApiDocsPage { frame: pages.frame("/api/docs", &visitor), reference: &reference })
+    plain_page(StatusCode::OK, &ApiDocsPage { frame: pages.frame("/api/docs", &visitor), reference: &reference })
 }
 
 impl ApiReference {

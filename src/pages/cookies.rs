@@ -4,14 +4,15 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use askama::Template;
+use serde::Serialize;
 
 use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, page};
+use crate::pages::frame::{Frame, page, page_of};
 use crate::pages::guards::OptionalUser;
 use crate::session::Sessions;
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "cookies.html")]
 struct CookiesPage {
     frame: Frame,
@@ -19,6 +20,8 @@ struct CookiesPage {
     refresh_days: u64,
     refresh_path: String,
 }
+
+page_of!(CookiesPage, "cookies.html");
 
 pub async fn show(
     visitor: OptionalUser,

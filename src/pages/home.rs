@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::comments;
 use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, Part};
@@ -17,7 +17,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
@@ -55,7 +55,7 @@ pub struct CommentForm {
     text: String,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "home.html")]
 struct HomePage {
     frame: Frame,
@@ -72,7 +72,10 @@ struct HomePage {
     mistake: Option<Cow<'static, str>>,
 }
 
+page_of!(HomePage, "home.html");
+
 /// A comment as it is shown.
+#[derive(Serialize)]
 struct Entry {
     id: String,
     author: String,

@@ -13,22 +13,30 @@ mod drafts;
 mod frame;
 mod guards;
 mod home;
+mod own_files;
 mod panel;
 mod resume;
 mod routes;
 mod site_path;
 
 pub use api_docs::ApiReference;
-pub use frame::{page, see_other};
+pub use frame::{plain_page, see_other};
 pub use guards::PageUser;
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::events::EventBus;
+use assets::Assets;
 use drafts::Drafts;
 use frame::Frame;
 use guards::OptionalUser;
+pub use own_files::InvalidFile;
+use own_files::OwnFiles;
+use own_files::templates::PageTemplates;
 use panel::ended::EndedSessions;
 
 /// State that all pages share; one per process.
@@ -36,6 +44,8 @@ pub struct Pages {
     settings: Settings,
     drafts: Drafts,
     ended: EndedSessions,
+    assets: Assets,
+    templates: Arc<PageTemplates>,
 }
 
 #[derive(Debug)]
@@ -54,15 +64,25 @@ pub struct Settings {
     pub has_demo: bool,
     /// Endpoint that scripts may query with the session's token; none unless they may.
     pub fauna_for_browsers: Option<String>,
+    /// `light` or `dark`; `None`: as each visitor chooses.
+    pub fixed_theme: Option<&'static str>,
+    /// Directory of files and page templates that replace the built-in ones.
+    pub static_dir: Option<PathBuf>,
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
 }
 
 impl Pages {
     /// Pages that show the events of `events`.
-    pub fn new(settings: Settings, events: EventBus) -> Self {
+    ///
+    /// # Errors
+    /// A file of `static_dir` cannot be used.
+    pub fn new(settings: Settings, events: EventBus) -> Result<Self, InvalidFile> {
         let ended = EndedSessions::new(events, settings.has_demo);
-        Self { settings, drafts: Drafts::default(), ended }
+        let own = settings.static_dir.as_deref().map(OwnFiles::read).transpose()?.unwrap_or_default();
+        let assets = Assets::new(own.served, settings.fixed_theme);
+        let templates = Arc::new(PageTemplates::parse(own.templates)?);
+        Ok(Self { settings, drafts: Drafts::default(), ended, assets, templates })
     }
 
     fn refresh_path(&self) -> String {
@@ -84,6 +104,7 @@ impl Pages {
             refresh_path: self.refresh_path(),
             sign_in_path: self.sign_in_path(""),
             here: here.into(),
+            templates: Arc::clone(&self.templates),
             has_mailbox: self.settings.has_mailbox,
             has_demo: self.settings.has_demo,
             terms_url: text(&self.settings.terms_url),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest path that is followed, in bytes.
 const BYTES_MAX: usize = 1024;
@@ -11,7 +11,8 @@ const BYTES_MAX: usize = 1024;
 ///
 /// Browsers read `//host`, `/\host` and, after dropping tabs and line breaks, `/<tab>/host` as another site
 /// (WHATWG URL, 4.4), so there is exactly one leading slash, no backslash, and nothing but printable ASCII.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct SitePath(String);
 
 impl SitePath {

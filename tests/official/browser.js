@@ -16,12 +16,12 @@ const FLAGS = [
 ];
 
 /** Runs `work` with a browser that knows nobody yet, and closes it whatever happens. */
-export async function inBrowser(work, options = {}) {
+export async function inBrowser(work, { args = [], ...options } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "browser-"));
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
-    args: FLAGS,
+    args: [...FLAGS, ...args],
     ...options,
   });
   browser.setDefaultTimeout(10_000);

@@ -10,7 +10,7 @@ import { startSite } from "./site.js";
 const SOURCE = `
 import { createRoot } from "react-dom/client";
 import SuperTokens, { SuperTokensWrapper } from "supertokens-auth-react";
-import { canHandleRoute, getRoutingComponent } from "supertokens-auth-react/ui";
+import { AuthPage, canHandleRoute, getRoutingComponent } from "supertokens-auth-react/ui";
 import EmailPassword from "supertokens-auth-react/recipe/emailpassword";
 import { EmailPasswordPreBuiltUI } from "supertokens-auth-react/recipe/emailpassword/prebuiltui";
 import EmailVerification from "supertokens-auth-react/recipe/emailverification";
@@ -40,7 +40,8 @@ window.like = async (secret, id) => {
 
 const Home = () => <h1>Signed in as {useSessionContext().userId}</h1>;
 const interfaces = [EmailPasswordPreBuiltUI, EmailVerificationPreBuiltUI];
-const page = canHandleRoute(interfaces)
+const Embedded = () => <><h1>Welcome</h1><AuthPage preBuiltUIList={[EmailPasswordPreBuiltUI]} redirectOnSessionExists={false} /></>;
+const page = location.pathname === "/welcome" ? <Embedded /> : canHandleRoute(interfaces)
   ? getRoutingComponent(interfaces)
   : <SessionAuth><Home /></SessionAuth>;
 createRoot(document.getElementById("root")).render(<SuperTokensWrapper>{page}</SuperTokensWrapper>);
@@ -150,6 +151,16 @@ test("mailed links lead to the frontend's own base path, and it shows the reset 
     } finally {
       await own.stop();
     }
+  }));
+
+test("the sign-in form is embedded in a page of one's own", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    const { email } = await signUp(site.base);
+    await open(page, "/welcome");
+    await page.getByRole("heading", { name: "Welcome" }).waitFor();
+    await enter(page, email, PASSWORD);
+    await page.waitForFunction(() => document.cookie.includes("sFrontToken"));
   }));
 
 /** Somebody else who may write, because their address is verified. */

@@ -97,6 +97,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/static/session.js", 200),
     ("GET", "/static/site.css", 200),
     ("GET", "/static/site.js", 200),
+    ("GET", "/static/no-such-file", 404),
     ("GET", "/static/welcome.css", 200),
     ("GET", "/api/admin/users", 403),
     ("GET", "/api/admin/users/count", 403),

@@ -33,6 +33,7 @@ mod openapi;
 mod origin;
 mod outage;
 mod own_feature;
+mod own_look;
 mod own_site;
 mod pages;
 mod password_reset;

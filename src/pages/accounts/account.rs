@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
@@ -13,18 +13,18 @@ use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
 use crate::pages::accounts::auth::label;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, see_other};
+use crate::pages::frame::{Frame, page, page_of, see_other};
 use crate::pages::guards::PageUser;
 use crate::pages::panel::{Device, devices};
 use crate::pages::site_path::SitePath;
 use crate::session::{RevokeReason, SessionHandle, Sessions};
 use crate::users::{Document, Users};
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "account.html")]
 struct AccountPage {
     frame: Frame,
-    user: Document,
+    user: Owner,
     /// Label and value of each profile field.
     profile: Vec<(String, String)>,
     joined_at: Option<DisplayTime>,
@@ -33,6 +33,15 @@ struct AccountPage {
     devices: Vec<Device>,
     /// Life of an access token.
     refresh_minutes: u64,
+}
+
+page_of!(AccountPage, "account.html");
+
+/// What the user's document says about its owner.
+#[derive(Serialize)]
+struct Owner {
+    name: Option<String>,
+    email: Option<String>,
 }
 
 /// Body of the forms that end sessions.
@@ -62,7 +71,7 @@ pub async fn show(
             .flat_map(|profile| &profile.0)
             .map(|(field, value)| (label(field), as_text(value)))
             .collect(),
-        user: document,
+        user: Owner { name: document.name, email: document.email },
         devices: devices(session, &sessions).await?,
         refresh_minutes: sessions.access_token_lifetime().as_secs().div_ceil(60),
         frame: pages.frame("/account", &user.into()),

@@ -6,12 +6,12 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::{SitePath, in_query};
@@ -50,7 +50,7 @@ pub struct CredentialsForm {
     others: BTreeMap<String, String>,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "auth.html")]
 struct AuthPage {
     frame: Frame,
@@ -62,7 +62,9 @@ struct AuthPage {
     notice: Option<&'static str>,
 }
 
-#[derive(Default)]
+page_of!(AuthPage, "auth.html");
+
+#[derive(Default, Serialize)]
 struct Entry {
     /// Page to return to after sign-in.
     then: SitePath,
@@ -74,6 +76,7 @@ struct Entry {
 }
 
 /// A further sign-up field as it is shown.
+#[derive(Serialize)]
 struct OtherField {
     id: String,
     label: String,

@@ -7,12 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{signed_in, user_message};
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
 use crate::session::Transfer;
@@ -31,7 +31,7 @@ pub struct CompleteForm {
     password: String,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "complete.html")]
 struct CompletePage {
     frame: Frame,
@@ -40,6 +40,8 @@ struct CompletePage {
     mistake: Option<&'static str>,
     banner: Option<String>,
 }
+
+page_of!(CompletePage, "complete.html");
 
 /// Below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/complete-sign-up";

@@ -7,12 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::user_message;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -37,7 +37,7 @@ pub struct ResetForm {
     repeated: String,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "forgot.html")]
 struct ForgotPage {
     frame: Frame,
@@ -47,7 +47,9 @@ struct ForgotPage {
     sent: bool,
 }
 
-#[derive(Template)]
+page_of!(ForgotPage, "forgot.html");
+
+#[derive(Template, Serialize)]
 #[template(path = "reset.html")]
 struct ResetPage {
     frame: Frame,
@@ -56,6 +58,8 @@ struct ResetPage {
     repetition: Option<&'static str>,
     banner: Option<String>,
 }
+
+page_of!(ResetPage, "reset.html");
 
 /// Below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/reset-password";

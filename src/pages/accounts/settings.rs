@@ -9,14 +9,14 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{PASSWORD_RULE, label, user_message};
-use crate::pages::frame::{Frame, page, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{NotShown, OptionalUser, PageUser};
 use crate::pages::site_path::in_query;
 use crate::throttle::Client;
@@ -52,7 +52,7 @@ pub struct DeleteAccountForm {
     current: String,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "settings.html")]
 struct SettingsPage {
     frame: Frame,
@@ -64,6 +64,7 @@ struct SettingsPage {
     /// Empty where Fauna does not answer, unless something was typed.
     profile: Vec<ProfileField>,
     /// Why the profile could not be read.
+    #[serde(skip)]
     unread: Option<Problem>,
     password: Mistakes,
     email: Mistakes,
@@ -71,8 +72,10 @@ struct SettingsPage {
     delete: Mistakes,
 }
 
+page_of!(SettingsPage, "settings.html");
+
 /// Mistakes of one form.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 struct Mistakes {
     /// In the current password.
     current: Option<&'static str>,
@@ -81,6 +84,7 @@ struct Mistakes {
 }
 
 /// A field of the profile form: the display name, or a field of the sign-up form.
+#[derive(Serialize)]
 struct ProfileField {
     id: String,
     label: String,

@@ -11,11 +11,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -35,7 +35,7 @@ pub struct VerifyForm {
     token: String,
 }
 
-#[derive(Template)]
+#[derive(Template, Serialize)]
 #[template(path = "verify.html")]
 struct VerifyPage {
     frame: Frame,
@@ -45,6 +45,8 @@ struct VerifyPage {
     done: bool,
     banner: Option<String>,
 }
+
+page_of!(VerifyPage, "verify.html");
 
 /// Below `WEBSITE_BASE_PATH`.
 pub const HERE: &str = "/verify-email";

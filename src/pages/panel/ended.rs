@@ -10,6 +10,7 @@ use std::time::Instant;
 use fauna_client as fauna;
 use fauna_client::{AsUser, fql};
 use secrecy::ExposeSecret as _;
+use serde::Serialize;
 
 use crate::events::{EventBus, EventKind, RevokeReason, fingerprint};
 use crate::fauna_tokens::FaunaTokens;
@@ -46,6 +47,7 @@ pub struct Ended {
 }
 
 /// Data for `templates/ended.html`.
+#[derive(Serialize)]
 pub struct EndedNotice {
     pub sentence: String,
     /// Whether the session was ended by its own sign-out.

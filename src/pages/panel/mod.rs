@@ -29,6 +29,7 @@ const EXCHANGE_CHARS_MAX: usize = 200;
 /// Devices beside the comments; `/account` lists all.
 const DEVICES_MAX: usize = 5;
 
+#[derive(Serialize)]
 pub struct SessionPanel {
     pub state: SessionState,
     /// Fingerprints of superseded tokens that late requests may still use.
@@ -60,7 +61,7 @@ pub struct SessionState {
 }
 
 /// A session in the list of devices.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Device {
     pub handle: SessionHandle,
     pub name: String,
@@ -70,6 +71,7 @@ pub struct Device {
 }
 
 /// Delays between the ends of sessions and the deletion of their tokens, as text.
+#[derive(Serialize)]
 pub struct Delay {
     pub p50: String,
     pub p99: String,
