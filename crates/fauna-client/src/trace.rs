@@ -87,6 +87,9 @@ mod tests {
             let parsed = TraceParent::parse(value.as_bytes());
             assert_eq!(parsed.as_ref().map(|trace| trace.0.to_str().unwrap()), expected, "{value}");
         }
-        assert!(TraceParent::parse(format!("01{}-{}", VALID.strip_prefix("00").unwrap(), "x".repeat(300)).as_bytes()).is_none());
+        assert!(
+            TraceParent::parse(format!("01{}-{}", VALID.strip_prefix("00").unwrap(), "x".repeat(300)).as_bytes())
+                .is_none()
+        );
     }
 }
