@@ -63,7 +63,6 @@ pub struct FaunaTokens {
     settings: Settings,
 }
 
-/// Settings of Fauna tokens.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub users: String,
@@ -75,7 +74,6 @@ pub struct Settings {
     pub in_frontend: bool,
     /// Field that must equal [`crate::session::NewSession::proof`], checked in the transaction that creates the token.
     pub proof: ProofField,
-    /// Receives the events of tokens.
     pub events: EventBus,
 }
 
@@ -306,7 +304,7 @@ impl SessionTokenProvider for FaunaTokens {
     async fn issue(&self, request: &TokenRequest) -> Result<IssuedToken, IssueError> {
         let (id, secret) = match self.create(request).await {
             Err(Error::NoUser) => {
-                return Err(IssueError::Refused("revoked: the user was deleted or has another password"));
+                return Err(IssueError::Refused("revoked: the user is gone or has another password"));
             }
             made => made.map_err(|error| Unavailable(Box::new(error)))?,
         };

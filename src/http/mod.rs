@@ -10,7 +10,6 @@ pub mod metrics;
 pub mod openapi;
 pub mod origins;
 pub mod problem;
-mod query_names;
 pub mod request_body;
 pub mod routes;
 pub mod same_origin;

@@ -4,6 +4,8 @@
 //! same time. `tests/site/access.rs` compares that table with its own, so that a forgotten route fails a test. The table only
 //! describes; the guard extractors among a handler's arguments refuse.
 
+mod query_names;
+
 use std::fmt;
 
 use actix_web::http::Method;
@@ -11,8 +13,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, Responder, web};
 use utoipa::openapi::OpenApi;
 
-use crate::http::query_names;
-use crate::http::query_names::QueryNames;
+use query_names::QueryNames;
 
 /// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
