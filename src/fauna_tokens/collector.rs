@@ -26,7 +26,7 @@ impl FaunaTokens {
         Collector::start(self.sweeper.clone())
     }
 
-    /// What the background task does in one round.
+    /// Runs one round of the background task.
     #[cfg(test)]
     pub async fn collect_once(&self) -> Result<(), Error> {
         round(&self.sweeper, &mut None).await

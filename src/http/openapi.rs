@@ -8,12 +8,13 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, Data};
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, Content, Info, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder, Server,
+    Components, ComponentsBuilder, Content, Info, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+    Server,
 };
 
 use crate::http::routes::{Access, Resource, Route, RouteTable, Routes};
@@ -88,24 +89,20 @@ fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Ope
 
 /// Adds what follows from the method, the input and the access of a route.
 fn complete(operation: &mut Operation, route: &Route) {
-    operation.security = match route.access {
-        Access::Public | Access::MailedLink => Some(vec![SecurityRequirement::default()]),
-        Access::RefreshToken => Some(one_of(&["refreshCookie", "bearer"])),
-        Access::SignedIn | Access::SignedInPage => Some(one_of(&["accessCookie", "bearer"])),
-        Access::AdminKey => Some(one_of(&["adminKey", "adminBearer"])),
-        Access::MetricsToken => Some(one_of(&["metricsToken"])),
+    let (security, refusals): (_, &[_]) = match route.access {
+        // A visitor may send a session that is refused.
+        Access::Public | Access::MailedLink => (vec![SecurityRequirement::default()], &["401"]),
+        Access::RefreshToken => (one_of(&["refreshCookie", "bearer"]), &["401", "403"]),
+        Access::SignedIn | Access::SignedInPage => (one_of(&["accessCookie", "bearer"]), &["401", "403"]),
+        // All of them are 404 while there is no such key.
+        Access::AdminKey => (one_of(&["adminKey", "adminBearer"]), &["401", "403", "404"]),
+        Access::MetricsToken => (one_of(&["metricsToken"]), &["401", "404"]),
     };
+    operation.security = Some(security);
     let is_unsafe = route.method != Method::GET;
     let takes_input = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut answers = vec!["400", "408", "429", "500", "503"];
-    match route.access {
-        Access::SignedIn | Access::SignedInPage | Access::RefreshToken => answers.extend(["401", "403"]),
-        // All of them are 404 while there is no such key.
-        Access::AdminKey => answers.extend(["401", "403", "404"]),
-        Access::MetricsToken => answers.extend(["401", "404"]),
-        // A visitor may send a session that is refused.
-        Access::Public | Access::MailedLink => answers.push("401"),
-    }
+    answers.extend(refusals);
     if is_unsafe {
         answers.extend(["403", "409", "413", "415"]);
     }
@@ -123,7 +120,7 @@ fn one_of(schemes: &[&str]) -> Vec<SecurityRequirement> {
     schemes.iter().map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new())).collect()
 }
 
-fn common_components() -> utoipa::openapi::Components {
+fn common_components() -> Components {
     let answers = [
         ("400", "The request is malformed; the message names the field, never its value"),
         ("401", "No session, or one that must be refreshed"),
@@ -167,14 +164,14 @@ fn error_response(description: &str) -> Response {
 }
 
 /// RFC 9457. `message` is always there; the other members are missing where a SuperTokens client is expected.
-fn problem_schema() -> utoipa::openapi::schema::Schema {
+fn problem_schema() -> Schema {
     let text = |why: &str| ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).description(Some(why));
     let whole = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
     let any = |why: &str| ObjectBuilder::new().schema_type(SchemaType::new(Type::Array)).description(Some(why));
     ObjectBuilder::new()
         .property("type", text("Always `about:blank`: the status says what kind of error it is"))
         .property("title", text("The standard phrase of the status"))
-        .property("status", utoipa::openapi::schema::OneOfBuilder::new().item(whole).item(text("`GENERAL_ERROR`")))
+        .property("status", OneOfBuilder::new().item(whole).item(text("`GENERAL_ERROR`")))
         .property("detail", text("The same as `message`"))
         .property("message", text("For people"))
         .property("requestId", text("Id of the request in the log"))

@@ -247,3 +247,26 @@ impl ResponseError for NotShown {
         }
     }
 }
+
+/// Declares a struct of services that handlers extract together, where an argument for each would be too many.
+macro_rules! services {
+    ($(#[$attribute:meta])* pub struct $name:ident { $($field:ident: $service:ty,)* }) => {
+        $(#[$attribute])*
+        pub struct $name {
+            $($field: $service,)*
+        }
+
+        impl actix_web::FromRequest for $name {
+            type Error = actix_web::Error;
+            type Future = std::future::Ready<Result<Self, actix_web::Error>>;
+
+            fn from_request(request: &actix_web::HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+                let mut services = || {
+                    Ok(Self { $($field: <$service>::from_request(request, payload).into_inner()?,)* })
+                };
+                std::future::ready(services())
+            }
+        }
+    };
+}
+pub(in crate::pages) use services;

@@ -1,13 +1,11 @@
 //! `/`: comments, beside what this site is about or, signed in, beside the visitor's own session.
 
 use std::borrow::Cow;
-use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use actix_web::dev::Payload;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +16,7 @@ use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
-use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser};
+use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser, services};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::in_query;
@@ -88,29 +86,14 @@ struct Entry {
     mine: bool,
 }
 
-/// The services that the handlers of this page share.
-#[derive(Clone)]
-pub struct HomeServices {
-    pages: Data<Pages>,
-    comments: Data<Comments>,
-    sessions: Data<Sessions>,
-    tokens: Data<FaunaTokens>,
-}
-
-impl FromRequest for HomeServices {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, actix_web::Error>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let mut services = || {
-            Ok(Self {
-                pages: Data::from_request(request, payload).into_inner()?,
-                comments: Data::from_request(request, payload).into_inner()?,
-                sessions: Data::from_request(request, payload).into_inner()?,
-                tokens: Data::from_request(request, payload).into_inner()?,
-            })
-        };
-        ready(services())
+services! {
+    /// The services that the handlers of this page share.
+    #[derive(Clone)]
+    pub struct HomeServices {
+        pages: Data<Pages>,
+        comments: Data<Comments>,
+        sessions: Data<Sessions>,
+        tokens: Data<FaunaTokens>,
     }
 }
 

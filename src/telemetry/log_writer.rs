@@ -45,7 +45,7 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     text: Vec<u8>,
-    /// Lines in `text`.
+    /// Lines in `text`; with `taken` at most [`LINES_MAX`].
     lines: usize,
     /// Lines that the thread has taken and not yet written or dropped.
     taken: usize,

@@ -2,13 +2,11 @@
 // with tokens in cookies and in headers.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { inBrowser } from "./browser.js";
 import { serveFrontend } from "./frontend.js";
 import { newAddress, PASSWORD } from "./people.js";
-import { startSite } from "./site.js";
+import { freePorts, startSite } from "./site.js";
 
 const SOURCE = `
 import Session from "supertokens-website";
@@ -26,18 +24,9 @@ after(() => frontend?.stop());
 
 const port = (origin) => new URL(origin).port;
 
-/** A port that is free at this moment: the site must know its own address before it listens. */
-async function freePort() {
-  const probe = createServer();
-  await once(probe.listen(0, "127.0.0.1"), "listening");
-  const { port } = probe.address();
-  await new Promise((closed) => probe.close(closed));
-  return port;
-}
-
 /** Runs `work(browser, api)` with a site at api.example.test that the pages of all sub domains may call. */
 async function withSite(settings, work) {
-  const own = await freePort();
+  const [own] = await freePorts(1);
   const api = `http://api.example.test:${own}`;
   const site = await startSite({
     LISTEN: `127.0.0.1:${own}`,

@@ -5,32 +5,23 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inBrowser } from "./browser.js";
 import { newAddress, PASSWORD } from "./people.js";
-import { startSite } from "./site.js";
+import { freePorts, startSite } from "./site.js";
 
 const EXAMPLE = fileURLToPath(new URL("../../examples/nextjs", import.meta.url));
 const ACCESS_TOKEN_LIFETIME_S = 4;
 
 let site, next, directory, origin;
 
-async function freePort() {
-  const probe = createServer();
-  await once(probe.listen(0, "127.0.0.1"), "listening");
-  const { port } = probe.address();
-  await new Promise((closed) => probe.close(closed));
-  return port;
-}
-
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), "next-"));
   cpSync(EXAMPLE, directory, { recursive: true });
-  const [own, backend] = [await freePort(), await freePort()];
+  const [own, backend] = await freePorts(2);
   origin = `http://localhost:${own}`;
   const env = {
     ...process.env,

@@ -37,7 +37,7 @@ struct AccountPage {
 
 page_of!(AccountPage, "account.html");
 
-/// What the user's document says about its owner.
+/// Fields of the user's document; `None` where it has no such field.
 #[derive(Serialize)]
 struct Owner {
     name: Option<String>,

@@ -1,23 +1,20 @@
 //! `/account/settings`: change profile, password or address, delete the account. Every form but the profile asks for the current
 //! password.
 
-use std::collections::BTreeMap;
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{label, user_message};
 use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
-use crate::pages::guards::{NotShown, OptionalUser, PageUser};
+use crate::pages::guards::{NotShown, OptionalUser, PageUser, services};
 use crate::pages::site_path::in_query;
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
@@ -93,25 +90,12 @@ struct ProfileField {
     mistake: Option<String>,
 }
 
-/// The services that the handlers of this page share.
-#[derive(Clone)]
-pub struct Services {
-    pages: Data<Pages>,
-    accounts: Data<Accounts>,
-}
-
-impl FromRequest for Services {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, actix_web::Error>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let mut services = || {
-            Ok(Self {
-                pages: Data::from_request(request, payload).into_inner()?,
-                accounts: Data::from_request(request, payload).into_inner()?,
-            })
-        };
-        ready(services())
+services! {
+    /// The services that the handlers of this page share.
+    #[derive(Clone)]
+    pub struct Services {
+        pages: Data<Pages>,
+        accounts: Data<Accounts>,
     }
 }
 

@@ -4,19 +4,16 @@
 //! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
-use crate::pages::guards::{OptionalUser, PageUser};
+use crate::pages::guards::{OptionalUser, PageUser, services};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
 
@@ -84,24 +81,11 @@ pub async fn send(
     }
 }
 
-/// The services that the handlers use.
-pub struct Services {
-    pages: Data<Pages>,
-    verification: Data<EmailVerification>,
-}
-
-impl FromRequest for Services {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, actix_web::Error>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let mut services = || {
-            Ok(Self {
-                pages: Data::from_request(request, payload).into_inner()?,
-                verification: Data::from_request(request, payload).into_inner()?,
-            })
-        };
-        ready(services())
+services! {
+    /// The services that the handlers use.
+    pub struct Services {
+        pages: Data<Pages>,
+        verification: Data<EmailVerification>,
     }
 }
 

@@ -95,7 +95,7 @@ fn characters_before(text: &str, at: usize) -> i64 {
 /// Counts characters up to places that come in ascending order, so that the text is gone through once for all of them.
 struct Places<'t> {
     text: &'t str,
-    /// What has been counted, in bytes and in characters.
+    /// Length of the text counted so far, in bytes; `characters` is the same in characters.
     bytes: usize,
     characters: i64,
 }
