@@ -8,7 +8,8 @@ use actix_cors::CorsError;
 use actix_web::Error;
 use actix_web::HttpMessage as _;
 use actix_web::ResponseError as _;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
@@ -45,7 +46,8 @@ pub async fn finish_response<B: MessageBody + 'static>(
     let is_slow = trusted.as_ref().is_some_and(|trusted| trusted.slow_path == request.path());
     let deadline = if is_slow { SLOW_REQUEST_TIMEOUT } else { REQUEST_TIMEOUT };
     // HEAD is routed as GET; the server leaves the body out (RFC 9110, 9.3.2).
-    if *request.method() == Method::HEAD {
+    let is_head = *request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     let held_body = HeldBody::of(&mut request);
@@ -56,7 +58,10 @@ pub async fn finish_response<B: MessageBody + 'static>(
         None => answer.await,
     };
     let answered = match answered {
-        Ok(Ok(answered)) => answered.map(|response| replace_plain_text(response.map_into_boxed_body())),
+        Ok(Ok(answered)) => answered.map(|response| {
+            let response = replace_plain_text(response.map_into_boxed_body());
+            if is_head { without_stream(response) } else { response }
+        }),
         Ok(Err(_panic)) => {
             tracing::error!("a handler panicked");
             Err(failed(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
@@ -84,6 +89,14 @@ pub async fn finish_response<B: MessageBody + 'static>(
             });
             Err(error)
         }
+    }
+}
+
+/// Drops a body whose length is not known, such as that of an event stream: the server would read all of it, to send nothing.
+fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    match response.response().body().size() {
+        BodySize::Stream => response.map_body(|_, _| BoxBody::new(body::None::new())),
+        BodySize::None | BodySize::Sized(_) => response,
     }
 }
 
