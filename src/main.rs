@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 use std::io::Write as _;
+#[cfg(feature = "embedded-fauna")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,12 @@ enum Command {
     },
     /// Check whether the site at LISTEN is running; for health checks of containers
     Health,
+    /// Copy sessions, embedded Fauna and generated keys to a new directory, whether the site is running or not
+    #[cfg(feature = "embedded-fauna")]
+    Backup { directory: PathBuf },
+    /// Copy a backup to an empty `DATA_DIR`
+    #[cfg(feature = "embedded-fauna")]
+    Restore { directory: PathBuf },
     /// Manage the demo's data
     #[command(subcommand)]
     Demo(DemoCommand),
@@ -163,6 +171,17 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         Some(Command::Health) => Ok(app::health(config.listen).await?),
         // Handled above, because it reports a configuration that cannot be read.
         Some(Command::Doctor { .. }) => Ok(()),
+        #[cfg(feature = "embedded-fauna")]
+        Some(Command::Backup { directory }) => {
+            let files = app::backup(&config, &directory).await?.files.join(", ");
+            writeln!(std::io::stdout(), "{} now contains {files}.", directory.display())?;
+            Ok(writeln!(std::io::stdout(), "Secrets of the environment, such as SEAL_KEYS, are not part of a backup.")?)
+        }
+        #[cfg(feature = "embedded-fauna")]
+        Some(Command::Restore { directory }) => {
+            let files = app::restore(&config, &directory).await?.files.join(", ");
+            Ok(writeln!(std::io::stdout(), "{} now contains {files}.", config.data_dir.display())?)
+        }
         Some(Command::Demo(DemoCommand::Reset)) => {
             app::reset_demo(&config).await?;
             Ok(writeln!(std::io::stdout(), "The demo starts over.")?)

@@ -1,7 +1,7 @@
 //! How fast the site is, as ratios against a bare actix route in the same process and run.
 //!
-//! `cargo bench --bench site > /dev/null` tells a line a figure and judges nothing; `-- guard`, `stack`, `refresh` or `sign-ins`
-//! measures only that. Standard output gets the access log, as it would in production. Servers have one worker, the load
+//! `cargo bench --bench site > log` tells a line a figure and judges nothing; `-- guard`, `layers`, `stack`, `refresh` or
+//! `sign-ins` measures only that. Standard output gets the access log, as it would in production; `LOG=warn` leaves it out. Servers have one worker, the load
 //! generator has a thread of its own; with one core every ratio is flattered.
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "a benchmark that cannot go on has failed, and its figures are rough"
 )]
 
+mod layers;
 #[path = "../load/mod.rs"]
 mod load;
 mod sign_ins;
@@ -41,11 +42,12 @@ async fn guarded(_user: SignedIn) -> Json<Small> {
 fn main() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = actix_rt::System::new();
-    starter::telemetry::start("info", true).unwrap();
+    starter::telemetry::start(&std::env::var("LOG").unwrap_or_else(|_| "info".to_owned()), true).unwrap();
     let own = |site: &mut Routes<'_>| {
         site.add(Resource::at("/bench/guarded").get(Access::SignedIn, guarded));
     };
     let (bare, guard) = runtime.block_on(async { (bare::serve(), serve_guard(directory.path()).await) });
+    let layers = runtime.block_on(async { layers::serve() });
     let data = directory.path().join("data");
     let (first, site) = runtime.block_on(timed_start(&data, own));
     runtime.block_on(site.stop());
@@ -54,7 +56,7 @@ fn main() {
     let address = site.address();
     let generator = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(measure(bare, guard, address));
+        runtime.block_on(measure(bare, Servers { guard, layers, site: address }));
     });
     runtime.block_on(async {
         while !generator.is_finished() {
@@ -72,8 +74,16 @@ async fn timed_start(data: &Path, routes: fn(&mut Routes<'_>)) -> (f64, starter:
     (began.elapsed().as_secs_f64() * 1000.0, site)
 }
 
+/// What is measured beside the bare route.
+struct Servers {
+    guard: SocketAddr,
+    layers: Vec<(&'static str, SocketAddr)>,
+    site: SocketAddr,
+}
+
 /// All figures, one after the other, or the one that an argument names.
-async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr) {
+async fn measure(bare: SocketAddr, servers: Servers) {
+    let Servers { guard, layers, site } = servers;
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("guard") {
@@ -82,6 +92,12 @@ async fn measure(bare: SocketAddr, guard: SocketAddr, site: SocketAddr) {
         eprintln!("guard alone                              {figure:.2} of a bare route");
     }
     let user = User::enter(site, "/auth/signup", &credentials("bench@example.com")).await;
+    if wanted("layers") {
+        for (name, address) in layers {
+            let figure = against_bare(bare, Target::new(address, "GET /", &user.proof(), ""), &user).await;
+            eprintln!("{name:<40} {figure:.2} of a bare route");
+        }
+    }
     if wanted("stack") {
         let figure = against_bare(bare, Target::new(site, "GET /bench/guarded", &user.proof(), ""), &user).await;
         eprintln!("signed-in request through all middleware {figure:.2} of a bare route");

@@ -49,10 +49,10 @@ pub async fn measure(site: SocketAddr, other_user: &User) {
 async fn sign_in_until(site: SocketAddr, who: String, end: Instant) -> u32 {
     let sign_in =
         Target::new(site, "POST /auth/signin", "st-auth-mode: header\r\ncontent-type: application/json\r\n", &who);
-    let mut connection = load::Connection::open(&sign_in).await;
+    let mut connection = load::Connection::open(sign_in.address).await;
     let mut count = 0;
     loop {
-        connection.request().await;
+        connection.send(&sign_in.request).await;
         if Instant::now() >= end {
             return count;
         }
@@ -63,13 +63,13 @@ async fn sign_in_until(site: SocketAddr, who: String, end: Instant) -> u32 {
 /// How long each small request took until it is time to stop, and the most memory that was seen, in KiB.
 async fn probe_until(probe: &Target, end: Instant) -> (Vec<Duration>, u64) {
     let (mut waits, mut memory) = (Vec::new(), 0);
-    let mut connection = load::Connection::open(probe).await;
+    let mut connection = load::Connection::open(probe.address).await;
     let mut ticks = tokio::time::interval(PROBE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while Instant::now() < end {
         ticks.tick().await;
         let asked = Instant::now();
-        connection.request().await;
+        connection.send(&probe.request).await;
         waits.push(asked.elapsed());
         if waits.len() % 100 == 0 {
             memory = memory.max(resident());

@@ -3,6 +3,8 @@
 //! [`start`] is what both `main` and the tests call.
 
 mod accounts;
+#[cfg(feature = "embedded-fauna")]
+mod backup;
 mod demo_command;
 mod doctor;
 #[cfg(feature = "embedded-fauna")]
@@ -37,6 +39,8 @@ pub use crate::demo::{ACCOUNTS as DEMO_ACCOUNTS, PASSWORD as DEMO_PASSWORD};
 pub use crate::hooks::{Hook, HookError};
 pub use crate::mail::OutgoingMail;
 pub use crate::supertokens::emailpassword::{Admission, Check, SignUpField};
+#[cfg(feature = "embedded-fauna")]
+pub use backup::{Manifest, backup, restore};
 pub use demo_command::reset_demo;
 pub use doctor::{Report, doctor, health};
 pub use extensions::SiteExtensions;

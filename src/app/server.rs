@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::num::NonZero;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use tracing_actix_web::TracingLogger;
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 
 use crate::app::features;
 use crate::app::state::AppState;
@@ -23,8 +23,7 @@ use crate::http::routes::{RouteTable, Routes};
 use crate::http::{connections, finish_response, health, metrics, openapi, same_origin};
 use crate::pages::ApiReference;
 use crate::supertokens::{emailpassword, emailverification};
-use crate::telemetry::AccessLog;
-use crate::{account, admin, demo, mail, pages, session};
+use crate::{account, admin, demo, mail, pages, session, telemetry};
 
 /// The head of a request must arrive within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -132,11 +131,9 @@ pub fn serve(
             .configure(|site| state.install(site))
             .configure(|site| plan.register(&mut Routes::new(site, &mut RouteTable::default())))
             .default_service(web::to(not_found))
-            .wrap(from_fn(session::attach))
-            .wrap(from_fn(same_origin::same_origin))
-            .wrap(from_fn(finish_response::finish_response))
+            .wrap(from_fn(checked))
             .wrap(same_origin::cors(&state.trusted))
-            .wrap(TracingLogger::<AccessLog>::new())
+            .wrap(from_fn(telemetry::access_log))
     });
     let workers = config.workers.or_else(|| std::thread::available_parallelism().ok().map(NonZero::get)).unwrap_or(1);
     let connections_max = connections::raise_descriptor_limit();
@@ -149,6 +146,22 @@ pub fn serve(
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
     Ok(server.listen(listener)?.run())
+}
+
+/// Everything between CORS and the routes: one middleware, because each costs an allocation and two calls.
+async fn checked(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    finish_response::finish_response(request, async |request| {
+        if let Some(refusal) = same_origin::refusal(&request) {
+            return Ok(request.into_response(refusal));
+        }
+        let mut response = next.call(request).await?;
+        session::write_queued(&mut response);
+        Ok(response.map_into_boxed_body())
+    })
+    .await
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {

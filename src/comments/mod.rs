@@ -3,10 +3,13 @@
 //! Fauna's own roles decide who may do what ([`mod@schema`]): a comment in another's name, a counter set by hand or the removal of
 //! somebody else's comment is refused there, not here. Visitors who are not signed in read with the app's key.
 
+mod first_page;
 mod on_user_deleted;
 mod routes;
 mod schema;
 mod store;
+
+use std::sync::Arc;
 
 use fauna_client as fauna;
 use fauna_client::{AsApp, DocumentId};
@@ -14,13 +17,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext, OnUserDeleted};
 use crate::http::problem::Problem;
 use crate::session::SignedIn;
-use crate::throttle;
 use crate::throttle::WriteLimit;
+use crate::{fauna_tokens, throttle};
+use first_page::FirstPages;
 
 pub use fauna_client::DocumentId as CommentId;
 pub use store::Cursor;
@@ -57,11 +60,12 @@ pub fn feature(delete_with_account: bool) -> Feature {
 pub struct Comments {
     /// The application's own key, for visitors.
     app: AsApp,
+    first_pages: FirstPages,
     tokens: Data<FaunaTokens>,
     writes: WriteLimit,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comment {
     #[schema(value_type = String)]
@@ -82,7 +86,7 @@ pub struct Comment {
 }
 
 /// A page of comments, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listing {
     pub comments: Vec<Comment>,
     /// Cursor of the next page; none on the last one.
@@ -204,13 +208,16 @@ impl From<Error> for Problem {
 impl Comments {
     pub fn new(context: &FeatureContext) -> Self {
         let FeatureContext { app, fauna_tokens, writes } = context.clone();
-        Self { app, tokens: fauna_tokens, writes }
+        Self { first_pages: FirstPages::new(app.clone()), app, tokens: fauna_tokens, writes }
     }
 
     /// A page as visitors see it, read with the application's own key.
-    pub async fn list(&self, part: &Part) -> Result<Listing, Error> {
+    pub async fn list(&self, part: &Part) -> Result<Arc<Listing>, Error> {
+        if part.after.is_none() {
+            return Ok(self.first_pages.read(part.size).await?);
+        }
         let page = self.app.query_idempotent::<store::CommentPage>(&store::list(part)).await?;
-        Ok(store::listing(page))
+        Ok(Arc::new(store::listing(page)))
     }
 
     /// A page as that user sees it, read with their token: with their likes.

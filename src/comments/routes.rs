@@ -1,5 +1,7 @@
 //! Routes of comments and likes.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Query};
 use fauna_client::DocumentId;
@@ -94,10 +96,10 @@ async fn list(
     reader: MaybeSignedIn,
     comments: Data<Comments>,
     Query(part): Query<PartQuery>,
-) -> Result<Json<Listing>, Problem> {
+) -> Result<Json<Arc<Listing>>, Problem> {
     let part = Part::parse(part.limit, part.after.as_deref())?;
     let listing = match &reader.0 {
-        Some(reader) => comments.list_for(reader, &part).await?,
+        Some(reader) => Arc::new(comments.list_for(reader, &part).await?),
         None => comments.list(&part).await?,
     };
     Ok(Json(listing))

@@ -38,7 +38,7 @@ use crate::session::{
 use ledger::{Ledger, StoredSecret};
 use lifetime::Descent;
 use revocation_delay::RevocationDelays;
-use sweeper::Sweeper;
+use sweeper::{Promotions, Sweeper};
 
 pub use collector::Collector;
 pub use error::Error;
@@ -122,6 +122,7 @@ impl FaunaTokens {
             grace: settings.grace,
             events: settings.events.clone(),
             delays: RevocationDelays::default(),
+            promotions: Promotions::default(),
         };
         Self { ledger, sweeper, ring, settings }
     }

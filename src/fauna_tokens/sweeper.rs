@@ -6,6 +6,7 @@
 //! Fauna ([`Sweeper::reconcile`]). Every step may be interrupted and is done again.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fauna_client::{AsApp, DocumentId};
@@ -21,6 +22,8 @@ use crate::session::SessionHandle;
 
 /// Most pages of tokens that one reconciliation reads.
 const PAGES_MAX: usize = 200;
+/// Most promotions that wait to be settled.
+const PROMOTIONS_MAX: usize = 1000;
 
 #[derive(Clone)]
 pub struct Sweeper {
@@ -36,6 +39,31 @@ pub struct Sweeper {
     pub issue_timeout: Duration,
     pub events: EventBus,
     pub delays: RevocationDelays,
+    pub promotions: Promotions,
+}
+
+/// Promotions that are about to be settled, each with the end of its grace period. Clones share them.
+///
+/// Under load many sessions are promoted at a time. Whoever has the turn settles all of them: their tokens are deleted by one
+/// query and one transaction.
+#[derive(Clone, Default)]
+pub struct Promotions {
+    waiting: Arc<Mutex<Vec<(SessionHandle, Timestamp)>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Promotions {
+    fn lock(&self) -> MutexGuard<'_, Vec<(SessionHandle, Timestamp)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds one; of too many, [`Sweeper::sweep`] finds the tokens.
+    fn push(&self, handle: &SessionHandle, grace_until: Timestamp) {
+        let mut waiting = self.lock();
+        if waiting.len() < PROMOTIONS_MAX {
+            waiting.push((handle.clone(), grace_until));
+        }
+    }
 }
 
 impl Sweeper {
@@ -67,22 +95,34 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Deletes the tokens of a session that have become too old by a promotion.
+    /// Deletes the tokens of a session that have become too old by a promotion, together with those of other sessions that wait
+    /// for the same.
     pub async fn on_promoted(&self, handle: &SessionHandle, grace_until: Timestamp) -> Result<(), Error> {
-        let tokens = self.ledger.of_session(handle).await?;
-        for (token, session) in &tokens {
+        self.promotions.push(handle, grace_until);
+        let _turn = self.promotions.turn.lock().await;
+        let waiting = std::mem::take(&mut *self.promotions.lock());
+        let mut all = Vec::new();
+        for (handle, grace_until) in waiting {
+            let tokens = self.ledger.of_session(&handle).await?;
+            self.publish_in_grace(&tokens, grace_until);
+            all.extend(tokens);
+        }
+        self.delete_or_block(all, self.clock.now()).await?;
+        Ok(())
+    }
+
+    fn publish_in_grace(&self, tokens: &[(Token, Option<Session>)], until: Timestamp) {
+        for (token, session) in tokens {
             let belongs_to = |lineage: &String| token.lineage == *lineage || token.parent.as_ref() == Some(lineage);
             let is_in_grace = session.as_ref().is_some_and(|session| {
                 let previous = session.previous.as_ref();
                 !belongs_to(&session.current) && previous.is_some_and(|(previous, _)| belongs_to(previous))
             });
             if let Some(fingerprint) = token.fingerprint.clone().filter(|_| is_in_grace) {
-                let kind = EventKind::TokenInGrace { fingerprint, until: grace_until };
+                let kind = EventKind::TokenInGrace { fingerprint, until };
                 self.events.publish(&token.user, &token.handle, self.clock.now(), kind);
             }
         }
-        self.delete_or_block(tokens, self.clock.now()).await?;
-        Ok(())
     }
 
     fn publish_deleted(&self, tokens: &[(Token, bool)]) {

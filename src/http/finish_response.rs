@@ -10,13 +10,12 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::middleware::Next;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
-use tracing_actix_web::RequestId;
 
 use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
+use crate::http::request_id::RequestId;
 use crate::http::same_origin::Trusted;
 
 /// Requests that take longer are answered with 408. Work they began in the background goes on.
@@ -26,9 +25,13 @@ const SLOW_REQUEST_TIMEOUT: Duration = Duration::from_secs(150);
 /// What a handler may read of a request body unless it says otherwise, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-pub async fn finish_response(
+/// Calls what is inside of this layer and finishes its response.
+///
+/// # Errors
+/// The error of `inside`, which makes a response of itself with the same headers.
+pub async fn finish_response<B: MessageBody + 'static>(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    inside: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
     let wants_page = wants_page(request.headers());
@@ -43,7 +46,7 @@ pub async fn finish_response(
         request.head_mut().method = Method::GET;
     }
     let held_body = HeldBody::of(&mut request);
-    let answered = tokio::time::timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+    let answered = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind()).await;
     let answered = match answered {
         Ok(Ok(answered)) => answered.map(|response| replace_plain_text(response.map_into_boxed_body())),
         Ok(Err(_panic)) => {

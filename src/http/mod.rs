@@ -11,5 +11,6 @@ pub mod openapi;
 pub mod origins;
 pub mod problem;
 pub mod request_body;
+pub mod request_id;
 pub mod routes;
 pub mod same_origin;

@@ -3,12 +3,10 @@
 use std::net::IpAddr;
 
 use actix_cors::Cors;
-use actix_web::Error;
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use crate::http::origins::OriginPattern;
@@ -88,22 +86,17 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .max_age(3600)
 }
 
-/// Refuses unsafe requests from other origins.
-pub async fn same_origin(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+/// The response to an unsafe request from another origin; `None` if the request is allowed.
+pub fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
+    let trusted = request.app_data::<Data<Trusted>>();
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let names_this_site = |host| request.app_data::<Data<Trusted>>().is_some_and(|trusted| trusted.is_own_host(host));
+    let names_this_site = |host| trusted.is_some_and(|trusted| trusted.is_own_host(host));
     if is_development_path(request.path()) && !host.is_some_and(names_this_site) {
-        let refusal = Problem::new(StatusCode::FORBIDDEN, "use the site's own host name").respond_to(request.headers());
-        return Ok(request.into_response(refusal));
+        let problem = Problem::new(StatusCode::FORBIDDEN, "use the site's own host name");
+        return Some(problem.respond_to(request.headers()));
     }
-    let meant = request
-        .app_data::<Data<Trusted>>()
-        .is_some_and(|trusted| is_allowed_request(request.method(), request.headers(), host, trusted));
-    if meant {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+    if trusted.is_some_and(|trusted| is_allowed_request(request.method(), request.headers(), host, trusted)) {
+        return None;
     }
     let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     // Without the path, which may contain an id.
@@ -111,8 +104,7 @@ pub async fn same_origin(
         origin = text(header::ORIGIN),
         "refused a request from another origin; WEBSITE_DOMAIN and ALLOWED_ORIGINS name those that are allowed"
     );
-    let refusal = Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").respond_to(request.headers());
-    Ok(request.into_response(refusal))
+    Some(Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").respond_to(request.headers()))
 }
 
 /// Whether the user can have intended this request.

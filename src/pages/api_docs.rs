@@ -12,6 +12,9 @@ use crate::pages::Pages;
 use crate::pages::frame::{Frame, plain_page};
 use crate::pages::guards::OptionalUser;
 
+/// Subjects at the end of the page, which users of the site do not need.
+const LAST: [&str; 2] = ["Administration", "Operation"];
+
 /// Schemas that refer to others are written out to this depth.
 const DEPTH_MAX: u8 = 4;
 
@@ -89,6 +92,7 @@ impl ApiReference {
                 }
             }
         }
+        reference.groups.sort_by_key(|group| LAST.iter().position(|last| *last == group.name));
         let errors = at(&document, "/components/responses").as_object();
         reference.errors = errors
             .into_iter()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -195,7 +196,7 @@ impl HomeServices {
             let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))?;
             Ok::<_, Problem>(match visitor.session() {
                 Some(reader) => self.comments.list_for(reader, &part).await?,
-                None => self.comments.list(&part).await?,
+                None => Arc::unwrap_or_clone(self.comments.list(&part).await?),
             })
         };
         let listing = ask(PAGE_SIZE).await?;

@@ -52,7 +52,7 @@ pub use http::domains::parse_cookie_domain as cookie_domain;
 pub use http::error_responses::{DefaultErrorResponses, ErrorResponses};
 pub use http::extractors::{MaybeSignedIn, Refused, SignedInNow};
 pub use http::requirements::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck};
-pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach};
+pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach, write_queued};
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};

@@ -1,9 +1,10 @@
 //! The log: one line per request, with method, route pattern, status, duration and request id. Never a path (which may contain
 //! an id or a mailed token), a header, a body or an e-mail address.
 //!
-//! The span of a request has our own builder, because the default one of `tracing-actix-web` costs as much as three bare
-//! requests (measured). Lines are written by a thread of their own ([`log_writer`]).
+//! The middleware is our own, because that of `tracing-actix-web` costs as much as three bare requests (measured). Lines are
+//! written by a thread of their own ([`log_writer`]).
 
+mod access_line;
 mod log_writer;
 
 use std::io::IsTerminal as _;
@@ -11,12 +12,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use std::{fmt, io};
 
-use actix_web::HttpMessage;
+use actix_web::HttpMessage as _;
+use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use tracing::{Event, Span, Subscriber};
-use tracing_actix_web::{RequestId, RootSpanBuilder};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use tracing::Instrument as _;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, format};
@@ -24,6 +27,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, reload};
 
 use crate::http::metrics;
+use crate::http::request_id::RequestId;
 use log_writer::LogWriter;
 
 pub use log_writer::{dropped_lines, flush};
@@ -115,17 +119,12 @@ fn subscribe(filter: &str, json: bool, output: impl io::Write + Send + 'static, 
     Ok(())
 }
 
-/// Lines of JSON, each with the span of its request. The line that ends a request contains what the span would say; leaving
-/// the span out there saves half the time of a bare request.
-struct Lines {
-    access: Format<Json>,
-    other: Format<Json>,
-}
+/// Lines of JSON, each with the span of its request. The line that ends a request contains what the span would say.
+struct Lines(Format<Json>);
 
 impl Lines {
     fn new() -> Self {
-        let other = Format::default().json().flatten_event(true).with_span_list(false);
-        Self { access: other.clone().with_current_span(false), other }
+        Self(Format::default().json().flatten_event(true).with_span_list(false))
     }
 }
 
@@ -133,57 +132,58 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Line
     fn format_event(
         &self,
         context: &FmtContext<'_, S, JsonFields>,
-        writer: format::Writer<'_>,
+        mut writer: format::Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let lines = if event.metadata().target() == ACCESS { &self.access } else { &self.other };
-        lines.format_event(context, writer, event)
-    }
-}
-
-/// The span of a request, and the line that ends it.
-pub struct AccessLog;
-
-/// When a request arrived, and its method as sent: `HEAD` is routed as `GET`.
-struct RequestStart(Instant, Method);
-
-impl RequestStart {
-    fn micros_ago(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-}
-
-impl RootSpanBuilder for AccessLog {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        request.extensions_mut().insert(RequestStart(Instant::now(), request.method().clone()));
-        let id = request.extensions().get::<RequestId>().map(RequestId::to_string);
-        tracing::info_span!("request", id)
-    }
-
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
-        // This runs outside of the layer that answers panics: one here would cut the connection without an answer.
-        let logged = catch_unwind(AssertUnwindSafe(|| span.in_scope(|| log_end_of_request(outcome))));
-        drop(logged);
-    }
-}
-
-fn log_end_of_request<B: MessageBody>(outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
-    match outcome {
-        Ok(response) => {
-            let request = response.request();
-            let extensions = request.extensions();
-            let arrived = extensions.get::<RequestStart>();
-            let duration_us = arrived.map_or(0, RequestStart::micros_ago);
-            let method = arrived.map_or(request.method(), |arrived| &arrived.1).as_str();
-            let pattern = request.match_pattern();
-            let status = response.status().as_u16();
-            let id = extensions.get::<RequestId>().map(tracing::field::display);
-            if let Some(arrived) = arrived {
-                metrics::request_ended(method, pattern.as_deref(), response.status(), arrived.0.elapsed());
-            }
-            let route = pattern.as_deref().unwrap_or("-");
-            tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
+        if event.metadata().target() == ACCESS {
+            return access_line::write(&mut writer, event);
         }
-        Err(error) => tracing::error!(%error, "failed outside of every handler"),
+        self.0.format_event(context, writer, event)
     }
+}
+
+/// Middleware: the id and the span of a request, and the line that ends it.
+///
+/// # Errors
+/// Those of the services inside.
+pub async fn access_log<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    // The method as sent: `HEAD` is routed as `GET`.
+    let (arrived, method) = (Instant::now(), request.method().clone());
+    let id = RequestId::random();
+    request.extensions_mut().insert(id);
+    let span = tracing::info_span!("request", %id);
+    let outcome = next.call(request).instrument(span.clone()).await;
+    // This runs outside of the layer that answers panics: one here would cut the connection without an answer.
+    let logged = catch_unwind(AssertUnwindSafe(|| {
+        let _entered = span.enter();
+        match &outcome {
+            Ok(response) => {
+                log_end_of_request(response.request(), response.status(), &Beginning { arrived, id, method });
+            }
+            Err(error) => tracing::error!(%error, "failed outside of every handler"),
+        }
+    }));
+    drop(logged);
+    outcome
+}
+
+/// What is known of a request when it begins.
+struct Beginning {
+    arrived: Instant,
+    id: RequestId,
+    method: Method,
+}
+
+fn log_end_of_request(request: &HttpRequest, status: StatusCode, beginning: &Beginning) {
+    let elapsed = beginning.arrived.elapsed();
+    let method = beginning.method.as_str();
+    let pattern = request.match_pattern();
+    metrics::request_ended(method, pattern.as_deref(), status, elapsed);
+    let (route, status) = (pattern.as_deref().unwrap_or("-"), status.as_u16());
+    let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    let id = tracing::field::display(beginning.id);
+    tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
 }

@@ -237,3 +237,28 @@ async fn the_key_of_the_application_can_do_no_more_than_it_needs() {
         assert_eq!((status, body["errors"][0]["code"].as_str()), (403, Some("permission denied")), "{what}: {body}");
     }
 }
+
+/// Visitors who ask at the same time share queries to Fauna; none may get one that began before they asked.
+#[actix_rt::test]
+async fn a_visitor_sees_what_was_posted_before_although_others_read_at_the_same_time() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let is_over = std::cell::Cell::new(false);
+    let others = join_all((0..8).map(|_| async {
+        let visitor = world.visitor();
+        while !is_over.get() {
+            assert_eq!(visitor.get("/api/comments").await.status, 200);
+        }
+    }));
+    let reads = async {
+        let visitor = world.visitor();
+        for number in 0..30 {
+            let posted = ann.post("/api/comments", &json!({"text": format!("number {number}")})).await;
+            assert_eq!(posted.status, 201, "{}", posted.text);
+            let newest = visitor.get("/api/comments").await.json()["comments"][0]["text"].clone();
+            assert_eq!(newest, format!("number {number}"));
+        }
+        is_over.set(true);
+    };
+    tokio::join!(others, reads);
+}

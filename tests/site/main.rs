@@ -7,6 +7,8 @@ mod account;
 mod account_pages;
 mod accounts;
 mod admin;
+#[cfg(feature = "embedded-fauna")]
+mod backup;
 mod binary;
 mod bodies;
 mod commands;
@@ -23,6 +25,7 @@ mod imports;
 mod input;
 mod limits;
 mod links;
+mod load;
 mod log;
 mod mailbox;
 mod metrics;

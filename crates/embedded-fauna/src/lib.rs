@@ -34,8 +34,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use clock::{Clock, SystemClock};
+pub use rusqlite::Error as SnapshotError;
 pub use settings::{Browsers, Limits, Settings};
-pub use storage::{DirectoryLock, backup};
+pub use storage::{DirectoryLock, Snapshot, backup, is_sound};
 
 use engine::Engine;
 use http::{Endpoint, Listening};

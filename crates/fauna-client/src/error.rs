@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Why a query has no result. Unless a variant says otherwise, nothing was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The secret is unknown, deleted or expired, or the document that it belongs to was deleted.
     #[error("Fauna does not know the secret")]

@@ -236,15 +236,20 @@ fn expose(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// Middleware: writes the queued session cookies and headers into the response, whatever its status.
+/// Writes the session cookies and headers that were queued for a request into its response, whatever its status.
+pub fn write_queued<B>(response: &mut ServiceResponse<B>) {
+    let response_tokens = response.request().extensions().get::<ResponseTokens>().cloned();
+    if let Some(response_tokens) = response_tokens {
+        response_tokens.write_into(response.headers_mut());
+    }
+}
+
+/// [`write_queued`] as middleware, for applications that are put together otherwise.
 ///
 /// # Errors
 /// Those of the services inside.
 pub async fn attach<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let mut response = next.call(request).await?;
-    let response_tokens = response.request().extensions().get::<ResponseTokens>().cloned();
-    if let Some(response_tokens) = response_tokens {
-        response_tokens.write_into(response.headers_mut());
-    }
+    write_queued(&mut response);
     Ok(response)
 }

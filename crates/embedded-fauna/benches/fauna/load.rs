@@ -59,31 +59,30 @@ async fn rate(target: &Target) -> f64 {
 
 /// Repeats the request over one connection; returns the number of responses.
 async fn request_until(target: Target, stop: Instant) -> usize {
-    let mut connection = Connection::open(&target).await;
+    let mut connection = Connection::open(target.address).await;
     let mut answered = 0;
     while Instant::now() < stop {
-        connection.request().await;
+        connection.send(&target.request).await;
         answered += 1;
     }
     answered
 }
 
-pub struct Connection<'a> {
-    target: &'a Target,
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-impl<'a> Connection<'a> {
-    pub async fn open(target: &'a Target) -> Self {
-        let stream = TcpStream::connect(target.address).await.unwrap();
+impl Connection {
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { target, stream, buffer: Vec::with_capacity(8192) }
+        Self { stream, buffer: Vec::with_capacity(8192) }
     }
 
-    /// Sends the request and reads the response, which must have a 2xx status and a `content-length`.
-    pub async fn request(&mut self) {
-        self.stream.write_all(&self.target.request).await.unwrap();
+    /// Sends a request and returns head and body of the response, which must have a 2xx status and a `content-length`.
+    pub async fn send(&mut self, request: &[u8]) -> &[u8] {
+        self.stream.write_all(request).await.unwrap();
         let (stream, buffer) = (&mut self.stream, &mut self.buffer);
         buffer.clear();
         loop {
@@ -93,7 +92,7 @@ impl<'a> Connection<'a> {
             while buffer.len() < head + 4 + content_length(&buffer[..head]) {
                 assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server closed the connection");
             }
-            return;
+            return buffer;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod lock;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use crate::clock::SharedClock;
 
 pub use backup::backup;
 pub use lock::DirectoryLock;
+pub use snapshot::{Snapshot, is_sound};
 
 const SCHEMA: &str = include_str!("../schema.sql");
 const FROM_VERSION_1: &str = include_str!("../from_version_1.sql");

@@ -1,0 +1,130 @@
+//! Requests per second of the binary as it is deployed: one process, embedded Fauna, one worker, JSON log in a file.
+//!
+//! `cargo bench --bench process` prints rates and memory. `-- --against BINARY` runs an older build beside this one and prints
+//! ratios; both take turns, so that a machine whose speed drifts slows both. `-- refresh` (a word of a label) measures only
+//! that, and `-- --seconds 20 refresh` keeps it up, for a profiler.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_docs_in_private_items,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on has failed, and its figures are rough"
+)]
+
+#[path = "../load/site.rs"]
+#[expect(dead_code, reason = "other benches start the site in their own process")]
+mod accounts;
+#[path = "../../crates/embedded-fauna/benches/fauna/load.rs"]
+#[expect(dead_code, reason = "other benches compare with a bare route")]
+mod load;
+mod server;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use load::median;
+use server::Server;
+use traffic::{Kind, Traffic};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_actix-fauna-starter");
+/// Comments in the list that is read.
+const COMMENTS: usize = 3;
+/// Turns of each binary.
+const TURNS: usize = 7;
+/// Span of an open loop, at this share of the highest rate.
+const SPAN: Duration = Duration::from_secs(5);
+const SHARE: f64 = 0.7;
+
+struct Options {
+    against: Option<String>,
+    seconds: Option<u64>,
+    only: Option<String>,
+}
+
+impl Options {
+    fn read() -> Self {
+        let mut options = Self { against: None, seconds: None, only: None };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--against" => options.against = arguments.next(),
+                "--seconds" => options.seconds = arguments.next().map(|number| number.parse().unwrap()),
+                "--bench" => {}
+                _ => options.only = Some(argument),
+            }
+        }
+        options
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let wanted = |kind: &Kind| self.only.as_ref().is_none_or(|only| kind.label().contains(only.as_str()));
+        Kind::ALL.into_iter().filter(wanted)
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = Options::read();
+    runtime.block_on(async {
+        let server = Server::start(BINARY, &directory.path().join("this")).await;
+        eprintln!("start with an empty data directory  {} ms", server.started_in.as_millis());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        eprintln!("memory when idle                    {} MB", server.memory());
+        let mut ours = Traffic::create(server.address, COMMENTS).await;
+        if let Some(seconds) = options.seconds {
+            return keep_up(&options, &server, &mut ours, seconds).await;
+        }
+        match &options.against {
+            Some(binary) => {
+                let other = Server::start(binary, &directory.path().join("other")).await;
+                compare(&options, &mut ours, &mut Traffic::create(other.address, COMMENTS).await).await;
+            }
+            None => measure(&options, &mut ours).await,
+        }
+        eprintln!("memory afterwards                   {} MB", server.memory());
+    });
+}
+
+/// Sends the requests of the wanted kinds until the time is over.
+async fn keep_up(options: &Options, server: &Server, traffic: &mut Traffic, seconds: u64) {
+    eprintln!("process {}", server.process_id());
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < until {
+        for kind in options.kinds() {
+            let rate = traffic.rate(kind).await;
+            eprintln!("{:<35} {rate:.0} a second", kind.label());
+        }
+    }
+}
+
+async fn compare(options: &Options, ours: &mut Traffic, theirs: &mut Traffic) {
+    for kind in options.kinds() {
+        let (mut rates, mut pairs) = (Vec::new(), Vec::new());
+        ours.rate(kind).await;
+        theirs.rate(kind).await;
+        for _ in 0..TURNS {
+            let (ours, theirs) = (ours.rate(kind).await, theirs.rate(kind).await);
+            rates.push(ours);
+            pairs.push(ours / theirs);
+        }
+        eprintln!("{:<35} {:.0} a second, {:.2} of the other", kind.label(), median(rates), median(pairs));
+    }
+}
+
+async fn measure(options: &Options, traffic: &mut Traffic) {
+    for kind in options.kinds() {
+        traffic.rate(kind).await;
+        let mut rates = Vec::new();
+        for _ in 0..TURNS {
+            rates.push(traffic.rate(kind).await);
+        }
+        let top = median(rates);
+        eprint!("{:<35} {top:.0} a second", kind.label());
+        if matches!(kind, Kind::SessionInfo | Kind::ListSignedIn) {
+            let waits = traffic.latencies(kind, top * SHARE, SPAN).await;
+            let at = |percent: usize| waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+            eprint!("; at 70 % of that p50 {:.2} ms, p99 {:.2} ms", at(50), at(99));
+        }
+        eprintln!();
+    }
+}

@@ -1,0 +1,177 @@
+//! Requests per second of one kind of request, sent by users who each have a connection.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::accounts::{User, credentials};
+use crate::load::Connection;
+
+/// Users, each with a connection of their own.
+const USERS: usize = 16;
+const TURN: Duration = Duration::from_millis(500);
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Health,
+    SessionInfo,
+    ListAsVisitor,
+    ListSignedIn,
+    Like,
+    Comment,
+    Refresh,
+}
+
+impl Kind {
+    pub const ALL: [Self; 7] = [
+        Self::Health,
+        Self::SessionInfo,
+        Self::ListAsVisitor,
+        Self::ListSignedIn,
+        Self::Like,
+        Self::Comment,
+        Self::Refresh,
+    ];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::SessionInfo => "sessioninfo",
+            Self::ListAsVisitor => "comments, visitor",
+            Self::ListSignedIn => "comments, signed in",
+            Self::Like => "like and unlike",
+            Self::Comment => "comment",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// A server with users.
+pub struct Traffic {
+    address: SocketAddr,
+    members: Vec<Member>,
+}
+
+struct Member {
+    access: String,
+    refresh: String,
+    /// A comment that only this user likes.
+    comment: String,
+}
+
+impl Traffic {
+    /// Signs users up, who post `comments` comments before anything is measured.
+    pub async fn create(address: SocketAddr, comments: usize) -> Self {
+        let users = join_all((0..USERS).map(|n| async move {
+            User::enter(address, "/auth/signup", &credentials(&format!("process{n}@example.com"))).await
+        }))
+        .await;
+        let mut posted = Vec::new();
+        for n in 0..comments {
+            posted.push(post(address, &users[n % USERS]).await);
+        }
+        let members = users.iter().enumerate().map(|(n, user)| Member {
+            access: user.proof(),
+            refresh: user.header("st-refresh-token").to_owned(),
+            comment: posted[n % posted.len()].clone(),
+        });
+        Self { address, members: members.collect() }
+    }
+
+    /// Requests per second during one turn.
+    pub async fn rate(&mut self, kind: Kind) -> f64 {
+        let (address, began) = (self.address, Instant::now());
+        let runs = self.members.iter_mut().map(|member| member.repeat(address, kind, began + TURN));
+        let answered: u32 = join_all(runs).await.into_iter().sum();
+        f64::from(answered) / began.elapsed().as_secs_f64()
+    }
+
+    /// Latencies of requests that are sent at a fixed rate, whether the earlier ones are answered or not; sorted.
+    pub async fn latencies(&self, kind: Kind, rate: f64, span: Duration) -> Vec<Duration> {
+        let each = Duration::from_secs_f64(f64::from(u32::try_from(USERS).unwrap()) / rate);
+        let began = Instant::now();
+        let runs = self.members.iter().zip(0_u32..).map(|(member, n)| async move {
+            let request = member.request(self.address, kind, 0);
+            let mut connection = Connection::open(self.address).await;
+            let mut waits = Vec::new();
+            // A request that is due while the connection is busy is late, and its latency counts from when it was due.
+            let mut due = began + each * n / u32::try_from(USERS).unwrap();
+            while due < began + span {
+                tokio::time::sleep_until(due.into()).await;
+                let asked = Instant::now().min(due);
+                connection.send(&request).await;
+                waits.push(asked.elapsed());
+                due += each;
+            }
+            waits
+        });
+        let mut waits: Vec<Duration> = join_all(runs).await.into_iter().flatten().collect();
+        waits.sort_unstable();
+        waits
+    }
+}
+
+impl Member {
+    /// Repeats a kind of request; how many were answered.
+    async fn repeat(&mut self, address: SocketAddr, kind: Kind, until: Instant) -> u32 {
+        let mut connection = Connection::open(address).await;
+        let requests = [self.request(address, kind, 0), self.request(address, kind, 1)];
+        let mut answered = 0_u32;
+        while Instant::now() < until {
+            if kind == Kind::Refresh {
+                let request = self.request(address, kind, 0);
+                let answer = connection.send(&request).await;
+                self.refresh = header(answer, "st-refresh-token");
+                self.access = format!("authorization: Bearer {}\r\n", header(answer, "st-access-token"));
+            } else {
+                connection.send(&requests[usize::from(answered % 2 == 1)]).await;
+            }
+            answered += 1;
+        }
+        answered
+    }
+
+    /// The even or odd request of a kind.
+    fn request(&self, address: SocketAddr, kind: Kind, turn: usize) -> Vec<u8> {
+        let like = format!("/api/comments/{}/like", self.comment);
+        let (line, proof, body) = match kind {
+            Kind::Health => ("GET /health".to_owned(), "", ""),
+            Kind::SessionInfo => ("GET /sessioninfo".to_owned(), self.access.as_str(), ""),
+            Kind::ListAsVisitor => ("GET /api/comments".to_owned(), "", ""),
+            Kind::ListSignedIn => ("GET /api/comments".to_owned(), self.access.as_str(), ""),
+            Kind::Like if turn == 0 => (format!("PUT {like}"), self.access.as_str(), ""),
+            Kind::Like => (format!("DELETE {like}"), self.access.as_str(), ""),
+            Kind::Comment => ("POST /api/comments".to_owned(), self.access.as_str(), r#"{"text":"Well said."}"#),
+            Kind::Refresh => {
+                let proof = format!("st-auth-mode: header\r\nauthorization: Bearer {}\r\n", self.refresh);
+                return request(address, "POST /auth/session/refresh", &proof, "");
+            }
+        };
+        request(address, &line, proof, body)
+    }
+}
+
+fn request(address: SocketAddr, line: &str, headers: &str, body: &str) -> Vec<u8> {
+    let content = if body.is_empty() { String::new() } else { "content-type: application/json\r\n".to_owned() };
+    crate::load::Target::new(address, line, &format!("{headers}{content}"), body).request
+}
+
+/// Posts a comment; its id.
+async fn post(address: SocketAddr, user: &User) -> String {
+    let request = reqwest::Client::new().post(format!("http://{address}/api/comments"));
+    let request = request.bearer_auth(user.header("st-access-token")).header("content-type", "application/json");
+    let answer = request.body(json!({"text": "Well said."}).to_string()).send().await.unwrap();
+    let comment: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    comment["id"].as_str().unwrap().to_owned()
+}
+
+/// A header of a response.
+fn header(response: &[u8], name: &str) -> String {
+    let text = String::from_utf8_lossy(response);
+    let lines = text.split("\r\n").filter_map(|line| line.split_once(": "));
+    let value = lines.into_iter().find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value));
+    value.unwrap().to_owned()
+}
