@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A client that holds the tokens of a session with this life in headers: the access token and the refresh token.
 async fn begin(world: &World, life: SessionLife) -> (TestClient, String, String) {
     let new = NewSession { life, ..NewSession::of(UserId::parse("ann").unwrap()) };
-    let tokens = world.sessions.issue(new, false).await.unwrap();
+    let tokens = world.server.sessions.issue(new, false).await.unwrap();
     let refresh = tokens.refresh.unwrap().token.expose_secret().to_owned();
     (world.visitor(), tokens.access.expose_secret().to_owned(), refresh)
 }
