@@ -194,6 +194,7 @@ fn page_settings(
         has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
         has_demo: config.has_demo(),
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),
+        remember_me: config.session.remember_me,
         terms_url: config.accounts.terms_url.clone(),
         privacy_url: config.accounts.privacy_url.clone(),
         fixed_theme: config.website.fixed_theme,

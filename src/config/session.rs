@@ -48,6 +48,8 @@ pub struct Session {
     pub anti_csrf: Option<AntiCsrf>,
     /// `None`: as each client asks for.
     pub transfer: Option<Transfer>,
+    /// Whether the pages ask visitors if they want to stay signed in.
+    pub remember_me: bool,
     /// Whether scripts may read an access token that travels in a cookie.
     pub expose_access_token: bool,
 }
@@ -72,6 +74,7 @@ impl Session {
             same_site: same_site(read),
             anti_csrf: anti_csrf(read),
             transfer: transfer(read),
+            remember_me: read.flag("REMEMBER_ME", false),
             expose_access_token: read.flag("EXPOSE_ACCESS_TOKEN_TO_FRONTEND", false),
         };
         if session.refresh_token_lifetime <= session.access_token_lifetime {

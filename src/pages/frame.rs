@@ -25,6 +25,8 @@ pub struct Frame {
     pub sign_in_path: String,
     /// Path of this page, to mark its link in the navigation.
     pub here: String,
+    /// Whether sign-in asks if the visitor wants to stay signed in.
+    pub remember_me: bool,
     pub has_mailbox: bool,
     pub has_demo: bool,
     /// Empty where there are none.

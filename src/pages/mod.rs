@@ -26,10 +26,12 @@ pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::events::EventBus;
+use crate::session::SessionLife;
 use assets::Assets;
 use drafts::Drafts;
 use frame::Frame;
@@ -38,6 +40,10 @@ pub use own_files::InvalidFile;
 use own_files::OwnFiles;
 use own_files::templates::PageTemplates;
 use panel::ended::EndedSessions;
+
+/// Life without a refresh of a session whose user did not choose to stay signed in: a working day, because browsers that
+/// restore their windows keep the cookies of a closed one.
+const NOT_REMEMBERED: Duration = Duration::from_hours(12);
 
 /// State that all pages share; one per process.
 pub struct Pages {
@@ -68,6 +74,8 @@ pub struct Settings {
     pub fixed_theme: Option<&'static str>,
     /// Directory of files and page templates that replace the built-in ones.
     pub static_dir: Option<PathBuf>,
+    /// Whether visitors are asked if they want to stay signed in.
+    pub remember_me: bool,
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
 }
@@ -94,6 +102,14 @@ impl Pages {
         format!("{}{rest}", self.settings.website_base_path)
     }
 
+    /// Life of a session that begins on a page whose visitor wants to stay signed in, or does not.
+    fn session_life(&self, remember: bool) -> SessionLife {
+        if remember || !self.settings.remember_me {
+            return SessionLife::default();
+        }
+        SessionLife { unused: Some(NOT_REMEMBERED), total: None, ends_with_browser: true }
+    }
+
     /// The frame of the page at `here`.
     fn frame(&self, here: impl Into<String>, visitor: &OptionalUser) -> Frame {
         let text = |url: &Option<String>| url.clone().unwrap_or_default();
@@ -104,6 +120,7 @@ impl Pages {
             refresh_path: self.refresh_path(),
             sign_in_path: self.sign_in_path(""),
             here: here.into(),
+            remember_me: self.settings.remember_me,
             templates: Arc::clone(&self.templates),
             has_mailbox: self.settings.has_mailbox,
             has_demo: self.settings.has_demo,

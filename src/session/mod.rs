@@ -56,7 +56,7 @@ pub use http::response_tokens::{NewRefreshToken, SessionTokens, attach, write_qu
 pub use http::routes::{OpenId, api_routes, routes, session_info_route};
 pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};
-pub use service::create::NewSession;
+pub use service::create::{NewSession, SessionLife};
 pub use service::refresh::RefreshAntiCsrf;
 pub use service::{SessionInfo, Sessions, TokenFormat};
 pub use settings::{AntiCsrf, SameSite, Settings, Transfer};

@@ -3,6 +3,8 @@
 //! One set for all databases (`docs/decisions.md`, decision 16). What must not be lost is compared and swapped in
 //! single statements; a statement that finds its row changed says so and the caller decides again.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -29,6 +31,10 @@ pub struct Session {
     pub refreshed_at: Timestamp,
     /// Absolute expiry; refreshing does not move it.
     pub ends_at: Timestamp,
+    /// Life without a refresh, if it is shorter than the setting.
+    pub unused_life: Option<Duration>,
+    /// Whether its cookies have no expiry, so that browsers drop them when they are closed.
+    pub ends_with_browser: bool,
     /// Claims of the application in its access tokens.
     pub payload: Map<String, Value>,
     /// Data of the application that never leaves the database.
@@ -68,8 +74,8 @@ impl Store {
 
     pub async fn insert(&self, transaction: &mut Connection, session: &Session) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data,
+             unused_life, ends_with_browser) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(session.handle.as_str())
         .bind(session.user.as_str())
@@ -80,6 +86,8 @@ impl Store {
         .bind(session.ends_at.millis())
         .bind(text(&session.payload))
         .bind(text(&session.data))
+        .bind(session.unused_life.map(|life| i64::try_from(life.as_millis()).unwrap_or(i64::MAX)))
+        .bind(i64::from(session.ends_with_browser))
         .execute(transaction)
         .await?;
         Ok(())
@@ -321,6 +329,7 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
     };
     let previous: Option<String> = row.try_get("previous_lineage")?;
     let rotated_at: Option<i64> = row.try_get("rotated_at")?;
+    let unused_life: Option<i64> = row.try_get("unused_life")?;
     Ok(Session {
         handle: handle(row)?,
         user: user(row)?,
@@ -335,6 +344,8 @@ fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
         ends_at: time("ends_at")?,
         payload: object("payload")?,
         data: object("data")?,
+        unused_life: unused_life.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis),
+        ends_with_browser: row.try_get::<i64, _>("ends_with_browser")? != 0,
     })
 }
 

@@ -11,6 +11,7 @@ mod lineage;
 mod processes;
 mod races;
 mod server;
+mod shorter_life;
 mod switching;
 mod tokens;
 

@@ -39,6 +39,7 @@ mod own_site;
 mod pages;
 mod password_reset;
 mod proxy;
+mod remember_me;
 mod startup;
 mod stored_hashes;
 mod timing;

@@ -45,6 +45,8 @@ pub struct CredentialsForm {
     /// Page to return to after sign-in.
     #[serde(default)]
     redirect_to_path: SitePath,
+    /// Present where the visitor wants to stay signed in.
+    remember: Option<String>,
     /// Further sign-up fields by id.
     #[serde(flatten)]
     others: BTreeMap<String, String>,
@@ -71,6 +73,8 @@ struct Entry {
     email: String,
     email_mistake: Option<&'static str>,
     password_mistake: Option<&'static str>,
+    /// Whether "keep me signed in" is chosen.
+    remember: bool,
     others: Vec<OtherField>,
     banner: Option<String>,
 }
@@ -126,7 +130,7 @@ pub async fn sign_up(
     Form(typed): Form<CredentialsForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let asked = recipe.fields();
-    let outcome = recipe.sign_up(&request, &typed.fields(asked), Some(Transfer::Cookie)).await;
+    let outcome = recipe.sign_up(&request, &typed.fields(&pages, asked), Some(Transfer::Cookie)).await;
     answer(&pages, Some(asked), typed, outcome)
 }
 
@@ -136,7 +140,7 @@ pub async fn sign_in(
     recipe: Data<EmailPassword>,
     Form(typed): Form<CredentialsForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let outcome = recipe.sign_in(&request, &typed.fields(&[]), Some(Transfer::Cookie)).await;
+    let outcome = recipe.sign_in(&request, &typed.fields(&pages, &[]), Some(Transfer::Cookie)).await;
     answer(&pages, None, typed, outcome)
 }
 
@@ -173,7 +177,13 @@ fn answer(
 ) -> Result<HttpResponse, ProblemPage> {
     let signing_up = sign_up.is_some();
     let others = OtherField::all(sign_up.unwrap_or_default(), &typed.others);
-    let mut form = Entry { then: typed.redirect_to_path, email: typed.email, others, ..Entry::default() };
+    let mut form = Entry {
+        then: typed.redirect_to_path,
+        email: typed.email,
+        remember: typed.remember.is_some(),
+        others,
+        ..Entry::default()
+    };
     let frame = pages.frame(pages.sign_in_path(""), &OptionalUser::default());
     match outcome {
         Ok(Outcome::SignedIn(_)) => return Ok(signed_in(&form.then)),
@@ -216,11 +226,11 @@ fn remove_cookie(response: &mut HttpResponse, cookie: &'static str) {
 
 impl CredentialsForm {
     /// The form as the recipe takes it, with those fields that it asks for.
-    fn fields(&self, asked: &[SignUpField]) -> emailpassword::Form {
+    fn fields(&self, pages: &Pages, asked: &[SignUpField]) -> emailpassword::Form {
         let other = |field: &SignUpField| self.others.get_key_value(&field.id);
         let others = asked.iter().filter_map(other).map(|(id, value)| (id.as_str(), value.as_str()));
         let both = [("email", self.email.as_str()), ("password", self.password.as_str())];
-        emailpassword::Form::of(both.into_iter().chain(others))
+        emailpassword::Form::of(both.into_iter().chain(others)).lasting(pages.session_life(self.remember.is_some()))
     }
 }
 

@@ -29,6 +29,8 @@ pub struct CompleteQuery {
 pub struct CompleteForm {
     token: String,
     password: String,
+    /// Present where the visitor wants to stay signed in.
+    remember: Option<String>,
 }
 
 #[derive(Template, Serialize)]
@@ -60,9 +62,10 @@ pub async fn complete(
     request: HttpRequest,
     pages: Data<Pages>,
     recipe: Data<EmailPassword>,
-    Form(CompleteForm { token, password }): Form<CompleteForm>,
+    Form(CompleteForm { token, password, remember }): Form<CompleteForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let fields = emailpassword::Form::of([("password", password.as_str())]);
+    let life = pages.session_life(remember.is_some());
+    let fields = emailpassword::Form::of([("password", password.as_str())]).lasting(life);
     let outcome = recipe.complete_sign_up(&request, &fields, &token, Some(Transfer::Cookie)).await;
     let mut form = CompletePage::empty(pages.frame(pages.sign_in_path(HERE), &OptionalUser::default()), token);
     match outcome {

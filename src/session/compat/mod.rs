@@ -80,16 +80,16 @@ pub fn counts_as_signed_out(headers: &HeaderMap, error: &Error) -> bool {
 #[derive(Default)]
 pub struct IdToken {
     /// The value and expiry of the cookie.
-    pub cookie: Option<(String, Timestamp)>,
+    pub cookie: Option<(String, Option<Timestamp>)>,
     pub header: Option<String>,
 }
 
 impl IdToken {
     /// Sets cookie and header for the refresh token with this SHA-256; the text differs after every refresh.
-    pub fn set(&mut self, hash1: &str, expires_at: Timestamp) {
+    pub fn set(&mut self, hash1: &str, expires_at: Timestamp, ends_with_browser: bool) {
         let id = id(hash1);
         self.header = Some(format!("{id};{}", expires_at.millis()));
-        self.cookie = Some((id, expires_at));
+        self.cookie = Some((id, (!ends_with_browser).then_some(expires_at)));
     }
 
     pub fn clear(&mut self) {
@@ -98,7 +98,7 @@ impl IdToken {
     }
 
     pub fn remove_cookie(&mut self) {
-        self.cookie = Some((String::new(), Timestamp::from_millis(0)));
+        self.cookie = Some((String::new(), Some(Timestamp::from_millis(0))));
     }
 }
 

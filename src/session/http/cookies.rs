@@ -93,19 +93,19 @@ impl CookieRules {
         }
     }
 
-    /// `Set-Cookie` for the access token; an empty value removes it.
-    pub fn access(&self, value: &str, expires_at: Timestamp) -> String {
-        self.set(self.access_name, value, "/", expires_at).to_string()
+    /// `Set-Cookie` for the access token; an empty value removes it. Without an expiry it ends with the browser.
+    pub fn access(&self, value: &str, expires_at: impl Into<Option<Timestamp>>) -> String {
+        self.set(self.access_name, value, "/", expires_at.into()).to_string()
     }
 
-    /// `Set-Cookie` for the refresh token; an empty value removes it.
-    pub fn refresh(&self, value: &str, expires_at: Timestamp) -> String {
-        self.set(self.refresh_name, value, &self.refresh_path, expires_at).to_string()
+    /// `Set-Cookie` for the refresh token; an empty value removes it. Without an expiry it ends with the browser.
+    pub fn refresh(&self, value: &str, expires_at: impl Into<Option<Timestamp>>) -> String {
+        self.set(self.refresh_name, value, &self.refresh_path, expires_at.into()).to_string()
     }
 
-    /// `Set-Cookie` for the cookie `sIdRefreshToken` of old frontends; an empty value removes it.
-    pub fn id(&self, value: &str, expires_at: Timestamp) -> String {
-        self.set(ID_COOKIE, value, "/", expires_at).to_string()
+    /// `Set-Cookie` for the cookie `sIdRefreshToken` of old frontends; an empty value removes it. Without an expiry it ends with the browser.
+    pub fn id(&self, value: &str, expires_at: impl Into<Option<Timestamp>>) -> String {
+        self.set(ID_COOKIE, value, "/", expires_at.into()).to_string()
     }
 
     /// `Set-Cookie` headers that remove the cookies of a domain used formerly; the empty string stands for host-only cookies, whose
@@ -136,15 +136,24 @@ impl CookieRules {
         find(headers, access) != CookieMatch::Absent || find(headers, refresh) != CookieMatch::Absent
     }
 
-    fn set<'a>(&'a self, name: &'a str, value: &'a str, path: &'a str, expires_at: Timestamp) -> CookieBuilder<'a> {
+    fn set<'a>(
+        &'a self,
+        name: &'a str,
+        value: &'a str,
+        path: &'a str,
+        expires_at: Option<Timestamp>,
+    ) -> CookieBuilder<'a> {
         let same_site = match self.same_site {
             SameSite::Lax => cookie::SameSite::Lax,
             SameSite::Strict => cookie::SameSite::Strict,
             SameSite::None => cookie::SameSite::None,
         };
-        let seconds = expires_at.seconds().min(LAST_SECOND);
-        let expires = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let cookie = Cookie::build((name, value)).path(path).expires(expires).http_only(true).same_site(same_site);
+        let expires = expires_at.map(|at| {
+            let seconds = at.seconds().min(LAST_SECOND);
+            OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        });
+        let cookie = Cookie::build((name, value)).path(path).http_only(true).same_site(same_site);
+        let cookie = if let Some(expires) = expires { cookie.expires(expires) } else { cookie };
         let cookie = if self.secure { cookie.secure(true) } else { cookie };
         match &self.domain {
             Some(domain) => cookie.domain(domain.as_str()),

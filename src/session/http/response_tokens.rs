@@ -46,6 +46,8 @@ pub struct SessionTokens {
     pub token: Arc<Verified>,
     /// `None` if only the access token is replaced.
     pub refresh: Option<NewRefreshToken>,
+    /// Whether cookies with them have no expiry.
+    pub ends_with_browser: bool,
 }
 
 /// A new refresh token, to be sent to the client.
@@ -81,11 +83,11 @@ pub struct DeliveryContext {
 #[derive(Clone, Default)]
 pub struct ResponseTokens(Arc<Mutex<Queued>>);
 
-/// Cookies are pairs of value and expiry.
+/// Cookies are pairs of value and expiry; without one they end with the browser.
 #[derive(Default)]
 struct Queued {
-    access_cookie: Option<(String, Timestamp)>,
-    refresh_cookie: Option<(String, Timestamp)>,
+    access_cookie: Option<(String, Option<Timestamp>)>,
+    refresh_cookie: Option<(String, Option<Timestamp>)>,
     access_header: Option<String>,
     refresh_header: Option<String>,
     front_token: Option<String>,
@@ -114,13 +116,14 @@ impl ResponseTokens {
         let claims = &tokens.token.claims;
         let access = tokens.access.expose_secret().to_owned();
         queued.front_token = Some(payload::front_token(claims));
+        let cookie_expiry = |at: Timestamp| (!tokens.ends_with_browser).then_some(at);
         match context.delivery.transfer {
             Transfer::Cookie => {
                 let ends = if is_legacy { claims.expiry() } else { context.now.after(ACCESS_COOKIE_LIFE) };
                 if context.expose_access_token {
                     queued.access_header = Some(access.clone());
                 }
-                queued.access_cookie = Some((access, ends));
+                queued.access_cookie = Some((access, cookie_expiry(ends)));
             }
             Transfer::Header => queued.access_header = Some(access),
         }
@@ -128,13 +131,13 @@ impl ResponseTokens {
         let token = refresh.token.expose_secret().to_owned();
         match context.delivery.transfer {
             Transfer::Cookie => {
-                queued.refresh_cookie = Some((token, refresh.expires_at));
+                queued.refresh_cookie = Some((token, cookie_expiry(refresh.expires_at)));
                 queued.anti_csrf = refresh.anti_csrf;
             }
             Transfer::Header => queued.refresh_header = Some(token),
         }
         if is_legacy {
-            queued.id_token.set(&claims.hash1, refresh.expires_at);
+            queued.id_token.set(&claims.hash1, refresh.expires_at, tokens.ends_with_browser);
         }
     }
 
@@ -148,8 +151,8 @@ impl ResponseTokens {
         queued.anti_csrf = None;
         match transfer {
             Transfer::Cookie => {
-                queued.access_cookie = Some((String::new(), LONG_AGO));
-                queued.refresh_cookie = Some((String::new(), LONG_AGO));
+                queued.access_cookie = Some((String::new(), Some(LONG_AGO)));
+                queued.refresh_cookie = Some((String::new(), Some(LONG_AGO)));
                 queued.access_header = None;
             }
             Transfer::Header => {

@@ -12,6 +12,7 @@ use crate::session::error::REVOKED;
 use crate::session::http::response_tokens::ResponseTokens;
 use crate::session::http::transport::TokenDelivery;
 use crate::session::service::{SessionInfo, Sessions};
+use crate::session::store::Session;
 use crate::session::tokens::access_token::Claims;
 use crate::session::tokens::verified_cache::Verified;
 use crate::session::{Error, Lineage, SessionHandle, UserId, claims};
@@ -103,11 +104,11 @@ impl SignedIn {
     /// As [`SignedIn::info`]; [`Error::PayloadTooLarge`]; [`Error::Contended`].
     pub async fn merge_payload(&mut self, update: Map<String, Value>) -> Result<(), Error> {
         let merged = self.sessions.merge(self.handle(), update).await?;
-        let mut payload = self.found_or_clear(merged)?;
+        let Session { mut payload, ends_with_browser, .. } = self.found_or_clear(merged)?;
         payload.extend(self.sessions.provider_claims(&self.token.claims));
         let now = self.sessions.now();
         let claims = Claims { issued_at: now.seconds(), payload, ..self.token.claims.clone() };
-        let tokens = self.sessions.sign(claims).await?;
+        let tokens = self.sessions.sign(claims, ends_with_browser).await?;
         self.token = Arc::clone(&tokens.token);
         self.response_tokens.set(&self.sessions.delivery_context(self.delivery), tokens);
         Ok(())

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::session::claims::{Claim, Validator};
 use crate::session::service::Sessions;
+use crate::session::store::Session;
 use crate::session::tokens::payload;
 use crate::session::{Error, SessionHandle, claims};
 
@@ -87,8 +88,8 @@ impl Sessions {
         for claim in claims::to_refetch(validators, &session.payload, now) {
             if let Some(value) = claim.fetch(&session.user_id, &session.payload).await? {
                 let update = Map::from_iter([(claim.key().to_owned(), claims::stored(&value, now))]);
-                let Some(payload) = self.merge(handle, update).await? else { return Ok(None) };
-                session.payload = payload;
+                let Some(merged) = self.merge(handle, update).await? else { return Ok(None) };
+                session.payload = merged.payload;
             }
         }
         Ok(Some(claims::failures(validators, &session.payload, now)))
@@ -99,7 +100,7 @@ impl Sessions {
         &self,
         handle: &SessionHandle,
         update: Map<String, Value>,
-    ) -> Result<Option<Map<String, Value>>, Error> {
+    ) -> Result<Option<Session>, Error> {
         let reserved = self.token_provider().reserved_claims();
         for _ in 0..ATTEMPTS {
             let now = self.now();
@@ -108,7 +109,7 @@ impl Sessions {
             let merged = payload::merged(&session.payload, update.clone(), reserved);
             payload::check_size(&merged)?;
             if self.store().swap_payload(handle, &session.payload, &merged, now).await? {
-                return Ok(Some(merged));
+                return Ok(Some(Session { payload: merged, ..session }));
             }
         }
         Err(Error::Contended)

@@ -4,6 +4,7 @@
 //! client: whatever fails, there is no session without all of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use aws_lc_rs::rand;
@@ -36,14 +37,40 @@ pub struct NewSession {
     pub known: Map<String, Value>,
     /// None: as set, else as the client asks for.
     pub transfer: Option<Transfer>,
+    /// A shorter life than the settings give.
+    pub life: SessionLife,
     /// What the user was admitted by, such as the hash of a password that was right. The token provider checks that it still holds,
     /// so that no session begins by a password that was changed meanwhile.
     pub proof: Option<SecretString>,
 }
 
+/// How long a session lives, where that is shorter than the settings say. The default is as they say. Refreshes keep it: the
+/// session ends no later, nor does any of its tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionLife {
+    /// Life without a refresh; each refresh starts it again. At least [`LIFE_MIN`], at most `REFRESH_TOKEN_LIFETIME_S`.
+    pub unused: Option<Duration>,
+    /// Life however much it is used. At least [`LIFE_MIN`], at most `SESSION_LIFETIME_S`.
+    pub total: Option<Duration>,
+    /// Cookies without an expiry: browsers drop them when they are closed, unless they are set to restore their windows. Set
+    /// [`SessionLife::unused`] as well, because the server is not told.
+    pub ends_with_browser: bool,
+}
+
+/// Shorter lives are lengthened to this one; times in access tokens are whole seconds.
+pub const LIFE_MIN: Duration = Duration::from_secs(1);
+
 impl NewSession {
     pub fn of(user: UserId) -> Self {
-        Self { user, payload: Map::new(), data: Map::new(), known: Map::new(), transfer: None, proof: None }
+        Self {
+            user,
+            payload: Map::new(),
+            data: Map::new(),
+            known: Map::new(),
+            transfer: None,
+            life: SessionLife::default(),
+            proof: None,
+        }
     }
 }
 
@@ -116,8 +143,12 @@ impl Sessions {
         rand::fill(&mut bits)?;
         let handle = SessionHandle::random(bits);
         let refresh = self.issue_refresh_token(&handle, None, format.with_anti_csrf)?;
-        let ends_at = now.after(self.settings().absolute_lifetime);
-        let expires_at = now.after(self.settings().refresh_token_lifetime).min(ends_at);
+        let total = new.life.total.map_or(self.settings().absolute_lifetime, |total| {
+            total.clamp(LIFE_MIN, self.settings().absolute_lifetime)
+        });
+        let unused_life = new.life.unused.map(|unused| unused.max(LIFE_MIN));
+        let ends_at = now.after(total);
+        let expires_at = now.after(self.unused_life(unused_life)).min(ends_at);
         let rotation = RotationState { current: refresh.lineage(), previous: None, rotated_at: None, expires_at };
         let session = store::Session {
             handle,
@@ -128,6 +159,8 @@ impl Sessions {
             ends_at,
             payload,
             data: new.data,
+            unused_life,
+            ends_with_browser: new.life.ends_with_browser,
         };
 
         let request = TokenRequest { proof: new.proof, ..self.token_request(&session, &refresh, now) };

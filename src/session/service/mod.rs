@@ -258,7 +258,7 @@ impl Sessions {
         refresh: &RefreshToken,
         now: Timestamp,
     ) -> TokenRequest {
-        let ends = now.after(self.settings().access_token_lifetime).min(session.ends_at).seconds();
+        let ends = now.after(self.settings().access_token_lifetime).min(self.next_expiry(session, now)).seconds();
         TokenRequest {
             handle: session.handle.clone(),
             user: session.user.clone(),
@@ -290,22 +290,26 @@ impl Sessions {
             anti_csrf: refresh.anti_csrf.clone(),
             payload,
         };
-        let mut tokens = self.sign(claims).await?;
+        let mut tokens = self.sign(claims, session.ends_with_browser).await?;
         tokens.refresh = Some(NewRefreshToken {
             token: refresh.expose().into(),
-            expires_at: now.after(self.settings().refresh_token_lifetime).min(session.ends_at),
+            expires_at: self.next_expiry(session, now),
             anti_csrf: refresh.anti_csrf.clone(),
         });
         Ok(tokens)
     }
 
     /// Signs claims, and remembers the token as verified.
-    pub(in crate::session) async fn sign(&self, claims: Claims) -> Result<SessionTokens, Error> {
+    pub(in crate::session) async fn sign(
+        &self,
+        claims: Claims,
+        ends_with_browser: bool,
+    ) -> Result<SessionTokens, Error> {
         let key = self.keys().signing(self.now()).await?;
         let access = claims.sign(&key.kid, &key.encoding)?;
         let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
         self.verified().insert(access.clone(), Arc::clone(&token));
-        Ok(SessionTokens { access: access.into(), token, refresh: None })
+        Ok(SessionTokens { access: access.into(), token, refresh: None, ends_with_browser })
     }
 
     pub(in crate::session) fn delivery_context(&self, delivery: TokenDelivery) -> DeliveryContext {

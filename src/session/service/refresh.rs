@@ -4,6 +4,8 @@
 //! judged (and promotes the presented token if this is its first use), then the new tokens are sent. If anything fails before the
 //! commit, or if the response is lost, the old tokens keep working.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::events::{EventKind, RevokeReason};
 use crate::session::error::{REVOKED, SESSION_EXPIRED};
@@ -189,7 +191,13 @@ impl Sessions {
 
     /// When a session ends that is used now.
     pub(in crate::session) fn next_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
-        now.after(self.settings().refresh_token_lifetime).min(session.ends_at)
+        now.after(self.unused_life(session.unused_life)).min(session.ends_at)
+    }
+
+    /// Life of a session that is not used: as set, or its own if that is shorter.
+    pub(in crate::session) fn unused_life(&self, own: Option<Duration>) -> Duration {
+        let set = self.settings().refresh_token_lifetime;
+        own.map_or(set, |own| own.min(set))
     }
 
     /// Ends a session because a refresh token of it was used twice. False: it has moved on meanwhile; judge again.

@@ -189,7 +189,7 @@ impl Sessions {
         let mut payload = session.payload.clone();
         payload.extend(self.provider_claims(claims));
         let claims = Claims { issued_at: self.now().seconds(), parent: None, payload, ..claims.clone() };
-        let tokens = self.sign(claims).await?;
+        let tokens = self.sign(claims, session.ends_with_browser).await?;
         Ok(CurrentToken { token: Arc::clone(&tokens.token), replacement: Some(tokens) })
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::session::SessionLife;
 use crate::supertokens::fdi_request::{Malformed, NOT_JSON};
 
 /// Message for a missing or empty field. Frontends compare it literally.
@@ -9,7 +10,10 @@ pub const NOT_OPTIONAL: &str = "Field is not optional";
 
 /// Fields by id, each once.
 #[derive(Debug)]
-pub struct Form(Vec<(String, Value)>);
+pub struct Form {
+    fields: Vec<(String, Value)>,
+    life: SessionLife,
+}
 
 impl Form {
     /// Reads a request's body, whatever its content type says; none at all counts as `{}`.
@@ -35,17 +39,29 @@ impl Form {
         if form.len() > fields_max {
             return Err(Malformed("Are you sending too many formFields?"));
         }
-        Ok(Self(form))
+        Ok(Self { fields: form, life: SessionLife::default() })
     }
 
     /// A form that was filled in on one of our own pages.
     pub fn of<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(fields.into_iter().map(|(id, value)| (id.to_owned(), Value::from(value))).collect())
+        let fields = fields.into_iter().map(|(id, value)| (id.to_owned(), Value::from(value))).collect();
+        Self { fields, life: SessionLife::default() }
+    }
+
+    /// The same for a session with this life.
+    #[must_use]
+    pub fn lasting(self, life: SessionLife) -> Self {
+        Self { life, ..self }
+    }
+
+    /// Life of the session that begins with this form.
+    pub fn life(&self) -> SessionLife {
+        self.life
     }
 
     /// The value of a field.
     pub fn value(&self, id: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| known == id).map(|(_, value)| value)
+        self.fields.iter().find(|(known, _)| known == id).map(|(_, value)| value)
     }
 
     /// The text of a field; empty where it is missing.

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use crate::account::AccountServices;
 use crate::hooks::Hook;
 use crate::http::metrics::SIGN_INS;
-use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, Transfer, UserId};
+use crate::session::{ClaimCheck, NewSession, Requirements, RevokeReason, SessionLife, Transfer, UserId};
 use crate::supertokens::emailverification;
 use crate::throttle::{Action, Client};
 use crate::users::{Email, NewAccount, NewPassword, PasswordRule, Profile, SignUp, User};
@@ -67,6 +67,14 @@ pub struct Settings {
     pub signed_up: Option<Hook<Profile>>,
     /// Runs after a sign-in.
     pub signed_in: Option<Hook<User>>,
+}
+
+/// How a session begins.
+struct Beginning {
+    transfer: Option<Transfer>,
+    life: SessionLife,
+    /// Hash of the password that was right.
+    proof: Option<SecretString>,
 }
 
 /// Result of a sign-up or sign-in.
@@ -117,7 +125,7 @@ impl EmailPassword {
                 if let Some(hook) = &self.settings.signed_up {
                     hook.notify("signed_up", Profile { user: user.clone(), fields }).await;
                 }
-                self.create_session(request, user, transfer, None).await
+                self.create_session(request, user, Beginning { transfer, life: form.life(), proof: None }).await
             }
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email".into(),
@@ -167,7 +175,8 @@ impl EmailPassword {
         self.services.throttle.succeeded(attempt).await;
         let proof = Some(authenticated.proof());
         for _ in 0..SESSION_TRIES {
-            match self.create_session(request, authenticated.user.clone(), transfer, proof.clone()).await {
+            let beginning = Beginning { transfer, life: form.life(), proof: proof.clone() };
+            match self.create_session(request, authenticated.user.clone(), beginning).await {
                 // All sessions of the user were revoked, for whatever reason; the proof is checked once more.
                 Err(Error::Session(session::Error::Abandoned)) => {}
                 // The password was changed while it was being checked.
@@ -200,13 +209,7 @@ impl EmailPassword {
     }
 
     /// Creates a session, and revokes the one whose tokens the response replaces.
-    async fn create_session(
-        &self,
-        request: &HttpRequest,
-        user: User,
-        transfer: Option<Transfer>,
-        proof: Option<SecretString>,
-    ) -> Result<Outcome, Error> {
+    async fn create_session(&self, request: &HttpRequest, user: User, beginning: Beginning) -> Result<Outcome, Error> {
         let sessions = &self.services.sessions;
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
         let replaced = sessions.get_session(request, &Requirements::ANY_SESSION).await;
@@ -214,7 +217,8 @@ impl EmailPassword {
         // The user was just read, so the claim need not be fetched.
         let known = if self.settings.verifies { emailverification::claim_of(&user) } else { Map::new() };
         let data = device_of(request);
-        let new = NewSession { data, known, transfer, proof, ..NewSession::of(id) };
+        let Beginning { transfer, life, proof } = beginning;
+        let new = NewSession { data, known, transfer, life, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {
             sessions.revoke(replaced.handle(), RevokeReason::SignedOut).await?;
