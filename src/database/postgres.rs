@@ -5,11 +5,14 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
 use sqlx::migrate::MigrateError;
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 
 use crate::database::dialect::{Dialect, Pools};
 use crate::database::{pool_options, server_connections};
+
+/// Settings of every connection: a statement that hangs, or a transaction whose process hangs, holds its locks no longer.
+const SETTINGS: &str = "set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '15s'";
 
 /// How often migrations are begun anew because another process was applying the same ones.
 const MIGRATION_ATTEMPTS: u32 = 50;
@@ -29,8 +32,17 @@ impl Dialect for Postgres {
 
     fn open<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Pools, sqlx::Error>> {
         Box::pin(async move {
-            let pool = pool_options().max_connections(server_connections()).connect(url).await?;
-            migrate(&pool).await?;
+            // On a connection of its own, without limits of time.
+            let mut connection = AnyConnection::connect(url).await?;
+            migrate(&mut connection).await?;
+            connection.close().await?;
+            let pool = pool_options().max_connections(server_connections()).after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(SETTINGS)).await?;
+                    Ok(())
+                })
+            });
+            let pool = pool.connect(url).await?;
             Ok(Pools { read: None, write: pool })
         })
     }
@@ -42,16 +54,16 @@ impl Dialect for Postgres {
 
 /// Each migration is one transaction that also notes its number, so of two processes one fails and finds it done when it
 /// asks again; that needs no advisory lock.
-async fn migrate(pool: &AnyPool) -> Result<(), MigrateError> {
+async fn migrate(connection: &mut AnyConnection) -> Result<(), MigrateError> {
     let mut migrator = sqlx::migrate!();
     migrator.set_locking(false);
     for _ in 1..MIGRATION_ATTEMPTS {
-        match migrator.run(pool).await {
+        match migrator.run(&mut *connection).await {
             Err(error) if is_by_another(&error) => tokio::time::sleep(MIGRATION_PAUSE).await,
             done => return done,
         }
     }
-    migrator.run(pool).await
+    migrator.run(connection).await
 }
 
 fn is_by_another(error: &MigrateError) -> bool {

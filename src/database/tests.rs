@@ -3,15 +3,21 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::{join, join_all};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
-use crate::database::{Database, Transaction, fresh};
+use crate::database::{Attempt, Database, Transaction, fresh};
 
 async fn open() -> (Database, TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let url = fresh::url(directory.path()).await;
     (Database::open(&url).await.unwrap(), directory, url)
+}
+
+/// A transaction outside of what would repeat it.
+async fn begin(database: &Database) -> Transaction {
+    database.repeat(Attempt::begin).await.unwrap()
 }
 
 async fn add_counter(database: &Database, key: &str, count: i64) -> u64 {
@@ -42,7 +48,7 @@ async fn an_insert_that_meets_its_key_affects_no_row_and_leaves_the_transaction_
     let (database, _directory, _) = open().await;
     assert_eq!(add_counter(&database, "a", 1).await, 1);
     assert_eq!(add_counter(&database, "a", 2).await, 0);
-    let mut transaction = database.begin().await.unwrap();
+    let mut transaction = begin(&database).await;
     let again = "insert into throttle (key, count, open_at, forget_at, known_until) values ($1, 3, 0, 0, 0) on conflict do nothing";
     assert_eq!(sqlx::query(again).bind("a").execute(&mut *transaction).await.unwrap().rows_affected(), 0);
     assert_eq!(sqlx::query(again).bind("b").execute(&mut *transaction).await.unwrap().rows_affected(), 1);
@@ -89,7 +95,7 @@ async fn a_delete_returns_what_it_deleted_alone_and_in_a_transaction() {
     let (database, _directory, _) = open().await;
     add_mails(&database, &["a", "b", "c"]).await;
     let delete = "delete from mail where id <> $1 and expires_at = $2 returning id, kind";
-    let mut transaction = database.begin().await.unwrap();
+    let mut transaction = begin(&database).await;
     let deleted = async |to: &mut Transaction, kept: &str| -> Vec<(String, String)> {
         let rows = sqlx::query_as(delete).bind(kept.to_owned()).bind(1_i64).fetch_all(&mut **to).await.unwrap();
         let mut rows: Vec<(String, String)> = rows;
@@ -151,14 +157,9 @@ async fn processes_that_start_at_once_migrate_once() {
 }
 
 /// Adds 1 to both counters in a transaction; waits in between, but only the first time, until the other one is there too.
-async fn cross(
-    database: &Database,
-    keys: [&str; 2],
-    meeting: &Barrier,
-    attempts: &AtomicU32,
-) -> Result<(), sqlx::Error> {
+async fn cross(attempt: Attempt, keys: [&str; 2], meeting: &Barrier, attempts: &AtomicU32) -> Result<(), sqlx::Error> {
     let is_first = attempts.fetch_add(1, Ordering::SeqCst) == 0;
-    let mut transaction = database.begin().await?;
+    let mut transaction = attempt.begin().await?;
     for (number, key) in keys.into_iter().enumerate() {
         let update = sqlx::query("update throttle set count = count + 1 where key = $1").bind(key);
         update.execute(&mut *transaction).await?;
@@ -180,8 +181,8 @@ async fn transactions_that_wait_for_each_other_are_repeated_until_both_succeed()
     add_counter(&database, "b", 0).await;
     let (meeting, one, other) = (Barrier::new(2), AtomicU32::new(0), AtomicU32::new(0));
     let done = join(
-        database.repeat(|| cross(&database, ["a", "b"], &meeting, &one)),
-        database.repeat(|| cross(&database, ["b", "a"], &meeting, &other)),
+        database.repeat(|attempt| cross(attempt, ["a", "b"], &meeting, &one)),
+        database.repeat(|attempt| cross(attempt, ["b", "a"], &meeting, &other)),
     );
     let (first, second) = done.await;
     first.unwrap();
@@ -201,6 +202,41 @@ async fn another_engine_than_innodb_is_refused_and_named() {
     assert!(error.contains("table mail is stored in MyISAM; run: alter table mail engine = InnoDB"), "{error}");
     sqlx::query("alter table mail engine = InnoDB").execute(database.write()).await.unwrap();
     Database::open(&url).await.unwrap();
+}
+
+/// S-Q-01 in `docs/threats.md`.
+#[tokio::test]
+async fn a_file_that_another_process_has_locked_is_an_error_and_written_afterwards() {
+    let (database, _directory, url) = open().await;
+    if !url.starts_with("sqlite:") {
+        return;
+    }
+    let mut other = AnyConnection::connect(&url).await.unwrap();
+    other.execute("begin immediate").await.unwrap();
+    database.check_write().await.unwrap_err();
+    let begun = database.repeat(Attempt::begin).await;
+    begun.unwrap_err();
+    other.execute("rollback").await.unwrap();
+    assert_eq!(add_counter(&database, "a", 1).await, 1);
+}
+
+/// S-Q-10 in `docs/threats.md`.
+#[tokio::test]
+async fn a_statement_that_hangs_is_ended_by_the_server() {
+    let (database, _directory, url) = open().await;
+    let setting = match url.split_once(':').unwrap().0 {
+        "mysql" => {
+            let version = database.version().await.unwrap();
+            let name = if version.starts_with("MariaDB") { "max_statement_time" } else { "max_execution_time / 1000" };
+            format!("select cast(@@{name} as signed)")
+        }
+        "postgres" | "postgresql" => {
+            "select setting::bigint / 1000 from pg_settings where name = 'statement_timeout'".to_owned()
+        }
+        _ => return,
+    };
+    let seconds: i64 = sqlx::query_scalar(AssertSqlSafe(setting)).fetch_one(database.write()).await.unwrap();
+    assert_eq!(seconds, 10);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use starter::database::Connection;
 use starter::session::{
-    Error, IssueError, IssuedToken, NewSession, RevokeReason, SessionHandle, SessionTokenProvider, TokenRequest,
-    Unavailable, UserId,
+    Error, IssueError, IssuedToken, NewSession, RevokeReason, RevokedSessions, SessionHandle, SessionTokenProvider,
+    TokenRequest, Unavailable, UserId,
 };
 use tokio::sync::Notify;
 
@@ -65,13 +65,8 @@ impl SessionTokenProvider for FailingProvider {
         Ok(())
     }
 
-    async fn cancel_pending(
-        &self,
-        _: &mut Connection,
-        user: &UserId,
-        _: Option<&SessionHandle>,
-    ) -> Result<(), sqlx::Error> {
-        self.abandoned.lock().unwrap().push(user.clone());
+    async fn cancel_pending(&self, _: &mut Connection, revoked: &RevokedSessions) -> Result<(), sqlx::Error> {
+        self.abandoned.lock().unwrap().push(revoked.user.clone());
         Ok(())
     }
 
