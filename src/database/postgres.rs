@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::MigrateError;
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyPool, Executor as _};
 
 use crate::database::dialect::{Dialect, Pools};
 use crate::database::{pool_options, server_connections};
@@ -32,10 +32,10 @@ impl Dialect for Postgres {
 
     fn open<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Pools, sqlx::Error>> {
         Box::pin(async move {
-            // On a connection of its own, without limits of time.
-            let mut connection = AnyConnection::connect(url).await?;
-            migrate(&mut connection).await?;
-            connection.close().await?;
+            // Migrations have no limits of time.
+            let migrating = pool_options().max_connections(1).connect(url).await?;
+            migrate(&migrating).await?;
+            migrating.close().await;
             let pool = pool_options().max_connections(server_connections()).after_connect(|connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SETTINGS)).await?;
@@ -54,16 +54,16 @@ impl Dialect for Postgres {
 
 /// Each migration is one transaction that also notes its number, so of two processes one fails and finds it done when it
 /// asks again; that needs no advisory lock.
-async fn migrate(connection: &mut AnyConnection) -> Result<(), MigrateError> {
+async fn migrate(pool: &AnyPool) -> Result<(), MigrateError> {
     let mut migrator = sqlx::migrate!();
     migrator.set_locking(false);
     for _ in 1..MIGRATION_ATTEMPTS {
-        match migrator.run(&mut *connection).await {
+        match migrator.run(pool).await {
             Err(error) if is_by_another(&error) => tokio::time::sleep(MIGRATION_PAUSE).await,
             done => return done,
         }
     }
-    migrator.run(connection).await
+    migrator.run(pool).await
 }
 
 fn is_by_another(error: &MigrateError) -> bool {

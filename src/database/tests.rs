@@ -1,6 +1,7 @@
 //! What stores rely on, on SQLite or on the server that `DATABASE_TEST_URL` names.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
@@ -189,6 +190,56 @@ async fn transactions_that_wait_for_each_other_are_repeated_until_both_succeed()
     second.unwrap();
     assert_eq!((count(&database, "a").await, count(&database, "b").await), (Some(2), Some(2)));
     assert!(one.into_inner() + other.into_inner() > 2, "one of them was the victim of a deadlock");
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_lock_is_repeated() {
+    let (database, _directory, url) = open().await;
+    if !url.starts_with("mysql:") {
+        // Elsewhere the wait ends with the other transaction.
+        return;
+    }
+    add_counter(&database, "a", 0).await;
+    let update = "update throttle set count = count + 1 where key = $1";
+    let mut holder = begin(&database).await;
+    sqlx::query(update).bind("a").execute(&mut *holder).await.unwrap();
+    let attempts = AtomicU32::new(0);
+    let repeated = AtomicBool::new(false);
+    let waiting = database.repeat(|attempt| async {
+        repeated.store(attempts.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
+        let mut transaction = attempt.begin().await?;
+        sqlx::query(update).bind("a").execute(&mut *transaction).await?;
+        transaction.commit().await
+    });
+    let letting_go = async {
+        while !repeated.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        holder.commit().await
+    };
+    let (waited, held) = join(waiting, letting_go).await;
+    waited.unwrap();
+    held.unwrap();
+    assert_eq!(count(&database, "a").await, Some(2));
+}
+
+#[tokio::test]
+async fn deletes_at_once_return_each_row_to_one_of_them() {
+    let (database, _directory, _) = open().await;
+    let ids: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+    for _ in 0..5 {
+        add_mails(&database, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let deletes = (0..8).map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let delete = sqlx::query_scalar::<_, String>("delete from mail where expires_at = $1 returning id");
+                delete.bind(1_i64).fetch_all(database.write()).await.unwrap()
+            })
+        });
+        let mut deleted: Vec<String> = join_all(deletes).await.into_iter().flat_map(Result::unwrap).collect();
+        deleted.sort();
+        assert_eq!(deleted, ids);
+    }
 }
 
 #[tokio::test]

@@ -207,7 +207,6 @@ impl History<'_> {
         let all = self.model.others(self.model.devices[device].user, None);
         match done {
             Some(200) => {
-                self.model.has_deletions = true;
                 self.user_of(device).existence = Existence::No;
                 for device in all {
                     self.model.end(device);
@@ -215,7 +214,6 @@ impl History<'_> {
             }
             Some(401 | 403) => {}
             Some(_) | None => {
-                self.model.has_deletions = true;
                 self.user_of(device).existence = Existence::Doubt;
                 for device in all {
                     self.model.doubt(device);

@@ -146,6 +146,7 @@ impl<'w> History<'w> {
                 Act::Use,
                 Act::Use,
                 Act::SignOut,
+                Act::SignOut,
                 Act::RevokeOthers,
                 Act::ChangePassword,
                 Act::Pass,

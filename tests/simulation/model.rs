@@ -55,8 +55,6 @@ pub struct Model {
     pub devices: Vec<Device>,
     /// Tokens of sessions whose end was acknowledged; none of them may ever work again.
     pub dead: Vec<Tokens>,
-    /// Whether the deletion of an account was acknowledged, or got no response.
-    pub has_deletions: bool,
 }
 
 impl Model {
@@ -75,12 +73,7 @@ impl Model {
             old: Vec::new(),
             ends: 0,
         };
-        Self {
-            users: (0..2).map(user).collect(),
-            devices: (0..5).map(device).collect(),
-            dead: Vec::new(),
-            has_deletions: false,
-        }
+        Self { users: (0..2).map(user).collect(), devices: (0..5).map(device).collect(), dead: Vec::new() }
     }
 
     /// The end of a device's session was acknowledged.

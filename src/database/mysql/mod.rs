@@ -10,7 +10,7 @@ mod translate;
 use futures_util::future::BoxFuture;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 
 use crate::database::dialect::{Dialect, NotPortable, Plan, Pools};
 use crate::database::{pool_options, server_connections};
@@ -44,11 +44,13 @@ impl Dialect for MySql {
 
     fn open<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Pools, sqlx::Error>> {
         Box::pin(async move {
-            // On a connection of its own, without limits of time: a pool would try again until its time-out, and then report only
-            // that.
+            // On a connection of its own: a pool would try again until its time-out, and then report only that.
             let mut connection = AnyConnection::connect(url).await?;
             let is_mariadb = server::check(&mut connection).await?;
-            migrate(&mut connection).await?;
+            // Migrations have no limits of time.
+            let migrating = pool_options().max_connections(1).connect(url).await?;
+            migrate(&mut connection, &migrating).await?;
+            migrating.close().await;
             let pool = pool_options().max_connections(server_connections()).after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SETTINGS)).await?;
@@ -58,7 +60,6 @@ impl Dialect for MySql {
                 })
             });
             let pool = pool.connect(url).await?;
-
             server::check_tables(&pool).await?;
             connection.close().await?;
             Ok(Pools { read: None, write: pool })
@@ -87,14 +88,14 @@ impl Dialect for MySql {
 /// Applies the migrations while `connection` holds a lock, because definitions of tables are not part of transactions here. Of
 /// the two kinds of server only MySQL understands the lock of the driver, which waits for ever. The lock ends with the
 /// connection.
-async fn migrate(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+async fn migrate(connection: &mut AnyConnection, pool: &AnyPool) -> Result<(), sqlx::Error> {
     let lock =
         sqlx::query_scalar("select cast(coalesce(get_lock(concat('migrate ', md5(database())), ?), 0) as signed)");
-    let is_locked: i64 = lock.bind(MIGRATION_TIMEOUT_S).fetch_one(&mut *connection).await?;
+    let is_locked: i64 = lock.bind(MIGRATION_TIMEOUT_S).fetch_one(connection).await?;
     if is_locked != 1 {
         return Err(sqlx::Error::Configuration("another process has been applying the migrations for a minute".into()));
     }
     let mut migrator = sqlx::migrate!("migrations/mysql");
     migrator.set_locking(false);
-    Ok(migrator.run(connection).await?)
+    Ok(migrator.run(pool).await?)
 }
