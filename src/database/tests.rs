@@ -205,21 +205,23 @@ async fn who_waits_too_long_for_a_lock_is_repeated() {
     sqlx::query(update).bind("a").execute(&mut *holder).await.unwrap();
     let attempts = AtomicU32::new(0);
     let repeated = AtomicBool::new(false);
-    let waiting = database.repeat(|attempt| async {
+    let mut waiting = Box::pin(database.repeat(|attempt| async {
         repeated.store(attempts.fetch_add(1, Ordering::SeqCst) > 0, Ordering::SeqCst);
         let mut transaction = attempt.begin().await?;
         sqlx::query(update).bind("a").execute(&mut *transaction).await?;
         transaction.commit().await
-    });
-    let letting_go = async {
+    }));
+    let until_repeated = async {
         while !repeated.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        holder.commit().await
     };
-    let (waited, held) = join(waiting, letting_go).await;
-    waited.unwrap();
-    held.unwrap();
+    tokio::select! {
+        done = &mut waiting => panic!("it was not repeated: {done:?}"),
+        () = until_repeated => {}
+    }
+    holder.commit().await.unwrap();
+    waiting.await.unwrap();
     assert_eq!(count(&database, "a").await, Some(2));
 }
 

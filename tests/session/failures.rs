@@ -189,7 +189,7 @@ async fn a_revocation_that_the_database_refuses_is_never_reported_as_done() {
     let phone = world.sign_in("ann").await;
     let is_mysql = world.server.url.starts_with("mysql:");
     let like = if is_mysql { " engine = InnoDB default character set utf8mb4 collate utf8mb4_bin" } else { "" };
-    let columns = "handle varchar(191) primary key, foreign key (handle) references session (handle)";
+    let columns = "handle varchar(191) primary KEY, foreign KEY (handle) references session (handle)";
     world.sql(&format!("create table holds ({columns}){like}")).await;
     world.sql("insert into holds (handle) select handle from session").await;
     let handle = claims(phone.access_token())["sessionHandle"].as_str().unwrap().to_owned();

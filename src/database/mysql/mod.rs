@@ -87,10 +87,11 @@ impl Dialect for MySql {
 
 /// Applies the migrations while `connection` holds a lock, because definitions of tables are not part of transactions here. Of
 /// the two kinds of server only MySQL understands the lock of the driver, which waits for ever. The lock ends with the
-/// connection.
+/// connection. Its name has at most 64 characters; MySQL 9 has no `md5`.
 async fn migrate(connection: &mut AnyConnection, pool: &AnyPool) -> Result<(), sqlx::Error> {
-    let lock =
-        sqlx::query_scalar("select cast(coalesce(get_lock(concat('migrate ', md5(database())), ?), 0) as signed)");
+    let lock = sqlx::query_scalar(
+        "select cast(coalesce(get_lock(concat('migrate ', left(sha2(database(), 256), 32)), ?), 0) as signed)",
+    );
     let is_locked: i64 = lock.bind(MIGRATION_TIMEOUT_S).fetch_one(connection).await?;
     if is_locked != 1 {
         return Err(sqlx::Error::Configuration("another process has been applying the migrations for a minute".into()));

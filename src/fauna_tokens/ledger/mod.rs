@@ -7,7 +7,7 @@ use fauna_client::DocumentId;
 use crate::clock::Timestamp;
 use crate::database::{Attempt, Connection, Database};
 use crate::fauna_tokens::lifetime::{Session, Token};
-use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest, UserId};
+use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
 
 /// Most rows that one query of the ledger returns.
 pub const BATCH: i64 = 200;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fauna_tokens::lifetime;
 use crate::fauna_tokens::lifetime::Action;
+use crate::session::UserId;
 
 const GRACE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(10);
