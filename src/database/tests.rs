@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -219,6 +220,41 @@ async fn who_waits_too_long_for_a_lock_is_repeated() {
     tokio::select! {
         done = &mut waiting => panic!("it was not repeated: {done:?}"),
         () = until_repeated => {}
+    }
+    holder.commit().await.unwrap();
+    waiting.await.unwrap();
+    assert_eq!(count(&database, "a").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_single_statement_that_fails_because_of_another_transaction_is_repeated() {
+    let (database, _directory, url) = open().await;
+    if url.starts_with("sqlite:") {
+        return;
+    }
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    add_counter(&database, "a", 0).await;
+    let update = "update throttle set count = count + 1 where key = $1";
+    let mut holder = begin(&database).await;
+    sqlx::query(update).bind("a").execute(&mut *holder).await.unwrap();
+    let mut waiting = Box::pin(sqlx::query(update).bind("a").execute(database.write()));
+    // MySQL ends the wait for a lock; PostgreSQL, if serializable, refuses the statement after the other's commit.
+    let until_it_waits = async {
+        let waits =
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        while if url.starts_with("mysql:") {
+            !metrics.render().contains("database_retries_total 1")
+        } else {
+            sqlx::query_scalar::<_, i64>(waits).fetch_one(database.read()).await.unwrap() == 0
+        } {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        done = &mut waiting => panic!("it was not repeated: {done:?}"),
+        () = until_it_waits => {}
     }
     holder.commit().await.unwrap();
     waiting.await.unwrap();
