@@ -331,7 +331,7 @@ impl SessionTokenProvider for FaunaTokens {
     }
 
     async fn cancel_pending(&self, tx: &mut Connection, revoked: &RevokedSessions) -> Result<(), sqlx::Error> {
-        self.ledger.abandon(tx, revoked, self.sweeper.clock.now()).await
+        self.ledger.cancel_pending(tx, revoked, self.sweeper.clock.now()).await
     }
 
     async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {

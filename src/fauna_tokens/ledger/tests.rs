@@ -56,7 +56,7 @@ async fn open(directory: &tempfile::TempDir) -> (Database, Ledger) {
 }
 
 #[tokio::test]
-async fn what_is_abandoned_cannot_be_confirmed() {
+async fn a_cancelled_token_cannot_be_confirmed() {
     let directory = tempfile::tempdir().unwrap();
     let (database, ledger) = open(&directory).await;
     for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
@@ -73,7 +73,7 @@ async fn what_is_abandoned_cannot_be_confirmed() {
         begun_by: Timestamp::from_millis(begun_by),
     };
     for revoked in [revoked("2", None, 0), revoked("1", Some(&own), 0), revoked("1", None, -1)] {
-        ledger.abandon(&mut transaction, &revoked, NOW).await.unwrap();
+        ledger.cancel_pending(&mut transaction, &revoked, NOW).await.unwrap();
     }
     let refused = ledger.confirm(&mut transaction, &id("1"), "sealed", "012345").await;
     assert!(matches!(refused, Err(sqlx::Error::RowNotFound)));
