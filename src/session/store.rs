@@ -10,9 +10,9 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Database, Transaction};
+use crate::database::{Attempt, Connection, Database};
 use crate::session::rotation::RotationState;
-use crate::session::{Error, Lineage, SessionHandle, UserId};
+use crate::session::{Error, Lineage, RevokedSessions, SessionHandle, UserId};
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -59,13 +59,8 @@ impl Store {
         Self { database }
     }
 
-    /// A transaction for the statements below that take one.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        self.database.begin().await
-    }
-
-    /// Repeats a transaction that failed because of a concurrent one.
-    pub async fn repeat<T, F>(&self, work: impl FnMut() -> F) -> Result<T, Error>
+    /// Runs a transaction, again while it fails because of a concurrent one.
+    pub async fn repeat<T, F>(&self, work: impl FnMut(Attempt) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -132,7 +127,7 @@ impl Store {
 
     /// Makes another refresh token effective. False if `from` is not effective or the session does not exist.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
-        let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
+        let promote = async |_: Attempt| self.promote_in(&mut self.database.write().acquire().await?, change).await;
         self.database.repeat(promote).await
     }
 
@@ -197,14 +192,12 @@ impl Store {
     pub async fn delete_of_user(
         &self,
         transaction: &mut Connection,
-        user: &UserId,
-        but: Option<&SessionHandle>,
-        begun_by: Timestamp,
+        RevokedSessions { user, but, begun_by }: &RevokedSessions,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
         let rows = sqlx::query(
             "delete from session where user_id = $1 and handle <> $2 and created_at <= $3 returning handle",
         );
-        let kept = but.map_or("", SessionHandle::as_str);
+        let kept = but.as_ref().map_or("", SessionHandle::as_str);
         let rows = rows.bind(user.as_str()).bind(kept).bind(begun_by.millis()).fetch_all(transaction).await?;
         rows.iter().map(handle).collect()
     }

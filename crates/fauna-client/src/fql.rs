@@ -326,6 +326,11 @@ pub fn now() -> Expr {
     form([("now", null())])
 }
 
+/// Microseconds since the beginning of 1970.
+pub fn to_micros(time: Expr) -> Expr {
+    form([("to_micros", time)])
+}
+
 /// `time` plus `offset` units; `unit` is a name such as `"minutes"`.
 pub fn time_add(time: Expr, offset: i64, unit: &str) -> Expr {
     form([("time_add", time), ("offset", Expr::from(offset)), ("unit", Expr::from(unit))])
