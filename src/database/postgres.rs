@@ -9,6 +9,7 @@ use sqlx::AnyPool;
 use sqlx::migrate::MigrateError;
 
 use crate::database::dialect::{Dialect, Pools};
+use crate::database::executor::Connections;
 use crate::database::{pool_options, server_connections};
 
 /// How often migrations are begun anew because another process was applying the same ones.
@@ -31,7 +32,7 @@ impl Dialect for Postgres {
         Box::pin(async move {
             let pool = pool_options().max_connections(server_connections()).connect(url).await?;
             migrate(&pool).await?;
-            Ok(Pools { read: None, write: pool })
+            Ok(Pools { read: None, write: Connections::Pooled(pool) })
         })
     }
 
