@@ -7,23 +7,16 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{future, stream};
-use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::pool::PoolConnection;
-use sqlx::query::Query;
-use sqlx::{
-    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, Row as _, SqlStr,
-};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Describe, Either, Execute, Executor, SqlStr};
 
-use crate::database::dialect::{Dialect, Plan, Run};
+use crate::database::dialect::{Dialect, Run};
 #[cfg(test)]
 use crate::database::faults::{self, Point};
 use crate::database::kept::{KeptConnections, Lease};
 use crate::database::retry::repeat;
-
-/// Rows that one statement of [`delete_selected`] deletes.
-const KEYS_AT_ONCE: usize = 100;
-
-type Outcome = Either<AnyQueryResult, AnyRow>;
+use crate::database::statement::{Outcome, Statement, delete_selected, fetch};
 
 /// Connections to the database. Single statements that meet another transaction are repeated.
 #[derive(Clone, Debug)]
@@ -264,64 +257,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// A statement with its arguments, which can be run more than once.
-struct Statement {
-    sql: SqlStr,
-    arguments: Option<AnyArguments>,
-    persistent: bool,
-}
-
-impl Statement {
-    fn take<'q>(mut query: impl Execute<'q, Any>) -> Result<Self, sqlx::Error> {
-        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
-        let persistent = query.persistent();
-        Ok(Self { sql: query.sql(), arguments, persistent })
-    }
-
-    /// The same in other words, with the arguments in the order of their placeholders.
-    fn with(&self, plan: &Plan) -> Result<Self, sqlx::Error> {
-        let mut arguments = AnyArguments::default();
-        if let Some(given) = &self.arguments {
-            for &number in &plan.arguments {
-                let missing =
-                    || sqlx::Error::Protocol(format!("statement has no argument ${}", number.saturating_add(1)));
-                arguments.values.0.push(given.values.0.get(number).ok_or_else(missing)?.clone());
-            }
-        }
-        let sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(plan.text.clone()));
-        Ok(Self { sql, arguments: Some(arguments), persistent: self.persistent })
-    }
-}
-
-/// Runs a statement as it is and collects what it returns; all queries of stores are bounded.
-async fn fetch(connection: &mut AnyConnection, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
-    let Some(given) = &statement.arguments else {
-        return connection.fetch_many(sqlx::raw_sql(statement.sql.clone())).try_collect().await;
-    };
-    let mut arguments = AnyArguments::default();
-    arguments.values.0.clone_from(&given.values.0);
-    let query: Query<'_, Any, AnyArguments> = sqlx::query_with(statement.sql.clone(), arguments);
-    connection.fetch_many(query.persistent(statement.persistent)).try_collect().await
-}
-
-/// Selects, locks and deletes; returns the rows as `delete … returning` would.
-async fn delete_selected(
-    connection: &mut AnyConnection,
-    select: &Statement,
-    by_key: &str,
-) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut done = fetch(connection, select).await?;
-    let keys: Result<Vec<String>, _> =
-        done.iter().filter_map(|row| row.as_ref().right()).map(|row| row.try_get(0)).collect();
-    for some in keys?.chunks(KEYS_AT_ONCE) {
-        let list = vec!["?"; some.len()].join(", ");
-        let delete = sqlx::query(AssertSqlSafe(format!("{by_key}({list})"))).persistent(false);
-        some.iter().fold(delete, Query::bind).execute(&mut *connection).await?;
-    }
-    done.retain(Either::is_right);
-    Ok(done)
 }
 
 impl<'p> Executor<'p> for &Pool {

@@ -13,6 +13,7 @@ mod mysql;
 mod postgres;
 mod retry;
 mod sqlite;
+mod statement;
 mod together;
 
 use std::error::Error;

@@ -112,11 +112,7 @@ impl<K, V> Inner<K, V> {
         lock(&self.next)
     }
 
-    async fn answer<F>(
-        self: Arc<Self>,
-        members: Arc<Mutex<Vec<K>>>,
-        statement: impl FnOnce(Vec<K>) -> F,
-    ) -> Answers<V>
+    async fn answer<F>(self: Arc<Self>, members: Arc<Mutex<Vec<K>>>, statement: impl FnOnce(Vec<K>) -> F) -> Answers<V>
     where
         F: Future<Output = Result<Vec<V>, sqlx::Error>>,
     {
@@ -206,11 +202,7 @@ mod tests {
 
     type Numbers = Together<u32, (u32, usize)>;
 
-    fn ask(
-        together: &Numbers,
-        table: &Table,
-        key: u32,
-    ) -> tokio::task::JoinHandle<Result<(u32, usize), sqlx::Error>> {
+    fn ask(together: &Numbers, table: &Table, key: u32) -> tokio::task::JoinHandle<Result<(u32, usize), sqlx::Error>> {
         let (together, table) = (together.clone(), table.clone());
         tokio::spawn(async move { together.run(key, |keys| table.read(keys)).await })
     }
