@@ -15,6 +15,7 @@
 mod accounts;
 #[path = "../load/bare.rs"]
 mod bare;
+mod floor;
 #[path = "../../crates/embedded-fauna/benches/fauna/load.rs"]
 #[expect(dead_code, reason = "other benches compare with a bare route")]
 mod load;
@@ -82,7 +83,7 @@ fn main() {
                 let other = Server::start(binary, &directory.path().join("other")).await;
                 compare(&options, &mut ours, &mut Traffic::create(other.address, COMMENTS).await).await;
             }
-            None => measure(&options, &mut ours, serve_bare()).await,
+            None => measure(&options, &mut ours, floor::serve_bare()).await,
         }
         eprintln!("memory afterwards                   {} MB", server.memory());
     });
@@ -114,19 +115,15 @@ async fn compare(options: &Options, ours: &mut Traffic, theirs: &mut Traffic) {
     }
 }
 
-/// Starts a route that does nothing, on a thread of its own.
-fn serve_bare() -> SocketAddr {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        actix_rt::System::new().block_on(async move {
-            tell.send(bare::serve()).unwrap();
-            std::future::pending::<()>().await;
-        });
-    });
-    told.recv().unwrap()
-}
-
 async fn measure(options: &Options, traffic: &mut Traffic, bare: SocketAddr) {
+    if options.only.is_none() {
+        let asking = floor::serve_asking();
+        let mut shares = Vec::new();
+        for _ in 0..TURNS {
+            shares.push(traffic.bare_rate(asking).await / traffic.bare_rate(bare).await);
+        }
+        eprintln!("a route that only asks another      {:.3} of a bare route", median(shares));
+    }
     for kind in options.kinds() {
         traffic.rate(kind).await;
         traffic.bare_rate(bare).await;
