@@ -1,8 +1,8 @@
 //! Requests per second of the binary as it is deployed: one process, embedded Fauna, one worker, JSON log in a file.
 //!
-//! `cargo bench --bench process` prints rates and memory. `-- --against BINARY` runs an older build beside this one and prints
-//! ratios; both take turns, so that a machine whose speed drifts slows both. `-- refresh` (a word of a label) measures only
-//! that, and `-- --seconds 20 refresh` keeps it up, for a profiler.
+//! `cargo bench --bench process` prints rates, beside those of a bare actix route, and memory. `-- --against BINARY` runs an
+//! older build beside this one and prints ratios; both take turns, so that a machine whose speed drifts slows both.
+//! `-- refresh` (a word of a label) measures only that, and `-- --seconds 20 refresh` keeps it up, for a profiler.
 #![expect(
     clippy::unwrap_used,
     clippy::missing_docs_in_private_items,
@@ -13,12 +13,16 @@
 #[path = "../load/site.rs"]
 #[expect(dead_code, reason = "other benches start the site in their own process")]
 mod accounts;
+#[path = "../load/bare.rs"]
+mod bare;
+mod floor;
 #[path = "../../crates/embedded-fauna/benches/fauna/load.rs"]
 #[expect(dead_code, reason = "other benches compare with a bare route")]
 mod load;
 mod server;
 mod traffic;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use load::median;
@@ -79,7 +83,7 @@ fn main() {
                 let other = Server::start(binary, &directory.path().join("other")).await;
                 compare(&options, &mut ours, &mut Traffic::create(other.address, COMMENTS).await).await;
             }
-            None => measure(&options, &mut ours).await,
+            None => measure(&options, &mut ours, floor::serve_bare()).await,
         }
         eprintln!("memory afterwards                   {} MB", server.memory());
     });
@@ -111,15 +115,26 @@ async fn compare(options: &Options, ours: &mut Traffic, theirs: &mut Traffic) {
     }
 }
 
-async fn measure(options: &Options, traffic: &mut Traffic) {
+async fn measure(options: &Options, traffic: &mut Traffic, bare: SocketAddr) {
+    if options.only.is_none() {
+        let asking = floor::serve_asking();
+        let mut shares = Vec::new();
+        for _ in 0..TURNS {
+            shares.push(traffic.bare_rate(asking).await / traffic.bare_rate(bare).await);
+        }
+        eprintln!("a route that only asks another      {:.3} of a bare route", median(shares));
+    }
     for kind in options.kinds() {
         traffic.rate(kind).await;
-        let mut rates = Vec::new();
+        traffic.bare_rate(bare).await;
+        let (mut rates, mut shares) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            rates.push(traffic.rate(kind).await);
+            let (rate, bare) = (traffic.rate(kind).await, traffic.bare_rate(bare).await);
+            rates.push(rate);
+            shares.push(rate / bare);
         }
         let top = median(rates);
-        eprint!("{:<35} {top:.0} a second", kind.label());
+        eprint!("{:<35} {top:.0} a second, {:.3} of a bare route", kind.label(), median(shares));
         if matches!(kind, Kind::SessionInfo | Kind::ListSignedIn) {
             let waits = traffic.latencies(kind, top * SHARE, SPAN).await;
             let at = |percent: usize| waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1e3;

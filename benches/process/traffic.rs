@@ -20,18 +20,21 @@ pub enum Kind {
     SessionInfo,
     ListAsVisitor,
     ListSignedIn,
+    /// Alternates with [`Kind::Unlike`], and only the time of this one counts.
     Like,
+    Unlike,
     Comment,
     Refresh,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Health,
         Self::SessionInfo,
         Self::ListAsVisitor,
         Self::ListSignedIn,
         Self::Like,
+        Self::Unlike,
         Self::Comment,
         Self::Refresh,
     ];
@@ -42,7 +45,8 @@ impl Kind {
             Self::SessionInfo => "sessioninfo",
             Self::ListAsVisitor => "comments, visitor",
             Self::ListSignedIn => "comments, signed in",
-            Self::Like => "like and unlike",
+            Self::Like => "like",
+            Self::Unlike => "unlike",
             Self::Comment => "comment",
             Self::Refresh => "refresh",
         }
@@ -60,6 +64,25 @@ struct Member {
     refresh: String,
     /// A comment that only this user likes.
     comment: String,
+}
+
+/// Requests of one connection that were answered, and the time they took.
+#[derive(Default)]
+struct Answered {
+    count: u32,
+    time: Duration,
+}
+
+impl Answered {
+    fn note(&mut self, time: Duration) {
+        self.count += 1;
+        self.time += time;
+    }
+
+    /// Requests per second of a connection that sends nothing else.
+    fn rate(self) -> f64 {
+        f64::from(self.count) / self.time.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
 }
 
 impl Traffic {
@@ -83,10 +106,25 @@ impl Traffic {
 
     /// Requests per second during one turn.
     pub async fn rate(&mut self, kind: Kind) -> f64 {
-        let (address, began) = (self.address, Instant::now());
-        let runs = self.members.iter_mut().map(|member| member.repeat(address, kind, began + TURN));
-        let answered: u32 = join_all(runs).await.into_iter().sum();
-        f64::from(answered) / began.elapsed().as_secs_f64()
+        let (address, until) = (self.address, Instant::now() + TURN);
+        let runs = self.members.iter_mut().map(|member| member.repeat(address, kind, until));
+        join_all(runs).await.into_iter().map(Answered::rate).sum()
+    }
+
+    /// Requests per second of a route that does nothing, sent the same headers.
+    pub async fn bare_rate(&self, bare: SocketAddr) -> f64 {
+        let until = Instant::now() + TURN;
+        let runs = self.members.iter().map(|member| async move {
+            let request = request(bare, "GET /", &member.access, "");
+            let (mut connection, mut answered) = (Connection::open(bare).await, Answered::default());
+            while Instant::now() < until {
+                let asked = Instant::now();
+                connection.send(&request).await;
+                answered.note(asked.elapsed());
+            }
+            answered
+        });
+        join_all(runs).await.into_iter().map(Answered::rate).sum()
     }
 
     /// Latencies of requests that are sent at a fixed rate, whether the earlier ones are answered or not; sorted.
@@ -94,7 +132,7 @@ impl Traffic {
         let each = Duration::from_secs_f64(f64::from(u32::try_from(USERS).unwrap()) / rate);
         let began = Instant::now();
         let runs = self.members.iter().zip(0_u32..).map(|(member, n)| async move {
-            let request = member.request(self.address, kind, 0);
+            let request = member.request(self.address, kind);
             let mut connection = Connection::open(self.address).await;
             let mut waits = Vec::new();
             // A request that is due while the connection is busy is late, and its latency counts from when it was due.
@@ -115,35 +153,42 @@ impl Traffic {
 }
 
 impl Member {
-    /// Repeats a kind of request; how many were answered.
-    async fn repeat(&mut self, address: SocketAddr, kind: Kind, until: Instant) -> u32 {
+    /// Repeats a kind of request.
+    async fn repeat(&mut self, address: SocketAddr, kind: Kind, until: Instant) -> Answered {
         let mut connection = Connection::open(address).await;
-        let requests = [self.request(address, kind, 0), self.request(address, kind, 1)];
-        let mut answered = 0_u32;
+        let mut answered = Answered::default();
+        // A comment can be liked again only after the like was taken back.
+        let other = match kind {
+            Kind::Like => Some(self.request(address, Kind::Unlike)),
+            Kind::Unlike => Some(self.request(address, Kind::Like)),
+            _ => None,
+        };
+        let mut request = self.request(address, kind);
         while Instant::now() < until {
+            if let Some(other) = &other {
+                connection.send(other).await;
+            }
+            let asked = Instant::now();
+            let answer = connection.send(&request).await;
+            answered.note(asked.elapsed());
             if kind == Kind::Refresh {
-                let request = self.request(address, kind, 0);
-                let answer = connection.send(&request).await;
                 self.refresh = header(answer, "st-refresh-token");
                 self.access = format!("authorization: Bearer {}\r\n", header(answer, "st-access-token"));
-            } else {
-                connection.send(&requests[usize::from(answered % 2 == 1)]).await;
+                request = self.request(address, kind);
             }
-            answered += 1;
         }
         answered
     }
 
-    /// The even or odd request of a kind.
-    fn request(&self, address: SocketAddr, kind: Kind, turn: usize) -> Vec<u8> {
+    fn request(&self, address: SocketAddr, kind: Kind) -> Vec<u8> {
         let like = format!("/api/comments/{}/like", self.comment);
         let (line, proof, body) = match kind {
             Kind::Health => ("GET /health".to_owned(), "", ""),
             Kind::SessionInfo => ("GET /sessioninfo".to_owned(), self.access.as_str(), ""),
             Kind::ListAsVisitor => ("GET /api/comments".to_owned(), "", ""),
             Kind::ListSignedIn => ("GET /api/comments".to_owned(), self.access.as_str(), ""),
-            Kind::Like if turn == 0 => (format!("PUT {like}"), self.access.as_str(), ""),
-            Kind::Like => (format!("DELETE {like}"), self.access.as_str(), ""),
+            Kind::Like => (format!("PUT {like}"), self.access.as_str(), ""),
+            Kind::Unlike => (format!("DELETE {like}"), self.access.as_str(), ""),
             Kind::Comment => ("POST /api/comments".to_owned(), self.access.as_str(), r#"{"text":"Well said."}"#),
             Kind::Refresh => {
                 let proof = format!("st-auth-mode: header\r\nauthorization: Bearer {}\r\n", self.refresh);

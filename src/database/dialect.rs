@@ -8,9 +8,9 @@
 use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
 use sqlx::error::DatabaseError;
 
+use crate::database::executor::Connections;
 use crate::database::mysql::MySql;
 use crate::database::postgres::Postgres;
 use crate::database::sqlite::Sqlite;
@@ -21,8 +21,8 @@ pub const DIALECTS: [&dyn Dialect; 3] = [&Sqlite, &Postgres, &MySql];
 /// The connections of an open database.
 pub struct Pools {
     /// For single statements that only read, where not those of `write` are to do it.
-    pub read: Option<AnyPool>,
-    pub write: AnyPool,
+    pub read: Option<Connections>,
+    pub write: Connections,
 }
 
 /// A kind of database.

@@ -7,28 +7,29 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{future, stream};
-use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::pool::PoolConnection;
-use sqlx::query::Query;
-use sqlx::{
-    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, Row as _, SqlStr,
-};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Describe, Either, Execute, Executor, SqlStr};
 
-use crate::database::dialect::{Dialect, Plan, Run};
+use crate::database::dialect::{Dialect, Run};
 #[cfg(test)]
 use crate::database::faults::{self, Point};
+use crate::database::kept::{KeptConnections, Lease};
 use crate::database::retry::repeat;
-
-/// Rows that one statement of [`delete_selected`] deletes.
-const KEYS_AT_ONCE: usize = 100;
-
-type Outcome = Either<AnyQueryResult, AnyRow>;
+use crate::database::statement::{Outcome, Statement, delete_selected, fetch};
 
 /// Connections to the database. Single statements that meet another transaction are repeated.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    pool: AnyPool,
+    connections: Connections,
     dialect: &'static dyn Dialect,
+}
+
+/// Connections to a server, which may be lost, or to a file in this process.
+#[derive(Clone, Debug)]
+pub enum Connections {
+    Pooled(AnyPool),
+    Kept(KeptConnections),
 }
 
 /// One connection, in a transaction or not.
@@ -42,6 +43,8 @@ pub struct Connection {
 enum Held {
     Pooled(PoolConnection<Any>),
     InTransaction(sqlx::Transaction<'static, Any>),
+    /// In a transaction or not.
+    Kept(Lease),
 }
 
 /// A transaction; rolled back when it is dropped.
@@ -49,8 +52,8 @@ enum Held {
 pub struct Transaction(Connection);
 
 impl Pool {
-    pub(super) fn new(pool: AnyPool, dialect: &'static dyn Dialect) -> Self {
-        Self { pool, dialect }
+    pub(super) fn new(connections: Connections, dialect: &'static dyn Dialect) -> Self {
+        Self { connections, dialect }
     }
 
     /// A connection for several statements that need no transaction.
@@ -58,22 +61,39 @@ impl Pool {
     /// # Errors
     /// The database does not answer, or no connection is free in time.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { held: Held::Pooled(self.pool.acquire().await?), dialect: self.dialect })
+        let held = match &self.connections {
+            Connections::Pooled(pool) => Held::Pooled(pool.acquire().await?),
+            Connections::Kept(kept) => Held::Kept(kept.acquire().await?),
+        };
+        Ok(Connection { held, dialect: self.dialect })
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         #[cfg(test)]
         faults::pass(Point::Before, true).await?;
-        let transaction = self.pool.begin_with(self.dialect.begin()).await?;
-        Ok(Transaction(Connection { held: Held::InTransaction(transaction), dialect: self.dialect }))
+        let held = match &self.connections {
+            Connections::Pooled(pool) => Held::InTransaction(pool.begin_with(self.dialect.begin()).await?),
+            Connections::Kept(kept) => {
+                let mut lease = kept.acquire().await?;
+                lease.begin(self.dialect.begin()).await?;
+                Held::Kept(lease)
+            }
+        };
+        Ok(Transaction(Connection { held, dialect: self.dialect }))
     }
 
     pub(super) fn size(&self) -> u32 {
-        self.pool.size()
+        match &self.connections {
+            Connections::Pooled(pool) => pool.size(),
+            Connections::Kept(kept) => kept.size(),
+        }
     }
 
     pub(super) fn num_idle(&self) -> usize {
-        self.pool.num_idle()
+        match &self.connections {
+            Connections::Pooled(pool) => pool.num_idle(),
+            Connections::Kept(kept) => kept.num_idle(),
+        }
     }
 
     /// Whether statements go to the database as they are, without being repeated.
@@ -99,6 +119,7 @@ impl Transaction {
         faults::pass(Point::Before, false).await?;
         match self.0.held {
             Held::InTransaction(transaction) => transaction.commit().await?,
+            Held::Kept(lease) => lease.commit().await?,
             Held::Pooled(_) => {}
         }
         #[cfg(test)]
@@ -111,6 +132,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.0.held {
             Held::InTransaction(transaction) => transaction.rollback().await,
+            Held::Kept(lease) => lease.rollback().await,
             Held::Pooled(_) => Ok(()),
         }
     }
@@ -131,7 +153,7 @@ impl DerefMut for Transaction {
 }
 
 impl Connection {
-    /// Whether statements go to the database as they are, one row at a time.
+    /// Whether statements go to the database as they are.
     fn is_direct(&self) -> bool {
         #[cfg(test)]
         if faults::is_simulated() {
@@ -144,12 +166,51 @@ impl Connection {
         match &mut self.held {
             Held::Pooled(connection) => connection,
             Held::InTransaction(transaction) => transaction,
+            Held::Kept(lease) => lease.sqlx(),
+        }
+    }
+
+    fn begin_statement(&mut self) {
+        if let Held::Kept(lease) = &mut self.held {
+            lease.begin_statement();
+        }
+    }
+
+    fn completed(&mut self) {
+        if let Held::Kept(lease) = &mut self.held {
+            lease.completed();
+        }
+    }
+
+    async fn fetch_directly<'q>(&mut self, query: impl Execute<'q, Any> + 'q) -> Result<Vec<Outcome>, sqlx::Error> {
+        self.begin_statement();
+        let outcomes = self.sqlx().fetch_many(query).try_collect().await?;
+        self.completed();
+        Ok(outcomes)
+    }
+
+    async fn fetch_first_directly<'q>(
+        &mut self,
+        query: impl Execute<'q, Any> + 'q,
+    ) -> Result<Option<AnyRow>, sqlx::Error> {
+        self.begin_statement();
+        let row = self.sqlx().fetch_optional(query).await?;
+        self.completed();
+        Ok(row)
+    }
+
+    #[cfg(test)]
+    fn is_in_transaction(&self) -> bool {
+        match &self.held {
+            Held::Pooled(_) => false,
+            Held::InTransaction(_) => true,
+            Held::Kept(lease) => lease.is_in_transaction(),
         }
     }
 
     #[cfg(test)]
     async fn run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
-        let alone = matches!(self.held, Held::Pooled(_));
+        let alone = !self.is_in_transaction();
         faults::pass(Point::Before, alone).await?;
         let done = self.translate_and_run(statement).await?;
         faults::pass(Point::After, alone).await?;
@@ -162,6 +223,13 @@ impl Connection {
     }
 
     async fn translate_and_run(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
+        self.begin_statement();
+        let done = self.translate_and_fetch(statement).await?;
+        self.completed();
+        Ok(done)
+    }
+
+    async fn translate_and_fetch(&mut self, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
         let plan = match &statement.arguments {
             Some(_) => self.dialect.plan(statement.sql.as_str()),
             // Without arguments it may be several statements in the words of this database.
@@ -191,64 +259,6 @@ impl Connection {
     }
 }
 
-/// A statement with its arguments, which can be run more than once.
-struct Statement {
-    sql: SqlStr,
-    arguments: Option<AnyArguments>,
-    persistent: bool,
-}
-
-impl Statement {
-    fn take<'q>(mut query: impl Execute<'q, Any>) -> Result<Self, sqlx::Error> {
-        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
-        let persistent = query.persistent();
-        Ok(Self { sql: query.sql(), arguments, persistent })
-    }
-
-    /// The same in other words, with the arguments in the order of their placeholders.
-    fn with(&self, plan: &Plan) -> Result<Self, sqlx::Error> {
-        let mut arguments = AnyArguments::default();
-        if let Some(given) = &self.arguments {
-            for &number in &plan.arguments {
-                let missing =
-                    || sqlx::Error::Protocol(format!("statement has no argument ${}", number.saturating_add(1)));
-                arguments.values.0.push(given.values.0.get(number).ok_or_else(missing)?.clone());
-            }
-        }
-        let sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(plan.text.clone()));
-        Ok(Self { sql, arguments: Some(arguments), persistent: self.persistent })
-    }
-}
-
-/// Runs a statement as it is and collects what it returns; all queries of stores are bounded.
-async fn fetch(connection: &mut AnyConnection, statement: &Statement) -> Result<Vec<Outcome>, sqlx::Error> {
-    let Some(given) = &statement.arguments else {
-        return connection.fetch_many(sqlx::raw_sql(statement.sql.clone())).try_collect().await;
-    };
-    let mut arguments = AnyArguments::default();
-    arguments.values.0.clone_from(&given.values.0);
-    let query: Query<'_, Any, AnyArguments> = sqlx::query_with(statement.sql.clone(), arguments);
-    connection.fetch_many(query.persistent(statement.persistent)).try_collect().await
-}
-
-/// Selects, locks and deletes; returns the rows as `delete … returning` would.
-async fn delete_selected(
-    connection: &mut AnyConnection,
-    select: &Statement,
-    by_key: &str,
-) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut done = fetch(connection, select).await?;
-    let keys: Result<Vec<String>, _> =
-        done.iter().filter_map(|row| row.as_ref().right()).map(|row| row.try_get(0)).collect();
-    for some in keys?.chunks(KEYS_AT_ONCE) {
-        let list = vec!["?"; some.len()].join(", ");
-        let delete = sqlx::query(AssertSqlSafe(format!("{by_key}({list})"))).persistent(false);
-        some.iter().fold(delete, Query::bind).execute(&mut *connection).await?;
-    }
-    done.retain(Either::is_right);
-    Ok(done)
-}
-
 impl<'p> Executor<'p> for &Pool {
     type Database = Any;
 
@@ -256,10 +266,16 @@ impl<'p> Executor<'p> for &Pool {
     where
         E: 'q + Execute<'q, Any>,
     {
+        let pool = self.clone();
         if self.is_direct() {
-            return (&self.pool).fetch_many(query);
+            return stream::once(async move {
+                let outcomes = pool.acquire().await?.fetch_directly(query).await?;
+                Ok::<_, sqlx::Error>(stream::iter(outcomes.into_iter().map(Ok)))
+            })
+            .try_flatten()
+            .boxed();
         }
-        let (pool, statement) = (self.clone(), Statement::take(query));
+        let statement = Statement::take(query);
         stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(pool.run(statement?).await?).map(Ok)) })
             .try_flatten()
             .boxed()
@@ -269,10 +285,11 @@ impl<'p> Executor<'p> for &Pool {
     where
         E: 'q + Execute<'q, Any>,
     {
+        let pool = self.clone();
         if self.is_direct() {
-            return (&self.pool).fetch_optional(query);
+            return Box::pin(async move { pool.acquire().await?.fetch_first_directly(query).await });
         }
-        let (pool, statement) = (self.clone(), Statement::take(query));
+        let statement = Statement::take(query);
         Box::pin(async move { Ok(first_row(pool.run(statement?).await?)) })
     }
 
@@ -300,7 +317,12 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Any>,
     {
         if self.is_direct() {
-            return self.sqlx().fetch_many(query);
+            return stream::once(async move {
+                let outcomes = self.fetch_directly(query).await?;
+                Ok::<_, sqlx::Error>(stream::iter(outcomes.into_iter().map(Ok)))
+            })
+            .try_flatten()
+            .boxed();
         }
         let statement = Statement::take(query);
         stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(self.run(&statement?).await?).map(Ok)) })
@@ -314,7 +336,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Any>,
     {
         if self.is_direct() {
-            return self.sqlx().fetch_optional(query);
+            return Box::pin(self.fetch_first_directly(query));
         }
         let statement = Statement::take(query);
         Box::pin(async move { Ok(first_row(self.run(&statement?).await?)) })

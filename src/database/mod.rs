@@ -8,10 +8,13 @@ mod dialect;
 mod executor;
 #[cfg(test)]
 pub mod faults;
+mod kept;
 mod mysql;
 mod postgres;
 mod retry;
 mod sqlite;
+mod statement;
+mod together;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use dialect::Dialect;
 
 pub use executor::{Connection, Pool, Transaction};
 pub use retry::RETRIES;
+pub use together::{Together, placeholders};
 
 /// Longest wait for a free connection; after that a request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

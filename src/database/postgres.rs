@@ -9,6 +9,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::{AnyPool, Executor as _};
 
 use crate::database::dialect::{Dialect, Pools};
+use crate::database::executor::Connections;
 use crate::database::{pool_options, server_connections};
 
 /// Settings of every connection: a statement that hangs, or a transaction whose process hangs, holds its locks no longer.
@@ -43,7 +44,7 @@ impl Dialect for Postgres {
                 })
             });
             let pool = pool.connect(url).await?;
-            Ok(Pools { read: None, write: pool })
+            Ok(Pools { read: None, write: Connections::Pooled(pool) })
         })
     }
 

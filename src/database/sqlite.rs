@@ -1,11 +1,10 @@
 //! SQLite: a file in this process. One writer, because several only sleep on each other's lock, and a few readers.
 
 use futures_util::future::BoxFuture;
-use sqlx::Executor as _;
-use sqlx::any::AnyPoolOptions;
 
 use crate::database::dialect::{Dialect, Pools};
-use crate::database::pool_options;
+use crate::database::executor::Connections;
+use crate::database::kept::KeptConnections;
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -32,10 +31,10 @@ impl Dialect for Sqlite {
         Box::pin(async move {
             let separator = if url.contains('?') { '&' } else { '?' };
             let url = if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") };
-            let write = pool(1, WRITER).connect(&url).await?;
-            let read = pool(READERS, READER).connect(&url).await?;
-            sqlx::migrate!().run(&write).await?;
-            Ok(Pools { read: Some(read), write })
+            let write = KeptConnections::open(&url, 1, WRITER).await?;
+            sqlx::migrate!().run_direct(None, write.acquire().await?.sqlx(), false).await?;
+            let read = KeptConnections::open(&url, READERS, READER).await?;
+            Ok(Pools { read: Some(Connections::Kept(read)), write: Connections::Kept(write) })
         })
     }
 
@@ -51,21 +50,4 @@ impl Dialect for Sqlite {
     fn has_conflicts(&self) -> bool {
         false
     }
-}
-
-/// A pool whose connections run `setup` when they are opened. They are files in this process, so nobody needs to ask
-/// whether they are still there before each use.
-fn pool(connections: u32, setup: &'static str) -> AnyPoolOptions {
-    pool_options()
-        .min_connections(connections)
-        .max_connections(connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                connection.execute(sqlx::raw_sql(setup)).await?;
-                Ok(())
-            })
-        })
 }

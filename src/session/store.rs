@@ -6,17 +6,18 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Connection, Database};
+use crate::database::{Attempt, Connection, Database, Together, placeholders};
 use crate::session::rotation::RotationState;
 use crate::session::{Error, Lineage, RevokedSessions, SessionHandle, UserId};
 
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    lookups: Together<SessionHandle, Option<Session>>,
 }
 
 /// A row of `session`.
@@ -56,7 +57,7 @@ pub struct Promotion<'a> {
 
 impl Store {
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, lookups: Together::default() }
     }
 
     /// Runs a transaction, again while it fails because of a concurrent one.
@@ -88,10 +89,10 @@ impl Store {
         Ok(())
     }
 
-    /// The session, expired or not.
+    /// The session, expired or not. Concurrent look-ups share a statement.
     pub async fn find(&self, handle: &SessionHandle) -> Result<Option<Session>, sqlx::Error> {
-        let row = sqlx::query("select * from session where handle = $1").bind(handle.as_str());
-        row.fetch_optional(self.database.read()).await?.as_ref().map(session).transpose()
+        let database = self.database.clone();
+        self.lookups.run(handle.clone(), |handles| find_all(database, handles)).await
     }
 
     /// Sessions that have not expired.
@@ -307,6 +308,16 @@ impl Store {
         done.bind(kind).bind(before.millis()).execute(self.database.write()).await?;
         Ok(())
     }
+}
+
+/// The sessions with these handles, in their order.
+async fn find_all(database: Database, handles: Vec<SessionHandle>) -> Result<Vec<Option<Session>>, sqlx::Error> {
+    let statement = format!("select * from session where handle in ({})", placeholders(1, handles.len()));
+    let query = handles.iter().fold(sqlx::query(AssertSqlSafe(statement)), |query, handle| query.bind(handle.as_str()));
+    let rows = query.fetch_all(database.read()).await?;
+    let sessions = rows.iter().map(session).collect::<Result<Vec<_>, _>>()?;
+    let found = |handle: &SessionHandle| sessions.iter().find(|session| session.handle == *handle).cloned();
+    Ok(handles.iter().map(found).collect())
 }
 
 /// A JSON object as text, its keys in the order they have.

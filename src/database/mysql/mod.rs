@@ -13,6 +13,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 
 use crate::database::dialect::{Dialect, NotPortable, Plan, Pools};
+use crate::database::executor::Connections;
 use crate::database::{pool_options, server_connections};
 
 /// Settings of every connection, whatever those of the server are.
@@ -62,7 +63,7 @@ impl Dialect for MySql {
             let pool = pool.connect(url).await?;
             server::check_tables(&pool).await?;
             connection.close().await?;
-            Ok(Pools { read: None, write: pool })
+            Ok(Pools { read: None, write: Connections::Pooled(pool) })
         })
     }
 

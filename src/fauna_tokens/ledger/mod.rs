@@ -1,11 +1,14 @@
 //! The ledger: the SQL table of every Fauna token that exists or may exist.
 
+mod shared;
+
 use std::time::Duration;
 
 use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Connection, Database};
+use crate::database::{Attempt, Connection, Database, Together};
+use crate::fauna_tokens::ledger::shared::{Announcement, Found, Wanted};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
 
@@ -25,6 +28,8 @@ macro_rules! rows {
 #[derive(Clone)]
 pub struct Ledger {
     database: Database,
+    lookups: Together<Wanted, Found>,
+    announcements: Together<Announcement, ()>,
 }
 
 /// A row of `fauna_token` with that of its session, if the session exists.
@@ -68,18 +73,7 @@ impl Row {
     }
 }
 
-/// A live session and the token of one of its lineages, as they are stored.
-#[derive(sqlx::FromRow)]
-struct Found {
-    id: Option<String>,
-    sealed_secret: Option<String>,
-    token_made: Option<i64>,
-    current_lineage: String,
-    previous_lineage: Option<String>,
-    rotated_at: Option<i64>,
-    session_ends: i64,
-}
-
+#[derive(Clone, Debug)]
 pub struct StoredSecret {
     pub id: DocumentId,
     /// Sealed for this row.
@@ -89,7 +83,7 @@ pub struct StoredSecret {
 
 impl Ledger {
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, lookups: Together::default(), announcements: Together::default() }
     }
 
     /// Records that a token may exist, before it is requested from Fauna.
@@ -100,20 +94,9 @@ impl Ledger {
         now: Timestamp,
         end: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "insert into fauna_token (id, session_handle, user_id, lineage, parent_lineage, created_at, expires_at) \
-             values ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(id.as_str().to_owned())
-        .bind(request.handle.as_str().to_owned())
-        .bind(request.user.as_str().to_owned())
-        .bind(request.lineage.as_str().to_owned())
-        .bind(request.parent.as_ref().map(|parent| parent.as_str().to_owned()))
-        .bind(now.millis())
-        .bind(end.millis())
-        .execute(self.database.write())
-        .await?;
-        Ok(())
+        let database = self.database.clone();
+        let token = Announcement { id: id.clone(), request: request.clone(), now, end };
+        self.announcements.run(token, |tokens| shared::announce(database, tokens)).await
     }
 
     /// Confirms a token, in the transaction that stores the session. Fails if the token was cancelled or its id is being
@@ -184,31 +167,11 @@ impl Ledger {
         handle: &SessionHandle,
         lineage: &Lineage,
         now: Timestamp,
-    ) -> Result<Option<(Session, Option<StoredSecret>)>, sqlx::Error> {
-        let row: Option<Found> = sqlx::query_as(
-            "select t.id, t.sealed_secret, t.created_at as token_made, s.current_lineage, s.previous_lineage, s.rotated_at, \
-             s.expires_at as session_ends from session s \
-             left join fauna_token t on t.session_handle = s.handle and t.lineage = $2 and t.sealed_secret is not null \
-             where s.handle = $1 and s.expires_at > $3 order by t.created_at desc limit 1",
-        )
-        .bind(handle.as_str().to_owned())
-        .bind(lineage.as_str().to_owned())
-        .bind(now.millis())
-        .fetch_optional(self.database.read())
-        .await?;
-        Ok(row.map(|row| {
-            let session = Session {
-                current: row.current_lineage,
-                previous: row.previous_lineage.zip(row.rotated_at.map(Timestamp::from_millis)),
-                expires_at: Timestamp::from_millis(row.session_ends),
-            };
-            let stored = row.id.zip(row.sealed_secret).zip(row.token_made).map(|((id, sealed), made)| StoredSecret {
-                id: DocumentId::stored(id),
-                sealed,
-                created_at: Timestamp::from_millis(made),
-            });
-            (session, stored)
-        }))
+    ) -> Result<Found, sqlx::Error> {
+        let database = self.database.clone();
+        let wanted = Wanted { handle: handle.clone(), lineage: lineage.clone() };
+        let found = self.lookups.run(wanted, |wanted| shared::find(database, wanted)).await?;
+        Ok(found.filter(|(session, _)| session.expires_at > now))
     }
 
     /// The tokens of one session, with the session.
