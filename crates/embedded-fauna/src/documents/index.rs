@@ -10,12 +10,24 @@ use super::require_kept;
 use crate::evaluator::{Caller, Context, Limit, Permissions, Source};
 use crate::ir::{
     ApiVersion, Document, Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, fingerprint, index_key, native,
-    reversed,
+    parts_of_bytes, reversed,
 };
 use crate::storage::{Entry, encode};
 
-/// What an entry costs of [`Budget::parts`](crate::evaluator::Budget::parts): a few copies of it are in memory until the commit.
-pub const ENTRY_PARTS: usize = 32;
+/// What an entry costs of [`Budget::parts`](crate::evaluator::Budget::parts) beside its bytes: a few copies of it are in memory until the
+/// commit.
+const ENTRY_PARTS: usize = 32;
+/// Copies of the key of an entry.
+const KEY_COPIES: usize = 2;
+
+/// What entries cost of [`Budget::parts`](crate::evaluator::Budget::parts).
+pub fn entry_parts(entries: &[Entry]) -> usize {
+    entries.iter().fold(0, |parts, entry| parts.saturating_add(parts_of(entry)))
+}
+
+fn parts_of(entry: &Entry) -> usize {
+    parts_of_bytes(entry.key_length()).saturating_mul(KEY_COPIES).saturating_add(ENTRY_PARTS)
+}
 
 /// One term or value of an index definition: a path into the document, or a binding that computes it.
 #[derive(Clone, Debug)]
@@ -166,13 +178,16 @@ pub fn entries(
     let now = context.transaction().commit_time();
     let count = terms.iter().chain(&values).fold(1_usize, |count, list| count.saturating_mul(list.len()));
     context.require_budget(count.saturating_mul(ENTRY_PARTS))?;
-    let mut entries = Vec::new();
+    let (mut entries, mut parts) = (Vec::new(), 0_usize);
     let values_of_each = combinations(&values);
     for terms in combinations(&terms) {
         for values in values_of_each.iter().cloned() {
             context.in_time()?;
             let sort = sort_key(&index.values, &values, document);
-            entries.push(Entry { terms: term_key(&terms, now), sort, values, document });
+            let entry = Entry { terms: term_key(&terms, now), sort, values, document };
+            parts = parts.saturating_add(parts_of(&entry));
+            context.require_budget(parts)?;
+            entries.push(entry);
         }
     }
     Ok(entries)

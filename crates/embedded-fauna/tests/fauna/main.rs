@@ -4,9 +4,11 @@
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+mod budgets;
 mod compare;
 mod connections;
 mod endpoint;
+mod expensive;
 mod fuzz;
 mod isolation;
 mod limits;
@@ -17,6 +19,7 @@ mod scoped_secrets;
 mod secrets;
 mod set_algebra;
 mod set_model;
+mod site;
 mod steps;
 mod streams;
 mod test_clock;

@@ -137,11 +137,11 @@ fn read(leaf: &Leaf, reading: &Reading<'_>, size: usize) -> Pages {
     }
     // One fifth more than its share is read of each partition.
     let share = (size * 12).div_ceil(leaf.partitions * 10);
-    let part = |number: usize| -> Vec<Element> {
-        let of = |element: &&Element| partition(element.document, reading.collection, leaf.partitions) == number;
-        elements.iter().filter(of).cloned().collect()
-    };
-    merge((0..leaf.partitions).map(|number| pages(&part(number), share)).collect(), &order, None)
+    let mut parts = vec![Vec::new(); leaf.partitions];
+    for element in elements {
+        parts[partition(element.document, reading.collection, leaf.partitions)].push(element);
+    }
+    merge(parts.iter().map(|part| pages(part, share)).collect(), &order, None)
 }
 
 fn pages(elements: &[Element], size: usize) -> Pages {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use super::{APPLICATION_READS, LANE_READS, LONGEST_WRITE, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
+use super::{LONGEST_WRITE, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
 use crate::answer::Answer;
 use crate::engine::Job;
 use crate::engine::lane::{Lane, Role, Spent};
 use crate::engine::running::Entry;
 use crate::engine::scheduler::ScheduledJob;
 use crate::ir::Outcome;
-use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
+use crate::storage::{Cause, Group, Interrupt, Slice};
 
 /// The most jobs of a group.
 const MEMBERS_MAX: usize = 32;
@@ -113,8 +113,7 @@ fn run(
             if somebody_waits { Arc::new(AtomicUsize::new(1)) } else { shared.scheduler.waiting_for_writer() };
         Slice::WhileNobodyWaits { until, waiting }
     };
-    let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
-    let attempt = Attempt { interrupt: Arc::clone(&job.interrupt), slice, read_limit };
+    let attempt = shared.attempt(&job, lane, slice);
     let number = shared.running.add(entry(&job, lane));
     let outcome = Task { shared, job: &job, lane, number }.write(group, attempt);
     shared.running.remove(number);

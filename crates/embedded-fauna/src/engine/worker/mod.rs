@@ -56,6 +56,16 @@ impl Shared {
     pub fn new(file: File, root_hash: String, limits: Limits, scheduler: Arc<Scheduler>) -> Self {
         Self { file, limits, scheduler, running: Running::default(), lanes: Lanes::default(), root_hash }
     }
+
+    /// A run of a job, with the limits of its lane.
+    fn attempt(&self, job: &Job, lane: Option<Lane>, slice: Slice) -> Attempt {
+        let (read_limit, write_limit) = if lane.is_some_and(Lane::is_application) {
+            (APPLICATION_READS, usize::MAX)
+        } else {
+            (LANE_READS, self.limits.token_write_bytes)
+        };
+        Attempt { interrupt: Arc::clone(&job.interrupt), slice, read_limit, write_limit }
+    }
 }
 
 /// Starts a thread; the janitor works on the writer.
@@ -124,9 +134,7 @@ impl Worker {
             return shared.scheduler.release(lane, None);
         }
         job.interrupt.resume();
-        let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
-        let interrupt = Arc::clone(&job.interrupt);
-        let attempt = Attempt { interrupt, slice: self.slice(lane), read_limit };
+        let attempt = shared.attempt(&job, lane, self.slice(lane));
         let entry = Entry {
             role: self.role,
             lane,
@@ -164,6 +172,7 @@ impl Worker {
     fn slice(&self, lane: Option<Lane>) -> Slice {
         match (self.role, lane) {
             (Role::Lanes, Some(Lane::Identity(_))) => Slice::Until(Instant::now() + QUICK),
+            (Role::Slow, _) => Slice::BesideOthers(self.shared.scheduler.traffic().slow_query().into()),
             _ => Slice::Unlimited,
         }
     }

@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod group;
 pub mod interrupt;
+pub mod pace;
 pub mod schema_cache;
 
 use std::cell::{Cell, Ref as Borrowed, RefCell};
@@ -37,6 +38,8 @@ pub struct Transaction<'c> {
     attempt: Attempt,
     /// Bytes that may still be read.
     read_left: Cell<usize>,
+    /// Bytes written so far.
+    bytes_written: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
@@ -57,6 +60,7 @@ impl<'c> Transaction<'c> {
             last_commit,
             attempt,
             read_left,
+            bytes_written: Cell::new(0),
         }
     }
 
@@ -104,6 +108,20 @@ impl<'c> Transaction<'c> {
             return Err(Fault::BadRequest("The query reads too much.".to_owned()).into());
         };
         self.read_left.set(left);
+        Ok(())
+    }
+
+    /// Checks that so many bytes more may be written, with FaunaDB's failure for a transaction that is too large.
+    ///
+    /// # Errors
+    /// If they are too many.
+    pub(in crate::storage) fn write_bytes(&self, bytes: usize) -> Outcome<()> {
+        let (written, limit) = (self.bytes_written.get().saturating_add(bytes), self.attempt.write_limit);
+        if written > limit {
+            let text = format!("Transaction exceeded limit: got {written} bytes, limit {limit} bytes");
+            return Err(Fault::BadRequest(text).into());
+        }
+        self.bytes_written.set(written);
         Ok(())
     }
 
