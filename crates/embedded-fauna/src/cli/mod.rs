@@ -128,6 +128,12 @@ async fn load(running: &Running, root_key: &SecretString, options: &Serve) -> Re
         None => root_key.clone(),
         Some(path) => SecretString::from(format!("{}:{path}:admin", root_key.expose_secret())),
     };
+    if let Some(path) = &options.database
+        && (options.seed.is_some() || options.import.is_some())
+        && running.query(&secret, "null".to_owned()).await.is_err()
+    {
+        return Err(Error::other(format!("--database {path}: there is no such database; create it first")));
+    }
     if let Some(file) = &options.seed {
         let queries = load::seed(running, &secret, file).await?;
         tracing::info!(file = %file.display(), queries, "seed file executed");

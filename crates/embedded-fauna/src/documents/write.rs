@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::index::entry_parts;
+use super::index::{Version, entry_parts};
 use super::{Index, entries, index};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
@@ -56,10 +56,11 @@ fn move_entries(
     for id in context.transaction().indexes_of(document.parent())?.iter() {
         let reference = Ref::new(document.database, native::INDEXES, *id);
         let Some(index) = index(context, reference)? else { continue };
-        let of = |version: Option<&Stored>| {
-            version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))
+        let of = |version: Option<&Stored>, is_new: bool| {
+            let Some(Stored { ts, fields }) = version else { return Ok(Vec::new()) };
+            entries(context, &index, Version { document, ts: *ts, fields, is_new })
         };
-        let (before, after) = (of(old)?, of(new)?);
+        let (before, after) = (of(old, false)?, of(new, true)?);
         context.spend(entry_parts(&before).saturating_add(entry_parts(&after)))?;
         let (known, kept) = (Entries::new(&before), Entries::new(&after));
         let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
@@ -146,7 +147,7 @@ fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcom
     let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();
     for version in transaction.history(document)? {
         let new = match &version.fields {
-            Some(fields) => entries(context, index, document, version.ts, fields)?,
+            Some(fields) => entries(context, index, Version { document, ts: version.ts, fields, is_new: false })?,
             None => Vec::new(),
         };
         let kept = Entries::new(&new);

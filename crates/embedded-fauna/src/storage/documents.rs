@@ -70,7 +70,7 @@ impl Transaction<'_> {
         self.copy_into_past(document)?;
         let sql = "insert or replace into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
         let bytes = codec::encode(&Value::Object(Arc::clone(fields)), self.commit);
-        self.write_bytes(bytes.len())?;
+        self.write_version(bytes.len())?;
         let parameters = (document.database, document.collection, document.id, self.commit, expiry(fields), bytes);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         self.wrote_document(document);
@@ -80,6 +80,7 @@ impl Transaction<'_> {
     /// Deletes a document and records the deletion in its history.
     pub fn remove(&self, document: Ref) -> Outcome<()> {
         self.retire(document)?;
+        self.note_removal(document);
         self.put_past(document, self.commit, None)
     }
 

@@ -1,12 +1,21 @@
 //! What a query makes, reads and writes is counted, and looking through it takes time in proportion.
+//!
+//! The tests of times are ignored by default and belong on an optimised build:
+//! `cargo test --release --test fauna -- --ignored in_time`.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::endpoint::ROOT;
 use super::site::{Site, long, refusal};
 
-/// Elements of a list whose pairs are too many to be compared within the time of a query.
-const MANY: usize = 40_000;
+/// Elements of a list whose pairs are too many to be compared within [`SHORT`].
+const MANY: usize = 100_000;
+/// Milliseconds that are enough to look through [`MANY`] elements a few times in an optimised build.
+const SHORT: u32 = 5000;
+/// A bound that only a hang exceeds, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const TOO_LARGE: &str = "The values that the query makes are too large.";
 
@@ -46,6 +55,19 @@ fn places_of_matches_count_characters() {
 }
 
 #[test]
+fn of_fields_with_one_name_the_first_one_stays_or_the_last_one_merged() {
+    actix_rt::System::new().block_on(async {
+        let site = Site::start().await;
+        let twice = json!({"to_object": [["a", 1], ["b", 2], ["a", 3]]});
+        let merged = json!({"merge": {"object": {"a": 1, "b": 2}}, "with": [{"object": {"a": 3}}, {"object": {"c": 4, "b": null}}]});
+        assert_eq!(site.endpoint.query(&site.tokens[0], &merged).await, json!({"a": 3, "c": 4}));
+        let select = json!([{"select": "b", "from": twice}, {"count": {"to_array": twice}}]);
+        assert_eq!(site.endpoint.query(&site.tokens[0], &select).await[0], 2);
+    });
+}
+
+#[test]
+#[ignore = "compares times"]
 fn objects_with_many_fields_are_made_and_merged_in_time() {
     actix_rt::System::new().block_on(async {
         let site = Site::start().await;
@@ -60,11 +82,13 @@ fn objects_with_many_fields_are_made_and_merged_in_time() {
             {"select": "a7", "from": {"var": "merged"}},
             {"equals": [{"var": "merged"}, {"merge": object(json!("b")), "with": object(json!("a"))}]},
         ]});
-        assert_eq!(site.endpoint.query(&site.server, &query).await, json!([2 * MANY, 7, true]));
+        let reply = site.ask_within(&site.server, &query, SHORT).await;
+        assert_eq!(reply.json()["resource"], json!([2 * MANY, 7, true]), "{}", reply.text);
     });
 }
 
 #[test]
+#[ignore = "compares times"]
 fn changed_fields_of_large_objects_are_found_in_time() {
     actix_rt::System::new().block_on(async {
         let site = Site::start().await;
@@ -77,14 +101,15 @@ fn changed_fields_of_large_objects_are_found_in_time() {
         site.endpoint.query(&site.server, &json!({"do": [{"update": note, "params": data(2)}, null]})).await;
         let last =
             json!({"select": ["data", 0, "data"], "from": {"paginate": {"events": note}, "size": 1, "before": null}});
-        assert_eq!(site.endpoint.query(&site.server, &last).await, json!({"f0": 2}));
+        let reply = site.ask_within(&site.server, &last, SHORT).await;
+        assert_eq!(reply.json()["resource"], json!({"f0": 2}), "{}", reply.text);
     });
 }
 
 #[test]
 fn sets_that_a_query_reads_are_counted() {
     actix_rt::System::new().block_on(async {
-        let site = Site::start().await;
+        let site = Site::start_with(|settings| settings.limits.token_query = PATIENCE).await;
         let notes = json!({"documents": {"collection": "notes"}});
         let times = |count: usize| -> Value { (0..count).collect() };
         // A union keeps the state of each of its sets until it has been read.
@@ -124,7 +149,7 @@ fn a_token_writes_few_bytes_per_query() {
         );
         // The version that moves into the history counts.
         let replaced = json!({"insert": note(1), "ts": {"now": null}, "action": "create", "params": params(15)});
-        assert_eq!(site.endpoint.ask(&site.tokens[0], replaced.to_string()).await.status, 201);
+        assert_eq!(site.endpoint.ask(&site.tokens[0], replaced.to_string()).await.status, 200);
         site.endpoint.query(&site.server, &json!([create(2, 17), create(3, 17)])).await;
     });
 }
@@ -132,7 +157,7 @@ fn a_token_writes_few_bytes_per_query() {
 #[test]
 fn index_entries_with_long_keys_are_counted() {
     actix_rt::System::new().block_on(async {
-        let site = Site::start().await;
+        let site = Site::start_with(|settings| settings.limits.token_query = PATIENCE).await;
         let key = json!({"create_key": {"object": {"role": "admin", "database": {"database": "site"}}}});
         let admin = site.endpoint.query(ROOT, &key).await["secret"].as_str().unwrap().to_owned();
         let field = |name: &str| json!([{"object": {"field": ["data", name]}}]);
@@ -144,12 +169,33 @@ fn index_entries_with_long_keys_are_counted() {
         };
         site.endpoint.query(&site.tokens[0], &create(2, 10)).await;
         // Each of a thousand entries would have the whole text in its key.
-        let reply = site.endpoint.ask(&site.tokens[0], create(1000, 18).to_string()).await;
+        let reply = site.endpoint.ask(&site.tokens[0], create(1000, 15).to_string()).await;
         assert_eq!(refusal(&reply), refused(TOO_LARGE));
+        let reply = site.endpoint.ask(&site.server, create(1, 16).to_string()).await;
+        let (status, text) = refusal(&reply);
+        assert!(status == 400 && text.starts_with("Key bytes (655") && text.ends_with(" exceeds threshold (64000)"), "{text}");
+        let page = json!({"paginate": {"match": {"index": "by_tag"}, "terms": 1}, "after": [long("a", 21)]});
+        let reply = site.endpoint.ask(&site.tokens[0], page.to_string()).await;
+        assert_eq!(refusal(&reply), refused("The cursor is too long."));
     });
 }
 
 #[test]
+fn a_version_ends_at_eight_mebibytes() {
+    actix_rt::System::new().block_on(async {
+        let site = Site::start().await;
+        let create = |texts: usize| {
+            let texts = vec![long("a", 20); texts];
+            json!({"do": [{"create": {"collection": "notes"}, "params": {"object": {"data": {"object": {"texts": texts}}}}}, null]})
+        };
+        assert_eq!(site.endpoint.ask(&site.server, create(7).to_string()).await.status, 200);
+        let (status, text) = refusal(&site.endpoint.ask(&site.server, create(8).to_string()).await);
+        assert!(status == 400 && text.starts_with("Version bytes (83") && text.ends_with(" exceeds threshold (8388608)"), "{text}");
+    });
+}
+
+#[test]
+#[ignore = "compares times"]
 fn an_index_of_documents_with_many_entries_is_built_in_time() {
     actix_rt::System::new().block_on(async {
         let site = Site::start().await;
@@ -161,7 +207,8 @@ fn an_index_of_documents_with_many_entries_is_built_in_time() {
         let key = json!({"create_key": {"object": {"role": "admin", "database": {"database": "site"}}}});
         let admin = site.endpoint.query(ROOT, &key).await["secret"].as_str().unwrap().to_owned();
         let index = json!({"name": "by_tag", "source": {"collection": "notes"}, "terms": [{"object": {"field": ["data", "tag"]}}]});
-        site.endpoint.query(&admin, &json!({"create_index": {"object": index}})).await;
+        let reply = site.ask_within(&admin, &json!({"create_index": {"object": index}}), SHORT).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
         let found = json!({"count": {"match": {"index": "by_tag"}, "terms": MANY - 1}});
         assert_eq!(site.endpoint.query(&site.server, &found).await, json!(1));
     });

@@ -130,6 +130,11 @@ fn read(leaf: &Leaf, reading: &Reading<'_>, size: usize) -> Pages {
     let mut elements: Vec<Element> = leaf.elements.clone();
     // To a reversed set the value 0 alone is the place before all documents.
     let cursor = reading.cursor.filter(|cursor| !leaf.is_reversed || cursor.values != [0]);
+    // A place before or after all documents stays one when the set is turned round.
+    let edge = if ascending { i64::MIN } else { i64::MAX };
+    let is_edge = |cursor: &&Element| leaf.is_reversed && [i64::MIN, i64::MAX].contains(&cursor.document);
+    let turned = cursor.filter(is_edge).map(|cursor| Element { document: edge, ..cursor.clone() });
+    let cursor = turned.as_ref().or(cursor);
     elements.retain(|element| cursor.is_none_or(|cursor| order(element, cursor).is_ge()));
     elements.sort_by(order);
     if leaf.partitions == 1 {
