@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::endpoint::ROOT;
+use super::fuzz::AS_FAUNADB;
 use super::random::Random;
 use super::site::{Site, long};
 
@@ -218,12 +219,15 @@ async fn run(seed: u64, count: usize, notes: u32) -> Vec<(Duration, String)> {
         let next = site.ask_within(&site.tokens[0], &json!(1), 20_000).await;
         let next_took = again.elapsed();
         let shown = text.get(..2000).unwrap_or(&text);
-        assert!([200, 201, 400, 404, 413, 503].contains(&reply.status), "{}: {shown}", reply.status);
+        // A pattern that needs too much backtracking fails as in Java.
+        let is_expected = [200, 201, 400, 404, 413, 503].contains(&reply.status) || reply.text.contains(AS_FAUNADB);
+        assert!(is_expected, "{}: {shown}", reply.text.get(..500).unwrap_or(&reply.text));
         assert!(reply.text.len() <= ANSWER, "{} bytes: {shown}", reply.text.len());
         assert_eq!(next.status, 200, "{} after {shown}", next.text);
         *statuses.entry(reply.status).or_insert(0) += 1;
         longest.push((late.max(next_took), shown.to_owned()));
-        longest.sort_by(|a, b| b.cmp(a));
+        longest.sort();
+        longest.reverse();
         longest.truncate(SHOWN);
     }
     let common = [200, 400, 503].map(|status| statuses.get(&status).copied().unwrap_or(0));

@@ -23,7 +23,7 @@ const MEMORY: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answer to the few queries that FaunaDB fails on, too; a panic or a failing file is answered differently.
-const AS_FAUNADB: &str = "\"Internal server error\"";
+pub const AS_FAUNADB: &str = "\"Internal server error\"";
 
 /// A deterministic source of choices (xorshift).
 struct Choices(u64);
