@@ -88,6 +88,10 @@ fn trim_end(text: &str) -> &str {
 /// A string several times. Java takes only the low 32 bits of the number, which then can be more than it has memory for.
 fn repeated(context: &Context<'_>, text: &str, number: i64) -> Outcome<Value> {
     let Ok(number) = usize::try_from(to_int(number.min(MAX_REPETITIONS))) else { return Ok(Value::from("")) };
+    if text.is_empty() {
+        // The number may be more than two thousand million.
+        return Ok(Value::from(""));
+    }
     let length = text.len().saturating_mul(number);
     context.spend(parts_of_bytes(length))?;
     let mut all = String::with_capacity(length);
