@@ -215,3 +215,13 @@ fn an_index_of_documents_with_many_entries_is_built_in_time() {
         assert_eq!(site.endpoint.query(&site.server, &found).await, json!(1));
     });
 }
+
+#[test]
+fn an_empty_text_is_repeated_at_once() {
+    actix_rt::System::new().block_on(async {
+        let site = Site::start().await;
+        // Java takes the low 32 bits of the number.
+        let query = json!({"repeat": "", "number": -2_147_483_649_i64});
+        assert_eq!(site.endpoint.query(&site.tokens[0], &query).await, "");
+    });
+}
