@@ -76,7 +76,7 @@ impl Queries {
     }
 
     fn set(&mut self, depth: usize) -> Value {
-        let sets = |this: &mut Self| -> Vec<Value> { (0..1 + this.0.below(4)).map(|_| this.set(depth - 1)).collect() };
+        let sets = |this: &mut Self| -> Vec<Value> { (0..=this.0.below(4)).map(|_| this.set(depth - 1)).collect() };
         match if depth == 0 { 0 } else { self.0.below(11) } {
             0..=2 => (*self.0.pick(&[
                 json!({"documents": {"collection": "notes"}}),
