@@ -88,9 +88,13 @@ fn a_client_that_does_not_read_loses_its_stream_and_nobody_waits_for_it() {
         let endpoint = Endpoint::start().await;
         let (_, server) = world(&endpoint).await;
         let (mut lazy, _) = Stream::open(&endpoint, &server, &item(1), "").await;
-        let text = "x".repeat(1 << 20);
+        let (mut prompt, _) = Stream::open(&endpoint, &server, &item(1), "").await;
+        let text = json!({"repeat": {"repeat": "x", "number": 1024}, "number": 1024});
         for number in 0..24 {
-            endpoint.query(&server, &update(1, &json!({"text": text, "number": number}))).await;
+            let update = update(1, &json!({"text": text, "number": number}));
+            endpoint.query(&server, &json!({"do": [update, null]})).await;
+            // Both have been sent the event by now, or will be at once.
+            prompt.next().await.unwrap();
         }
         let mut last = lazy.next().await.unwrap();
         let mut events = 1;
