@@ -145,7 +145,9 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         telemetry::export_spans(collector)?;
     }
     let quiet_start = match command {
-        None if on_terminal && config.log.filter.is_none() && config.log.collector.is_none() => Some(QuietStart::begin(LOG_FILTER)?),
+        None if on_terminal && config.log.filter.is_none() && config.log.collector.is_none() => {
+            Some(QuietStart::begin(LOG_FILTER)?)
+        }
         None => {
             telemetry::start(filter(LOG_FILTER), config.log.json)?;
             None

@@ -32,8 +32,10 @@ fn collector() -> (String, Receiver<Export>) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let send = send.clone();
-            std::thread::spawn(move || while let Some(export) = receive(stream.as_ref().unwrap()) {
-                let _test_has_ended = send.send(export);
+            std::thread::spawn(move || {
+                while let Some(export) = receive(stream.as_ref().unwrap()) {
+                    let _test_has_ended = send.send(export);
+                }
             });
         }
     });

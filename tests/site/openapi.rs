@@ -101,7 +101,10 @@ async fn every_operation_says_which_errors_it_answers() {
                 expected.extend(["403", "409", "413", "415"]);
             }
             for status in expected {
-                let name = operation["responses"][status]["$ref"].as_str().unwrap_or_default();
+                let response = &operation["responses"][status];
+                assert!(response.is_object(), "{method} {path} has no {status}");
+                // The handler's own description says more than the common one.
+                let Some(name) = response["$ref"].as_str() else { continue };
                 let prefix = if path.starts_with("/auth/") { "SuperTokensError" } else { "Error" };
                 assert_eq!(name, format!("#/components/responses/{prefix}{status}"), "{method} {path}");
             }
@@ -110,9 +113,9 @@ async fn every_operation_says_which_errors_it_answers() {
     for (name, response) in document["components"]["responses"].as_object().unwrap() {
         let has = |header: &str| response["headers"][header].is_object();
         let status = name.trim_start_matches("SuperTokens").trim_start_matches("Error");
-        assert_eq!(has("www-authenticate"), status == "401", "{name}");
-        assert_eq!(has("allow"), status == "405", "{name}");
-        assert_eq!(has("retry-after"), matches!(status, "429" | "503"), "{name}");
+        assert_eq!(has("WWW-Authenticate"), status == "401", "{name}");
+        assert_eq!(has("Allow"), status == "405", "{name}");
+        assert_eq!(has("Retry-After"), matches!(status, "429" | "503"), "{name}");
         for (kind, content) in response["content"].as_object().unwrap() {
             let schema = document.pointer(content["schema"]["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap();
             assert!(jsonschema::is_valid(schema, &content["example"]), "{name} {kind}: {}", content["example"]);

@@ -1,6 +1,6 @@
 //! The error responses that operations have in common: which statuses, in which shape, with which headers.
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
@@ -171,15 +171,14 @@ fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
         StatusCode::UNAUTHORIZED => {
             let example = Refusal::invalid("expired: refresh the session and repeat the request").challenge();
             let why = "The reason (RFC 6750): missing, malformed, expired or revoked";
-            headers.push((header::WWW_AUTHENTICATE.as_str(), header(Type::String, why, json!(example))));
+            headers.push(("WWW-Authenticate", header(Type::String, why, json!(example))));
         }
         StatusCode::METHOD_NOT_ALLOWED => {
-            headers
-                .push((header::ALLOW.as_str(), header(Type::String, "The methods of the path", json!("GET, POST, HEAD"))));
+            headers.push(("Allow", header(Type::String, "The methods of the path", json!("GET, POST, HEAD"))));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let wait = header(Type::Integer, "Seconds to wait before the request is repeated", json!(30));
-            headers.push((header::RETRY_AFTER.as_str(), wait));
+            headers.push(("Retry-After", wait));
         }
         _ => {}
     }

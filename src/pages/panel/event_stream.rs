@@ -53,7 +53,7 @@ pub async fn open(
 ) -> Result<HttpResponse, Problem> {
     let last_id = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
     let Some(mut subscription) = bus.subscribe(session.user().as_str(), last_id) else {
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open");
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many event streams are open");
         return Err(problem.retry_after(Duration::from_secs(10)));
     };
     let history = std::mem::take(&mut subscription.history);
