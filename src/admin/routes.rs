@@ -52,7 +52,7 @@ struct Description;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PartQuery {
+struct PageQuery {
     limit: Option<i64>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
@@ -73,7 +73,7 @@ struct EmailQuery {
         ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`")),
     responses((status = 200, description = "A page, and `nextPaginationToken` if there are more", body = Object,
         example = json!({"status": "OK", "users": [], "nextPaginationToken": "…"}))))]
-async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
+async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PageQuery>) -> Result<Json<Value>, Problem> {
     let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
     let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;

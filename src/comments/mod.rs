@@ -125,13 +125,13 @@ impl CommentText {
 
 /// A page that is asked for.
 #[derive(Debug)]
-pub struct Part {
+pub struct PageRequest {
     size: i64,
     /// None for the newest comments.
     after: Option<Cursor>,
 }
 
-impl Part {
+impl PageRequest {
     /// Takes what a query string says.
     pub fn parse(limit: Option<i64>, after: Option<&str>) -> Result<Self, Error> {
         let size = limit.unwrap_or(PAGE_SIZE);
@@ -212,7 +212,7 @@ impl Comments {
     }
 
     /// A page as visitors see it, read with the application's own key.
-    pub async fn list(&self, part: &Part) -> Result<Arc<Listing>, Error> {
+    pub async fn list(&self, part: &PageRequest) -> Result<Arc<Listing>, Error> {
         if part.after.is_none() {
             return Ok(self.first_pages.read(part.size).await?);
         }
@@ -221,7 +221,7 @@ impl Comments {
     }
 
     /// A page as that user sees it, read with their token: with their likes.
-    pub async fn list_for(&self, reader: &SignedIn, part: &Part) -> Result<Listing, Error> {
+    pub async fn list_for(&self, reader: &SignedIn, part: &PageRequest) -> Result<Listing, Error> {
         let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(part)).await?;
         Ok(store::listing(page))
     }
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn parts_have_limits() {
-        assert_eq!(Part::parse(None, None).unwrap().size, PAGE_SIZE);
-        assert!(matches!(Part::parse(Some(0), None), Err(Error::Limit)));
-        assert!(matches!(Part::parse(Some(101), None), Err(Error::Limit)));
-        assert!(matches!(Part::parse(None, Some("nonsense")), Err(Error::Cursor)));
+        assert_eq!(PageRequest::parse(None, None).unwrap().size, PAGE_SIZE);
+        assert!(matches!(PageRequest::parse(Some(0), None), Err(Error::Limit)));
+        assert!(matches!(PageRequest::parse(Some(101), None), Err(Error::Limit)));
+        assert!(matches!(PageRequest::parse(None, Some("nonsense")), Err(Error::Cursor)));
     }
 }

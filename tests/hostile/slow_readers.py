@@ -8,6 +8,8 @@ import json
 
 from program import Site, connect, request, wait_until
 
+# Eight streams each is what a user may have.
+USERS = 20
 STREAMS = 200
 CHANGES = 60
 # What waits for streams, MB.
@@ -16,11 +18,17 @@ MEMORY_MAX = 64
 CLOSE_WITHIN = 35
 
 
+def listen(site, user):
+    """Opens the event stream of a user's sessions."""
+    head = [f"authorization: Bearer {user.access}", "connection: close"]
+    return connect(site.port, text=request("GET", "/api/session/events", *head))
+
+
 def main():
     with Site() as site:
         ann, bob = site.sign_up("ann@example.com"), site.sign_up("bob@example.com")
         comment = ann.ask("POST", "/api/comments", {"text": "Hello"}).json()["id"]
-        events = request("GET", "/api/session/events", f"authorization: Bearer {ann.access}", "connection: close")
+        users = [ann] + [site.sign_up(f"user{number}@example.com") for number in range(1, USERS)]
         document = {"ref": {"collection": "comments"}, "id": comment}
         stream = request(
             "POST",
@@ -30,8 +38,9 @@ def main():
             body=json.dumps(document),
         )
         before, descriptors = site.memory(), site.descriptors()
-        held = [connect(site.port, text=events) for _ in range(STREAMS)]
+        held = [listen(site, users[number % USERS]) for number in range(STREAMS)]
         fauna = [connect(site.fauna_port, text=stream) for _ in range(STREAMS)]
+        wait_until("streams are open", 5, lambda: site.descriptors() > descriptors + USERS * 8)
         for _ in range(CHANGES):
             assert bob.ask("PUT", f"/api/comments/{comment}/like").status == 200
             assert bob.ask("DELETE", f"/api/comments/{comment}/like").status == 200

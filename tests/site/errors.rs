@@ -182,7 +182,7 @@ async fn no_malformed_body_is_taken_for_another_one() {
             let start = String::from_utf8_lossy(&body).chars().take(50).collect::<String>();
             let request = format!("{name} {path} {start}");
             let answer = ann.send(method(name), path, &[("content-type", "application/json")], Some(body.into())).await;
-            // Guesses are counted before the body of a reset or verification is looked at.
+            // Guesses are counted before the body is looked at.
             if answer.status == 429 {
                 world.clock.advance(Duration::from_secs(3600));
             }

@@ -10,7 +10,7 @@ use utoipa::openapi::{ComponentsBuilder, ContentBuilder, Ref, RefOr, Response, R
 use crate::http::problem::{ProblemDetails, Refusal, UNAVAILABLE};
 use crate::http::routes::{Access, Route};
 
-/// Who reads the error responses of an operation.
+/// The kind of client that reads the error responses of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// Clients of this site's own API: `application/problem+json` (RFC 9457).

@@ -53,13 +53,13 @@ pub async fn open(
 ) -> Result<HttpResponse, Problem> {
     let last_id = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
     let Some(mut subscription) = bus.subscribe(session.user().as_str(), last_id) else {
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many event streams are open");
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open");
         return Err(problem.retry_after(Duration::from_secs(10)));
     };
     let history = std::mem::take(&mut subscription.history);
     let mut stream = Stream {
         session: session.handle().to_string(),
-        pending: vec![opening()],
+        pending: vec![preamble()],
         subscription,
         closes_at: Instant::now() + STREAM_LIFE,
         stop: StopSignal::new(),
@@ -81,7 +81,7 @@ pub async fn open(
 }
 
 /// Padding, and how soon to reconnect.
-fn opening() -> Bytes {
+fn preamble() -> Bytes {
     Bytes::from(format!(":{}\nretry: 1000\n\n", " ".repeat(PADDING_BYTES)))
 }
 
