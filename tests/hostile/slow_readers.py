@@ -39,8 +39,8 @@ def main():
         )
         before, descriptors = site.memory(), site.descriptors()
         held = [listen(site, users[number % USERS]) for number in range(STREAMS)]
+        wait_until("streams are open", 5, lambda: site.descriptors() >= descriptors + USERS * 8)
         fauna = [connect(site.fauna_port, text=stream) for _ in range(STREAMS)]
-        wait_until("streams are open", 5, lambda: site.descriptors() > descriptors + USERS * 8)
         for _ in range(CHANGES):
             assert bob.ask("PUT", f"/api/comments/{comment}/like").status == 200
             assert bob.ask("DELETE", f"/api/comments/{comment}/like").status == 200
