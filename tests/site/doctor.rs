@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -129,14 +130,14 @@ async fn every_setting_that_can_be_broken_has_a_sentence() {
     assert!(sentences(&cookies, "failed", "settings")[0].starts_with("COOKIE_DOMAIN: "), "{cookies}");
 }
 
-/// A row: settings, the failed check, how its sentence begins and what it contains.
-type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, String, &'a str);
+type Settings<'a> = &'a [(&'a str, &'a str)];
 
-async fn assert_fails((settings, name, begins, contains): Row<'_>) {
+/// The failed check `name` says so in a sentence that begins with `begins` and contains `contains`.
+async fn assert_fails(settings: Settings<'_>, name: &str, begins: &str, contains: &str) {
     let directory = tempfile::tempdir().unwrap();
     let report = examine_in(directory.path(), settings).await;
     let failed = sentences(&report, "failed", name);
-    let is_told = |sentence: &&str| sentence.starts_with(&begins) && sentence.contains(contains);
+    let is_told = |sentence: &&str| sentence.starts_with(begins) && sentence.contains(contains);
     assert!(failed.iter().any(is_told), "{name} {begins}: {report:#}");
     assert!(report["healthy"] == false && !report.to_string().contains("hunter2"), "{report}");
 }
@@ -153,26 +154,27 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     let empty = empty_database(&world).await;
-    let held = format!("(process {})", std::process::id());
-    let rows: [Row; 13] = [
-        (&[("LISTEN", &taken)], "ports", format!("LISTEN={taken} "), &held),
-        (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "ports", format!("EMBEDDED_FAUNA_LISTEN={taken} "), &held),
-        (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "fauna", format!("EMBEDDED_FAUNA_LISTEN={taken}: "), "in use"),
-        (&[("METRICS_LISTEN", &taken)], "ports", format!("METRICS_LISTEN={taken} "), &held),
-        (&[("LISTEN", "192.0.2.1:3000")], "ports", "LISTEN=192.0.2.1:3000: ".to_owned(), "assign"),
-        (&[("DATA_DIR", file)], "files", format!("DATA_DIR: {file}: "), "exists"),
-        (&[("DATABASE_URL", &postgres)], "database", format!("DATABASE_URL=postgres://…@{free}: "), "refused"),
-        (&[("DATABASE_URL", "sqlite:///no/such/a")], "database", "DATABASE_URL=sqlite:///no/such/a: ".to_owned(), ""),
-        (&[("FAUNA_ENDPOINT", &nobody), ("FAUNA_SECRET", "x")], "fauna", format!("FAUNA_ENDPOINT={nobody}: "), ""),
-        (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", "hunter2")], "fauna", "FAUNA_SECRET: ".to_owned(), "apply"),
-        (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", &empty)], "schema", "the schema is not".to_owned(), "apply"),
-        (&[("USERS_EMAIL_FIELD", "name")], "fauna", "USERS_EMAIL_FIELD: must be ".to_owned(), "path"),
-        (&[("SMTP_URL", &smtp)], "mail", "SMTP_URL: ".to_owned(), ""),
-    ];
-    futures_util::future::join_all(rows.into_iter().map(assert_fails)).await;
-
     let admin = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", world.admin_secret())];
-    assert_fails((&admin, "key", "FAUNA_SECRET: this key may change".to_owned(), "schema apply")).await;
+    let held = format!("(process {})", std::process::id());
+    let rows: [(Settings, &str, &str, &str); 14] = [
+        (&[("LISTEN", &taken)], "ports", &format!("LISTEN={taken} "), &held),
+        (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "ports", &format!("EMBEDDED_FAUNA_LISTEN={taken} "), &held),
+        (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "fauna", &format!("EMBEDDED_FAUNA_LISTEN={taken}: "), "in use"),
+        (&[("METRICS_LISTEN", &taken)], "ports", &format!("METRICS_LISTEN={taken} "), &held),
+        (&[("LISTEN", "192.0.2.1:3000")], "ports", "LISTEN=192.0.2.1:3000: ", "assign"),
+        (&[("DATA_DIR", file)], "files", &format!("DATA_DIR: {file}: "), "exists"),
+        (&[("DATABASE_URL", &postgres)], "database", &format!("DATABASE_URL=postgres://…@{free}: "), "refused"),
+        (&[("DATABASE_URL", "sqlite:///no/such/a")], "database", "DATABASE_URL=sqlite:///no/such/a: ", ""),
+        (&[("FAUNA_ENDPOINT", &nobody), ("FAUNA_SECRET", "x")], "fauna", &format!("FAUNA_ENDPOINT={nobody}: "), ""),
+        (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", "hunter2")], "fauna", "FAUNA_SECRET: ", "schema apply"),
+        (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", &empty)], "schema", "the schema is not", "schema apply"),
+        (&admin, "key", "FAUNA_SECRET: this key may change", "schema apply"),
+        (&[("USERS_EMAIL_FIELD", "name")], "fauna", "USERS_EMAIL_FIELD: must be ", "path"),
+        (&[("SMTP_URL", &smtp)], "mail", "SMTP_URL: ", ""),
+    ];
+    let tried = rows.map(|(settings, name, begins, contains)| assert_fails(settings, name, begins, contains));
+    futures_util::future::join_all(tried).await;
+
     let remote = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", key.as_str())];
     let directory = tempfile::tempdir().unwrap();
     let right = examine_in(directory.path(), &remote).await;
@@ -181,7 +183,7 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     let other = examine_in(directory.path(), &longer).await;
     assert!(sentences(&other, "warning", "schema")[0].contains("schema apply"), "{other:#}");
     world.advance(Duration::from_secs(3600)).await;
-    assert_fails((&remote, "clock", "this machine and Fauna differ by ".to_owned(), "NTP")).await;
+    assert_fails(&remote, "clock", "this machine and Fauna differ by ", "NTP").await;
 }
 
 /// A server key of a new database without a schema, in the Fauna of a site.
@@ -208,7 +210,6 @@ async fn a_database_that_was_sealed_or_migrated_by_others_is_named() {
     let found = examine_in(directory.path(), &[("SEAL_KEYS", &both)]).await;
     assert_eq!(found["healthy"], true, "{found:#}");
 
-    use std::os::unix::fs::PermissionsExt as _;
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(directory.path().join("fauna.sqlite"), open).unwrap();
     let readable = examine_in(directory.path(), &[("SEAL_KEYS", &both)]).await;

@@ -182,12 +182,7 @@ async fn no_malformed_body_is_taken_for_another_one() {
             let start = String::from_utf8_lossy(&body).chars().take(50).collect::<String>();
             let request = format!("{name} {path} {start}");
             let answer = ann.send(method(name), path, &[("content-type", "application/json")], Some(body.into())).await;
-            // Guesses are counted before the body is looked at.
-            if answer.status == 429 {
-                world.clock.advance(Duration::from_secs(3600));
-            }
-            assert!(matches!(answer.status, 400 | 429), "{request}: {} {}", answer.status, answer.text);
-            refusal(&request, &answer, answer.status);
+            refusal(&request, &answer, 400);
         }
     }
     assert_eq!(ann.get("/api/comments").await.json()["comments"], json!([]));
