@@ -30,7 +30,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// Sends the spans of this process to a collector such as `http://localhost:4318`. Call it before the log is started.
+/// Sends the spans of this process to a collector such as `http://localhost:4318`. Call it before the log is started. Of the
+/// environment, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER` and `OTEL_RESOURCE_ATTRIBUTES` apply.
 ///
 /// # Errors
 /// The address is not valid.
