@@ -141,8 +141,13 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
     let config = Config::from_env()?;
     let filter = |default| config.log.filter.as_deref().unwrap_or(default);
     let on_terminal = std::io::stdout().is_terminal() && !config.log.json;
+    if let (None, Some(collector)) = (&command, &config.log.collector) {
+        telemetry::export_spans(collector)?;
+    }
     let quiet_start = match command {
-        None if on_terminal && config.log.filter.is_none() => Some(QuietStart::begin(LOG_FILTER)?),
+        None if on_terminal && config.log.filter.is_none() && config.log.collector.is_none() => {
+            Some(QuietStart::begin(LOG_FILTER)?)
+        }
         None => {
             telemetry::start(filter(LOG_FILTER), config.log.json)?;
             None

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fauna_client as fauna;
+use fauna_client::schema::Declarations;
 use fauna_client::{AsAdmin, AsApp, Client};
 use secrecy::SecretString;
 
@@ -168,14 +169,22 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
     Ok(AsApp::new(client, secret))
 }
 
-/// Installs the schema of users, features and Fauna tokens, in this order: a definition may only mention earlier ones.
-async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
-    let users = config.users_collection.as_str();
-    let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
+/// The schema of users, features and Fauna tokens, in this order: a definition may only mention earlier ones.
+fn declarations(config: &Config, features: &[Feature]) -> Result<Vec<Declarations>, Error> {
+    let tokens = crate::fauna_tokens::schema(&config.users_collection, config.session.access_token_lifetime);
     let declared = [crate::users::schema(&user_layout(config)?)]
         .into_iter()
         .chain(features.iter().map(|feature| (feature.schema)()));
-    Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
+    Ok(declared.chain([tokens]).collect())
+}
+
+async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
+    Ok(fauna::schema::apply(admin, &config.users_collection, declarations(config, features)?).await?)
+}
+
+/// The fingerprint of the schema that this binary with these settings installs.
+pub fn schema_fingerprint(config: &Config, features: &[Feature]) -> Result<String, Error> {
+    Ok(fauna::schema::fingerprint(&config.users_collection, declarations(config, features)?))
 }
 
 /// Installs the schema at the node of `FAUNA_ENDPOINT` with the admin key of `FAUNA_SECRET`, and creates a key for the

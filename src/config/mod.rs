@@ -105,6 +105,8 @@ pub struct Log {
     pub filter: Option<String>,
     /// One JSON object a line instead of text.
     pub json: bool,
+    /// OpenTelemetry collector that receives the spans of requests.
+    pub collector: Option<String>,
 }
 
 impl Config {
@@ -153,6 +155,7 @@ impl Config {
             log: Log {
                 filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
+                collector: read.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
             },
             accounts: Accounts::read(&mut read),
             metrics: Metrics::read(&mut read),

@@ -174,7 +174,7 @@ impl ResponseError for Problem {
         let mut response = self.head().json(Body { status: self.code, message: &message });
         // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
         if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
-            response.extensions_mut().insert(ProblemDetails { status: self.status, message });
+            response.extensions_mut().insert(ProblemDetails::new(self.status, message));
         }
         response
     }
@@ -213,7 +213,8 @@ impl Refusal {
         }
     }
 
-    fn challenge(self) -> String {
+    /// Value of `WWW-Authenticate`.
+    pub fn challenge(self) -> String {
         // The descriptions are constants without quotes or backslashes.
         let code = self.code.map_or_else(String::new, |code| format!("error=\"{code}\", "));
         format!("Bearer {code}error_description=\"{}\"", self.description)
@@ -229,6 +230,10 @@ pub struct ProblemDetails {
 }
 
 impl ProblemDetails {
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into() }
+    }
+
     /// RFC 9457, with `message` as well, for clients that read one member everywhere.
     pub fn to_json(&self, request_id: Option<String>) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");

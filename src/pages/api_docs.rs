@@ -97,7 +97,7 @@ impl ApiReference {
         reference.errors = errors
             .into_iter()
             .flatten()
-            .map(|(name, error)| (name.trim_start_matches("Error").to_owned(), text(at(error, "/description"))))
+            .filter_map(|(name, error)| Some((name.strip_prefix("Error")?.to_owned(), text(at(error, "/description")))))
             .collect();
         reference
     }

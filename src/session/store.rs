@@ -302,6 +302,13 @@ impl Store {
         Ok(())
     }
 
+    /// Replaces the sealed secret of a key that is still as it was read.
+    pub async fn replace_sealed_key(&self, read: &KeyRow, sealed: &str) -> Result<(), sqlx::Error> {
+        let done = sqlx::query("update session_key set sealed = $1 where kid = $2 and sealed = $3");
+        done.bind(sealed).bind(read.kid.as_str()).bind(read.sealed.as_str()).execute(self.database.write()).await?;
+        Ok(())
+    }
+
     /// Deletes keys of a kind that were created before a time.
     pub async fn delete_keys(&self, kind: &str, before: Timestamp) -> Result<(), sqlx::Error> {
         let done = sqlx::query("delete from session_key where kind = $1 and created_at < $2");

@@ -179,6 +179,11 @@ pub fn tokens() -> Expr {
     form([("tokens", null())])
 }
 
+/// The collection of all keys of the database.
+pub fn keys() -> Expr {
+    form([("keys", null())])
+}
+
 /// A document of a collection. The id is text because ids have 64 bits.
 pub fn document(collection_name: &str, id: impl Into<Expr>) -> Expr {
     form([("ref", collection(collection_name)), ("id", id.into())])

@@ -6,14 +6,17 @@
 //! updated. A definition may only refer to earlier ones.
 
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 
 use crate::fql::Expr;
-use crate::{AsAdmin, Error, fql};
+use crate::{AsAdmin, AsApp, Error, fql};
 
 /// Role of signed-in users.
 const MEMBER: &str = "member";
 /// Role of the application's key.
 const BACKEND: &str = "backend";
+/// Stored function that returns the [`fingerprint`] of the definitions that were installed last.
+const FINGERPRINT: &str = "schema_fingerprint";
 
 /// The declarations of one module.
 #[derive(Default)]
@@ -174,10 +177,65 @@ fn definitions(users: &str, modules: Vec<Declarations>) -> Vec<Definition> {
         member.extend(module.member.into_iter().map(Privilege::into_expr));
         backend.extend(module.backend.into_iter().map(Privilege::into_expr));
     }
+    all.push(fingerprint_function(INCOMPLETE));
+    backend.push(Privilege::on(fql::function(FINGERPRINT)).allow("call").into_expr());
     let membership = fql::object([("resource", fql::collection(users))]);
     all.push(role_with(MEMBER, vec![("membership", membership), ("privileges", member.into_iter().collect())]));
     all.push(role_with(BACKEND, vec![("privileges", backend.into_iter().collect())]));
     all
+}
+
+/// Returned while definitions are being installed.
+const INCOMPLETE: &str = "incomplete";
+
+fn fingerprint_function(value: &str) -> Definition {
+    let body = fql::query(fql::lambda("_", value.into()));
+    Definition {
+        create: "create_function",
+        reference: fql::function(FINGERPRINT),
+        params: fql::object([("name", FINGERPRINT.into()), ("body", body)]),
+        update_existing: true,
+    }
+}
+
+/// Changes whenever a definition does: FNV-1a over the definitions as they are sent, in hexadecimal.
+fn fingerprint_of(definitions: &[Definition]) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let parts = definitions.iter().flat_map(|definition| [&definition.reference, &definition.params]);
+    let hash = parts.fold(OFFSET, |hash, part| {
+        part.wire().to_string().bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    });
+    format!("{hash:016x}")
+}
+
+/// The fingerprint of the declarations of all modules, to be compared with [`installed_fingerprint`].
+pub fn fingerprint(users: &str, modules: Vec<Declarations>) -> String {
+    fingerprint_of(&definitions(users, modules))
+}
+
+/// The fingerprint of the installed schema; `None` if no schema is installed, or one of a version without fingerprints.
+///
+/// # Errors
+/// Those of the query.
+pub async fn installed_fingerprint(app: &AsApp) -> Result<Option<String>, Error> {
+    match app.query_idempotent(&fql::call(FINGERPRINT, true.into())).await {
+        Ok(fingerprint) => Ok(Some(fingerprint)),
+        Err(Error::NotFound | Error::PermissionDenied(_) | Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the secret may read the keys of the database, as only an admin key or a server key may.
+///
+/// # Errors
+/// Those of the query.
+pub async fn is_admin_secret(app: &AsApp) -> Result<bool, Error> {
+    match app.query_idempotent::<IgnoredAny>(&fql::paginate(fql::keys(), 1)).await {
+        Ok(_) => Ok(true),
+        Err(Error::PermissionDenied(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The reference of a document that is declared twice: the second declaration would silently replace the first.
@@ -212,7 +270,8 @@ pub async fn apply(admin: &AsAdmin, users: &str, modules: Vec<Declarations>) -> 
     if let Some(twice) = declared_twice(&definitions) {
         return Err(Error::DeclaredTwice(twice));
     }
-    for definition in definitions {
+    let installed = fingerprint_function(&fingerprint_of(&definitions));
+    for definition in definitions.into_iter().chain([installed]) {
         let _done: bool = admin.query_idempotent(&install(definition)).await?;
     }
     Ok(())
@@ -240,6 +299,22 @@ pub fn creation_query(declarations: Vec<Declarations>, form: &str, name: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_change_of_a_definition_changes_the_fingerprint() {
+        let of = |modules: Vec<Declarations>| fingerprint("users", modules);
+        let module = |privilege: Option<Privilege>| Declarations {
+            definitions: vec![collection("a")],
+            backend: privilege.into_iter().collect(),
+            ..Declarations::default()
+        };
+        let may_read = || Privilege::on(fql::collection("a")).allow("read");
+        let known = of(vec![module(None)]);
+        assert_eq!(known, of(vec![module(None)]));
+        assert_ne!(known, of(vec![module(Some(may_read()))]));
+        assert_ne!(known, fingerprint("people", vec![module(None)]));
+        assert_ne!(of(vec![module(Some(may_read()))]), of(vec![module(Some(may_read().allow("write")))]));
+    }
 
     #[test]
     fn a_name_cannot_be_declared_twice() {
