@@ -62,7 +62,7 @@ impl Client {
     /// A client for the endpoint at this URL, such as `http://127.0.0.1:8443`. No connection is opened yet.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] if the address is not a URL, or if the CA certificates cannot be read.
+    /// [`Error::Endpoint`] if the address is not a URL, [`Error::Certificates`] if the CA certificates cannot be read.
     pub fn with_options(endpoint: &str, options: &ClientOptions) -> Result<Self, Error> {
         let endpoint = Url::parse(endpoint).map_err(|error| Error::Endpoint(error.to_string()))?;
         let mut headers = HeaderMap::new();
@@ -196,7 +196,7 @@ async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
     while let Some(chunk) = answer.chunk().await.map_err(transport_error)? {
         text.extend_from_slice(&chunk);
         if text.len() > ANSWER_BYTES_MAX {
-            return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            return Err(Error::AnswerTooLarge);
         }
     }
     Ok(text)

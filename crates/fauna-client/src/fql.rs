@@ -2,7 +2,8 @@
 //!
 //! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would be executed. Literal objects must be
 //! wrapped in `{"object": …}` at every depth. This module is the only encoder of the crate: input from outside enters as text, as a
-//! number or through [`data`], always as a literal. There is no way to make an [`Expr`] of raw JSON.
+//! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal`]. There is no way to
+//! make an [`Expr`] of raw JSON.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use crate::Time;
 
 /// An expression in its wire form. It does not implement `Debug` because it may contain secrets.
 #[derive(Clone)]
-pub struct Expr(Value);
+pub struct Expr(pub(crate) Value);
 
 impl Expr {
     /// The JSON that is sent.
@@ -179,6 +180,11 @@ pub fn tokens() -> Expr {
     form([("tokens", null())])
 }
 
+/// The collection of all indexes.
+pub fn indexes() -> Expr {
+    form([("indexes", null())])
+}
+
 /// A document of a collection. The id is text because ids have 64 bits.
 pub fn document(collection_name: &str, id: impl Into<Expr>) -> Expr {
     form([("ref", collection(collection_name)), ("id", id.into())])
@@ -311,6 +317,14 @@ pub fn length(text: Expr) -> Expr {
 
 pub fn is_string(value: Expr) -> Expr {
     form([("is_string", value)])
+}
+
+pub fn is_array(value: Expr) -> Expr {
+    form([("is_array", value)])
+}
+
+pub fn is_object(value: Expr) -> Expr {
+    form([("is_object", value)])
 }
 
 pub fn is_timestamp(value: Expr) -> Expr {

@@ -47,6 +47,7 @@ pub async fn check(config: &Config) -> Vec<Check> {
     let is_reached = reached.outcome == super::Outcome::Ok;
     checks.push(reached);
     if is_reached {
+        checks.push(set_up_check(&fauna).await);
         checks.push(clock_check(&fauna.app).await);
         checks.push(session_check(config, &clock, &fauna, database).await);
     }
@@ -82,6 +83,15 @@ async fn fauna_check(config: &Config, fauna: &FaunaBackend) -> Check {
             Check::failed("fauna", advice)
         }
         Err(error) => Check::failed("fauna", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
+    }
+}
+
+/// Whether the schema is installed and the key has all privileges, as `/ready` examines it.
+async fn set_up_check(fauna: &FaunaBackend) -> Check {
+    match fauna.set_up.examine().await {
+        Ok(None) => Check::ok("schema", "the schema is that of this program, and the key has all privileges"),
+        Ok(Some(finding)) => Check::failed("schema", finding.advice()),
+        Err(error) => Check::failed("schema", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
     }
 }
 
