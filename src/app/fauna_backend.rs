@@ -226,7 +226,13 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
 /// Installs the schema.
 async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
-    Ok(fauna::schema::apply(admin, users, set_up::declarations(config, features)?).await?)
+    fauna::schema::apply(admin, users, set_up::declarations(config, features)?).await.map_err(|error| match error {
+        fauna::Error::OtherIndex(name) => Error::Setting(format!(
+            "Fauna: the index {name} exists and has another definition than this program expects; delete it with an admin key, wait \
+             a minute, and try again"
+        )),
+        error => error.into(),
+    })
 }
 
 /// Installs the schema at the node of `FAUNA_ENDPOINT` with the admin key of `FAUNA_SECRET`, and creates a key for the

@@ -135,7 +135,10 @@ fn admin_api_keys(read: &mut Reader<'_>) -> Vec<AdminKey> {
     let named = named.iter().flat_map(|text| text.expose_secret().split(','));
     let keys: Option<Vec<AdminKey>> = named.map(AdminKey::parse).collect();
     if keys.is_none() {
-        read.refuse("ADMIN_API_KEYS", "must be NAME:KEY[,NAME:KEY], names of letters, digits, -, _ and ., keys without commas");
+        read.refuse(
+            "ADMIN_API_KEYS",
+            "must be NAME:KEY[,NAME:KEY], names of letters, digits, -, _ and ., keys without commas",
+        );
     }
     let keys: Vec<AdminKey> = one.into_iter().chain(keys.unwrap_or_default()).collect();
     let mut seen = HashSet::new();

@@ -85,7 +85,8 @@ fn endpoint(read: &mut Reader<'_>, endpoint: &str, secret: &str) -> Option<(Stri
 impl FaunaClient {
     pub(super) fn read(read: &mut Reader<'_>) -> Self {
         let timeout = read.count("FAUNA_TIMEOUT_MS", 100..=60_000).unwrap_or(TIMEOUT_MS);
-        let times = |count: Option<usize>, default| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
+        let times =
+            |count: Option<usize>, default| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
         Self {
             timeout: Duration::from_millis(u64::try_from(timeout).unwrap_or(u64::MAX)),
             ca_certificates: read.file("FAUNA_CA_FILE"),

@@ -108,9 +108,10 @@ impl Users {
         match self.fauna.query::<Option<CreatedLink>>(&query).await? {
             None => Ok(Verification::NoUser),
             // Without an address that mail could be sent to there is nothing to verify.
-            Some(CreatedLink { email }) => Ok(email.as_deref().and_then(Email::stored).map_or(Verification::Done, |to| {
-                Verification::Created(AccountLink { to, token })
-            })),
+            Some(CreatedLink { email }) => Ok(email
+                .as_deref()
+                .and_then(Email::stored)
+                .map_or(Verification::Done, |to| Verification::Created(AccountLink { to, token }))),
         }
     }
 

@@ -59,7 +59,7 @@ async fn users_come_with_passwords_comments_and_likes_under_their_ids() {
     }
     let odd = json!({"email": "Odd@Example.com", "born": {"date": "1990-01-02"}, "seen": {"time": "2020-01-01T00:00:00Z"},
         "friend": {"ref": {"collection": "users"}, "id": "77"}, "half": 0.5, "whole": 2.0, "raw": {"@bytes": "AAEC"},
-        "nested": {"object": {"@ts": "x", "delete": [{"object": {"@ref": 1}}, null]}}});
+        "nested": {"object": {"@ts": "x", "delete": [{"object": {"@obj": {"@ref": 1}}}, null]}}});
     assert!(put(&here, "1001", odd).await);
     let mut before = Vec::new();
     for collection in COLLECTIONS {
@@ -70,7 +70,9 @@ async fn users_come_with_passwords_comments_and_likes_under_their_ids() {
     let config = config(&here, &there);
     let (said, failed) = copy(&config).await;
     assert_eq!(failed, None, "{said}");
-    for line in ["users: 3 copied, 0 already there", "comments: 1 copied, 0 already there", "likes: 2 copied, 0 already there"] {
+    for line in
+        ["users: 3 copied, 0 already there", "comments: 1 copied, 0 already there", "likes: 2 copied, 0 already there"]
+    {
         assert!(said.contains(line), "{line} is missing in {said}");
     }
     assert!(said.contains("Sessions are not copied"), "{said}");
@@ -79,7 +81,10 @@ async fn users_come_with_passwords_comments_and_likes_under_their_ids() {
     }
     let (said, failed) = copy(&config).await;
     assert_eq!(failed, None, "{said}");
-    assert!(said.contains("users: 0 copied, 3 already there") && said.contains("likes: 0 copied, 2 already there"), "{said}");
+    assert!(
+        said.contains("users: 0 copied, 3 already there") && said.contains("likes: 0 copied, 2 already there"),
+        "{said}"
+    );
 
     let ann = there.sign_in("ann@example.com").await;
     let list = ann.get("/api/comments").await.json();
@@ -119,7 +124,11 @@ async fn what_is_there_is_reported_and_not_overwritten() {
     assert_eq!(failed, None, "{said}");
     assert!(said.contains("users: 1 copied") && said.contains("comments: 1 copied"), "{said}");
     there.sign_in("ben@example.com").await;
-    assert_eq!(documents(&there, "user_secrets").await.as_array().unwrap().len(), 1, "none for 1001, who is somebody else");
+    assert_eq!(
+        documents(&there, "user_secrets").await.as_array().unwrap().len(),
+        1,
+        "none for 1001, who is somebody else"
+    );
 }
 
 #[actix_rt::test]
@@ -147,12 +156,13 @@ async fn a_copy_without_its_settings_schema_or_privileges_is_refused_in_one_sent
     let made = json!({"create_database": {"object": {"name": "empty"}}});
     assert_eq!(there.fauna().ask(there.admin_secret(), &made).await.0, 201);
     let key = json!({"create_key": {"object": {"database": {"database": "empty"}, "role": "admin"}}});
-    let empty = there.fauna().ask(there.admin_secret(), &key).await.1["resource"]["secret"].as_str().unwrap().to_owned();
+    let empty =
+        there.fauna().ask(there.admin_secret(), &key).await.1["resource"]["secret"].as_str().unwrap().to_owned();
     let target = |secret: &str| Some(CopyTarget { endpoint: endpoint.clone(), secret: secret.to_owned().into() });
     for (copy_target, told) in [
         (None, "COPY_FAUNA_ENDPOINT and COPY_FAUNA_SECRET: must name"),
         (target(&empty), "run `schema apply` for it first"),
-        (target(&app_key), "COPY_FAUNA_SECRET: must be an admin key"),
+        (target(&app_key), "or COPY_FAUNA_SECRET is not an admin key"),
         (target("fnNotAKey"), "COPY_FAUNA_SECRET: must be an admin key"),
     ] {
         let (said, failed) = copy(&Config { copy_target, ..whole.clone() }).await;

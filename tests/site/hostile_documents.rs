@@ -41,7 +41,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
             prop::collection::btree_map("@ts|@ref|name|data|delete", inner, 0..3)
-                .prop_map(|fields| json!({"object": fields.into_iter().collect::<Map<_, _>>()})),
+                .prop_map(|fields| json!({"object": {"@obj": fields.into_iter().collect::<Map<_, _>>()}})),
         ]
     })
 }
@@ -85,9 +85,11 @@ async fn assert_agreement(world: &World, ids: &BTreeSet<String>) {
     }
     let count = admin(world).get("/api/admin/users/count").await.json()["count"].as_u64().unwrap();
     let export = admin(world).get("/api/admin/users/export").await;
-    let exported: BTreeSet<String> = export.text.lines().map(|line| {
-        serde_json::from_str::<Value>(line).unwrap()["externalUserId"].as_str().unwrap().to_owned()
-    }).collect();
+    let exported: BTreeSet<String> = export
+        .text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["externalUserId"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!((count, &exported), (u64::try_from(ids.len()).unwrap(), ids), "{}", export.text);
 }
 
@@ -111,7 +113,8 @@ async fn assert_usable(user: &TestClient, document: &Value) {
 
 #[actix_rt::test]
 async fn documents_with_values_of_any_type_are_users_like_all_others() {
-    let settings = [("EMAIL_VERIFICATION", "OPTIONAL"), ("SIGN_UP_FIELDS", "name?"), ("WRITES_PER_USER_MINUTE", "1000")];
+    let settings =
+        [("EMAIL_VERIFICATION", "OPTIONAL"), ("SIGN_UP_FIELDS", "name?"), ("WRITES_PER_USER_MINUTE", "1000")];
     let world = world(&settings).await;
     let mut runner = TestRunner::deterministic();
     let mut ids = BTreeSet::new();

@@ -25,7 +25,9 @@ pub fn scalar(answered: &Value) -> Option<Expr> {
 fn written(value: &Value, levels: u32) -> Option<Value> {
     let inner = levels.checked_sub(1)?;
     match value {
-        Value::Array(items) => items.iter().map(|item| written(item, inner)).collect::<Option<Vec<_>>>().map(Value::from),
+        Value::Array(items) => {
+            items.iter().map(|item| written(item, inner)).collect::<Option<Vec<_>>>().map(Value::from)
+        }
         Value::Object(members) => match members.get("@obj") {
             Some(Value::Object(escaped)) if members.len() == 1 => object(escaped, inner),
             _ if members.keys().any(|name| name.starts_with('@')) => special(members),
@@ -37,7 +39,7 @@ fn written(value: &Value, levels: u32) -> Option<Value> {
 
 fn object(members: &Map<String, Value>, levels: u32) -> Option<Value> {
     let members = members.iter().map(|(name, value)| Some((name.clone(), written(value, levels)?)));
-    let members = members.collect::<Option<Map<_, _>>>()?;
+    let members = unambiguous(members.collect::<Option<Map<_, _>>>()?);
     Some(Value::Object([("object".to_owned(), Value::Object(members))].into_iter().collect()))
 }
 
@@ -66,11 +68,59 @@ fn is_reference(members: &Map<String, Value>, levels: u32) -> bool {
         })
 }
 
+/// The fields of a literal object. A single one whose name begins with `@` would be read as a special value, such as a reference.
+pub fn unambiguous(fields: Map<String, Value>) -> Map<String, Value> {
+    let is_alike = fields.len() == 1 && fields.keys().any(|name| name.starts_with('@'));
+    if is_alike { [("@obj".to_owned(), fields.into())].into_iter().collect() } else { fields }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::fql::data;
+
+    /// Random JSON; about half of its keys are words of the language.
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),];
+        let key = prop_oneof!["object|delete|call|let|@ref|@mod|@ts|@obj|query|data", ".{0,6}"];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..4)
+                    .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    fn read_by_fauna(wire: &Value) -> Option<Value> {
+        match wire {
+            Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),
+            Value::Object(form) => match form.iter().collect::<Vec<_>>().as_slice() {
+                [(name, Value::Object(fields))] if *name == "object" => {
+                    let fields = match fields.iter().next().filter(|_| fields.len() == 1) {
+                        Some((name, Value::Object(escaped))) if name == "@obj" => escaped,
+                        Some((name, _)) if name.starts_with('@') => return None,
+                        _ => fields,
+                    };
+                    let fields = fields.iter().map(|(name, value)| Some((name.clone(), read_by_fauna(value)?)));
+                    fields.collect::<Option<Map<_, _>>>().map(Value::from)
+                }
+                _ => None,
+            },
+            scalar => Some(scalar.clone()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        /// S-I-33: a JSON object in user input becomes data, never an FQL expression.
+        fn input_from_outside_is_never_evaluated(value in json()) {
+            prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
+        }
+    }
 
     #[test]
     fn values_are_written_as_they_were_answered() {
@@ -81,6 +131,7 @@ mod tests {
             (json!({"@ts": "2030-01-01T00:00:00Z"}), json!({"@ts": "2030-01-01T00:00:00Z"})),
             (user.clone(), user),
             (json!({"a": {"delete": 1}}), json!({"object": {"a": {"object": {"delete": 1}}}})),
+            (json!({"@obj": {"@ref": 1}}), json!({"object": {"@obj": {"@ref": 1}}})),
             (json!({"@obj": {"@ts": "x", "b": [{}]}}), json!({"object": {"@ts": "x", "b": [{"object": {}}]}})),
         ] {
             assert_eq!(literal(&answered).map(|made| made.wire().clone()), Some(expected), "{answered}");

@@ -47,7 +47,8 @@ struct Report {
 pub async fn copy(config: &Config, extensions: &SiteExtensions, out: &mut dyn Write) -> Result<(), Error> {
     let Some(CopyTarget { endpoint, secret }) = &config.copy_target else {
         return Err(Error::Setting(
-            "COPY_FAUNA_ENDPOINT and COPY_FAUNA_SECRET: must name the Fauna to copy to, and an admin key of it".to_owned(),
+            "COPY_FAUNA_ENDPOINT and COPY_FAUNA_SECRET: must name the Fauna to copy to, and an admin key of it"
+                .to_owned(),
         ));
     };
     let to = AsAdmin::new(&client(endpoint, config)?, secret.clone()).within(DEADLINE);
@@ -74,7 +75,10 @@ async fn require_schema(to: &AsAdmin, collections: &[&str]) -> Result<(), Error>
         return Ok(());
     }
     let missing = missing.join(", ");
-    Err(Error::Setting(format!("COPY_FAUNA_ENDPOINT: the schema is missing there ({missing}): run `schema apply` for it first")))
+    Err(Error::Setting(format!(
+        "COPY_FAUNA_ENDPOINT: the schema is missing there ({missing}): run `schema apply` for it first; or COPY_FAUNA_SECRET is \
+         not an admin key"
+    )))
 }
 
 impl Copy {

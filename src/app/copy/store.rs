@@ -87,8 +87,7 @@ fn data_of(reference: Expr) -> Expr {
 
 /// Those of these collections that do not exist.
 pub fn missing(collections: &[&str]) -> Expr {
-    let all = collections.iter().map(|name| {
-        fql::if_else(fql::exists(fql::collection(name)), fql::null(), Expr::from(*name))
-    });
+    let all =
+        collections.iter().map(|name| fql::if_else(fql::exists(fql::collection(name)), fql::null(), Expr::from(*name)));
     all.collect()
 }

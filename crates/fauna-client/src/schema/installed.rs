@@ -55,7 +55,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => out.write_str("the schema is not installed"),
-            Self::Outdated => out.write_str("the installed schema is older than this program, or was made with other settings"),
+            Self::Outdated => {
+                out.write_str("the installed schema is older than this program, or was made with other settings")
+            }
             Self::NoIndex(name) => write!(out, "the index {name} is missing"),
             Self::OtherIndex(name) => write!(
                 out,
@@ -232,7 +234,8 @@ mod tests {
 
     #[test]
     fn an_index_is_recognised_in_the_answer_of_fauna() {
-        let by_email = expected(index("users_by_email", fql::collection("users")).term_ignoring_case(&["data", "email"]).unique());
+        let by_email =
+            expected(index("users_by_email", fql::collection("users")).term_ignoring_case(&["data", "email"]).unique());
         let fits = json!({"source": users(), "terms": [{"field": ["data", "email"], "transform": "casefold"}], "values": null,
             "unique": true});
         assert!(by_email.is(&fits), "{:?} {:?}", by_email.definition, plain(&fits));
@@ -259,7 +262,9 @@ mod tests {
 
     #[test]
     fn every_change_of_a_definition_changes_the_fingerprint() {
-        let of = |term: &str| Expected::of(&[index("x", fql::collection("users")).terms([&["data", term]]).any()]).fingerprint;
+        let of = |term: &str| {
+            Expected::of(&[index("x", fql::collection("users")).terms([&["data", term]]).any()]).fingerprint
+        };
         assert_eq!(of("a"), of("a"));
         assert_ne!(of("a"), of("b"));
         assert_eq!(of("a").len(), FINGERPRINT_CHARS);
