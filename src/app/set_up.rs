@@ -20,7 +20,7 @@ pub fn declarations(config: &Config, features: &[Feature]) -> Result<Vec<Declara
     Ok([users].into_iter().chain(features).chain([tokens]).collect())
 }
 
-/// What [`FaunaSetUp`] examines.
+/// The examination of Fauna for this configuration; it has not run yet.
 pub fn needs(app: &AsApp, clock: &Clock, config: &Config, features: &[Feature]) -> Result<FaunaSetUp, Error> {
     let (layout, hooks) = (user_layout(config)?, features::deletion_hooks(features));
     let (user, token) = (DocumentId::random()?, DocumentId::random()?);

@@ -1,4 +1,4 @@
-//! Which Fauna is used, and how it is asked.
+//! The Fauna that is used, and the settings of its client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,6 @@ use super::Reader;
 
 /// Deadline of one query unless another is set, milliseconds.
 const TIMEOUT_MS: usize = 8_000;
-/// How often a query is sent again unless another number is set.
 const RETRIES: u32 = 2;
 const CONTENTION_RETRIES: u32 = 11;
 
@@ -30,24 +29,23 @@ pub enum Fauna {
     },
 }
 
-/// How Fauna is asked.
+/// Settings of the client for Fauna.
 #[derive(Clone, Debug)]
 pub struct FaunaClient {
     /// Deadline of one query with all its retries.
     pub timeout: Duration,
     /// PEM of certificate authorities that are trusted besides those of the operating system.
     pub ca_certificates: Option<Vec<u8>>,
-    /// How often a query is sent again if Fauna cannot be reached.
+    /// Repetitions of a query if Fauna cannot be reached.
     pub retries: u32,
-    /// How often it is sent again because other transactions wrote the same documents.
+    /// Repetitions because other transactions wrote the same documents.
     pub contention_retries: u32,
 }
 
-/// Another Fauna, for `users copy`.
+/// Another Fauna that `users copy` writes to with an admin key.
 #[derive(Clone, Debug)]
 pub struct CopyTarget {
     pub endpoint: String,
-    /// An admin key.
     pub secret: SecretString,
 }
 

@@ -14,12 +14,11 @@ use tokio::sync::Mutex;
 
 use crate::clock::{Clock, Timestamp};
 
-/// How long a success is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Reason of the abort with which a rehearsal ends.
 pub const REHEARSED: &str = "rehearsed";
 
-/// What a site needs of Fauna. Clones share what is remembered.
+/// Examines Fauna with the application's key. Clones share the remembered success.
 #[derive(Clone)]
 pub struct FaunaSetUp {
     app: AsApp,
@@ -37,7 +36,6 @@ pub struct Needs {
     pub rehearsal: Expr,
 }
 
-/// What is wrong.
 #[derive(Debug)]
 pub enum Finding {
     Schema(Fault),

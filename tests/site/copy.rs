@@ -24,7 +24,7 @@ fn config(from: &World, to: &World) -> Config {
     Config { copy_target: Some(CopyTarget { endpoint, secret: to.admin_secret().to_owned().into() }), ..config }
 }
 
-/// What the command says, and whether it failed.
+/// Output of the command, and its error.
 async fn copy(config: &Config) -> (String, Option<String>) {
     let mut out = Vec::new();
     let failed = app::users(config, &UsersCommand::Copy, &mut out).await.err();

@@ -1,4 +1,4 @@
-//! How Fauna is asked: a private certificate authority, the time-out, and retries.
+//! Settings of the client for Fauna: a private certificate authority, the time-out, and retries.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

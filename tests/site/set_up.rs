@@ -45,7 +45,7 @@ impl Database {
         Fauna::Remote { endpoint: self.endpoint.clone(), secret: secret.to_owned().into() }
     }
 
-    /// What `doctor` says of the schema.
+    /// Outcome and message of the check `schema` of `doctor`.
     async fn doctor(&self, site: &World) -> String {
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..site.config() };
         let report = app::doctor(Ok(config)).await;

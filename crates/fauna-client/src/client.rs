@@ -70,6 +70,8 @@ impl Client {
         headers.insert("x-max-retries-on-contention", HeaderValue::from_static(RETRIES_INSIDE));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let certificates = options.certificates()?;
+        // Of what the builder is given, only certificates can be invalid.
+        let refused = if certificates.is_empty() { Error::Endpoint } else { Error::Certificates };
         let mut builder = reqwest::Client::builder();
         if endpoint.scheme() == "http" {
             // Loading the system's certificate store would take longer than the rest of the start.
@@ -86,7 +88,7 @@ impl Client {
             .tcp_nodelay(true)
             .default_headers(headers)
             .build()
-            .map_err(|error| Error::Endpoint(error.to_string()))?;
+            .map_err(|error| refused(error.to_string()))?;
         let limits = Attempts::new(options);
         let last_seen = Arc::new(AtomicI64::new(0));
         Ok(Self { http, endpoint, deadline: options.timeout, limits, last_seen })

@@ -31,7 +31,7 @@ struct Copy {
     to: AsAdmin,
 }
 
-/// What became of the documents of a collection.
+/// Outcomes of the documents of a collection.
 #[derive(Default)]
 struct Report {
     copied: usize,

@@ -18,7 +18,7 @@ pub struct Row {
     secret: Value,
 }
 
-/// What became of a document at the target.
+/// Result of writing a document at the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {

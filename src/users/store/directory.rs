@@ -117,7 +117,6 @@ pub fn users_of(page: UserPage) -> (Vec<Found>, Option<Cursor>) {
     (found, page.after.map(|(joined_at, user, _)| Cursor { joined_at, id: user.id }))
 }
 
-/// What a list shows of each user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     Summary,

@@ -25,7 +25,7 @@ const FINGERPRINT_CHARS: usize = 32;
 /// Elements of an index definition that are compared.
 const INDEX_FIELDS: [&str; 4] = ["source", "terms", "values", "unique"];
 
-/// What a program expects to be installed.
+/// The schema of a program, to be compared with the installed one.
 #[derive(Clone, Debug)]
 pub struct Expected {
     fingerprint: String,
@@ -165,7 +165,7 @@ pub(super) fn placeholder() -> Definition {
     }
 }
 
-/// What the application's key needs for [`Expected::check`].
+/// Privileges of the application's key for [`Expected::check`].
 pub(super) fn privileges() -> [Privilege; 2] {
     [Privilege::on(fql::function(MARK)).allow("call"), Privilege::on(fql::indexes()).allow("read")]
 }
