@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Ids that the report names of each kind.
 const IDS_MAX: usize = 20;
 
-struct Copy {
+struct Transfer {
     from: AsAdmin,
     to: AsAdmin,
 }
@@ -61,7 +61,7 @@ pub async fn copy(config: &Config, extensions: &SiteExtensions, out: &mut dyn Wr
     let set_up = startup::lock_set_up(&config.data_dir).await?;
     let (from, backend) = connect_as_admin(config, &Clock::system(), &features).await?;
     drop(set_up);
-    let copied = Copy { from: from.within(DEADLINE), to }.all(users, &others, out).await;
+    let copied = Transfer { from: from.within(DEADLINE), to }.all(users, &others, out).await;
     if let Some(backend) = backend {
         backend.stop().await;
     }
@@ -81,7 +81,7 @@ async fn require_schema(to: &AsAdmin, collections: &[&str]) -> Result<(), Error>
     )))
 }
 
-impl Copy {
+impl Transfer {
     async fn all(&self, users: &str, others: &[&str], out: &mut dyn Write) -> Result<(), Error> {
         let report = self.collection(users, Some(SECRETS)).await?;
         report.write(users, out)?;
