@@ -16,7 +16,7 @@ use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
     "Commands about users: users list [newest|oldest], users count, users find EMAIL, users delete ID,
-users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.
+users import FILE, users export, users copy. About Fauna: schema apply. About the demo: demo reset.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 

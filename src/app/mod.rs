@@ -5,6 +5,7 @@
 mod accounts;
 #[cfg(feature = "embedded-fauna")]
 mod backup;
+mod copy;
 mod demo_command;
 mod doctor;
 #[cfg(feature = "embedded-fauna")]
@@ -15,6 +16,7 @@ mod features;
 mod monitoring;
 mod server;
 mod session_settings;
+mod set_up;
 #[cfg(all(test, feature = "embedded-fauna"))]
 #[path = "../../tests/simulation/mod.rs"]
 mod simulation;

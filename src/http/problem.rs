@@ -307,9 +307,12 @@ impl From<fauna_client::Error> for Problem {
             | Error::Contended
             | Error::Unavailable(_)
             | Error::Unanswered(_)
+            | Error::AnswerTooLarge
             | Error::Protocol(_)
             | Error::DeclaredTwice(_)
-            | Error::Endpoint(_) => Self::unavailable(error),
+            | Error::OtherIndex(_)
+            | Error::Endpoint(_)
+            | Error::Certificates(_) => Self::unavailable(error),
         }
     }
 }

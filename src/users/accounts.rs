@@ -62,7 +62,7 @@ impl Users {
         let query = accounts::contact(&self.layout, id);
         let contact: Option<accounts::Contact> = self.fauna.query_idempotent(&query).await?;
         Ok(contact.map(|contact| {
-            let email = contact.email.as_deref().and_then(Email::parse);
+            let email = contact.email.as_deref().and_then(Email::stored);
             Contact { is_verified: contact.is_verified || email.is_none(), email }
         }))
     }

@@ -11,7 +11,7 @@ use crate::binary::{placed, program};
 use crate::world::World;
 
 /// A world, and the settings of a site on an empty database in its Fauna, with an admin key.
-async fn empty_database() -> (World, String, String) {
+pub async fn empty_database() -> (World, String, String) {
     let fauna = World::start().await;
     let (endpoint, _) = fauna.fauna_credentials();
     let root = "root-key-of-this-test";

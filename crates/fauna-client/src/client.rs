@@ -62,7 +62,7 @@ impl Client {
     /// A client for the endpoint at this URL, such as `http://127.0.0.1:8443`. No connection is opened yet.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] if the address is not a URL, or if the CA certificates cannot be read.
+    /// [`Error::Endpoint`] if the address is not a URL, [`Error::Certificates`] if the CA certificates cannot be read.
     pub fn with_options(endpoint: &str, options: &ClientOptions) -> Result<Self, Error> {
         let endpoint = Url::parse(endpoint).map_err(|error| Error::Endpoint(error.to_string()))?;
         let mut headers = HeaderMap::new();
@@ -70,6 +70,8 @@ impl Client {
         headers.insert("x-max-retries-on-contention", HeaderValue::from_static(RETRIES_INSIDE));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let certificates = options.certificates()?;
+        // Of what the builder is given, only certificates can be invalid.
+        let refused = if certificates.is_empty() { Error::Endpoint } else { Error::Certificates };
         let mut builder = reqwest::Client::builder();
         if endpoint.scheme() == "http" {
             // Loading the system's certificate store would take longer than the rest of the start.
@@ -86,7 +88,7 @@ impl Client {
             .tcp_nodelay(true)
             .default_headers(headers)
             .build()
-            .map_err(|error| Error::Endpoint(error.to_string()))?;
+            .map_err(|error| refused(error.to_string()))?;
         let limits = Attempts::new(options);
         let last_seen = Arc::new(AtomicI64::new(0));
         Ok(Self { http, endpoint, deadline: options.timeout, limits, last_seen })
@@ -196,7 +198,7 @@ async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
     while let Some(chunk) = answer.chunk().await.map_err(transport_error)? {
         text.extend_from_slice(&chunk);
         if text.len() > ANSWER_BYTES_MAX {
-            return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            return Err(Error::AnswerTooLarge);
         }
     }
     Ok(text)

@@ -48,7 +48,7 @@ pub async fn check(config: &Config) -> Vec<Check> {
     checks.push(reached);
     if is_reached {
         checks.extend(key_check(config, &fauna.app).await);
-        let schema = schema_check(config, &fauna.app, &extensions).await;
+        let schema = set_up_check(&fauna).await;
         let is_installed = schema.outcome != Outcome::Failed;
         checks.push(schema);
         checks.push(clock_check(&fauna.app).await);
@@ -117,24 +117,6 @@ async fn key_check(config: &Config, app: &AsApp) -> Option<Check> {
     })
 }
 
-async fn schema_check(config: &Config, app: &AsApp, extensions: &SiteExtensions) -> Check {
-    let ours = fauna_backend::schema_fingerprint(config, &features::all(config, extensions));
-    let (ours, installed) = match (ours, schema::installed_fingerprint(app).await) {
-        (Ok(ours), Ok(installed)) => (ours, installed),
-        (Err(error), _) => return Check::failed("schema", error.to_string()),
-        (_, Err(error)) => return Check::failed("schema", format!("Fauna does not tell which schema it has: {error}")),
-    };
-    match installed {
-        Some(installed) if installed == ours => Check::ok("schema", "the schema in Fauna is that of this version"),
-        Some(_) => Check::warning(
-            "schema",
-            "the schema in Fauna is not that of this version and these settings (USERS_COLLECTION, USERS_EMAIL_FIELD, \
-             ACCESS_TOKEN_LIFETIME_S): run `schema apply` with an admin key",
-        ),
-        None => Check::failed("schema", "the schema is not installed in Fauna: run `schema apply` with an admin key"),
-    }
-}
-
 /// Whether all secrets in SQL can be opened.
 fn secrets_check(state: &AppState) -> Check {
     let unreadable = state.sessions.unreadable_keys();
@@ -149,6 +131,15 @@ fn secrets_check(state: &AppState) -> Check {
             unreadable.join(", ")
         ),
     )
+}
+
+/// Whether the schema is installed and the key has all privileges, as `/ready` examines it.
+async fn set_up_check(fauna: &FaunaBackend) -> Check {
+    match fauna.set_up.examine().await {
+        Ok(None) => Check::ok("schema", "the schema is that of this program, and the key has all privileges"),
+        Ok(Some(finding)) => Check::failed("schema", finding.advice()),
+        Err(error) => Check::failed("schema", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
+    }
 }
 
 async fn clock_check(fauna: &AsApp) -> Check {

@@ -3,7 +3,11 @@
 //! Each module of the application declares the collections, indexes, stored functions and roles that it needs, and its privileges in
 //! the two roles of the application: `member` (every document of the users collection) and `backend` (the application's key).
 //! [`apply`] installs the declarations and can be repeated: existing collections and indexes are left alone, roles and functions are
-//! updated. A definition may only refer to earlier ones.
+//! updated. A definition may only refer to earlier ones. [`Expected::check`] tells the application later whether what is installed is
+//! what it was built for.
+
+mod installed;
+mod probes;
 
 use secrecy::SecretString;
 use serde::de::IgnoredAny;
@@ -11,12 +15,13 @@ use serde::de::IgnoredAny;
 use crate::fql::Expr;
 use crate::{AsAdmin, AsApp, Error, fql};
 
+pub use installed::{Expected, Fault};
+pub use probes::read_probes;
+
 /// Role of signed-in users.
 const MEMBER: &str = "member";
 /// Role of the application's key.
 const BACKEND: &str = "backend";
-/// Stored function that returns the [`fingerprint`] of the definitions that were installed last.
-const FINGERPRINT: &str = "schema_fingerprint";
 
 /// The declarations of one module.
 #[derive(Default)]
@@ -83,6 +88,13 @@ pub struct Index {
 /// An index over a source, such as `fql::collection("comments")`.
 pub fn index(name: &str, source: Expr) -> Index {
     Index { fields: vec![("name", name.into()), ("source", source)], name: name.to_owned() }
+}
+
+impl Declarations {
+    /// Names of the declared collections.
+    pub fn collections(&self) -> impl Iterator<Item = &str> {
+        self.definitions.iter().filter_map(|definition| definition.reference.wire().get("collection")?.as_str())
+    }
 }
 
 impl Index {
@@ -177,53 +189,13 @@ fn definitions(users: &str, modules: Vec<Declarations>) -> Vec<Definition> {
         member.extend(module.member.into_iter().map(Privilege::into_expr));
         backend.extend(module.backend.into_iter().map(Privilege::into_expr));
     }
-    all.push(fingerprint_function(INCOMPLETE));
-    backend.push(Privilege::on(fql::function(FINGERPRINT)).allow("call").into_expr());
     let membership = fql::object([("resource", fql::collection(users))]);
+    // The application reads these to check what is installed.
+    all.push(installed::placeholder());
+    backend.extend(installed::privileges().map(Privilege::into_expr));
     all.push(role_with(MEMBER, vec![("membership", membership), ("privileges", member.into_iter().collect())]));
     all.push(role_with(BACKEND, vec![("privileges", backend.into_iter().collect())]));
     all
-}
-
-/// Returned while definitions are being installed.
-const INCOMPLETE: &str = "incomplete";
-
-fn fingerprint_function(value: &str) -> Definition {
-    let body = fql::query(fql::lambda("_", value.into()));
-    Definition {
-        create: "create_function",
-        reference: fql::function(FINGERPRINT),
-        params: fql::object([("name", FINGERPRINT.into()), ("body", body)]),
-        update_existing: true,
-    }
-}
-
-/// Changes whenever a definition does: FNV-1a over the definitions as they are sent, in hexadecimal.
-fn fingerprint_of(definitions: &[Definition]) -> String {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let parts = definitions.iter().flat_map(|definition| [&definition.reference, &definition.params]);
-    let hash = parts.fold(OFFSET, |hash, part| {
-        part.wire().to_string().bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
-    });
-    format!("{hash:016x}")
-}
-
-/// The fingerprint of the declarations of all modules, to be compared with [`installed_fingerprint`].
-pub fn fingerprint(users: &str, modules: Vec<Declarations>) -> String {
-    fingerprint_of(&definitions(users, modules))
-}
-
-/// The fingerprint of the installed schema; `None` if no schema is installed, or one of a version without fingerprints.
-///
-/// # Errors
-/// Those of the query.
-pub async fn installed_fingerprint(app: &AsApp) -> Result<Option<String>, Error> {
-    match app.query_idempotent(&fql::call(FINGERPRINT, true.into())).await {
-        Ok(fingerprint) => Ok(Some(fingerprint)),
-        Err(Error::NotFound | Error::PermissionDenied(_) | Error::Refused { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Whether the secret may read the keys of the database, as only an admin key or a server key may.
@@ -263,18 +235,26 @@ fn install(definition: Definition) -> Expr {
 /// Installs the declarations of all modules; `users` is the collection of user documents. Can be repeated at any time.
 ///
 /// # Errors
-/// [`Error::DeclaredTwice`] before anything is installed; otherwise the error of the first query that fails. Definitions before it
-/// stay installed.
+/// [`Error::DeclaredTwice`] and [`Error::OtherIndex`] before anything is installed; otherwise the error of the first query that fails.
+/// Definitions before it stay installed, and [`Expected::check`] finds the schema outdated.
 pub async fn apply(admin: &AsAdmin, users: &str, modules: Vec<Declarations>) -> Result<(), Error> {
     let definitions = definitions(users, modules);
     if let Some(twice) = declared_twice(&definitions) {
         return Err(Error::DeclaredTwice(twice));
     }
-    let installed = fingerprint_function(&fingerprint_of(&definitions));
-    for definition in definitions.into_iter().chain([installed]) {
+    let expected = Expected::of(&definitions);
+    if let Some(other) = expected.other_index(admin).await? {
+        return Err(Error::OtherIndex(other));
+    }
+    for definition in definitions {
         let _done: bool = admin.query_idempotent(&install(definition)).await?;
     }
-    Ok(())
+    expected.mark(admin).await
+}
+
+/// What [`apply`] installs with these declarations, to be compared with what is installed.
+pub fn expected(users: &str, modules: Vec<Declarations>) -> Expected {
+    Expected::of(&definitions(users, modules))
 }
 
 /// Creates a key with the role `backend` and returns its secret, which cannot be read again.
@@ -299,22 +279,6 @@ pub fn creation_query(declarations: Vec<Declarations>, form: &str, name: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_change_of_a_definition_changes_the_fingerprint() {
-        let of = |modules: Vec<Declarations>| fingerprint("users", modules);
-        let module = |privilege: Option<Privilege>| Declarations {
-            definitions: vec![collection("a")],
-            backend: privilege.into_iter().collect(),
-            ..Declarations::default()
-        };
-        let may_read = || Privilege::on(fql::collection("a")).allow("read");
-        let known = of(vec![module(None)]);
-        assert_eq!(known, of(vec![module(None)]));
-        assert_ne!(known, of(vec![module(Some(may_read()))]));
-        assert_ne!(known, fingerprint("people", vec![module(None)]));
-        assert_ne!(of(vec![module(Some(may_read()))]), of(vec![module(Some(may_read().allow("write")))]));
-    }
 
     #[test]
     fn a_name_cannot_be_declared_twice() {
