@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 
 use super::Reader;
 

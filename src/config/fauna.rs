@@ -49,11 +49,19 @@ pub struct CopyTarget {
     pub secret: SecretString,
 }
 
-/// Endpoint and secret must be set both or neither.
+/// Endpoint and secret as they are set; both or neither must be.
+struct Given {
+    endpoint: Option<String>,
+    secret: Option<SecretString>,
+    names: [&'static str; 2],
+}
+
 pub(super) fn fauna(read: &mut Reader<'_>) -> Fauna {
     let listen = read.address("EMBEDDED_FAUNA_LISTEN", SocketAddr::from(([127, 0, 0, 1], 8443)));
     let root_key = read.secret("EMBEDDED_FAUNA_ROOT_KEY");
-    match endpoint(read, "FAUNA_ENDPOINT", "FAUNA_SECRET") {
+    let names = ["FAUNA_ENDPOINT", "FAUNA_SECRET"];
+    let given = Given { endpoint: read.optional("FAUNA_ENDPOINT"), secret: read.secret("FAUNA_SECRET"), names };
+    match given.both(read) {
         Some((endpoint, secret)) => Fauna::Remote { endpoint, secret },
         None => Fauna::Embedded { listen, root_key },
     }
@@ -61,23 +69,28 @@ pub(super) fn fauna(read: &mut Reader<'_>) -> Fauna {
 
 /// The target of `users copy`, if it is set.
 pub(super) fn copy_target(read: &mut Reader<'_>) -> Option<CopyTarget> {
-    let (endpoint, secret) = endpoint(read, "COPY_FAUNA_ENDPOINT", "COPY_FAUNA_SECRET")?;
+    let names = ["COPY_FAUNA_ENDPOINT", "COPY_FAUNA_SECRET"];
+    let (endpoint, secret) = (read.optional("COPY_FAUNA_ENDPOINT"), read.secret("COPY_FAUNA_SECRET"));
+    let (endpoint, secret) = Given { endpoint, secret, names }.both(read)?;
     Some(CopyTarget { endpoint, secret })
 }
 
-fn endpoint(read: &mut Reader<'_>, endpoint: &str, secret: &str) -> Option<(String, SecretString)> {
-    match (read.optional(endpoint), read.secret(secret)) {
-        (Some(url), Some(key)) => {
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                read.refuse(endpoint, "must begin with http:// or https://");
+impl Given {
+    fn both(self, read: &mut Reader<'_>) -> Option<(String, SecretString)> {
+        let [endpoint, secret] = self.names;
+        match (self.endpoint, self.secret) {
+            (Some(url), Some(key)) => {
+                if !url.starts_with("http://") && !url.starts_with("https://") {
+                    read.refuse(endpoint, "must begin with http:// or https://");
+                }
+                return Some((url.trim_end_matches('/').to_owned(), key));
             }
-            return Some((url.trim_end_matches('/').to_owned(), key));
+            (None, None) => {}
+            (Some(_), None) => read.refuse(secret, &format!("must be set together with {endpoint}")),
+            (None, Some(_)) => read.refuse(endpoint, &format!("must be set together with {secret}")),
         }
-        (None, None) => {}
-        (Some(_), None) => read.refuse(secret, &format!("must be set together with {endpoint}")),
-        (None, Some(_)) => read.refuse(endpoint, &format!("must be set together with {secret}")),
+        None
     }
-    None
 }
 
 impl FaunaClient {

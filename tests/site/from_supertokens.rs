@@ -4,7 +4,8 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use fauna_client::fql;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 use serde_json::{Map, json};
 use starter::app::SiteExtensions;
 use starter::fauna_tokens::FaunaTokens;

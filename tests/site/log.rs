@@ -1,7 +1,8 @@
 //! The log is written to whatever standard output is: nobody who reads it badly can stop the site.
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Starting: against a Fauna that is not set up as it should be, and on a terminal.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
