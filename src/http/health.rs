@@ -1,5 +1,7 @@
 //! Health checks: whether the process runs, and whether what it depends on works.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use fauna_client::AsApp;
@@ -10,6 +12,9 @@ use crate::database::Database;
 use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
+
+/// The pause that a client is told while an operator has to install the schema.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// | method | path      | who    | answers                                   |
 /// |--------|-----------|--------|-------------------------------------------|
@@ -53,7 +58,7 @@ async fn ready(
     fauna.check().await.map_err(Problem::unavailable)?;
     if let Some(finding) = fauna_set_up.check().await.map_err(Problem::unavailable)? {
         tracing::error!("{}", finding.advice());
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, finding.public()));
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, finding.public()).retry_after(RETRY_AFTER));
     }
     Ok(Json(Status { status: "OK" }))
 }

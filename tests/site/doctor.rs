@@ -56,6 +56,12 @@ const BROKEN: &[(&str, &str)] = &[
     ("SIGNING_KEY_INTERVAL_S", "60"),
     ("FAUNA_ENDPOINT", "http://localhost:8443"),
     ("FAUNA_SECRET", "hunter2"),
+    ("FAUNA_TIMEOUT_MS", "99"),
+    ("FAUNA_CA_FILE", "/no/such/file"),
+    ("FAUNA_RETRIES", "101"),
+    ("FAUNA_CONTENTION_RETRIES", "-1"),
+    ("COPY_FAUNA_ENDPOINT", "http://localhost:8443"),
+    ("COPY_FAUNA_SECRET", "hunter2"),
     ("EMBEDDED_FAUNA_LISTEN", "8443"),
     ("USERS_COLLECTION", "a b"),
     ("SEAL_KEYS", "hunter2"),
@@ -113,6 +119,8 @@ async fn every_setting_that_can_be_broken_has_a_sentence() {
         let told = match *name {
             "FAUNA_ENDPOINT" => "FAUNA_SECRET: must be set together".to_owned(),
             "FAUNA_SECRET" => "FAUNA_ENDPOINT: must be set together".to_owned(),
+            "COPY_FAUNA_ENDPOINT" => "COPY_FAUNA_SECRET: must be set together".to_owned(),
+            "COPY_FAUNA_SECRET" => "COPY_FAUNA_ENDPOINT: must be set together".to_owned(),
             name => format!("{name}: "),
         };
         let failed = sentences(&report, "failed", "settings");
@@ -181,7 +189,7 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     assert_eq!(right["healthy"], true, "{right:#}");
     let longer = [&remote[..], &[("ACCESS_TOKEN_LIFETIME_S", "7200")]].concat();
     let other = examine_in(directory.path(), &longer).await;
-    assert!(sentences(&other, "warning", "schema")[0].contains("schema apply"), "{other:#}");
+    assert!(sentences(&other, "failed", "schema")[0].contains("schema apply"), "{other:#}");
     world.advance(Duration::from_secs(3600)).await;
     assert_fails(&remote, "clock", "this machine and Fauna differ by ", "NTP").await;
 }
