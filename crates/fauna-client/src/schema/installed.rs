@@ -82,7 +82,7 @@ impl Expected {
             hash.update(definition.create.as_bytes());
             hash.update(definition.params.wire().to_string().as_bytes());
         }
-        let hex: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hash.finish().as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let indexes = definitions.iter().filter_map(|definition| {
             let name = definition.reference.wire().get("index")?.as_str()?.to_owned();
             Some(ExpectedIndex { name, definition: plain(&members_of(definition.params.wire())) })
