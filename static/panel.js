@@ -67,7 +67,9 @@ function add(entry) {
 
 async function pageAt(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { accept: "text/html" } });
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const other of page.querySelectorAll("noscript")) other.remove(); // A parser has no scripts.
+  return page;
 }
 
 /** Devices and figures are those of the page; the page is asked again when they have changed. */
