@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::HeaderValue;
 use actix_web::http::{StatusCode, header};
+use actix_web::http::header::HeaderValue;
 use askama::Template;
 
 use crate::http::problem::ProblemPage;
@@ -21,8 +21,17 @@ pub struct Evidence {
     pub holds: bool,
     /// Whether the form asks for the password of the user, to run the experiment again with it.
     pub asks_password: bool,
-    /// Set if the session of this browser is over: the values of `Set-Cookie` that make it forget its tokens.
-    pub signed_out: Option<Vec<String>>,
+    /// Set if the session of this browser is over.
+    pub signed_out: Option<SignedOut>,
+}
+
+/// Data for a browser whose session is over.
+#[derive(Debug)]
+pub struct SignedOut {
+    /// The sign-in page, which says what became of the session.
+    pub sign_in: String,
+    /// The values of `Set-Cookie` that make the browser forget its tokens.
+    pub cookies: Vec<String>,
 }
 
 /// An exchange, or something that was done between two of them.
@@ -82,7 +91,7 @@ impl Evidence {
 
     pub fn respond(&self) -> Result<HttpResponse, ProblemPage> {
         let mut response = plain_page(StatusCode::OK, self)?;
-        for cookie in self.signed_out.iter().flatten() {
+        for cookie in self.signed_out.iter().flat_map(|signed_out| &signed_out.cookies) {
             if let Ok(cookie) = HeaderValue::from_str(cookie) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Form};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::demo::Demo;
 use crate::demo::accounts::{NoFields, PASSWORD, is_demo_account};
 use crate::demo::client::cookie_header;
-use crate::demo::evidence::{Evidence, Step};
+use crate::demo::evidence::{Evidence, SignedOut, Step};
 use crate::demo::forbidden::Targets;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::ProblemPage;
-use crate::pages::{PageUser, see_other};
-use crate::session::{SessionHandle, Sessions};
+use crate::pages::{PageUser, Pages, see_other};
+use crate::session::{SessionHandle, Sessions, SignedIn};
 
 /// How much longer than its access token a Fauna token lives, and a second.
 const PAST_TOKEN: Duration = Duration::from_secs(31);
@@ -166,7 +166,13 @@ pub async fn theft(
         "Both sides are out, and the Fauna tokens of both are dead. Whoever knows the password can sign in again.",
         "Not everything went as it should.",
     );
-    Evidence { signed_out: Some(replayed.cookies), ..evidence }.respond()
+    Evidence { signed_out: Some(signed_out(&request, &session, replayed.cookies)), ..evidence }.respond()
+}
+
+fn signed_out(request: &HttpRequest, session: &SignedIn, cookies: Vec<String>) -> SignedOut {
+    let ended = format!("?ended={}", session.handle());
+    let pages = request.app_data::<Data<Pages>>();
+    SignedOut { sign_in: pages.map(|pages| pages.sign_in_path(&ended)).unwrap_or_default(), cookies }
 }
 
 /// Signs out, and asks Fauna with the secret that was the session's.
@@ -186,7 +192,7 @@ pub async fn sign_out(
         "The token is dead in the database, whoever holds a copy of it.",
         "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );
-    Evidence { signed_out: Some(ended.cookies), ..evidence }.respond()
+    Evidence { signed_out: Some(signed_out(&request, &session, ended.cookies)), ..evidence }.respond()
 }
 
 /// Asks Fauna, with the user's own token, for what the roles do not grant.

@@ -4,14 +4,14 @@
 //! of the SuperTokens interface, whose clients expect `{"message": …}`, the JSON is that of RFC 9457 ([`ProblemDetails`]). Causes
 //! are logged, once, and never sent to the client (ASVS 16.5.1).
 
+use std::fmt;
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::fmt;
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
-use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
+use actix_web::http::{StatusCode, header};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use tokio::task::JoinError;
 

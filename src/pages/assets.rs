@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header::{EntityTag, IfNoneMatch};
-use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Data, Header, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::http::header::{EntityTag, IfNoneMatch};
+use actix_web::web::{Bytes, Data, Header, Path};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +19,7 @@ use crate::pages::Pages;
 
 /// Built-in files: path below `/static/` and content.
 const FILES: &[(&str, &str)] = &[
+    ("docs.css", include_str!("../../static/docs.css")),
     ("home.css", include_str!("../../static/home.css")),
     ("home.js", include_str!("../../static/home.js")),
     ("icon.svg", include_str!("../../static/icon.svg")),

@@ -3,18 +3,18 @@
 
 use std::fmt;
 
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
+use crate::session;
 use crate::http::problem::{Problem, ProblemPage, TypedForm};
+use crate::pages::{Pages, resume};
 use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
-use crate::pages::{Pages, resume};
-use crate::session;
 use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn, UserId};
 
 /// A visitor, signed in or not.
@@ -36,7 +36,7 @@ pub struct VerifiedUser(pub SignedIn);
 pub enum NotShown {
     /// Nobody is signed in, or no longer.
     SignIn {
-        /// Built by [`Pages::sign_in_path`].
+        /// Path of the sign-in page, built by [`Pages::sign_in_path`].
         page: String,
         /// Handle of the session that has ended; empty where there was none.
         ended: String,

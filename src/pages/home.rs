@@ -53,7 +53,7 @@ pub struct ReturnForm {
 #[derive(Clone, Default, Deserialize)]
 pub struct CommentForm {
     text: String,
-    /// See [`SentForm::key`].
+    /// Key of the page that the form is on, see [`SentForm::key`].
     #[serde(default)]
     key: String,
 }

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::{HttpRequest, HttpResponse};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use crate::http::problem::{ProblemPage, TypedField, TypedForm};
@@ -84,7 +84,7 @@ pub async fn resume(
     }
 }
 
-/// What was typed into a form that is posted to `path`.
+/// The fields of a form that is posted to `path`, without passwords and tokens.
 fn typed(path: &str, fields: BTreeMap<String, String>) -> TypedForm {
     let asks_password = fields.contains_key("current");
     let is_shown = |name: &str| !NOT_SHOWN.contains(&name);

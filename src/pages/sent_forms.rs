@@ -5,9 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, rand};
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinError;
 

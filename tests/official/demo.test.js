@@ -52,10 +52,43 @@ test("from the first visit to the first like in three clicks", () =>
     assert.deepEqual(faults, []);
   }));
 
+test("the keyboard alone leads from the first visit to a like and to the end of the session", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    /** Presses Tab until the element with this name has the focus. */
+    const tabTo = async (name) => {
+      for (let presses = 0; presses < 60; presses++) {
+        await page.keyboard.press("Tab");
+        if (name.test(await page.evaluate(() => document.activeElement.textContent.trim()))) return;
+      }
+      assert.fail(`Tab does not reach ${name}`);
+    };
+    await page.goto(site.base);
+    await tabTo(/^Skip to content$/);
+    await tabTo(/^Try it as a demo user$/);
+    await page.keyboard.press("Enter");
+    await page.getByText("live", { exact: true }).waitFor();
+    await tabTo(/Like the comment/);
+    await page.keyboard.press("Space");
+    await page.locator("[aria-pressed=true]").first().waitFor();
+    await tabTo(/^Comment liked with token/);
+    await page.keyboard.press("Enter");
+    await page.locator("[data-timeline] details[open]").first().waitFor();
+    await tabTo(/^Sign out everywhere$/);
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog", { name: "Sign out everywhere, this browser included?" });
+    await dialog.waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    await page.getByText("You are signed out.").waitFor();
+  }));
+
 test("the timeline tells sign-in, like, refresh and sign-out as they happen, and opens to the exchange", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
     await asDemoUser(page);
+    await page.locator("[data-session-state]").getByText(/^demo-[0-9a-f]{6}$/).waitFor();
     await entry(page, "Session created").waitFor();
     await entry(page, /Fauna token [0-9a-f]{6} issued/).waitFor();
     await like(page).click();
@@ -103,7 +136,7 @@ test("every experiment keeps its promise", () =>
     await (await run(page, "Steal it")).getByText("Both sides are out").waitFor();
     await entry(page, "Session ended: a stolen refresh token was used").waitFor();
     await page.getByRole("link", { name: "Sign in again" }).click();
-    await page.waitForURL(/\/auth/);
+    await page.getByText(/a stolen refresh token was used.* asked again with it just now: 401\./).waitFor();
     assert.deepEqual(faults, []);
   }));
 
@@ -191,6 +224,14 @@ test("without JavaScript the experiments show the same evidence on pages", () =>
       await run(page, "Sign in");
       await page.getByRole("link", { name: "Back to your session" }).click();
       await page.getByText("Scripted device").first().waitFor();
+      await page.getByRole("button", { name: "Sign out everywhere", exact: true }).click();
+      await page.getByRole("heading", { name: "Sign out everywhere, this browser included?" }).waitFor();
+      await page.getByRole("link", { name: "Cancel" }).click();
+      await page.getByLabel("Your comment").fill("Written once");
+      await page.getByRole("button", { name: "Post" }).dblclick();
+      await page.getByRole("listitem").filter({ hasText: "Written once" }).first().waitFor();
+      await page.goto(site.base);
+      assert.equal(await page.locator(".comment").filter({ hasText: "Written once" }).count(), 1);
       await run(page, "Steal it");
       await page.getByText("Both sides are out").waitFor();
     },
@@ -235,14 +276,26 @@ for (const colorScheme of ["light", "dark"]) {
             assert.ok(html <= 30_000, `${what} has ${html} bytes`);
           };
           const open = ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/auth/reset-password?token=x", "/auth/verify-email",
-            "/auth/complete-sign-up?token=x", "/cookies", "/dev/mailbox", "/no-such-page"];
+            "/auth/verify-email?token=x", "/auth/complete-sign-up?token=x", "/cookies", "/api/docs", "/dev/mailbox", "/no-such-page",
+            "/?after=x"];
           for (const path of open) {
             await page.goto(site.base + path);
             await check(path);
           }
           await page.goto(`${site.base}/auth?show=signup`);
           await page.getByRole("button", { name: "Create account" }).click();
+          await page.getByText("Enter your password.").waitFor();
           await check("sign-up with mistakes");
+          await page.goto(`${site.base}/auth`);
+          await page.getByLabel("E-mail address").fill("ada@example.com");
+          await page.getByLabel("Password").fill("not it 99");
+          await page.getByRole("button", { name: "Sign in" }).click();
+          await page.getByText("Wrong e-mail address or password.").waitFor();
+          assert.equal(await page.evaluate(() => document.activeElement.id), "password");
+          await check("sign-in with a mistake");
+          await page.goto(`${site.base}/api/docs`);
+          await page.locator("details").nth(1).locator("summary").click();
+          await check("/api/docs with an open operation");
           await page.goto(`${site.base}/auth/reset-password`);
           await page.getByLabel("E-mail address").fill("ada@example.com");
           await page.getByRole("button", { name: "Send link" }).click();
@@ -252,9 +305,11 @@ for (const colorScheme of ["light", "dark"]) {
           await check("/dev/mailbox with a message");
           await page.getByRole("link", { name: "Open the link" }).first().click();
           await page.getByRole("heading", { name: "Choose a new password" }).waitFor();
+          await check("choose a new password");
           await page.getByLabel("New password", { exact: true }).fill("long-horse-1");
           await page.getByRole("button", { name: "Change password" }).click();
           await page.getByText("The two passwords differ.").waitFor();
+          assert.equal(await page.evaluate(() => document.activeElement.id), "password", "both are to be typed again");
           await check("another password with a mistake");
           await asDemoUser(page);
           await check("/ signed in");
@@ -264,13 +319,26 @@ for (const colorScheme of ["light", "dark"]) {
           await page.getByRole("button", { name: "Cancel" }).click();
           await run(page, "Ask");
           await check("/ with evidence");
+          await page.getByLabel("Your comment").fill("x".repeat(1001));
+          await page.getByRole("button", { name: "Post" }).click();
+          await page.getByText("this one has 1001").waitFor();
+          await check("/ with a comment that is too long");
+          await page.getByLabel("Your comment").fill(`${"W".repeat(300)} \u0645\u0631\u062d\u0628\u0627`);
+          await page.getByRole("button", { name: "Post" }).click();
+          await page.locator(".comment summary").first().click();
+          await check("/ with a long word and a question");
           for (const path of ["/account", "/account/settings"]) {
             await page.goto(site.base + path);
             await check(path);
           }
           await page.getByRole("button", { name: "Save profile" }).waitFor();
           await page.getByRole("button", { name: "Change password" }).click();
+          await page.getByText("Enter your current password.").waitFor();
           await check("settings with mistakes");
+          await page.getByRole("button", { name: "Delete account permanently" }).click();
+          await page.getByRole("dialog").waitFor();
+          await check("settings with a question");
+          await page.getByRole("button", { name: "Cancel" }).click();
           await page.goto(site.base);
           await run(page, "Stop");
           await check("/ with evidence of an outage");
@@ -291,7 +359,7 @@ for (const colorScheme of ["light", "dark"]) {
           await page.locator("[data-state]").filter({ hasText: "dead" }).waitFor();
           await check("/ after a theft");
           await page.getByRole("link", { name: "Sign in again" }).click();
-          await page.waitForURL(/\/auth/);
+          await page.getByText("a stolen refresh token was used").waitFor();
           await check("signed out");
         },
         // Pages forbid scripts from elsewhere; axe is one.

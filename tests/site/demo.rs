@@ -114,6 +114,7 @@ async fn a_stolen_refresh_token_ends_the_session_for_both_sides() {
     let visitor = demo_user(&world).await;
     let shown = visitor.submit("/auth/session/refresh/demo/theft", "").await;
     assert_eq!(kept(&shown), [200, 200, 401, 401, 401]);
+    assert!(!visitor.has_cookies(), "the browser was not told to forget its tokens");
     assert_eq!(visitor.get("/account").await.status, 303);
 }
 

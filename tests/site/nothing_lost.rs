@@ -30,7 +30,7 @@ async fn follow(visitor: &TestClient, path: &str, form: &str) -> Response {
     panic!("no end of redirects: {}", answer.header("location"));
 }
 
-/// Where the sign-in page would lead after signing in.
+/// The path that a sign-in page leads back to.
 fn way_back(sign_in_page: &str) -> String {
     let path = sign_in_page.split("name=\"redirectToPath\" value=\"").nth(1).unwrap();
     path.split('"').next().unwrap().replace('?', "%3F")
@@ -138,7 +138,9 @@ async fn while_sql_is_down_the_page_of_the_failure_keeps_what_was_typed() {
         }
         rename("session_elsewhere", "session").await;
     }
-    assert!(follow(&ann, "/comments", "text=Not+lost").await.text.contains("<p class=\"text\">Not lost</p>"));
+    assert!(
+        follow(&ann, "/comments", "text=Not+lost").await.text.contains("<p class=\"text\" dir=\"auto\">Not lost</p>")
+    );
 }
 
 /// The most that a browser lets somebody type comes back, in the script with the longest encoding.
