@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 use starter::http::routes::Route;
 
@@ -70,7 +71,8 @@ async fn in_production_or_switched_off_there_is_no_demo() {
         }
         for route in missing {
             let form = [("content-type", "application/x-www-form-urlencoded")];
-            let answer = visitor.send(route.method.clone(), &route.path, &form, Some(String::new().into())).await;
+            let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
+            let answer = visitor.send(method, &route.path, &form, Some(String::new().into())).await;
             assert_eq!(answer.status, 404, "{route}");
         }
         let page = visitor.get("/").await.text;

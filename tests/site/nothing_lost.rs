@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use crate::client::{Response, TestClient};
-use crate::pages::{browser, credentials, signed_up};
+use crate::pages::{credentials, signed_up};
 use crate::world::{PASSWORD, World};
 
 /// The key that the page of comments puts into its form.
