@@ -3,8 +3,8 @@
 //! to nothing outside the repository. A new arrow between modules is a line in [`MAY_USE`], to be seen in review.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::fs;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module → modules it may use. `app` and `main` know every module and are not listed.

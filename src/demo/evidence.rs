@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
 use actix_web::http::header::HeaderValue;
+use actix_web::http::{StatusCode, header};
 use askama::Template;
 
 use crate::http::problem::ProblemPage;

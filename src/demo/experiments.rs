@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::HttpRequest;
 use tokio::sync::Mutex as AsyncMutex;
 
-use client::Client;
 use crate::clock::Clock;
+use client::Client;
 
 pub use accounts::{ACCOUNTS, PASSWORD, seed};
 #[cfg(feature = "embedded-fauna")]

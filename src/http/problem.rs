@@ -4,14 +4,14 @@
 //! of the SuperTokens interface, whose clients expect `{"message": …}`, the JSON is that of RFC 9457 ([`ProblemDetails`]). Causes
 //! are logged, once, and never sent to the client (ASVS 16.5.1).
 
-use std::fmt;
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
-use actix_web::{HttpResponse, ResponseError};
-use actix_web::http::{StatusCode, header};
 use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tokio::task::JoinError;
 
@@ -242,7 +242,10 @@ struct Body<'a> {
 
 /// The same failure, answered as a page.
 #[derive(Debug)]
-pub struct ProblemPage {
+pub struct ProblemPage(Box<FailedPage>);
+
+#[derive(Debug)]
+struct FailedPage {
     problem: Problem,
     typed: Option<TypedForm>,
 }
@@ -268,31 +271,32 @@ pub struct TypedField {
 impl ProblemPage {
     /// The same page with what was typed.
     #[must_use]
-    pub fn keeping(self, typed: TypedForm) -> Self {
+    pub fn keeping(mut self, typed: TypedForm) -> Self {
         let has_text = typed.fields.iter().any(|field| !field.label.is_empty() && !field.value.is_empty());
-        Self { typed: has_text.then_some(typed), ..self }
+        self.0.typed = has_text.then_some(typed);
+        self
     }
 }
 
 impl<E: Into<Problem>> From<E> for ProblemPage {
     fn from(error: E) -> Self {
-        Self { problem: error.into(), typed: None }
+        Self(Box::new(FailedPage { problem: error.into(), typed: None }))
     }
 }
 
 impl fmt::Display for ProblemPage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.fmt(out)
+        self.0.problem.fmt(out)
     }
 }
 
 impl ResponseError for ProblemPage {
     fn status_code(&self) -> StatusCode {
-        self.problem.status
+        self.0.problem.status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Self { problem, typed } = self;
+        let FailedPage { problem, typed } = &*self.0;
         let page = ErrorPage { status: problem.status, message: &problem.message, typed: typed.as_ref() };
         let html = askama::Template::render(&page).unwrap_or_else(|_| problem.message.to_string());
         problem.respond_with(html)

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse};
-use actix_web::http::{StatusCode, header};
 use actix_web::http::header::{EntityTag, IfNoneMatch};
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Header, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -3,18 +3,18 @@
 
 use std::fmt;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
-use crate::session;
 use crate::http::problem::{Problem, ProblemPage, TypedForm};
-use crate::pages::{Pages, resume};
 use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
+use crate::pages::{Pages, resume};
+use crate::session;
 use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn, UserId};
 
 /// A visitor, signed in or not.

@@ -32,9 +32,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use assets::Assets;
 use crate::events::EventBus;
 use crate::session::SessionLife;
+use assets::Assets;
 use drafts::Drafts;
 use frame::Frame;
 use guards::OptionalUser;

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use crate::http::problem::{ProblemPage, TypedField, TypedForm};

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::{digest, rand};
 use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::{digest, rand};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinError;
 
@@ -80,7 +80,7 @@ impl SentForm<'_> {
     fn digest(&self) -> Digest {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in [self.user, self.key, self.text] {
-            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(&part.len().to_be_bytes());
             context.update(part.as_bytes());
         }
         let mut out = Digest::default();

@@ -3,9 +3,9 @@
 //! Opening a link changes nothing: mail programs and scanners open links, too. The token stays out of the `Referer` of the
 //! next page, and `static/site.js` takes it out of the address bar.
 
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,9 @@
 //! Opening a link changes nothing, as in [`crate::pages::accounts::password`]. Where the browser is signed in, `static/site.js` presses
 //! the button.
 
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 

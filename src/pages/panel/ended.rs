@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use fauna_client::{AsUser, fql};
 use fauna_client as fauna;
+use fauna_client::{AsUser, fql};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 

@@ -12,9 +12,9 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fauna_tokens;
 use crate::clock::Timestamp;
 use crate::events::{Event, EventKind};
+use crate::fauna_tokens;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::Problem;
 use crate::pages::Pages;
