@@ -112,7 +112,7 @@ pub async fn end_second_device(
     let refreshed = device.refresh().await;
     let steps = vec![
         before.step("signed in", before.status == 200),
-        ended.step("the row is deleted in SQL, then the token in Fauna", ended.status == 303),
+        ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303),
         after.step("its next query fails, though its access token has not expired", after.status == 401),
         refreshed.step("and it cannot refresh", refreshed.status == 401),
     ];
@@ -188,7 +188,7 @@ pub async fn sign_out(
     let after = demo.probe(&token, "The same secret, after", 401).await;
     let evidence = Evidence::of(
         "Use the token after sign-out",
-        vec![before, ended.step("the row is deleted in SQL, then the token in Fauna", ended.status == 303), after],
+        vec![before, ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303), after],
         "The token is dead in the database, whoever holds a copy of it.",
         "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );
