@@ -188,7 +188,11 @@ pub async fn sign_out(
     let after = demo.probe(&token, "The same secret, after", 401).await;
     let evidence = Evidence::of(
         "Use the token after sign-out",
-        vec![before, ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303), after],
+        vec![
+            before,
+            ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303),
+            after,
+        ],
         "The token is dead in the database, whoever holds a copy of it.",
         "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );

@@ -16,10 +16,12 @@ use crate::http::trace;
 const FORMS_MAX: usize = 1000;
 
 type Digest = [u8; digest::SHA256_OUTPUT_LEN];
+/// Whether a form has taken effect; locked while its work runs.
+type Outcome = Arc<AsyncMutex<bool>>;
 
-/// Forms that were sent, by their digest, and whether they have taken effect. Clones share everything.
+/// Forms that were sent, by their digest. Clones share everything.
 #[derive(Clone, Debug, Default)]
-pub struct SentForms(Arc<Mutex<VecDeque<(Digest, Arc<AsyncMutex<bool>>)>>>);
+pub struct SentForms(Arc<Mutex<VecDeque<(Digest, Outcome)>>>);
 
 /// A form as it was sent.
 pub struct SentForm<'a> {
@@ -62,12 +64,12 @@ impl SentForms {
         task.await?
     }
 
-    fn entry(&self, form: Digest) -> Arc<AsyncMutex<bool>> {
+    fn entry(&self, form: Digest) -> Outcome {
         let mut forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, entry)) = forms.iter().find(|(known, _)| *known == form) {
             return Arc::clone(entry);
         }
-        let entry = Arc::<AsyncMutex<bool>>::default();
+        let entry = Outcome::default();
         forms.push_back((form, Arc::clone(&entry)));
         if forms.len() > FORMS_MAX {
             forms.pop_front();
