@@ -67,6 +67,7 @@ pub async fn resume(
             let (handle, back) = (in_query(handle.as_str()), in_query(path));
             Ok(see_other(&pages.sign_in_path(&format!("?ended={handle}&redirectToPath={back}"))))
         }
+        Err(Error::Missing) if is_form(&request) && path == "/" => Ok(see_other(&pages.sign_in_path(""))),
         Err(Error::Missing) if is_form(&request) => {
             let path = path.split('?').next().unwrap_or_default();
             Ok(redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{path}?{FAILED}")))
