@@ -151,6 +151,8 @@ test("Fauna is stopped and started: the text is kept, a like says why it failed,
     await page.getByRole("button", { name: "Post" }).click();
     await page.getByText("Your text is kept").waitFor();
     assert.equal(await page.getByLabel("Your comment").inputValue(), "Not lost");
+    const caret = await page.getByLabel("Your comment").evaluate((area) => [document.activeElement === area, area.selectionStart]);
+    assert.deepEqual(caret, [true, "Not lost".length]);
     await (await run(page, "Start")).getByText("Everything works again").waitFor();
     await page.getByRole("button", { name: "Post" }).click();
     await page.getByRole("listitem").filter({ hasText: "Not lost" }).first().waitFor();
