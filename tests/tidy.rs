@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "users",
         ],
     ),
-    ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
+    ("demo", &["http", "clock", "fauna_tokens", "pages", "session", "supertokens"]),
 ];
 
 /// The folders with code and tests.

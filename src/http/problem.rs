@@ -13,6 +13,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use tokio::task::JoinError;
 
 /// An error response, rendered as JSON or as a page.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Problem {
 
     /// The response as the client expects it: a page for browser navigation, otherwise JSON.
     pub fn respond_to(self, headers: &HeaderMap) -> HttpResponse {
-        if wants_page(headers) { ProblemPage(self).error_response() } else { self.error_response() }
+        if wants_page(headers) { ProblemPage::from(self).error_response() } else { self.error_response() }
     }
 
     /// Logs the failure where it becomes an answer, and only there.
@@ -258,29 +259,64 @@ struct Body<'a> {
 
 /// The same failure, answered as a page.
 #[derive(Debug)]
-pub struct ProblemPage(Problem);
+pub struct ProblemPage(Box<FailedPage>);
+
+#[derive(Debug)]
+struct FailedPage {
+    problem: Problem,
+    typed: Option<TypedForm>,
+}
+
+/// What was typed into a form, without passwords. A page of a failure shows it, to be sent again.
+#[derive(Clone, Debug, Default)]
+pub struct TypedForm {
+    /// Path that the form is posted to.
+    pub action: String,
+    pub fields: Vec<TypedField>,
+    /// Whether the form needs the user's current password besides.
+    pub asks_password: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TypedField {
+    pub name: String,
+    /// Empty: the field is not shown.
+    pub label: String,
+    pub value: String,
+}
+
+impl ProblemPage {
+    /// The same page with what was typed.
+    #[must_use]
+    pub fn keeping(mut self, typed: TypedForm) -> Self {
+        let has_text = typed.fields.iter().any(|field| !field.label.is_empty() && !field.value.is_empty());
+        self.0.typed = has_text.then_some(typed);
+        self
+    }
+}
 
 impl<E: Into<Problem>> From<E> for ProblemPage {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self(Box::new(FailedPage { problem: error.into(), typed: None }))
     }
 }
 
 impl fmt::Display for ProblemPage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
+        self.0.problem.fmt(out)
     }
 }
 
 impl ResponseError for ProblemPage {
     fn status_code(&self) -> StatusCode {
-        self.0.status
+        self.0.problem.status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let page = ErrorPage { status: self.0.status, message: &self.0.message };
-        let html = askama::Template::render(&page).unwrap_or_else(|_| self.0.message.to_string());
-        self.0.respond_with(html)
+        let FailedPage { problem, typed } = &*self.0;
+        let page = ErrorPage { status: problem.status, message: &problem.message, typed: typed.as_ref() };
+        let html = askama::Template::render(&page).unwrap_or_else(|_| problem.message.to_string());
+        problem.respond_with(html)
     }
 }
 
@@ -290,7 +326,16 @@ struct ErrorPage<'a> {
     /// Shown as heading, for instance `404 Not Found`.
     status: StatusCode,
     message: &'a str,
+    typed: Option<&'a TypedForm>,
 }
+
+/// A task has panicked.
+impl From<JoinError> for Problem {
+    fn from(error: JoinError) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<fauna_client::Error> for Problem {
     fn from(error: fauna_client::Error) -> Self {
         use fauna_client::Error;

@@ -36,6 +36,7 @@ mod load;
 mod log;
 mod mailbox;
 mod metrics;
+mod nothing_lost;
 mod openapi;
 mod origin;
 mod outage;
