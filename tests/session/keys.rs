@@ -191,6 +191,7 @@ async fn private_keys_are_stored_sealed() {
 async fn the_key_that_seals_is_replaced_and_everybody_stays_signed_in() {
     const OLD: (&str, [u8; 32]) = ("test", [7; 32]);
     const NEW: (&str, [u8; 32]) = ("new", [8; 32]);
+    const STEPS: [&[(&str, [u8; 32])]; 3] = [&[OLD, NEW], &[NEW, OLD], &[NEW]];
     let sealed_with = |keys: &'static [(&'static str, [u8; 32])]| {
         move |options: &mut crate::server::WorldOptions| {
             let ring = SealRing::new(keys.iter().map(|(name, key)| ((*name).to_owned(), *key)));
@@ -198,13 +199,13 @@ async fn the_key_that_seals_is_replaced_and_everybody_stays_signed_in() {
         }
     };
     let world = World::start().await;
-    let ann = world.sign_in("ann").await;
-    for keys in [&[OLD, NEW][..], &[NEW, OLD], &[NEW]] {
+    let mut ann = world.sign_in("ann").await;
+    for (step, keys) in STEPS.into_iter().enumerate() {
         let process = world.sibling_with(sealed_with(keys)).await;
-        let there = process.visitor_like(&ann);
-        assert_eq!(there.get("/me").await.status, 200, "{} keys", keys.len());
-        assert_eq!(there.refresh_without_rid().await.status, 200, "{} keys", keys.len());
-        assert_eq!(there.get("/me").await.status, 200, "{} keys", keys.len());
+        ann = process.visitor_like(&ann);
+        assert_eq!(ann.get("/me").await.status, 200, "{step}");
+        assert_eq!(ann.refresh_without_rid().await.status, 200, "{step}");
+        assert_eq!(ann.get("/me").await.status, 200, "{step}");
     }
     assert_eq!(world.count("select count(*) from session_key where sealed not like 'new.%'").await, 0);
 }

@@ -21,7 +21,7 @@ async fn a_query_of_our_own_that_fauna_refuses_is_500_and_the_log_says_what_is_m
     let log = directory.path().join("log");
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut child = program(directory.path())
-        .envs([("LISTEN", address.as_str()), ("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", &key)])
+        .envs([("LISTEN", address.as_str()), ("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", key.as_str())])
         .stdout(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();

@@ -152,7 +152,7 @@ fn malformed_bodies() -> Vec<Vec<u8>> {
         "{\"text\":\"hunter2\"} x",
         "{\"text\":\"hunter2\"}{}",
         "{\"text\":\"hunter2\"}\0",
-        "{\"text\":\"hunter\0002\"}",
+        "{\"text\":\"hunter\u{0}2\"}",
         "\0{\"text\":\"hunter2\"}",
         "\u{feff}{\"text\":\"hunter2\"}",
         "{'text':'hunter2'}",

@@ -143,6 +143,5 @@ async fn whoever_reaches_a_limit_is_told_when_to_repeat() {
         let answer = answer.unwrap_or_else(|| panic!("{path} has no limit"));
         assert_eq!(answer.header("content-type"), shape, "{path}: {}", answer.text);
         assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "{path}");
-        assert!(answer.text.contains("Too many attempts. Try again in ") || path == "/api/comments", "{}", answer.text);
     }
 }
