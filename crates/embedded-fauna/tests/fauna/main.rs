@@ -10,13 +10,11 @@
     reason = "a test that cannot go on has failed, and figures are printed"
 )]
 
-mod budgets;
 mod compare;
 mod connections;
 mod endpoint;
-mod expensive;
 mod fuzz;
-mod isolation;
+mod hostile;
 mod limits;
 mod past;
 mod program;
@@ -25,7 +23,6 @@ mod scoped_secrets;
 mod secrets;
 mod set_algebra;
 mod set_model;
-mod site;
 mod steps;
 mod streams;
 mod test_clock;
