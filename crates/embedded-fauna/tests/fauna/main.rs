@@ -12,9 +12,9 @@
 
 mod compare;
 mod connections;
-mod costs;
 mod endpoint;
 mod fuzz;
+mod hostile;
 mod limits;
 mod past;
 mod program;
@@ -22,7 +22,6 @@ mod random;
 mod scoped_secrets;
 mod secrets;
 mod sets;
-mod site;
 mod steps;
 mod streams;
 mod test_clock;

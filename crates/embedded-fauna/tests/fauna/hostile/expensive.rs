@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::site::{Site, long};
 use crate::endpoint::ROOT;
 use crate::fuzz::AS_FAUNADB;
 use crate::random::Random;
-use crate::site::{Site, long};
 
 /// Milliseconds that each query is given.
 const GIVEN: u32 = 150;
