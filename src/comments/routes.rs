@@ -57,7 +57,8 @@ struct SeedDescription;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PageQuery {
-    limit: Option<i64>,
+    /// Read as text, so that the error about another text names the parameter.
+    limit: Option<String>,
     /// `next` of the previous page.
     after: Option<String>,
 }
@@ -96,12 +97,13 @@ struct LikeAnswer {
 async fn list(
     reader: MaybeSignedIn,
     comments: Data<Comments>,
-    Query(part): Query<PageQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Arc<Listing>>, Problem> {
-    let part = PageRequest::parse(part.limit, part.after.as_deref())?;
+    let limit = page.limit.map(|limit| limit.parse().map_err(|_no_number| Error::Limit)).transpose()?;
+    let page = PageRequest::parse(limit, page.after.as_deref())?;
     let listing = match &reader.0 {
-        Some(reader) => Arc::new(comments.list_for(reader, &part).await?),
-        None => comments.list(&part).await?,
+        Some(reader) => Arc::new(comments.list_for(reader, &page).await?),
+        None => comments.list(&page).await?,
     };
     Ok(Json(listing))
 }

@@ -103,25 +103,25 @@ pub fn listing(page: CommentPage) -> Listing {
 }
 
 /// A page for visitors.
-pub fn list(part: &PageRequest) -> Expr {
-    page(part, fql::object(fields(fql::var("ref"))))
+pub fn list(request: &PageRequest) -> Expr {
+    page(request, fql::object(fields(fql::var("ref"))))
 }
 
 /// A page with the reader's likes.
-pub fn list_for_reader(part: &PageRequest) -> Expr {
+pub fn list_for_reader(request: &PageRequest) -> Expr {
     let by_reader = fql::exists(fql::matching(LIKE_OF, [fql::var("ref"), fql::current_identity()]));
     let [id, author, name, text, posted_at, likes] = fields(fql::var("ref"));
-    page(part, fql::object([id, author, name, text, posted_at, likes, ("liked", by_reader)]))
+    page(request, fql::object([id, author, name, text, posted_at, likes, ("liked", by_reader)]))
 }
 
 /// A page of the list, each comment (bound to `c`, its reference to `ref`) shown as `shown`.
-fn page(part: &PageRequest, shown: Expr) -> Expr {
+fn page(request: &PageRequest, shown: Expr) -> Expr {
     let set = fql::all_of(NEWEST);
-    let page = match &part.after {
-        None => fql::paginate(set, part.size),
+    let page = match &request.after {
+        None => fql::paginate(set, request.size),
         Some(cursor) => {
             let comment = || fql::document(COMMENTS, &cursor.id);
-            fql::paginate_after(set, part.size, Expr::from([cursor.posted_at.into(), comment(), comment()]))
+            fql::paginate_after(set, request.size, Expr::from([cursor.posted_at.into(), comment(), comment()]))
         }
     };
     let each = fql::let_in([("c", fql::get(fql::var("ref")))], shown);
