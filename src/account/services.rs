@@ -44,7 +44,7 @@ pub enum Error {
     /// A change of the profile; the text names the field.
     #[error("{0}")]
     BadProfile(String),
-    #[error("this is not an e-mail address")]
+    #[error("must be an e-mail address")]
     BadEmail,
     #[error("this is already the address of the account")]
     SameEmail,
@@ -73,9 +73,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::WrongPassword => Self::new(StatusCode::FORBIDDEN, error.to_string()),
-            Error::BadPassword(_) | Error::BadProfile(_) | Error::BadEmail | Error::SameEmail | Error::InvalidLink => {
-                Self::bad_request(error.to_string())
-            }
+            Error::BadPassword(_) => Self::bad_request(error.to_string()).in_field("newPassword"),
+            Error::BadEmail | Error::SameEmail => Self::bad_request(error.to_string()).in_field("email"),
+            // The text of a change of the profile names the field itself.
+            Error::BadProfile(_) | Error::InvalidLink => Self::bad_request(error.to_string()),
             Error::EmailTaken | Error::ChangedMeanwhile => Self::new(StatusCode::CONFLICT, error.to_string()),
             Error::Throttle(error) => Self::from(error),
             Error::Session(error) => Self::from(error),

@@ -52,8 +52,9 @@ struct Description;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PartQuery {
-    limit: Option<i64>,
+struct PageQuery {
+    /// Read as text, so that the error about another text names the parameter.
+    limit: Option<String>,
     /// The `nextPaginationToken` of the page before.
     pagination_token: Option<String>,
     /// `ASC` (oldest first, the default) or `DESC`.
@@ -73,10 +74,11 @@ struct EmailQuery {
         ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`")),
     responses((status = 200, description = "A page, and `nextPaginationToken` if there are more", body = Object,
         example = json!({"status": "OK", "users": [], "nextPaginationToken": "…"}))))]
-async fn list(_: Administrator, admin: Data<Admin>, Query(part): Query<PartQuery>) -> Result<Json<Value>, Problem> {
-    let order = part.time_joined_order.map(serde_json::from_value::<Order>).transpose();
+async fn list(_: Administrator, admin: Data<Admin>, Query(page): Query<PageQuery>) -> Result<Json<Value>, Problem> {
+    let order = page.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
-    let UserList { users, next } = admin.list(order, part.limit, part.pagination_token.as_deref()).await?;
+    let limit = page.limit.map(|limit| limit.parse().map_err(|_no_number| Error::Limit)).transpose()?;
+    let UserList { users, next } = admin.list(order, limit, page.pagination_token.as_deref()).await?;
     let users: Vec<Value> = users.iter().map(|user| UserFormat::Current.user(user)).collect();
     let mut answer = json!({"status": "OK", "users": users});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {

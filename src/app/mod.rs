@@ -59,7 +59,7 @@ pub struct Site {
     /// Ends when the server has stopped.
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     collector: fauna_tokens::Collector,
-    courier: actix_rt::task::JoinHandle<()>,
+    mail_delivery: actix_rt::task::JoinHandle<()>,
     sweeper: actix_rt::task::JoinHandle<()>,
     monitoring: Option<Monitoring>,
     /// The embedded endpoint, if this site has one.
@@ -129,7 +129,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let routes = plan.table();
     let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name));
     let collector = state.fauna_tokens.collect_in_background();
-    let courier = actix_rt::spawn(state.accounts.outbox.deliver());
+    let mail_delivery = actix_rt::spawn(state.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());
     let server = server::serve(&config, state, document.clone(), plan, listener)?;
     for warning in config.warnings() {
@@ -144,7 +144,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         server: server.handle(),
         served: actix_rt::spawn(server),
         collector,
-        courier,
+        mail_delivery,
         sweeper,
         monitoring,
         #[cfg(feature = "embedded-fauna")]
@@ -191,7 +191,7 @@ impl Site {
         if let Some(monitoring) = self.monitoring {
             monitoring.stop().await;
         }
-        for task in [self.courier, self.sweeper] {
+        for task in [self.mail_delivery, self.sweeper] {
             task.abort();
             // Connections to a mail server must be dropped inside the runtime.
             let _aborted = task.await;

@@ -11,7 +11,7 @@ use fauna_client::AsApp;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
-use crate::comments::{Listing, Part, store};
+use crate::comments::{Listing, PageRequest, store};
 
 type Query = Shared<BoxFuture<'static, Result<Arc<Listing>, fauna::Error>>>;
 
@@ -55,7 +55,7 @@ impl FirstPages {
         if let Some(page) = self.pages.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&size) {
             page.next = None;
         }
-        let query = store::list(&Part { size, after: None });
+        let query = store::list(&PageRequest { size, after: None });
         let page = self.app.query_idempotent::<store::CommentPage>(&query).await?;
         Ok(Arc::new(store::listing(page)))
     }

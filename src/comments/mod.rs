@@ -125,13 +125,13 @@ impl CommentText {
 
 /// A page that is asked for.
 #[derive(Debug)]
-pub struct Part {
+pub struct PageRequest {
     size: i64,
     /// None for the newest comments.
     after: Option<Cursor>,
 }
 
-impl Part {
+impl PageRequest {
     /// Takes what a query string says.
     pub fn parse(limit: Option<i64>, after: Option<&str>) -> Result<Self, Error> {
         let size = limit.unwrap_or(PAGE_SIZE);
@@ -145,16 +145,16 @@ impl Part {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the comment is empty")]
+    #[error("must not be empty")]
     Empty,
-    #[error("the comment is longer than {TEXT_CHARS_MAX} characters")]
+    #[error("must have at most {TEXT_CHARS_MAX} characters")]
     TooLong,
-    #[error("the comment contains control characters")]
+    #[error("must not contain control characters")]
     ControlCharacters,
-    #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
+    #[error("must be a number from 1 to {PAGE_SIZE_MAX}")]
     Limit,
     /// The `after` of a request was not made by [`Cursor::text`].
-    #[error("after is not a cursor of this list")]
+    #[error("must be the `next` of a page of this list")]
     Cursor,
     #[error("no such comment")]
     NotFound,
@@ -193,9 +193,11 @@ impl From<fauna_tokens::Error> for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Empty | Error::TooLong | Error::ControlCharacters | Error::Limit | Error::Cursor => {
-                Self::bad_request(error.to_string())
+            Error::Empty | Error::TooLong | Error::ControlCharacters => {
+                Self::bad_request(error.to_string()).in_field("text")
             }
+            Error::Limit => Self::bad_request(error.to_string()).in_field("limit"),
+            Error::Cursor => Self::bad_request(error.to_string()).in_field("after"),
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "no such comment"),
             Error::NotYours => Self::new(StatusCode::FORBIDDEN, "not your comment"),
             Error::Throttle(error) => Self::from(error),
@@ -212,17 +214,17 @@ impl Comments {
     }
 
     /// A page as visitors see it, read with the application's own key.
-    pub async fn list(&self, part: &Part) -> Result<Arc<Listing>, Error> {
-        if part.after.is_none() {
-            return Ok(self.first_pages.read(part.size).await?);
+    pub async fn list(&self, request: &PageRequest) -> Result<Arc<Listing>, Error> {
+        if request.after.is_none() {
+            return Ok(self.first_pages.read(request.size).await?);
         }
-        let page = self.app.query_idempotent::<store::CommentPage>(&store::list(part)).await?;
+        let page = self.app.query_idempotent::<store::CommentPage>(&store::list(request)).await?;
         Ok(Arc::new(store::listing(page)))
     }
 
     /// A page as that user sees it, read with their token: with their likes.
-    pub async fn list_for(&self, reader: &SignedIn, part: &Part) -> Result<Listing, Error> {
-        let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(part)).await?;
+    pub async fn list_for(&self, reader: &SignedIn, request: &PageRequest) -> Result<Listing, Error> {
+        let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(request)).await?;
         Ok(store::listing(page))
     }
 
@@ -266,9 +268,9 @@ mod tests {
 
     #[test]
     fn parts_have_limits() {
-        assert_eq!(Part::parse(None, None).unwrap().size, PAGE_SIZE);
-        assert!(matches!(Part::parse(Some(0), None), Err(Error::Limit)));
-        assert!(matches!(Part::parse(Some(101), None), Err(Error::Limit)));
-        assert!(matches!(Part::parse(None, Some("nonsense")), Err(Error::Cursor)));
+        assert_eq!(PageRequest::parse(None, None).unwrap().size, PAGE_SIZE);
+        assert!(matches!(PageRequest::parse(Some(0), None), Err(Error::Limit)));
+        assert!(matches!(PageRequest::parse(Some(101), None), Err(Error::Limit)));
+        assert!(matches!(PageRequest::parse(None, Some("nonsense")), Err(Error::Cursor)));
     }
 }

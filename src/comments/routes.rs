@@ -8,7 +8,7 @@ use fauna_client::DocumentId;
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, Part};
+use crate::comments::{Comment, CommentText, Comments, Error, Likes, Listing, PageRequest};
 use crate::http::json_body::Body;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
@@ -56,8 +56,9 @@ struct SeedDescription;
 /// Query of `GET /api/comments`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PartQuery {
-    limit: Option<i64>,
+struct PageQuery {
+    /// Read as text, so that the error about another text names the parameter.
+    limit: Option<String>,
     /// `next` of the previous page.
     after: Option<String>,
 }
@@ -96,12 +97,13 @@ struct LikeAnswer {
 async fn list(
     reader: MaybeSignedIn,
     comments: Data<Comments>,
-    Query(part): Query<PartQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<Arc<Listing>>, Problem> {
-    let part = Part::parse(part.limit, part.after.as_deref())?;
+    let limit = page.limit.map(|limit| limit.parse().map_err(|_no_number| Error::Limit)).transpose()?;
+    let page = PageRequest::parse(limit, page.after.as_deref())?;
     let listing = match &reader.0 {
-        Some(reader) => Arc::new(comments.list_for(reader, &part).await?),
-        None => comments.list(&part).await?,
+        Some(reader) => Arc::new(comments.list_for(reader, &page).await?),
+        None => comments.list(&page).await?,
     };
     Ok(Json(listing))
 }
@@ -122,21 +124,21 @@ async fn add(
 #[utoipa::path(delete, path = "/comments/{id}", tag = "Comments", params(("id" = String, Path)),
     responses((status = 204, description = "Deleted")))]
 async fn remove(author: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<(), Problem> {
-    Ok(comments.remove(&author, &known(&id)?).await?)
+    Ok(comments.remove(&author, &comment_id(&id)?).await?)
 }
 
 /// Likes a comment. Liking twice counts once.
 #[utoipa::path(put, path = "/comments/{id}/like", tag = "Comments", params(("id" = String, Path)),
     responses((status = 200, description = "The likes after that", body = Likes)))]
 async fn like(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
-    Ok(Json(comments.like(&user, &known(&id)?).await?))
+    Ok(Json(comments.like(&user, &comment_id(&id)?).await?))
 }
 
 /// Takes a like back.
 #[utoipa::path(delete, path = "/comments/{id}/like", tag = "Comments", params(("id" = String, Path)),
     responses((status = 200, description = "The likes after that", body = Likes)))]
 async fn unlike(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> Result<Json<Likes>, Problem> {
-    Ok(Json(comments.unlike(&user, &known(&id)?).await?))
+    Ok(Json(comments.unlike(&user, &comment_id(&id)?).await?))
 }
 
 /// Likes a comment, for frontends of 2020-22.
@@ -147,11 +149,11 @@ async fn like_comment(
     comments: Data<Comments>,
     Body(body): Body<LikeComment>,
 ) -> Result<Json<LikeAnswer>, Problem> {
-    let Likes { likes, liked } = comments.like(&user, &known(&body.comment_id)?).await?;
+    let Likes { likes, liked } = comments.like(&user, &comment_id(&body.comment_id)?).await?;
     Ok(Json(LikeAnswer { status: "OK", user_id: user.user().to_string(), likes, liked }))
 }
 
 /// Text that is no id names no comment.
-fn known(id: &str) -> Result<DocumentId, Error> {
+fn comment_id(id: &str) -> Result<DocumentId, Error> {
     DocumentId::parse(id).ok_or(Error::NotFound)
 }

@@ -7,7 +7,7 @@ use fauna_client::{DocumentId, Page, Ref, Time, fql};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Timestamp;
-use crate::comments::{Comment, Listing, Part};
+use crate::comments::{Comment, Listing, PageRequest};
 
 pub const COMMENTS: &str = "comments";
 pub const LIKES: &str = "likes";
@@ -103,25 +103,25 @@ pub fn listing(page: CommentPage) -> Listing {
 }
 
 /// A page for visitors.
-pub fn list(part: &Part) -> Expr {
-    page(part, fql::object(fields(fql::var("ref"))))
+pub fn list(request: &PageRequest) -> Expr {
+    page(request, fql::object(fields(fql::var("ref"))))
 }
 
 /// A page with the reader's likes.
-pub fn list_for_reader(part: &Part) -> Expr {
+pub fn list_for_reader(request: &PageRequest) -> Expr {
     let by_reader = fql::exists(fql::matching(LIKE_OF, [fql::var("ref"), fql::current_identity()]));
     let [id, author, name, text, posted_at, likes] = fields(fql::var("ref"));
-    page(part, fql::object([id, author, name, text, posted_at, likes, ("liked", by_reader)]))
+    page(request, fql::object([id, author, name, text, posted_at, likes, ("liked", by_reader)]))
 }
 
 /// A page of the list, each comment (bound to `c`, its reference to `ref`) shown as `shown`.
-fn page(part: &Part, shown: Expr) -> Expr {
+fn page(request: &PageRequest, shown: Expr) -> Expr {
     let set = fql::all_of(NEWEST);
-    let page = match &part.after {
-        None => fql::paginate(set, part.size),
+    let page = match &request.after {
+        None => fql::paginate(set, request.size),
         Some(cursor) => {
             let comment = || fql::document(COMMENTS, &cursor.id);
-            fql::paginate_after(set, part.size, Expr::from([cursor.posted_at.into(), comment(), comment()]))
+            fql::paginate_after(set, request.size, Expr::from([cursor.posted_at.into(), comment(), comment()]))
         }
     };
     let each = fql::let_in([("c", fql::get(fql::var("ref")))], shown);
@@ -182,7 +182,7 @@ mod tests {
         let id = DocumentId::parse("302").unwrap();
         assert_eq!(*like(&id).wire(), recorded::query("like: once"));
         assert_eq!(*unlike(&id).wire(), recorded::query("unlike: once"));
-        let first = Part { size: 2, after: None };
+        let first = PageRequest { size: 2, after: None };
         let recorded_page = recorded::query("list: first page");
         assert_eq!(list_for_reader(&first).wire()["collection"], recorded_page["collection"]);
         let comment = recorded::query("comment: by the user");
@@ -197,7 +197,7 @@ mod tests {
         let at = Time::parse("2030-01-03T00:00:00Z").unwrap();
         let cursor = Cursor { posted_at: at, id: DocumentId::parse("303").unwrap() };
         assert_eq!(Cursor::parse(&cursor.text()), Some(cursor.clone()));
-        let second = Part { size: 2, after: Some(cursor) };
+        let second = PageRequest { size: 2, after: Some(cursor) };
         let recorded_page = recorded::query("list: second page");
         assert_eq!(list(&second).wire()["collection"], recorded_page["collection"]);
     }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::comments::{Comments, Part};
+use crate::comments::{Comments, PageRequest};
 use crate::demo::Demo;
 use crate::demo::accounts::{NoFields, PASSWORD, is_demo_account};
 use crate::demo::evidence::{Evidence, Step};
@@ -206,7 +206,7 @@ pub async fn forbidden(
     comments: Data<Comments>,
 ) -> Result<HttpResponse, ProblemPage> {
     let token = tokens.user_client(&session).await?;
-    let listing = comments.list(&Part::parse(None, None)?).await?;
+    let listing = comments.list(&PageRequest::parse(None, None)?).await?;
     let me = session.user().as_str();
     let other = listing.comments.iter().find_map(|comment| {
         let author = comment.author.as_ref().filter(|author| author.as_str() != me)?;

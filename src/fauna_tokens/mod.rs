@@ -335,7 +335,7 @@ impl SessionTokenProvider for FaunaTokens {
         user: &UserId,
         but: Option<&SessionHandle>,
     ) -> Result<(), sqlx::Error> {
-        self.ledger.abandon(tx, user, but, self.sweeper.clock.now()).await
+        self.ledger.cancel_pending(tx, user, but, self.sweeper.clock.now()).await
     }
 
     async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {

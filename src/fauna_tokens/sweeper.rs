@@ -1,9 +1,9 @@
-//! Deletes in Fauna what is no longer live.
+//! Deletes tokens in Fauna that are no longer live.
 //!
-//! The instruction is the session's row: whoever deletes it, by whatever means, has ended its tokens. The request that ends a
-//! session sweeps up after it at once ([`Sweeper::on_revoked`]); everything else – requests that died, rows deleted by hand, a Fauna
-//! that was down – is found by looking ([`Sweeper::sweep`]), and what carries our mark in Fauna but is in no ledger by asking
-//! Fauna ([`Sweeper::reconcile`]). Every step may be interrupted and is done again.
+//! A session's row decides: when it is deleted, by whatever means, its tokens are to be deleted. The request that revokes a
+//! session does that at once ([`Sweeper::on_revoked`]). What it could not do – because it was interrupted, Fauna was down, or
+//! the row was deleted by hand – is found in the ledger ([`Sweeper::sweep`]); tokens with our mark that are in no ledger are
+//! found in Fauna ([`Sweeper::reconcile`]). Every step can be interrupted and repeated.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,10 +42,10 @@ pub struct Sweeper {
     pub promotions: Promotions,
 }
 
-/// Promotions that are about to be settled, each with the end of its grace period. Clones share them.
+/// Promotions whose superseded tokens are still to be deleted, each with the end of its grace period. Clones share them.
 ///
-/// Under load many sessions are promoted at a time. Whoever has the turn settles all of them: their tokens are deleted by one
-/// query and one transaction.
+/// Under load many sessions are promoted at the same time. One request deletes the tokens of all of them, with one query and
+/// one transaction.
 #[derive(Clone, Default)]
 pub struct Promotions {
     waiting: Arc<Mutex<Vec<(SessionHandle, Timestamp)>>>,
@@ -57,7 +57,7 @@ impl Promotions {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one; of too many, [`Sweeper::sweep`] finds the tokens.
+    /// Adds a promotion. If there are too many, [`Sweeper::sweep`] finds the tokens.
     fn push(&self, handle: &SessionHandle, grace_until: Timestamp) {
         let mut waiting = self.lock();
         if waiting.len() < PROMOTIONS_MAX {
@@ -67,7 +67,7 @@ impl Promotions {
 }
 
 impl Sweeper {
-    /// Does what is to be done about every token in the ledger.
+    /// Deletes or blocks every token of the ledger that needs it.
     pub async fn sweep(&self) -> Result<(), Error> {
         let started = self.clock.now();
         loop {
@@ -82,7 +82,7 @@ impl Sweeper {
         }
     }
 
-    /// Deletes the tokens of sessions that have just ended.
+    /// Deletes the tokens of sessions that have just been revoked.
     pub async fn on_revoked(&self, handles: &[SessionHandle]) -> Result<(), Error> {
         for handle in handles {
             self.delays.begin(handle.as_str(), self.clock.now());
@@ -95,8 +95,8 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Deletes the tokens of a session that have become too old by a promotion, together with those of other sessions that wait
-    /// for the same.
+    /// Deletes the tokens of a session that a promotion has superseded, together with those of other sessions that wait for the
+    /// same.
     pub async fn on_promoted(&self, handle: &SessionHandle, grace_until: Timestamp) -> Result<(), Error> {
         self.promotions.push(handle, grace_until);
         let _turn = self.promotions.turn.lock().await;
@@ -160,7 +160,7 @@ impl Sweeper {
         }
     }
 
-    /// Deletes or buries those of the tokens that are not to be kept; how many that were.
+    /// Deletes or blocks those of the tokens that are not live. Returns their number.
     async fn delete_or_block(&self, tokens: Vec<(Token, Option<Session>)>, now: Timestamp) -> Result<usize, Error> {
         let (mut dead, mut lost) = (Vec::new(), Vec::new());
         for (token, session) in tokens {
@@ -189,33 +189,33 @@ impl Sweeper {
         Ok(self.ledger.delete_rows(ids).await?)
     }
 
-    /// Sees to it that a token of which nobody has heard again does not exist and cannot come into being.
+    /// Makes sure that a token whose creation was not confirmed does not exist and cannot be created any more.
     async fn block_id(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
         if !self.ledger.block_unconfirmed(&token.id, now).await? {
             return Ok(());
         }
-        let grave = store::NewToken {
+        let blocked = store::NewToken {
             users: &self.users,
             id: &token.id,
             user: &token.user,
             session: &token.handle,
             life: self.issue_timeout,
         };
-        let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&grave)).await?;
+        let _what: IgnoredAny = self.fauna.query_idempotent(&store::block_id(&blocked)).await?;
         Ok(self.ledger.delete_rows(std::slice::from_ref(&token.id)).await?)
     }
 
-    /// Deletes tokens that carry our mark in Fauna and are in no ledger. Ages are compared by Fauna's own clock, and the
-    /// young are left alone: a grave must stay until no late mint can come.
+    /// Deletes tokens that have our mark and are in no ledger. Ages are compared on Fauna's own clock. Young tokens are left: a
+    /// blocked id must stay taken until no late request can use it.
     pub async fn reconcile(&self) -> Result<(), Error> {
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let marked: store::MarkedTokens =
                 self.fauna.query_idempotent(&store::marked_tokens(after.as_ref())).await?;
-            let grown = Timestamp::from_millis(marked.now.millis()).before(self.issue_timeout).millis();
+            let issued_before = Timestamp::from_millis(marked.now.millis()).before(self.issue_timeout).millis();
             let mut orphans = Vec::new();
             for (made, token) in marked.page.data {
-                if made.div_euclid(1000) < grown && !self.ledger.contains(&token.id).await? {
+                if made.div_euclid(1000) < issued_before && !self.ledger.contains(&token.id).await? {
                     orphans.push(token.id);
                 }
             }

@@ -47,8 +47,8 @@ pub struct ConnectionLimit {
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// Held by a connection; gives its place back when the connection ends.
-struct Place {
+/// Stored with a connection; counts it until it ends.
+struct CountedConnection {
     network: IpAddr,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -70,13 +70,13 @@ impl ConnectionLimit {
         if self.trusted_proxies.contains(&peer.ip()) {
             return;
         }
-        match self.place(peer.ip()) {
-            Some(place) => _ = extensions.insert(place),
+        match self.count(peer.ip()) {
+            Some(counted) => _ = extensions.insert(counted),
             None => close(stream),
         }
     }
 
-    fn place(&self, address: IpAddr) -> Option<Place> {
+    fn count(&self, address: IpAddr) -> Option<CountedConnection> {
         let network = network_of(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_default();
@@ -84,11 +84,11 @@ impl ConnectionLimit {
             return None;
         }
         *count = count.saturating_add(1);
-        Some(Place { network, counts: Arc::clone(&self.counts) })
+        Some(CountedConnection { network, counts: Arc::clone(&self.counts) })
     }
 }
 
-impl Drop for Place {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.network) {
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn one_network_gets_half_and_places_come_back() {
         let limit = ConnectionLimit::new(4, &[]);
-        let places = |address: &str| limit.place(address.parse().unwrap());
+        let places = |address: &str| limit.count(address.parse().unwrap());
         let (one, two) = (places("2001:db8::1").unwrap(), places("2001:db8::2").unwrap());
         assert!(places("2001:db8::3").is_none());
         let other = places("2001:db8:0:1::1").unwrap();

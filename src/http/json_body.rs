@@ -80,7 +80,19 @@ pub fn describe(path: &str, message: &str) -> String {
     } else if path.is_empty() || path == "." || path == "?" {
         "the body must be a JSON object".to_owned()
     } else {
-        format!("{path}: must be {}", expected().replace('`', ""))
+        format!("{path}: must be {}", json_type(&expected().replace('`', "")))
+    }
+}
+
+/// The JSON type for a type that serde expected, which it calls as Rust does.
+fn json_type(expected: &str) -> &str {
+    match expected {
+        "a map" => "an object",
+        "a sequence" => "an array",
+        "f32" | "f64" => "a number",
+        other if other.starts_with("struct ") => "an object",
+        other if other.trim_start_matches(['i', 'u']).parse::<u8>().is_ok() => "an integer",
+        other => other,
     }
 }
 
@@ -90,7 +102,7 @@ mod tests {
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Said {
+    struct Sample {
         text: String,
     }
 
@@ -101,14 +113,17 @@ mod tests {
         #[expect(dead_code, reason = "only its shape matters")]
         struct Outer {
             text: String,
-            inner: Option<Said>,
+            inner: Option<Sample>,
+            count: Option<u8>,
         }
         for (body, expected) in [
             ("{}", "text: missing"),
-            (r#"{"txt":"hunter2"}"#, "unknown field \"txt\", expected text or inner"),
+            (r#"{"txt":"hunter2"}"#, "unknown field \"txt\", expected text, inner, count"),
             (r#"{"text":17}"#, "text: must be a string"),
             (r#"{"text":"x","inner":{"text":["hunter2, expected `x`"]}}"#, "inner.text: must be a string"),
-            (r#"{"text":"x","inner":"hunter2"}"#, "inner: must be struct Said"),
+            (r#"{"text":"x","inner":"hunter2"}"#, "inner: must be an object"),
+            (r#"{"text":"x","count":"hunter2"}"#, "count: must be an integer"),
+            (r#"{"text":"x","count":256}"#, "count: must be an integer"),
             (r#"{"text":"x","text":"hunter2"}"#, "text: given twice"),
             (r#"["hunter2"]"#, "the body must be a JSON object"),
         ] {
@@ -121,7 +136,7 @@ mod tests {
     /// S-I-02, S-I-03 in `docs/threats.md`.
     #[test]
     fn only_an_object_with_each_member_once_will_do() {
-        let read = |body: &str| serde_json::from_str::<Object<Said>>(body).ok().map(|object| object.0.text);
+        let read = |body: &str| serde_json::from_str::<Object<Sample>>(body).ok().map(|object| object.0.text);
         assert_eq!(read(r#" {"text": "x"} "#).as_deref(), Some("x"));
         for body in [
             r#"["x"]"#,

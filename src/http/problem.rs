@@ -19,6 +19,8 @@ use serde::Serialize;
 pub struct Problem {
     status: StatusCode,
     message: Cow<'static, str>,
+    /// The field of the request that `message` is about. Only JSON names it: pages show the message beside the field.
+    field: Option<&'static str>,
     retry_after: Option<Duration>,
     /// Why the credentials of a request are refused, for the header `WWW-Authenticate`.
     refusal: Option<Refusal>,
@@ -33,11 +35,18 @@ pub const UNAVAILABLE: &str = "temporarily unavailable; try again in a few secon
 
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), retry_after: None, refusal: None, code: None, cause: None }
+        let message = message.into();
+        Self { status, message, field: None, retry_after: None, refusal: None, code: None, cause: None }
     }
 
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same about one field of the request body or query, which the JSON names: `text: must not be empty`.
+    #[must_use]
+    pub fn in_field(self, name: &'static str) -> Self {
+        Self { field: Some(name), ..self }
     }
 
     /// 413, with the limit in bytes.
@@ -158,11 +167,14 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         self.log();
-        let mut response = self.head().json(Body { status: self.code, message: &self.message });
+        let message = match self.field {
+            Some(field) => Cow::Owned(format!("{field}: {}", self.message)),
+            None => self.message.clone(),
+        };
+        let mut response = self.head().json(Body { status: self.code, message: &message });
         // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
         if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
-            let (status, message) = (self.status, self.message.clone());
-            response.extensions_mut().insert(ProblemDetails { status, message });
+            response.extensions_mut().insert(ProblemDetails { status: self.status, message });
         }
         response
     }

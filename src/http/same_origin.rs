@@ -187,7 +187,7 @@ mod tests {
     }
 
     /// Asks for an unsafe request with these headers at host `api.example`.
-    fn meant(headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_allowed(headers: &[(&'static str, &'static str)]) -> bool {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -197,12 +197,12 @@ mod tests {
 
     #[test]
     fn a_page_of_another_site_is_refused() {
-        assert!(!meant(&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]));
-        assert!(!meant(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
-        assert!(!meant(&[("sec-fetch-site", "cross-site")]));
-        assert!(!meant(&[("origin", "null")]));
-        assert!(!meant(&[("origin", "https://www.example.evil.example")]));
-        assert!(!meant(&[("origin", "https://www.example:444")]));
+        assert!(!is_allowed(&[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]));
+        assert!(!is_allowed(&[("sec-fetch-site", "same-site"), ("origin", "https://x.example")]));
+        assert!(!is_allowed(&[("sec-fetch-site", "cross-site")]));
+        assert!(!is_allowed(&[("origin", "null")]));
+        assert!(!is_allowed(&[("origin", "https://www.example.evil.example")]));
+        assert!(!is_allowed(&[("origin", "https://www.example:444")]));
     }
 
     #[test]
@@ -224,10 +224,10 @@ mod tests {
 
     #[test]
     fn our_own_pages_and_programs_pass() {
-        assert!(meant(&[("sec-fetch-site", "same-origin"), ("origin", "https://api.example")]));
-        assert!(meant(&[("sec-fetch-site", "same-site"), ("origin", "https://www.example")]));
-        assert!(meant(&[("origin", "https://api.example")]));
-        assert!(meant(&[("origin", "http://api.example")]));
-        assert!(meant(&[]));
+        assert!(is_allowed(&[("sec-fetch-site", "same-origin"), ("origin", "https://api.example")]));
+        assert!(is_allowed(&[("sec-fetch-site", "same-site"), ("origin", "https://www.example")]));
+        assert!(is_allowed(&[("origin", "https://api.example")]));
+        assert!(is_allowed(&[("origin", "http://api.example")]));
+        assert!(is_allowed(&[]));
     }
 }

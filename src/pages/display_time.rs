@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::clock::Timestamp;
 
-/// A moment that people read.
+/// A time as pages show it.
 #[derive(Clone, Copy, Debug)]
 pub struct DisplayTime(OffsetDateTime);
 

@@ -10,7 +10,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 
 use crate::comments;
-use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, Part};
+use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, PageRequest};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
@@ -176,7 +176,7 @@ impl HomeServices {
     /// The comments of a page.
     async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
         let ask = async |size: i64| {
-            let part = Part::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
+            let part = PageRequest::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
                 .map_err(|_unknown| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
             Ok::<_, Problem>(match visitor.session() {
                 Some(reader) => self.comments.list_for(reader, &part).await?,

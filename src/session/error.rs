@@ -31,7 +31,7 @@ pub enum Error {
     UnknownUser,
     /// All sessions of the user were revoked while this one was being created. No tokens were handed out; a retry is safe.
     #[error("the session was ended before it had begun")]
-    Abandoned,
+    RevokedMeanwhile,
     /// A refresh token was used again after its successor was used. The session has been revoked.
     #[error("session {handle} was ended, because a refresh token of it was used twice")]
     Theft {
@@ -96,7 +96,7 @@ impl From<Error> for Problem {
             Error::DuplicateCookies => Self::new(StatusCode::INTERNAL_SERVER_ERROR, DUPLICATE_COOKIES),
             Error::DuplicateCookiesCleared => Self::new(StatusCode::NO_CONTENT, DUPLICATE_COOKIES),
             Error::PayloadTooLarge => Self::bad_request("the access token's payload is too large"),
-            Error::Abandoned | Error::Contended | Error::Store(_) | Error::SessionTokenProvider(_) => {
+            Error::RevokedMeanwhile | Error::Contended | Error::Store(_) | Error::SessionTokenProvider(_) => {
                 Self::unavailable(error)
             }
             Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {

@@ -152,7 +152,7 @@ mod tests {
             decided
         }
 
-        fn tell(steps: &[Step], grace: Duration) {
+        fn assert_outcomes(steps: &[Step], grace: Duration) {
             let mut story = Self::begin();
             for (number, step) in steps.iter().enumerate() {
                 let effective = match step {
@@ -182,20 +182,20 @@ mod tests {
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Refreshes("P", "D", RefreshDecision::IssueChild, "P"),
         ];
-        Story::tell(&lost_answer, none);
+        Story::assert_outcomes(&lost_answer, none);
         let reuse_after_use = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Uses("C", AccessDecision::Promote, "C"),
             Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
-        Story::tell(&reuse_after_use, none);
+        Story::assert_outcomes(&reuse_after_use, none);
         let reuse_after_refresh = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Refreshes("C", "D", RefreshDecision::Promote, "C"),
             Refreshes("C", "E", RefreshDecision::IssueChild, "C"),
             Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
-        Story::tell(&reuse_after_refresh, none);
+        Story::assert_outcomes(&reuse_after_refresh, none);
         let siblings = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Refreshes("P", "C'", RefreshDecision::IssueChild, "P"),
@@ -204,7 +204,7 @@ mod tests {
             Uses("C'", AccessDecision::Accept, "C"),
             Refreshes("C'", "", RefreshDecision::Theft, "C"),
         ];
-        Story::tell(&siblings, none);
+        Story::assert_outcomes(&siblings, none);
         let old_access_token = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Uses("C", AccessDecision::Promote, "C"),
@@ -214,7 +214,7 @@ mod tests {
             Uses("P", AccessDecision::Accept, "D"),
             Uses("C", AccessDecision::Accept, "D"),
         ];
-        Story::tell(&old_access_token, none);
+        Story::assert_outcomes(&old_access_token, none);
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
             Uses("D", AccessDecision::Promote, "D"),
             Uses("C", AccessDecision::Accept, "D"),
         ];
-        Story::tell(&crossed, GRACE);
+        Story::assert_outcomes(&crossed, GRACE);
         let too_late = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Refreshes("P", "C'", RefreshDecision::IssueChild, "P"),
@@ -238,14 +238,14 @@ mod tests {
             Refreshes("C'", "", RefreshDecision::Theft, "C"),
             Refreshes("P", "", RefreshDecision::Theft, "C"),
         ];
-        Story::tell(&too_late, GRACE);
+        Story::assert_outcomes(&too_late, GRACE);
         let two_generations_old = [
             Refreshes("P", "C", RefreshDecision::IssueChild, "P"),
             Refreshes("C", "D", RefreshDecision::Promote, "C"),
             Refreshes("D", "E", RefreshDecision::Promote, "D"),
             Refreshes("P", "", RefreshDecision::Theft, "D"),
         ];
-        Story::tell(&two_generations_old, GRACE);
+        Story::assert_outcomes(&two_generations_old, GRACE);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! All SQL statements of sessions.
 //!
-//! One set for all databases (`docs/decisions.md`, decision 16). What must not be lost is compared and swapped in
-//! single statements; a statement that finds its row changed says so and the caller decides again.
+//! One set for all databases (`docs/decisions.md`, decision 16). State that concurrent requests may change is compared and
+//! swapped in single statements; if a statement finds another state it reports that, and the caller decides again.
 
 use std::time::Duration;
 
@@ -32,21 +32,21 @@ pub struct Session {
     pub refreshed_at: Timestamp,
     /// Absolute expiry; refreshing does not move it.
     pub ends_at: Timestamp,
-    /// Life without a refresh, if it is shorter than the setting.
+    /// Lifetime without a refresh, if it is shorter than the setting.
     pub unused_life: Option<Duration>,
-    /// Whether its cookies have no expiry, so that browsers drop them when they are closed.
+    /// Whether its cookies have no expiry, so that browsers delete them when they are closed.
     pub ends_with_browser: bool,
     /// Claims of the application in its access tokens.
     pub payload: Map<String, Value>,
-    /// Data of the application that never leaves the database.
+    /// Data of the application that clients never see.
     pub data: Map<String, Value>,
 }
 
-/// One refresh token takes over from another.
+/// A change of the effective refresh token.
 #[derive(Clone, Copy, Debug)]
 pub struct Promotion<'a> {
     pub handle: &'a SessionHandle,
-    /// The lineage that is effective; the statement changes nothing if another one is.
+    /// The effective lineage; the statement changes nothing if it is another one.
     pub from: &'a Lineage,
     pub to: &'a Lineage,
     /// Time of the promotion, stored as `rotated_at`.
@@ -65,7 +65,7 @@ impl Store {
         self.database.begin().await
     }
 
-    /// Repeats a transaction that fails only because of another one.
+    /// Repeats a transaction that failed because of a concurrent one.
     pub async fn repeat<T, F>(&self, work: impl FnMut() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// One session, expired or not. Those who ask at the same time share a statement.
+    /// The session, expired or not. Those who ask at the same time share a statement.
     pub async fn find(&self, handle: &SessionHandle) -> Result<Option<Session>, sqlx::Error> {
         let database = self.database.clone();
         self.lookups.run(handle.clone(), |handles| find_all(database, handles)).await
@@ -115,8 +115,8 @@ impl Store {
         rows.iter().map(session).collect()
     }
 
-    /// The sessions of a user that have not expired, beyond the `kept` newest; newest first, at most 100. The order is total, so
-    /// that all who ask at the same time name the same ones.
+    /// The sessions of a user that have not expired, except the `kept` newest; newest first, at most 100. The order is total,
+    /// so that concurrent requests select the same ones.
     pub async fn beyond_newest(
         &self,
         user: &UserId,
@@ -131,7 +131,7 @@ impl Store {
         rows.fetch_all(self.database.write()).await?.iter().map(handle).collect()
     }
 
-    /// Makes another refresh token effective. False: it was not `from` that was effective, or there is no session.
+    /// Makes another refresh token effective. False if `from` is not effective or the session does not exist.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
         let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
         self.database.repeat(promote).await
@@ -153,8 +153,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes that tokens are handed out, and holds the session until the transaction ends, so that it cannot be revoked in
-    /// between. False: `current` is not effective any more, or there is no session.
+    /// Records that tokens are handed out, and locks the session until the transaction ends, so that it cannot be revoked in
+    /// between. False if `current` is not effective any more or the session does not exist.
     pub async fn confirm(
         &self,
         transaction: &mut Connection,
@@ -171,7 +171,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends a session whose effective token is still the one it was judged by.
+    /// Deletes a session if its effective lineage is still `current`. False if it is not.
     pub async fn delete_if(&self, handle: &SessionHandle, current: &Lineage) -> Result<bool, sqlx::Error> {
         let done = sqlx::query("delete from session where handle = $1 and current_lineage = $2")
             .bind(handle.as_str())
@@ -181,20 +181,20 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Deletes one session. Returns whose it was, or none if there was none.
+    /// Deletes a session. Returns its user; `None` if it does not exist.
     pub async fn delete(&self, handle: &SessionHandle) -> Result<Option<UserId>, sqlx::Error> {
         let row = sqlx::query("delete from session where handle = $1 returning handle, user_id").bind(handle.as_str());
         row.fetch_optional(self.database.write()).await?.as_ref().map(user).transpose()
     }
 
-    /// Ends one session of this user. False: there was none.
+    /// Deletes a session of this user. False if the user has no such session.
     pub async fn delete_own(&self, user: &UserId, handle: &SessionHandle) -> Result<bool, sqlx::Error> {
         let done = sqlx::query("delete from session where handle = $1 and user_id = $2");
         let done = done.bind(handle.as_str()).bind(user.as_str()).execute(self.database.write()).await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends all sessions of a user that began by a certain time, but one where one is to be kept. Tells which.
+    /// Deletes the sessions of a user that began until `begun_by`, except `but`. Returns their handles.
     pub async fn delete_of_user(
         &self,
         transaction: &mut Connection,
@@ -210,7 +210,7 @@ impl Store {
         rows.iter().map(handle).collect()
     }
 
-    /// Ends some sessions that have expired; a few at a time, because the writer is one. Tells which.
+    /// Deletes a batch of expired sessions; a small one, because SQLite has one writer. Returns their handles and users.
     pub async fn delete_expired(
         &self,
         now: Timestamp,
@@ -224,8 +224,8 @@ impl Store {
         rows.iter().map(|row| Ok((handle(row)?, user(row)?))).collect()
     }
 
-    /// Replaces what goes into the access tokens of a session that has not expired, if it is still `old`. False: it is
-    /// not, or there is none.
+    /// Replaces the payload of a session that has not expired, if it is still `old`. False if it is not, or the session does
+    /// not exist.
     pub async fn swap_payload(
         &self,
         handle: &SessionHandle,
@@ -244,7 +244,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces what stays here. False: there is no such session, or it has expired.
+    /// Replaces the data of a session. False if it does not exist or has expired.
     pub async fn update_data(
         &self,
         handle: &SessionHandle,
@@ -267,9 +267,9 @@ pub struct KeyRow {
     pub kid: String,
     /// `dynamic`, `static` or `refresh`.
     pub kind: String,
-    /// Counts up within its kind.
+    /// Increases within its kind.
     pub generation: i64,
-    /// When it was made.
+    /// Time of its creation.
     pub created_at: Timestamp,
     /// Its secret, sealed for its name.
     pub sealed: String,
@@ -278,7 +278,7 @@ pub struct KeyRow {
 impl Store {
     /// All keys, newest first.
     pub async fn keys(&self) -> Result<Vec<KeyRow>, sqlx::Error> {
-        // The writer's connection: what was inserted a moment ago must be seen.
+        // By the writer's connection: a key that was just inserted must be seen.
         let rows = sqlx::query("select * from session_key order by generation desc");
         let rows = rows.fetch_all(self.database.write()).await?;
         let read = |row: &AnyRow| {
@@ -293,7 +293,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// A new key, unless there already is one of that kind and generation.
+    /// Inserts a key, unless there is one of that kind and generation.
     pub async fn insert_key(&self, key: &KeyRow) -> Result<(), sqlx::Error> {
         sqlx::query(
             "insert into session_key (kid, kind, generation, created_at, sealed) values ($1, $2, $3, $4, $5)
@@ -309,7 +309,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes keys of a kind that were made before a moment.
+    /// Deletes keys of a kind that were created before a time.
     pub async fn delete_keys(&self, kind: &str, before: Timestamp) -> Result<(), sqlx::Error> {
         let done = sqlx::query("delete from session_key where kind = $1 and created_at < $2");
         done.bind(kind).bind(before.millis()).execute(self.database.write()).await?;

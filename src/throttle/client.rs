@@ -19,7 +19,7 @@ use crate::throttle::Throttle;
 pub struct Client {
     /// An IPv4 address, or the /64 of an IPv6 address, which belongs to one customer.
     network: String,
-    wide: Option<String>,
+    wider_network: Option<String>,
 }
 
 impl Client {
@@ -28,8 +28,8 @@ impl Client {
     }
 
     /// The /48 of an IPv6 address, which may belong to one customer too.
-    pub fn wide(&self) -> Option<&str> {
-        self.wide.as_deref()
+    pub fn wider_network(&self) -> Option<&str> {
+        self.wider_network.as_deref()
     }
 
     #[cfg(test)]
@@ -40,11 +40,14 @@ impl Client {
     /// The network of an address; all connections without an address share one.
     fn at(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
-            None => Self { network: "unknown".to_owned(), wide: None },
-            Some(IpAddr::V4(address)) => Self { network: address.to_string(), wide: None },
+            None => Self { network: "unknown".to_owned(), wider_network: None },
+            Some(IpAddr::V4(address)) => Self { network: address.to_string(), wider_network: None },
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
-                Self { network: format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"), wide: Some(format!("{a:x}:{b:x}:{c:x}::/48")) }
+                Self {
+                    network: format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"),
+                    wider_network: Some(format!("{a:x}:{b:x}:{c:x}::/48")),
+                }
             }
         }
     }
@@ -120,7 +123,7 @@ mod tests {
         let network = |text: &str| Client::at(text.parse().ok());
         assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
         assert_ne!(network("2001:db8:1:2::1").network, network("2001:db8:1:3::1").network);
-        assert_eq!(network("2001:db8:1:2::1").wide, network("2001:db8:1:3::1").wide);
+        assert_eq!(network("2001:db8:1:2::1").wider_network, network("2001:db8:1:3::1").wider_network);
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
         assert_eq!(network(""), network("nobody"));
     }

@@ -256,8 +256,8 @@ fn counters(action: Action<'_>, client: &Client) -> Vec<Counter> {
     let counter = |role, rule, scope: &str, subject: &str| Counter { key: key(scope, subject), rule, role };
     let network = |scope: &str, rule: Rule| {
         let near = counter(Role::Other, rule, scope, client.network());
-        let wide = client.wide().map(|wide| counter(Role::Other, rule.times(10), scope, wide));
-        std::iter::once(near).chain(wide)
+        let wider = client.wider_network().map(|network| counter(Role::Other, rule.times(10), scope, network));
+        std::iter::once(near).chain(wider)
     };
     let mut counters: Vec<Counter> = match action {
         Action::Password(address) => {

@@ -94,7 +94,7 @@ impl Users {
             Err(fauna::Error::Aborted(reason)) if reason == import::GONE => Ok(Imported::Taken),
             Err(fauna::Error::TooLarge) => Ok(Imported::TooLarge),
             // The import may still be committed; this finds out and prevents a later commit.
-            Err(error) => match self.fauna.query_idempotent::<bool>(&import::abandon(&mark)).await {
+            Err(error) => match self.fauna.query_idempotent::<bool>(&import::block(&mark)).await {
                 Ok(true) => Ok(Imported::All),
                 Ok(false) => Err(error.into()),
                 Err(_still_silent) => Ok(Imported::Unknown),

@@ -127,7 +127,7 @@ async fn a_session_is_not_created_if_all_are_revoked_meanwhile() {
             ended
         });
     assert_eq!(ended.unwrap().len(), 1);
-    assert!(matches!(begun, Err(Error::Abandoned)));
+    assert!(matches!(begun, Err(Error::RevokedMeanwhile)));
     assert_eq!(world.count("select count(*) from session").await, 0);
 }
 

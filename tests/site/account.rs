@@ -29,6 +29,7 @@ async fn another_password_wants_the_current_one_and_ends_the_other_sessions() {
     assert_eq!((wrong.status, wrong.json()["message"].as_str()), (403, Some("the current password is wrong")));
     let weak = here.post("/api/user/password", &change(PASSWORD, "short")).await;
     assert_eq!(weak.status, 400, "{}", weak.text);
+    assert!(weak.json()["message"].as_str().unwrap().starts_with("newPassword: "), "{}", weak.text);
     assert_eq!(there.get("/api/sessions").await.status, 200, "nothing has happened so far");
 
     let done = here.post("/api/user/password", &change(PASSWORD, NEW)).await;

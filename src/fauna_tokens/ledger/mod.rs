@@ -15,7 +15,7 @@ use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
 /// Most rows that one query of the ledger returns.
 pub const BATCH: i64 = 200;
 
-/// Tokens, each with its session where there is one, as [`Row`] reads them.
+/// Tokens, each with its session if that exists, as [`Row`] reads them.
 macro_rules! rows {
     () => {
         "select t.id, t.session_handle, t.user_id, t.lineage, t.parent_lineage, t.sealed_secret, t.fingerprint, \
@@ -76,18 +76,17 @@ impl Row {
 #[derive(Clone, Debug)]
 pub struct StoredSecret {
     pub id: DocumentId,
-    /// By the seal ring, for this row.
+    /// Sealed for this row.
     pub sealed: String,
     pub created_at: Timestamp,
 }
 
 impl Ledger {
-    /// The ledger in that database.
     pub fn new(database: Database) -> Self {
         Self { database, lookups: Together::default(), announcements: Together::default() }
     }
 
-    /// Before a token is made: writes down that it may exist from now on.
+    /// Records that a token may exist, before it is requested from Fauna.
     pub async fn announce(
         &self,
         id: &DocumentId,
@@ -100,7 +99,8 @@ impl Ledger {
         self.announcements.run(token, |tokens| shared::announce(database, tokens)).await
     }
 
-    /// In the session's transaction: the token is confirmed. Refused where somebody has begun to bury it.
+    /// Confirms a token, in the transaction that stores the session. Fails if the token was cancelled or its id is being
+    /// blocked.
     pub async fn confirm(
         &self,
         tx: &mut Connection,
@@ -119,9 +119,9 @@ impl Ledger {
         if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
     }
 
-    /// In the transaction that ends all sessions of a user, but one where one is to be kept: no token that was announced until
-    /// now can be confirmed any more. Whoever mints later is asked in Fauna what still holds.
-    pub async fn abandon(
+    /// Cancels the unconfirmed tokens of a user, except those of the session `but`, in the transaction that revokes the user's
+    /// sessions: they cannot be confirmed any more. Tokens that are announced later are not affected; Fauna checks their proof.
+    pub async fn cancel_pending(
         &self,
         tx: &mut Connection,
         user: &UserId,
@@ -140,7 +140,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Confirms a token that was made for a session in the middle of its life; false where that is over.
+    /// Confirms a token that was issued to an existing session, outside a refresh. False if the session has ended.
     pub async fn confirm_replacement(
         &self,
         id: &DocumentId,
@@ -161,7 +161,7 @@ impl Ledger {
         Ok(done.rows_affected() == 1)
     }
 
-    /// A session that is not over, and the confirmed token of one of its lineages, where there is one.
+    /// A session that has not ended, with the confirmed token of one of its lineages, if there is one.
     pub async fn find(
         &self,
         handle: &SessionHandle,
@@ -174,7 +174,7 @@ impl Ledger {
         Ok(found.filter(|(session, _)| session.expires_at > now))
     }
 
-    /// Rows of one session, with it.
+    /// The tokens of one session, with the session.
     pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
         let rows: Vec<Row> = sqlx::query_as(concat!(rows!(), " where t.session_handle = $1"))
             .bind(handle.as_str().to_owned())
@@ -183,8 +183,8 @@ impl Ledger {
         Ok(rows.into_iter().map(Row::read).collect())
     }
 
-    /// The oldest rows about which something is to be done: those that [`super::lifetime::is_live`] refuses, as far as SQL
-    /// can say it, and those that were not confirmed before `announced_before`.
+    /// The oldest rows that need an action: those that [`super::lifetime::is_live`] refuses, as far as SQL can express it, and
+    /// those that were announced before `announced_before` and not confirmed.
     pub async fn deletion_candidates(
         &self,
         now: Timestamp,
@@ -210,7 +210,7 @@ impl Ledger {
         Ok(rows.into_iter().map(Row::read).collect())
     }
 
-    /// From now on the token cannot be confirmed any more; false where it has been.
+    /// Marks a token as cancelled, so that it cannot be confirmed. False if it has been confirmed.
     pub async fn block_unconfirmed(&self, id: &DocumentId, now: Timestamp) -> Result<bool, sqlx::Error> {
         let done = sqlx::query("update fauna_token set buried_at = $1 where id = $2 and sealed_secret is null")
             .bind(now.millis())
@@ -220,9 +220,9 @@ impl Ledger {
         Ok(done.rows_affected() == 1)
     }
 
-    /// After tokens were deleted in Fauna.
+    /// Deletes rows whose tokens were deleted in Fauna.
     pub async fn delete_rows(&self, ids: &[DocumentId]) -> Result<(), sqlx::Error> {
-        // One order for all, so that two transactions never wait for each other.
+        // In one order, so that two transactions cannot deadlock.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());
         self.database.repeat(|| self.delete_in_order(&ids)).await

@@ -55,7 +55,7 @@ async fn open(directory: &tempfile::TempDir) -> (Database, Ledger) {
 }
 
 #[tokio::test]
-async fn what_is_abandoned_cannot_be_confirmed() {
+async fn a_cancelled_token_cannot_be_confirmed() {
     let directory = tempfile::tempdir().unwrap();
     let (database, ledger) = open(&directory).await;
     for (id, handle, is_confirmed) in [("1", "new", false), ("2", "own", false), ("3", "old", true)] {
@@ -66,8 +66,8 @@ async fn what_is_abandoned_cannot_be_confirmed() {
     let id = |id: &str| DocumentId::stored(id.to_owned());
     let own = SessionHandle::parse("own").unwrap();
     let mut transaction = database.begin().await.unwrap();
-    ledger.abandon(&mut transaction, &UserId::parse("2").unwrap(), None, NOW).await.unwrap();
-    ledger.abandon(&mut transaction, &UserId::parse("1").unwrap(), Some(&own), NOW).await.unwrap();
+    ledger.cancel_pending(&mut transaction, &UserId::parse("2").unwrap(), None, NOW).await.unwrap();
+    ledger.cancel_pending(&mut transaction, &UserId::parse("1").unwrap(), Some(&own), NOW).await.unwrap();
     let refused = ledger.confirm(&mut transaction, &id("1"), "sealed", "012345").await;
     assert!(matches!(refused, Err(sqlx::Error::RowNotFound)));
     for spared in ["2", "3"] {

@@ -24,7 +24,7 @@ use crate::users::{Document, Users};
 #[template(path = "account.html")]
 struct AccountPage {
     frame: Frame,
-    user: Owner,
+    user: ShownUser,
     /// Label and value of each profile field.
     profile: Vec<(String, String)>,
     joined_at: Option<DisplayTime>,
@@ -39,7 +39,7 @@ page_of!(AccountPage, "account.html");
 
 /// Fields of the user's document; `None` where it has no such field.
 #[derive(Serialize)]
-struct Owner {
+struct ShownUser {
     name: Option<String>,
     email: Option<String>,
 }
@@ -71,7 +71,7 @@ pub async fn show(
             .flat_map(|profile| &profile.0)
             .map(|(field, value)| (label(field), as_text(value)))
             .collect(),
-        user: Owner { name: document.name, email: document.email },
+        user: ShownUser { name: document.name, email: document.email },
         devices: devices(session, &sessions).await?,
         refresh_minutes: sessions.access_token_lifetime().as_secs().div_ceil(60),
         frame: pages.frame("/account", &user.into()),

@@ -59,7 +59,7 @@ pub async fn open(
     let history = std::mem::take(&mut subscription.history);
     let mut stream = Stream {
         session: session.handle().to_string(),
-        pending: vec![opening()],
+        pending: vec![preamble()],
         subscription,
         closes_at: Instant::now() + STREAM_LIFE,
         stop: StopSignal::new(),
@@ -81,7 +81,7 @@ pub async fn open(
 }
 
 /// Padding, and how soon to reconnect.
-fn opening() -> Bytes {
+fn preamble() -> Bytes {
     Bytes::from(format!(":{}\nretry: 1000\n\n", " ".repeat(PADDING_BYTES)))
 }
 

@@ -56,7 +56,7 @@ pub fn response(responses: &dyn ErrorResponses, error: Error) -> HttpResponse {
         | Error::Settings(_)
         | Error::DuplicateCookies
         | Error::PayloadTooLarge
-        | Error::Abandoned
+        | Error::RevokedMeanwhile
         | Error::Contended
         | Error::Store(_)
         | Error::SessionTokenProvider(_)

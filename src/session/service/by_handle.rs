@@ -1,4 +1,4 @@
-//! Payload, data and claims of sessions that no request stands for.
+//! Payload, data and claims of sessions by handle, without a request.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::session::store::Session;
 use crate::session::tokens::payload;
 use crate::session::{Error, SessionHandle, claims};
 
-/// How often others may change the payload under our hands before we give up.
+/// Attempts to change the payload while other requests change it at the same time.
 const ATTEMPTS: usize = 8;
 
 impl Sessions {
-    /// Merges into what the access tokens of a session say. Clients see it with their next refresh, promotion or check of
-    /// the database. False: there is no such session.
+    /// Merges `update` into the payload of a session. Clients see it after their next refresh, promotion or check of the
+    /// database. False if the session does not exist.
     ///
     /// # Errors
     /// As [`SignedIn::merge_payload`](crate::session::SignedIn::merge_payload).
@@ -23,7 +23,7 @@ impl Sessions {
         Ok(self.merge(handle, update).await?.is_some())
     }
 
-    /// Replaces what the application keeps with a session. False: there is no such session.
+    /// Replaces the data that the application stores with a session. False if the session does not exist.
     ///
     /// # Errors
     /// The database fails.
@@ -31,7 +31,7 @@ impl Sessions {
         Ok(self.store().update_data(handle, data, self.now()).await?)
     }
 
-    /// Looks a claim up and stores it. False: there is no such session.
+    /// Fetches a claim and stores it. False if the session does not exist.
     ///
     /// # Errors
     /// As [`SignedIn::fetch_and_set_claim`](crate::session::SignedIn::fetch_and_set_claim).
@@ -43,7 +43,7 @@ impl Sessions {
         }
     }
 
-    /// Stores a claim. False: there is no such session.
+    /// Stores a claim. False if the session does not exist.
     ///
     /// # Errors
     /// As [`Sessions::merge_into_payload`].
@@ -57,7 +57,7 @@ impl Sessions {
         self.merge_into_payload(handle, Map::from_iter([(claim.key().to_owned(), stored)])).await
     }
 
-    /// The value of a claim, as it is stored. Nothing: there is no such session, or it has no such claim.
+    /// The stored value of a claim. `None` if the session does not exist or has no such claim.
     ///
     /// # Errors
     /// The database fails.
@@ -66,7 +66,7 @@ impl Sessions {
         Ok(session.and_then(|session| claims::value_in(&session.payload, claim.key()).cloned()))
     }
 
-    /// Removes a claim. False: there is no such session.
+    /// Removes a claim. False if the session does not exist.
     ///
     /// # Errors
     /// As [`Sessions::merge_into_payload`].
@@ -74,7 +74,7 @@ impl Sessions {
         self.merge_into_payload(handle, Map::from_iter([(claim.key().to_owned(), Value::Null)])).await
     }
 
-    /// What the validators say about a session. Nothing: there is no such session.
+    /// The failures of the validators for a session. `None` if the session does not exist.
     ///
     /// # Errors
     /// As [`SignedIn::assert_claims`](crate::session::SignedIn::assert_claims), but refusals are the answer and not an error.
@@ -95,7 +95,7 @@ impl Sessions {
         Ok(Some(claims::failures(validators, &session.payload, now)))
     }
 
-    /// Compares and swaps, so that two who write different keys both succeed.
+    /// Compares and swaps, so that two requests that write different keys both succeed.
     pub(in crate::session) async fn merge(
         &self,
         handle: &SessionHandle,

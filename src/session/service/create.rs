@@ -31,33 +31,33 @@ pub struct NewSession {
     pub user: UserId,
     /// Claims of the application for the access token.
     pub payload: Map<String, Value>,
-    /// Kept with the session in SQL only.
+    /// Stored with the session in SQL only.
     pub data: Map<String, Value>,
-    /// Values of claims, by their keys, that are at hand; the others are fetched.
+    /// Known values of claims, by key; the other claims are fetched.
     pub known: Map<String, Value>,
-    /// None: as set, else as the client asks for.
+    /// `None` selects the setting, else what the client asks for.
     pub transfer: Option<Transfer>,
-    /// A shorter life than the settings give.
+    /// Limits that are shorter than those of the settings.
     pub life: SessionLife,
-    /// What the user was admitted by, such as the hash of a password that was right. The token provider checks that it still holds,
-    /// so that no session begins by a password that was changed meanwhile.
+    /// The reason why the user was admitted, such as the hash of the correct password. The token provider checks that it is
+    /// still valid, so that no session begins with a password that was changed meanwhile.
     pub proof: Option<SecretString>,
 }
 
-/// How long a session lives, where that is shorter than the settings say. The default is as they say. Refreshes keep it: the
-/// session ends no later, nor does any of its tokens.
+/// Lifetime of a session, where it is shorter than in the settings; the default changes nothing. Refreshes keep it, and no
+/// token of the session outlives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionLife {
-    /// Life without a refresh; each refresh starts it again. At least [`LIFE_MIN`], at most `REFRESH_TOKEN_LIFETIME_S`.
+    /// Lifetime without a refresh; each refresh starts it again. At least [`LIFE_MIN`], at most `REFRESH_TOKEN_LIFETIME_S`.
     pub unused: Option<Duration>,
-    /// Life however much it is used. At least [`LIFE_MIN`], at most `SESSION_LIFETIME_S`.
+    /// Absolute lifetime, which refreshes do not extend. At least [`LIFE_MIN`], at most `SESSION_LIFETIME_S`.
     pub total: Option<Duration>,
-    /// Cookies without an expiry: browsers drop them when they are closed, unless they are set to restore their windows. Set
-    /// [`SessionLife::unused`] as well, because the server is not told.
+    /// Cookies without an expiry: browsers delete them when they are closed, unless they are set to restore their windows. Set
+    /// [`SessionLife::unused`] as well, because the server does not learn that a browser was closed.
     pub ends_with_browser: bool,
 }
 
-/// Shorter lives are lengthened to this one; times in access tokens are whole seconds.
+/// Minimum lifetime; shorter ones are raised to it, because times in access tokens are whole seconds.
 pub const LIFE_MIN: Duration = Duration::from_secs(1);
 
 impl NewSession {
@@ -78,7 +78,7 @@ impl Sessions {
     /// Creates a session and queues its tokens for the response to this request.
     ///
     /// # Errors
-    /// The database or the token provider fails: nothing happened. The payload is too large. [`Error::Abandoned`]: all sessions
+    /// The database or the token provider fails: nothing happened. The payload is too large. [`Error::RevokedMeanwhile`]: all sessions
     /// of the user were ended before this one had begun. [`Error::UnknownUser`]: there is no user of that id. [`Error::Ended`]: the
     /// proof does not hold any more.
     pub async fn create(
@@ -98,7 +98,7 @@ impl Sessions {
     pub async fn create_with(&self, request: &HttpRequest, new: NewSession) -> Result<SignedIn, Error> {
         let (headers, set) = (request.headers(), new.transfer.or(self.settings().transfer));
         let (transfer, frontend) = match compat::frontend_of_request(headers) {
-            // Old frontends know nothing of headers.
+            // Old frontends do not support tokens in headers.
             FrontendVersion::Legacy if set != Some(Transfer::Header) => (Transfer::Cookie, FrontendVersion::Legacy),
             FrontendVersion::Legacy | FrontendVersion::Modern => {
                 (transport::for_create(headers, set), FrontendVersion::Modern)
@@ -108,7 +108,7 @@ impl Sessions {
         let other = if transfer == Transfer::Cookie { Transfer::Header } else { Transfer::Cookie };
         let with_anti_csrf = transfer == Transfer::Cookie && self.settings().anti_csrf() == AntiCsrf::ViaToken;
         let sessions = self.clone();
-        // In a task of its own: a client that goes away must not stop it halfway.
+        // In a task of its own, so that a client that disconnects cannot stop it halfway.
         let format = TokenFormat { with_anti_csrf, version: frontend.token_version() };
         let issued = trace::spawn(async move { sessions.issue_as(new, format).await }).await??;
         let response_tokens = ResponseTokens::of(request);
@@ -116,7 +116,7 @@ impl Sessions {
             response_tokens.clear(self.cookies(), other);
         }
         if transfer == Transfer::Cookie && transport::carries_access(headers, self.cookies(), Transfer::Cookie) {
-            // A cookie of this host alone would stay beside the new ones, and belong to another session.
+            // A host-only cookie would stay beside the new ones, and it belongs to another session.
             response_tokens.remove_cookies_of_host(self.cookies());
         }
         let token = Arc::clone(&issued.token);
@@ -179,8 +179,8 @@ impl Sessions {
         Ok(issued)
     }
 
-    /// Ends the oldest sessions of a user who has more than [`Settings::sessions_per_user`](crate::session::Settings). It runs
-    /// after the commit: of two sign-ins at once, the one that commits last sees both.
+    /// Revokes the oldest sessions of a user who has more than [`Settings::sessions_per_user`](crate::session::Settings). It
+    /// runs after the commit: of two concurrent sign-ins, the one that commits last sees both.
     async fn end_surplus_sessions(&self, new: &store::Session) {
         let kept = self.settings().sessions_per_user;
         let surplus = match self.store().beyond_newest(&new.user, kept, self.now()).await {
@@ -196,12 +196,12 @@ impl Sessions {
         }
     }
 
-    /// Stores a session and what the token provider issued for it, in one transaction.
+    /// Stores a session and the token of its provider, in one transaction.
     async fn insert(&self, session: &store::Session, pair: &UnsignedTokens) -> Result<(), Error> {
         let mut transaction = self.store().begin().await?;
         self.store().insert(&mut transaction, session).await?;
         match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
-            Err(sqlx::Error::RowNotFound) => return Err(Error::Abandoned),
+            Err(sqlx::Error::RowNotFound) => return Err(Error::RevokedMeanwhile),
             persisted => persisted?,
         }
         Ok(transaction.commit().await?)

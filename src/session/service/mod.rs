@@ -1,4 +1,4 @@
-//! [`Sessions`]: what the application does with sessions. Each file here is one concern of it.
+//! [`Sessions`], the operations on sessions. Each file here is one concern.
 
 mod by_handle;
 pub mod create;
@@ -28,7 +28,7 @@ use crate::session::tokens::signing_keys::{Kind, Schedule, SigningKeys};
 use crate::session::tokens::verified_cache::{Verified, VerifiedTokens};
 use crate::session::{Error, IssuedToken, SessionHandle, SessionTokenProvider, TokenRequest, UserId, Version, store};
 
-/// Expired sessions deleted in one statement: few enough not to hold SQLite's one writer for long.
+/// Expired sessions deleted per statement: few enough not to hold SQLite's one writer for long.
 const SWEEP_ROWS: i64 = 20;
 
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
@@ -56,10 +56,10 @@ pub struct TokenFormat {
     pub version: Version,
 }
 
-/// The tokens of a session, about to be signed.
+/// The content of a session's new tokens.
 pub struct UnsignedTokens {
     pub refresh: RefreshToken,
-    /// The refresh token that this one descends from; none for the first of a session.
+    /// Lineage of the refresh token that it descends from; `None` for the first of a session.
     pub parent: Option<Parent>,
     pub request: TokenRequest,
     /// The provider's token for `request`.
@@ -68,7 +68,7 @@ pub struct UnsignedTokens {
     pub version: Version,
 }
 
-/// A session, as its user and the application may see it.
+/// Information about a session for its user and the application.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
@@ -81,7 +81,7 @@ pub struct SessionInfo {
     /// The last sign-in or refresh.
     #[schema(value_type = i64)]
     pub refreshed_at: Timestamp,
-    /// When it ends unless it is used.
+    /// The end of the session unless it is refreshed.
     #[schema(value_type = i64)]
     pub expires_at: Timestamp,
     /// Claims of its access tokens.
@@ -95,7 +95,7 @@ pub struct SessionInfo {
 }
 
 impl Sessions {
-    /// Opens the sessions of a database, and generates the keys that are missing.
+    /// Loads the signing keys from the database, and generates those that are missing.
     ///
     /// # Errors
     /// The settings contradict each other, the database fails, or a key cannot be made.
@@ -142,7 +142,7 @@ impl Sessions {
         Ok(sessions.into_iter().map(SessionInfo::from).collect())
     }
 
-    /// One session, unless it has expired.
+    /// A session; `None` if it does not exist or has expired.
     ///
     /// # Errors
     /// The database fails.
@@ -152,7 +152,7 @@ impl Sessions {
         Ok(session.filter(|session| session.rotation.expires_at > now).map(SessionInfo::from))
     }
 
-    /// Deletes some expired sessions and keys. True: there may be more.
+    /// Deletes a batch of expired sessions and keys. True if there may be more.
     ///
     /// # Errors
     /// The database fails.
@@ -170,7 +170,7 @@ impl Sessions {
         Ok(i64::try_from(handles.len()).unwrap_or(SWEEP_ROWS) == SWEEP_ROWS)
     }
 
-    /// Sweeps for as long as the application runs, giving way to others between batches.
+    /// Deletes expired sessions and keys as long as the application runs, and yields between batches.
     pub async fn sweep_forever(self) {
         loop {
             let pause = match self.sweep().await {
@@ -200,7 +200,6 @@ impl Sessions {
     }
 }
 
-/// For the rest of this module.
 impl Sessions {
     pub(in crate::session) fn settings(&self) -> &Settings {
         &self.0.settings
@@ -214,7 +213,7 @@ impl Sessions {
         &self.0.clock
     }
 
-    /// The time that sessions are judged by.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
@@ -299,7 +298,7 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// Signs claims, and remembers the token as verified.
+    /// Signs claims, and adds the token to the cache of verified tokens.
     pub(in crate::session) async fn sign(
         &self,
         claims: Claims,
@@ -318,7 +317,7 @@ impl Sessions {
         DeliveryContext { cookies, delivery, expose_access_token, now: self.now() }
     }
 
-    /// Says once per process why browsers send session cookies twice.
+    /// Logs once per process why browsers send session cookies twice.
     pub(in crate::session) fn warn_of_duplicate_cookies(&self) {
         let is_unexplained = self.settings().older_cookie_domain.is_none();
         if is_unexplained && !self.0.has_warned_of_duplicate_cookies.swap(true, Ordering::Relaxed) {

@@ -1,8 +1,8 @@
-//! Refresh: old tokens in, new ones out, in one step.
+//! Refresh: exchanges tokens for new ones, completely or not at all.
 //!
-//! The token provider issues the child's token first, then one transaction confirms that the session still stands where it was
-//! judged (and promotes the presented token if this is its first use), then the new tokens are sent. If anything fails before the
-//! commit, or if the response is lost, the old tokens keep working.
+//! The token provider issues the child's token first, then one transaction checks that the session's rotation state has not
+//! changed since the decision (and promotes the presented token if this is its first use), then the new tokens are sent. If
+//! anything fails before the commit, or if the response is lost, the old tokens keep working.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ use crate::session::{Error, IssueError, Lineage, Version, rotation};
 
 /// Attempts while other requests change the session at the same time.
 const ATTEMPTS: usize = 8;
-/// One text for every token that is not authenticated, so that it tells nothing about keys or sessions.
+/// The same text for every token that is not authenticated, so that it reveals nothing about keys or sessions.
 const NOT_OURS: &str = "malformed: the refresh token was not issued by this site";
 
 /// The anti-CSRF token of a refresh, in mode [`AntiCsrf::ViaToken`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshAntiCsrf {
-    /// The one that the client sent must be that of the refresh token; the new tokens get a new one.
+    /// The client must send the one of the refresh token; the new tokens get a new one.
     Checked(Option<String>),
-    /// The client could not send one; the new tokens get a new one nevertheless.
+    /// The client cannot send one; the new tokens get a new one nevertheless.
     Unchecked,
     /// Tokens that travel in headers need none.
     Unneeded,
@@ -92,7 +92,7 @@ impl Sessions {
         Err(Error::Contended)
     }
 
-    /// Of several refresh tokens, the one that still serves. Texts that we have not issued count for nothing.
+    /// Selects the one of several refresh tokens that is still valid. Texts that this site has not issued are ignored.
     ///
     /// # Errors
     /// [`Error::Ended`], also if they belong to two sessions, because which user is meant cannot be told; or a failure of SQL.
@@ -114,7 +114,8 @@ impl Sessions {
         Ok(ours.iter().find(serves).unwrap_or(first).expose().to_owned())
     }
 
-    /// Reads a refresh token. One that no known key has authenticated may be of a key that another process made.
+    /// Decodes a refresh token. If no known key authenticates it, the keys are reloaded, because another process may have
+    /// created a new one.
     async fn read_refresh_token(&self, text: &str) -> Result<RefreshToken, Error> {
         let read = || self.keys().with_refresh_keys(|keys| RefreshToken::read(keys, text));
         if let Some(token) = read() {
@@ -142,7 +143,7 @@ impl Sessions {
         Ok(UnsignedTokens { refresh, parent: Some(parent), request, provider_token, version: format.version })
     }
 
-    /// Commits the child if the session still stands where it was judged; none if it does not.
+    /// Commits the child; `None` if the rotation state is not that of `session` any more.
     async fn confirm(
         &self,
         session: &Session,
@@ -161,8 +162,7 @@ impl Sessions {
         Ok(Some(issued))
     }
 
-    /// The transaction of [`Sessions::confirm`]. Returns the time that it stored; none: the session does not stand where it
-    /// was judged.
+    /// The transaction of [`Sessions::confirm`]. Returns the time that it stored; `None` if the rotation state has changed.
     async fn store_child(
         &self,
         session: &Session,
@@ -189,18 +189,19 @@ impl Sessions {
         Ok(Some(now))
     }
 
-    /// When a session ends that is used now.
+    /// The new end of a session that is used now.
     pub(in crate::session) fn next_expiry(&self, session: &Session, now: Timestamp) -> Timestamp {
         now.after(self.unused_life(session.unused_life)).min(session.ends_at)
     }
 
-    /// Life of a session that is not used: as set, or its own if that is shorter.
+    /// Lifetime without a refresh: the setting, or that of the session if it is shorter.
     pub(in crate::session) fn unused_life(&self, own: Option<Duration>) -> Duration {
         let set = self.settings().refresh_token_lifetime;
         own.map_or(set, |own| own.min(set))
     }
 
-    /// Ends a session because a refresh token of it was used twice. False: it has moved on meanwhile; judge again.
+    /// Revokes a session of which a refresh token was used twice. False if the session has changed meanwhile, so that the
+    /// decision must be repeated.
     async fn end_for_theft(&self, session: &Session) -> Result<bool, Error> {
         let ended = self.store().delete_if(&session.handle, &session.rotation.current).await?;
         if ended {

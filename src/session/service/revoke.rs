@@ -1,7 +1,7 @@
-//! The ends of sessions that somebody asks for.
+//! Revocation of sessions.
 //!
-//! Deleting a session's row is what ends it; everything else follows from that. What is begun here is carried through even
-//! if the client goes away meanwhile.
+//! Deleting a session's row revokes it; everything else follows from that. A revocation that was started is completed even if
+//! the client disconnects.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::session::http::signed_in::SignedIn;
 use crate::session::service::Sessions;
 use crate::session::{Error, SessionHandle, UserId};
 
-/// For sessions whenever they began.
+/// The bound that includes every session.
 const ANY_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
-/// When to try again to end what must be ended.
+/// Pauses between attempts of [`Sessions::revoke_at_last`].
 const AGAIN: Duration = Duration::from_secs(5);
 
 impl Sessions {
-    /// Ends a session. False: there was none.
+    /// Revokes a session. False if it does not exist.
     ///
     /// # Errors
     /// The database fails.
@@ -28,7 +28,7 @@ impl Sessions {
             let user = sessions.store().delete(&handle).await?;
             match &user {
                 Some(user) => sessions.finish_revocation(&[(handle, user.clone())], reason).await,
-                // Whoever deleted the row may not have come to delete the token.
+                // The process that deleted the row may have stopped before it deleted the token.
                 None => sessions.clean_up(std::slice::from_ref(&handle)).await,
             }
             Ok(user.is_some())
@@ -36,7 +36,7 @@ impl Sessions {
         ended.await?
     }
 
-    /// Ends a session of the person who asks. False: they have none of that name.
+    /// Revokes a session of the signed-in user. False if the user has no such session.
     ///
     /// # Errors
     /// The database fails.
@@ -52,7 +52,7 @@ impl Sessions {
         ended.await?
     }
 
-    /// Ends several sessions. Tells which of them there were.
+    /// Revokes several sessions. Returns those that existed.
     ///
     /// # Errors
     /// The database fails; some may have been ended.
@@ -70,7 +70,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends all sessions of a user, those that are just beginning as well. Tells which.
+    /// Revokes all sessions of a user, including those that are being created. Returns the handles of those that existed.
     ///
     /// # Errors
     /// The database fails: nothing happened.
@@ -78,7 +78,7 @@ impl Sessions {
         self.revoke_of(user, None, ANY_TIME, reason).await
     }
 
-    /// Ends all sessions of the person who asks, but the one they ask with. Tells which.
+    /// Revokes all sessions of the signed-in user except the one of this request. Returns their handles.
     ///
     /// # Errors
     /// The database fails: nothing happened.
@@ -86,9 +86,9 @@ impl Sessions {
         self.revoke_of(owner.user(), Some(owner.handle()), ANY_TIME, reason).await
     }
 
-    /// Ends all sessions of a user, but one where one is to be kept; where the database does not answer, in the background as
-    /// soon as it does, but then not those that begin from now on. For whoever has just changed what the user is let in for: that
-    /// is done, and this must follow.
+    /// Revokes all sessions of a user except `but`, after a change that makes them invalid, such as a new password. If the
+    /// database does not respond, this is repeated in the background until it succeeds, but only for sessions that began before
+    /// the call.
     pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>, reason: RevokeReason) {
         let changed_at = self.now();
         let Err(mut error) = self.revoke_of(user, but, ANY_TIME, reason).await else { return };
@@ -105,7 +105,7 @@ impl Sessions {
         });
     }
 
-    /// Ends the sessions of a user, but one where one is to be kept.
+    /// Revokes the sessions of a user except `but`.
     async fn revoke_of(
         &self,
         user: &UserId,
@@ -123,7 +123,7 @@ impl Sessions {
         ended.await?
     }
 
-    /// Deletes the rows of a user's sessions, but one where one is to be kept, and cancels those that are just being made.
+    /// Deletes the rows of a user's sessions except `but`, and cancels the tokens of sessions that are being created.
     async fn delete_of_user(
         &self,
         user: &UserId,
@@ -132,15 +132,16 @@ impl Sessions {
     ) -> Result<Vec<SessionHandle>, Error> {
         let mut transaction = self.store().begin().await?;
         let mut ended = self.store().delete_of_user(&mut transaction, user, but, begun_by).await?;
-        // A session that is just being made cannot be made any more from here on, or is there already: on a server it may have
-        // come while this waited. Sessions first, as a refresh does it, so that none waits for the other.
+        // From here on, a session that is being created cannot be stored, or is stored already: on a database server it may
+        // have been committed while this statement waited. Sessions are locked before tokens, as in a refresh, so that the two
+        // cannot deadlock.
         self.token_provider().cancel_pending(&mut transaction, user, but).await?;
         ended.extend(self.store().delete_of_user(&mut transaction, user, but, begun_by).await?);
         transaction.commit().await?;
         Ok(ended)
     }
 
-    /// After the rows of these sessions were deleted.
+    /// Completes the revocation after the rows were deleted.
     pub(in crate::session) async fn finish_revocation(&self, ended: &[(SessionHandle, UserId)], reason: RevokeReason) {
         for (handle, user) in ended {
             self.publish(user, handle, EventKind::SessionEnded { reason });
@@ -149,7 +150,7 @@ impl Sessions {
         self.clean_up(&handles).await;
     }
 
-    /// Refuses the access tokens of these sessions in this process, and has what belonged to them deleted.
+    /// Makes this process refuse the access tokens of these sessions, and has their Fauna tokens deleted.
     async fn clean_up(&self, handles: &[SessionHandle]) {
         if !handles.is_empty() {
             self.verified().revoke(handles, self.now(), self.settings().access_token_lifetime);

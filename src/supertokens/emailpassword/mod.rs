@@ -178,13 +178,13 @@ impl EmailPassword {
             let beginning = Beginning { transfer, life: form.life(), proof: proof.clone() };
             match self.create_session(request, authenticated.user.clone(), beginning).await {
                 // All sessions of the user were revoked, for whatever reason; the proof is checked once more.
-                Err(Error::Session(session::Error::Abandoned)) => {}
+                Err(Error::Session(session::Error::RevokedMeanwhile)) => {}
                 // The password was changed while it was being checked.
                 Err(Error::Session(session::Error::Ended(_))) => return Ok(Outcome::WrongCredentials),
                 created => return created,
             }
         }
-        Err(session::Error::Abandoned.into())
+        Err(session::Error::RevokedMeanwhile.into())
     }
 
     /// Fields of the sign-up form besides address and password.

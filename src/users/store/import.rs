@@ -1,7 +1,7 @@
 //! The queries of an import: finding existing users, and writing all users.
 //!
 //! An import is one transaction, so it is never partial. The transaction also creates a marker document: a query that is sent
-//! again because its answer was lost has no second effect, and an import that was abandoned is never committed later.
+//! again because its answer was lost has no second effect, and an import that was blocked is never committed later.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ pub fn import(users: &UserLayout, mark: &str, rows: &[NewRow]) -> Expr {
 }
 
 /// Prevents a later commit of an import. Evaluates to whether it was committed before.
-pub fn abandon(mark: &str) -> Expr {
+pub fn block(mark: &str) -> Expr {
     run_once(mark, [set_mark(mark, false), false.into()])
 }
 
