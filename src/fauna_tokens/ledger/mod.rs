@@ -73,7 +73,7 @@ impl Row {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoredSecret {
     pub id: DocumentId,
     /// Sealed for this row.
@@ -162,12 +162,7 @@ impl Ledger {
     }
 
     /// A session that has not ended, with the confirmed token of one of its lineages, if there is one.
-    pub async fn find(
-        &self,
-        handle: &SessionHandle,
-        lineage: &Lineage,
-        now: Timestamp,
-    ) -> Result<Found, sqlx::Error> {
+    pub async fn find(&self, handle: &SessionHandle, lineage: &Lineage, now: Timestamp) -> Result<Found, sqlx::Error> {
         let database = self.database.clone();
         let wanted = Wanted { handle: handle.clone(), lineage: lineage.clone() };
         let found = self.lookups.run(wanted, |wanted| shared::find(database, wanted)).await?;
