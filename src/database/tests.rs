@@ -241,14 +241,15 @@ async fn a_single_statement_that_fails_because_of_another_transaction_is_repeate
     sqlx::query(update).bind("a").execute(&mut *holder).await.unwrap();
     let mut waiting = Box::pin(sqlx::query(update).bind("a").execute(database.write()));
     // MySQL ends the wait for a lock; PostgreSQL, if serializable, refuses the statement after the other's commit.
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    let has_met_it = async || {
+        if url.starts_with("mysql:") {
+            return metrics.render().contains("database_retries_total 1");
+        }
+        sqlx::query_scalar::<_, i64>(waits).fetch_one(database.read()).await.unwrap() > 0
+    };
     let until_it_waits = async {
-        let waits =
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
-        while if url.starts_with("mysql:") {
-            !metrics.render().contains("database_retries_total 1")
-        } else {
-            sqlx::query_scalar::<_, i64>(waits).fetch_one(database.read()).await.unwrap() == 0
-        } {
+        while !has_met_it().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

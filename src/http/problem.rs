@@ -24,7 +24,7 @@ pub struct Problem {
     field: Option<&'static str>,
     retry_after: Option<Duration>,
     /// Why the credentials of a request are refused, for the header `WWW-Authenticate`.
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
     /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
     code: Option<&'static str>,
     /// The error with its sources, for the log only.
@@ -57,7 +57,7 @@ impl Problem {
 
     /// 401, with the reason in `WWW-Authenticate`.
     pub fn unauthorized(message: &'static str, refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), ..Self::new(StatusCode::UNAUTHORIZED, message) }
+        Self { refusal: Some(Box::new(refusal)), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
     /// 500: a defect. The cause is logged and not sent.
@@ -129,7 +129,7 @@ impl Problem {
             response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = self.refusal.map_or_else(|| "Bearer".to_owned(), Refusal::challenge);
+            let challenge = self.refusal.as_deref().map_or_else(|| "Bearer".to_owned(), |refusal| refusal.challenge());
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         response.insert_header((header::CACHE_CONTROL, "no-store"));

@@ -100,7 +100,9 @@ impl ApiReference {
         reference.errors = errors
             .into_iter()
             .flatten()
-            .filter_map(|(name, error)| Some((name.strip_prefix("Error")?.to_owned(), prose(at(error, "/description")))))
+            .filter_map(|(name, error)| {
+                Some((name.strip_prefix("Error")?.to_owned(), prose(at(error, "/description"))))
+            })
             .collect();
         reference
     }

@@ -162,7 +162,9 @@ impl<'w> History<'w> {
         Box::pin(async move {
             self.note(format!("{}{act:?} device {device} process {process}", if self.nested { "    " } else { "" }));
             let may_end = self.may_end(act, device);
-            may_end.iter().for_each(|ending| self.model.devices[*ending].ending += 1);
+            for ending in &may_end {
+                self.model.devices[*ending].ending += 1;
+            }
             let done = self.carry_out(act, device, process).await;
             for ending in may_end {
                 let device = &mut self.model.devices[ending];

@@ -33,12 +33,12 @@ async fn a_query_of_our_own_that_fauna_refuses_is_500_and_the_log_says_what_is_m
     assert_eq!((answer.status, answer.json()["message"].as_str()), (500, Some("internal error")), "{}", answer.text);
     assert_eq!(visitor.get("/ready").await.status, 503, "a site without its privileges is not ready");
 
-    let written = async || std::fs::read_to_string(&log).unwrap().contains("resource: ");
+    let written = async || std::fs::read_to_string(&log).unwrap().contains("index comments_newest");
     assert!(world.eventually(Duration::from_secs(10), written).await);
     child.kill().unwrap();
     child.wait().unwrap();
     let log = std::fs::read_to_string(&log).unwrap();
-    let line = log.lines().find(|line| line.contains("resource: ")).unwrap();
+    let line = log.lines().find(|line| line.contains("index comments_newest")).unwrap();
     assert!(line.contains("ERROR") && line.contains("status=500"), "{line}");
     assert!(line.contains("role: backend, action: paginate, resource: index comments_newest"), "{line}");
 }

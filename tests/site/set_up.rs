@@ -50,7 +50,8 @@ impl Database {
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..site.config() };
         let report = app::doctor(Ok(config)).await;
         let checks = report.checks.iter().filter(|check| check.name == "schema");
-        checks.map(|check| format!("{:?} {}", check.outcome, check.message)).collect()
+        let sentences: Vec<String> = checks.map(|check| format!("{:?} {}", check.outcome, check.message)).collect();
+        sentences.concat()
     }
 
     /// Replaces the mark with which a program leaves its schema behind.

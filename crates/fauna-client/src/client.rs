@@ -343,16 +343,17 @@ mod tests {
     }
 
     /// Answers each request with `part` again and again.
-    async fn endless(part: &'static [u8], pause: Duration, deadline: Duration) -> Client {
+    async fn endless(part: Vec<u8>, pause: Duration, deadline: Duration) -> Client {
         const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                let part = part.clone();
                 tokio::spawn(async move {
                     let _asked = stream.read(&mut [0; 4096]).await;
                     let _sent = stream.write_all(HEAD).await;
-                    while stream.write_all(part).await.is_ok() {
+                    while stream.write_all(&part).await.is_ok() {
                         tokio::time::sleep(pause).await;
                     }
                 });
@@ -367,9 +368,9 @@ mod tests {
             let app = AsApp::new(&client, "secret".to_owned().into());
             app.query::<String>(&Expr::from("x")).await.unwrap_err()
         };
-        let slow = endless(b" ", Duration::from_millis(20), Duration::from_millis(300)).await;
+        let slow = endless(b" ".to_vec(), Duration::from_millis(20), Duration::from_millis(300)).await;
         assert!(matches!(ask(slow).await, Error::Unanswered(_)), "its deadline is that of the whole answer");
-        let large = endless(&[b' '; 1 << 16], Duration::ZERO, Duration::from_mins(1)).await;
+        let large = endless(vec![b' '; 1 << 16], Duration::ZERO, Duration::from_mins(1)).await;
         assert!(matches!(ask(large).await, Error::Protocol(_)), "its size is limited");
     }
 

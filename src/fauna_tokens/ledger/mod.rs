@@ -73,7 +73,7 @@ impl Row {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoredSecret {
     pub id: DocumentId,
     /// Sealed for this row.

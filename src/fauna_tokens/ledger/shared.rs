@@ -2,7 +2,6 @@
 
 use fauna_client::DocumentId;
 use sqlx::AssertSqlSafe;
-use sqlx::query::QueryAs;
 
 use crate::clock::Timestamp;
 use crate::database::{Database, placeholders};
@@ -65,7 +64,10 @@ pub async fn find(database: Database, wanted: Vec<Wanted>) -> Result<Vec<Found>,
     );
     let lineages = wanted.iter().map(|wanted| wanted.lineage.as_str().to_owned());
     let handles = wanted.iter().map(|wanted| wanted.handle.as_str().to_owned());
-    let query = lineages.chain(handles).fold(sqlx::query_as(AssertSqlSafe(statement)), QueryAs::bind);
+    let mut query = sqlx::query_as(AssertSqlSafe(statement));
+    for text in lineages.chain(handles) {
+        query = query.bind(text);
+    }
     let rows: Vec<Row> = query.fetch_all(database.read()).await?;
     let found = |wanted: Wanted| {
         let mut of_session = rows.iter().filter(|row| row.handle == wanted.handle.as_str()).peekable();

@@ -10,22 +10,18 @@
     reason = "a test that cannot go on has failed, and figures are printed"
 )]
 
-mod budgets;
 mod compare;
 mod connections;
 mod endpoint;
-mod expensive;
 mod fuzz;
-mod isolation;
+mod hostile;
 mod limits;
 mod past;
 mod program;
 mod random;
 mod scoped_secrets;
 mod secrets;
-mod set_algebra;
-mod set_model;
-mod site;
+mod sets;
 mod steps;
 mod streams;
 mod test_clock;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, join_all, select};
 use serde_json::{Value, json};
 
-use super::endpoint::{Endpoint, ROOT};
 use super::site::{Site, endless, long, refusal};
+use crate::endpoint::{Endpoint, ROOT};
 
 /// A bound that only a hang exceeds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);

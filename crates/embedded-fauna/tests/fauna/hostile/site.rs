@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint::{Endpoint, Reply};
+use crate::endpoint::{Endpoint, Reply};
 
 /// An endpoint with two users, each with a token.
 pub struct Site {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::endpoint::ROOT;
 use super::site::{Site, long, refusal};
+use crate::endpoint::ROOT;
 
 /// Elements of a list whose pairs are too many to be compared within [`SHORT`].
 const MANY: usize = 100_000;

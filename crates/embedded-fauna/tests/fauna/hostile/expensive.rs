@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::endpoint::ROOT;
-use super::fuzz::AS_FAUNADB;
-use super::random::Random;
 use super::site::{Site, long};
+use crate::endpoint::ROOT;
+use crate::fuzz::AS_FAUNADB;
+use crate::random::Random;
 
 /// Milliseconds that each query is given.
 const GIVEN: u32 = 150;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
-use super::random::Random;
-use super::set_model::{Element, Leaf, Page, Reading, Set, paginate};
+use super::model::{Element, Leaf, Page, Reading, Set, paginate};
+use crate::endpoint::Endpoint;
+use crate::random::Random;
 
 /// Random expressions; [`PAGES`] pages are read of each.
 const SETS: usize = 500;
