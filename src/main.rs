@@ -16,7 +16,7 @@ use starter::{app, telemetry};
 
 const AFTER_HELP: &str =
     "Commands about users: users list [newest|oldest], users count, users find EMAIL, users delete ID,
-users import FILE, users export. About Fauna: schema apply. About the demo: demo reset.
+users import FILE, users export, users copy. About Fauna: schema apply. About the demo: demo reset.
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
@@ -139,60 +139,77 @@ async fn run(command: Option<Command>) -> Result<(), Box<dyn std::error::Error>>
         return doctor(json).await;
     }
     let config = Config::from_env()?;
-    let filter = |default| config.log.filter.as_deref().unwrap_or(default);
-    let on_terminal = std::io::stdout().is_terminal() && !config.log.json;
-    let quiet_start = match command {
-        None if on_terminal && config.log.filter.is_none() => Some(QuietStart::begin(LOG_FILTER)?),
-        None => {
-            telemetry::start(filter(LOG_FILTER), config.log.json)?;
-            None
+    match command {
+        None => serve(&config).await,
+        Some(command) => {
+            let filter = config.log.filter.as_deref().unwrap_or("warn");
+            telemetry::start_for_command(filter, config.log.json)?;
+            warn_of_unknown_settings(&config);
+            run_command(command, &config).await
         }
-        Some(_) => {
-            telemetry::start_for_command(filter("warn"), config.log.json)?;
-            None
-        }
-    };
+    }
+}
+
+fn warn_of_unknown_settings(config: &Config) {
     for warning in &config.unknown {
         tracing::warn!("{warning}");
     }
-    match command {
-        None => {
-            limit_shutdown_time()?;
-            let site = app::start(config.clone(), Clock::system()).await?;
-            site.seed_demo(&config).await;
-            if on_terminal {
-                print_addresses(&site, &config)?;
-            }
-            if let Some(quiet_start) = quiet_start {
-                quiet_start.end();
-            }
-            Ok(site.run_until_stopped().await?)
-        }
-        Some(Command::Health) => Ok(app::health(config.listen).await?),
-        // Handled above, because it reports a configuration that cannot be read.
-        Some(Command::Doctor { .. }) => Ok(()),
-        #[cfg(feature = "embedded-fauna")]
-        Some(Command::Backup { directory }) => {
-            let files = app::backup(&config, &directory).await?.files.join(", ");
-            writeln!(std::io::stdout(), "{} now contains {files}.", directory.display())?;
-            Ok(writeln!(std::io::stdout(), "Secrets of the environment, such as SEAL_KEYS, are not part of a backup.")?)
-        }
-        #[cfg(feature = "embedded-fauna")]
-        Some(Command::Restore { directory }) => {
-            let files = app::restore(&config, &directory).await?.files.join(", ");
-            Ok(writeln!(std::io::stdout(), "{} now contains {files}.", config.data_dir.display())?)
-        }
-        Some(Command::Demo(DemoCommand::Reset)) => {
-            app::reset_demo(&config).await?;
-            Ok(writeln!(std::io::stdout(), "The demo starts over.")?)
-        }
-        Some(Command::Schema(SchemaCommand::Apply)) => {
-            let key = app::apply_schema(&config).await?;
-            let key = key.expose_secret();
-            Ok(writeln!(std::io::stdout(), "The schema is installed. Run the application with\n\nFAUNA_SECRET={key}")?)
-        }
-        Some(Command::Users(command)) => Ok(app::users(&config, &command, &mut std::io::stdout()).await?),
+}
+
+/// Runs the site until it is told to stop.
+async fn serve(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(collector) = &config.log.collector {
+        telemetry::export_spans(collector)?;
     }
+    let on_terminal = std::io::stdout().is_terminal() && !config.log.json;
+    let quiet_start = if on_terminal && config.log.filter.is_none() && config.log.collector.is_none() {
+        Some(QuietStart::begin(LOG_FILTER)?)
+    } else {
+        telemetry::start(config.log.filter.as_deref().unwrap_or(LOG_FILTER), config.log.json)?;
+        None
+    };
+    warn_of_unknown_settings(config);
+    limit_shutdown_time()?;
+    let site = app::start(config.clone(), Clock::system()).await?;
+    site.seed_demo(config).await;
+    if on_terminal {
+        print_addresses(&site, config)?;
+    }
+    if let Some(quiet_start) = quiet_start {
+        quiet_start.end();
+    }
+    Ok(site.run_until_stopped().await?)
+}
+
+async fn run_command(command: Command, config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let mut out = std::io::stdout();
+    match command {
+        Command::Health => app::health(config.listen).await?,
+        // Handled before the configuration is read, because it reports one that cannot be read.
+        Command::Doctor { .. } => {}
+        #[cfg(feature = "embedded-fauna")]
+        Command::Backup { directory } => {
+            let files = app::backup(config, &directory).await?.files.join(", ");
+            writeln!(out, "{} now contains {files}.", directory.display())?;
+            writeln!(out, "Secrets of the environment, such as SEAL_KEYS, are not part of a backup.")?;
+        }
+        #[cfg(feature = "embedded-fauna")]
+        Command::Restore { directory } => {
+            let files = app::restore(config, &directory).await?.files.join(", ");
+            writeln!(out, "{} now contains {files}.", config.data_dir.display())?;
+        }
+        Command::Demo(DemoCommand::Reset) => {
+            app::reset_demo(config).await?;
+            writeln!(out, "The demo starts over.")?;
+        }
+        Command::Schema(SchemaCommand::Apply) => {
+            let key = app::apply_schema(config).await?;
+            let key = key.expose_secret();
+            writeln!(out, "The schema is installed. Run the application with\n\nFAUNA_SECRET={key}")?;
+        }
+        Command::Users(command) => app::users(config, &command, &mut out).await?,
+    }
+    Ok(())
 }
 
 async fn doctor(json: bool) -> Result<(), Box<dyn std::error::Error>> {

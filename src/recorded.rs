@@ -21,6 +21,10 @@ pub fn query(name: &str) -> Value {
 pub fn without_tolerance(query: &Value) -> Value {
     match query {
         Value::Object(fields) => {
+            // Of an address, only text counts.
+            if let Some(address) = fields.get("let").and_then(|bindings| bindings.get(0)?.get("address")) {
+                return without_tolerance(address);
+            }
             let then = fields.get("then").filter(|then| then.get("update").is_some());
             let creates = fields.get("else").is_some_and(|otherwise| otherwise.get("create").is_some());
             if let (Some(then), true) = (then, creates) {

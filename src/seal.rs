@@ -52,6 +52,12 @@ impl SealRing {
         self.try_seal(secret, place).ok_or(CannotSeal)
     }
 
+    /// Whether a text was sealed with the key that seals now. Others open only as long as the older key is in the ring.
+    pub fn is_sealed_with_first(&self, sealed: &str) -> bool {
+        let id = sealed.split_once('.').map(|(id, _)| id);
+        self.keys.first().is_some_and(|key| Some(key.id.as_str()) == id)
+    }
+
     /// Decrypts a text that was sealed for `place`.
     ///
     /// # Errors

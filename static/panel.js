@@ -53,12 +53,13 @@ function add(entry) {
   }
   const time = element("time", { dateTime: new Date(entry.at).toISOString() });
   time.dataset.exact = "";
+  const other = element("span", { className: "quiet", textContent: "(other session)" });
   const note = `${entry.outcome && `${entry.outcome} · `}session ${entry.session}${entry.current ? " (this one)" : ""} · `;
   const exchange = element("div", { className: "exchange" });
   if (entry.exchange) exchange.append(element("code", { textContent: entry.exchange }));
   exchange.append(element("p", {}, note, element("code", { textContent: entry.source })));
   const line = element("li", { className: `${entry.tone} fresh` },
-    element("details", {}, element("summary", {}, `${entry.text} `, time), exchange));
+    element("details", {}, element("summary", {}, `${entry.text} `, ...(entry.current ? [] : [other, " "]), time), exchange));
   line.dataset.id = entry.id;
   localize(line);
   const next = [...timeline.children].find((other) => Number(other.dataset.id) < entry.id);
@@ -67,7 +68,9 @@ function add(entry) {
 
 async function pageAt(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { accept: "text/html" } });
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const other of page.querySelectorAll("noscript")) other.remove(); // A parser has no scripts.
+  return page;
 }
 
 /** Devices and figures are those of the page; the page is asked again when they have changed. */

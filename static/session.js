@@ -74,5 +74,13 @@ async function read(answer) {
   const body = text && answer.headers.get("content-type")?.startsWith("application/json") ? JSON.parse(text) : undefined;
   if (answer.ok) return body;
   if (answer.status === 401) throw new SignedOut(body?.message);
-  throw new Refused(body?.message ?? `The server answered ${answer.status}.`);
+  throw new Refused(sentence(answer.status, body));
+}
+
+/** What the server's message means to the person. */
+function sentence(status, body) {
+  if (body?.claimValidationErrors) return "Confirm your e-mail address first. Your account page says how.";
+  if (status === 503) return "The database is not answering right now. Try again in a few seconds.";
+  const text = body?.message ?? `the server answered ${status}`;
+  return `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 }

@@ -240,3 +240,91 @@ fn every_block_of_the_readme_is_run_by_a_test() {
         }
     }
 }
+
+/// The entries of the menu of SuperTokens' documentation for FaunaDB, as the first column of our table names them.
+const MENU: &[&str] = &[
+    "Sign out",
+    "Sign up form: about",
+    "Sign up form: extra fields",
+    "Sign up form: field validators",
+    "Sign up form: embed in a page",
+    "Sign up form: handling success",
+    "Sign up form: terms of service and privacy links",
+    "Sign in form: about",
+    "Sign in form: field validators",
+    "Sign in form: password managers",
+    "Sign in form: embed in a page",
+    "Sign in form: show sign in by default",
+    "Reset password: about",
+    "Reset password: e-mail",
+    "Reset password: embed",
+    "E-mail verification: about",
+    "E-mail verification: e-mail",
+    "E-mail verification: embed",
+    "Sessions: about",
+    "Sessions: cookie consent",
+    "Sessions: new session",
+    "Sessions: verification in an API",
+    "Sessions: timeout",
+    "Sessions: exists on the frontend",
+    "Sessions: user information on the frontend",
+    "Sessions: FaunaDB",
+    "Styling: colours",
+    "Styling: CSS",
+    "Styling: themes",
+    "Base path: website",
+    "Base path: API",
+    "Multi-tenancy: about",
+    "Multi-tenancy: one login for many sub domains",
+    "Multi-tenancy: one login per sub domain",
+    "User pagination",
+    "Share sessions across sub domains",
+    "Anti CSRF",
+    "JWT signing key rotation",
+    "Access token blacklisting",
+    "Error handling",
+    "Core config: API keys",
+    "Core config: tuning performance",
+    "Core config: logging",
+    "Core config: rename database tables",
+    "Own frontend: sign-up",
+    "Own frontend: sign-in",
+    "Own frontend: reset",
+    "Own backend: sign-up",
+    "Own backend: sign-in",
+    "Own backend: reset",
+    "Next.js",
+    "Vercel",
+    "Netlify",
+    "SDKs",
+    "Compatibility table",
+    "Migration: from an older version",
+    "Migration: to",
+    "Migration: away",
+    "Migration: managed to self hosted",
+    "Core with and without Docker",
+    "MySQL",
+    "PostgreSQL",
+];
+
+#[test]
+fn every_entry_of_the_menu_has_an_answer() {
+    let text = fs::read_to_string("docs/from-supertokens.md").unwrap();
+    let (_, table) = text.split_once("## Every entry of the menu").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let mut answered = BTreeSet::new();
+    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| entry")) {
+        let (entries, answer) = row.trim_matches('|').split_once(" | ").unwrap();
+        assert!(answer.trim().len() > 10 || answer.contains('`'), "{row}");
+        let is_reasoned = !answer.trim().starts_with("no,") || answer.contains("because");
+        assert!(is_reasoned, "a no without its reason: {row}");
+        let (section, items) =
+            entries.trim().split_once(": ").map_or((None, entries.trim()), |(one, rest)| (Some(one), rest));
+        for item in items.split(", ") {
+            answered.insert(section.map_or_else(|| item.to_owned(), |section| format!("{section}: {item}")));
+        }
+    }
+    let missing: Vec<&&str> = MENU.iter().filter(|entry| !answered.contains(**entry)).collect();
+    let unknown: Vec<&String> = answered.iter().filter(|entry| !MENU.contains(&entry.as_str())).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "missing {missing:?}, unknown {unknown:?}");
+}

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("recorded", &[]),
     ("events", &["http", "clock"]),
     ("hooks", &[]),
-    ("http", &["database"]),
+    ("http", &["clock", "database"]),
     ("throttle", &["http", "clock", "database"]),
     ("mail", &["http", "clock", "database", "hooks", "seal"]),
     ("session", &["http", "clock", "database", "events", "hooks", "seal"]),
@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "users",
         ],
     ),
-    ("demo", &["http", "clock", "comments", "fauna_tokens", "pages", "session", "supertokens", "users"]),
+    ("demo", &["http", "clock", "fauna_tokens", "pages", "session", "supertokens"]),
 ];
 
 /// The folders with code and tests.

@@ -1,6 +1,6 @@
 //! The statements of a refresh and nothing else.
 
-use starter::database::Database;
+use starter::database::{Attempt, Database};
 
 /// A session that is only a row.
 pub struct BareSession {
@@ -21,7 +21,7 @@ impl BareSession {
     pub async fn refresh(&mut self, database: &Database) {
         let row = sqlx::query("select * from session where handle = $1").bind(HANDLE);
         assert!(row.fetch_optional(database.read()).await.unwrap().is_some());
-        let mut transaction = database.begin().await.unwrap();
+        let mut transaction = database.repeat(Attempt::begin).await.unwrap();
         let (now, next) = (1_800_000_000_000 + self.turn, (self.turn + 1).to_string());
         let done = sqlx::query(
             "update session set previous_lineage = current_lineage, current_lineage = $1, rotated_at = $2, refreshed_at = $2,

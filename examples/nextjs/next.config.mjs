@@ -21,6 +21,7 @@ const FORWARDED = [
   "/account",
   "/account/:path*",
   "/cookies",
+  "/.well-known/change-password",
 ];
 
 export default {

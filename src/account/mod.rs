@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use crate::http::trace;
 use crate::mail::Occasion;
-use crate::session::{RevokeReason, SignedIn};
+use crate::session::{RevokeReason, RevokedSessions, SignedIn};
 use crate::throttle::{Action, Client, Topic};
 use crate::users::{AuthenticatedUser, ChangeLink, Email, EmailChange, NewPassword, SignUpField, User};
 use crate::{session, users};
@@ -96,13 +96,11 @@ impl Accounts {
 
     /// Revokes sessions and notifies the user once a password change whose answer was lost turns out to have been made.
     async fn await_password_change(self, session: SignedIn, user: User, hash: String) {
-        if let Some(email) = self.services.users.await_password_change(&user.id, &hash).await {
-            self.services
-                .sessions
-                .revoke_at_last(session.user(), Some(session.handle()), RevokeReason::PasswordChanged)
-                .await;
-            self.services.notify(Some(&email), &Occasion::PasswordChanged).await;
-        }
+        let Some(change) = self.services.users.await_password_change(&user.id, &hash).await else { return };
+        let (user, but) = (session.user().clone(), Some(session.handle().clone()));
+        let revoked = RevokedSessions { user, but, begun_by: change.made_at };
+        self.services.sessions.revoke_after_change(revoked, RevokeReason::PasswordChanged).await;
+        self.services.notify(change.email.as_ref(), &Occasion::PasswordChanged).await;
     }
 
     /// Mails a link to a new address; following it changes the address. Asking again within a minute answers the same without

@@ -115,7 +115,7 @@ impl CheckedEntries {
             let mut note = |error: &str| self.problems.entry(*index).or_default().push(error.to_owned());
             let same_id = import.id.as_ref().and_then(|id| existing.get(id.as_str()));
             let has_same_email = |user: &ExistingUser| {
-                user.email.as_deref().and_then(Email::parse).is_some_and(|email| email == import.email)
+                user.email.as_deref().and_then(Email::stored).is_some_and(|email| email == import.email)
             };
             import.adopts = same_id.is_some_and(|user| !user.has_secret && has_same_email(user));
             if import.adopts {

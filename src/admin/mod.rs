@@ -32,12 +32,20 @@ const PAGE_SIZE_MAX: i64 = 500;
 const SILENCE: Duration = Duration::from_secs(60);
 const EXPORT_SIZE: i64 = 500;
 
+/// A key of the administration API.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Named in the log beside what was done with the key.
+    pub name: String,
+    pub secret: SecretString,
+}
+
 /// The administration service. Clones share everything.
 #[derive(Clone)]
 pub struct Admin {
     users: Users,
     sessions: Data<Sessions>,
-    keys: Vec<SecretString>,
+    keys: Vec<ApiKey>,
     clock: Clock,
 }
 
@@ -103,7 +111,7 @@ impl From<Error> for Problem {
 }
 
 impl Admin {
-    pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<SecretString>, clock: Clock) -> Self {
+    pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<ApiKey>, clock: Clock) -> Self {
         Self { users, sessions, keys, clock }
     }
 

@@ -5,24 +5,21 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use fauna_client as fauna;
-use fauna_client::{AsAdmin, AsApp, Client};
+use fauna_client::{AsAdmin, AsApp, Client, ClientOptions};
 use secrecy::SecretString;
 
 #[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
-use crate::app::{Error, SiteExtensions, features, startup};
+use crate::app::{Error, SiteExtensions, features, set_up, startup};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;
 use crate::feature::Feature;
-use crate::users::UserLayout;
+use crate::http::fauna_set_up::FaunaSetUp;
 
-/// Deadline of a query. Fauna receives a slightly shorter one.
-const QUERY_DEADLINE: Duration = Duration::from_secs(8);
 /// File in the data directory with the application's key for the embedded endpoint.
 const APP_KEY: &str = "embedded-fauna-app-key";
 /// File in the data directory with the root key of the embedded endpoint.
@@ -32,6 +29,7 @@ const ROOT_KEY: &str = "embedded-fauna-root-key";
 pub struct FaunaBackend {
     pub endpoint: String,
     pub app: AsApp,
+    pub set_up: FaunaSetUp,
     /// The embedded endpoint, if this process runs it.
     #[cfg(feature = "embedded-fauna")]
     pub running: Option<EmbeddedFauna>,
@@ -50,9 +48,10 @@ struct Embedded<'a> {
 pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
     match &config.fauna {
         config::Fauna::Remote { endpoint, secret } => {
-            let app = AsApp::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+            let app = AsApp::new(&client(endpoint, config)?, secret.clone());
+            let set_up = set_up::needs(&app, clock, config, features)?;
             match app.check().await {
-                Ok(()) => {}
+                Ok(()) => report(&set_up).await,
                 Err(fauna::Error::Unauthorized) => {
                     return Err(Error::Setting(format!(
                         "FAUNA_SECRET: Fauna at {endpoint} does not know this key; `schema apply` prints one for the application"
@@ -64,6 +63,7 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
             Ok(FaunaBackend {
                 endpoint: endpoint.clone(),
                 app,
+                set_up,
                 #[cfg(feature = "embedded-fauna")]
                 running: None,
             })
@@ -75,6 +75,15 @@ pub async fn connect(config: &Config, clock: &Clock, features: &[Feature]) -> Re
     }
 }
 
+/// Says at start what keeps the site from being ready. It starts all the same: `schema apply` corrects it while it runs.
+async fn report(set_up: &FaunaSetUp) {
+    match set_up.check().await {
+        Ok(None) => {}
+        Ok(Some(finding)) => tracing::error!("{}", finding.advice()),
+        Err(error) => tracing::warn!("whether Fauna is set up could not be found out: {error}"),
+    }
+}
+
 /// Connects for a command. If the site is running, its embedded endpoint is used instead of starting a second one on the same
 /// file.
 pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Feature]) -> Result<FaunaBackend, Error> {
@@ -82,10 +91,11 @@ pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Fea
         && let Some(secret) = kept_app_key(&config.data_dir)?
     {
         let endpoint = format!("http://{listen}");
-        let app = AsApp::new(&Client::new(&endpoint, QUERY_DEADLINE)?, secret);
+        let app = AsApp::new(&client(&endpoint, config)?, secret);
         if app.check().await.is_ok() {
             return Ok(FaunaBackend {
                 endpoint,
+                set_up: set_up::needs(&app, clock, config, features)?,
                 app,
                 #[cfg(feature = "embedded-fauna")]
                 running: None,
@@ -93,6 +103,51 @@ pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Fea
         }
     }
     connect(config, clock, features).await
+}
+
+/// Connects with all privileges: with the root key to the embedded Fauna, which is started if it does not run, or with `FAUNA_SECRET`
+/// to a node. The backend is to be stopped afterwards.
+pub async fn connect_as_admin(
+    config: &Config,
+    clock: &Clock,
+    features: &[Feature],
+) -> Result<(AsAdmin, Option<FaunaBackend>), Error> {
+    match &config.fauna {
+        config::Fauna::Remote { endpoint, secret } => {
+            Ok((AsAdmin::new(&client(endpoint, config)?, secret.clone()), None))
+        }
+        #[cfg(not(feature = "embedded-fauna"))]
+        config::Fauna::Embedded { .. } => Err(Error::NoEmbeddedFauna),
+        #[cfg(feature = "embedded-fauna")]
+        config::Fauna::Embedded { root_key, .. } => {
+            let backend = connect_for_command(config, clock, features).await?;
+            let key = root_key.clone().map_or_else(|| root_key_of(&config.data_dir), Ok)?;
+            Ok((AsAdmin::new(&client(&backend.endpoint, config)?, key), Some(backend)))
+        }
+    }
+}
+
+/// The root key that a start has kept.
+#[cfg(feature = "embedded-fauna")]
+fn root_key_of(directory: &Path) -> Result<SecretString, Error> {
+    crate::keyfile::kept_or_generated(directory, ROOT_KEY)
+        .map_err(|cause| startup::refused_files(&directory.join(ROOT_KEY), cause))
+}
+
+/// A client with the settings `FAUNA_TIMEOUT_MS`, `FAUNA_CA_FILE` and those of retries.
+pub fn client(endpoint: &str, config: &Config) -> Result<Client, Error> {
+    let settings = &config.fauna_client;
+    let options = ClientOptions {
+        timeout: settings.timeout,
+        ca_certificates: settings.ca_certificates.clone(),
+        retries: settings.retries,
+        contention_retries: settings.contention_retries,
+        ..ClientOptions::default()
+    };
+    Client::with_options(endpoint, &options).map_err(|error| match error {
+        fauna::Error::Certificates(why) => Error::Setting(format!("FAUNA_CA_FILE: {why}")),
+        error => error.into(),
+    })
 }
 
 impl FaunaBackend {
@@ -121,8 +176,7 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     let Embedded { config, clock, features, listen, root_key } = start;
     let root_key = match root_key {
         Some(key) => key,
-        None => crate::keyfile::kept_or_generated(&config.data_dir, ROOT_KEY)
-            .map_err(|cause| startup::refused_files(&config.data_dir.join(ROOT_KEY), cause))?,
+        None => root_key_of(&config.data_dir)?,
     };
     let file = config.data_dir.join("fauna.sqlite");
     crate::keyfile::make_private(&file).map_err(|cause| startup::refused_files(&file, cause))?;
@@ -134,11 +188,12 @@ async fn embedded(start: Embedded<'_>) -> Result<FaunaBackend, Error> {
     })?;
     let endpoint = format!("http://{}", running.address());
     tracing::info!(%endpoint, "embedded Fauna listens");
-    let client = Client::new(&endpoint, QUERY_DEADLINE)?;
+    let client = client(&endpoint, config)?;
     let admin = AsAdmin::new(&client, root_key);
     apply(&admin, config, features).await?;
     let app = app_key(&client, &admin, &config.data_dir).await?;
-    Ok(FaunaBackend { endpoint, app, running: Some(EmbeddedFauna::keep(running, settings)) })
+    let set_up = set_up::needs(&app, clock, config, features)?;
+    Ok(FaunaBackend { endpoint, app, set_up, running: Some(EmbeddedFauna::keep(running, settings)) })
 }
 
 #[cfg(not(feature = "embedded-fauna"))]
@@ -168,14 +223,16 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
     Ok(AsApp::new(client, secret))
 }
 
-/// Installs the schema of users, features and Fauna tokens, in this order: a definition may only mention earlier ones.
+/// Installs the schema.
 async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
-    let tokens = crate::fauna_tokens::schema(users, config.session.access_token_lifetime);
-    let declared = [crate::users::schema(&user_layout(config)?)]
-        .into_iter()
-        .chain(features.iter().map(|feature| (feature.schema)()));
-    Ok(fauna::schema::apply(admin, users, declared.chain([tokens]).collect()).await?)
+    fauna::schema::apply(admin, users, set_up::declarations(config, features)?).await.map_err(|error| match error {
+        fauna::Error::OtherIndex(name) => Error::Setting(format!(
+            "Fauna: the index {name} exists and has another definition than this program expects; delete it with an admin key, wait \
+             a minute, and try again"
+        )),
+        error => error.into(),
+    })
 }
 
 /// Installs the schema at the node of `FAUNA_ENDPOINT` with the admin key of `FAUNA_SECRET`, and creates a key for the
@@ -193,21 +250,7 @@ pub async fn apply_schema(config: &Config) -> Result<SecretString, Error> {
 /// As [`apply_schema`].
 pub async fn apply_schema_with(config: &Config, extensions: &SiteExtensions) -> Result<SecretString, Error> {
     let config::Fauna::Remote { endpoint, secret } = &config.fauna else { return Err(Error::NoEndpoint) };
-    let admin = AsAdmin::new(&Client::new(endpoint, QUERY_DEADLINE)?, secret.clone());
+    let admin = AsAdmin::new(&client(endpoint, config)?, secret.clone());
     apply(&admin, config, &features::all(config, extensions)).await?;
     Ok(fauna::schema::app_key(&admin).await?)
-}
-
-/// The layout of `USERS_COLLECTION` and `USERS_EMAIL_FIELD`.
-///
-/// # Errors
-/// `USERS_EMAIL_FIELD` is not a valid path, or a field with another meaning.
-pub fn user_layout(config: &Config) -> Result<UserLayout, Error> {
-    let layout = UserLayout::new(&config.users_collection, &config.users_email_field);
-    layout.ok_or_else(|| {
-        Error::Setting(
-            "USERS_EMAIL_FIELD: must be a field or a path like contact.email, and not name, joinedAt or profile"
-                .to_owned(),
-        )
-    })
 }

@@ -5,6 +5,7 @@
 mod accounts;
 #[cfg(feature = "embedded-fauna")]
 mod backup;
+mod copy;
 mod demo_command;
 mod doctor;
 #[cfg(feature = "embedded-fauna")]
@@ -15,6 +16,7 @@ mod features;
 mod monitoring;
 mod server;
 mod session_settings;
+mod set_up;
 #[cfg(all(test, feature = "embedded-fauna"))]
 #[path = "../../tests/simulation/mod.rs"]
 mod simulation;
@@ -127,7 +129,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     }
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
-    let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name));
+    let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name, &state.trusted));
     let collector = state.fauna_tokens.collect_in_background();
     let mail_delivery = actix_rt::spawn(state.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());

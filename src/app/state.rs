@@ -9,8 +9,9 @@ use actix_web::web::Data;
 use fauna_client::AsApp;
 
 use crate::app::accounts::{AccountParts, AccountState};
-use crate::app::fauna_backend::{FaunaBackend, user_layout};
+use crate::app::fauna_backend::FaunaBackend;
 use crate::app::monitoring::Sources;
+use crate::app::set_up::user_layout;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -20,6 +21,7 @@ use crate::events::{EventBus, Queries};
 use crate::fauna_tokens::FaunaTokens;
 use crate::feature::{Feature, FeatureContext};
 use crate::http::extractor_errors;
+use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
@@ -47,6 +49,7 @@ pub struct AppState {
     pub trusted: Trusted,
     database: Data<Database>,
     fauna: Data<AsApp>,
+    fauna_set_up: Data<FaunaSetUp>,
     pub sessions: Data<Sessions>,
     pub fauna_tokens: Data<FaunaTokens>,
     users: Data<Users>,
@@ -110,6 +113,7 @@ impl AppState {
             accounts,
             database: Data::new(database),
             fauna: Data::new(app),
+            fauna_set_up: Data::new(fauna.set_up.clone()),
             users: Data::new(users),
             features,
             pages: Data::new(pages),
@@ -150,6 +154,7 @@ impl AppState {
         site.app_data(Data::new(self.trusted.clone()))
             .app_data(self.database.clone())
             .app_data(self.fauna.clone())
+            .app_data(self.fauna_set_up.clone())
             .app_data(self.sessions.clone())
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())

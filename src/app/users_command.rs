@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::admin;
 use crate::admin::{Admin, EntryProblem};
 use crate::app::state::{AppState, Foundations};
-use crate::app::{Error, SiteExtensions, fauna_backend, features, startup};
+use crate::app::{Error, SiteExtensions, copy, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::supertokens::emailpassword::UserFormat;
@@ -31,6 +31,8 @@ pub enum UsersCommand {
     Import { file: PathBuf },
     /// Print all users with their password hashes, one JSON object per line, as `import` reads them
     Export,
+    /// Copy users, their password hashes, and what features store (comments, likes) to the Fauna of `COPY_FAUNA_ENDPOINT`
+    Copy,
 }
 
 fn order(text: &str) -> Result<Order, &'static str> {
@@ -46,6 +48,9 @@ fn order(text: &str) -> Result<Order, &'static str> {
 /// # Errors
 /// A file cannot be read, a database or Fauna does not answer, or the request is refused.
 pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write) -> Result<(), Error> {
+    if matches!(command, UsersCommand::Copy) {
+        return copy::copy(config, &SiteExtensions::default(), out).await;
+    }
     // Before anything is created, so that a mistyped name has no effect.
     let text = match command {
         UsersCommand::Import { file } => read(file)?,
@@ -79,6 +84,8 @@ async fn run(admin: &Admin, command: &UsersCommand, text: &str, out: &mut dyn Wr
         }
         UsersCommand::Import { file } => import(admin, file, text, out).await,
         UsersCommand::Export => export(admin, out).await,
+        // It needs neither SQL nor services.
+        UsersCommand::Copy => Ok(()),
     }
 }
 

@@ -12,8 +12,10 @@ mod store;
 use std::sync::Arc;
 
 use fauna_client as fauna;
+use fauna_client::fql::Expr;
 use fauna_client::{AsApp, DocumentId};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
@@ -226,6 +228,18 @@ impl Comments {
     pub async fn list_for(&self, reader: &SignedIn, request: &PageRequest) -> Result<Listing, Error> {
         let page = self.tokens.query_idempotent::<store::CommentPage>(reader, &store::list_for_reader(request)).await?;
         Ok(store::listing(page))
+    }
+
+    /// The same with the answer to another query of the reader, in one request to Fauna.
+    pub async fn list_with<T: DeserializeOwned>(
+        &self,
+        reader: &SignedIn,
+        request: &PageRequest,
+        other: Expr,
+    ) -> Result<(Listing, T), Error> {
+        let both = Expr::from([store::list_for_reader(request), other]);
+        let (page, other) = self.tokens.query_idempotent::<(store::CommentPage, T)>(reader, &both).await?;
+        Ok((store::listing(page), other))
     }
 
     pub async fn add(&self, author: &SignedIn, text: &CommentText) -> Result<Comment, Error> {

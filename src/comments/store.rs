@@ -11,8 +11,10 @@ use crate::comments::{Comment, Listing, PageRequest};
 
 pub const COMMENTS: &str = "comments";
 pub const LIKES: &str = "likes";
-/// Author name of a comment whose author has none: a user whom another application made without `name`.
+/// Author name of a comment whose author has none, or one that is no text or too long: a user whom another application made.
 pub const UNNAMED: &str = "Unnamed user";
+/// Longest name shown beside a comment, characters.
+const AUTHOR_NAME_CHARS_MAX: i64 = 200;
 /// Index: all comments, newest first.
 pub const NEWEST: &str = "comments_newest";
 /// Index by comment and user; unique.
@@ -151,9 +153,10 @@ pub fn add(text: &str) -> Expr {
 /// The only new comment that is allowed; the role compares with the same expression.
 pub fn comment_of_identity(text: Expr) -> Expr {
     let name = || fql::select_or(&["data", "name"], fql::get(fql::current_identity()), fql::null());
+    let is_name = fql::all([fql::is_string(name()), fql::at_most(fql::length(name()), AUTHOR_NAME_CHARS_MAX.into())]);
     fql::object([
         ("author", fql::current_identity()),
-        ("authorName", fql::if_else(fql::is_string(name()), name(), UNNAMED.into())),
+        ("authorName", fql::if_else(is_name, name(), UNNAMED.into())),
         ("text", text),
         ("postedAt", fql::now()),
         ("likes", 0.into()),

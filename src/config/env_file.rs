@@ -16,7 +16,7 @@ const NAME: &str = ".env";
 
 /// First words of settings that other programs use in the environment, too: names that begin with these are not warned about.
 const GENERIC_FIRST_WORDS: &[&str] =
-    &["ACCESS", "API", "APP", "DATA", "DATABASE", "LOG", "SESSION", "STATIC", "TOKEN", "USERS", "WEBSITE"];
+    &["ACCESS", "API", "APP", "DATA", "DATABASE", "LOG", "OTEL", "SESSION", "STATIC", "TOKEN", "USERS", "WEBSITE"];
 
 /// Names and values of the file.
 pub type Variables = BTreeMap<String, String>;

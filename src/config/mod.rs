@@ -5,6 +5,7 @@
 
 mod accounts;
 mod env_file;
+mod fauna;
 mod metrics;
 mod production;
 mod reader;
@@ -22,7 +23,8 @@ use tracing_subscriber::EnvFilter;
 
 use reader::Reader;
 
-pub use accounts::{Accounts, EmailVerification, SignUpField};
+pub use accounts::{Accounts, AdminKey, EmailVerification, SignUpField};
+pub use fauna::{CopyTarget, Fauna, FaunaClient};
 pub use metrics::Metrics;
 pub use reader::Invalid;
 pub use session::Session;
@@ -40,6 +42,9 @@ pub struct Config {
     /// URL of a SQLite, PostgreSQL or MySQL database; `None`: `sessions.sqlite` in [`Config::data_dir`].
     pub database_url: Option<SecretString>,
     pub fauna: Fauna,
+    pub fauna_client: FaunaClient,
+    /// Where `users copy` writes; `None`: that command is refused.
+    pub copy_target: Option<CopyTarget>,
     /// Name of the Fauna collection of users.
     pub users_collection: String,
     /// Field of a user's document that holds the e-mail address, or a path such as `contact.email`.
@@ -68,23 +73,6 @@ pub enum Environment {
     Production,
 }
 
-#[derive(Clone, Debug)]
-pub enum Fauna {
-    /// The endpoint in this process.
-    Embedded {
-        /// Port 0 takes a free port.
-        listen: SocketAddr,
-        /// Key with all privileges; `None`: a random one, kept in [`Config::data_dir`].
-        root_key: Option<SecretString>,
-    },
-    /// A FaunaDB node or cluster.
-    Remote {
-        endpoint: String,
-        /// The application's key, or an admin key for `schema apply`.
-        secret: SecretString,
-    },
-}
-
 /// A key that encrypts secrets in SQL: Fauna tokens, private signing keys, mails in the outbox.
 #[derive(Clone)]
 pub struct SealKey {
@@ -105,6 +93,8 @@ pub struct Log {
     pub filter: Option<String>,
     /// One JSON object a line instead of text.
     pub json: bool,
+    /// OpenTelemetry collector that receives the spans of requests.
+    pub collector: Option<String>,
 }
 
 impl Config {
@@ -142,7 +132,9 @@ impl Config {
             workers: read.count("WORKERS", 1..=1024),
             data_dir: PathBuf::from(read.text("DATA_DIR", "data")),
             database_url: database_url(&mut read),
-            fauna: fauna(&mut read),
+            fauna: fauna::fauna(&mut read),
+            fauna_client: FaunaClient::read(&mut read),
+            copy_target: fauna::copy_target(&mut read),
             users_collection: users_collection(&mut read),
             users_email_field: read.text("USERS_EMAIL_FIELD", "email"),
             seal_keys: seal_keys(&mut read),
@@ -153,6 +145,7 @@ impl Config {
             log: Log {
                 filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
+                collector: read.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
             },
             accounts: Accounts::read(&mut read),
             metrics: Metrics::read(&mut read),
@@ -188,31 +181,6 @@ fn log_filter(read: &mut Reader<'_>) -> Option<String> {
         read.refuse("LOG", &format!("must be log levels, like info,access=warn; {filter:?} is not: {error}"));
     }
     Some(filter)
-}
-
-/// Endpoint and secret must be set both or neither.
-fn fauna(read: &mut Reader<'_>) -> Fauna {
-    let endpoint = read.optional("FAUNA_ENDPOINT");
-    let secret = read.secret("FAUNA_SECRET");
-    let listen = read.address("EMBEDDED_FAUNA_LISTEN", SocketAddr::from(([127, 0, 0, 1], 8443)));
-    let root_key = read.secret("EMBEDDED_FAUNA_ROOT_KEY");
-    match (endpoint, secret) {
-        (Some(endpoint), Some(secret)) => {
-            if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-                read.refuse("FAUNA_ENDPOINT", "must begin with http:// or https://");
-            }
-            Fauna::Remote { endpoint: endpoint.trim_end_matches('/').to_owned(), secret }
-        }
-        (None, None) => Fauna::Embedded { listen, root_key },
-        (Some(_), None) => {
-            read.refuse("FAUNA_SECRET", "must be set together with FAUNA_ENDPOINT");
-            Fauna::Embedded { listen, root_key }
-        }
-        (None, Some(_)) => {
-            read.refuse("FAUNA_ENDPOINT", "must be set together with FAUNA_SECRET");
-            Fauna::Embedded { listen, root_key }
-        }
-    }
 }
 
 fn users_collection(read: &mut Reader<'_>) -> String {

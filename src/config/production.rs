@@ -58,7 +58,7 @@ impl Config {
 
     fn production_warnings(&self) -> Vec<&'static str> {
         let (accounts, session) = (&self.accounts, &self.session);
-        let key_chars = accounts.admin_api_keys.iter().map(|key| key.expose_secret().len()).min();
+        let key_chars = accounts.admin_api_keys.iter().map(|key| key.secret.expose_secret().len()).min();
         let causes = [
             (
                 self.database_url.is_none(),

@@ -138,6 +138,12 @@ impl<'a> Reader<'a> {
         Some(folder)
     }
 
+    /// The content of a file.
+    pub fn file(&mut self, name: &str) -> Option<Vec<u8>> {
+        let file = self.optional(name)?;
+        std::fs::read(&file).map_err(|error| self.refuse(name, &format!("{file} cannot be read: {error}"))).ok()
+    }
+
     /// Values separated by commas.
     pub fn list<T: FromStr>(&mut self, name: &str, form: &str) -> Vec<T> {
         let Some(text) = self.optional(name) else { return Vec::new() };

@@ -36,6 +36,10 @@ fn all_mistakes_are_told_at_once_with_their_names() {
         ("ALLOWED_ORIGINS", "https://*.com"),
         ("API_BASE_PATH", "/a/../b"),
         ("TERMS_URL", "javascript:alert(1)"),
+        ("FAUNA_TIMEOUT_MS", "99"),
+        ("FAUNA_CA_FILE", "/no/such/file"),
+        ("FAUNA_RETRIES", "101"),
+        ("ADMIN_API_KEYS", "a b:key"),
     ];
     let text = mistakes(&wrong);
     for (name, _) in wrong {
@@ -235,5 +239,19 @@ fn sessions_are_as_supertokens_has_them_unless_somebody_says_otherwise() {
     let text = mistakes(&[("COOKIE_SAME_SITE", "x"), ("TOKEN_TRANSFER_METHOD", "x"), ("API_GATEWAY_PATH", "a b")]);
     for name in ["COOKIE_SAME_SITE", "TOKEN_TRANSFER_METHOD", "API_GATEWAY_PATH"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
+    }
+}
+
+#[test]
+fn administration_keys_have_names_of_their_own() {
+    let named = |text: &str| {
+        let keys = read(&[("ADMIN_API_KEYS", text), ("ADMIN_API_KEY", "one")]).ok()?.accounts.admin_api_keys;
+        Some(keys.into_iter().map(|key| key.name).collect::<Vec<_>>())
+    };
+    assert_eq!(named("old:a:b, new:c"), Some(["ADMIN_API_KEY", "old", "new"].map(str::to_owned).to_vec()));
+    for wrong in
+        ["old", ":key", "old:", "old:a,old:b", "ADMIN_API_KEY:a", "o\u{301}ld:a", &format!("{}:a", "x".repeat(41))]
+    {
+        assert_eq!(named(wrong), None, "{wrong}");
     }
 }

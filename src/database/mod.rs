@@ -51,6 +51,20 @@ pub struct Database {
     last_write_check: Arc<Mutex<Option<Instant>>>,
 }
 
+/// One attempt of [`Database::repeat`], which alone makes it.
+#[derive(Debug)]
+pub struct Attempt(Pool);
+
+impl Attempt {
+    /// Opens a transaction that may write from its first statement on.
+    ///
+    /// # Errors
+    /// The database does not answer, or no connection is free in time.
+    pub async fn begin(self) -> Result<Transaction, sqlx::Error> {
+        self.0.begin().await
+    }
+}
+
 impl Database {
     /// Connects to `sqlite://…` (the file is created), `postgres://…` or `mysql://…` and applies the migrations.
     ///
@@ -81,16 +95,17 @@ impl Database {
         sqlx::query_scalar(self.dialect.select_version()).fetch_one(self.read()).await
     }
 
-    /// Runs `work`, a whole transaction, again while it fails because of others, for a few seconds.
+    /// Runs `work`, a whole transaction, again while it fails because of others, for a few seconds. There is no other way to
+    /// begin a transaction.
     ///
     /// # Errors
     /// That of the last attempt.
-    pub async fn repeat<T, E, F>(&self, work: impl FnMut() -> F) -> Result<T, E>
+    pub async fn repeat<T, E, F>(&self, mut work: impl FnMut(Attempt) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
         E: Error + 'static,
     {
-        retry::repeat(self.dialect, work).await
+        retry::repeat(self.dialect, || work(Attempt(self.write.clone()))).await
     }
 
     /// For statements that only read, outside transactions.
@@ -101,14 +116,6 @@ impl Database {
     /// For single statements that write.
     pub fn write(&self) -> &Pool {
         &self.write
-    }
-
-    /// A transaction that may write from its first statement on. What begins one belongs into [`Database::repeat`].
-    ///
-    /// # Errors
-    /// The database does not answer, or no connection is free in time.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        self.write.begin().await
     }
 
     /// Commits a row, durably: whether the database can be written, not only asked. At most one write per second, however often

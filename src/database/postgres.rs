@@ -5,12 +5,15 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
 use sqlx::migrate::MigrateError;
+use sqlx::{AnyPool, Executor as _};
 
 use crate::database::dialect::{Dialect, Pools};
 use crate::database::executor::Connections;
 use crate::database::{pool_options, server_connections};
+
+/// Settings of every connection: a statement that hangs, or a transaction whose process hangs, holds its locks no longer.
+const SETTINGS: &str = "set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '15s'";
 
 /// How often migrations are begun anew because another process was applying the same ones.
 const MIGRATION_ATTEMPTS: u32 = 50;
@@ -30,8 +33,17 @@ impl Dialect for Postgres {
 
     fn open<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Pools, sqlx::Error>> {
         Box::pin(async move {
-            let pool = pool_options().max_connections(server_connections()).connect(url).await?;
-            migrate(&pool).await?;
+            // Migrations have no limits of time.
+            let migrating = pool_options().max_connections(1).connect(url).await?;
+            migrate(&migrating).await?;
+            migrating.close().await;
+            let pool = pool_options().max_connections(server_connections()).after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(SETTINGS)).await?;
+                    Ok(())
+                })
+            });
+            let pool = pool.connect(url).await?;
             Ok(Pools { read: None, write: Connections::Pooled(pool) })
         })
     }

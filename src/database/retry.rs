@@ -22,7 +22,15 @@ const LONGEST_PAUSE_MICROS: u64 = 64_000;
 ///
 /// # Errors
 /// That of the last attempt.
-pub async fn repeat<T, E, F>(dialect: &dyn Dialect, mut work: impl FnMut() -> F) -> Result<T, E>
+pub async fn repeat<T, E, F>(dialect: &dyn Dialect, work: impl FnMut() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Error + 'static,
+{
+    repeat_for(REPEAT_FOR, dialect, work).await
+}
+
+async fn repeat_for<T, E, F>(span: Duration, dialect: &dyn Dialect, mut work: impl FnMut() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
     E: Error + 'static,
@@ -31,7 +39,7 @@ where
     let mut bound = FIRST_PAUSE_MICROS;
     loop {
         match work().await {
-            Err(error) if is_conflict(dialect, &error) && began.elapsed() < REPEAT_FOR => {
+            Err(error) if is_conflict(dialect, &error) && began.elapsed() < span => {
                 metrics::counter!(RETRIES).increment(1);
                 tracing::debug!(%error, "a transaction is repeated because of another one");
                 tokio::time::sleep(random_below(bound)).await;
@@ -69,7 +77,7 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
     use sqlx::error::{DatabaseError, ErrorKind};
 
-    use super::repeat;
+    use super::{Duration, repeat, repeat_for};
     use crate::database::postgres::Postgres;
 
     /// An error of PostgreSQL with this SQLSTATE.
@@ -139,6 +147,15 @@ mod tests {
             assert_eq!(attempts, 8);
             assert!(metrics.contains("database_retries_total 7"), "{metrics}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_conflict_that_does_not_end_is_an_error_in_the_end() {
+        let span = Duration::from_millis(20);
+        let refused = repeat_for(span, &Postgres, || async {
+            Err::<(), Failed>(sqlx::Error::Database(Box::new(Refused("40001"))).into())
+        });
+        assert!(tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap().is_err());
     }
 
     #[test]

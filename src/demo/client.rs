@@ -1,8 +1,10 @@
-//! An HTTP client of this very site, as a second device or an attacker would use one. It keeps cookies as a browser does.
+//! An HTTP client of this very site, as a second device, an attacker, or the visitor's own browser. It keeps cookies as a browser does.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
+use actix_web::http::header;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -26,6 +28,8 @@ pub struct Answer {
     /// 0 where there was no answer.
     pub status: u16,
     pub retry_after: Option<String>,
+    /// The values of `Set-Cookie`.
+    pub cookies: Vec<String>,
     pub body: Value,
     pub duration: Duration,
     method: Method,
@@ -43,6 +47,12 @@ pub fn http() -> Result<reqwest::Client, reqwest::Error> {
 impl Client {
     pub fn new(name: &'static str, http: reqwest::Client, base: String, api_base_path: String) -> Self {
         Self { name, http, base, api_base_path, cookies: BTreeMap::new(), anti_csrf: None }
+    }
+
+    /// Takes the cookies of a request: what is sent then comes from the same session.
+    pub fn take_cookies(&mut self, request: &HttpRequest) {
+        let pairs = cookie_header(request).split("; ").filter_map(|pair| pair.split_once('='));
+        self.cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     /// Takes the refresh tokens out of a browser's `Cookie` header. None were in it: false.
@@ -76,7 +86,17 @@ impl Client {
         self.send(Method::PUT, path, None).await
     }
 
+    /// Posts a form of a page that is only a button.
+    pub async fn submit(&mut self, path: &str) -> Answer {
+        self.exchange(Method::POST, path, Some(("application/x-www-form-urlencoded", String::new()))).await
+    }
+
     pub async fn send(&mut self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.exchange(method, path, body.map(|body| ("application/json", body.to_string()))).await
+    }
+
+    /// `body` is its content type and text.
+    async fn exchange(&mut self, method: Method, path: &str, body: Option<(&str, String)>) -> Answer {
         let mut request = self
             .http
             .request(method.clone(), format!("{}{path}", self.base))
@@ -91,14 +111,15 @@ impl Client {
         if let Some(token) = &self.anti_csrf {
             request = request.header("anti-csrf", token);
         }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
         }
         let started = Instant::now();
         let response = request.send().await;
         let mut answer = Answer {
             status: 0,
             retry_after: None,
+            cookies: Vec::new(),
             body: Value::Null,
             duration: started.elapsed(),
             method,
@@ -110,10 +131,12 @@ impl Client {
             let header =
                 |name: &str| response.headers().get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);
             answer.retry_after = header("retry-after");
+            let cookies = response.headers().get_all("set-cookie").iter();
+            answer.cookies = cookies.filter_map(|line| line.to_str().ok()).map(str::to_owned).collect();
             if let Some(token) = header("anti-csrf") {
                 self.anti_csrf = Some(token);
             }
-            self.keep(response.headers());
+            self.keep(&answer.cookies);
             answer.body =
                 response.text().await.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         }
@@ -121,8 +144,8 @@ impl Client {
     }
 
     /// Keeps the cookies of an answer; an empty value removes one.
-    fn keep(&mut self, headers: &reqwest::header::HeaderMap) {
-        for line in headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()) {
+    fn keep(&mut self, cookies: &[String]) {
+        for line in cookies {
             let Some((name, rest)) = line.split_once('=') else { continue };
             match rest.split(';').next().unwrap_or_default() {
                 "" => self.cookies.remove(name),
@@ -150,6 +173,11 @@ impl Answer {
             expected,
         }
     }
+}
+
+/// The `Cookie` header of a request; empty if there is none.
+pub fn cookie_header(request: &HttpRequest) -> &str {
+    request.headers().get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default()
 }
 
 fn credentials(email: &str, password: &str) -> Value {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{StatusCode, header};
 use askama::Template;
 
 use crate::http::problem::ProblemPage;
@@ -20,8 +21,17 @@ pub struct Evidence {
     pub holds: bool,
     /// Whether the form asks for the password of the user, to run the experiment again with it.
     pub asks_password: bool,
-    /// Whether the session of this browser is over.
-    pub is_signed_out: bool,
+    /// Set if the session of this browser is over.
+    pub signed_out: Option<SignedOut>,
+}
+
+/// Data for a browser whose session is over.
+#[derive(Debug)]
+pub struct SignedOut {
+    /// The sign-in page, which says what became of the session.
+    pub sign_in: String,
+    /// The values of `Set-Cookie` that make the browser forget its tokens.
+    pub cookies: Vec<String>,
 }
 
 /// An exchange, or something that was done between two of them.
@@ -71,15 +81,21 @@ impl Evidence {
     pub fn of(title: &'static str, steps: Vec<Step>, good: impl Into<String>, bad: impl Into<String>) -> Self {
         let holds = steps.iter().all(|step| step.expected);
         let verdict = if holds { good.into() } else { bad.into() };
-        Self { title, steps, verdict, holds, asks_password: false, is_signed_out: false }
+        Self { title, steps, verdict, holds, asks_password: false, signed_out: None }
     }
 
     /// An experiment that could not be made.
     pub fn failed(title: &'static str, why: impl Into<String>) -> Self {
-        Self { title, steps: Vec::new(), verdict: why.into(), holds: false, asks_password: false, is_signed_out: false }
+        Self { title, steps: Vec::new(), verdict: why.into(), holds: false, asks_password: false, signed_out: None }
     }
 
     pub fn respond(&self) -> Result<HttpResponse, ProblemPage> {
-        plain_page(StatusCode::OK, self)
+        let mut response = plain_page(StatusCode::OK, self)?;
+        for cookie in self.signed_out.iter().flat_map(|signed_out| &signed_out.cookies) {
+            if let Ok(cookie) = HeaderValue::from_str(cookie) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+        }
+        Ok(response)
     }
 }

@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
-use actix_web::http::header;
 use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::comments::{Comments, PageRequest};
 use crate::demo::Demo;
 use crate::demo::accounts::{NoFields, PASSWORD, is_demo_account};
-use crate::demo::evidence::{Evidence, Step};
+use crate::demo::client::cookie_header;
+use crate::demo::evidence::{Evidence, SignedOut, Step};
 use crate::demo::forbidden::Targets;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::ProblemPage;
-use crate::pages::{PageUser, see_other};
-use crate::session::{SessionHandle, Sessions};
-use crate::users::{Document, Users};
+use crate::pages::{PageUser, Pages, see_other};
+use crate::session::{SessionHandle, Sessions, SignedIn};
 
 /// How much longer than its access token a Fauna token lives, and a second.
 const PAST_TOKEN: Duration = Duration::from_secs(31);
@@ -52,15 +50,17 @@ pub struct SecondDeviceForm {
 
 /// Signs a scripted client in as the same user.
 pub async fn second_device(
+    request: HttpRequest,
     PageUser(session): PageUser,
     demo: Data<Demo>,
-    users: Data<Users>,
-    tokens: Data<FaunaTokens>,
     Form(form): Form<SecondDeviceForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Sign in on a second device";
-    let document: Document = tokens.query_idempotent(&session, &users.own_document()).await?;
-    let email = document.email.unwrap_or_default();
+    let account = demo.browser(&request).get("/api/user").await;
+    let Some(email) = account.body.get("email").and_then(Value::as_str).map(str::to_owned) else {
+        let bad = "The address of your account could not be read.";
+        return Evidence::of(title, vec![account.step("your account", false)], "", bad).respond();
+    };
     let knows = form.password.is_empty() && is_demo_account(&email);
     let password = if knows { PASSWORD } else { form.password.as_str() };
     if password.is_empty() {
@@ -92,9 +92,9 @@ pub async fn second_device(
 
 /// Ends the session of the scripted client from this browser, and lets the client ask once more.
 pub async fn end_second_device(
+    request: HttpRequest,
     PageUser(owner): PageUser,
     demo: Data<Demo>,
-    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Sign the second device out from here";
     let Some(device) = demo.device(owner.user().as_str()) else {
@@ -107,19 +107,12 @@ pub async fn end_second_device(
         let steps = vec![before.step("the device has no session any more", true)];
         return Evidence::of(title, steps, "The second device is signed out already.", "").respond();
     };
-    let ended = sessions.revoke_own(&owner, &handle).await?;
+    let ended = demo.browser(&request).submit(&format!("/account/sessions/{handle}/end")).await;
     let after = device.get(LIST).await;
     let refreshed = device.refresh().await;
     let steps = vec![
         before.step("signed in", before.status == 200),
-        Step {
-            expected: ended,
-            ..Step::comment(
-                "This browser",
-                format!("POST /account/sessions/{handle}/end"),
-                "the row is deleted in SQL, then the token in Fauna",
-            )
-        },
+        ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303),
         after.step("its next query fails, though its access token has not expired", after.status == 401),
         refreshed.step("and it cannot refresh", refreshed.status == 401),
     ];
@@ -135,7 +128,7 @@ pub async fn theft(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Replay a stolen refresh token";
-    let cookies = request.headers().get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let cookies = cookie_header(&request);
     let (mut attacker, mut victim) = (demo.client("Scripted attacker"), demo.client("You"));
     if !attacker.take_refresh_cookies(cookies) || !victim.take_refresh_cookies(cookies) {
         return Evidence::failed(title, "There is no refresh cookie to copy in this request.").respond();
@@ -167,35 +160,43 @@ pub async fn theft(
         locked_out.step("the attacker is out, too", locked_out.status == 401),
         probed,
     ];
-    // The browser is told to forget its tokens; the session itself is gone.
-    session.revoke().await?;
     let evidence = Evidence::of(
         title,
         steps,
         "Both sides are out, and the Fauna tokens of both are dead. Whoever knows the password can sign in again.",
         "Not everything went as it should.",
     );
-    Evidence { is_signed_out: true, ..evidence }.respond()
+    Evidence { signed_out: Some(signed_out(&request, &session, replayed.cookies)), ..evidence }.respond()
+}
+
+fn signed_out(request: &HttpRequest, session: &SignedIn, cookies: Vec<String>) -> SignedOut {
+    let ended = format!("?ended={}", session.handle());
+    let pages = request.app_data::<Data<Pages>>();
+    SignedOut { sign_in: pages.map(|pages| pages.sign_in_path(&ended)).unwrap_or_default(), cookies }
 }
 
 /// Signs out, and asks Fauna with the secret that was the session's.
 pub async fn sign_out(
+    request: HttpRequest,
     PageUser(session): PageUser,
     demo: Data<Demo>,
     tokens: Data<FaunaTokens>,
 ) -> Result<HttpResponse, ProblemPage> {
     let token = tokens.user_client(&session).await?;
     let before = demo.probe(&token, "Your Fauna token, before", 200).await;
-    session.revoke().await?;
-    let ended = Step::comment("This browser", "POST /sign-out", "the row is deleted in SQL, then the token in Fauna");
+    let ended = demo.browser(&request).submit("/sign-out").await;
     let after = demo.probe(&token, "The same secret, after", 401).await;
     let evidence = Evidence::of(
         "Use the token after sign-out",
-        vec![before, ended, after],
+        vec![
+            before,
+            ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303),
+            after,
+        ],
         "The token is dead in the database, whoever holds a copy of it.",
         "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );
-    Evidence { is_signed_out: true, ..evidence }.respond()
+    Evidence { signed_out: Some(signed_out(&request, &session, ended.cookies)), ..evidence }.respond()
 }
 
 /// Asks Fauna, with the user's own token, for what the roles do not grant.
@@ -203,14 +204,15 @@ pub async fn forbidden(
     PageUser(session): PageUser,
     demo: Data<Demo>,
     tokens: Data<FaunaTokens>,
-    comments: Data<Comments>,
 ) -> Result<HttpResponse, ProblemPage> {
     let token = tokens.user_client(&session).await?;
-    let listing = comments.list(&PageRequest::parse(None, None)?).await?;
+    let listed = demo.client("A visitor").get("/api/comments").await.body;
     let me = session.user().as_str();
-    let other = listing.comments.iter().find_map(|comment| {
-        let author = comment.author.as_ref().filter(|author| author.as_str() != me)?;
-        Some((author.as_str().to_owned(), comment.id.as_str().to_owned()))
+    let comments = listed.get("comments").and_then(Value::as_array);
+    let other = comments.into_iter().flatten().find_map(|comment| {
+        let text = |field| comment.get(field).and_then(Value::as_str);
+        let author = text("author").filter(|author| *author != me)?;
+        Some((author.to_owned(), text("id")?.to_owned()))
     });
     let targets = Targets { users: tokens.users_collection(), me, other };
     let steps = demo.attempt_forbidden(&token, &targets).await;
@@ -236,9 +238,9 @@ pub async fn start_fauna(demo: Data<Demo>, _: Form<NoFields>) -> Result<HttpResp
 
 /// Stops or starts the embedded Fauna, and asks the site for something that needs it.
 pub async fn stop_or_start_fauna(
-    PageUser(session): PageUser,
+    request: HttpRequest,
+    _: PageUser,
     demo: Data<Demo>,
-    sessions: Data<Sessions>,
     Form(FaunaForm { running }): Form<FaunaForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = if running { "Start Fauna" } else { "Stop Fauna" };
@@ -250,16 +252,13 @@ pub async fn stop_or_start_fauna(
         return Evidence::failed(title, why).respond();
     }
     let asked = demo.client("A visitor").get(LIST).await;
-    let is_alive = sessions.info(session.handle()).await?.is_some();
+    let session = demo.browser(&request).get("/account/session").await;
     let retry = asked.retry_after.as_ref().map_or_else(String::new, |after| format!("Retry-After: {after}"));
     let note = if running { "the comments are back".to_owned() } else { format!("{retry}, and no cookie is touched") };
     let steps = vec![
         Step::comment("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, ""),
         asked.step(note, asked.status == if running { 200 } else { 503 }),
-        Step {
-            expected: is_alive,
-            ..Step::comment("SQL", "select … from session where handle = …", "your session is there")
-        },
+        session.step("your session goes on: it is a row in SQL", session.status == 200),
     ];
     let good = if running {
         "Everything works again, and deletions that were pending catch up."

@@ -1,8 +1,9 @@
 //! The demo: accounts to try the site with, and experiments that try to break a session.
 //!
-//! Mounted in development only. Every experiment goes through the front door: a scripted device or attacker is an HTTP client
-//! of this very site ([`client`]), forbidden queries are sent to Fauna with the user's own token, and stopping Fauna closes its
-//! port. Only two things have no counterpart in production: moving the clock and stopping the embedded Fauna.
+//! Mounted in development only. Every experiment goes through the front door: a scripted device or attacker, and what is done
+//! in the name of the visitor's own browser, are HTTP requests to this very site ([`client`]), forbidden queries are sent to
+//! Fauna with the user's own token, and stopping Fauna closes its port. Only three things have no counterpart in production:
+//! remembering a token to ask with it once more, moving the clock, and stopping the embedded Fauna.
 
 mod accounts;
 mod client;
@@ -16,6 +17,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::HttpRequest;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::clock::Clock;
@@ -71,6 +73,13 @@ impl Demo {
     /// A client of this site that nobody is signed in with.
     fn client(&self, name: &'static str) -> Client {
         Client::new(name, self.http.clone(), self.base.clone(), self.api_base_path.clone())
+    }
+
+    /// A client with the session of the browser that has sent this request.
+    fn browser(&self, request: &HttpRequest) -> Client {
+        let mut browser = self.client("This browser");
+        browser.take_cookies(request);
+        browser
     }
 
     fn remember_device(&self, user: &str, device: Client) {

@@ -34,7 +34,8 @@ use crate::events;
 use crate::events::{EventBus, EventKind};
 use crate::seal::SealRing;
 use crate::session::{
-    IssueError, IssuedToken, Lineage, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest, Unavailable, UserId,
+    IssueError, IssuedToken, Lineage, RevokedSessions, SessionHandle, SessionTokenProvider, SignedIn, TokenRequest,
+    Unavailable, UserId,
 };
 use ledger::{Ledger, StoredSecret};
 use lifetime::Descent;
@@ -44,7 +45,7 @@ use sweeper::{Promotions, Sweeper};
 pub use collector::Collector;
 pub use error::Error;
 pub use revocation_delay::RevocationDelay;
-pub use schema::schema;
+pub use schema::{rehearsal, schema};
 
 /// Time that a token outlives its access token in Fauna, so that requests authenticated at the last moment can finish.
 const LIFE_MARGIN: Duration = Duration::from_secs(30);
@@ -329,13 +330,8 @@ impl SessionTokenProvider for FaunaTokens {
         self.ledger.confirm(tx, &id, &sealed, &fingerprint).await
     }
 
-    async fn cancel_pending(
-        &self,
-        tx: &mut Connection,
-        user: &UserId,
-        but: Option<&SessionHandle>,
-    ) -> Result<(), sqlx::Error> {
-        self.ledger.cancel_pending(tx, user, but, self.sweeper.clock.now()).await
+    async fn cancel_pending(&self, tx: &mut Connection, revoked: &RevokedSessions) -> Result<(), sqlx::Error> {
+        self.ledger.cancel_pending(tx, revoked, self.sweeper.clock.now()).await
     }
 
     async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {

@@ -104,6 +104,12 @@ pub fn marked_tokens(after: Option<&Cursor>) -> Expr {
     fql::object([("now", fql::now()), ("page", page)])
 }
 
+/// Life of a token, for a rehearsal that is aborted: creation, listing, deletion.
+pub fn rehearsal(users: &str, user: &str, id: &DocumentId) -> [Expr; 3] {
+    let new = NewToken { users, id, user, session: "rehearsal", life: Duration::from_secs(60) };
+    [create(&new, None), marked_tokens(None), delete(std::slice::from_ref(id))]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,19 +1,20 @@
 //! Health checks: whether the process runs, and whether what it depends on works.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
-use fauna_client::{AsApp, Error, fql};
+use fauna_client::AsApp;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::database::Database;
+use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 
-/// An index of the schema that the application's key may read.
-const PROBE_INDEX: &str = "tokens_by_app";
-const SCHEMA_MISSING: &str =
-    "the schema is not installed in Fauna; run `actix-fauna-starter schema apply` with an admin key as FAUNA_SECRET";
+/// The pause that a client is told while an operator has to install the schema.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// | method | path      | who    | answers                                   |
 /// |--------|-----------|--------|-------------------------------------------|
@@ -43,21 +44,21 @@ async fn health() -> Json<Status> {
 
 /// Whether the site can work: the database can be written, Fauna answers, and the schema is installed.
 ///
-/// The database answers and can be written, Fauna accepts the application's key, and the schema is installed. Nothing is remembered: installing
-/// the schema makes a running site ready.
+/// The database can be written, Fauna accepts the application's key, the schema is installed, and the key has all privileges.
+/// Installing the schema makes a running site ready. Of Fauna a success is remembered for a minute.
 #[utoipa::path(get, path = "/ready", tag = "Operation",
     responses((status = 200, description = "It can", body = Status)))]
-async fn ready(database: Data<Database>, fauna: Data<AsApp>) -> Result<Json<Status>, Problem> {
+async fn ready(
+    database: Data<Database>,
+    fauna: Data<AsApp>,
+    fauna_set_up: Data<FaunaSetUp>,
+) -> Result<Json<Status>, Problem> {
     database.ping().await.map_err(Problem::unavailable)?;
     database.check_write().await.map_err(Problem::unavailable)?;
     fauna.check().await.map_err(Problem::unavailable)?;
-    let probe = fql::exists(fql::matching(PROBE_INDEX, ["nobody".into()]));
-    let _found: bool = fauna.query_idempotent(&probe).await.map_err(|error| match error {
-        Error::Refused { .. } | Error::NotFound | Error::PermissionDenied(_) => {
-            tracing::error!(%error, "{SCHEMA_MISSING}");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, SCHEMA_MISSING)
-        }
-        error => Problem::unavailable(error),
-    })?;
+    if let Some(finding) = fauna_set_up.check().await.map_err(Problem::unavailable)? {
+        tracing::error!("{}", finding.advice());
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, finding.public()).retry_after(RETRY_AFTER));
+    }
     Ok(Json(Status { status: "OK" }))
 }

@@ -3,6 +3,7 @@
 pub mod bearer;
 pub mod connections;
 pub mod extractor_errors;
+pub mod fauna_set_up;
 pub mod finish_response;
 pub mod health;
 pub mod json_body;

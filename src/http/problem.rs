@@ -13,6 +13,7 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use tokio::task::JoinError;
 
 /// An error response, rendered as JSON or as a page.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Problem {
     field: Option<&'static str>,
     retry_after: Option<Duration>,
     /// Why the credentials of a request are refused, for the header `WWW-Authenticate`.
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
     /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
     code: Option<&'static str>,
     /// The error with its sources, for the log only.
@@ -56,7 +57,7 @@ impl Problem {
 
     /// 401, with the reason in `WWW-Authenticate`.
     pub fn unauthorized(message: &'static str, refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), ..Self::new(StatusCode::UNAUTHORIZED, message) }
+        Self { refusal: Some(Box::new(refusal)), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
     /// 500: a defect. The cause is logged and not sent.
@@ -111,7 +112,7 @@ impl Problem {
 
     /// The response as the client expects it: a page for browser navigation, otherwise JSON.
     pub fn respond_to(self, headers: &HeaderMap) -> HttpResponse {
-        if wants_page(headers) { ProblemPage(self).error_response() } else { self.error_response() }
+        if wants_page(headers) { ProblemPage::from(self).error_response() } else { self.error_response() }
     }
 
     /// Logs the failure where it becomes an answer, and only there.
@@ -128,7 +129,7 @@ impl Problem {
             response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = self.refusal.map_or_else(|| "Bearer".to_owned(), Refusal::challenge);
+            let challenge = self.refusal.as_deref().map_or_else(|| "Bearer".to_owned(), |refusal| refusal.challenge());
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -174,7 +175,7 @@ impl ResponseError for Problem {
         let mut response = self.head().json(Body { status: self.code, message: &message });
         // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
         if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
-            response.extensions_mut().insert(ProblemDetails { status: self.status, message });
+            response.extensions_mut().insert(ProblemDetails::new(self.status, message));
         }
         response
     }
@@ -213,7 +214,8 @@ impl Refusal {
         }
     }
 
-    fn challenge(self) -> String {
+    /// Value of `WWW-Authenticate`.
+    pub fn challenge(self) -> String {
         // The descriptions are constants without quotes or backslashes.
         let code = self.code.map_or_else(String::new, |code| format!("error=\"{code}\", "));
         format!("Bearer {code}error_description=\"{}\"", self.description)
@@ -229,6 +231,10 @@ pub struct ProblemDetails {
 }
 
 impl ProblemDetails {
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into() }
+    }
+
     /// RFC 9457, with `message` as well, for clients that read one member everywhere.
     pub fn to_json(&self, request_id: Option<String>) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
@@ -253,29 +259,64 @@ struct Body<'a> {
 
 /// The same failure, answered as a page.
 #[derive(Debug)]
-pub struct ProblemPage(Problem);
+pub struct ProblemPage(Box<FailedPage>);
+
+#[derive(Debug)]
+struct FailedPage {
+    problem: Problem,
+    typed: Option<TypedForm>,
+}
+
+/// What was typed into a form, without passwords. A page of a failure shows it, to be sent again.
+#[derive(Clone, Debug, Default)]
+pub struct TypedForm {
+    /// Path that the form is posted to.
+    pub action: String,
+    pub fields: Vec<TypedField>,
+    /// Whether the form needs the user's current password besides.
+    pub asks_password: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TypedField {
+    pub name: String,
+    /// Empty: the field is not shown.
+    pub label: String,
+    pub value: String,
+}
+
+impl ProblemPage {
+    /// The same page with what was typed.
+    #[must_use]
+    pub fn keeping(mut self, typed: TypedForm) -> Self {
+        let has_text = typed.fields.iter().any(|field| !field.label.is_empty() && !field.value.is_empty());
+        self.0.typed = has_text.then_some(typed);
+        self
+    }
+}
 
 impl<E: Into<Problem>> From<E> for ProblemPage {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self(Box::new(FailedPage { problem: error.into(), typed: None }))
     }
 }
 
 impl fmt::Display for ProblemPage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
+        self.0.problem.fmt(out)
     }
 }
 
 impl ResponseError for ProblemPage {
     fn status_code(&self) -> StatusCode {
-        self.0.status
+        self.0.problem.status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let page = ErrorPage { status: self.0.status, message: &self.0.message };
-        let html = askama::Template::render(&page).unwrap_or_else(|_| self.0.message.to_string());
-        self.0.respond_with(html)
+        let FailedPage { problem, typed } = &*self.0;
+        let page = ErrorPage { status: problem.status, message: &problem.message, typed: typed.as_ref() };
+        let html = askama::Template::render(&page).unwrap_or_else(|_| problem.message.to_string());
+        problem.respond_with(html)
     }
 }
 
@@ -285,7 +326,16 @@ struct ErrorPage<'a> {
     /// Shown as heading, for instance `404 Not Found`.
     status: StatusCode,
     message: &'a str,
+    typed: Option<&'a TypedForm>,
 }
+
+/// A task has panicked.
+impl From<JoinError> for Problem {
+    fn from(error: JoinError) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<fauna_client::Error> for Problem {
     fn from(error: fauna_client::Error) -> Self {
         use fauna_client::Error;
@@ -302,9 +352,12 @@ impl From<fauna_client::Error> for Problem {
             | Error::Contended
             | Error::Unavailable(_)
             | Error::Unanswered(_)
+            | Error::AnswerTooLarge
             | Error::Protocol(_)
             | Error::DeclaredTwice(_)
-            | Error::Endpoint(_) => Self::unavailable(error),
+            | Error::OtherIndex(_)
+            | Error::Endpoint(_)
+            | Error::Certificates(_) => Self::unavailable(error),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! W3C Trace Context: the `traceparent` of a request is sent to Fauna with the queries that the request causes.
+//! W3C Trace Context: the `traceparent` of a request is sent to Fauna with the queries that the request causes. Where spans are
+//! exported (feature `otel`), it names the span of the request instead, which is a part of the same trace.
 
 use actix_web::http::header::HeaderMap;
 use fauna_client::TraceParent;
@@ -8,11 +9,26 @@ const TRACEPARENT: &str = "traceparent";
 
 /// The trace that a request belongs to. Malformed values and several of them count for nothing (W3C Trace Context, 3.2).
 pub fn of_request(headers: &HeaderMap) -> Option<TraceParent> {
+    #[cfg(feature = "otel")]
+    if let Some(trace) = of_span() {
+        return Some(trace);
+    }
     let mut values = headers.get_all(TRACEPARENT);
     match (values.next(), values.next()) {
         (Some(value), None) => TraceParent::parse(value.as_bytes()),
         _ => None,
     }
+}
+
+/// The span of the request, if it is exported.
+#[cfg(feature = "otel")]
+fn of_span() -> Option<TraceParent> {
+    use opentelemetry::trace::TraceContextExt as _;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+    let context = tracing::Span::current().context();
+    let span = context.span().span_context().clone();
+    let (trace, id, flags) = (span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    if span.is_valid() { TraceParent::parse(format!("00-{trace}-{id}-{flags:02x}").as_bytes()) } else { None }
 }
 
 /// Spawns a task that goes on when the client has gone, and that belongs to the trace of the running task.

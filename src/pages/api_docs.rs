@@ -30,7 +30,7 @@ struct ApiDocsPage<'a> {
 pub struct ApiReference {
     groups: Vec<Group>,
     /// Errors that every operation can answer: status and meaning.
-    errors: Vec<(String, String)>,
+    errors: Vec<(String, Prose)>,
 }
 
 #[derive(Debug)]
@@ -45,8 +45,8 @@ struct Group {
 struct Operation {
     method: String,
     path: String,
-    summary: String,
-    details: String,
+    summary: Prose,
+    details: Prose,
     /// The required kind of caller; empty for anyone.
     access: &'static str,
     parameters: Vec<Parameter>,
@@ -54,17 +54,20 @@ struct Operation {
     answers: Vec<Answer>,
 }
 
+/// Text in which backticks enclose code: each part, and whether it is code.
+type Prose = Vec<(bool, String)>;
+
 #[derive(Debug)]
 struct Parameter {
     name: String,
     place: String,
-    description: String,
+    description: Prose,
 }
 
 #[derive(Debug)]
 struct Answer {
     status: String,
-    description: String,
+    description: Prose,
     content: Option<String>,
 }
 
@@ -97,7 +100,9 @@ impl ApiReference {
         reference.errors = errors
             .into_iter()
             .flatten()
-            .map(|(name, error)| (name.trim_start_matches("Error").to_owned(), text(at(error, "/description"))))
+            .filter_map(|(name, error)| {
+                Some((name.strip_prefix("Error")?.to_owned(), prose(at(error, "/description"))))
+            })
             .collect();
         reference
     }
@@ -110,14 +115,14 @@ impl Operation {
         Self {
             method: method.to_uppercase(),
             path: path.to_owned(),
-            summary: text(at(operation, "/summary")),
-            details: text(at(operation, "/description")),
+            summary: prose(at(operation, "/summary")),
+            details: prose(at(operation, "/description")),
             access: access(at(operation, "/security/0")),
             parameters: parameters
                 .map(|parameter| Parameter {
                     name: text(at(parameter, "/name")),
                     place: text(at(parameter, "/in")),
-                    description: text(at(parameter, "/description")),
+                    description: prose(at(parameter, "/description")),
                 })
                 .collect(),
             body: content(document, at(operation, "/requestBody")),
@@ -126,7 +131,7 @@ impl Operation {
                 .filter(|(_, answer)| answer.get("$ref").is_none())
                 .map(|(status, answer)| Answer {
                     status: status.clone(),
-                    description: text(at(answer, "/description")),
+                    description: prose(at(answer, "/description")),
                     content: content(document, answer),
                 })
                 .collect(),
@@ -141,6 +146,11 @@ fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+fn prose(value: &Value) -> Prose {
+    let parts = value.as_str().unwrap_or_default().split('`').enumerate();
+    parts.map(|(index, part)| (index % 2 == 1, part.to_owned())).filter(|(_, part)| !part.is_empty()).collect()
 }
 
 fn access(security: &Value) -> &'static str {
@@ -211,6 +221,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn code_in_descriptions_is_told_apart() {
+        let shown = prose(&json!("the body is `{}`."));
+        let expected = [(false, "the body is "), (true, "{}"), (false, ".")];
+        assert_eq!(shown, expected.map(|(is_code, text)| (is_code, text.to_owned())));
+        assert_eq!(prose(&Value::Null), []);
+    }
 
     #[test]
     fn schemas_are_written_as_types() {

@@ -19,6 +19,7 @@ use crate::pages::Pages;
 
 /// Built-in files: path below `/static/` and content.
 const FILES: &[(&str, &str)] = &[
+    ("docs.css", include_str!("../../static/docs.css")),
     ("home.css", include_str!("../../static/home.css")),
     ("home.js", include_str!("../../static/home.js")),
     ("icon.svg", include_str!("../../static/icon.svg")),

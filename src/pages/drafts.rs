@@ -1,40 +1,88 @@
-//! What was sent after the session had ended, kept until its author has signed in again: comments, and the fields of forms but
-//! never a password.
+//! What was typed and could not be taken yet, kept for its author: until they have signed in, or confirmed their address. Never
+//! a password.
 //!
 //! In memory and bounded: where a draft is forgotten, or another process answers, `static/home.js` still has it.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand;
 
-/// Drafts that are kept; the oldest gives way.
+use crate::pages::sent_forms::new_key;
+
+/// Drafts that are kept, and their bytes together; the oldest give way.
 const DRAFTS_MAX: usize = 200;
-/// Longer texts are cut, in characters: several times what a comment may have.
-const TEXT_CHARS_MAX: usize = 4000;
+const BYTES_MAX: usize = 4_000_000;
 
-/// Texts by an unguessable key.
+/// Text by the name of its field.
+pub type Draft = BTreeMap<String, String>;
+
 #[derive(Debug, Default)]
-pub struct Drafts(Mutex<VecDeque<(String, String)>>);
+pub struct Drafts(Mutex<VecDeque<KeptDraft>>);
+
+#[derive(Debug)]
+struct KeptDraft {
+    owner: Owner,
+    draft: Draft,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// Whoever knows this unguessable key.
+    Key(String),
+    /// The user of this id; one draft each.
+    User(String),
+}
 
 impl Drafts {
-    /// Keeps a text; returns its key.
-    pub fn keep(&self, text: &str) -> Result<String, Unspecified> {
-        let mut bytes = [0; 16];
-        rand::fill(&mut bytes)?;
-        let key = hex::encode(bytes);
-        let mut drafts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drafts.push_back((key.clone(), text.chars().take(TEXT_CHARS_MAX).collect()));
-        if drafts.len() > DRAFTS_MAX {
-            drafts.pop_front();
-        }
+    /// Keeps a draft of somebody who is not signed in; returns its key.
+    pub fn keep(&self, draft: Draft) -> Result<String, Unspecified> {
+        let key = new_key()?;
+        self.push(Owner::Key(key.clone()), draft);
         Ok(key)
     }
 
-    pub fn find(&self, key: &str) -> Option<String> {
-        let drafts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drafts.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone())
+    pub fn find(&self, key: &str) -> Option<Draft> {
+        self.draft_of(&Owner::Key(key.to_owned()))
+    }
+
+    /// Keeps a draft of a signed-in user, instead of the one before.
+    pub fn keep_for(&self, user: &str, draft: Draft) {
+        self.forget(user);
+        self.push(Owner::User(user.to_owned()), draft);
+    }
+
+    pub fn of_user(&self, user: &str) -> Option<Draft> {
+        self.draft_of(&Owner::User(user.to_owned()))
+    }
+
+    pub fn forget(&self, user: &str) {
+        let owner = Owner::User(user.to_owned());
+        self.lock().retain(|kept| kept.owner != owner);
+    }
+
+    fn draft_of(&self, owner: &Owner) -> Option<Draft> {
+        self.lock().iter().find(|kept| kept.owner == *owner).map(|kept| kept.draft.clone())
+    }
+
+    fn push(&self, owner: Owner, draft: Draft) {
+        let mut drafts = self.lock();
+        drafts.push_back(KeptDraft { owner, draft });
+        let mut bytes: usize = drafts.iter().map(KeptDraft::bytes).sum();
+        while drafts.len() > DRAFTS_MAX || bytes > BYTES_MAX {
+            let Some(oldest) = drafts.pop_front() else { break };
+            bytes -= oldest.bytes();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<KeptDraft>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeptDraft {
+    fn bytes(&self) -> usize {
+        self.draft.iter().map(|(name, text)| name.len() + text.len()).sum()
     }
 }
 
@@ -42,17 +90,37 @@ impl Drafts {
 mod tests {
     use super::*;
 
+    fn draft(text: &str) -> Draft {
+        Draft::from([("text".to_owned(), text.to_owned())])
+    }
+
     #[test]
     fn drafts_are_found_by_their_key_and_bounded() {
         let drafts = Drafts::default();
-        let first = drafts.keep("first").unwrap();
-        assert_eq!(drafts.find(&first).as_deref(), Some("first"));
+        let first = drafts.keep(draft("first")).unwrap();
+        assert_eq!(drafts.find(&first), Some(draft("first")));
         assert_eq!(drafts.find("other"), None);
-        let long = drafts.keep(&"ü".repeat(5000)).unwrap();
-        assert_eq!(drafts.find(&long).unwrap().chars().count(), TEXT_CHARS_MAX);
         for _ in 1..DRAFTS_MAX {
-            drafts.keep("other").unwrap();
+            drafts.keep(draft("other")).unwrap();
         }
+        assert_eq!(drafts.find(&first), Some(draft("first")));
+        drafts.keep(draft("other")).unwrap();
         assert_eq!(drafts.find(&first), None);
+        let last = drafts.keep(draft("last")).unwrap();
+        drafts.keep(draft(&"ü".repeat(BYTES_MAX / 2 - 10))).unwrap();
+        assert_eq!((drafts.find(&last), drafts.lock().len()), (Some(draft("last")), 2));
+        drafts.keep(draft(&"ü".repeat(BYTES_MAX / 2 - 10))).unwrap();
+        assert_eq!((drafts.find(&last), drafts.lock().len()), (None, 1));
+    }
+
+    #[test]
+    fn a_user_has_one_draft_that_nobody_else_finds() {
+        let drafts = Drafts::default();
+        drafts.keep_for("1", draft("before"));
+        drafts.keep_for("1", draft("now"));
+        assert_eq!((drafts.of_user("1"), drafts.of_user("2")), (Some(draft("now")), None));
+        assert_eq!((drafts.find("1"), drafts.lock().len()), (None, 1));
+        drafts.forget("1");
+        assert_eq!(drafts.of_user("1"), None);
     }
 }

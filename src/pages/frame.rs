@@ -53,10 +53,10 @@ pub trait Page: Template + Serialize + Sized {
 
     fn frame(&self) -> &Frame;
 
-    fn html(&self) -> Result<String, Problem> {
+    fn html(&self) -> Result<String, ProblemPage> {
         match self.frame().templates.render(Self::FILE, self) {
             Some(html) => Ok(html),
-            None => self.render().map_err(Problem::internal),
+            None => Ok(self.render().map_err(Problem::internal)?),
         }
     }
 }

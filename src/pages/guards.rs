@@ -9,12 +9,13 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage, TypedForm};
+use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
 use crate::pages::{Pages, resume};
 use crate::session;
-use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn};
+use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn, UserId};
 
 /// A visitor, signed in or not.
 #[derive(Default)]
@@ -35,7 +36,7 @@ pub struct VerifiedUser(pub SignedIn);
 pub enum NotShown {
     /// Nobody is signed in, or no longer.
     SignIn {
-        /// Built by [`Pages::sign_in_path`].
+        /// Path of the sign-in page, built by [`Pages::sign_in_path`].
         page: String,
         /// Handle of the session that has ended; empty where there was none.
         ended: String,
@@ -47,6 +48,11 @@ pub enum NotShown {
     Redirect {
         /// 307 repeats the form there, 303 does not.
         status: StatusCode,
+        location: String,
+    },
+    /// The session lacks a claim, such as a confirmed address.
+    Confirm {
+        user: Option<UserId>,
         location: String,
     },
     Problem(ProblemPage),
@@ -65,17 +71,30 @@ impl From<ProblemPage> for NotShown {
 }
 
 impl NotShown {
-    /// Where signing in comes first, what was typed is kept for the page at `path`, which finds it by its parameter `draft`.
-    pub fn keeping(self, typed: &str, path: &str, pages: &Pages) -> Self {
-        let Self::SignIn { page, ended, .. } = self else { return self };
-        match pages.drafts.keep(typed) {
-            Ok(key) => {
-                let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
-                Self::SignIn { page, ended, back, has_draft: true }
+    /// Keeps what was typed. Where signing in comes first, the page at `path` finds it by its parameter `draft`; where the
+    /// address must be confirmed, by the user; after a failure the page of the failure shows it.
+    pub fn keeping(self, typed: TypedForm, path: &str, pages: &Pages) -> Self {
+        match self {
+            Self::SignIn { page, ended, .. } => match pages.drafts.keep(draft(&typed)) {
+                Ok(key) => {
+                    let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
+                    Self::SignIn { page, ended, back, has_draft: true }
+                }
+                Err(error) => Self::Problem(ProblemPage::from(Problem::internal(error)).keeping(typed)),
+            },
+            Self::Confirm { user: Some(user), location } => {
+                pages.drafts.keep_for(user.as_str(), draft(&typed));
+                Self::Confirm { user: Some(user), location }
             }
-            Err(error) => Problem::internal(error).into(),
+            Self::Problem(problem) => Self::Problem(problem.keeping(typed)),
+            elsewhere @ (Self::Confirm { user: None, .. } | Self::Redirect { .. }) => elsewhere,
         }
     }
+}
+
+fn draft(typed: &TypedForm) -> Draft {
+    let shown = typed.fields.iter().filter(|field| !field.label.is_empty());
+    shown.map(|field| (field.name.clone(), field.value.clone())).collect()
 }
 
 impl OptionalUser {
@@ -147,9 +166,13 @@ async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, 
     let requirements = Requirements { session: SessionCheck::Database, anti_csrf: AntiCsrfCheck::Never, claims };
     match sessions.get_session(request, &requirements).await {
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
+        // The refresh was tried, and there was no refresh token.
+        Err(session::Error::TryRefresh(_)) if resume::has_failed(request) => Ok(Found::Nobody),
         Err(session::Error::TryRefresh(_)) => Err(resume::redirect_through_refresh(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
-            Err(NotShown::Redirect { status: StatusCode::SEE_OTHER, location: pages.sign_in_path("/verify-email") })
+            let known = sessions.get_session(request, &Requirements { claims: ClaimCheck::Skip, ..requirements }).await;
+            let user = known.ok().flatten().map(|session| session.user().clone());
+            Err(NotShown::Confirm { user, location: pages.sign_in_path("/verify-email") })
         }
         // The browser is told to forget the tokens; what the access token says is still true.
         Err(session::Error::Ended(_)) => {
@@ -222,7 +245,7 @@ impl fmt::Display for NotShown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignIn { .. } => out.write_str("nobody is signed in"),
-            Self::Redirect { location, .. } => write!(out, "see {location}"),
+            Self::Redirect { location, .. } | Self::Confirm { location, .. } => write!(out, "see {location}"),
             Self::Problem(problem) => problem.fmt(out),
         }
     }
@@ -231,7 +254,7 @@ impl fmt::Display for NotShown {
 impl ResponseError for NotShown {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::SignIn { .. } | Self::Confirm { .. } => StatusCode::SEE_OTHER,
             Self::Redirect { status, .. } => *status,
             Self::Problem(problem) => problem.status_code(),
         }
@@ -243,6 +266,7 @@ impl ResponseError for NotShown {
                 redirect(StatusCode::SEE_OTHER, &format!("{page}{}", query_of_sign_in(ended, back, *has_draft)))
             }
             Self::Redirect { status, location } => redirect(*status, location),
+            Self::Confirm { location, .. } => redirect(StatusCode::SEE_OTHER, location),
             Self::Problem(problem) => problem.error_response(),
         }
     }

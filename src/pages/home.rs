@@ -12,15 +12,17 @@ use serde::{Deserialize, Serialize};
 use crate::comments;
 use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, PageRequest};
 use crate::fauna_tokens::FaunaTokens;
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser, services};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
+use crate::pages::sent_forms::{SentForm, new_key};
 use crate::pages::site_path::in_query;
 use crate::session::Sessions;
+use crate::users::{Document, Users};
 
 const PAGE_SIZE: i64 = 10;
 /// Longest HTML of all comments of a page, and roughly of one without its text, in bytes. Of longer comments fewer are shown.
@@ -48,9 +50,12 @@ pub struct ReturnForm {
     after: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub struct CommentForm {
     text: String,
+    /// Key of the page that the form is on, see [`SentForm::key`].
+    #[serde(default)]
+    key: String,
 }
 
 #[derive(Template, Serialize)]
@@ -66,6 +71,8 @@ struct HomePage {
     ended: Option<EndedNotice>,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
+    /// A key of this page, so that a comment whose button is pressed twice is posted once.
+    form_key: String,
     draft: String,
     mistake: Option<Cow<'static, str>>,
 }
@@ -94,6 +101,7 @@ services! {
         comments: Data<Comments>,
         sessions: Data<Sessions>,
         tokens: Data<FaunaTokens>,
+        users: Data<Users>,
     }
 }
 
@@ -102,9 +110,11 @@ pub async fn show(
     services: HomeServices,
     Query(query): Query<HomeQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let draft = services.pages.drafts.find(&query.draft).unwrap_or_default();
+    let drafts = &services.pages.drafts;
+    let of_user = || drafts.of_user(visitor.session()?.user().as_str());
+    let draft = drafts.find(&query.draft).or_else(of_user).and_then(|mut draft| draft.remove("text"));
     let (home, problem) = services.page(&visitor, query.after).await?;
-    answer(&HomePage { draft, ..home }, problem)
+    answer(&HomePage { draft: draft.unwrap_or_default(), ..home }, problem)
 }
 
 pub async fn add(
@@ -112,14 +122,13 @@ pub async fn add(
     services: HomeServices,
     form: Result<Form<CommentForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let typed = form.as_ref().map_or("", |form| &form.text);
-    let author = author.map_err(|elsewhere| elsewhere.keeping(typed, "/", &services.pages))?;
+    let typed = form.as_ref().map(|form| form.typed()).unwrap_or_default();
+    let author = author.map_err(|elsewhere| elsewhere.keeping(typed.clone(), "/", &services.pages))?;
     let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
-        Ok(text) => match services.comments.add(&author.0, &text).await {
-            Ok(_) => return Ok(see_other("/")),
-            Err(error) => {
-                let problem = Problem::from(error);
+        Ok(text) => match services.add(&author, &form, text).await {
+            Ok(()) => return Ok(see_other("/")),
+            Err(problem) => {
                 let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
                 let message = if is_unavailable { NOT_POSTED.into() } else { sentence(&problem).into() };
                 (message, Some(problem))
@@ -127,8 +136,10 @@ pub async fn add(
         },
         Err(error) => (user_message(&error, &form), None),
     };
-    let (home, unavailable) = services.page(&author.into(), String::new()).await?;
-    let home = HomePage { draft: form.text, mistake: Some(mistake), ..home };
+    let shown = services.page(&author.into(), String::new()).await;
+    let (home, unavailable) = shown.map_err(|problem| ProblemPage::from(problem).keeping(typed))?;
+    let form_key = if form.key.is_empty() { home.form_key } else { form.key };
+    let home = HomePage { draft: form.text, mistake: Some(mistake), form_key, ..home };
     Ok(match problem.or(unavailable) {
         Some(problem) => page_with_problem(&problem, &home)?,
         None => page(StatusCode::UNPROCESSABLE_ENTITY, &home)?,
@@ -173,35 +184,53 @@ fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, Pro
 }
 
 impl HomeServices {
-    /// The comments of a page.
-    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<Listing, Problem> {
+    /// Posts a comment, once for each form.
+    async fn add(&self, author: &VerifiedUser, form: &CommentForm, text: CommentText) -> Result<(), Problem> {
+        let user = author.0.user().as_str();
+        let sent = SentForm { user, key: &form.key, text: &form.text };
+        let (comments, session) = (self.comments.clone(), author.0.clone());
+        let posted = async move { comments.add(&session, &text).await.map(|_comment| ()).map_err(Problem::from) };
+        self.pages.sent_forms.once(&sent, posted).await?;
+        self.pages.drafts.forget(user);
+        Ok(())
+    }
+
+    /// The comments of a page, and the name of its reader.
+    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<(Listing, String), Problem> {
         let ask = async |size: i64| {
             let part = PageRequest::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
                 .map_err(|_unknown| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
             Ok::<_, Problem>(match visitor.session() {
-                Some(reader) => self.comments.list_for(reader, &part).await?,
-                None => Arc::unwrap_or_clone(self.comments.list(&part).await?),
+                Some(reader) => {
+                    let own = self.users.own_document();
+                    let (listing, own) = self.comments.list_with::<Document>(reader, &part, own).await?;
+                    (listing, own.name.or(own.email).unwrap_or_default())
+                }
+                None => (Arc::unwrap_or_clone(self.comments.list(&part).await?), String::new()),
             })
         };
-        let listing = ask(PAGE_SIZE).await?;
+        let (listing, name) = ask(PAGE_SIZE).await?;
         match how_many_fit(&listing.comments) {
             size if size < listing.comments.len() => ask(i64::try_from(size).unwrap_or(PAGE_SIZE)).await,
-            _ => Ok(listing),
+            _ => Ok((listing, name)),
         }
     }
 
     /// The page for that visitor. Where Fauna does not answer there are no comments on it, and the problem beside it.
     async fn page(&self, visitor: &OptionalUser, after: String) -> Result<(HomePage, Option<Problem>), Problem> {
-        let (listing, problem) = match self.list(visitor, &after).await {
-            Ok(listing) => (listing, None),
+        let ((listing, name), problem) = match self.list(visitor, &after).await {
+            Ok(listed) => (listed, None),
             Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                (Listing { comments: Vec::new(), next: None }, Some(problem))
+                ((Listing { comments: Vec::new(), next: None }, String::new()), Some(problem))
             }
             Err(problem) => return Err(problem),
         };
         let reader = visitor.session().map(|session| session.user().as_str());
         let panel = match visitor.session() {
-            Some(session) => Some(SessionPanel::of(session, &self.pages, &self.sessions, &self.tokens).await?),
+            Some(session) => {
+                let panel = SessionPanel::of(session, &self.pages, &self.sessions, &self.tokens).await?;
+                Some(SessionPanel { user_name: name, ..panel })
+            }
             None => None,
         };
         let home = HomePage {
@@ -215,6 +244,7 @@ impl HomeServices {
                 None => None,
             },
             unavailable: problem.is_some().then_some(UNAVAILABLE),
+            form_key: new_key().map_err(Problem::internal)?,
             draft: String::new(),
             mistake: None,
         };
@@ -248,6 +278,18 @@ fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str
             "The comment contains characters that cannot be shown. Remove them and try again.".into()
         }
         other => other.to_string().into(),
+    }
+}
+
+impl CommentForm {
+    fn typed(&self) -> TypedForm {
+        let field = |name: &str, label: &str, value: &str| TypedField {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            value: value.to_owned(),
+        };
+        let fields = vec![field("text", "Your comment", &self.text), field("key", "", &self.key)];
+        TypedForm { action: "/comments".to_owned(), fields, asks_password: false }
     }
 }
 

@@ -8,13 +8,16 @@
 //! own browser its own new tokens, which the old ones survive until the new ones are used. It leads to paths of this site
 //! only ([`SitePath`]), with the method that came, and a form from another site never comes this far (`origin`).
 
+use std::collections::BTreeMap;
+
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Data, Query};
+use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
-use crate::http::problem::ProblemPage;
+use crate::http::problem::{ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
+use crate::pages::accounts::auth::label;
 use crate::pages::frame::{redirect, see_other};
 use crate::pages::guards::NotShown;
 use crate::pages::site_path::{SitePath, in_query};
@@ -25,6 +28,16 @@ use crate::session::{Error, Sessions};
 pub struct ContinueQuery {
     #[serde(default)]
     redirect_to_path: SitePath,
+}
+
+/// Added to the query of a form that goes on without a session, so that it is not led here again.
+const FAILED: &str = "session=none";
+/// Fields whose text is no person's, or is not to be shown.
+const NOT_SHOWN: [&str; 6] = ["password", "current", "repeated", "token", "key", "redirectToPath"];
+
+/// Whether the request comes from a refresh that had no refresh token.
+pub fn has_failed(request: &HttpRequest) -> bool {
+    request.query_string() == FAILED
 }
 
 /// Through a refresh and back to this request.
@@ -45,6 +58,7 @@ pub async fn resume(
     sessions: Data<Sessions>,
     pages: Data<Pages>,
     then: Query<ContinueQuery>,
+    form: Result<Form<BTreeMap<String, String>>, actix_web::Error>,
 ) -> Result<HttpResponse, ProblemPage> {
     let path = then.redirect_to_path.as_str();
     let on = || if is_form(&request) { redirect(StatusCode::TEMPORARY_REDIRECT, path) } else { see_other(path) };
@@ -53,13 +67,34 @@ pub async fn resume(
             let (handle, back) = (in_query(handle.as_str()), in_query(path));
             Ok(see_other(&pages.sign_in_path(&format!("?ended={handle}&redirectToPath={back}"))))
         }
-        // An expired access token without its refresh token: the form would only be sent here again.
-        Err(Error::Missing) if is_form(&request) => Ok(see_other(&pages.sign_in_path(""))),
+        Err(Error::Missing) if is_form(&request) && path == "/" => Ok(see_other(&pages.sign_in_path(""))),
+        Err(Error::Missing) if is_form(&request) => {
+            let path = path.split('?').next().unwrap_or_default();
+            Ok(redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{path}?{FAILED}")))
+        }
         Ok(_) | Err(Error::DuplicateCookiesCleared | Error::Ended(_) | Error::Theft { .. } | Error::Missing) => {
             Ok(on())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let problem = ProblemPage::from(error);
+            Err(match form {
+                Ok(Form(fields)) => problem.keeping(typed(path, fields)),
+                Err(_) => problem,
+            })
+        }
     }
+}
+
+/// The fields of a form that is posted to `path`, without passwords and tokens.
+fn typed(path: &str, fields: BTreeMap<String, String>) -> TypedForm {
+    let asks_password = fields.contains_key("current");
+    let is_shown = |name: &str| !NOT_SHOWN.contains(&name);
+    let fields = fields.into_iter().filter(|(name, _)| name == "key" || is_shown(name));
+    let fields = fields.map(|(name, value)| {
+        let label = if is_shown(&name) { label(&name) } else { String::new() };
+        TypedField { name, label, value }
+    });
+    TypedForm { action: path.to_owned(), fields: fields.collect(), asks_password }
 }
 
 /// Whether something was sent that must not be lost.

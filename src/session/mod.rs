@@ -58,6 +58,7 @@ pub use http::signed_in::SignedIn;
 pub use identifiers::{Lineage, SessionHandle, UserId};
 pub use service::create::{NewSession, SessionLife};
 pub use service::refresh::RefreshAntiCsrf;
+pub use service::revoke::RevokedSessions;
 pub use service::{SessionInfo, Sessions, TokenFormat};
 pub use settings::{AntiCsrf, SameSite, Settings, Transfer};
 pub use token_provider::{IssueError, IssuedToken, NoTokenProvider, SessionTokenProvider, TokenRequest, Unavailable};

@@ -10,9 +10,9 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Database, Together, Transaction, placeholders};
+use crate::database::{Attempt, Connection, Database, Together, placeholders};
 use crate::session::rotation::RotationState;
-use crate::session::{Error, Lineage, SessionHandle, UserId};
+use crate::session::{Error, Lineage, RevokedSessions, SessionHandle, UserId};
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -60,13 +60,8 @@ impl Store {
         Self { database, lookups: Together::default() }
     }
 
-    /// A transaction for the statements below that take one.
-    pub async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        self.database.begin().await
-    }
-
-    /// Repeats a transaction that failed because of a concurrent one.
-    pub async fn repeat<T, F>(&self, work: impl FnMut() -> F) -> Result<T, Error>
+    /// Runs a transaction, again while it fails because of a concurrent one.
+    pub async fn repeat<T, F>(&self, work: impl FnMut(Attempt) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -94,7 +89,7 @@ impl Store {
         Ok(())
     }
 
-    /// The session, expired or not. Those who ask at the same time share a statement.
+    /// The session, expired or not. Concurrent look-ups share a statement.
     pub async fn find(&self, handle: &SessionHandle) -> Result<Option<Session>, sqlx::Error> {
         let database = self.database.clone();
         self.lookups.run(handle.clone(), |handles| find_all(database, handles)).await
@@ -133,7 +128,7 @@ impl Store {
 
     /// Makes another refresh token effective. False if `from` is not effective or the session does not exist.
     pub async fn promote(&self, change: Promotion<'_>) -> Result<bool, sqlx::Error> {
-        let promote = async || self.promote_in(&mut self.database.write().acquire().await?, change).await;
+        let promote = async |_: Attempt| self.promote_in(&mut self.database.write().acquire().await?, change).await;
         self.database.repeat(promote).await
     }
 
@@ -198,14 +193,12 @@ impl Store {
     pub async fn delete_of_user(
         &self,
         transaction: &mut Connection,
-        user: &UserId,
-        but: Option<&SessionHandle>,
-        begun_by: Timestamp,
+        RevokedSessions { user, but, begun_by }: &RevokedSessions,
     ) -> Result<Vec<SessionHandle>, sqlx::Error> {
         let rows = sqlx::query(
             "delete from session where user_id = $1 and handle <> $2 and created_at <= $3 returning handle",
         );
-        let kept = but.map_or("", SessionHandle::as_str);
+        let kept = but.as_ref().map_or("", SessionHandle::as_str);
         let rows = rows.bind(user.as_str()).bind(kept).bind(begun_by.millis()).fetch_all(transaction).await?;
         rows.iter().map(handle).collect()
     }
@@ -306,6 +299,13 @@ impl Store {
         .bind(key.sealed.as_str())
         .execute(self.database.write())
         .await?;
+        Ok(())
+    }
+
+    /// Replaces the sealed secret of a key that is still as it was read.
+    pub async fn replace_sealed_key(&self, read: &KeyRow, sealed: &str) -> Result<(), sqlx::Error> {
+        let done = sqlx::query("update session_key set sealed = $1 where kid = $2 and sealed = $3");
+        done.bind(sealed).bind(read.kid.as_str()).bind(read.sealed.as_str()).execute(self.database.write()).await?;
         Ok(())
     }
 

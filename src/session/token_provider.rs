@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::database::Connection;
-use crate::session::{Lineage, SessionHandle, UserId};
+use crate::session::{Lineage, RevokedSessions, SessionHandle, UserId};
 
 /// Issues a token beside each access token of a session.
 #[async_trait]
@@ -36,16 +36,15 @@ pub trait SessionTokenProvider: Send + Sync {
     /// Called after the transaction of [`SessionTokenProvider::persist`] was committed.
     async fn on_persisted(&self, _request: &TokenRequest, _issued: &IssuedToken) {}
 
-    /// Cancels tokens that were issued but not persisted, in the transaction that revokes all sessions of `user` except `but`.
-    /// Afterwards, persisting any of them fails: a session whose row is not inserted yet must not survive.
+    /// Cancels tokens that were issued but not persisted, in the transaction that revokes these sessions. Afterwards, persisting
+    /// any of them fails: a session whose row is not inserted yet must not survive.
     ///
     /// # Errors
     /// An error of a statement; the whole transaction is rolled back.
     async fn cancel_pending(
         &self,
         _transaction: &mut Connection,
-        _user: &UserId,
-        _but: Option<&SessionHandle>,
+        _revoked: &RevokedSessions,
     ) -> Result<(), sqlx::Error> {
         Ok(())
     }

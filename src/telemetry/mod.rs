@@ -6,6 +6,8 @@
 
 mod access_line;
 mod log_writer;
+#[cfg(feature = "otel")]
+mod spans;
 
 use std::io::IsTerminal as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +18,7 @@ use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use tracing::{Event, Span, Subscriber};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -23,12 +26,15 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, format};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, reload};
 
 use crate::http::metrics;
 use log_writer::LogWriter;
 
-pub use log_writer::{dropped_lines, flush};
+pub use log_writer::dropped_lines;
+#[cfg(feature = "otel")]
+pub use spans::export_spans;
 
 /// The target of the line that ends a request.
 const ACCESS: &str = "access";
@@ -39,6 +45,24 @@ pub enum Error {
     Filter(#[from] ParseError),
     #[error("the thread that writes the log: {0}")]
     Thread(#[from] io::Error),
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Collector(String),
+}
+
+/// Sends nothing: this build has no feature `otel`.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "otel"))]
+pub fn export_spans(_collector: &str) -> Result<(), Error> {
+    Err(Error::Collector("this build cannot export spans; build it with --features otel".to_owned()))
+}
+
+/// Waits, for a bounded time, until what was logged so far is written and spans are sent.
+pub fn flush() {
+    #[cfg(feature = "otel")]
+    spans::flush();
+    log_writer::flush();
 }
 
 /// Sends events to standard output. A second call changes nothing, so that tests may call it as often as they like.
@@ -109,12 +133,29 @@ fn subscribe(filter: &str, json: bool, output: impl io::Write + Send + 'static, 
         .with_writer(writer.clone())
         // They would be printed to standard error with a macro that panics if it is closed.
         .log_internal_errors(false);
-    let started =
-        if json { log.fmt_fields(JsonFields::new()).event_format(Lines::new()).try_init() } else { log.try_init() };
+    let started = if json {
+        start_log(log.fmt_fields(JsonFields::new()).event_format(Lines::new()).finish())
+    } else {
+        start_log(log.finish())
+    };
     if started.is_ok() {
         writer.install();
     }
     Ok(())
+}
+
+#[cfg(not(feature = "otel"))]
+fn start_log(log: impl Into<tracing::Dispatch>) -> Result<(), TryInitError> {
+    log.try_init()
+}
+
+#[cfg(feature = "otel")]
+fn start_log<S>(log: S) -> Result<(), TryInitError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static,
+{
+    use tracing_subscriber::layer::SubscriberExt as _;
+    log.with(spans::layer()).try_init()
 }
 
 /// Lines of JSON, each with the span of its request. The line that ends a request contains what the span would say.
@@ -153,7 +194,7 @@ impl RootSpanBuilder for AccessLog {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let mut extensions = request.extensions_mut();
         extensions.insert(RequestStart { arrived: Instant::now(), method: request.method().clone() });
-        tracing::info_span!("request", id = extensions.get::<RequestId>().map(tracing::field::display))
+        request_span(extensions.get::<RequestId>(), request.headers())
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
@@ -168,11 +209,26 @@ impl RootSpanBuilder for AccessLog {
     }
 }
 
+#[cfg(not(feature = "otel"))]
+fn request_span(id: Option<&RequestId>, _headers: &HeaderMap) -> Span {
+    tracing::info_span!("request", id = id.map(tracing::field::display))
+}
+
+#[cfg(feature = "otel")]
+fn request_span(id: Option<&RequestId>, headers: &HeaderMap) -> Span {
+    let id = id.map(tracing::field::display);
+    let span = tracing::info_span!("request", id, otel.name = tracing::field::Empty, otel.kind = "server");
+    spans::continue_trace(&span, headers);
+    span
+}
+
 fn log_end_of_request(request: &HttpRequest, status: StatusCode) {
     let extensions = request.extensions();
     let Some(RequestStart { arrived, method }) = extensions.get() else { return };
     let (elapsed, method) = (arrived.elapsed(), method.as_str());
     let pattern = request.match_pattern();
+    #[cfg(feature = "otel")]
+    spans::end_span(&Span::current(), request, method, status);
     metrics::request_ended(method, pattern.as_deref(), status, elapsed);
     let (route, status) = (pattern.as_deref().unwrap_or("-"), status.as_u16());
     let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Database};
+use crate::database::{Attempt, Connection, Database};
 use crate::throttle::escalation::{Count, Decision};
 use crate::throttle::{Counter, Error, Role};
 
@@ -32,8 +32,8 @@ impl Store {
             return Ok(Some(Vec::new()));
         }
         // An attempt that must wait is refused with a read only.
-        self.database.repeat(|| self.check(counters, now)).await?;
-        self.database.repeat(|| self.count_in_transaction(counters, now)).await
+        self.database.repeat(|_| self.check(counters, now)).await?;
+        self.database.repeat(|attempt| self.count_in_transaction(attempt, counters, now)).await
     }
 
     /// Whether the attempt would be admitted; writes nothing.
@@ -43,8 +43,13 @@ impl Store {
         Ok(())
     }
 
-    async fn count_in_transaction(&self, counters: &[Counter], now: Timestamp) -> Result<Option<Vec<Counter>>, Error> {
-        let mut transaction = self.database.begin().await?;
+    async fn count_in_transaction(
+        &self,
+        attempt: Attempt,
+        counters: &[Counter],
+        now: Timestamp,
+    ) -> Result<Option<Vec<Counter>>, Error> {
+        let mut transaction = attempt.begin().await?;
         let mut counted = Vec::new();
         for (counter, before, after) in decide(&mut transaction, counters, now).await? {
             if !swap(&mut transaction, &counter.key, before, after).await? {
@@ -62,11 +67,16 @@ impl Store {
         if counters.is_empty() {
             return Ok(());
         }
-        self.database.repeat(|| self.give_back_in_transaction(counters, known_until)).await
+        self.database.repeat(|attempt| self.give_back_in_transaction(attempt, counters, known_until)).await
     }
 
-    async fn give_back_in_transaction(&self, counters: &[Counter], known_until: Timestamp) -> Result<(), sqlx::Error> {
-        let mut transaction = self.database.begin().await?;
+    async fn give_back_in_transaction(
+        &self,
+        attempt: Attempt,
+        counters: &[Counter],
+        known_until: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = attempt.begin().await?;
         for counter in counters {
             let statement = match counter.role {
                 Role::Pair => {

@@ -7,6 +7,7 @@ use fauna_client::DocumentId;
 use fauna_client::fql::Expr;
 use secrecy::SecretString;
 
+use crate::clock::Timestamp;
 use crate::users::hasher::Verdict;
 use crate::users::store::accounts;
 use crate::users::{Email, Error, NewPassword, User, Users, store};
@@ -14,8 +15,19 @@ use crate::users::{Email, Error, NewPassword, User, Users, store};
 /// Delays before checking whether an unanswered query was committed; together longer than a query can be in flight.
 const LATE: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(20), Duration::from_secs(60)];
+/// Delay of each further check while Fauna does not answer.
+const LATER: Duration = Duration::from_secs(60);
 /// Limit of deletion transactions for one account.
 const DELETION_ROUNDS_MAX: u32 = 10_000;
+
+/// A password change that turned out to have been made.
+#[derive(Debug)]
+pub struct LatePasswordChange {
+    /// By the clock of this process, at most the duration of a query late.
+    pub made_at: Timestamp,
+    /// Address to notify.
+    pub email: Option<Email>,
+}
 
 /// A feature's expression in the transaction that deletes a user, from the user's reference. It deletes a bounded number of
 /// documents, so that the transaction stays small, and returns true if none are left; otherwise it runs again.
@@ -50,7 +62,7 @@ impl Users {
         let query = accounts::contact(&self.layout, id);
         let contact: Option<accounts::Contact> = self.fauna.query_idempotent(&query).await?;
         Ok(contact.map(|contact| {
-            let email = contact.email.as_deref().and_then(Email::parse);
+            let email = contact.email.as_deref().and_then(Email::stored);
             Contact { is_verified: contact.is_verified || email.is_none(), email }
         }))
     }
@@ -79,19 +91,28 @@ impl Users {
         }
     }
 
-    /// Waits until it is known whether an unanswered password change was committed ([`Error::Unsettled`]). If it was, the
-    /// address to notify.
-    pub async fn await_password_change(&self, user: &DocumentId, hash: &str) -> Option<Email> {
-        for wait in LATE {
-            self.clock.sleep(wait).await;
-            let is_set = accounts::has_hash(user.as_str(), hash);
-            if matches!(self.fauna.query_idempotent(&is_set).await, Ok(true))
-                && let Ok(contact) = self.contact(user).await
-            {
-                return contact.and_then(|contact| contact.email);
+    /// Waits until it is known whether an unanswered password change was committed ([`Error::Unsettled`]), and tells when.
+    pub async fn await_password_change(&self, user: &DocumentId, hash: &str) -> Option<LatePasswordChange> {
+        let mut waits = LATE.into_iter();
+        loop {
+            let wait = waits.next();
+            self.clock.sleep(wait.unwrap_or(LATER)).await;
+            match self.late_password_change(user, hash).await {
+                Ok(Some(change)) => return Some(change),
+                Ok(None) if waits.len() == 0 => return None,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "whether a password was changed is not known yet"),
             }
         }
-        None
+    }
+
+    async fn late_password_change(&self, user: &DocumentId, hash: &str) -> Result<Option<LatePasswordChange>, Error> {
+        let age: Option<i64> = self.fauna.query_idempotent(&accounts::age_of_hash(user.as_str(), hash)).await?;
+        let Some(age) = age else { return Ok(None) };
+        let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
+        let made_at = self.clock.now().before(age);
+        let email = self.contact(user).await?.and_then(|contact| contact.email);
+        Ok(Some(LatePasswordChange { made_at, email }))
     }
 
     /// Deletes an account with its tokens, links and secret, and runs every [`AccountDeletionHook`], in one transaction; earlier

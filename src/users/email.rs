@@ -32,6 +32,11 @@ impl Email {
             .then_some(Self(normal))
     }
 
+    /// Reads a stored address. `None` for one that is not found by its normalised form, because it has spaces around it.
+    pub fn stored(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|email| email.0 == text.to_lowercase())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -111,5 +116,7 @@ mod tests {
     fn case_and_space_around_do_not_count() {
         let email = Email::parse(" \u{feff}Ada@Example.com\n").unwrap();
         assert_eq!((email.as_str(), email.local_part()), ("ada@example.com", "ada"));
+        assert_eq!(Email::stored("Ada@Example.com"), Some(email));
+        assert_eq!(Email::stored("ada@example.com "), None);
     }
 }

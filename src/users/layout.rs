@@ -1,13 +1,18 @@
 //! The layout of users in Fauna: the collection, and the field that holds the e-mail address.
 //!
-//! The collection may have existed before this application. Its documents may lack any field but the one that holds the
-//! address, and may have fields unknown to this application, which are never changed.
+//! The collection may have existed before this application. Its documents may lack any field, may have values of any type and
+//! size in it, and may have fields unknown to this application, which are never read or changed. A value of another type than
+//! expected, or one that is too long, counts as missing: Fauna leaves it out of its answer.
 
 use fauna_client::fql;
 use fauna_client::fql::Expr;
 
 /// Fields of a user's document that have a meaning here, besides the one that holds the address.
 const OWN_FIELDS: [&str; 3] = ["name", "joinedAt", "profile"];
+
+/// Longer names and addresses of documents count as missing, characters.
+pub const NAME_CHARS_READ: i64 = 200;
+const EMAIL_CHARS_MAX: i64 = 320;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserLayout {
@@ -34,7 +39,8 @@ impl UserLayout {
 
     /// The address of the document that `document` evaluates to, or null.
     pub fn email_of(&self, document: Expr) -> Expr {
-        fql::select_or(&self.email_path(), document, fql::null())
+        let address = fql::select_or(&self.email_path(), document, fql::null());
+        fql::let_in([("address", address)], text_of("address", EMAIL_CHARS_MAX))
     }
 
     /// A field that sets the address, for the data of a document: name and value.
@@ -44,15 +50,37 @@ impl UserLayout {
         (first.to_owned(), nested)
     }
 
-    /// The data of a bound document, with the address in `email` whatever field it is stored in.
+    /// The data of a bound document that has a meaning here, with the address in `email` whatever field it is stored in.
     pub fn data_of(&self, document: &str) -> Expr {
-        if self.email == ["email"] {
-            return fql::select(&["data"], fql::var(document));
-        }
-        let field = |name: &'static str| (name, fql::select_or(&["data", name], fql::var(document), fql::null()));
-        let [name, joined_at, profile] = OWN_FIELDS.map(field);
-        fql::object([name, joined_at, profile, ("email", self.email_of(fql::var(document)))])
+        let profile = fql::select_or(&["data", "profile"], fql::var(document), fql::null());
+        let profile = fql::let_in(
+            [("profile", profile)],
+            fql::if_else(fql::is_object(fql::var("profile")), fql::var("profile"), fql::null()),
+        );
+        let [name, joined_at, email] = self.summary(document);
+        fql::object([name, joined_at, email, ("profile", profile)])
     }
+
+    /// The same without `profile`, which may be large.
+    pub fn summary_of(&self, document: &str) -> Expr {
+        fql::object(self.summary(document))
+    }
+
+    fn summary(&self, document: &str) -> [(&'static str, Expr); 3] {
+        let field = |name: &str| fql::select_or(&["data", name], fql::var(document), fql::null());
+        let joined_at = fql::if_else(fql::is_timestamp(fql::var("joined")), fql::var("joined"), fql::null());
+        [
+            ("name", fql::let_in([("name", field("name"))], text_of("name", NAME_CHARS_READ))),
+            ("joinedAt", fql::let_in([("joined", field("joinedAt"))], joined_at)),
+            ("email", self.email_of(fql::var(document))),
+        ]
+    }
+}
+
+/// The text that a variable is bound to; null for another type, or for more than so many characters.
+fn text_of(variable: &str, chars_max: i64) -> Expr {
+    let is_short = fql::at_most(fql::length(fql::var(variable)), chars_max.into());
+    fql::if_else(fql::all([fql::is_string(fql::var(variable)), is_short]), fql::var(variable), fql::null())
 }
 
 impl Default for UserLayout {

@@ -96,10 +96,8 @@ impl Users {
         let link = NewLink { hash: &token.hash(), life };
         let query = links::create_reset_link(&self.layout, email.as_str(), &placeholder_id(email)?, &link);
         let offered: Option<CreatedLink> = self.fauna.query(&query).await?;
-        offered
-            .and_then(|offered| offered.email)
-            .map(|email| Ok(AccountLink { to: stored(&email)?, token }))
-            .transpose()
+        let email = offered.and_then(|offered| offered.email);
+        Ok(email.as_deref().and_then(Email::stored).map(|to| AccountLink { to, token }))
     }
 
     /// A link to verify the account's address; an earlier one stops working.
@@ -109,10 +107,11 @@ impl Users {
         let query = links::create_verification_link(&self.layout, user, &link);
         match self.fauna.query::<Option<CreatedLink>>(&query).await? {
             None => Ok(Verification::NoUser),
-            Some(CreatedLink { email: None }) => Ok(Verification::Done),
-            Some(CreatedLink { email: Some(email) }) => {
-                Ok(Verification::Created(AccountLink { to: stored(&email)?, token }))
-            }
+            // Without an address that mail could be sent to there is nothing to verify.
+            Some(CreatedLink { email }) => Ok(email
+                .as_deref()
+                .and_then(Email::stored)
+                .map_or(Verification::Done, |to| Verification::Created(AccountLink { to, token }))),
         }
     }
 
@@ -219,7 +218,7 @@ fn placeholder_id(email: &Email) -> Result<DocumentId, Error> {
 }
 
 fn linked_user(consumed: ConsumedLink) -> LinkedUser {
-    LinkedUser { email: consumed.email.as_deref().and_then(Email::parse), user: consumed.id }
+    LinkedUser { email: consumed.email.as_deref().and_then(Email::stored), user: consumed.id }
 }
 
 fn stored(email: &str) -> Result<Email, Error> {

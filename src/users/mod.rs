@@ -41,7 +41,7 @@ pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is
 pub use schema::schema;
 pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
-pub use store::{Document, SECRETS};
+pub use store::{Document, SECRETS, rehearsal};
 #[cfg(test)]
 pub use stored_hash::cheap;
 
@@ -89,8 +89,8 @@ pub enum SignUp {
 pub enum Error {
     #[error(transparent)]
     Fauna(#[from] fauna::Error),
-    /// A document's field has an unexpected type.
-    #[error("a user's document cannot be read: {0}")]
+    /// A value that this application has stored itself cannot be read.
+    #[error("a stored value cannot be read: {0}")]
     Unreadable(&'static str),
     /// The queue of passwords to hash is full.
     #[error("too many passwords at once")]

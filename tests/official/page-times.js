@@ -35,7 +35,7 @@ try {
   const { status, cookies } = await ask(`${site.base}/demo/try`, { method: "POST", headers: form });
   if (status !== 303) throw new Error(`no demo user: ${status}`);
   const cookie = cookies.filter((pair) => pair.includes("AccessToken")).join("; ");
-  const pages = ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/cookies", "/dev/mailbox", "/static/site.css"];
+  const pages = ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/cookies", "/api/docs", "/dev/mailbox", "/static/site.css"];
   const visits = [...pages.map((path) => [path, {}]), ...["/", "/account", "/account/settings"].map((path) => [path, { cookie }])];
   for (const [path, headers] of visits) {
     const times = [];

@@ -37,6 +37,7 @@ before(async () => {
   site = await startSite({
     WEBSITE_DOMAIN: frontend.origin,
     ACCESS_TOKEN_LIFETIME_S: String(ACCESS_TOKEN_LIFETIME_S),
+    ACCESS_FAUNADB_TOKEN_FROM_FRONTEND: "true",
   });
 });
 after(async () => {
@@ -93,6 +94,22 @@ test("supertokens-website: a session begins, is refreshed once for many requests
     assert.deepEqual(await page.events(), ["SIGN_OUT"]);
     assert.equal(await page.exists(), false);
     assert.equal(await page.ask("/sessioninfo"), 401);
+  }));
+
+test("supertokens-website 20: the page asks Fauna with the session's token, until the session ends", () =>
+  inBrowser(async (browser) => {
+    const page = await open(browser, "/website");
+    assert.equal(await signUp(page), 200);
+    // A page of another origin asks: Fauna allows it, and the header with the version of the language.
+    const ask = (fauna) => page.evaluate(async (fauna) => {
+      window.kept ??= (await window.session.getAccessTokenPayloadSecurely()).faunadbToken;
+      const headers = { authorization: `Bearer ${window.kept}`, "x-faunadb-api-version": "4" };
+      return (await fetch(fauna, { method: "POST", headers, body: '{"select":["id"],"from":{"current_identity":null}}' })).json();
+    }, fauna);
+    const { resource } = await ask(site.fauna);
+    assert.equal(resource, await page.evaluate(() => window.session.getUserId()));
+    await page.evaluate(() => window.session.signOut());
+    assert.equal((await ask(site.fauna)).errors[0].code, "unauthorized");
   }));
 
 test("supertokens-website: two tabs share one refresh and one sign-out", () =>

@@ -186,6 +186,30 @@ async fn private_keys_are_stored_sealed() {
     assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
 }
 
+/// As docs/operations.md says: the new key first and the old one behind it, later the new one alone.
+#[tokio::test]
+async fn the_key_that_seals_is_replaced_and_everybody_stays_signed_in() {
+    const OLD: (&str, [u8; 32]) = ("test", [7; 32]);
+    const NEW: (&str, [u8; 32]) = ("new", [8; 32]);
+    const STEPS: [&[(&str, [u8; 32])]; 3] = [&[OLD, NEW], &[NEW, OLD], &[NEW]];
+    let sealed_with = |keys: &'static [(&'static str, [u8; 32])]| {
+        move |options: &mut crate::server::WorldOptions| {
+            let ring = SealRing::new(keys.iter().map(|(name, key)| ((*name).to_owned(), *key)));
+            options.settings.seal = std::sync::Arc::new(ring);
+        }
+    };
+    let world = World::start().await;
+    let mut ann = world.sign_in("ann").await;
+    for (step, keys) in STEPS.into_iter().enumerate() {
+        let process = world.sibling_with(sealed_with(keys)).await;
+        ann = process.visitor_like(&ann);
+        assert_eq!(ann.get("/me").await.status, 200, "{step}");
+        assert_eq!(ann.refresh_without_rid().await.status, 200, "{step}");
+        assert_eq!(ann.get("/me").await.status, 200, "{step}");
+    }
+    assert_eq!(world.count("select count(*) from session_key where sealed not like 'new.%'").await, 0);
+}
+
 /// Many unknown `kid`s do not cause as many reloads. A reload that fails is answered with 503, and counts. S-J-09 in
 /// `docs/threats.md`.
 #[tokio::test]

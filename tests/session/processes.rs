@@ -58,6 +58,34 @@ async fn serve() {
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
 }
 
+/// All with one token, half of them at each process.
+async fn refresh_64_times_at_once(visitor: &TestClient, processes: [&Process; 2]) {
+    let refreshes = (0..64).map(|number: usize| {
+        let visitor = visitor.clone().at(&processes[number % 2].base);
+        async move { visitor.send_only(Method::POST, "/auth/session/refresh", None).await }
+    });
+    let answers = join_all(refreshes).await;
+    let failures: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[tokio::test]
+async fn a_child_that_64_requests_at_two_processes_use_first_is_promoted_once() {
+    let world = World::start().await;
+    let (one, other) = (Process::start(&world.server.url), Process::start(&world.server.url));
+    let mut ann = one.visitor(&world);
+    assert_eq!(ann.header("st-auth-mode", "cookie").post_empty("/login/ann").await.status, 200);
+    for _ in 0..5 {
+        let (parent, _) = world.lineages().await;
+        assert_eq!(ann.refresh_without_rid().await.status, 200);
+        refresh_64_times_at_once(&ann, [&one, &other]).await;
+        let (child, previous) = world.lineages().await;
+        assert_eq!(previous.as_ref(), Some(&parent));
+        assert_ne!(child, parent);
+        assert_eq!(world.count("select count(*) from session").await, 1);
+    }
+}
+
 #[tokio::test]
 async fn two_processes_on_one_database_are_one_application() {
     let world = World::start().await;
@@ -66,12 +94,7 @@ async fn two_processes_on_one_database_are_one_application() {
     let mut ann = one.visitor(&world);
     assert_eq!(ann.header("st-auth-mode", "cookie").post_empty("/login/ann").await.status, 200);
 
-    let refreshes = (0..64).map(|number| {
-        let visitor = ann.clone().at(if number % 2 == 0 { &one.base } else { &other.base });
-        async move { visitor.send_only(Method::POST, "/auth/session/refresh", None).await }
-    });
-    let answers = join_all(refreshes).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 64);
+    refresh_64_times_at_once(&ann, [&one, &other]).await;
     let (first_lineage, previous) = world.lineages().await;
     assert_eq!(previous, None, "refreshing alone promotes no child");
     assert_eq!(ann.refresh_without_rid().await.status, 200);

@@ -50,6 +50,7 @@ impl History<'_> {
                     self.model.dead.push(Tokens { access, refresh });
                     return Ok(());
                 }
+                device.began_meanwhile = device.ending > 0;
                 device.tokens = Some(Tokens { access, refresh });
                 device.proofs = vec![password];
                 Ok(())
@@ -134,10 +135,11 @@ impl History<'_> {
     /// A response says that the session has ended. `ends`: how often it had been ended when the request was sent.
     pub(super) fn signed_out(&mut self, device: usize, ends: usize, what: &str, text: &str) -> Result<(), Violation> {
         let known = &mut self.model.devices[device];
-        if known.state == State::In && known.ends == ends {
+        if known.state == State::In && known.ends == ends && known.ending == 0 {
             return Err(format!("device {device} was signed out by {what}, and nobody had ended its session: {text}"));
         }
         if known.ends == ends {
+            known.began_meanwhile = false;
             self.model.end(device);
         }
         Ok(())
@@ -207,7 +209,6 @@ impl History<'_> {
         let all = self.model.others(self.model.devices[device].user, None);
         match done {
             Some(200) => {
-                self.model.has_deletions = true;
                 self.user_of(device).existence = Existence::No;
                 for device in all {
                     self.model.end(device);
@@ -215,7 +216,6 @@ impl History<'_> {
             }
             Some(401 | 403) => {}
             Some(_) | None => {
-                self.model.has_deletions = true;
                 self.user_of(device).existence = Existence::Doubt;
                 for device in all {
                     self.model.doubt(device);

@@ -1,6 +1,6 @@
 //! The invariants, checked when all is quiet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -32,31 +32,35 @@ impl History<'_> {
         self.nothing_secret_is_in_clear(&secrets).await
     }
 
-    /// Every token that Fauna accepts belongs to a session, and every token of the ledger exists.
+    /// Every token that Fauna accepts belongs to a session, and every token of the ledger exists as long as its user does.
     async fn ledger_and_fauna_agree(&self, secrets: &[String]) -> Result<(), Violation> {
-        let rows: Vec<(String, Option<String>, i64)> = sqlx::query_as(
-            "select t.id, s.handle, case when t.sealed_secret is null then 0 else 1 end from fauna_token t
+        let rows: Vec<(String, String, Option<String>, i64)> = sqlx::query_as(
+            "select t.id, t.user_id, s.handle, case when t.sealed_secret is null then 0 else 1 end from fauna_token t
              left join session s on s.handle = t.session_handle",
         )
         .fetch_all(self.world.database.write())
         .await
         .unwrap();
-        for (id, session, confirmed) in &rows {
+        for (id, _, session, confirmed) in &rows {
             if session.is_none() || *confirmed == 0 {
                 return Err(format!("the ledger keeps token {id}: session {session:?}, confirmed {confirmed}"));
             }
         }
-        let ledger: BTreeSet<String> = rows.into_iter().map(|(id, ..)| id).collect();
+        let ledger: BTreeMap<String, String> = rows.into_iter().map(|(id, user, ..)| (id, user)).collect();
         let tokens = self.world.proxy.tokens(ROOT_KEY).await;
         let fauna: BTreeSet<String> =
             tokens.into_iter().filter(|token| !token.is_blocked_id).map(|token| token.id).collect();
-        // A session of a deleted user is refused at its next refresh at the latest.
-        if !fauna.is_subset(&ledger) || (!self.model.has_deletions && ledger != fauna) {
-            return Err(format!("the ledger has {ledger:?}, Fauna has {fauna:?}"));
+        if let Some(unknown) = fauna.iter().find(|id| !ledger.contains_key(*id)) {
+            return Err(format!("Fauna has token {unknown}, the ledger has {ledger:?}"));
+        }
+        for (id, user) in ledger.iter().filter(|(id, _)| !fauna.contains(*id)) {
+            if self.world.proxy.has_user(ROOT_KEY, user).await {
+                return Err(format!("the ledger has token {id} of user {user}, Fauna has {fauna:?}"));
+            }
         }
         for secret in secrets {
             if let Some(id) = self.world.proxy.id_of(secret).await
-                && !ledger.contains(&id)
+                && !ledger.contains_key(&id)
             {
                 return Err(format!("Fauna accepts the secret of token {id}, which belongs to no session"));
             }

@@ -98,6 +98,13 @@ impl Proxy {
         rows.iter().map(read).collect()
     }
 
+    pub async fn has_user(&self, admin: &str, id: &str) -> bool {
+        let query = json!({"exists": {"ref": {"collection": "users"}, "id": id}});
+        let (status, body) = self.ask(admin, &query).await;
+        assert_eq!(status, 200, "{body}");
+        body["resource"] == true
+    }
+
     /// The id of the token with this secret, if Fauna accepts it.
     pub async fn id_of(&self, secret: &str) -> Option<String> {
         let (status, body) = self.ask(secret, &json!({"select": "id", "from": {"current_token": null}})).await;

@@ -146,6 +146,7 @@ impl<'w> History<'w> {
                 Act::Use,
                 Act::Use,
                 Act::SignOut,
+                Act::SignOut,
                 Act::RevokeOthers,
                 Act::ChangePassword,
                 Act::Pass,
@@ -160,6 +161,33 @@ impl<'w> History<'w> {
     fn act(&mut self, act: Act, device: usize, process: usize) -> LocalBoxFuture<'_, Result<(), Violation>> {
         Box::pin(async move {
             self.note(format!("{}{act:?} device {device} process {process}", if self.nested { "    " } else { "" }));
+            let may_end = self.may_end(act, device);
+            for ending in &may_end {
+                self.model.devices[*ending].ending += 1;
+            }
+            let done = self.carry_out(act, device, process).await;
+            for ending in may_end {
+                let device = &mut self.model.devices[ending];
+                device.ending -= 1;
+                device.began_meanwhile &= device.ending > 0;
+            }
+            done
+        })
+    }
+
+    /// The devices whose sessions a step may end.
+    fn may_end(&self, act: Act, device: usize) -> Vec<usize> {
+        let user = self.model.devices[device].user;
+        match act {
+            Act::SignOut | Act::RefreshOld => vec![device],
+            Act::RevokeOthers | Act::ChangePassword => self.model.others(user, Some(device)),
+            Act::DeleteAccount => self.model.others(user, None),
+            _ => Vec::new(),
+        }
+    }
+
+    fn carry_out(&mut self, act: Act, device: usize, process: usize) -> LocalBoxFuture<'_, Result<(), Violation>> {
+        Box::pin(async move {
             let has_tokens = self.model.devices[device].tokens.is_some();
             match act {
                 Act::SignUp => self.enter(device, process, "/auth/signup").await,

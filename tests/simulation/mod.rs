@@ -49,6 +49,8 @@ const FAULTS: [&str; 13] = [
 ];
 /// Environment variable with the only seed to run.
 const SEED: &str = "SIMULATION_SEED";
+/// Environment variable that has the faults printed that happened, with their numbers.
+const KINDS: &str = "SIMULATION_KINDS";
 /// Environment variable with the number of histories of the long test.
 const COUNT: &str = "SIMULATION_COUNT";
 
@@ -187,9 +189,7 @@ fn run(seeds: std::ops::Range<u64>) {
                 if let Some(violation) = violation {
                     panic!("{SEED}={seed}, history {}: {violation}\n{}", seed - seeds.start + 1, history.story());
                 }
-                for line in history.story().lines().filter(|line| line.starts_with("  ")) {
-                    *kinds.entry(kind_of(line)).or_default() += 1;
-                }
+                count_kinds(&history.story(), &mut kinds);
                 processes = std::mem::take(&mut history.processes);
                 world.clear().await;
             }
@@ -197,7 +197,26 @@ fn run(seeds: std::ops::Range<u64>) {
             world.proxy.stop().await;
         });
     }
+    if std::env::var_os(KINDS).is_some() {
+        eprintln!("{kinds:#?}");
+    }
     assert!(seeds.end - seeds.start < 100 || FAULTS.iter().all(|fault| kinds.contains_key(*fault)), "{kinds:#?}");
+}
+
+/// Counts the faults of a story, those that stop a process for each kind of step.
+fn count_kinds(story: &str, kinds: &mut BTreeMap<String, usize>) {
+    let mut act = "";
+    for line in story.lines() {
+        if !line.starts_with(' ') {
+            act = line.split(' ').next().unwrap_or_default();
+            continue;
+        }
+        let kind = kind_of(line);
+        if kind.ends_with(": Crash") {
+            *kinds.entry(format!("{act}, {kind}")).or_default() += 1;
+        }
+        *kinds.entry(kind).or_default() += 1;
+    }
 }
 
 /// Without the status and text of a response.

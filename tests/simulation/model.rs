@@ -47,6 +47,10 @@ pub struct Device {
     pub old: Vec<String>,
     /// Number of requests that ended, or may have ended, a session of this device.
     pub ends: usize,
+    /// Number of requests under way that may end its session.
+    pub ending: usize,
+    /// Whether the session began while such a request was under way, so that it may have come before or after it.
+    pub began_meanwhile: bool,
 }
 
 #[derive(Default)]
@@ -55,8 +59,6 @@ pub struct Model {
     pub devices: Vec<Device>,
     /// Tokens of sessions whose end was acknowledged; none of them may ever work again.
     pub dead: Vec<Tokens>,
-    /// Whether the deletion of an account was acknowledged, or got no response.
-    pub has_deletions: bool,
 }
 
 impl Model {
@@ -74,17 +76,17 @@ impl Model {
             proofs: Vec::new(),
             old: Vec::new(),
             ends: 0,
+            ending: 0,
+            began_meanwhile: false,
         };
-        Self {
-            users: (0..2).map(user).collect(),
-            devices: (0..5).map(device).collect(),
-            dead: Vec::new(),
-            has_deletions: false,
-        }
+        Self { users: (0..2).map(user).collect(), devices: (0..5).map(device).collect(), dead: Vec::new() }
     }
 
     /// The end of a device's session was acknowledged.
     pub fn end(&mut self, device: usize) {
+        if self.devices[device].began_meanwhile {
+            return self.doubt(device);
+        }
         let device = &mut self.devices[device];
         device.state = State::Out;
         device.ends += 1;

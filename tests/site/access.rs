@@ -89,6 +89,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/demo/fauna", 303),
     ("POST", "/demo/fauna/start", 415),
     ("POST", "/auth/session/refresh/demo/theft", 303),
+    ("GET", "/static/docs.css", 200),
     ("GET", "/static/home.css", 200),
     ("GET", "/static/home.js", 200),
     ("GET", "/static/panel.js", 200),

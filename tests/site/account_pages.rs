@@ -221,6 +221,34 @@ async fn another_address_is_confirmed_there() {
 }
 
 #[actix_rt::test]
+async fn where_no_script_asks_a_page_asks_before_sessions_are_ended() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let elsewhere = world.sign_in("ann@example.com").await;
+    let handle = elsewhere.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    let page = ann.get("/account").await.text;
+    assert_eq!(page.matches("<noscript><input type=\"hidden\" name=\"ask\" value=\"yes\"></noscript>").count(), 3);
+    for (path, question) in [
+        (format!("/account/sessions/{handle}/end"), "Sign out this device?"),
+        ("/account/sessions/end-others".to_owned(), "Sign out all other devices?"),
+        ("/sign-out-everywhere".to_owned(), "Sign out everywhere, this browser included?"),
+    ] {
+        let asked = ann.submit(&path, "ask=yes&redirectToPath=%2Faccount").await;
+        assert_eq!((asked.status, asked.text.contains(question)), (200, true), "{path}: {}", asked.text);
+        assert!(asked.text.contains(&format!("action=\"{path}\"")), "{path}: {}", asked.text);
+        assert!(asked.text.contains("href=\"/account\">Cancel</a>"), "{path}: {}", asked.text);
+        assert_eq!(
+            (elsewhere.get("/sessioninfo").await.status, ann.get("/account").await.status),
+            (200, 200),
+            "{path}"
+        );
+    }
+    let ended = ann.submit(&format!("/account/sessions/{handle}/end"), "redirectToPath=%2Faccount").await;
+    assert_eq!((ended.status, ended.header("location")), (303, "/account"));
+    assert_eq!(elsewhere.get("/sessioninfo").await.status, 401);
+}
+
+#[actix_rt::test]
 async fn an_account_is_deleted_with_its_password_only() {
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;

@@ -2,24 +2,13 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
+use starter::http::routes::Route;
 
 use crate::client::{Response, TestClient};
 use crate::pages::browser;
 use crate::world::World;
-
-/// Every path of the demo.
-const PATHS: [&str; 9] = [
-    "/demo/try",
-    "/demo/expire",
-    "/demo/second-device",
-    "/demo/second-device/end",
-    "/demo/sign-out",
-    "/demo/forbidden",
-    "/demo/fauna",
-    "/demo/fauna/start",
-    "/auth/session/refresh/demo/theft",
-];
 
 /// A visitor who has pressed "Try it as a demo user".
 async fn demo_user(world: &World) -> TestClient {
@@ -53,8 +42,15 @@ async fn events(stream: reqwest::Response) -> Vec<Value> {
     data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
+/// The routes that a site in development has and this one has not.
+fn missing_routes(development: &World, other: &World) -> Vec<Route> {
+    let routes = development.routes().iter();
+    routes.filter(|route| !other.routes().contains(route)).cloned().collect()
+}
+
 #[actix_rt::test]
 async fn in_production_or_switched_off_there_is_no_demo() {
+    let development = World::start().await;
     for settings in [
         &[
             ("APP_ENV", "production"),
@@ -67,8 +63,17 @@ async fn in_production_or_switched_off_there_is_no_demo() {
     ] {
         let world = World::with(settings).await;
         let visitor = browser(&world);
-        for path in PATHS {
-            assert_eq!(visitor.submit(path, "").await.status, 404, "{path}");
+        let missing = missing_routes(&development, &world);
+        let of_demo = development.routes().iter().filter(|route| route.path.contains("/demo/"));
+        assert!(of_demo.clone().count() >= 9);
+        for route in of_demo {
+            assert!(missing.contains(route), "{route} is mounted");
+        }
+        for route in missing {
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
+            let answer = visitor.send(method, &route.path, &form, Some(String::new().into())).await;
+            assert_eq!(answer.status, 404, "{route}");
         }
         let page = visitor.get("/").await.text;
         assert!(!page.contains("/demo/") && !page.contains("demo-password"), "{page}");
@@ -101,7 +106,7 @@ async fn a_second_device_is_signed_out_from_here_and_gets_no_query_through() {
     let visitor = demo_user(&world).await;
     assert_eq!(kept(&visitor.submit("/demo/second-device", "").await)[..2], [200, 200]);
     assert!(visitor.get("/account").await.text.contains("Scripted device"));
-    assert_eq!(kept(&visitor.submit("/demo/second-device/end", "").await), [200, 401, 401]);
+    assert_eq!(kept(&visitor.submit("/demo/second-device/end", "").await), [200, 303, 401, 401]);
     assert!(!visitor.get("/account").await.text.contains("Scripted device"));
 }
 
@@ -111,6 +116,7 @@ async fn a_stolen_refresh_token_ends_the_session_for_both_sides() {
     let visitor = demo_user(&world).await;
     let shown = visitor.submit("/auth/session/refresh/demo/theft", "").await;
     assert_eq!(kept(&shown), [200, 200, 401, 401, 401]);
+    assert!(!visitor.has_cookies(), "the browser was not told to forget its tokens");
     assert_eq!(visitor.get("/account").await.status, 303);
 }
 
@@ -122,7 +128,7 @@ async fn the_token_is_dead_after_sign_out_and_after_its_time() {
     let renewed = visitor.get("/account").await;
     assert!(renewed.header("location").contains("/session/refresh/continue"), "the access token has not expired");
     assert_eq!(visitor.get(renewed.header("location")).await.status, 303);
-    assert_eq!(kept(&visitor.submit("/demo/sign-out", "").await), [200, 401]);
+    assert_eq!(kept(&visitor.submit("/demo/sign-out", "").await), [200, 303, 401]);
     assert_eq!(visitor.get("/account").await.status, 303);
 }
 
@@ -141,7 +147,7 @@ async fn fauna_itself_refuses_what_the_roles_do_not_grant() {
 async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
     let world = World::start().await;
     let visitor = demo_user(&world).await;
-    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=false").await), [503]);
+    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=false").await), [503, 200]);
     let page = visitor.get("/").await;
     assert_eq!((page.status, page.header("retry-after")), (503, "2"));
     assert!(page.text.contains("The database is not answering right now") && page.text.contains("Try to break it"));
@@ -157,7 +163,7 @@ async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
     assert!(nobody.get("/").await.text.contains("action=\"/demo/fauna/start\""));
     assert_eq!(nobody.submit("/demo/fauna/start", "").await.status, 303);
     assert_eq!(nobody.get("/").await.status, 200);
-    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200]);
+    assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200, 200]);
     assert_eq!(visitor.submit("/comments", "text=Not+lost").await.status, 303);
     assert!(visitor.get("/").await.text.contains("Not lost"));
 }

@@ -134,6 +134,61 @@ async fn a_malformed_body_is_400_with_its_position_and_another_content_type_415(
     }
 }
 
+/// Bodies that are no JSON object, or one with a member twice, with what never comes back.
+fn malformed_bodies() -> Vec<Vec<u8>> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let mut bodies: Vec<Vec<u8>> = [
+        "",
+        "hunter2",
+        "null",
+        "\"hunter2\"",
+        "[\"hunter2\"]",
+        "1e999999",
+        "{\"text\":1e999999}",
+        "{\"text\":99999999999999999999999999999999999999999}",
+        "{\"text\":{\"$ne\":\"hunter2\"}}",
+        "{\"text\":\"\\ud800hunter2\"}",
+        "{\"text\":\"hunter2\"",
+        "{\"text\":\"hunter2\"} x",
+        "{\"text\":\"hunter2\"}{}",
+        "{\"text\":\"hunter2\"}\0",
+        "{\"text\":\"hunter\u{0}2\"}",
+        "\0{\"text\":\"hunter2\"}",
+        "\u{feff}{\"text\":\"hunter2\"}",
+        "{'text':'hunter2'}",
+        "{\"text\":\"hunter2\",}",
+        "{\"text\":NaN}",
+    ]
+    .map(text)
+    .to_vec();
+    for name in ["text", "formFields", "commentId", "currentPassword", "email", "token", "name", "method"] {
+        bodies.push(text(&format!(r#"{{"{name}":"hunter2","{name}":"hunter2"}}"#)));
+        bodies.push(text(&format!(r#"{{"{name}":["hunter2"]}}"#)));
+    }
+    bodies.push(b"{\"text\":\"hunter2\xff\"}".to_vec());
+    bodies.push(b"\xff\xfe{\0}\0".to_vec());
+    bodies.push(text(&format!("{{\"text\":{}", "[".repeat(60_000))));
+    bodies.push(text(&"{\"text\":".repeat(6_000)));
+    bodies
+}
+
+/// S-I-01 … S-I-06 in `docs/threats.md`, on the routes of the own API.
+#[actix_rt::test]
+async fn no_malformed_body_is_taken_for_another_one() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    // The members of a profile are free.
+    for (name, path) in JSON_ROUTES.iter().filter(|(_, path)| *path != "/api/user") {
+        for body in malformed_bodies() {
+            let start = String::from_utf8_lossy(&body).chars().take(50).collect::<String>();
+            let request = format!("{name} {path} {start}");
+            let answer = ann.send(method(name), path, &[("content-type", "application/json")], Some(body.into())).await;
+            refusal(&request, &answer, 400);
+        }
+    }
+    assert_eq!(ann.get("/api/comments").await.json()["comments"], json!([]));
+}
+
 #[actix_rt::test]
 async fn a_foreign_origin_is_403_also_where_a_browser_asks_first() {
     let world = World::start().await;

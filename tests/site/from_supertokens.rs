@@ -4,6 +4,8 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use fauna_client::fql;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
 use serde_json::{Map, json};
 use starter::app::SiteExtensions;
 use starter::fauna_tokens::FaunaTokens;
@@ -15,7 +17,8 @@ use crate::world::World;
 
 fn routes(site: &mut Routes<'_>) {
     site.add(Resource::at("/new-session/{id}").post(Access::Public, new_session))
-        .add(Resource::at("/name").get(Access::SignedIn, name));
+        .add(Resource::at("/name").get(Access::SignedIn, name))
+        .add(Resource::at("/token").get(Access::SignedIn, token));
 }
 
 /// Step 4: the application knows who the user is, and has the id of their document.
@@ -36,6 +39,12 @@ async fn name(user: SignedIn, tokens: Data<FaunaTokens>) -> Result<String, Probl
     Ok(name)
 }
 
+/// Step 5 once more: the token itself, for code that talks to Fauna in its own way. It does not print itself.
+async fn token(user: SignedIn, tokens: Data<FaunaTokens>) -> Result<String, Problem> {
+    let faunadb_token: SecretString = tokens.token(&user).await?;
+    Ok(faunadb_token.expose_secret().to_owned())
+}
+
 #[actix_rt::test]
 async fn the_six_steps_work_for_a_user_of_another_application() {
     let settings =
@@ -52,9 +61,11 @@ async fn the_six_steps_work_for_a_user_of_another_application() {
     let response = ann.post(&format!("/new-session/{id}"), &json!({})).await;
     assert_eq!((response.status, response.text.as_str()), (200, "OK"));
     assert_eq!(ann.get("/name").await.text, "Ann");
+    let handed = ann.get("/token").await.text;
 
     // Step 6: the token in the frontend.
     let token = ann.fauna_token();
+    assert_eq!(token, handed, "the one that handlers get");
     let (status, seen) = world.fauna().ask(&token, &json!({"get": {"identity": null}})).await;
     assert_eq!((status, &seen["resource"]["data"]["name"]), (200, &json!("Ann")));
     assert_eq!(ann.sign_out().await.status, 200);

@@ -106,3 +106,42 @@ async fn wrong_administration_keys_are_slowed_down_and_several_keys_work() {
     world.clock.advance(Duration::from_secs(11));
     assert_eq!(count("a-new-key-of-this-test").await, 200);
 }
+
+/// Every limit answers 429 with `Retry-After`, in the shape that clients of its address read.
+#[actix_rt::test]
+async fn whoever_reaches_a_limit_is_told_when_to_repeat() {
+    let world = World::with(&[("WRITES_PER_USER_MINUTE", "1"), ("ADMIN_API_KEY", "a-single-key-of-this-test")]).await;
+    let ann = world.sign_up("ann@example.com").await;
+    let visitor = world.visitor();
+    let mut guesser = world.visitor();
+    guesser.header("api-key", "wrong");
+    let wrong = credentials("bob@example.com", "wrong password 1");
+    let reset =
+        json!({"method": "token", "token": "x", "formFields": [{"id": "password", "value": "correct horse 2"}]});
+    let change = json!({"currentPassword": "wrong password 1", "newPassword": "correct horse 2"});
+    let form = "email=carl%40example.com&password=wrong+password+1";
+    let limits = [
+        ("POST", "/api/comments", &ann, Some(json!({"text": "x"}).to_string()), "application/problem+json"),
+        ("POST", "/api/user/password", &ann, Some(change.to_string()), "application/problem+json"),
+        ("GET", "/api/admin/users/count", &guesser, None, "application/problem+json"),
+        ("POST", "/auth/signin", &visitor, Some(wrong.to_string()), "application/json"),
+        ("POST", "/auth/user/password/reset", &visitor, Some(reset.to_string()), "application/json"),
+        ("POST", "/sign-in", &visitor, Some(form.to_owned()), "text/html; charset=utf-8"),
+    ];
+    for (method, path, client, body, shape) in limits {
+        let kind =
+            if shape.starts_with("text/html") { "application/x-www-form-urlencoded" } else { "application/json" };
+        let mut answer = None;
+        for _ in 0..200 {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let sent = client.send(method, path, &[("content-type", kind)], body.clone().map(Into::into)).await;
+            if sent.status == 429 {
+                answer = Some(sent);
+                break;
+            }
+        }
+        let answer = answer.unwrap_or_else(|| panic!("{path} has no limit"));
+        assert_eq!(answer.header("content-type"), shape, "{path}: {}", answer.text);
+        assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "{path}");
+    }
+}

@@ -1,7 +1,8 @@
 //! The log is written to whatever standard output is: nobody who reads it badly can stop the site.
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -71,4 +72,62 @@ async fn a_full_or_closed_log_lets_the_program_stop() {
         terminate(child);
         drop(kept);
     }
+}
+
+/// The lines of the log up to the first that contains `mark`, as JSON.
+fn lines_until(lines: &mut BufReader<ChildStdout>, mark: &str) -> Vec<serde_json::Value> {
+    let mut read = Vec::new();
+    loop {
+        let mut line = String::new();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the program ended before {mark}");
+        read.push(serde_json::from_str(&line).unwrap());
+        if line.contains(mark) {
+            return read;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = "deploy:an-old-secret-of-this-test,ops.2:a-new-secret-of-this-test";
+    let mut child = program(directory.path())
+        .envs([("ADMIN_API_KEYS", keys), ("ADMIN_API_KEY", "the-one-secret-of-this-test"), ("LOG_FORMAT", "json")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let start = lines_until(&mut lines, "the site listens");
+    let site = start.last().unwrap()["address"].as_str().unwrap().to_owned();
+    let ask = async |key: &str, path: &str| {
+        let mut client = TestClient::new(site.clone());
+        client.header("authorization", &format!("Bearer {key}"));
+        client.get(path).await.status
+    };
+    assert_eq!(ask("an-old-secret-of-this-test", "/api/admin/users/count").await, 200);
+    assert_eq!(ask("a-new-secret-of-this-test", "/api/admin/users/by-email?email=ann%40example.com").await, 200);
+    assert_eq!(ask("the-one-secret-of-this-test", "/api/admin/users").await, 200);
+    assert_eq!(ask("a-wrong-secret-of-this-test", "/api/admin/users/export").await, 403);
+    assert_eq!(TestClient::new(site.clone()).get("/nowhere-else").await.status, 404);
+    let written = lines_until(&mut lines, "\"status\":404");
+    let text = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+    let told: Vec<_> = written
+        .iter()
+        .filter(|line| line["target"] == "admin")
+        .map(|line| (text(line, "message"), text(line, "key"), text(line, "path")))
+        .collect();
+    let asked = |key: &str, path: &str| ("administrative request".to_owned(), key.to_owned(), path.to_owned());
+    assert_eq!(
+        told,
+        [
+            asked("deploy", "/api/admin/users/count"),
+            asked("ops.2", "/api/admin/users/by-email"),
+            asked("ADMIN_API_KEY", "/api/admin/users"),
+            ("a wrong API key was refused".to_owned(), String::new(), "/api/admin/users/export".to_owned()),
+        ],
+        "{written:#?}"
+    );
+    let all = serde_json::to_string(&[start, written]).unwrap();
+    assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40"), "{all}");
+    terminate(child);
 }

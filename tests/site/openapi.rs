@@ -1,6 +1,8 @@
 //! The OpenAPI document. That answers are as it describes them is compared wherever a test asks the site, see
 //! `tests/support/contract.rs`.
 
+use std::collections::BTreeSet;
+
 use starter::http::routes::{Access, Route};
 
 use crate::world::World;
@@ -67,6 +69,59 @@ async fn all_references_of_the_document_lead_somewhere() {
     assert!(references.len() > 100);
     for reference in references {
         assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+/// A client generated from the document has a method for each operation.
+#[actix_rt::test]
+async fn operations_have_names_of_their_own() {
+    let world = World::with(&[("EMAIL_VERIFICATION", "optional")]).await;
+    let document = world.visitor().get("/api/openapi.json").await.json();
+    let mut names = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name} is the name of another operation");
+        }
+    }
+    assert!(names.contains("putApiCommentsIdLike") && names.len() > 35, "{names:?}");
+}
+
+/// The errors of an operation are described in the shape that its clients read, with their headers and an example that is
+/// valid.
+#[actix_rt::test]
+async fn every_operation_says_which_errors_it_answers() {
+    let world = World::start().await;
+    let document = world.visitor().get("/api/openapi.json").await.json();
+    let everywhere = ["400", "405", "408", "429", "500", "503"];
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let mut expected = everywhere.to_vec();
+            if method != "get" {
+                expected.extend(["403", "409", "413", "415"]);
+            }
+            for status in expected {
+                let response = &operation["responses"][status];
+                assert!(response.is_object(), "{method} {path} has no {status}");
+                // The handler's own description says more than the common one.
+                let Some(name) = response["$ref"].as_str() else { continue };
+                let prefix = if path.starts_with("/auth/") { "SuperTokensError" } else { "Error" };
+                assert_eq!(name, format!("#/components/responses/{prefix}{status}"), "{method} {path}");
+            }
+        }
+    }
+    for (name, response) in document["components"]["responses"].as_object().unwrap() {
+        let has = |header: &str| response["headers"][header].is_object();
+        let status = name.trim_start_matches("SuperTokens").trim_start_matches("Error");
+        assert_eq!(has("WWW-Authenticate"), status == "401", "{name}");
+        assert_eq!(has("Allow"), status == "405", "{name}");
+        assert_eq!(has("Retry-After"), matches!(status, "429" | "503"), "{name}");
+        for (kind, content) in response["content"].as_object().unwrap() {
+            let schema = document.pointer(content["schema"]["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap();
+            assert!(jsonschema::is_valid(schema, &content["example"]), "{name} {kind}: {}", content["example"]);
+            let is_problem = !name.starts_with("SuperTokens") && status != "401";
+            assert!(kind == "application/json" || (kind == "application/problem+json" && is_problem), "{name} {kind}");
+        }
     }
 }
 

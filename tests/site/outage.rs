@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -11,19 +11,23 @@ use crate::mailbox::{kinds, token_to};
 use crate::proxy::{Line, Proxy, behind_a_line};
 use crate::world::{PASSWORD, World, credentials};
 
+/// The hash that Fauna has of a person's password.
+async fn password_hash(fauna: &World, person: &TestClient) -> Value {
+    let (_, key) = fauna.fauna_credentials();
+    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": person.payload()["sub"]}});
+    fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone()
+}
+
 /// What is answered to a request that gives the person another password, where the answer of Fauna to that is lost.
 async fn answer_of_a_lost_one(
     (fauna, line): (&World, &Proxy),
     person: &TestClient,
     request: impl Future<Output = Response>,
 ) -> Response {
-    let (_, key) = fauna.fauna_credentials();
-    let secret = json!({"get": {"ref": {"collection": "user_secrets"}, "id": person.payload()["sub"]}});
-    let hash = async || fauna.fauna().ask(&key, &secret).await.1["resource"]["data"]["passwordHash"].clone();
-    let before = hash().await;
+    let before = password_hash(fauna, person).await;
     line.set(Line::LosesHashes);
     let until_it_is_another = async {
-        while hash().await == before {
+        while password_hash(fauna, person).await == before {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         line.set(Line::Up);
@@ -184,9 +188,9 @@ async fn a_reset_whose_answer_is_lost_is_recognised() {
 }
 
 #[actix_rt::test]
-async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwhile() {
+async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwhile_and_no_later_ones() {
     for by_mail in [false, true] {
-        let (_fauna, site, line) = behind_a_line(&[]).await;
+        let (fauna, site, line) = behind_a_line(&[]).await;
         let ann = site.sign_up("ann@example.com").await;
         let body = if by_mail {
             let ask = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]});
@@ -200,15 +204,23 @@ async fn a_password_change_that_is_made_late_ends_the_sessions_that_began_meanwh
         line.set(Line::LateHashes);
         assert_unavailable(&ann.post(path, &body).await);
         let thief = site.sign_in("ann@example.com").await;
+        let before = password_hash(&fauna, &ann).await;
         line.set(Line::Up);
+        let is_made = async || password_hash(&fauna, &ann).await != before;
+        assert!(site.eventually(Duration::from_secs(20), is_made).await, "by mail: {by_mail}");
+        let later = site.visitor();
+        later.post("/auth/signin", &credentials("ann@example.com", "another horse 2")).await;
         let told = ("ann@example.com".to_owned(), "password-changed".to_owned());
         let is_told = site.eventually(Duration::from_secs(20), async || {
+            // Fauna's clock first: what it says to be the age of the change is never too short.
+            fauna.clock.advance(Duration::from_secs(2));
             site.clock.advance(Duration::from_secs(2));
             kinds(&site).await.contains(&told)
         });
         assert!(is_told.await, "by mail: {by_mail}");
         assert_eq!(thief.get("/api/sessions").await.status, 401, "by mail: {by_mail}");
         assert_eq!(ann.get("/api/sessions").await.status, if by_mail { 401 } else { 200 });
+        assert_eq!(later.get("/api/sessions").await.status, 200, "by mail: {by_mail}");
     }
 }
 

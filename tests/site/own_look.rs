@@ -100,11 +100,11 @@ async fn every_page_can_be_replaced() {
         "{{ email }}{{ mistake }}{{ banner }}{{ sent }}",
         "{{ token }}{{ mistake }}{{ repetition }}{{ banner }}",
         "{{ token }}{{ mistake }}{{ banner }}",
-        "{{ token }}{{ sent }}{{ done }}{{ banner }}",
+        "{{ token }}{{ sent }}{{ done }}{{ has_draft }}{{ banner }}",
         "{{ user }}{{ profile }}{{ joined_at }}{{ verified }}{{ devices }}{{ refresh_minutes }}",
         "{{ account }}{{ notice }}{{ banner }}{{ profile }}{{ password }}{{ email }}{{ typed_email }}{{ delete }}",
         "{{ access_minutes }}{{ refresh_days }}{{ refresh_path }}",
-        "{{ panel }}{{ comments }}{{ after }}{{ older }}{{ ended }}{{ unavailable }}{{ draft }}{{ mistake }}",
+        "{{ panel }}{{ comments }}{{ after }}{{ older }}{{ ended }}{{ unavailable }}{{ form_key }}{{ draft }}{{ mistake }}",
     ];
     let texts: Vec<String> = variables.iter().map(|all| format!("{dump}{all}")).collect();
     let files: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();

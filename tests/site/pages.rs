@@ -201,7 +201,9 @@ async fn pages_are_not_kept_and_files_are() {
     for path in ["/", "/account", "/auth"] {
         assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
     }
-    for file in ["site.css", "home.css", "theme.js", "site.js", "session.js", "home.js", "panel.js", "icon.svg"] {
+    for file in
+        ["site.css", "docs.css", "home.css", "theme.js", "site.js", "session.js", "home.js", "panel.js", "icon.svg"]
+    {
         let path = format!("/static/{file}");
         let first = ann.get(&path).await;
         assert_eq!((first.status, first.header("cache-control")), (200, "no-cache"), "{path}");
@@ -252,6 +254,7 @@ async fn pages_and_their_files_stay_small_and_come_from_this_site() {
         "/auth/reset-password",
         "/auth/verify-email",
         "/cookies",
+        "/api/docs",
         "/account",
         "/account/settings",
         "/dev/mailbox",

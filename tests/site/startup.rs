@@ -1,6 +1,7 @@
 //! Starting: against a Fauna that is not set up as it should be, and on a terminal.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::binary::{placed, program};
 use crate::world::World;
 
 /// A world, and the settings of a site on an empty database in its Fauna, with an admin key.
-async fn empty_database() -> (World, String, String) {
+pub async fn empty_database() -> (World, String, String) {
     let fauna = World::start().await;
     let (endpoint, _) = fauna.fauna_credentials();
     let root = "root-key-of-this-test";

@@ -61,6 +61,7 @@ impl Contract {
             panic!("{request}: the OpenAPI document has no answer {status}: {}", response.text);
         };
         let answer = self.resolve(answer);
+        check_headers(&request, answer, response);
         let kind = response.header("content-type").split(';').next().unwrap_or_default();
         let Some(content) = answer["content"].as_object().filter(|content| !content.is_empty()) else {
             assert_eq!(response.text, "", "{request}: the OpenAPI document has no content for {status}");
@@ -94,6 +95,21 @@ impl Contract {
             Arc::new(jsonschema::validator_for(&whole).unwrap())
         });
         Arc::clone(validator)
+    }
+}
+
+/// An error response has every header that the document names for it, in its form.
+fn check_headers(request: &str, answer: &Value, response: &Response) {
+    if response.status < 400 {
+        return;
+    }
+    for (name, header) in answer["headers"].as_object().into_iter().flatten() {
+        let value = response.header(name);
+        let is_as_described = match header["schema"]["type"].as_str() {
+            Some("integer") => value.parse::<u64>().is_ok(),
+            _ => !value.is_empty(),
+        };
+        assert!(is_as_described, "{request}: {} has {name}: {value:?}", response.status);
     }
 }
 

@@ -51,6 +51,9 @@ pub struct Limits {
     pub key_query: Duration,
     /// The most documents that one query with a token may write; one written twice counts twice.
     pub token_writes: usize,
+    /// The most bytes that one query with a token may write, including what it moves into the history. FaunaDB's limit is the same, for
+    /// every secret and without the history.
+    pub token_write_bytes: usize,
     /// The most queries of one identity that wait for their turn; more are answered with 429.
     pub waiting: usize,
     /// The largest query with a token, in bytes of its JSON; a key may send 8 MiB, FaunaDB's limit.
@@ -74,6 +77,7 @@ impl Default for Limits {
             token_query: Duration::from_secs(5),
             key_query: Duration::from_secs(120),
             token_writes: 100,
+            token_write_bytes: 16 << 20,
             waiting: 32,
             token_body: 1 << 20,
             answer_bytes: 32 << 20,
@@ -103,6 +107,7 @@ mod tests {
             token_query,
             key_query,
             token_writes,
+            token_write_bytes,
             waiting,
             token_body,
             answer_bytes,
@@ -119,6 +124,7 @@ mod tests {
             ("JSON of a query with a token", mebibytes(token_body)),
             ("JSON of a query with a key", mebibytes(MAX_BODY)),
             ("documents that a query with a token may write", token_writes.to_string()),
+            ("bytes that a query with a token may write", mebibytes(token_write_bytes)),
             ("queries of one identity that wait; more are answered with 429", waiting.to_string()),
             ("size of an answer", mebibytes(answer_bytes)),
             ("time to send a request body", seconds(request_body)),

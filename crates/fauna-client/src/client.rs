@@ -62,7 +62,7 @@ impl Client {
     /// A client for the endpoint at this URL, such as `http://127.0.0.1:8443`. No connection is opened yet.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] if the address is not a URL, or if the CA certificates cannot be read.
+    /// [`Error::Endpoint`] if the address is not a URL, [`Error::Certificates`] if the CA certificates cannot be read.
     pub fn with_options(endpoint: &str, options: &ClientOptions) -> Result<Self, Error> {
         let endpoint = Url::parse(endpoint).map_err(|error| Error::Endpoint(error.to_string()))?;
         let mut headers = HeaderMap::new();
@@ -70,6 +70,8 @@ impl Client {
         headers.insert("x-max-retries-on-contention", HeaderValue::from_static(RETRIES_INSIDE));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let certificates = options.certificates()?;
+        // Of what the builder is given, only certificates can be invalid.
+        let refused = if certificates.is_empty() { Error::Endpoint } else { Error::Certificates };
         let mut builder = reqwest::Client::builder();
         if endpoint.scheme() == "http" {
             // Loading the system's certificate store would take longer than the rest of the start.
@@ -86,7 +88,7 @@ impl Client {
             .tcp_nodelay(true)
             .default_headers(headers)
             .build()
-            .map_err(|error| Error::Endpoint(error.to_string()))?;
+            .map_err(|error| refused(error.to_string()))?;
         let limits = Attempts::new(options);
         let last_seen = Arc::new(AtomicI64::new(0));
         Ok(Self { http, endpoint, deadline: options.timeout, limits, last_seen })
@@ -196,7 +198,7 @@ async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
     while let Some(chunk) = answer.chunk().await.map_err(transport_error)? {
         text.extend_from_slice(&chunk);
         if text.len() > ANSWER_BYTES_MAX {
-            return Err(Error::Protocol(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            return Err(Error::AnswerTooLarge);
         }
     }
     Ok(text)
@@ -326,6 +328,9 @@ impl AsUser {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[tokio::test]
@@ -335,6 +340,38 @@ mod tests {
         let sent = async |length| app.query::<String>(&Expr::from("x".repeat(length).as_str())).await.unwrap_err();
         assert!(matches!(sent(QUERY_BYTES_MAX).await, Error::TooLarge));
         assert!(matches!(sent(QUERY_BYTES_MAX - 2).await, Error::Unavailable(_)));
+    }
+
+    /// Answers each request with `part` again and again.
+    async fn endless(part: Vec<u8>, pause: Duration, deadline: Duration) -> Client {
+        const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let part = part.clone();
+                tokio::spawn(async move {
+                    let _asked = stream.read(&mut [0; 4096]).await;
+                    let _sent = stream.write_all(HEAD).await;
+                    while stream.write_all(&part).await.is_ok() {
+                        tokio::time::sleep(pause).await;
+                    }
+                });
+            }
+        });
+        Client::new(&endpoint, deadline).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_given_up() {
+        let ask = async |client: Client| {
+            let app = AsApp::new(&client, "secret".to_owned().into());
+            app.query::<String>(&Expr::from("x")).await.unwrap_err()
+        };
+        let slow = endless(b" ".to_vec(), Duration::from_millis(20), Duration::from_millis(300)).await;
+        assert!(matches!(ask(slow).await, Error::Unanswered(_)), "its deadline is that of the whole answer");
+        let large = endless(vec![b' '; 1 << 16], Duration::ZERO, Duration::from_mins(1)).await;
+        assert!(matches!(ask(large).await, Error::Protocol(_)), "its size is limited");
     }
 
     #[test]

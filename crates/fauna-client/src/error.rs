@@ -47,15 +47,24 @@ pub enum Error {
     /// The query timed out or the connection broke: it may or may not have been committed.
     #[error("Fauna did not answer: {0}")]
     Unanswered(String),
+    /// The answer is larger than this client accepts (4 MiB). Whether something was written depends on the query.
+    #[error("the answer of Fauna is larger than 4 MiB")]
+    AnswerTooLarge,
     /// The response is not one that Fauna sends; the endpoint is probably something else.
     #[error("not an answer of Fauna: {0}")]
     Protocol(String),
     /// Two modules declare a schema document of the same name.
     #[error("two modules declare {0}")]
     DeclaredTwice(String),
-    /// The address of the endpoint or an option of the client is invalid.
+    /// An index of this name exists and is defined differently; Fauna cannot change the definition of an index.
+    #[error("the index {0} has another definition than this program expects")]
+    OtherIndex(String),
+    /// The address of the endpoint is invalid.
     #[error("no address of a Fauna endpoint: {0}")]
     Endpoint(String),
+    /// The certificates of [`ClientOptions::ca_certificates`](crate::ClientOptions::ca_certificates) cannot be used.
+    #[error("{0}")]
+    Certificates(String),
 }
 
 /// The body of a refusal.

@@ -2,15 +2,17 @@
 //!
 //! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would be executed. Literal objects must be
 //! wrapped in `{"object": …}` at every depth. This module is the only encoder of the crate: input from outside enters as text, as a
-//! number or through [`data`], always as a literal. There is no way to make an [`Expr`] of raw JSON.
+//! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal`]. There is no way to
+//! make an [`Expr`] of raw JSON.
 
 use serde_json::{Map, Value};
 
 use crate::Time;
+use crate::literal::unambiguous;
 
 /// An expression in its wire form. It does not implement `Debug` because it may contain secrets.
 #[derive(Clone)]
-pub struct Expr(Value);
+pub struct Expr(pub(crate) Value);
 
 impl Expr {
     /// The JSON that is sent.
@@ -84,7 +86,7 @@ pub fn object<const N: usize>(fields: [(&str, Expr); N]) -> Expr {
 /// As [`object`], for any number of fields.
 pub fn object_of(fields: impl IntoIterator<Item = (String, Expr)>) -> Expr {
     let fields = fields.into_iter().map(|(name, value)| (name, value.0)).collect::<Map<_, _>>();
-    form([("object", Expr(fields.into()))])
+    form([("object", Expr(unambiguous(fields).into()))])
 }
 
 /// JSON from outside as a literal: nothing in it is evaluated, at any depth.
@@ -177,6 +179,16 @@ pub fn function(name: &str) -> Expr {
 /// The collection of all tokens.
 pub fn tokens() -> Expr {
     form([("tokens", null())])
+}
+
+/// The collection of all keys of the database.
+pub fn keys() -> Expr {
+    form([("keys", null())])
+}
+
+/// The collection of all indexes.
+pub fn indexes() -> Expr {
+    form([("indexes", null())])
 }
 
 /// A document of a collection. The id is text because ids have 64 bits.
@@ -313,6 +325,14 @@ pub fn is_string(value: Expr) -> Expr {
     form([("is_string", value)])
 }
 
+pub fn is_array(value: Expr) -> Expr {
+    form([("is_array", value)])
+}
+
+pub fn is_object(value: Expr) -> Expr {
+    form([("is_object", value)])
+}
+
 pub fn is_timestamp(value: Expr) -> Expr {
     form([("is_timestamp", value)])
 }
@@ -324,6 +344,11 @@ pub fn contains_field(field: &str, value: Expr) -> Expr {
 /// The transaction time, by Fauna's clock.
 pub fn now() -> Expr {
     form([("now", null())])
+}
+
+/// Microseconds since the beginning of 1970.
+pub fn to_micros(time: Expr) -> Expr {
+    form([("to_micros", time)])
 }
 
 /// `time` plus `offset` units; `unit` is a name such as `"minutes"`.
@@ -339,46 +364,4 @@ pub fn documents(collection_name: &str) -> Expr {
 /// The elements of an array or page for which the lambda returns `true`.
 pub fn filter(items: Expr, holds: Expr) -> Expr {
     form([("filter", holds), ("collection", items)])
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Random JSON; about half of its keys are words of the language.
-    fn json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),];
-        let key = prop_oneof!["object|delete|call|let|@ref|@mod|@ts|@obj|query|data", ".{0,6}"];
-        leaf.prop_recursive(4, 24, 4, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec((key.clone(), inner), 0..4)
-                    .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
-            ]
-        })
-    }
-
-    fn read_by_fauna(wire: &Value) -> Option<Value> {
-        match wire {
-            Value::Array(items) => items.iter().map(read_by_fauna).collect::<Option<Vec<_>>>().map(Value::from),
-            Value::Object(form) => match form.iter().collect::<Vec<_>>().as_slice() {
-                [(name, Value::Object(fields))] if *name == "object" => {
-                    let fields = fields.iter().map(|(name, value)| Some((name.clone(), read_by_fauna(value)?)));
-                    fields.collect::<Option<Map<_, _>>>().map(Value::from)
-                }
-                _ => None,
-            },
-            scalar => Some(scalar.clone()),
-        }
-    }
-
-    proptest! {
-        #[test]
-        /// S-I-33: a JSON object in user input becomes data, never an FQL expression.
-        fn input_from_outside_is_never_evaluated(value in json()) {
-            prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
-        }
-    }
 }

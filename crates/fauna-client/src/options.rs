@@ -47,9 +47,9 @@ impl ClientOptions {
     pub(crate) fn certificates(&self) -> Result<Vec<Certificate>, Error> {
         let Some(pem) = &self.ca_certificates else { return Ok(Vec::new()) };
         let found = Certificate::from_pem_bundle(pem)
-            .map_err(|error| Error::Endpoint(format!("the CA certificates cannot be read: {error}")))?;
+            .map_err(|error| Error::Certificates(format!("the certificates cannot be read: {error}")))?;
         if found.is_empty() {
-            return Err(Error::Endpoint("the file of CA certificates contains no PEM certificate".to_owned()));
+            return Err(Error::Certificates("contains no PEM certificate".to_owned()));
         }
         Ok(found)
     }
@@ -64,7 +64,7 @@ mod tests {
         for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             let options = ClientOptions { ca_certificates: Some(pem.into()), ..ClientOptions::default() };
             let made = crate::Client::with_options("https://127.0.0.1:8443", &options);
-            assert!(matches!(made, Err(Error::Endpoint(_))), "{pem:?}");
+            assert!(matches!(made, Err(Error::Certificates(_))), "{pem:?}");
         }
     }
 }

@@ -42,9 +42,12 @@ impl Attempts {
                 | Error::Aborted(_)
                 | Error::TooLarge
                 | Error::Refused { .. }
+                | Error::AnswerTooLarge
                 | Error::Protocol(_)
                 | Error::DeclaredTwice(_)
-                | Error::Endpoint(_),
+                | Error::OtherIndex(_)
+                | Error::Endpoint(_)
+                | Error::Certificates(_),
                 _,
             ) => 1,
         }

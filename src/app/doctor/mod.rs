@@ -1,6 +1,6 @@
 //! The commands `doctor` and `health`: whether everything is available that the site needs, and if not, how to correct it.
 //!
-//! `doctor` checks settings, ports, files, database, Fauna, mail and clock, and creates and revokes a session. Every finding is
+//! `doctor` checks settings, ports, files, database, Fauna and its schema, secrets, mail and clock, and creates and revokes a session. Every finding is
 //! one sentence that names the setting. It changes only what a start of the site would change too (migrations, and the schema
 //! of the embedded Fauna), and deletes the account that it creates for its test.
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fauna_client::{AsApp, Time, fql};
+use fauna_client::{AsApp, Time, fql, schema};
 use secrecy::ExposeSecret as _;
 use sqlx::Row as _;
 
-use crate::app::doctor::Check;
+use crate::app::doctor::{Check, HEALTH_TIMEOUT, Outcome};
 use crate::app::fauna_backend::FaunaBackend;
 use crate::app::state::{AppState, Foundations};
 use crate::app::{SiteExtensions, fauna_backend, features, startup};
@@ -44,11 +44,17 @@ pub async fn check(config: &Config) -> Vec<Check> {
     };
     drop(set_up);
     let reached = fauna_check(config, &fauna).await;
-    let is_reached = reached.outcome == super::Outcome::Ok;
+    let is_reached = reached.outcome == Outcome::Ok;
     checks.push(reached);
     if is_reached {
+        checks.extend(key_check(config, &fauna.app).await);
+        let schema = set_up_check(&fauna).await;
+        let is_installed = schema.outcome != Outcome::Failed;
+        checks.push(schema);
         checks.push(clock_check(&fauna.app).await);
-        checks.push(session_check(config, &clock, &fauna, database).await);
+        if is_installed {
+            checks.extend(session_check(config, &clock, &fauna, database).await);
+        }
     }
     fauna.stop().await;
     checks
@@ -76,12 +82,63 @@ async fn fauna_check(config: &Config, fauna: &FaunaBackend) -> Check {
         Fauna::Remote { .. } => format!("Fauna answers at {}", fauna.endpoint),
     };
     match fauna.app.check().await {
-        Ok(()) => Check::ok("fauna", format!("{place} and knows the application's key")),
+        Ok(()) => {
+            let build =
+                fauna_build(&fauna.endpoint).await.map_or_else(String::new, |build| format!(" (build {build})"));
+            Check::ok("fauna", format!("{place}{build} and knows the application's key"))
+        }
         Err(fauna_client::Error::Unauthorized) => {
             let advice = "FAUNA_SECRET: Fauna does not know this key; `schema apply` prints one";
             Check::failed("fauna", advice)
         }
         Err(error) => Check::failed("fauna", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
+    }
+}
+
+/// The version that Fauna names in the headers of its responses.
+async fn fauna_build(endpoint: &str) -> Option<String> {
+    let client = reqwest::Client::builder().timeout(HEALTH_TIMEOUT).build().ok()?;
+    let answer = client.get(format!("{endpoint}/ping")).send().await.ok()?;
+    Some(answer.headers().get("x-faunadb-build")?.to_str().ok()?.to_owned())
+}
+
+/// Whether a key of a node may do no more than it needs. That of the embedded endpoint was made by this application.
+async fn key_check(config: &Config, app: &AsApp) -> Option<Check> {
+    if matches!(config.fauna, Fauna::Embedded { .. }) {
+        return None;
+    }
+    Some(match schema::is_admin_secret(app).await {
+        Ok(false) => Check::ok("key", "FAUNA_SECRET is a key for the application, not an admin key"),
+        Ok(true) => Check::failed(
+            "key",
+            "FAUNA_SECRET: this key may change keys and schema; run `schema apply` with it and use the key it prints",
+        ),
+        Err(error) => Check::failed("key", format!("FAUNA_SECRET: {error}")),
+    })
+}
+
+/// Whether all secrets in SQL can be opened.
+fn secrets_check(state: &AppState) -> Check {
+    let unreadable = state.sessions.unreadable_keys();
+    if unreadable.is_empty() {
+        return Check::ok("secrets", "the stored signing keys can be opened");
+    }
+    Check::failed(
+        "secrets",
+        format!(
+            "SEAL_KEYS: the stored keys {} cannot be opened, so users are signed out; add the key that was used before, \
+             behind the new one",
+            unreadable.join(", ")
+        ),
+    )
+}
+
+/// Whether the schema is installed and the key has all privileges, as `/ready` examines it.
+async fn set_up_check(fauna: &FaunaBackend) -> Check {
+    match fauna.set_up.examine().await {
+        Ok(None) => Check::ok("schema", "the schema is that of this program, and the key has all privileges"),
+        Ok(Some(finding)) => Check::failed("schema", finding.advice()),
+        Err(error) => Check::failed("schema", format!("FAUNA_ENDPOINT={}: {error}", fauna.endpoint)),
     }
 }
 
@@ -103,24 +160,29 @@ async fn clock_check(fauna: &AsApp) -> Check {
     }
 }
 
-/// Creates an account and a session, uses its Fauna token, revokes the session, and checks that the token is refused.
-async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, database: Database) -> Check {
+/// Opens the secrets of the database, then creates an account and a session, uses its Fauna token, revokes the session, and
+/// checks that the token is refused.
+async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, database: Database) -> Vec<Check> {
     let foundations = Foundations { clock, address: config.listen, fauna, database, metrics: None };
-    let lived = async {
-        let state = AppState::build(config, &SiteExtensions::default(), foundations)
-            .await
-            .map_err(|error| error.to_string())?;
-        let user = new_user(&state).await?;
-        let outcome = check_session_lifecycle(&state, fauna, &user).await;
-        let id = fauna_client::DocumentId::parse(user.as_str()).ok_or("the id of the new user is none")?;
-        let deleted = state.users().delete(&id).await;
-        outcome?;
-        deleted.map_err(|error| format!("the test account {} was not deleted: {error}", user.as_str()))
+    let state = match AppState::build(config, &SiteExtensions::default(), foundations).await {
+        Ok(state) => state,
+        Err(error) => return vec![Check::failed("session", error.to_string())],
     };
-    match lived.await {
-        Ok(_) => Check::ok("session", "a session was created, its Fauna token was used, deleted and then refused"),
+    let lived = match try_session(&state, fauna).await {
+        Ok(()) => Check::ok("session", "a session was created, its Fauna token was used, deleted and then refused"),
         Err(why) => Check::failed("session", why),
-    }
+    };
+    vec![secrets_check(&state), lived]
+}
+
+async fn try_session(state: &AppState, fauna: &FaunaBackend) -> Result<(), String> {
+    let user = new_user(state).await?;
+    let outcome = check_session_lifecycle(state, fauna, &user).await;
+    let id = fauna_client::DocumentId::parse(user.as_str()).ok_or("the id of the new user is none")?;
+    let deleted = state.users().delete(&id).await;
+    outcome?;
+    deleted.map_err(|error| format!("the test account {} was not deleted: {error}", user.as_str()))?;
+    Ok(())
 }
 
 async fn new_user(state: &AppState) -> Result<UserId, String> {

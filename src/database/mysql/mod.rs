@@ -48,6 +48,10 @@ impl Dialect for MySql {
             // On a connection of its own: a pool would try again until its time-out, and then report only that.
             let mut connection = AnyConnection::connect(url).await?;
             let is_mariadb = server::check(&mut connection).await?;
+            // Migrations have no limits of time.
+            let migrating = pool_options().max_connections(1).connect(url).await?;
+            migrate(&mut connection, &migrating).await?;
+            migrating.close().await;
             let pool = pool_options().max_connections(server_connections()).after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SETTINGS)).await?;
@@ -57,7 +61,6 @@ impl Dialect for MySql {
                 })
             });
             let pool = pool.connect(url).await?;
-            migrate(&mut connection, &pool).await?;
             server::check_tables(&pool).await?;
             connection.close().await?;
             Ok(Pools { read: None, write: Connections::Pooled(pool) })
@@ -85,10 +88,11 @@ impl Dialect for MySql {
 
 /// Applies the migrations while `connection` holds a lock, because definitions of tables are not part of transactions here. Of
 /// the two kinds of server only MySQL understands the lock of the driver, which waits for ever. The lock ends with the
-/// connection.
+/// connection. Its name has at most 64 characters; MySQL 9 has no `md5`.
 async fn migrate(connection: &mut AnyConnection, pool: &AnyPool) -> Result<(), sqlx::Error> {
-    let lock =
-        sqlx::query_scalar("select cast(coalesce(get_lock(concat('migrate ', md5(database())), ?), 0) as signed)");
+    let lock = sqlx::query_scalar(
+        "select cast(coalesce(get_lock(concat('migrate ', left(sha2(database(), 256), 32)), ?), 0) as signed)",
+    );
     let is_locked: i64 = lock.bind(MIGRATION_TIMEOUT_S).fetch_one(connection).await?;
     if is_locked != 1 {
         return Err(sqlx::Error::Configuration("another process has been applying the migrations for a minute".into()));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `$1`, `$2`, `$1` | `?`, `?`, `?`, and the first argument once more |
 //! | `insert … on conflict … do nothing` | `insert …`, where a duplicate key affects no row |
-//! | `insert … on conflict (…) do update set a = excluded.a` | `insert … on duplicate key update a = values(a)` |
+//! | `insert … on conflict (…) do update set a = $1` | `insert … on duplicate key update a = ?` |
 //! | `delete … returning key, …` | `select key, … for update`, then `delete` by key |
 //! | `delete … where x in (select … limit $1)` | `… in (select * from (select … limit ?) as picked)` |
 //! | a column called `key` | `` `key` `` |
@@ -55,9 +55,6 @@ fn word(token: &str, arguments: &mut Vec<Option<usize>>) -> String {
         arguments.push(number.parse().ok().and_then(|number: usize| number.checked_sub(1)));
         return "?".to_owned();
     }
-    if let Some(column) = token.strip_prefix("excluded.") {
-        return format!("values({})", quoted(column));
-    }
     if token.starts_with('\'') { token.to_owned() } else { token.split('.').map(quoted).collect::<Vec<_>>().join(".") }
 }
 
@@ -74,6 +71,10 @@ fn on_conflict<'a>(rest: &[&'a str], statement: &mut Vec<&'a str>) -> Result<Run
     let set = end_of(rest, at, 3);
     if find(rest, &["where"]).is_some() {
         return Err(NotPortable("on conflict … do update … where"));
+    }
+    // MySQL and MariaDB have no common words for it that will last.
+    if rest.iter().any(|token| token.starts_with("excluded.")) {
+        return Err(NotPortable("excluded in on conflict: name the argument again"));
     }
     statement.push("on duplicate key update");
     statement.extend(rest.iter().skip(set));
@@ -217,9 +218,9 @@ mod tests {
                 Run::InsertUnlessExists,
             ),
             (
-                "insert into t (id, n) values (1, $1) on conflict (id) do update set n = t.n + excluded.n",
-                "insert into t (id, n) values (1, ?) on duplicate key update n = t.n + values(n)",
-                vec![0],
+                "insert into t (id, n) values ($1, $2) on conflict (id) do update set n = t.n + $2",
+                "insert into t (id, n) values (?, ?) on duplicate key update n = t.n + ?",
+                vec![0, 1, 1],
                 Run::Once,
             ),
             (
@@ -253,7 +254,8 @@ mod tests {
             "update t set a = $1 returning a",
             "update t set a = $1, b = a where c = $2",
             "update t set a = a - 1, b = case when t.a < $1 then 0 else b end",
-            "insert into t (a) values ($1) on conflict (a) do update set a = excluded.a where t.a > 1",
+            "insert into t (a) values ($1) on conflict (a) do update set a = $1 where t.a > 1",
+            "insert into t (a, b) values ($1, $2) on conflict (a) do update set b = excluded.b",
             "select a from t where b = $0",
             "select a from t where b = $x",
         ];

@@ -7,10 +7,10 @@ use std::time::Duration;
 use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Database, Together};
+use crate::database::{Attempt, Connection, Database, Together};
 use crate::fauna_tokens::ledger::shared::{Announcement, Found, Wanted};
 use crate::fauna_tokens::lifetime::{Session, Token};
-use crate::session::{Lineage, SessionHandle, TokenRequest, UserId};
+use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
 
 /// Most rows that one query of the ledger returns.
 pub const BATCH: i64 = 200;
@@ -124,17 +124,17 @@ impl Ledger {
     pub async fn cancel_pending(
         &self,
         tx: &mut Connection,
-        user: &UserId,
-        but: Option<&SessionHandle>,
+        revoked: &RevokedSessions,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "update fauna_token set buried_at = $1 \
-             where user_id = $2 and sealed_secret is null and buried_at is null and session_handle <> $3",
+            "update fauna_token set buried_at = $1 where user_id = $2 and sealed_secret is null and buried_at is null \
+             and session_handle <> $3 and created_at <= $4",
         )
         .bind(now.millis())
-        .bind(user.as_str().to_owned())
-        .bind(but.map_or("", SessionHandle::as_str).to_owned())
+        .bind(revoked.user.as_str().to_owned())
+        .bind(revoked.but.as_ref().map_or("", SessionHandle::as_str).to_owned())
+        .bind(revoked.begun_by.millis())
         .execute(tx)
         .await?;
         Ok(())
@@ -220,11 +220,11 @@ impl Ledger {
         // In one order, so that two transactions cannot deadlock.
         let mut ids: Vec<&DocumentId> = ids.iter().collect();
         ids.sort_unstable_by_key(|id| id.as_str());
-        self.database.repeat(|| self.delete_in_order(&ids)).await
+        self.database.repeat(|attempt| self.delete_in_order(attempt, &ids)).await
     }
 
-    async fn delete_in_order(&self, ids: &[&DocumentId]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.database.begin().await?;
+    async fn delete_in_order(&self, attempt: Attempt, ids: &[&DocumentId]) -> Result<(), sqlx::Error> {
+        let mut transaction = attempt.begin().await?;
         for id in ids {
             sqlx::query("delete from fauna_token where id = $1")
                 .bind(id.as_str().to_owned())

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fauna_tokens::lifetime;
 use crate::fauna_tokens::lifetime::Action;
+use crate::session::UserId;
 
 const GRACE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,9 +66,15 @@ async fn a_cancelled_token_cannot_be_confirmed() {
     }
     let id = |id: &str| DocumentId::stored(id.to_owned());
     let own = SessionHandle::parse("own").unwrap();
-    let mut transaction = database.begin().await.unwrap();
-    ledger.cancel_pending(&mut transaction, &UserId::parse("2").unwrap(), None, NOW).await.unwrap();
-    ledger.cancel_pending(&mut transaction, &UserId::parse("1").unwrap(), Some(&own), NOW).await.unwrap();
+    let mut transaction = database.repeat(Attempt::begin).await.unwrap();
+    let revoked = |user: &str, but: Option<&SessionHandle>, begun_by| RevokedSessions {
+        user: UserId::parse(user).unwrap(),
+        but: but.cloned(),
+        begun_by: Timestamp::from_millis(begun_by),
+    };
+    for revoked in [revoked("2", None, 0), revoked("1", Some(&own), 0), revoked("1", None, -1)] {
+        ledger.cancel_pending(&mut transaction, &revoked, NOW).await.unwrap();
+    }
     let refused = ledger.confirm(&mut transaction, &id("1"), "sealed", "012345").await;
     assert!(matches!(refused, Err(sqlx::Error::RowNotFound)));
     for spared in ["2", "3"] {

@@ -12,11 +12,12 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::ProblemPage;
 use crate::pages::Pages;
 use crate::pages::accounts::auth::label;
+use crate::pages::confirm::Confirmation;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::frame::{Frame, page, page_of, see_other};
 use crate::pages::guards::PageUser;
 use crate::pages::panel::{Device, devices};
-use crate::pages::site_path::SitePath;
+use crate::pages::site_path::{SitePath, in_query};
 use crate::session::{RevokeReason, SessionHandle, Sessions};
 use crate::users::{Document, Users};
 
@@ -50,6 +51,8 @@ struct ShownUser {
 pub struct EndForm {
     /// Page that the form was on.
     redirect_to_path: Option<SitePath>,
+    /// Present where no script has asked whether this is meant.
+    ask: Option<String>,
 }
 
 pub async fn show(
@@ -86,27 +89,44 @@ fn as_text(value: &Value) -> String {
 
 /// Ends one of the user's other sessions.
 pub async fn end(
-    PageUser(owner): PageUser,
+    user: PageUser,
+    pages: Data<Pages>,
     sessions: Data<Sessions>,
     handle: Path<SessionHandle>,
     Form(form): Form<EndForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_own(&owner, &handle).await?;
+    if form.asks() {
+        let action = format!("/account/sessions/{}/end", in_query(handle.as_str()));
+        let (question, answer) = ("Sign out this device? Its Fauna token is deleted at once.", "Sign out device");
+        let frame = pages.frame("", &user.into());
+        return Confirmation { frame, question, answer, action: &action, back: form.back() }.respond();
+    }
+    sessions.revoke_own(&user.0, &handle).await?;
     Ok(see_other(form.back()))
 }
 
 /// Ends all of the user's other sessions.
 pub async fn end_others(
-    PageUser(owner): PageUser,
+    user: PageUser,
+    pages: Data<Pages>,
     sessions: Data<Sessions>,
     Form(form): Form<EndForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    sessions.revoke_others(&owner, RevokeReason::EndedFromAnotherDevice).await?;
+    if form.asks() {
+        let (question, answer) = ("Sign out all other devices?", "Sign out everywhere else");
+        let (frame, action) = (pages.frame("", &user.into()), "/account/sessions/end-others");
+        return Confirmation { frame, question, answer, action, back: form.back() }.respond();
+    }
+    sessions.revoke_others(&user.0, RevokeReason::EndedFromAnotherDevice).await?;
     Ok(see_other(form.back()))
 }
 
 impl EndForm {
-    fn back(&self) -> &str {
+    pub fn asks(&self) -> bool {
+        self.ask.is_some()
+    }
+
+    pub fn back(&self) -> &str {
         self.redirect_to_path.as_ref().map_or("/account", SitePath::as_str)
     }
 }

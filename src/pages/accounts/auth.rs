@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
+use crate::pages::accounts::account::EndForm;
+use crate::pages::confirm::Confirmation;
 use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::panel::ended::EndedNotice;
@@ -156,11 +158,18 @@ pub async fn sign_out(
 
 /// Ends all sessions of the user, this one included.
 pub async fn sign_out_everywhere(
-    PageUser(session): PageUser,
+    user: PageUser,
     pages: Data<Pages>,
     tokens: Data<FaunaTokens>,
     sessions: Data<Sessions>,
+    form: Result<Form<EndForm>, actix_web::Error>,
 ) -> Result<HttpResponse, ProblemPage> {
+    if let Some(Form(form)) = form.ok().filter(|form| form.asks()) {
+        let (question, answer) = ("Sign out everywhere, this browser included?", "Sign out everywhere");
+        let (frame, action) = (pages.frame("", &user.into()), "/sign-out-everywhere");
+        return Confirmation { frame, question, answer, action, back: form.back() }.respond();
+    }
+    let session = user.0;
     pages.ended.remember(&session, &tokens).await;
     sessions.revoke_all(session.user(), RevokeReason::SignedOut).await?;
     session.revoke().await?;

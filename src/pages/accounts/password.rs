@@ -72,7 +72,8 @@ pub async fn show(
 ) -> Result<HttpResponse, ProblemPage> {
     let frame = pages.frame(pages.sign_in_path(HERE), &visitor);
     if query.token.is_empty() {
-        let email = query.sent.as_deref().and_then(|key| pages.drafts.find(key)).unwrap_or_default();
+        let email = query.sent.as_deref().and_then(|key| pages.drafts.find(key));
+        let email = email.and_then(|draft| draft.get("email").cloned()).unwrap_or_default();
         let form = ForgotPage { email, sent: query.sent.is_some(), ..ForgotPage::empty(frame) };
         return page(StatusCode::OK, &form);
     }
@@ -96,7 +97,8 @@ pub async fn request(
         ForgotPage { email, ..ForgotPage::empty(pages.frame(pages.sign_in_path(HERE), &OptionalUser::default())) };
     match recipe.request_reset(&request, &fields).await {
         Ok(Ok(())) => {
-            let key = pages.drafts.keep(&form.email).map_err(Problem::internal)?;
+            let draft = [("email".to_owned(), form.email)].into();
+            let key = pages.drafts.keep(draft).map_err(Problem::internal)?;
             Ok(see_other(&pages.sign_in_path(&format!("{HERE}?sent={key}"))))
         }
         Ok(Err(problem)) => {

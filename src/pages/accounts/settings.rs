@@ -1,21 +1,21 @@
 //! `/account/settings`: change profile, password or address, delete the account. Every form but the profile asks for the current
 //! password.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 use crate::account::{Accounts, Error, NewEmail, OwnProfile};
-use crate::http::problem::{Problem, ProblemPage};
+use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{label, user_message};
 use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
 use crate::pages::guards::{NotShown, OptionalUser, PageUser, services};
-use crate::pages::site_path::in_query;
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
 
@@ -115,9 +115,7 @@ pub async fn show(
         _ => None,
     };
     let mut settings = SettingsPage { notice, ..services.empty_page(user).await };
-    if let Some(draft) = services.pages.drafts.find(&query.draft)
-        && let Ok(Query(typed)) = Query::<Typed>::from_query(&draft)
-    {
+    if let Some(typed) = services.pages.drafts.find(&query.draft) {
         settings.typed_email = typed.get("email").cloned().unwrap_or_default();
         settings.put_profile(services.accounts.fields(), &typed);
     }
@@ -136,8 +134,8 @@ pub async fn change_profile(
     services: Services,
     form: Result<Form<Typed>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let typed = form.as_ref().map(|form| in_query_string(&form.0)).unwrap_or_default();
-    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
+    let kept = form.as_ref().map(|form| typed_form("/account/profile", &form.0, false)).unwrap_or_default();
+    let user = user.map_err(|elsewhere| elsewhere.keeping(kept, HERE, &services.pages))?;
     let Form(typed) = form?;
     let session = user.0.clone();
     let mut settings = services.empty_page(user).await;
@@ -184,8 +182,11 @@ pub async fn change_email(
     services: Services,
     form: Result<Form<EmailForm>, actix_web::Error>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let typed = form.as_ref().map(|form| format!("email={}", in_query(&form.email))).unwrap_or_default();
-    let user = user.map_err(|elsewhere| elsewhere.keeping(&typed, HERE, &services.pages))?;
+    let kept = form.as_ref().map(|form| {
+        let typed = Typed::from([("email".to_owned(), form.email.clone())]);
+        typed_form("/account/email", &typed, true)
+    });
+    let user = user.map_err(|elsewhere| elsewhere.keeping(kept.unwrap_or_default(), HERE, &services.pages))?;
     let Form(form) = form?;
     let current = missing_password(&form.current);
     let mut settings =
@@ -254,10 +255,10 @@ impl Services {
     }
 }
 
-/// The typed values in the form that [`Query`] reads.
-fn in_query_string(typed: &Typed) -> String {
-    let pairs: Vec<String> = typed.iter().map(|(id, text)| format!("{}={}", in_query(id), in_query(text))).collect();
-    pairs.join("&")
+/// What was typed into a form of this page, but for the password.
+fn typed_form(action: &str, typed: &Typed, asks_password: bool) -> TypedForm {
+    let field = |(id, text): (&String, &String)| TypedField { name: id.clone(), label: label(id), value: text.clone() };
+    TypedForm { action: action.to_owned(), fields: typed.iter().map(field).collect(), asks_password }
 }
 
 impl SettingsPage {

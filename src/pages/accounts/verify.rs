@@ -40,6 +40,8 @@ struct VerifyPage {
     token: String,
     sent: bool,
     done: bool,
+    /// Whether a comment waits until the address is confirmed.
+    has_draft: bool,
     banner: Option<String>,
 }
 
@@ -53,7 +55,9 @@ pub async fn show(
     pages: Data<Pages>,
     Query(query): Query<VerifyQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
+    let has_draft = visitor.session().is_some_and(|user| pages.drafts.of_user(user.user().as_str()).is_some());
     let verify = VerifyPage {
+        has_draft,
         token: query.token,
         sent: query.sent.is_some(),
         done: query.done.is_some(),
@@ -113,6 +117,6 @@ pub async fn verify(
 
 impl VerifyPage {
     fn empty(frame: Frame) -> Self {
-        Self { frame, token: String::new(), sent: false, done: false, banner: None }
+        Self { frame, token: String::new(), sent: false, done: false, has_draft: false, banner: None }
     }
 }

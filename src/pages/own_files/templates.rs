@@ -14,14 +14,17 @@ const PAGES: [(&str, &[&str]); 9] = [
     ("forgot.html", &["frame", "email", "mistake", "banner", "sent"]),
     ("reset.html", &["frame", "token", "mistake", "repetition", "banner"]),
     ("complete.html", &["frame", "token", "mistake", "banner"]),
-    ("verify.html", &["frame", "token", "sent", "done", "banner"]),
+    ("verify.html", &["frame", "token", "sent", "done", "has_draft", "banner"]),
     ("account.html", &["frame", "user", "profile", "joined_at", "verified", "devices", "refresh_minutes"]),
     (
         "settings.html",
         &["frame", "account", "notice", "banner", "profile", "password", "email", "typed_email", "delete"],
     ),
     ("cookies.html", &["frame", "access_minutes", "refresh_days", "refresh_path"]),
-    ("home.html", &["frame", "panel", "comments", "after", "older", "ended", "unavailable", "draft", "mistake"]),
+    (
+        "home.html",
+        &["frame", "panel", "comments", "after", "older", "ended", "unavailable", "form_key", "draft", "mistake"],
+    ),
 ];
 
 /// Parsed templates, those of pages and others to include or extend.

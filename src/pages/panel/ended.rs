@@ -180,7 +180,7 @@ pub fn reason(reason: RevokeReason) -> &'static str {
         RevokeReason::SignedOut => "You are signed out.",
         RevokeReason::EndedFromAnotherDevice => "Your session was ended from another device.",
         RevokeReason::StolenRefreshToken => {
-            "Your session was ended because a stolen refresh token was used: a token came back after its successor."
+            "Your session was ended because a stolen refresh token was used: an old one came back after its replacement was in use."
         }
         RevokeReason::TooManySessions => "Your session was ended because you signed in on too many other devices.",
         RevokeReason::PasswordChanged => "Your session was ended because the password was changed.",

@@ -32,6 +32,8 @@ const DEVICES_MAX: usize = 5;
 #[derive(Serialize)]
 pub struct SessionPanel {
     pub state: SessionState,
+    /// Name or address of the user; empty where Fauna does not answer.
+    pub user_name: String,
     /// Fingerprints of superseded tokens that late requests may still use.
     pub in_grace: Vec<String>,
     pub timeline: Vec<Entry>,
@@ -91,6 +93,7 @@ impl SessionPanel {
         let newest = history.iter().rev().take(ENTRIES_MAX);
         Ok(Self {
             state: SessionState::of(session, sessions, tokens).await?,
+            user_name: String::new(),
             in_grace: in_grace(&history, session.handle().as_str()),
             timeline: newest
                 .map(|event| Entry::new(event, session.handle().as_str()).cut(EXCHANGE_CHARS_MAX))

@@ -92,13 +92,13 @@ impl Step {
                 "src/session/service/create.rs",
             ),
             EventKind::SessionRefreshed => Self::new(
-                "Refreshed: a new pair of tokens was handed out",
+                "Refreshed: new access and refresh tokens issued",
                 "",
                 "POST /auth/session/refresh",
                 "src/session/service/refresh.rs",
             ),
             EventKind::SessionPromoted { .. } => Self::new(
-                "The new tokens are in use; the ones before them are superseded",
+                "The new tokens are in use; the previous ones are superseded",
                 "",
                 "update session set current_lineage = … where current_lineage = …",
                 "src/session/service/verify.rs",
@@ -191,7 +191,7 @@ fn action(query: &str) -> (&'static str, &'static str) {
     } else if query.contains("comments_newest") {
         ("Comments read", "Reading comments")
     } else if query.contains("CurrentIdentity()") {
-        ("Own document read", "Reading the own document")
+        ("Your document read", "Reading your document")
     } else {
         ("Query answered", "A query")
     }

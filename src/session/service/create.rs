@@ -11,6 +11,7 @@ use aws_lc_rs::rand;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::database::Attempt;
 use crate::events::{EventKind, RevokeReason};
 use crate::http::trace;
 use crate::session::compat::FrontendVersion;
@@ -171,7 +172,7 @@ impl Sessions {
         };
         let pair = UnsignedTokens { refresh, parent: None, request, provider_token, version: format.version };
         let issued = self.sign_pair(&session, &pair).await?;
-        self.store().repeat(|| self.insert(&session, &pair)).await?;
+        self.store().repeat(|attempt| self.insert(attempt, &session, &pair)).await?;
         let kind = EventKind::SessionCreated { expires_at: session.rotation.expires_at };
         self.publish(&session.user, &session.handle, kind);
         self.token_provider().on_persisted(&pair.request, &pair.provider_token).await;
@@ -197,8 +198,8 @@ impl Sessions {
     }
 
     /// Stores a session and the token of its provider, in one transaction.
-    async fn insert(&self, session: &store::Session, pair: &UnsignedTokens) -> Result<(), Error> {
-        let mut transaction = self.store().begin().await?;
+    async fn insert(&self, attempt: Attempt, session: &store::Session, pair: &UnsignedTokens) -> Result<(), Error> {
+        let mut transaction = attempt.begin().await?;
         self.store().insert(&mut transaction, session).await?;
         match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
             Err(sqlx::Error::RowNotFound) => return Err(Error::RevokedMeanwhile),

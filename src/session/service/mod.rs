@@ -129,6 +129,11 @@ impl Sessions {
         })))
     }
 
+    /// Names of the stored keys that `SEAL_KEYS` cannot open: what they signed is refused.
+    pub fn unreadable_keys(&self) -> Vec<String> {
+        self.0.keys.unreadable()
+    }
+
     /// The sessions of a user that have not expired, newest first.
     ///
     /// # Errors

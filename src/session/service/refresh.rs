@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::database::Attempt;
 use crate::events::{EventKind, RevokeReason};
 use crate::session::error::{REVOKED, SESSION_EXPIRED};
 use crate::session::http::anti_csrf;
@@ -34,6 +35,14 @@ pub enum RefreshAntiCsrf {
     Unchecked,
     /// Tokens that travel in headers need none.
     Unneeded,
+}
+
+/// A session, the lineage that was presented for it, and what follows from both.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    session: &'a Session,
+    presented: &'a Lineage,
+    decision: RefreshDecision,
 }
 
 impl Sessions {
@@ -84,7 +93,8 @@ impl Sessions {
                 Some(child) if child.parent.as_ref() == Some(&parent) => child,
                 _ => self.prepare_child(&session, parent, format).await?,
             };
-            if let Some(issued) = self.confirm(&session, &descent.lineage, decision, &ready).await? {
+            let judged = Judged { session: &session, presented: &descent.lineage, decision };
+            if let Some(issued) = self.confirm(judged, &ready).await? {
                 return Ok(issued);
             }
             child = Some(ready);
@@ -144,15 +154,10 @@ impl Sessions {
     }
 
     /// Commits the child; `None` if the rotation state is not that of `session` any more.
-    async fn confirm(
-        &self,
-        session: &Session,
-        presented: &Lineage,
-        decision: RefreshDecision,
-        child: &UnsignedTokens,
-    ) -> Result<Option<SessionTokens>, Error> {
+    async fn confirm(&self, judged: Judged<'_>, child: &UnsignedTokens) -> Result<Option<SessionTokens>, Error> {
+        let Judged { session, decision, .. } = judged;
         let issued = self.sign_pair(session, child).await?;
-        let stored = self.store().repeat(|| self.store_child(session, presented, decision, child)).await?;
+        let stored = self.store().repeat(|attempt| self.store_child(attempt, judged, child)).await?;
         let Some(at) = stored else { return Ok(None) };
         if decision == RefreshDecision::Promote {
             self.announce_promotion(session, at);
@@ -165,14 +170,14 @@ impl Sessions {
     /// The transaction of [`Sessions::confirm`]. Returns the time that it stored; `None` if the rotation state has changed.
     async fn store_child(
         &self,
-        session: &Session,
-        presented: &Lineage,
-        decision: RefreshDecision,
+        attempt: Attempt,
+        judged: Judged<'_>,
         child: &UnsignedTokens,
     ) -> Result<Option<Timestamp>, Error> {
+        let Judged { session, presented, decision } = judged;
         let current = &session.rotation.current;
         let now = self.now();
-        let mut transaction = self.store().begin().await?;
+        let mut transaction = attempt.begin().await?;
         let stands = if decision == RefreshDecision::Promote {
             let expires_at = self.next_expiry(session, now);
             let change = Promotion { handle: &session.handle, from: current, to: presented, at: now, expires_at };

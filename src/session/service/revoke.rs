@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::database::Attempt;
 use crate::events::{EventKind, RevokeReason};
 use crate::http::trace;
 use crate::session::http::signed_in::SignedIn;
@@ -16,6 +17,16 @@ use crate::session::{Error, SessionHandle, UserId};
 const ANY_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 /// Pauses between attempts of [`Sessions::revoke_at_last`].
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// The sessions that a revocation ends: all of a user, with two exceptions.
+#[derive(Clone, Debug)]
+pub struct RevokedSessions {
+    pub user: UserId,
+    /// A session that stays.
+    pub but: Option<SessionHandle>,
+    /// Sessions that began later stay.
+    pub begun_by: Timestamp,
+}
 
 impl Sessions {
     /// Revokes a session. False if it does not exist.
@@ -75,7 +86,8 @@ impl Sessions {
     /// # Errors
     /// The database fails: nothing happened.
     pub async fn revoke_all(&self, user: &UserId, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
-        self.revoke_of(user, None, ANY_TIME, reason).await
+        let user = user.clone();
+        self.revoke_of(RevokedSessions { user, but: None, begun_by: ANY_TIME }, reason).await
     }
 
     /// Revokes all sessions of the signed-in user except the one of this request. Returns their handles.
@@ -83,7 +95,8 @@ impl Sessions {
     /// # Errors
     /// The database fails: nothing happened.
     pub async fn revoke_others(&self, owner: &SignedIn, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
-        self.revoke_of(owner.user(), Some(owner.handle()), ANY_TIME, reason).await
+        let (user, but) = (owner.user().clone(), Some(owner.handle().clone()));
+        self.revoke_of(RevokedSessions { user, but, begun_by: ANY_TIME }, reason).await
     }
 
     /// Revokes all sessions of a user except `but`, after a change that makes them invalid, such as a new password. If the
@@ -91,13 +104,26 @@ impl Sessions {
     /// the call.
     pub async fn revoke_at_last(&self, user: &UserId, but: Option<&SessionHandle>, reason: RevokeReason) {
         let changed_at = self.now();
-        let Err(mut error) = self.revoke_of(user, but, ANY_TIME, reason).await else { return };
-        let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
+        let revoked = RevokedSessions { user: user.clone(), but: but.cloned(), begun_by: ANY_TIME };
+        let Err(error) = self.revoke_of(revoked.clone(), reason).await else { return };
+        self.revoke_later(RevokedSessions { begun_by: changed_at, ..revoked }, reason, error);
+    }
+
+    /// Revokes these sessions after a change that was made at `revoked.begun_by` and is noticed only now; repeated like
+    /// [`Sessions::revoke_at_last`].
+    pub async fn revoke_after_change(&self, revoked: RevokedSessions, reason: RevokeReason) {
+        let Err(error) = self.revoke_of(revoked.clone(), reason).await else { return };
+        self.revoke_later(revoked, reason, error);
+    }
+
+    /// Tries in the background until the database answers.
+    fn revoke_later(&self, revoked: RevokedSessions, reason: RevokeReason, mut error: Error) {
+        let sessions = self.clone();
         trace::spawn(async move {
             loop {
                 tracing::warn!(%error, "sessions that are over cannot be ended yet");
                 sessions.clock().sleep(AGAIN).await;
-                match sessions.revoke_of(&user, but.as_ref(), changed_at, reason).await {
+                match sessions.revoke_of(revoked.clone(), reason).await {
                     Ok(_ended) => return,
                     Err(again) => error = again,
                 }
@@ -105,38 +131,26 @@ impl Sessions {
         });
     }
 
-    /// Revokes the sessions of a user except `but`.
-    async fn revoke_of(
-        &self,
-        user: &UserId,
-        but: Option<&SessionHandle>,
-        begun_by: Timestamp,
-        reason: RevokeReason,
-    ) -> Result<Vec<SessionHandle>, Error> {
-        let (sessions, user, but) = (self.clone(), user.clone(), but.cloned());
+    async fn revoke_of(&self, revoked: RevokedSessions, reason: RevokeReason) -> Result<Vec<SessionHandle>, Error> {
+        let sessions = self.clone();
         let ended = trace::spawn(async move {
-            let ended = sessions.store().repeat(|| sessions.delete_of_user(&user, but.as_ref(), begun_by)).await?;
-            let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), user.clone())).collect();
+            let ended = sessions.store().repeat(|attempt| sessions.delete_of_user(attempt, &revoked)).await?;
+            let of_user: Vec<_> = ended.iter().map(|handle| (handle.clone(), revoked.user.clone())).collect();
             sessions.finish_revocation(&of_user, reason).await;
             Ok(ended)
         });
         ended.await?
     }
 
-    /// Deletes the rows of a user's sessions except `but`, and cancels the tokens of sessions that are being created.
-    async fn delete_of_user(
-        &self,
-        user: &UserId,
-        but: Option<&SessionHandle>,
-        begun_by: Timestamp,
-    ) -> Result<Vec<SessionHandle>, Error> {
-        let mut transaction = self.store().begin().await?;
-        let mut ended = self.store().delete_of_user(&mut transaction, user, but, begun_by).await?;
+    /// Deletes the rows of these sessions, and cancels the tokens of sessions that are being created.
+    async fn delete_of_user(&self, attempt: Attempt, revoked: &RevokedSessions) -> Result<Vec<SessionHandle>, Error> {
+        let mut transaction = attempt.begin().await?;
+        let mut ended = self.store().delete_of_user(&mut transaction, revoked).await?;
         // From here on, a session that is being created cannot be stored, or is stored already: on a database server it may
         // have been committed while this statement waited. Sessions are locked before tokens, as in a refresh, so that the two
         // cannot deadlock.
-        self.token_provider().cancel_pending(&mut transaction, user, but).await?;
-        ended.extend(self.store().delete_of_user(&mut transaction, user, but, begun_by).await?);
+        self.token_provider().cancel_pending(&mut transaction, revoked).await?;
+        ended.extend(self.store().delete_of_user(&mut transaction, revoked).await?);
         transaction.commit().await?;
         Ok(ended)
     }

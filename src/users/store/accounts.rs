@@ -21,6 +21,12 @@ pub fn has_hash(user: &str, hash: &str) -> Expr {
     fql::all([fql::exists(secret()), is_same])
 }
 
+/// Microseconds since the user's secret was written last, if it has this hash; else null.
+pub fn age_of_hash(user: &str, hash: &str) -> Expr {
+    let written_at = fql::select(&["ts"], fql::get(fql::document(SECRETS, user)));
+    fql::if_else(has_hash(user, hash), fql::subtract(fql::to_micros(fql::now()), written_at), fql::null())
+}
+
 /// Replaces a password's hash if it is still the old one; evaluates to whether it was.
 pub fn replace_hash(id: &DocumentId, old: &str, new: &str) -> Expr {
     let params = fql::object([("data", fql::object([("passwordHash", new.into())]))]);

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod directory;
 pub mod import;
 pub mod links;
+pub mod rehearsal;
 
 use fauna_client::fql::Expr;
 use fauna_client::{Data, DocumentId, Time, fql};
@@ -99,7 +100,7 @@ impl Document {
         User {
             id,
             name: self.name.filter(|name| !name.trim().is_empty()),
-            email: self.email.as_deref().and_then(Email::parse),
+            email: self.email.as_deref().and_then(Email::stored),
             joined_at: self.joined_at.map(|time| Timestamp::from_millis(time.millis())),
             email_verified,
         }
@@ -151,10 +152,16 @@ pub fn by_id(users: &UserLayout, id: &DocumentId) -> Expr {
 
 /// [`Found`] of a user's document; the secret is null where there is none.
 pub fn with_secret(users: &UserLayout, user: Expr) -> Expr {
+    let [id, secret] = id_and_secret();
+    fql::let_in([("user", user)], fql::object([id, ("user", users.data_of("user")), secret]))
+}
+
+/// The fields `id` and `secret` of [`Found`], of the bound `user`.
+pub fn id_and_secret() -> [(&'static str, Expr); 2] {
     let id = || fql::select(&["ref", "id"], fql::var("user"));
     let secret = || fql::document(SECRETS, id());
     let data = fql::if_else(fql::exists(secret()), fql::select(&["data"], fql::get(secret())), fql::null());
-    fql::let_in([("user", user)], fql::object([("id", id()), ("user", users.data_of("user")), ("secret", data)]))
+    [("id", id()), ("secret", data)]
 }
 
 /// The data of a bound document.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
-use embedded_fauna::{DirectoryLock, Running, Settings, SystemClock};
+use embedded_fauna::{Browsers, DirectoryLock, Running, Settings, SystemClock};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Name of the SQLite file in the data directory.
@@ -38,6 +38,9 @@ struct Serve {
     /// File that contains the root key; otherwise the environment variable `EMBEDDED_FAUNA_ROOT_KEY`, otherwise a key generated in the data directory
     #[arg(long, value_name = "FILE")]
     root_key_file: Option<PathBuf>,
+    /// Send `access-control-allow-credentials`, as FaunaDB does; no driver needs it
+    #[arg(long)]
+    cors_credentials: bool,
     /// Run the queries of this file at every start: one FQL v4 query in wire JSON per line
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -98,7 +101,10 @@ async fn serve(options: Serve) -> Result<()> {
     if !file.exists() {
         root_key::create_private(&file)?;
     }
-    let settings = Settings::new(options.listen, file, root_key.secret.clone(), Arc::new(SystemClock));
+    let mut settings = Settings::new(options.listen, file, root_key.secret.clone(), Arc::new(SystemClock));
+    if options.cors_credentials {
+        settings.browsers = Browsers::AsFaunaDb;
+    }
     let running = embedded_fauna::start(settings).await.map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Error::other(format!("{error}{cause} (listening on {}, data in {})", options.listen, options.data.display()))
@@ -122,6 +128,12 @@ async fn load(running: &Running, root_key: &SecretString, options: &Serve) -> Re
         None => root_key.clone(),
         Some(path) => SecretString::from(format!("{}:{path}:admin", root_key.expose_secret())),
     };
+    if let Some(path) = &options.database
+        && (options.seed.is_some() || options.import.is_some())
+        && running.query(&secret, "null".to_owned()).await.is_err()
+    {
+        return Err(Error::other(format!("--database {path}: there is no such database; create it first")));
+    }
     if let Some(file) = &options.seed {
         let queries = load::seed(running, &secret, file).await?;
         tracing::info!(file = %file.display(), queries, "seed file executed");

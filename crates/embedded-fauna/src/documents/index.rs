@@ -9,13 +9,27 @@ use std::sync::Arc;
 use super::require_kept;
 use crate::evaluator::{Caller, Context, Limit, Permissions, Source};
 use crate::ir::{
-    ApiVersion, Document, Effect, Halt, Lambda, Object, Outcome, Position, Ref, Value, fingerprint, index_key, native,
-    reversed,
+    ApiVersion, Document, Effect, Fault, Halt, Lambda, Object, Outcome, Position, Ref, Value, fingerprint, index_key,
+    native, parts_of_bytes, reversed,
 };
 use crate::storage::{Entry, encode};
 
-/// What an entry costs of [`Budget::parts`](crate::evaluator::Budget::parts): a few copies of it are in memory until the commit.
-pub const ENTRY_PARTS: usize = 32;
+/// What an entry costs of [`Budget::parts`](crate::evaluator::Budget::parts) beside its bytes: a few copies of it are in memory until the
+/// commit.
+const ENTRY_PARTS: usize = 32;
+/// The longest key of an index entry, in bytes; FaunaDB's limit.
+pub const MAX_KEY_BYTES: usize = 64_000;
+/// Copies of the key of an entry.
+const KEY_COPIES: usize = 2;
+
+/// What entries cost of [`Budget::parts`](crate::evaluator::Budget::parts).
+pub fn entry_parts(entries: &[Entry]) -> usize {
+    entries.iter().fold(0, |parts, entry| parts.saturating_add(parts_of(entry)))
+}
+
+fn parts_of(entry: &Entry) -> usize {
+    parts_of_bytes(entry.key_length()).saturating_mul(KEY_COPIES).saturating_add(ENTRY_PARTS)
+}
 
 /// One term or value of an index definition: a path into the document, or a binding that computes it.
 #[derive(Clone, Debug)]
@@ -126,14 +140,23 @@ pub fn term_key(terms: &[Value], now: i64) -> Vec<u8> {
     terms.iter().flat_map(|term| encode(term, now)).collect()
 }
 
+/// A version of a document.
+#[derive(Clone, Copy)]
+pub struct Version<'f> {
+    pub document: Ref,
+    /// Time of the write, in microseconds.
+    pub ts: i64,
+    pub fields: &'f Arc<Object>,
+    /// Whether it is being written: then its keys are limited.
+    pub is_new: bool,
+}
+
 /// The entries of one version of a document; a binding that fails counts as null.
-pub fn entries(
-    context: &Context<'_>,
-    index: &Index,
-    document: Ref,
-    ts: i64,
-    fields: &Arc<Object>,
-) -> Outcome<Vec<Entry>> {
+///
+/// # Errors
+/// If it is being written and a key is longer than [`MAX_KEY_BYTES`], or if the entries are too large for the budget of the query.
+pub fn entries(context: &Context<'_>, index: &Index, version: Version<'_>) -> Outcome<Vec<Entry>> {
+    let Version { document, ts, fields, is_new } = version;
     let collection = document.collection;
     let feeds = |source: &&IndexSource| source.0.map_or(collection >= native::FIRST_USER, |only| only == collection);
     let Some((_, bindings)) = index.sources.iter().find(feeds) else { return Ok(Vec::new()) };
@@ -166,13 +189,19 @@ pub fn entries(
     let now = context.transaction().commit_time();
     let count = terms.iter().chain(&values).fold(1_usize, |count, list| count.saturating_mul(list.len()));
     context.require_budget(count.saturating_mul(ENTRY_PARTS))?;
-    let mut entries = Vec::new();
+    let (mut entries, mut parts) = (Vec::new(), 0_usize);
     let values_of_each = combinations(&values);
     for terms in combinations(&terms) {
         for values in values_of_each.iter().cloned() {
             context.in_time()?;
+            if is_new {
+                require_short_key(&terms, &values, now)?;
+            }
             let sort = sort_key(&index.values, &values, document);
-            entries.push(Entry { terms: term_key(&terms, now), sort, values, document });
+            let entry = Entry { terms: term_key(&terms, now), sort, values, document };
+            parts = parts.saturating_add(parts_of(&entry));
+            context.require_budget(parts)?;
+            entries.push(entry);
         }
     }
     Ok(entries)
@@ -191,6 +220,15 @@ fn distinct(context: &Context<'_>, values: Vec<Value>) -> Outcome<Vec<Value>> {
         }
     }
     Ok(distinct)
+}
+
+/// Refuses terms and values that are too long for a key, as FaunaDB does.
+fn require_short_key(terms: &[Value], values: &[Value], now: i64) -> Outcome<()> {
+    let bytes = terms.iter().chain(values).fold(0_usize, |bytes, value| bytes.saturating_add(encode(value, now).len()));
+    if bytes <= MAX_KEY_BYTES {
+        return Ok(());
+    }
+    Err(Fault::BadRequest(format!("Key bytes ({bytes}) exceeds threshold ({MAX_KEY_BYTES})")).into())
 }
 
 /// The key that orders entries: the values, each inverted where the index says so, then the document.

@@ -5,7 +5,7 @@ mod prune;
 mod read;
 mod write;
 
-pub use index::{Index, entries, index, term_key};
+pub use index::{Index, MAX_KEY_BYTES, entries, index, term_key};
 pub use prune::prune;
 pub use read::{document, get, global_id, require_kept, visible};
 pub use write::{build, delete, put, rewrite};

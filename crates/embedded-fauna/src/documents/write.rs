@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::index::ENTRY_PARTS;
+use super::index::{Version, entry_parts};
 use super::{Index, entries, index};
 use crate::evaluator::Context;
 use crate::ir::{Failure, Object, Outcome, Position, Ref, native};
@@ -56,11 +56,12 @@ fn move_entries(
     for id in context.transaction().indexes_of(document.parent())?.iter() {
         let reference = Ref::new(document.database, native::INDEXES, *id);
         let Some(index) = index(context, reference)? else { continue };
-        let of = |version: Option<&Stored>| {
-            version.map_or(Ok(Vec::new()), |version| entries(context, &index, document, version.ts, &version.fields))
+        let of = |version: Option<&Stored>, is_new: bool| {
+            let Some(Stored { ts, fields }) = version else { return Ok(Vec::new()) };
+            entries(context, &index, Version { document, ts: *ts, fields, is_new })
         };
-        let (before, after) = (of(old)?, of(new)?);
-        context.spend(before.len().saturating_add(after.len()).saturating_mul(ENTRY_PARTS))?;
+        let (before, after) = (of(old, false)?, of(new, true)?);
+        context.spend(entry_parts(&before).saturating_add(entry_parts(&after)))?;
         let (known, kept) = (Entries::new(&before), Entries::new(&after));
         let ttl = |version: Option<&Stored>| version.and_then(|version| expiry(&version.fields));
         for entry in before.iter().filter(|entry| !kept.contains(entry)) {
@@ -89,7 +90,7 @@ fn move_entries(
 struct Entries<'e>(HashMap<(&'e [u8], &'e [u8]), Vec<&'e Entry>>);
 
 impl<'e> Entries<'e> {
-    fn new(entries: &'e [Entry]) -> Self {
+    fn new(entries: impl IntoIterator<Item = &'e Entry>) -> Self {
         let mut by_key: HashMap<_, Vec<&Entry>> = HashMap::new();
         for entry in entries {
             by_key.entry((entry.terms.as_slice(), entry.sort.as_slice())).or_default().push(entry);
@@ -146,24 +147,27 @@ fn build_document(context: &Context<'_>, index: &Index, document: Ref) -> Outcom
     let mut open: Vec<(i64, Option<i64>, Entry)> = Vec::new();
     for version in transaction.history(document)? {
         let new = match &version.fields {
-            Some(fields) => entries(context, index, document, version.ts, fields)?,
+            Some(fields) => entries(context, index, Version { document, ts: version.ts, fields, is_new: false })?,
             None => Vec::new(),
         };
-        for (came, ttl, entry) in open.iter().filter(|(_, _, entry)| !new.contains(entry)) {
-            transaction.put_past_entry(index.reference, entry, *came..version.ts, *ttl)?;
+        let kept = Entries::new(&new);
+        let (mut still_open, ended): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, _, entry)| kept.contains(entry));
+        for (came, ttl, entry) in ended {
+            context.in_time()?;
+            transaction.put_past_entry(index.reference, &entry, came..version.ts, ttl)?;
         }
-        open.retain(|(_, _, entry)| new.contains(entry));
         let ttl = version.fields.as_deref().and_then(expiry);
-        for kept in &mut open {
+        for kept in &mut still_open {
             kept.1 = ttl;
         }
-        for entry in new {
-            if !open.iter().any(|(_, _, known)| *known == entry) {
-                open.push((version.ts, ttl, entry));
-            }
-        }
+        let known = Entries::new(still_open.iter().map(|(_, _, entry)| entry));
+        let came: Vec<_> = new.iter().filter(|entry| !known.contains(entry)).cloned().collect();
+        still_open.extend(came.into_iter().map(|entry| (version.ts, ttl, entry)));
+        open = still_open;
     }
     for (came, ttl, entry) in open {
+        context.in_time()?;
         transaction.put_entry(index.reference, &entry, came, ttl)?;
     }
     Ok(())

@@ -2,11 +2,11 @@
 //!
 //! Keys of the application (all but those of the role `client`) have reader threads of their own and go first at the one writer.
 //! Everybody else has a lane: one query of an identity runs at a time, the others wait. A query of a lane that reads is given a
-//! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes only with
-//! others like it. One that writes makes room as soon as somebody else waits for the writer: it is rolled back and tried again
-//! later, for twice the time. A lane has a share of the writer and of the threads for quick queries (`lane.rs`), so that many
-//! queries which are each just quick enough do not fill them either. Every query ends at its deadline: evaluation checks it all
-//! the time, and the answer does not wait for a thread that does not.
+//! short time; if it needs more, it is run again from the beginning on a thread for slow queries, where it competes with others like
+//! it and pauses while quick ones run (`storage::Traffic`). One that writes makes room as soon as somebody else waits for the writer:
+//! it is rolled back and tried again later, for twice the time. A lane has a share of the writer and of the threads for quick queries
+//! (`lane.rs`), so that many queries which are each just quick enough do not fill them either. Every query ends at its deadline:
+//! evaluation checks it all the time, and the answer does not wait for a thread that does not.
 //!
 //! An answer is given after what it says is durable. When a token or its document is deleted, queries that run with it are
 //! interrupted before the deletion is answered.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest;
 
 use super::lane::{Lane, Role, Spent};
-use super::worker::{self, Shared};
+use super::worker;
+use super::worker::Shared;
 use crate::evaluator::{Caller, Permissions, Source};
 use crate::ir::Ref;
 use crate::storage::{Cause, Interrupt};
@@ -34,6 +35,8 @@ pub struct Entry {
     pub is_abandoned: Arc<AtomicBool>,
     /// `None` until the secret has been verified.
     pub caller: Option<Arc<Caller>>,
+    /// Whether documents were deleted before the secret was verified: it may have been verified with what was there before.
+    pub is_outdated: bool,
 }
 
 /// The jobs that are running, by number.
@@ -55,10 +58,27 @@ impl Running {
         number
     }
 
-    /// Notes the caller of a running job.
-    pub fn identify(&self, number: u64, caller: &Arc<Caller>) {
-        if let Some(entry) = self.lock().get_mut(&number) {
-            entry.caller = Some(Arc::clone(caller));
+    /// Notes the caller of a running job. Whether it has to be run again, because documents were deleted since it began.
+    pub fn identify(&self, number: u64, caller: &Arc<Caller>) -> bool {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&number) else { return false };
+        entry.caller = Some(Arc::clone(caller));
+        entry.is_outdated
+    }
+
+    /// Interrupts queries whose token, or the document it stands for, is among these, whose deletion is durable.
+    pub fn revoke(&self, documents: &[Ref]) {
+        if documents.is_empty() {
+            return;
+        }
+        for entry in self.lock().values_mut() {
+            match &entry.caller {
+                Some(caller) if caller.documents().any(|document| documents.contains(&document)) => {
+                    entry.interrupt.raise(Cause::Revoked);
+                }
+                Some(_) => {}
+                None => entry.is_outdated = true,
+            }
         }
     }
 
@@ -172,5 +192,45 @@ fn lane_of(caller: &Caller) -> Lane {
         (None, Permissions::Client) => Lane::Identity(document),
         (None, _) if is_token => Lane::Identity(document),
         (None, _) => Lane::Application,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: Ref = Ref::to_collection(0, 1);
+    const OTHER: Ref = Ref::to_collection(0, 2);
+
+    fn begin(running: &Running) -> (u64, Arc<Interrupt>) {
+        let statement = rusqlite::Connection::open_in_memory().unwrap().get_interrupt_handle();
+        let interrupt = Interrupt::new(Instant::now());
+        let entry = Entry {
+            role: Role::Lanes,
+            lane: None,
+            interrupt: Arc::clone(&interrupt),
+            statement,
+            is_abandoned: Arc::default(),
+            caller: None,
+            is_outdated: false,
+        };
+        (running.add(entry), interrupt)
+    }
+
+    #[test]
+    fn a_query_that_began_before_its_token_was_deleted_does_not_go_on() {
+        let running = Running::default();
+        let permissions = Permissions::Client;
+        let caller = Arc::new(Caller { database: 0, source: Source::Token(TOKEN), identity: None, permissions });
+        let (known, interrupt) = begin(&running);
+        assert!(!running.identify(known, &caller));
+        let (unknown, _) = begin(&running);
+        running.revoke(&[OTHER]);
+        assert_eq!(interrupt.cause(), Cause::None);
+        assert!(running.identify(unknown, &caller), "what it has read of its secret may be outdated");
+        running.revoke(&[TOKEN]);
+        assert_eq!(interrupt.cause(), Cause::Revoked);
+        let (later, _) = begin(&running);
+        assert!(!running.identify(later, &caller));
     }
 }

@@ -9,6 +9,7 @@ use super::Job;
 use super::lane::{Lane, LaneState, Role, Spent, WriteArrivals};
 use crate::answer::Answer;
 use crate::ir::Ref;
+use crate::storage::Traffic;
 
 /// The most jobs of the application, and the most with unverified secrets, that wait.
 const WAITING: usize = 4096;
@@ -62,6 +63,8 @@ pub struct Scheduler {
     ended: Condvar,
     /// Jobs and lanes that wait for the writer.
     waiting_for_writer: Arc<AtomicUsize>,
+    /// Told about every job that is not for the threads for slow ones.
+    traffic: Arc<Traffic>,
     /// The most jobs that wait in one lane.
     lane_limit: usize,
 }
@@ -73,6 +76,7 @@ impl Scheduler {
             arrived: Default::default(),
             ended: Condvar::new(),
             waiting_for_writer: Arc::default(),
+            traffic: Arc::default(),
             lane_limit,
         })
     }
@@ -84,6 +88,11 @@ impl Scheduler {
     /// The number of jobs and lanes that wait for the writer.
     pub fn waiting_for_writer(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.waiting_for_writer)
+    }
+
+    /// What the threads for quick jobs and the writer do.
+    pub const fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// Wakes a thread of this role, if one waits.
@@ -248,6 +257,9 @@ impl Scheduler {
                 return Err(Closed);
             }
             if let Some(turn) = self.take(&mut state, role) {
+                if role != Role::Slow {
+                    self.traffic.note();
+                }
                 return Ok(Some(turn));
             }
             let rested = state.resting.iter().map(|(until, _)| *until).min().filter(|_| role == Role::Writer);

@@ -12,6 +12,17 @@ pub struct Caller {
     pub permissions: Permissions,
 }
 
+impl Caller {
+    /// The documents without which its secret is not valid.
+    pub fn documents(&self) -> impl Iterator<Item = Ref> {
+        let own = match self.source {
+            Source::Root => None,
+            Source::Key(document) | Source::Token(document) => Some(document),
+        };
+        [self.identity, own].into_iter().flatten()
+    }
+}
+
 /// The kind of secret that a caller was authenticated by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

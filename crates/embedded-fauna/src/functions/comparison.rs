@@ -59,11 +59,15 @@ const fn same_double(a: f64, b: f64) -> bool {
 fn compare_all(context: &Context<'_>, call: &FormCall, is_ordered: fn(Ordering) -> bool) -> Outcome<Value> {
     let values = call.required(context, 0, cast::one_or_more(cast::any))?;
     all_resolved(&values, &call.at(0))?;
-    let ordered = values.windows(2).all(|pair| match pair {
-        [a, b] => is_ordered(order(a, b)),
-        _ => true,
-    });
-    Ok(Value::Bool(ordered))
+    for pair in values.windows(2) {
+        context.in_time()?;
+        if let [a, b] = pair
+            && !is_ordered(order(a, b))
+        {
+            return Ok(Value::Bool(false));
+        }
+    }
+    Ok(Value::Bool(true))
 }
 
 /// Which of two values comes first. An integer and a double are compared as doubles.

@@ -1,7 +1,11 @@
 //! Cursors and bounds: places in the order of a set.
 
 use super::Shape;
-use crate::ir::{Bound, Cursor, DocumentBound, Failure, Fault, Outcome, Position, Ref, SetKey, Term, Value, compare};
+use crate::documents::MAX_KEY_BYTES;
+use crate::ir::{
+    Bound, Cursor, DocumentBound, Failure, Fault, Outcome, Position, Ref, SetKey, Term, Value, compare,
+    parts as ir_parts,
+};
 
 /// The parts of a cursor as it was given.
 pub fn parts(cursor: &Value) -> Vec<Value> {
@@ -24,6 +28,7 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
         return Err(Failure::unresolved(reference, at.clone()).into());
     }
     let mut given = parts(cursor);
+    require_short(&given)?;
     // Nobody looks at what follows the values and the document.
     let looked_at = if shape.is_unknown { given.len() } else { shape.values };
     if given.iter().take(looked_at).any(Value::has_unresolved) {
@@ -46,6 +51,15 @@ pub fn bound(shape: &Shape, cursor: &Value, is_lower: bool, at: &Position) -> Ou
         _ => terms.iter().map(|term| term.value.clone()).collect(),
     };
     Ok(Bound { values, place: SetKey { terms, document } })
+}
+
+/// Refuses values that are too long for any key: putting them in order takes long.
+fn require_short(values: &[Value]) -> Outcome<()> {
+    let is_short = |value: &Value| ir_parts(value, MAX_KEY_BYTES) <= MAX_KEY_BYTES;
+    if values.iter().all(is_short) {
+        return Ok(());
+    }
+    Err(Fault::BadRequest("The cursor is too long.".to_owned()).into())
 }
 
 /// What stands in the place of the document: what is none lies before or after all of them.

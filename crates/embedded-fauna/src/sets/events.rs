@@ -165,14 +165,14 @@ fn as_cursor(event: &Value) -> Value {
 }
 
 /// The events of several sets in one order; one that several have comes once, from all of them.
-fn merged(histories: Vec<Vec<Event>>) -> Vec<Event> {
+fn merged(context: &Context<'_>, histories: Vec<Vec<Event>>) -> Outcome<Vec<Event>> {
     let mut streams: Vec<_> = histories.into_iter().map(|events| events.into_iter().peekable()).collect();
     let mut all: Vec<Event> = Vec::new();
     loop {
-        let heads =
-            streams.iter_mut().enumerate().filter_map(|(number, stream)| Some((number, stream.peek()?.place.clone())));
-        let Some((first, _)) = heads.min_by(|(_, a), (_, b)| a.compare_merged(b)) else { return all };
-        let Some(event) = streams.get_mut(first).and_then(Iterator::next) else { return all };
+        context.in_time()?;
+        let heads = streams.iter_mut().enumerate().filter_map(|(number, stream)| Some((number, &stream.peek()?.place)));
+        let Some((first, _)) = heads.min_by(|(_, a), (_, b)| a.compare_merged(b)) else { return Ok(all) };
+        let Some(event) = streams.get_mut(first).and_then(Iterator::next) else { return Ok(all) };
         match all.last_mut() {
             Some(last) if last.place.compare_merged(&event.place).is_eq() => {
                 last.sources.splice(0..0, event.sources);
@@ -203,7 +203,7 @@ fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<V
         Set::Match { index, terms } => of_index(context, source, *index, terms),
         Set::Union(sets) => {
             let histories = sets.iter().map(|set| history(context, set, at)).collect::<Outcome<Vec<_>>>()?;
-            Ok(merged(histories))
+            merged(context, histories)
         }
         Set::Distinct(inner) => history(context, inner, at),
         _ => Err(no_history(at)),

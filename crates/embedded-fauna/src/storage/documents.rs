@@ -70,6 +70,7 @@ impl Transaction<'_> {
         self.copy_into_past(document)?;
         let sql = "insert or replace into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
         let bytes = codec::encode(&Value::Object(Arc::clone(fields)), self.commit);
+        self.write_version(bytes.len())?;
         let parameters = (document.database, document.collection, document.id, self.commit, expiry(fields), bytes);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         self.wrote_document(document);
@@ -79,6 +80,7 @@ impl Transaction<'_> {
     /// Deletes a document and records the deletion in its history.
     pub fn remove(&self, document: Ref) -> Outcome<()> {
         self.retire(document)?;
+        self.note_removal(document);
         self.put_past(document, self.commit, None)
     }
 
@@ -96,9 +98,11 @@ impl Transaction<'_> {
         let key = (document.database, document.collection, document.id, self.commit);
         let sql = "insert or replace into history (database, collection, id, ts, ttl, fields, ended, due)
                    select database, collection, id, ts, ttl, fields, ?4, ?5 from documents
-                   where database = ?1 and collection = ?2 and id = ?3 and ts < ?4";
+                   where database = ?1 and collection = ?2 and id = ?3 and ts < ?4 returning length(fields)";
         let parameters = (key.0, key.1, key.2, key.3, due(self.commit));
-        self.connection.prepare_cached(sql)?.execute(parameters)?;
+        let moved: Option<i64> =
+            self.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?;
+        self.write_bytes(moved.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))?;
         let sql = "delete from history where database = ?1 and collection = ?2 and id = ?3 and ts = ?4";
         self.connection.prepare_cached(sql)?.execute(key)?;
         Ok(())

@@ -22,6 +22,13 @@ pub struct Entry {
     pub document: Ref,
 }
 
+impl Entry {
+    /// Length of its key in bytes.
+    pub const fn key_length(&self) -> usize {
+        self.terms.len().saturating_add(self.sort.len())
+    }
+}
+
 /// A range of sort keys under one set of terms.
 #[derive(Clone, Debug)]
 pub struct Span {
@@ -54,6 +61,7 @@ impl Transaction<'_> {
             "insert into entries (database, index_id, terms, sort, ts, ttl, entry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    on conflict (database, index_id, terms, sort) do update set ttl = ?6";
         let content = content(&entry.values, entry.document, self.commit);
+        self.write_bytes(entry.key_length().saturating_add(content.len()))?;
         let parameters = (index.database, index.id, &entry.terms, &entry.sort, came, ttl, content);
         self.connection.prepare_cached(sql)?.execute(parameters)?;
         self.wrote();
@@ -75,6 +83,7 @@ impl Transaction<'_> {
 
     /// Removes an entry and keeps it in the history of the index.
     pub fn remove_entry(&self, index: Ref, entry: &Entry) -> Outcome<()> {
+        self.write_bytes(entry.key_length())?;
         let key = (index.database, index.id, &entry.terms, &entry.sort, self.commit, due(self.commit));
         let sql = "insert or replace into past_entries (database, index_id, terms, sort, ts, ended, ttl, entry, due)
                    select database, index_id, terms, sort, ts, ?5, ttl, entry, ?6 from entries

@@ -64,6 +64,7 @@ impl Transaction<'_> {
         let sql = "insert or replace into history (database, collection, id, ts, ttl, fields, ended, due)
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let bytes = fields.map(|fields| codec::encode(&Value::Object(Arc::clone(fields)), self.commit));
+        self.write_version(bytes.as_ref().map_or(0, Vec::len))?;
         let ttl = fields.and_then(|fields| expiry(fields));
         let (ended, due) = (self.commit, due(self.commit));
         let parameters = (document.database, document.collection, document.id, ts, ttl, bytes, ended, due);
@@ -90,6 +91,7 @@ impl Transaction<'_> {
             let sql =
                 "insert into documents (database, collection, id, ts, ttl, fields) values (?1, ?2, ?3, ?4, ?5, ?6)";
             let bytes = codec::encode(&Value::Object(Arc::clone(fields)), self.commit);
+            self.write_version(bytes.len())?;
             let parameters = (key.0, key.1, key.2, version.ts, expiry(fields), bytes);
             self.connection.prepare_cached(sql)?.execute(parameters)?;
         }

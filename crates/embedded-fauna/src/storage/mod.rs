@@ -25,3 +25,4 @@ pub use transaction::Transaction;
 pub use transaction::connection::Connection;
 pub use transaction::group::Group;
 pub use transaction::interrupt::{Attempt, Cause, Interrupt, Slice};
+pub use transaction::pace::Traffic;

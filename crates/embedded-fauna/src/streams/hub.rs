@@ -230,7 +230,7 @@ impl Stream {
             return Ok(Ok(()));
         }
         let interrupt = Interrupt::new(Instant::now() + EVALUATE_WITHIN);
-        let attempt = Attempt { interrupt, slice: Slice::Unlimited, read_limit: EVALUATION_BYTES };
+        let attempt = Attempt { interrupt, slice: Slice::Unlimited, read_limit: EVALUATION_BYTES, write_limit: 0 };
         connection.read(attempt, |transaction| {
             let Some((caller, authority)) = self.authenticate(shared, transaction)? else {
                 return Ok(Err(Ending::AuthorizationLost));

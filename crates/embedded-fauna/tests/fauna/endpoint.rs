@@ -13,6 +13,9 @@ use super::test_clock::TestClock;
 /// The root key of every endpoint here.
 pub const ROOT: &str = "root";
 
+/// Time for which the client keeps a connection.
+const KEPT: Duration = Duration::from_secs(30);
+
 pub struct Endpoint {
     pub url: String,
     pub clock: TestClock,
@@ -48,10 +51,12 @@ impl Endpoint {
         let file = directory.path().join("fauna.sqlite");
         let mut settings =
             Settings::new("127.0.0.1:0".parse().unwrap(), file, SecretString::from(ROOT), Arc::new(clock.clone()));
+        // The client keeps connections for a shorter time: it must not send a request over one that is being closed.
+        settings.limits.idle = 2 * KEPT;
         change(&mut settings);
         let running = embedded_fauna::start(settings).await.unwrap();
         let client =
-            reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
+            reqwest::Client::builder().pool_idle_timeout(KEPT).timeout(Duration::from_secs(60)).build().unwrap();
         Self { url: format!("http://{}", running.address()), clock, client, running, directory }
     }
 

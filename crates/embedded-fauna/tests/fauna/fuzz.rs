@@ -1,15 +1,17 @@
 //! Whatever is asked is answered: no panic, no hang.
 //!
-//! Queries are made of recorded ones, with parts of them exchanged for others. The long run is ignored by default:
-//! `cargo test --test fauna -- --ignored ten_minutes`.
+//! Queries are made of recorded ones, with parts of them exchanged for others; requests and streams are damaged byte by byte. The long
+//! runs are ignored by default: `cargo test --test fauna -- --ignored ten_minutes`.
 
 use std::time::{Duration, Instant};
 
 use proptest::prelude::{ProptestConfig, any};
 use proptest::test_runner::{TestCaseError, TestRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, ROOT};
 
 const RECORDED: [&str; 5] = [
     include_str!("recorded/generated_data.jsonl"),
@@ -23,7 +25,7 @@ const MEMORY: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answer to the few queries that FaunaDB fails on, too; a panic or a failing file is answered differently.
-const AS_FAUNADB: &str = "\"Internal server error\"";
+pub const AS_FAUNADB: &str = "\"Internal server error\"";
 
 /// A deterministic source of choices (xorshift).
 struct Choices(u64);
@@ -135,6 +137,106 @@ fn run(cases: u32, count: usize, until: Instant) {
     assert!(outcome.is_ok(), "{outcome:?}");
     let peak = peak_memory();
     assert!(peak <= MEMORY, "{peak} KiB of memory");
+}
+
+/// Requests as they go over the wire.
+fn requests(secret: &str, query: &Value) -> Vec<String> {
+    let body = query.to_string();
+    let post = |path: &str, more: &str| {
+        let length = body.len();
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\nx-faunadb-api-version: 4\r\n{more}content-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let chunks = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    vec![
+        post("/", ""),
+        post("/", "x-query-timeout: 1000\r\nx-last-seen-txn: 1\r\nx-fauna-tags: a=b\r\n"),
+        post("/", "origin: https://a.example\r\nexpect: 100-continue\r\n"),
+        post("/stream?fields=action,document,diff,prev,index", ""),
+        post("/linearized", "connection: upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n"),
+        chunks,
+        format!("GET /?q={} HTTP/1.1\r\nhost: x\r\nauthorization: Basic cm9vdDo=\r\n\r\n", body.replace(' ', "+")),
+        "GET /ping?scope=write HTTP/1.1\r\nhost: x\r\n\r\nGET /tokens/1 HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0\0\0\u{4}\u{8}\0\0\0\0\0\0\0\u{1}\0".to_owned(),
+    ]
+}
+
+/// Damages a request: removes, doubles or exchanges bytes in a few places.
+fn damaged(request: &str, choices: &mut Choices) -> Vec<u8> {
+    let mut bytes = request.as_bytes().to_vec();
+    for _ in 0..choices.below(4) {
+        let from = choices.below(bytes.len());
+        let to = from + choices.below((bytes.len() - from).min(40) + 1);
+        let part = bytes.get(from..to).unwrap().to_vec();
+        let other = match choices.below(4) {
+            0 => Vec::new(),
+            1 => [part.clone(), part].concat(),
+            2 => (0..choices.below(10)).map(|_| u8::try_from(choices.below(256)).unwrap()).collect(),
+            _ => b"\r\n".to_vec(),
+        };
+        bytes.splice(from..to, other);
+    }
+    bytes
+}
+
+/// Sends bytes and reads until the connection is closed.
+async fn exchange_bytes(endpoint: &Endpoint, bytes: &[u8]) -> Result<String, String> {
+    let mut stream = TcpStream::connect(endpoint.url.trim_start_matches("http://")).await.unwrap();
+    let mut answer = Vec::new();
+    let all = async {
+        // The server may have closed the connection before it has read everything.
+        let _refused = stream.write_all(bytes).await;
+        let _closed = stream.shutdown().await;
+        let _reset = stream.read_to_end(&mut answer).await;
+    };
+    match tokio::time::timeout(PATIENCE, all).await {
+        Ok(()) => Ok(String::from_utf8_lossy(&answer).into_owned()),
+        Err(_elapsed) => Err(format!("no end of {}", String::from_utf8_lossy(bytes))),
+    }
+}
+
+/// Sends damaged requests until the time is up or there were `count`; the endpoint must go on answering.
+fn run_requests(seed: u64, count: usize, until: Instant) {
+    actix_rt::System::new().block_on(async {
+        let endpoint = Endpoint::start().await;
+        let (admin, _) = endpoint.child("fuzz").await;
+        endpoint.query(&admin, &json!({"create_collection": {"object": {"name": "things"}}})).await;
+        let (queries, mut choices) = (queries(), Choices(seed | 1));
+        for _ in 0..count {
+            if Instant::now() > until {
+                break;
+            }
+            let all = json!({"documents": {"collection": "things"}});
+            let query = if choices.below(2) == 0 { all } else { mutated(&queries, &mut choices) };
+            let requests = requests(&admin, &query);
+            let bytes = damaged(requests.get(choices.below(requests.len())).unwrap(), &mut choices);
+            let answer = exchange_bytes(&endpoint, &bytes).await.unwrap();
+            let is_bad = answer.starts_with("HTTP/1.1 500") && !answer.contains(AS_FAUNADB);
+            assert!(!is_bad, "{answer} to {}", String::from_utf8_lossy(&bytes));
+        }
+        assert_eq!(endpoint.query(ROOT, &json!({"add": [1, 1]})).await, 2);
+    });
+}
+
+#[test]
+fn damaged_requests_are_answered() {
+    run_requests(5, 200, Instant::now() + Duration::from_secs(30));
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn ten_minutes_of_damaged_requests_are_answered() {
+    let until = Instant::now() + Duration::from_secs(600);
+    for seed in (7..).step_by(2) {
+        if Instant::now() >= until {
+            break;
+        }
+        run_requests(seed, 20_000, until);
+    }
 }
 
 #[test]

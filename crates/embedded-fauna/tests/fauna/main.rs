@@ -2,21 +2,26 @@
 //!
 //! `recorded/` has a file for each topic and a line for each step (`steps.rs` describes the format). Each file runs against an endpoint of its own,
 //! in a child database, as it was recorded; steps that waited for something to expire move the clock instead.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and figures are printed"
+)]
 
 mod compare;
 mod connections;
 mod endpoint;
 mod fuzz;
-mod isolation;
+mod hostile;
 mod limits;
 mod past;
 mod program;
 mod random;
 mod scoped_secrets;
 mod secrets;
-mod set_algebra;
-mod set_model;
+mod sets;
 mod steps;
 mod streams;
 mod test_clock;

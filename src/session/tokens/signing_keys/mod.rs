@@ -84,6 +84,8 @@ struct KeySet {
     /// Static keys, newest first; an import may have added some.
     fixed: Vec<Arc<SigningKey>>,
     refresh: Vec<RefreshKey>,
+    /// `kid` of those that cannot be unsealed.
+    unreadable: Vec<String>,
     /// The newest generation of each kind, including keys that cannot be unsealed.
     generations: HashMap<String, i64>,
 }
@@ -114,6 +116,7 @@ impl SigningKeys {
         let known = RwLock::default();
         let (reloaded_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
         let keys = Self { store, seal, schedule, signs, known, reloaded_at, reading };
+        keys.seal_again().await?;
         keys.reload().await?;
         if keys.key_set().refresh.is_empty() {
             keys.make(Kind::Refresh, now).await?;
@@ -192,6 +195,11 @@ impl SigningKeys {
         Ok((keys, self.schedule.complete_for(self.key_set().newest(), now)))
     }
 
+    /// `kid` of the stored keys that were sealed with a key that is not in the ring.
+    pub fn unreadable(&self) -> Vec<String> {
+        self.key_set().unreadable.clone()
+    }
+
     /// Deletes dynamic keys that no longer verify.
     pub async fn delete_expired(&self, now: Timestamp) -> Result<(), Error> {
         Ok(self.store.delete_keys(Kind::Dynamic.as_str(), self.schedule.expired_before(now)).await?)
@@ -218,6 +226,7 @@ impl SigningKeys {
             *newest = row.generation.max(*newest);
             let Ok(secret) = self.seal.open(&row.sealed, &row.kid) else {
                 tracing::warn!(kid = row.kid, "a session key was sealed with a key we do not have; it is left aside");
+                set.unreadable.push(row.kid);
                 continue;
             };
             let bytes = URL_SAFE_NO_PAD.decode(secret.expose_secret()).unwrap_or_default();
@@ -229,6 +238,20 @@ impl SigningKeys {
             }
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        Ok(())
+    }
+
+    /// Seals with the newest key what an older one has sealed, because keys of refresh tokens are never replaced and the older key
+    /// is dropped some day.
+    async fn seal_again(&self) -> Result<(), Error> {
+        for row in self.store.keys().await? {
+            if self.seal.is_sealed_with_first(&row.sealed) {
+                continue;
+            }
+            let Ok(secret) = self.seal.open(&row.sealed, &row.kid) else { continue };
+            let sealed = self.seal.seal(secret.expose_secret(), &row.kid)?;
+            self.store.replace_sealed_key(&row, &sealed).await?;
+        }
         Ok(())
     }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use super::{APPLICATION_READS, LANE_READS, LONGEST_WRITE, Progress, QUICK_WRITE, SLOW_WRITE, Shared, Task, Worker};
+use super::{LONGEST_WRITE, Progress, QUICK_WRITE, Revoked, SLOW_WRITE, Shared, Task, Worker};
 use crate::answer::Answer;
 use crate::engine::Job;
 use crate::engine::lane::{Lane, Role, Spent};
 use crate::engine::running::Entry;
 use crate::engine::scheduler::ScheduledJob;
 use crate::ir::Outcome;
-use crate::storage::{Attempt, Cause, Group, Interrupt, Slice};
+use crate::storage::{Cause, Group, Slice};
 
 /// The most jobs of a group.
 const MEMBERS_MAX: usize = 32;
@@ -28,8 +28,7 @@ struct Member {
     lane: Option<Lane>,
     answer: Answer,
     spent: Spent,
-    /// Queries whose token this job has deleted.
-    revoked: Vec<Arc<Interrupt>>,
+    revoked: Revoked,
 }
 
 impl Worker {
@@ -65,6 +64,7 @@ impl Worker {
                 statement,
                 is_abandoned: Arc::clone(&is_abandoned),
                 caller: None,
+                is_outdated: false,
             };
             members.extend(run(&shared, &mut group, turn, !members.is_empty(), entry));
             if group.is_lost() || members.len() >= MEMBERS_MAX || Instant::now() >= until {
@@ -113,8 +113,7 @@ fn run(
             if somebody_waits { Arc::new(AtomicUsize::new(1)) } else { shared.scheduler.waiting_for_writer() };
         Slice::WhileNobodyWaits { until, waiting }
     };
-    let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
-    let attempt = Attempt { interrupt: Arc::clone(&job.interrupt), slice, read_limit };
+    let attempt = shared.attempt(&job, lane, slice);
     let number = shared.running.add(entry(&job, lane));
     let outcome = Task { shared, job: &job, lane, number }.write(group, attempt);
     shared.running.remove(number);
@@ -131,8 +130,8 @@ fn run(
             shared.scheduler.requeue(job, lane, None);
             return None;
         }
-        (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Vec::new()),
-        _ => (Answer::timed_out(version, None), Vec::new()),
+        (Cause::None, Err(halt)) => (Answer::of_halt(&halt, version, None), Revoked::default()),
+        _ => (Answer::timed_out(version, None), Revoked::default()),
     };
     Some(Member { job, lane, answer, spent, revoked })
 }
@@ -140,8 +139,11 @@ fn run(
 /// Answers the jobs of a group.
 fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
     if matches!(committed, Ok(true)) {
-        for query in members.iter().flat_map(|member| &member.revoked) {
-            query.raise(Cause::Revoked);
+        for Member { revoked, .. } in &members {
+            for query in &revoked.queries {
+                query.raise(Cause::Revoked);
+            }
+            shared.running.revoke(&revoked.documents);
         }
     }
     for Member { job, lane, answer, spent, .. } in members {

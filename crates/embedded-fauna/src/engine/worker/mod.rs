@@ -15,7 +15,7 @@ use super::{Job, Operation};
 use crate::answer::Answer;
 use crate::evaluator::{Budget, Caller, Context, Limit, Permissions, Run, Source};
 use crate::functions::forms;
-use crate::ir::{ApiVersion, Effect, Halt, Outcome};
+use crate::ir::{ApiVersion, Effect, Fault, Halt, Outcome, Ref};
 use crate::settings::Limits;
 use crate::storage::{Attempt, Cause, Connection, File, Group, Interrupt, Slice, Transaction};
 use crate::{access, answer, parser, wire};
@@ -55,6 +55,16 @@ pub struct Shared {
 impl Shared {
     pub fn new(file: File, root_hash: String, limits: Limits, scheduler: Arc<Scheduler>) -> Self {
         Self { file, limits, scheduler, running: Running::default(), lanes: Lanes::default(), root_hash }
+    }
+
+    /// A run of a job, with the limits of its lane.
+    fn attempt(&self, job: &Job, lane: Option<Lane>, slice: Slice) -> Attempt {
+        let (read_limit, write_limit) = if lane.is_some_and(Lane::is_application) {
+            (APPLICATION_READS, usize::MAX)
+        } else {
+            (LANE_READS, self.limits.token_write_bytes)
+        };
+        Attempt { interrupt: Arc::clone(&job.interrupt), slice, read_limit, write_limit }
     }
 }
 
@@ -124,9 +134,7 @@ impl Worker {
             return shared.scheduler.release(lane, None);
         }
         job.interrupt.resume();
-        let read_limit = if lane.is_some_and(Lane::is_application) { APPLICATION_READS } else { LANE_READS };
-        let interrupt = Arc::clone(&job.interrupt);
-        let attempt = Attempt { interrupt, slice: self.slice(lane), read_limit };
+        let attempt = shared.attempt(&job, lane, self.slice(lane));
         let entry = Entry {
             role: self.role,
             lane,
@@ -134,6 +142,7 @@ impl Worker {
             statement: self.connection.interrupt_handle(),
             is_abandoned: Arc::clone(&self.is_abandoned),
             caller: None,
+            is_outdated: false,
         };
         let number = shared.running.add(entry);
         let task = Task { shared: &shared, job: &job, lane, number };
@@ -164,6 +173,7 @@ impl Worker {
     fn slice(&self, lane: Option<Lane>) -> Slice {
         match (self.role, lane) {
             (Role::Lanes, Some(Lane::Identity(_))) => Slice::Until(Instant::now() + QUICK),
+            (Role::Slow, _) => Slice::BesideOthers(self.shared.scheduler.traffic().slow_query().into()),
             _ => Slice::Unlimited,
         }
     }
@@ -179,6 +189,15 @@ fn yield_slice() {
 #[cfg(not(target_os = "linux"))]
 const fn yield_slice() {}
 
+/// What becomes of other queries once a transaction is durable.
+#[derive(Default)]
+struct Revoked {
+    /// Those to be interrupted.
+    queries: Vec<Arc<Interrupt>>,
+    /// Deleted documents, for queries that have begun since with what was there before.
+    documents: Vec<Ref>,
+}
+
 /// One run of a job.
 struct Task<'j> {
     shared: &'j Shared,
@@ -191,32 +210,28 @@ struct Task<'j> {
 impl Task<'_> {
     /// Runs the job with the right to write. What it wrote is kept unless it failed or was interrupted. Also returns the queries
     /// that are to be interrupted once that is durable.
-    fn write(&self, group: &mut Group<'_>, attempt: Attempt) -> Outcome<(Progress, Vec<Arc<Interrupt>>)> {
+    fn write(&self, group: &mut Group<'_>, attempt: Attempt) -> Outcome<(Progress, Revoked)> {
         let interrupt = Arc::clone(&attempt.interrupt);
         group.write(attempt, |transaction| {
             let progress = self.run(transaction, true)?;
             let succeeded = matches!(&progress, Progress::Done(answer) if !answer.is_failure());
             let keep = succeeded && interrupt.cause() == Cause::None;
-            let revoked = if keep { self.revoked(transaction)? } else { Vec::new() };
+            let revoked = if keep { self.revoked(transaction)? } else { Revoked::default() };
             Ok(((progress, revoked), keep))
         })
     }
 
-    /// The running queries whose token, or the document it stands for, this transaction has deleted.
-    fn revoked(&self, transaction: &Transaction<'_>) -> Outcome<Vec<Arc<Interrupt>>> {
-        let mut revoked = Vec::new();
+    /// What this transaction has deleted of tokens and of the documents they stand for.
+    fn revoked(&self, transaction: &Transaction<'_>) -> Outcome<Revoked> {
+        let mut revoked = Revoked { queries: Vec::new(), documents: transaction.removed()? };
         if transaction.written().is_empty() {
             return Ok(revoked);
         }
         for (caller, interrupt) in self.shared.running.callers(self.number) {
-            let documents = match caller.source {
-                Source::Root => [caller.identity, None],
-                Source::Key(document) | Source::Token(document) => [caller.identity, Some(document)],
-            };
-            for document in documents.into_iter().flatten() {
+            for document in caller.documents() {
                 let is_touched = transaction.is_schema_dirty() || transaction.written().contains(&document);
                 if is_touched && !transaction.exists(document)? {
-                    revoked.push(Arc::clone(&interrupt));
+                    revoked.queries.push(Arc::clone(&interrupt));
                 }
             }
         }
@@ -282,7 +297,10 @@ impl Task<'_> {
         };
         let caller = Arc::new(caller);
         self.shared.lanes.note(secret, &caller);
-        self.shared.running.identify(self.number, &caller);
+        if self.shared.running.identify(self.number, &caller) {
+            self.job.interrupt.raise(Cause::Preempted);
+            return Err(Fault::TimedOut.into());
+        }
         Ok(Some(caller))
     }
 }

@@ -110,8 +110,12 @@ fn extreme(context: &Context<'_>, call: &FormCall, wanted: Ordering) -> Outcome<
     }
     fold(context, call, &collection, |elements| {
         all_resolved(elements, &at)?;
-        let chosen = elements.iter().reduce(|best, next| if order(best, next) == wanted { best } else { next });
-        chosen.cloned().ok_or_else(|| nothing(&at).into())
+        let (first, rest) = elements.split_first().ok_or_else(|| nothing(&at))?;
+        let chosen = rest.iter().try_fold(first, |best, next| {
+            context.in_time()?;
+            Outcome::Ok(if order(best, next) == wanted { best } else { next })
+        })?;
+        Ok(chosen.clone())
     })
 }
 

@@ -57,7 +57,15 @@ fn concat(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
     let between = separator.as_deref().map_or(0, str::len).saturating_mul(strings.len());
     let length = strings.iter().fold(between, |length, text| length.saturating_add(text.len()));
     context.spend(parts_of_bytes(length))?;
-    Ok(Value::from(strings.join(separator.as_deref().unwrap_or_default())))
+    let mut all = String::with_capacity(length);
+    for (place, text) in strings.iter().enumerate() {
+        context.in_time()?;
+        if let (1.., Some(separator)) = (place, &separator) {
+            all.push_str(separator);
+        }
+        all.push_str(text);
+    }
+    Ok(Value::from(all))
 }
 
 /// Java's white space: without no-break spaces, with the separators of ASCII.
@@ -80,8 +88,18 @@ fn trim_end(text: &str) -> &str {
 /// A string several times. Java takes only the low 32 bits of the number, which then can be more than it has memory for.
 fn repeated(context: &Context<'_>, text: &str, number: i64) -> Outcome<Value> {
     let Ok(number) = usize::try_from(to_int(number.min(MAX_REPETITIONS))) else { return Ok(Value::from("")) };
-    context.spend(parts_of_bytes(text.len().saturating_mul(number)))?;
-    Ok(Value::from(text.repeat(number)))
+    if text.is_empty() {
+        // The number may be more than two thousand million.
+        return Ok(Value::from(""));
+    }
+    let length = text.len().saturating_mul(number);
+    context.spend(parts_of_bytes(length))?;
+    let mut all = String::with_capacity(length);
+    for _ in 0..number {
+        context.in_time()?;
+        all.push_str(text);
+    }
+    Ok(Value::from(all))
 }
 
 fn space(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
+use crate::evaluator::Context;
 use crate::ir::Outcome;
 use crate::sets::algebra::heap::Heap;
 use crate::sets::stream::item::Item;
@@ -21,7 +22,7 @@ pub type Group = Vec<(usize, Item)>;
 /// The result of a merge.
 enum Strategy<'i> {
     Interleave,
-    /// The items that a function leaves of each group, and the group that is being collected.
+    /// The items that a function leaves of each group, and the group that is being collected, the one that was met first in front.
     Choose(Box<dyn Fn(Group) -> Vec<Item> + 'i>, Group),
 }
 
@@ -34,6 +35,7 @@ struct Part<'i> {
 }
 
 pub struct Merger<'i> {
+    context: &'i Context<'i>,
     parts: Vec<Part<'i>>,
     /// Places of parts in `parts`.
     queue: Heap,
@@ -48,8 +50,8 @@ pub struct Merger<'i> {
 ///
 /// # Errors
 /// If reading the first pages fails.
-pub fn interleaved(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
-    Ok(Box::new(Merger::new(streams, descending, Strategy::Interleave)?))
+pub fn interleaved<'i>(context: &'i Context<'i>, streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
+    Ok(Box::new(Merger::new(context, streams, descending, Strategy::Interleave)?))
 }
 
 /// The items that `choose` leaves of each group of equal items.
@@ -57,19 +59,26 @@ pub fn interleaved(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batch
 /// # Errors
 /// If reading the first pages fails.
 pub fn merged<'i>(
+    context: &'i Context<'i>,
     streams: Vec<Batches<'i>>,
     descending: bool,
     choose: impl Fn(Group) -> Vec<Item> + 'i,
 ) -> Outcome<Batches<'i>> {
     let strategy = Strategy::Choose(Box::new(choose), Group::new());
-    Ok(Box::new(Merger::new(streams, descending, strategy)?))
+    Ok(Box::new(Merger::new(context, streams, descending, strategy)?))
 }
 
 impl<'i> Merger<'i> {
-    fn new(streams: Vec<Batches<'i>>, descending: bool, strategy: Strategy<'i>) -> Outcome<Self> {
+    fn new(
+        context: &'i Context<'i>,
+        streams: Vec<Batches<'i>>,
+        descending: bool,
+        strategy: Strategy<'i>,
+    ) -> Outcome<Self> {
         let continued = streams.into_iter().enumerate().collect();
         let queue = Heap::default();
-        let mut merger = Self { parts: Vec::new(), queue, continued, strategy, descending, is_finished: false };
+        let mut merger =
+            Self { context, parts: Vec::new(), queue, continued, strategy, descending, is_finished: false };
         merger.continue_streams()?;
         Ok(merger)
     }
@@ -152,10 +161,10 @@ impl<'i> Merger<'i> {
         match &mut self.strategy {
             Strategy::Interleave => result.push(item),
             Strategy::Choose(choose, group) => {
-                if group.first().is_some_and(|(_, last)| last.compare(&item).is_ne()) {
-                    result.extend(choose(std::mem::take(group)));
+                if group.last().is_some_and(|(_, last)| last.compare(&item).is_ne()) {
+                    result.extend(chosen(choose, group));
                 }
-                group.insert(0, (stream, item));
+                group.push((stream, item));
             }
         }
     }
@@ -164,6 +173,7 @@ impl<'i> Merger<'i> {
         self.continue_streams()?;
         let mut items = Vec::new();
         while let Some(first) = self.dequeue() {
+            self.context.in_time()?;
             let Some(part) = self.parts.get_mut(first) else { continue };
             if !part.items.is_empty() {
                 let equal = self.equal_to(first);
@@ -183,10 +193,17 @@ impl<'i> Merger<'i> {
         if let Strategy::Choose(choose, group) = &mut self.strategy
             && !group.is_empty()
         {
-            items.extend(choose(std::mem::take(group)));
+            items.extend(chosen(choose, group));
         }
         Ok(Batch { items, has_next: false })
     }
+}
+
+/// What a function leaves of a group that has been collected.
+fn chosen<'i>(choose: &(dyn Fn(Group) -> Vec<Item> + 'i), collected: &mut Group) -> Vec<Item> {
+    let mut group = std::mem::take(collected);
+    group.reverse();
+    choose(group)
 }
 
 impl Iterator for Merger<'_> {

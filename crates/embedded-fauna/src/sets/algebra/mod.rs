@@ -23,8 +23,8 @@ use crate::sets::stream::{Span, items, paging};
 pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Outcome<Batches<'i>> {
     let all = |sets: &[Arc<Set>]| sets.iter().map(|set| paging::batches(context, set, span)).collect::<Outcome<_>>();
     match &**set {
-        Set::Union(sets) => union(all(sets)?, span.descending),
-        Set::Difference(sets) => difference(all(sets)?, span.descending),
+        Set::Union(sets) => union(context, all(sets)?, span.descending),
+        Set::Difference(sets) => difference(context, all(sets)?, span.descending),
         other => join(context, other, span),
     }
 }
@@ -42,18 +42,23 @@ pub fn of_stream(group: Group, stream: usize) -> Vec<Item> {
 }
 
 /// Items that any of the streams has; of equal items as many as the stream has that has most.
-fn union(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
+fn union<'i>(context: &'i Context<'i>, streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
     let count = streams.len();
-    merged(streams, descending, move |group| {
-        let of = |stream: usize| group.iter().filter(|(number, _)| *number == stream).count();
-        let most = (0..count).rev().max_by_key(|stream| of(*stream)).unwrap_or_default();
+    merged(context, streams, descending, move |group| {
+        let mut counts = vec![0_usize; count];
+        for (stream, _) in &group {
+            if let Some(count) = counts.get_mut(*stream) {
+                *count += 1;
+            }
+        }
+        let most = counts.iter().enumerate().rev().max_by_key(|(_, count)| **count).map_or(0, |(stream, _)| stream);
         of_stream(group, most)
     })
 }
 
 /// Items that the first stream has and no other.
-fn difference(streams: Vec<Batches<'_>>, descending: bool) -> Outcome<Batches<'_>> {
-    merged(streams, descending, |group| {
+fn difference<'i>(context: &'i Context<'i>, streams: Vec<Batches<'i>>, descending: bool) -> Outcome<Batches<'i>> {
+    merged(context, streams, descending, |group| {
         if group.iter().any(|(stream, _)| *stream != 0) { Vec::new() } else { of_stream(group, 0) }
     })
 }
@@ -98,7 +103,7 @@ fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Batches
             streams.push(paging::batches(context, &readable.set, span)?);
         }
     }
-    merged(streams, span.descending, |group| {
+    merged(context, streams, span.descending, |group| {
         let stream = group.first().map_or(0, |(stream, _)| *stream);
         of_stream(group, stream).into_iter().take(1).collect()
     })

@@ -71,7 +71,7 @@ pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Out
     {
         return Ok(only);
     }
-    merge::interleaved(streams.collect(), span.descending)
+    merge::interleaved(context, streams.collect(), span.descending)
 }
 
 /// Items one by one.

@@ -1,10 +1,12 @@
 //! What ends a transaction early: its deadline, somebody who waits, a revoked token, the end of the endpoint.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::ir::{Fault, Outcome};
+use crate::storage::transaction::pace::Pace;
 
 /// Why a query was interrupted. A later variant replaces an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,12 +80,14 @@ pub enum Slice {
         until: Instant,
         waiting: Arc<AtomicUsize>,
     },
+    /// Never, but it pauses while quick queries run.
+    BesideOthers(Rc<Pace>),
 }
 
 impl Slice {
     fn is_over(&self, now: Instant) -> bool {
         match self {
-            Self::Unlimited => false,
+            Self::Unlimited | Self::BesideOthers(_) => false,
             Self::Until(until) => now >= *until,
             Self::WhileNobodyWaits { until, waiting } => now >= *until && waiting.load(Ordering::Relaxed) > 0,
         }
@@ -97,6 +101,8 @@ pub struct Attempt {
     pub slice: Slice,
     /// Bytes of rows that may be read, with [`ROW`] added for each row.
     pub read_limit: usize,
+    /// Bytes of versions and index entries that may be written, including those that move into the history.
+    pub write_limit: usize,
 }
 
 /// What a row costs beside its bytes, because of what is made of it.
@@ -106,7 +112,12 @@ impl Attempt {
     /// For work of the endpoint's own, which ends by itself.
     pub fn unlimited() -> Self {
         const YEAR: Duration = Duration::from_secs(365 * 86_400);
-        Self { interrupt: Interrupt::new(Instant::now() + YEAR), slice: Slice::Unlimited, read_limit: usize::MAX }
+        Self {
+            interrupt: Interrupt::new(Instant::now() + YEAR),
+            slice: Slice::Unlimited,
+            read_limit: usize::MAX,
+            write_limit: usize::MAX,
+        }
     }
 
     /// Checks that the query may go on.
@@ -115,6 +126,9 @@ impl Attempt {
     /// [`Fault::TimedOut`] if it may not; [`Interrupt::cause`] says why.
     pub fn in_time(&self) -> Outcome<()> {
         let now = Instant::now();
+        if let Slice::BesideOthers(pace) = &self.slice {
+            pace.keep(now);
+        }
         if now >= self.interrupt.deadline {
             self.interrupt.raise(Cause::TimedOut);
         } else if self.slice.is_over(now) {

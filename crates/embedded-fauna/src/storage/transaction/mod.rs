@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod group;
 pub mod interrupt;
+pub mod pace;
 pub mod schema_cache;
 
 use std::cell::{Cell, Ref as Borrowed, RefCell};
@@ -15,6 +16,9 @@ use crate::storage::feed::Written;
 use crate::storage::transaction::interrupt::{Attempt, ROW};
 use crate::storage::transaction::schema_cache::{Answers, SchemaCache};
 use crate::storage::{Changes, DocumentChange, EntryChange};
+
+/// The largest version of a document, in bytes; FaunaDB's limit.
+const MAX_VERSION_BYTES: usize = 8 << 20;
 
 /// A snapshot of the file, and for a writer what it has written on top.
 pub struct Transaction<'c> {
@@ -31,12 +35,16 @@ pub struct Transaction<'c> {
     is_schema_dirty: Cell<bool>,
     /// The documents written so far; one written twice is there twice.
     written: RefCell<Vec<Ref>>,
+    /// Documents deleted so far; some may have been created again since.
+    removed: RefCell<Vec<Ref>>,
     changes: RefCell<Changes>,
     /// Time of the latest transaction that reads see, in microseconds.
     last_commit: i64,
     attempt: Attempt,
     /// Bytes that may still be read.
     read_left: Cell<usize>,
+    /// Bytes written so far.
+    bytes_written: Cell<usize>,
 }
 
 impl<'c> Transaction<'c> {
@@ -53,10 +61,12 @@ impl<'c> Transaction<'c> {
             is_dirty,
             is_schema_dirty,
             written,
+            removed: RefCell::default(),
             changes,
             last_commit,
             attempt,
             read_left,
+            bytes_written: Cell::new(0),
         }
     }
 
@@ -107,9 +117,57 @@ impl<'c> Transaction<'c> {
         Ok(())
     }
 
+    /// Checks that a version of so many bytes may be written.
+    ///
+    /// # Errors
+    /// If it is larger than FaunaDB allows, or as [`Self::write_bytes`].
+    pub(in crate::storage) fn write_version(&self, bytes: usize) -> Outcome<()> {
+        if bytes > MAX_VERSION_BYTES {
+            let text = format!("Version bytes ({bytes}) exceeds threshold ({MAX_VERSION_BYTES})");
+            return Err(Fault::BadRequest(text).into());
+        }
+        self.write_bytes(bytes)
+    }
+
+    /// Checks that so many bytes more may be written, with FaunaDB's failure for a transaction that is too large.
+    ///
+    /// # Errors
+    /// If they are too many.
+    pub(in crate::storage) fn write_bytes(&self, bytes: usize) -> Outcome<()> {
+        let (written, limit) = (self.bytes_written.get().saturating_add(bytes), self.attempt.write_limit);
+        if written > limit {
+            let text = format!("Transaction exceeded limit: got {written} bytes, limit {limit} bytes");
+            return Err(Fault::BadRequest(text).into());
+        }
+        self.bytes_written.set(written);
+        Ok(())
+    }
+
     /// The documents written so far; one written twice is there twice.
     pub fn written(&self) -> Borrowed<'_, Vec<Ref>> {
         self.written.borrow()
+    }
+
+    /// The deleted documents that have not been created again.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn removed(&self) -> Outcome<Vec<Ref>> {
+        let mut removed = self.removed.borrow().clone();
+        let mut failure = None;
+        removed.retain(|document| match self.exists(*document) {
+            Ok(exists) => !exists,
+            Err(halt) => {
+                failure = Some(halt);
+                true
+            }
+        });
+        failure.map_or(Ok(removed), Err)
+    }
+
+    /// Notes that a document has been deleted.
+    pub(in crate::storage) fn note_removal(&self, document: Ref) {
+        self.removed.borrow_mut().push(document);
     }
 
     /// Whether schema has been written, which includes databases and what hangs on them.

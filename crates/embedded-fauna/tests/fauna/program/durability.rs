@@ -1,9 +1,9 @@
 //! Durability: committed writes survive a kill of the process, and no transaction is ever applied in part.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use embedded_fauna::SystemClock;
 use secrecy::SecretString;
@@ -13,7 +13,11 @@ use crate::endpoint::ROOT;
 
 /// Environment variable with the data directory of the process that is killed.
 const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
+/// What the address of that process follows in its output.
+const ADDRESS: &str = "address=";
 const WRITES: u32 = 1000;
+/// Pairs that are looked for in one query.
+const BATCH: usize = 50;
 /// Number of answered writes after which the process is killed.
 const ENOUGH: usize = 400;
 
@@ -28,15 +32,14 @@ async fn serve(directory: &Path) -> embedded_fauna::Running {
     embedded_fauna::start(settings).await.unwrap()
 }
 
-/// Not a test: the main function of the process that is killed. Writes its address to a file and serves until then.
+/// Not a test: the main function of the process that is killed. Prints its address and serves until then.
 #[test]
 #[ignore = "run by a_kill_loses_no_answered_write"]
 fn victim() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
     actix_rt::System::new().block_on(async {
         let running = serve(&directory).await;
-        std::fs::write(directory.join("address.new"), running.address().to_string()).unwrap();
-        std::fs::rename(directory.join("address.new"), directory.join("address")).unwrap();
+        println!("{ADDRESS}{}", running.address());
         std::future::pending::<()>().await;
     });
 }
@@ -44,24 +47,15 @@ fn victim() {
 /// Starts the process that will be killed and waits until it listens.
 fn start_victim(directory: &Path) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "program::durability::victim", "--ignored"])
+        .args(["--exact", "program::durability::victim", "--ignored", "--nocapture"])
         .env(DIRECTORY, directory)
-        .stdout(std::process::Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
-    let noted = directory.join("address");
-    while !noted.exists() && Instant::now() < until {
-        std::thread::yield_now();
-    }
-    match std::fs::read_to_string(noted) {
-        Ok(address) => (child, format!("http://{address}")),
-        Err(missing) => {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("the process does not listen: {missing}");
-        }
-    }
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| Some(line.split_once(ADDRESS)?.1.to_owned()));
+    let Some(address) = address else { panic!("the process does not listen: {}", child.wait().unwrap()) };
+    (child, format!("http://{address}"))
 }
 
 /// Sends a query; `None` if there was no answer.
@@ -115,13 +109,19 @@ fn a_kill_loses_no_answered_write() {
 async fn check(directory: &Path, answered: &[u32]) {
     let running = serve(directory).await;
     let (client, url) = (reqwest::Client::new(), format!("http://{}", running.address()));
-    for id in 1..=WRITES {
+    let parts = |id: &u32| {
         let reference = |collection: &str| json!({"exists": {"ref": {"collection": collection}, "id": id}});
-        let query =
-            json!([reference("left"), reference("right"), {"exists": {"match": {"index": "by_n"}, "terms": id}}]);
-        let found = ask(&client, &url, &query).await.unwrap();
-        assert!(found == json!([true, true, true]) || found == json!([false, false, false]), "{id} is torn: {found}");
-        assert!(found == json!([true, true, true]) || !answered.contains(&id), "{id} was answered and is lost");
+        json!([reference("left"), reference("right"), {"exists": {"match": {"index": "by_n"}, "terms": id}}])
+    };
+    for ids in (1..=WRITES).collect::<Vec<_>>().chunks(BATCH) {
+        let all = ask(&client, &url, &ids.iter().map(parts).collect()).await.unwrap();
+        let all = all.as_array().unwrap();
+        assert_eq!(all.len(), ids.len());
+        for (id, found) in ids.iter().zip(all) {
+            let is_whole = *found == json!([true, true, true]);
+            assert!(is_whole || *found == json!([false, false, false]), "{id} is torn: {found}");
+            assert!(is_whole || !answered.contains(id), "{id} was answered and is lost");
+        }
     }
     running.stop().await;
 }

@@ -160,6 +160,9 @@ fn seeds_run_at_every_start_and_imports_can_be_repeated() {
         });
         program.stop();
     }
+    let refused = run(&["--listen", "127.0.0.1:0", "--data", text(&data), "--seed", text(&seed), "--database", "none"]);
+    let log = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && log.contains("--database none: there is no such database"), "{log}");
     std::fs::write(&import, "{\"collection\":\"users\"}\n\nnonsense").unwrap();
     let refused = run(&["--listen", "127.0.0.1:0", "--data", text(&data), "--import", text(&import)]);
     let log = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -1,5 +1,7 @@
 //! Order and completeness, bounds, and the end of streams.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Stream, create, item, items, request, update, world};
@@ -85,7 +87,7 @@ fn streams_are_bounded_and_a_closed_one_makes_room() {
 #[test]
 fn a_client_that_does_not_read_loses_its_stream_and_nobody_waits_for_it() {
     actix_rt::System::new().block_on(async {
-        let endpoint = Endpoint::start().await;
+        let endpoint = Endpoint::start_with(|settings| settings.limits.idle = Duration::from_secs(5)).await;
         let (_, server) = world(&endpoint).await;
         let (mut lazy, _) = Stream::open(&endpoint, &server, &item(1), "").await;
         let text = "x".repeat(1 << 20);

@@ -36,11 +36,14 @@ impl Stream {
 
     /// The next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Value> {
+        // Where to go on looking for the end of the line.
+        let mut from = 0;
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|window| window == b"\r\n") {
-                let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
+            if let Some(end) = self.buffer[from..].iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=from + end).collect();
                 return Some(serde_json::from_slice(&line).unwrap());
             }
+            from = self.buffer.len();
             match tokio::time::timeout(COMES, self.response.chunk()).await.unwrap().unwrap() {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => return None,

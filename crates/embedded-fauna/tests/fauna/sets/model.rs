@@ -130,6 +130,11 @@ fn read(leaf: &Leaf, reading: &Reading<'_>, size: usize) -> Pages {
     let mut elements: Vec<Element> = leaf.elements.clone();
     // To a reversed set the value 0 alone is the place before all documents.
     let cursor = reading.cursor.filter(|cursor| !leaf.is_reversed || cursor.values != [0]);
+    // A place before or after all documents stays one when the set is turned round.
+    let edge = if ascending { i64::MIN } else { i64::MAX };
+    let is_edge = |cursor: &&Element| leaf.is_reversed && [i64::MIN, i64::MAX].contains(&cursor.document);
+    let turned = cursor.filter(is_edge).map(|cursor| Element { document: edge, ..cursor.clone() });
+    let cursor = turned.as_ref().or(cursor);
     elements.retain(|element| cursor.is_none_or(|cursor| order(element, cursor).is_ge()));
     elements.sort_by(order);
     if leaf.partitions == 1 {
@@ -137,11 +142,11 @@ fn read(leaf: &Leaf, reading: &Reading<'_>, size: usize) -> Pages {
     }
     // One fifth more than its share is read of each partition.
     let share = (size * 12).div_ceil(leaf.partitions * 10);
-    let part = |number: usize| -> Vec<Element> {
-        let of = |element: &&Element| partition(element.document, reading.collection, leaf.partitions) == number;
-        elements.iter().filter(of).cloned().collect()
-    };
-    merge((0..leaf.partitions).map(|number| pages(&part(number), share)).collect(), &order, None)
+    let mut parts = vec![Vec::new(); leaf.partitions];
+    for element in elements {
+        parts[partition(element.document, reading.collection, leaf.partitions)].push(element);
+    }
+    merge(parts.iter().map(|part| pages(part, share)).collect(), &order, None)
 }
 
 fn pages(elements: &[Element], size: usize) -> Pages {

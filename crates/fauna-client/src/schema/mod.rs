@@ -3,12 +3,20 @@
 //! Each module of the application declares the collections, indexes, stored functions and roles that it needs, and its privileges in
 //! the two roles of the application: `member` (every document of the users collection) and `backend` (the application's key).
 //! [`apply`] installs the declarations and can be repeated: existing collections and indexes are left alone, roles and functions are
-//! updated. A definition may only refer to earlier ones.
+//! updated. A definition may only refer to earlier ones. [`Expected::check`] tells the application later whether what is installed is
+//! what it was built for.
+
+mod installed;
+mod probes;
 
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 
 use crate::fql::Expr;
-use crate::{AsAdmin, Error, fql};
+use crate::{AsAdmin, AsApp, Error, fql};
+
+pub use installed::{Expected, Fault};
+pub use probes::read_probes;
 
 /// Role of signed-in users.
 const MEMBER: &str = "member";
@@ -80,6 +88,13 @@ pub struct Index {
 /// An index over a source, such as `fql::collection("comments")`.
 pub fn index(name: &str, source: Expr) -> Index {
     Index { fields: vec![("name", name.into()), ("source", source)], name: name.to_owned() }
+}
+
+impl Declarations {
+    /// Names of the declared collections.
+    pub fn collections(&self) -> impl Iterator<Item = &str> {
+        self.definitions.iter().filter_map(|definition| definition.reference.wire().get("collection")?.as_str())
+    }
 }
 
 impl Index {
@@ -175,9 +190,24 @@ fn definitions(users: &str, modules: Vec<Declarations>) -> Vec<Definition> {
         backend.extend(module.backend.into_iter().map(Privilege::into_expr));
     }
     let membership = fql::object([("resource", fql::collection(users))]);
+    // The application reads these to check what is installed.
+    all.push(installed::placeholder());
+    backend.extend(installed::privileges().map(Privilege::into_expr));
     all.push(role_with(MEMBER, vec![("membership", membership), ("privileges", member.into_iter().collect())]));
     all.push(role_with(BACKEND, vec![("privileges", backend.into_iter().collect())]));
     all
+}
+
+/// Whether the secret may read the keys of the database, as only an admin key or a server key may.
+///
+/// # Errors
+/// Those of the query.
+pub async fn is_admin_secret(app: &AsApp) -> Result<bool, Error> {
+    match app.query_idempotent::<IgnoredAny>(&fql::paginate(fql::keys(), 1)).await {
+        Ok(_) => Ok(true),
+        Err(Error::PermissionDenied(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The reference of a document that is declared twice: the second declaration would silently replace the first.
@@ -205,17 +235,26 @@ fn install(definition: Definition) -> Expr {
 /// Installs the declarations of all modules; `users` is the collection of user documents. Can be repeated at any time.
 ///
 /// # Errors
-/// [`Error::DeclaredTwice`] before anything is installed; otherwise the error of the first query that fails. Definitions before it
-/// stay installed.
+/// [`Error::DeclaredTwice`] and [`Error::OtherIndex`] before anything is installed; otherwise the error of the first query that fails.
+/// Definitions before it stay installed, and [`Expected::check`] finds the schema outdated.
 pub async fn apply(admin: &AsAdmin, users: &str, modules: Vec<Declarations>) -> Result<(), Error> {
     let definitions = definitions(users, modules);
     if let Some(twice) = declared_twice(&definitions) {
         return Err(Error::DeclaredTwice(twice));
     }
+    let expected = Expected::of(&definitions);
+    if let Some(other) = expected.other_index(admin).await? {
+        return Err(Error::OtherIndex(other));
+    }
     for definition in definitions {
         let _done: bool = admin.query_idempotent(&install(definition)).await?;
     }
-    Ok(())
+    expected.mark(admin).await
+}
+
+/// What [`apply`] installs with these declarations, to be compared with what is installed.
+pub fn expected(users: &str, modules: Vec<Declarations>) -> Expected {
+    Expected::of(&definitions(users, modules))
 }
 
 /// Creates a key with the role `backend` and returns its secret, which cannot be read again.

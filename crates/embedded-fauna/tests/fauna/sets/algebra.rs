@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint::Endpoint;
-use super::random::Random;
-use super::set_model::{Element, Leaf, Page, Reading, Set, paginate};
+use super::model::{Element, Leaf, Page, Reading, Set, paginate};
+use crate::endpoint::Endpoint;
+use crate::random::Random;
 
 /// Random expressions; [`PAGES`] pages are read of each.
-const SETS: usize = 250;
-const PAGES: usize = 5;
+const SETS: usize = 500;
+const PAGES: usize = 4;
 /// Pages that are asked for in one query.
 const BATCH: usize = 50;
 const DOCUMENTS: i64 = 60;

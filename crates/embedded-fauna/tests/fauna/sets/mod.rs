@@ -1,0 +1,4 @@
+//! Set algebra, compared with a model.
+
+mod algebra;
+mod model;
