@@ -371,7 +371,8 @@ mod tests {
         let slow = endless(b" ".to_vec(), Duration::from_millis(20), Duration::from_millis(300)).await;
         assert!(matches!(ask(slow).await, Error::Unanswered(_)), "its deadline is that of the whole answer");
         let large = endless(vec![b' '; 1 << 16], Duration::ZERO, Duration::from_mins(1)).await;
-        assert!(matches!(ask(large).await, Error::Protocol(_)), "its size is limited");
+        let refused = ask(large).await;
+        assert!(matches!(refused, Error::AnswerTooLarge), "its size is limited: {refused:?}");
     }
 
     #[test]
