@@ -5,11 +5,11 @@ use actix_web::web::{Data, Json};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::account::{Accounts, NewEmail, OwnProfile};
 use crate::http::json_body::Body;
+use crate::http::json_object::Members;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::session;
@@ -93,9 +93,9 @@ async fn profile(
 async fn update_profile(
     UserIgnoringClaims(session): UserIgnoringClaims,
     accounts: Data<Accounts>,
-    Body(change): Body<Map<String, Value>>,
+    Body(change): Body<Members>,
 ) -> Result<Json<OwnProfile>, Problem> {
-    Ok(Json(accounts.update_profile(&session, &change).await?))
+    Ok(Json(accounts.update_profile(&session, &change.0).await?))
 }
 
 /// Changes the password; all other sessions of the user are revoked.

@@ -7,6 +7,7 @@ pub mod fauna_set_up;
 pub mod finish_response;
 pub mod health;
 pub mod json_body;
+pub mod json_object;
 pub mod metrics;
 pub mod openapi;
 pub mod origins;
