@@ -8,7 +8,7 @@ use crate::app::{Error, features};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::feature::Feature;
-use crate::http::fauna_set_up::{FaunaSetUp, Needs, REHEARSED};
+use crate::http::fauna_set_up::{DRY_RUN, FaunaSetUp, Needs};
 use crate::users::UserLayout;
 use crate::{fauna_tokens, users};
 
@@ -24,13 +24,13 @@ pub fn declarations(config: &Config, features: &[Feature]) -> Result<Vec<Declara
 pub fn needs(app: &AsApp, clock: &Clock, config: &Config, features: &[Feature]) -> Result<FaunaSetUp, Error> {
     let (layout, hooks) = (user_layout(config)?, features::deletion_hooks(features));
     let (user, token) = (DocumentId::random()?, DocumentId::random()?);
-    let token = fauna_tokens::rehearsal(&layout.collection, user.as_str(), &token);
-    let account = users::rehearsal::account(&layout, &user, &hooks, token);
+    let token = fauna_tokens::dry_run(&layout.collection, user.as_str(), &token);
+    let account = users::dry_run::account(&layout, &user, &hooks, token);
     let declared = declarations(config, features)?;
     let needs = Needs {
         reads: schema::read_probes(&declared),
         schema: schema::expected(&config.users_collection, declared),
-        rehearsal: users::rehearsal::aborted(account, REHEARSED),
+        dry_run: users::dry_run::aborted(account, DRY_RUN),
     };
     Ok(FaunaSetUp::new(app.clone(), clock.clone(), needs))
 }

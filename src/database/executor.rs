@@ -14,7 +14,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Describe, Either, Execu
 use crate::database::dialect::{Dialect, Run};
 #[cfg(test)]
 use crate::database::faults::{self, Point};
-use crate::database::kept::{KeptConnections, Lease};
+use crate::database::local_pool::{LocalPool, PooledConnection};
 use crate::database::retry::repeat;
 use crate::database::statement::{Outcome, Statement, delete_selected, fetch};
 
@@ -29,7 +29,7 @@ pub struct Pool {
 #[derive(Clone, Debug)]
 pub enum Connections {
     Pooled(AnyPool),
-    Kept(KeptConnections),
+    Local(LocalPool),
 }
 
 /// One connection, in a transaction or not.
@@ -44,7 +44,7 @@ enum Held {
     Pooled(PoolConnection<Any>),
     InTransaction(sqlx::Transaction<'static, Any>),
     /// In a transaction or not.
-    Kept(Lease),
+    Local(PooledConnection),
 }
 
 /// A transaction; rolled back when it is dropped.
@@ -63,7 +63,7 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         let held = match &self.connections {
             Connections::Pooled(pool) => Held::Pooled(pool.acquire().await?),
-            Connections::Kept(kept) => Held::Kept(kept.acquire().await?),
+            Connections::Local(pool) => Held::Local(pool.acquire().await?),
         };
         Ok(Connection { held, dialect: self.dialect })
     }
@@ -73,10 +73,10 @@ impl Pool {
         faults::pass(Point::Before, true).await?;
         let held = match &self.connections {
             Connections::Pooled(pool) => Held::InTransaction(pool.begin_with(self.dialect.begin()).await?),
-            Connections::Kept(kept) => {
-                let mut lease = kept.acquire().await?;
-                lease.begin(self.dialect.begin()).await?;
-                Held::Kept(lease)
+            Connections::Local(pool) => {
+                let mut connection = pool.acquire().await?;
+                connection.begin(self.dialect.begin()).await?;
+                Held::Local(connection)
             }
         };
         Ok(Transaction(Connection { held, dialect: self.dialect }))
@@ -85,14 +85,14 @@ impl Pool {
     pub(super) fn size(&self) -> u32 {
         match &self.connections {
             Connections::Pooled(pool) => pool.size(),
-            Connections::Kept(kept) => kept.size(),
+            Connections::Local(pool) => pool.size(),
         }
     }
 
     pub(super) fn num_idle(&self) -> usize {
         match &self.connections {
             Connections::Pooled(pool) => pool.num_idle(),
-            Connections::Kept(kept) => kept.num_idle(),
+            Connections::Local(pool) => pool.num_idle(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Transaction {
         faults::pass(Point::Before, false).await?;
         match self.0.held {
             Held::InTransaction(transaction) => transaction.commit().await?,
-            Held::Kept(lease) => lease.commit().await?,
+            Held::Local(connection) => connection.commit().await?,
             Held::Pooled(_) => {}
         }
         #[cfg(test)]
@@ -132,7 +132,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.0.held {
             Held::InTransaction(transaction) => transaction.rollback().await,
-            Held::Kept(lease) => lease.rollback().await,
+            Held::Local(connection) => connection.rollback().await,
             Held::Pooled(_) => Ok(()),
         }
     }
@@ -166,19 +166,19 @@ impl Connection {
         match &mut self.held {
             Held::Pooled(connection) => connection,
             Held::InTransaction(transaction) => transaction,
-            Held::Kept(lease) => lease.sqlx(),
+            Held::Local(connection) => connection.sqlx(),
         }
     }
 
     fn begin_statement(&mut self) {
-        if let Held::Kept(lease) = &mut self.held {
-            lease.begin_statement();
+        if let Held::Local(connection) = &mut self.held {
+            connection.begin_statement();
         }
     }
 
     fn completed(&mut self) {
-        if let Held::Kept(lease) = &mut self.held {
-            lease.completed();
+        if let Held::Local(connection) = &mut self.held {
+            connection.completed();
         }
     }
 
@@ -204,7 +204,7 @@ impl Connection {
         match &self.held {
             Held::Pooled(_) => false,
             Held::InTransaction(_) => true,
-            Held::Kept(lease) => lease.is_in_transaction(),
+            Held::Local(connection) => connection.is_in_transaction(),
         }
     }
 

@@ -4,17 +4,17 @@
 //! what is done where a database cannot run it. Transactions that fail only because of others are repeated ([`retry`]).
 //! Statements of features are in their `store.rs`; the one write here is that of the readiness check.
 
+mod batcher;
 mod dialect;
 mod executor;
 #[cfg(test)]
 pub mod faults;
-mod kept;
+mod local_pool;
 mod mysql;
 mod postgres;
 mod retry;
 mod sqlite;
 mod statement;
-mod together;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use tokio::sync::Mutex;
 
 use dialect::Dialect;
 
+pub use batcher::{Batcher, placeholders};
 pub use executor::{Connection, Pool, Transaction};
 pub use retry::RETRIES;
-pub use together::{Together, placeholders};
 
 /// Longest wait for a free connection; after that a request is answered 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

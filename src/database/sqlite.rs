@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use crate::database::dialect::{Dialect, Pools};
 use crate::database::executor::Connections;
-use crate::database::kept::KeptConnections;
+use crate::database::local_pool::LocalPool;
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -31,10 +31,10 @@ impl Dialect for Sqlite {
         Box::pin(async move {
             let separator = if url.contains('?') { '&' } else { '?' };
             let url = if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") };
-            let write = KeptConnections::open(&url, 1, WRITER).await?;
+            let write = LocalPool::open(&url, 1, WRITER).await?;
             sqlx::migrate!().run_direct(None, write.acquire().await?.sqlx(), false).await?;
-            let read = KeptConnections::open(&url, READERS, READER).await?;
-            Ok(Pools { read: Some(Connections::Kept(read)), write: Connections::Kept(write) })
+            let read = LocalPool::open(&url, READERS, READER).await?;
+            Ok(Pools { read: Some(Connections::Local(read)), write: Connections::Local(write) })
         })
     }
 

@@ -45,7 +45,7 @@ use sweeper::{Promotions, Sweeper};
 pub use collector::Collector;
 pub use error::Error;
 pub use revocation_delay::RevocationDelay;
-pub use schema::{rehearsal, schema};
+pub use schema::{dry_run, schema};
 
 /// Time that a token outlives its access token in Fauna, so that requests authenticated at the last moment can finish.
 const LIFE_MARGIN: Duration = Duration::from_secs(30);

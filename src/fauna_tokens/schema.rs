@@ -9,7 +9,7 @@ use fauna_client::{fql, schema as declare};
 use crate::fauna_tokens::store::{BY_MARK, MARK};
 
 // Tries the privileges that are declared here.
-pub use crate::fauna_tokens::store::rehearsal;
+pub use crate::fauna_tokens::store::dry_run;
 
 /// Longest lifetime of a token that the role permits, in minutes, unless access tokens live longer.
 const LIFE_MINUTES: u64 = 61;

@@ -104,9 +104,9 @@ pub fn marked_tokens(after: Option<&Cursor>) -> Expr {
     fql::object([("now", fql::now()), ("page", page)])
 }
 
-/// Life of a token, for a rehearsal that is aborted: creation, listing, deletion.
-pub fn rehearsal(users: &str, user: &str, id: &DocumentId) -> [Expr; 3] {
-    let new = NewToken { users, id, user, session: "rehearsal", life: Duration::from_secs(60) };
+/// Life of a token, for a dry run that is aborted: creation, listing, deletion.
+pub fn dry_run(users: &str, user: &str, id: &DocumentId) -> [Expr; 3] {
+    let new = NewToken { users, id, user, session: "dry_run", life: Duration::from_secs(60) };
     [create(&new, None), marked_tokens(None), delete(std::slice::from_ref(id))]
 }
 

@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use crate::clock::{Clock, Timestamp};
 
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Reason of the abort with which a rehearsal ends.
-pub const REHEARSED: &str = "rehearsed";
+/// Reason of the abort with which a dry run ends.
+pub const DRY_RUN: &str = "dry run";
 
 /// Examines Fauna with the application's key. Clones share the remembered success.
 #[derive(Clone)]
@@ -32,8 +32,8 @@ pub struct Needs {
     pub schema: Expected,
     /// Queries that only read.
     pub reads: Vec<Expr>,
-    /// Writes, ended by an abort with the reason [`REHEARSED`].
-    pub rehearsal: Expr,
+    /// Writes, ended by an abort with the reason [`DRY_RUN`].
+    pub dry_run: Expr,
 }
 
 #[derive(Debug)]
@@ -80,10 +80,10 @@ impl FaunaSetUp {
 
     /// The first privilege that is missing.
     async fn denied(&self) -> Result<Option<Finding>, Error> {
-        for query in self.needs.reads.iter().chain([&self.needs.rehearsal]) {
+        for query in self.needs.reads.iter().chain([&self.needs.dry_run]) {
             match self.app.query_idempotent::<IgnoredAny>(query).await {
                 Ok(_) => {}
-                Err(Error::Aborted(reason)) if reason == REHEARSED => {}
+                Err(Error::Aborted(reason)) if reason == DRY_RUN => {}
                 Err(Error::PermissionDenied(denied)) => return Ok(Some(Finding::Privilege(denied))),
                 // A collection, index or function does not exist.
                 Err(Error::Refused { .. } | Error::NotFound) => return Ok(Some(Finding::Schema(Fault::Outdated))),

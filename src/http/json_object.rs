@@ -100,11 +100,9 @@ mod tests {
         let text = r#"{"a":null,"b":[true,-1,18446744073709551615,0.5,"x"],"c":{"d":{}}}"#;
         let Members(read) = serde_json::from_str(text).unwrap();
         assert_eq!(Value::Object(read), serde_json::from_str::<Value>(text).unwrap());
-        for (twice, name) in [
-            (r#"{"a":1,"a":1}"#, "a"),
-            (r#"{"a":{"b":1,"b":2}}"#, "b"),
-            (r#"{"a":[{"c":1,"d":2,"c":3}]}"#, "c"),
-        ] {
+        for (twice, name) in
+            [(r#"{"a":1,"a":1}"#, "a"), (r#"{"a":{"b":1,"b":2}}"#, "b"), (r#"{"a":[{"c":1,"d":2,"c":3}]}"#, "c")]
+        {
             let refused = serde_json::from_str::<Members>(twice).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("duplicate field `{name}`")), "{twice}: {refused}");
         }

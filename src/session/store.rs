@@ -10,14 +10,14 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Connection, Database, Together, placeholders};
+use crate::database::{Attempt, Batcher, Connection, Database, placeholders};
 use crate::session::rotation::RotationState;
 use crate::session::{Error, Lineage, RevokedSessions, SessionHandle, UserId};
 
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    lookups: Together<SessionHandle, Option<Session>>,
+    lookups: Batcher<SessionHandle, Option<Session>>,
 }
 
 /// A row of `session`.
@@ -57,7 +57,7 @@ pub struct Promotion<'a> {
 
 impl Store {
     pub fn new(database: Database) -> Self {
-        Self { database, lookups: Together::default() }
+        Self { database, lookups: Batcher::default() }
     }
 
     /// Runs a transaction, again while it fails because of a concurrent one.

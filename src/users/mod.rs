@@ -41,7 +41,7 @@ pub use profile::{Check, NAME_CHARS_MAX, Profile, ProfileChange, SignUpField, is
 pub use schema::schema;
 pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
-pub use store::{Document, SECRETS, rehearsal};
+pub use store::{Document, SECRETS, dry_run};
 #[cfg(test)]
 pub use stored_hash::cheap;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fauna_client::DocumentId;
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Connection, Database, Together};
+use crate::database::{Attempt, Batcher, Connection, Database};
 use crate::fauna_tokens::ledger::shared::{Announcement, Found, Wanted};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
@@ -28,8 +28,8 @@ macro_rules! rows {
 #[derive(Clone)]
 pub struct Ledger {
     database: Database,
-    lookups: Together<Wanted, Found>,
-    announcements: Together<Announcement, ()>,
+    lookups: Batcher<Wanted, Found>,
+    announcements: Batcher<Announcement, ()>,
 }
 
 /// A row of `fauna_token` with that of its session, if the session exists.
@@ -83,7 +83,7 @@ pub struct StoredSecret {
 
 impl Ledger {
     pub fn new(database: Database) -> Self {
-        Self { database, lookups: Together::default(), announcements: Together::default() }
+        Self { database, lookups: Batcher::default(), announcements: Batcher::default() }
     }
 
     /// Records that a token may exist, before it is requested from Fauna.

@@ -3,9 +3,9 @@
 
 pub mod accounts;
 pub mod directory;
+pub mod dry_run;
 pub mod import;
 pub mod links;
-pub mod rehearsal;
 
 use fauna_client::fql::Expr;
 use fauna_client::{Data, DocumentId, Time, fql};

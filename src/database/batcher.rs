@@ -1,8 +1,8 @@
-//! Requests for the database that wait at the same time share a statement.
+//! Batches requests for the database: those that wait at the same time share a statement.
 //!
-//! Nothing is cached. A request begins at once where none of its kind runs. While one runs, those who come wait for the next,
-//! which begins after all of them have come: nobody is answered from what was read before they asked. So a statement costs the
-//! less the more requests come at once, and one that comes alone waits for nobody.
+//! Nothing is cached. A request begins at once if none of its kind is running. While one is running, further ones wait for the
+//! next statement, which begins after all of them have arrived: no answer is older than its request. So the cost per request
+//! falls as the load rises, and a single request waits for nobody.
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
 /// The most requests that share a statement. Each number of them is a statement of its own in the cache of a connection.
-const MEMBERS_MAX: usize = 16;
+const BATCH_MAX: usize = 16;
 
 type Answers<V> = Result<Arc<Vec<V>>, Arc<sqlx::Error>>;
 
 /// Requests of one kind. Clones share them.
-pub struct Together<K, V>(Arc<Inner<K, V>>);
+pub struct Batcher<K, V>(Arc<Inner<K, V>>);
 
 struct Inner<K, V> {
-    /// Held by the statement that runs.
+    /// Held while a statement runs.
     turn: tokio::sync::Mutex<()>,
-    /// The requests that the next statement takes, if somebody waits for it.
+    /// The requests of the next statement, if any wait for it.
     next: Mutex<Option<Batch<K, V>>>,
 }
 
@@ -30,30 +30,30 @@ struct Batch<K, V> {
     answers: Shared<BoxFuture<'static, Answers<V>>>,
 }
 
-impl<K, V> Default for Together<K, V> {
+impl<K, V> Default for Batcher<K, V> {
     fn default() -> Self {
         Self(Arc::new(Inner { turn: tokio::sync::Mutex::default(), next: Mutex::default() }))
     }
 }
 
-impl<K, V> Clone for Together<K, V> {
+impl<K, V> Clone for Batcher<K, V> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K, V> Debug for Together<K, V> {
+impl<K, V> Debug for Batcher<K, V> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Together { .. }")
+        out.write_str("Batcher { .. }")
     }
 }
 
-impl<K, V> Together<K, V>
+impl<K, V> Batcher<K, V>
 where
     K: Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Runs `statement` for this request and others. It gets at most [`MEMBERS_MAX`] requests and returns an answer for each, in
+    /// Runs `statement` for this request and others. It gets at most [`BATCH_MAX`] requests and returns an answer for each, in
     /// their order. If it fails because of what it is asked or finds, each request is tried alone, so that one cannot harm the
     /// others.
     ///
@@ -69,7 +69,7 @@ where
     {
         let alone = {
             let next = self.0.next();
-            // Somebody who waits comes first.
+            // Requests that wait come first.
             self.0.turn.try_lock().ok().filter(|_| next.is_none())
         };
         if let Some(_turn) = alone {
@@ -83,7 +83,7 @@ where
         }
     }
 
-    /// Adds a request to those that wait; its place among them, and their answers.
+    /// Adds a request to those that wait. Returns its place among them, and their answers.
     fn join<F>(
         &self,
         request: K,
@@ -95,7 +95,7 @@ where
         let mut next = self.0.next();
         if let Some(batch) = next.as_ref() {
             let mut members = lock(&batch.members);
-            if members.len() < MEMBERS_MAX {
+            if members.len() < BATCH_MAX {
                 members.push(request);
                 return (members.len() - 1, batch.answers.clone());
             }
@@ -119,7 +119,7 @@ impl<K, V> Inner<K, V> {
         let _turn = self.turn.lock().await;
         let requests = {
             let mut next = self.next();
-            // Whoever comes from here on may have seen a write that this statement does not see.
+            // A request that arrives from here on may follow a write that this statement does not see.
             if next.as_ref().is_some_and(|batch| Arc::ptr_eq(&batch.members, &members)) {
                 *next = None;
             }
@@ -200,11 +200,11 @@ mod tests {
         }
     }
 
-    type Numbers = Together<u32, (u32, usize)>;
+    type Numbers = Batcher<u32, (u32, usize)>;
 
-    fn ask(together: &Numbers, table: &Table, key: u32) -> tokio::task::JoinHandle<Result<(u32, usize), sqlx::Error>> {
-        let (together, table) = (together.clone(), table.clone());
-        tokio::spawn(async move { together.run(key, |keys| table.read(keys)).await })
+    fn ask(batcher: &Numbers, table: &Table, key: u32) -> tokio::task::JoinHandle<Result<(u32, usize), sqlx::Error>> {
+        let (batcher, table) = (batcher.clone(), table.clone());
+        tokio::spawn(async move { batcher.run(key, |keys| table.read(keys)).await })
     }
 
     async fn settle() {
@@ -215,11 +215,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_while_a_statement_runs_is_answered_by_one_that_begins_later() {
-        let (together, table) = (Numbers::default(), Table::new());
-        let first = ask(&together, &table, 1);
+        let (batcher, table) = (Numbers::default(), Table::new());
+        let first = ask(&batcher, &table, 1);
         settle().await;
         table.version.store(1, Ordering::SeqCst);
-        let later: Vec<_> = (2..10).map(|key| ask(&together, &table, key)).collect();
+        let later: Vec<_> = (2..10).map(|key| ask(&batcher, &table, key)).collect();
         settle().await;
         table.permits.add_permits(2);
         assert_eq!(first.await.unwrap().unwrap(), (1, 0));
@@ -231,10 +231,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_statement_takes_a_bounded_number_of_requests() {
-        let (together, table) = (Numbers::default(), Table::new());
+        let (batcher, table) = (Numbers::default(), Table::new());
         table.permits.add_permits(100);
-        let many = u32::try_from(MEMBERS_MAX * 3).unwrap();
-        let answers = join_all((0..many).map(|key| ask(&together, &table, key))).await;
+        let many = u32::try_from(BATCH_MAX * 3).unwrap();
+        let answers = join_all((0..many).map(|key| ask(&batcher, &table, key))).await;
         for (answer, key) in answers.into_iter().zip(0..) {
             assert_eq!(answer.unwrap().unwrap().0, key);
         }
@@ -242,10 +242,10 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_one_who_has_gone() {
-        let (together, table) = (Numbers::default(), Table::new());
-        let first = ask(&together, &table, 1);
+        let (batcher, table) = (Numbers::default(), Table::new());
+        let first = ask(&batcher, &table, 1);
         settle().await;
-        let (second, third) = (ask(&together, &table, 2), ask(&together, &table, 3));
+        let (second, third) = (ask(&batcher, &table, 2), ask(&batcher, &table, 3));
         settle().await;
         first.abort();
         second.abort();
@@ -256,10 +256,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_fails_does_not_harm_those_who_shared_its_statement() {
-        let (together, table) = (Numbers::default(), Table::new());
-        let first = ask(&together, &table, 1);
+        let (batcher, table) = (Numbers::default(), Table::new());
+        let first = ask(&batcher, &table, 1);
         settle().await;
-        let (bad, good) = (ask(&together, &table, BAD), ask(&together, &table, 2));
+        let (bad, good) = (ask(&batcher, &table, BAD), ask(&batcher, &table, 2));
         settle().await;
         table.permits.add_permits(100);
         assert!(first.await.unwrap().is_ok());
@@ -269,10 +269,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_database_that_does_not_answer_is_not_asked_by_each_alone() {
-        let (together, table) = (Numbers::default(), Table::new());
-        let first = ask(&together, &table, 1);
+        let (batcher, table) = (Numbers::default(), Table::new());
+        let first = ask(&batcher, &table, 1);
         settle().await;
-        let shared = [ask(&together, &table, LOST), ask(&together, &table, 2)];
+        let shared = [ask(&batcher, &table, LOST), ask(&batcher, &table, 2)];
         settle().await;
         table.permits.add_permits(100);
         assert!(first.await.unwrap().is_ok());
@@ -281,7 +281,7 @@ mod tests {
             assert!(error.contains("pool timed out"), "{error}");
         }
         assert_eq!(table.statements.load(Ordering::SeqCst), 2);
-        assert_eq!(ask(&together, &table, 3).await.unwrap().unwrap(), (3, 0));
+        assert_eq!(ask(&batcher, &table, 3).await.unwrap().unwrap(), (3, 0));
     }
 
     #[test]

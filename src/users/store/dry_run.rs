@@ -1,4 +1,4 @@
-//! A rehearsal of the queries that write: whether the application's key has all privileges for them.
+//! A dry run of the queries that write: whether the application's key has all privileges for them.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::users::store::{NewUser, accounts, by_email, links, sign_up};
 use crate::users::{AccountDeletionHook, UserLayout};
 
 /// An address that nobody has.
-const EMAIL: &str = "rehearsal@example.invalid";
-const HASH: &str = "rehearsal";
-const LINK: &str = "rehearsal";
+const EMAIL: &str = "dry-run@example.invalid";
+const HASH: &str = "dry_run";
+const LINK: &str = "dry_run";
 
 /// Life of an account: sign-up, sign-in, a link, a new password, `meanwhile` with the reference of the user, and deletion. To be run
 /// in a transaction that is aborted.
@@ -23,7 +23,7 @@ pub fn account(
     deletion_hooks: &[AccountDeletionHook],
     meanwhile: impl IntoIterator<Item = Expr>,
 ) -> Vec<Expr> {
-    let new = NewUser { name: "Rehearsal", email: EMAIL, hash: HASH, profile: &Map::new() };
+    let new = NewUser { name: "DryRun", email: EMAIL, hash: HASH, profile: &Map::new() };
     let link = NewLink { hash: LINK, life: Duration::from_mins(1) };
     [
         sign_up(users, id, &new),

@@ -1,8 +1,8 @@
-//! Connections to a database in this process, lent and taken back without asking them whether they still work.
+//! A pool of connections to a database in this process, which does not test idle connections.
 //!
-//! The pool of `sqlx` pings each connection that is returned to it and lends it again only after that. With SQLite, whose
+//! The pool of `sqlx` pings each connection that is returned to it and hands it out again only after that. With SQLite, whose
 //! connections are threads, that is half of the cost of a short statement, and nothing can happen to an idle connection. Here
-//! only a connection whose last statement or transaction was not completed is asked, and replaced if it is of no more use.
+//! a connection is only tested if its last statement or transaction was not completed, and replaced if it is unusable.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,12 +12,12 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::database::ACQUIRE_TIMEOUT;
 
-/// A connection and whoever it is lent to.
+/// A connection, locked while it is in use.
 type Slot = Arc<tokio::sync::Mutex<AnyConnection>>;
 
-/// A number of connections to one URL. Clones share them.
+/// A fixed number of connections to one URL. Clones share them.
 #[derive(Clone, Debug)]
-pub struct KeptConnections(Arc<Shared>);
+pub struct LocalPool(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -25,24 +25,24 @@ struct Shared {
     /// Statements that each connection runs when it is opened.
     setup: &'static str,
     size: u32,
-    /// One for each connection that is not lent. Fair: who comes first is served first.
+    /// One permit for each idle connection; first come, first served.
     free: Arc<Semaphore>,
     idle: Mutex<Vec<Slot>>,
 }
 
-/// A connection that is lent.
+/// A connection in use, returned to the pool when it is dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct PooledConnection {
     connection: OwnedMutexGuard<AnyConnection>,
-    /// Whether something has begun that was not completed.
+    /// Whether a statement has begun and was not completed.
     is_busy: bool,
     is_in_transaction: bool,
-    /// `None` only while the connection is given back.
+    /// `None` only while the connection is returned.
     permit: Option<OwnedSemaphorePermit>,
     shared: Arc<Shared>,
 }
 
-impl KeptConnections {
+impl LocalPool {
     /// Opens `size` connections.
     ///
     /// # Errors
@@ -57,11 +57,11 @@ impl KeptConnections {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Lends a connection.
+    /// A connection, when one is idle.
     ///
     /// # Errors
-    /// None becomes free in time.
-    pub async fn acquire(&self) -> Result<Lease, sqlx::Error> {
+    /// None becomes idle within [`ACQUIRE_TIMEOUT`].
+    pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         let free = &self.0.free;
         let permit = if let Ok(permit) = Arc::clone(free).try_acquire_owned() {
             permit
@@ -72,10 +72,10 @@ impl KeptConnections {
         let slot = self.0.idle().pop().ok_or(sqlx::Error::PoolTimedOut)?;
         let connection = slot.lock_owned().await;
         let shared = Arc::clone(&self.0);
-        Ok(Lease { connection, is_busy: false, is_in_transaction: false, permit: Some(permit), shared })
+        Ok(PooledConnection { connection, is_busy: false, is_in_transaction: false, permit: Some(permit), shared })
     }
 
-    /// Number of connections, lent or not.
+    /// Number of connections, in use or idle.
     pub fn size(&self) -> u32 {
         self.0.size
     }
@@ -108,13 +108,13 @@ impl Shared {
         tracing::warn!("a database connection is replaced: its last transaction could not be ended");
         match self.connect().await {
             Ok(new) => *connection = new,
-            // Whoever borrows it next fails, and it is tried again.
+            // The next statement on it fails, and then this is tried again.
             Err(error) => tracing::warn!(%error, "a database connection could not be replaced"),
         }
     }
 }
 
-impl Lease {
+impl PooledConnection {
     pub fn sqlx(&mut self) -> &mut AnyConnection {
         &mut self.connection
     }
@@ -124,7 +124,7 @@ impl Lease {
         self.is_in_transaction
     }
 
-    /// To be called before a statement, and [`Lease::completed`] after it unless it failed.
+    /// To be called before a statement, and [`PooledConnection::completed`] after it unless it failed.
     pub fn begin_statement(&mut self) {
         self.is_busy = true;
     }
@@ -167,7 +167,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let slot = Arc::clone(OwnedMutexGuard::mutex(&self.connection));
         let is_complete = !self.is_busy && !self.is_in_transaction;
@@ -190,18 +190,18 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
-    async fn connections(directory: &tempfile::TempDir) -> KeptConnections {
+    async fn connections(directory: &tempfile::TempDir) -> LocalPool {
         sqlx::any::install_default_drivers();
-        let url = format!("sqlite://{}?mode=rwc", directory.path().join("kept.sqlite").display());
-        let connections = KeptConnections::open(&url, 1, "pragma busy_timeout = 0;").await.unwrap();
+        let url = format!("sqlite://{}?mode=rwc", directory.path().join("pool.sqlite").display());
+        let connections = LocalPool::open(&url, 1, "pragma busy_timeout = 0;").await.unwrap();
         run(&mut connections.acquire().await.unwrap(), "create table t (n integer primary key)").await.unwrap();
         connections
     }
 
-    async fn run(lease: &mut Lease, statement: &'static str) -> Result<u64, sqlx::Error> {
-        lease.begin_statement();
-        let done = lease.sqlx().execute(sqlx::query(statement)).await?;
-        lease.completed();
+    async fn run(connection: &mut PooledConnection, statement: &'static str) -> Result<u64, sqlx::Error> {
+        connection.begin_statement();
+        let done = connection.sqlx().execute(sqlx::query(statement)).await?;
+        connection.completed();
         Ok(done.rows_affected())
     }
 
@@ -210,29 +210,29 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let connections = connections(&directory).await;
         for _ in 0..3 {
-            let mut lease = connections.acquire().await.unwrap();
-            lease.begin("begin immediate").await.unwrap();
-            assert_eq!(run(&mut lease, "insert into t values (1)").await.unwrap(), 1);
+            let mut connection = connections.acquire().await.unwrap();
+            connection.begin("begin immediate").await.unwrap();
+            assert_eq!(run(&mut connection, "insert into t values (1)").await.unwrap(), 1);
         }
-        let mut lease = connections.acquire().await.unwrap();
-        lease.begin("begin immediate").await.unwrap();
-        assert_eq!(run(&mut lease, "insert into t values (1)").await.unwrap(), 1);
-        lease.commit().await.unwrap();
+        let mut connection = connections.acquire().await.unwrap();
+        connection.begin("begin immediate").await.unwrap();
+        assert_eq!(run(&mut connection, "insert into t values (1)").await.unwrap(), 1);
+        connection.commit().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_statement_that_was_given_up_leaves_no_transaction_open() {
         let directory = tempfile::tempdir().unwrap();
         let connections = connections(&directory).await;
-        let mut lease = connections.acquire().await.unwrap();
-        lease.begin("begin immediate").await.unwrap();
+        let mut connection = connections.acquire().await.unwrap();
+        connection.begin("begin immediate").await.unwrap();
         // As if nobody had waited for that.
-        (lease.is_busy, lease.is_in_transaction) = (true, false);
-        drop(lease);
-        let mut lease = connections.acquire().await.unwrap();
-        lease.begin("begin immediate").await.unwrap();
-        assert_eq!(run(&mut lease, "insert into t values (1)").await.unwrap(), 1);
-        lease.commit().await.unwrap();
+        (connection.is_busy, connection.is_in_transaction) = (true, false);
+        drop(connection);
+        let mut connection = connections.acquire().await.unwrap();
+        connection.begin("begin immediate").await.unwrap();
+        assert_eq!(run(&mut connection, "insert into t values (1)").await.unwrap(), 1);
+        connection.commit().await.unwrap();
     }
 
     #[tokio::test]
