@@ -107,6 +107,10 @@ pub async fn connect_for_command(config: &Config, clock: &Clock, features: &[Fea
 
 /// Connects with all privileges: with the root key to the embedded Fauna, which is started if it does not run, or with `FAUNA_SECRET`
 /// to a node. The backend is to be stopped afterwards.
+#[cfg_attr(
+    not(feature = "embedded-fauna"),
+    expect(unused_variables, reason = "with the feature they start the embedded Fauna")
+)]
 pub async fn connect_as_admin(
     config: &Config,
     clock: &Clock,
