@@ -2,7 +2,7 @@
 //!
 //! In FQL v4 every JSON object is an expression: `{"delete": …}` inside forwarded user data would be executed. Literal objects must be
 //! wrapped in `{"object": …}` at every depth. This module is the only encoder of the crate: input from outside enters as text, as a
-//! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal`]. There is no way to
+//! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal()`]. There is no way to
 //! make an [`Expr`] of raw JSON.
 
 use serde_json::{Map, Value};
