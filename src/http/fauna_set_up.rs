@@ -82,11 +82,12 @@ impl FaunaSetUp {
     async fn denied(&self) -> Result<Option<Finding>, Error> {
         for query in self.needs.reads.iter().chain([&self.needs.dry_run]) {
             match self.app.query_idempotent::<IgnoredAny>(query).await {
-                Ok(_) => {}
+                // No such document, which a key without the privilege would not be told.
+                Ok(_) | Err(Error::NotFound) => {}
                 Err(Error::Aborted(reason)) if reason == DRY_RUN => {}
                 Err(Error::PermissionDenied(denied)) => return Ok(Some(Finding::Privilege(denied))),
                 // A collection, index or function does not exist.
-                Err(Error::Refused { .. } | Error::NotFound) => return Ok(Some(Finding::Schema(Fault::Outdated))),
+                Err(Error::Refused { .. }) => return Ok(Some(Finding::Schema(Fault::Outdated))),
                 Err(error) => return Err(error),
             }
         }

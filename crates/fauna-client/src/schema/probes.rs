@@ -6,7 +6,11 @@ use super::{Declarations, Definition, Privilege};
 use crate::fql;
 use crate::fql::Expr;
 
+/// An id that no document has: Fauna and this crate give longer ones.
+const NO_ID: &str = "1";
+
 /// One query for each collection and index that the application's key may read without a condition. They change nothing.
+/// Those of collections end with [`Error::NotFound`](crate::Error::NotFound) if the privilege is there.
 pub fn read_probes(modules: &[Declarations]) -> Vec<Expr> {
     let definitions: Vec<&Definition> = modules.iter().flat_map(|module| &module.definitions).collect();
     let privileges = modules.iter().flat_map(|module| &module.backend);
@@ -23,7 +27,11 @@ fn probe(privilege: &Privilege, definitions: &[&Definition]) -> Option<Expr> {
     let resource = privilege.resource.wire();
     let name = |kind: &str| resource.get(kind).and_then(Value::as_str);
     if let Some(collection) = name("collection") {
-        return Some(fql::paginate(fql::documents(collection), 1));
+        // Pages and `exists` just leave out what may not be read; `get` refuses it even where there is no such document.
+        return Some(fql::get(fql::document(collection, NO_ID)));
+    }
+    if resource.get("tokens").is_some() {
+        return Some(fql::get(fql::token(NO_ID)));
     }
     let index = name("index")?;
     let definition = definitions.iter().find(|definition| definition.reference.wire() == resource)?;
@@ -64,7 +72,7 @@ mod tests {
         assert_eq!(
             probes,
             [
-                json!({"paginate": {"documents": {"collection": "notes"}}, "size": 1}),
+                json!({"get": {"ref": {"collection": "notes"}, "id": "1"}}),
                 json!({"paginate": {"match": {"index": "notes_by_two"}, "terms": ["", ""]}, "size": 1}),
             ]
         );
