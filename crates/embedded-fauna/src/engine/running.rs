@@ -112,8 +112,11 @@ impl Running {
         let entries = self.lock();
         let mut abandoned = entries.values().filter(|entry| entry.is_abandoned.load(Ordering::Acquire)).count();
         for entry in entries.values() {
-            if entry.interrupt.cause() != Cause::None || now > entry.interrupt.deadline() {
+            if now > entry.interrupt.deadline() {
                 entry.interrupt.raise(Cause::TimedOut);
+            }
+            // The cause stays: a query that was preempted is run again, and freeing what it has made can take a while.
+            if entry.interrupt.cause() != Cause::None {
                 entry.statement.interrupt();
             }
             // The writer cannot be replaced: the file stays locked until its transaction ends.
@@ -203,8 +206,12 @@ mod tests {
     const OTHER: Ref = Ref::to_collection(0, 2);
 
     fn begin(running: &Running) -> (u64, Arc<Interrupt>) {
+        begin_until(running, Instant::now())
+    }
+
+    fn begin_until(running: &Running, deadline: Instant) -> (u64, Arc<Interrupt>) {
         let statement = rusqlite::Connection::open_in_memory().unwrap().get_interrupt_handle();
-        let interrupt = Interrupt::new(Instant::now());
+        let interrupt = Interrupt::new(deadline);
         let entry = Entry {
             role: Role::Lanes,
             lane: None,
@@ -215,6 +222,19 @@ mod tests {
             is_outdated: false,
         };
         (running.add(entry), interrupt)
+    }
+
+    #[test]
+    fn only_a_query_that_is_over_time_times_out() {
+        let running = Running::default();
+        let minute = Duration::from_secs(60);
+        let (_, late) = begin_until(&running, Instant::now());
+        let (_, preempted) = begin_until(&running, Instant::now() + minute);
+        let (_, quick) = begin_until(&running, Instant::now() + minute);
+        preempted.raise(Cause::Preempted);
+        std::thread::sleep(Duration::from_millis(1));
+        running.overdue();
+        assert_eq!([late, preempted, quick].map(|one| one.cause()), [Cause::TimedOut, Cause::Preempted, Cause::None]);
     }
 
     #[test]
