@@ -232,7 +232,6 @@ mod tests {
         let (_, preempted) = begin_until(&running, Instant::now() + minute);
         let (_, quick) = begin_until(&running, Instant::now() + minute);
         preempted.raise(Cause::Preempted);
-        std::thread::sleep(Duration::from_millis(1));
         running.overdue();
         assert_eq!([late, preempted, quick].map(|one| one.cause()), [Cause::TimedOut, Cause::Preempted, Cause::None]);
     }
