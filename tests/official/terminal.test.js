@@ -9,7 +9,8 @@ import { test } from "node:test";
 
 /** What the site prints on a terminal, until its block is complete. */
 async function startOnTerminal(directory) {
-  const { LOG, LOG_FORMAT, ...env } = process.env;
+  // The last one is a variable of the test, whose name looks like that of a setting.
+  const { LOG, LOG_FORMAT, FAUNA_BINARY, ...env } = process.env;
   // script (util-linux) gives a program a terminal.
   const site = spawn("script", ["-qefc", `exec ${process.env.SITE_BINARY}`, "/dev/null"], {
     cwd: directory,
