@@ -217,7 +217,7 @@ fn request_span(id: Option<&RequestId>, _headers: &HeaderMap) -> Span {
 #[cfg(feature = "otel")]
 fn request_span(id: Option<&RequestId>, headers: &HeaderMap) -> Span {
     let id = id.map(tracing::field::display);
-    let span = tracing::info_span!("request", id, otel.name = tracing::field::Empty, otel.kind = "server");
+    let span = tracing::info_span!("request", id, otel.kind = "server");
     spans::continue_trace(&span, headers);
     span
 }

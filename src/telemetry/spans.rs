@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{Status, TracerProvider as _};
+use opentelemetry::trace::{Status, TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -92,7 +92,8 @@ pub(super) fn end_span(span: &Span, request: &HttpRequest, method: &str, status:
         return;
     }
     let route = request.match_pattern().unwrap_or_default();
-    span.record("otel.name", format!("{method} {route}").trim_end());
+    // A span that has been entered takes no new name by recording `otel.name`.
+    span.context().span().update_name(format!("{method} {route}").trim_end().to_owned());
     span.set_attribute("http.request.method", method.to_owned());
     span.set_attribute("http.route", route);
     span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
