@@ -46,4 +46,5 @@ pub mod seal;
 pub mod clock;
 pub mod config;
 mod keyfile;
+mod random;
 pub mod telemetry;

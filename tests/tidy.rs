@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["http", "session"]),
     ("telemetry", &["http"]),
     ("keyfile", &[]),
+    ("random", &[]),
     ("seal", &[]),
     ("database", &[]),
     ("recorded", &[]),
@@ -20,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hooks", &[]),
     ("http", &["clock", "database"]),
     ("throttle", &["http", "clock", "database"]),
-    ("mail", &["http", "clock", "database", "hooks", "seal"]),
+    ("mail", &["http", "clock", "database", "hooks", "random", "seal"]),
     ("session", &["http", "clock", "database", "events", "hooks", "seal"]),
     ("fauna_tokens", &["http", "clock", "database", "events", "recorded", "seal", "session"]),
     ("users", &["http", "clock", "hooks", "recorded"]),
@@ -38,13 +39,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "comments",
             "events",
             "fauna_tokens",
+            "random",
             "session",
             "supertokens",
             "throttle",
             "users",
         ],
     ),
-    ("demo", &["http", "clock", "fauna_tokens", "pages", "session", "supertokens"]),
+    ("demo", &["http", "clock", "fauna_tokens", "pages", "random", "session", "supertokens"]),
 ];
 
 /// The folders with code and tests.

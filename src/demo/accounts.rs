@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, web};
-use aws_lc_rs::rand;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use crate::demo::client;
 use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::{Pages, see_other};
+use crate::random;
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
 
@@ -70,9 +70,7 @@ pub async fn sign_in_to_demo(
 }
 
 fn fresh_address() -> Result<String, aws_lc_rs::error::Unspecified> {
-    let mut bytes = [0; 3];
-    rand::fill(&mut bytes)?;
-    Ok(format!("{FRESH}{}@example.com", hex::encode(bytes)))
+    Ok(format!("{FRESH}{}@example.com", random::hex::<3>()?))
 }
 
 /// Makes [`ACCOUNTS`] and their comments at the site that listens at `address`, over HTTP; does nothing where they exist.

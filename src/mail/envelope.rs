@@ -1,6 +1,5 @@
 //! One mail: written from a template, sealed for the database, and in the form that mail servers take.
 
-use aws_lc_rs::rand;
 use lettre::Message;
 use lettre::message::{Mailbox, MultiPart};
 use secrecy::ExposeSecret as _;
@@ -86,13 +85,6 @@ impl Mail {
 
 fn place(id: &str) -> String {
     format!("mail {id}")
-}
-
-/// 128 random bits in hexadecimal; `None` if the system's random generator fails.
-pub fn random_id() -> Option<String> {
-    let mut bits = [0_u8; 16];
-    rand::fill(&mut bits).ok()?;
-    Some(hex::encode(bits))
 }
 
 /// `30 minutes`, `1 hour`, `24 hours`.

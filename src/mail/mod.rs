@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::database::Database;
 use crate::hooks::Hook;
 use crate::http::problem::Problem;
+use crate::random;
 use crate::seal;
 use crate::seal::SealRing;
 use delivery::{SmtpClient, Transport};
@@ -191,7 +192,7 @@ impl Outbox {
 
     /// Encrypts and stores a mail that expires after `life`.
     async fn write(&self, kind: &'static str, mail: &Mail, life: Duration) -> Result<(), Error> {
-        let id = envelope::random_id().ok_or(seal::CannotSeal)?;
+        let id = random::hex::<16>().map_err(|_unspecified| seal::CannotSeal)?;
         let now = self.clock.now();
         let kept = self.transport.is_none();
         let life = if kept && !life.is_zero() { KEPT_LIFE } else { life };

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::error::Unspecified;
 
-use crate::pages::sent_forms::new_key;
+use crate::random;
 
 /// Drafts that are kept, and their bytes together; the oldest give way.
 const DRAFTS_MAX: usize = 200;
@@ -37,7 +37,7 @@ enum Owner {
 impl Drafts {
     /// Keeps a draft of somebody who is not signed in; returns its key.
     pub fn keep(&self, draft: Draft) -> Result<String, Unspecified> {
-        let key = new_key()?;
+        let key = random::hex::<16>()?;
         self.push(Owner::Key(key.clone()), draft);
         Ok(key)
     }

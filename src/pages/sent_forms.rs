@@ -5,12 +5,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::digest;
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::{digest, rand};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinError;
 
 use crate::http::trace;
+use crate::random;
 
 /// Forms that are remembered; the oldest gives way.
 const FORMS_MAX: usize = 1000;
@@ -35,9 +36,7 @@ pub struct SentForm<'a> {
 
 /// A key for a form of a new page.
 pub fn new_key() -> Result<String, Unspecified> {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes)?;
-    Ok(hex::encode(bytes))
+    random::hex::<16>()
 }
 
 impl SentForms {
