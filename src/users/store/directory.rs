@@ -99,12 +99,7 @@ impl Entry {
 fn first_indexed(value: &Value) -> Option<&Value> {
     match value {
         Value::Array(items) => items.iter().find_map(first_indexed),
-        Value::Object(members) => {
-            let is_scalar =
-                members.keys().any(|name| matches!(name.as_str(), "@ts" | "@date" | "@bytes" | "@uuid" | "@ref"));
-            is_scalar.then_some(value)
-        }
-        scalar => Some(scalar),
+        other => scalar(other).map(|_| other),
     }
 }
 
