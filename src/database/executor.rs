@@ -2,11 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 
-use futures_util::StreamExt as _;
-use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{future, stream};
+use futures_util::{StreamExt as _, TryFutureExt as _, TryStreamExt as _, future, stream};
 use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Describe, Either, Execute, Executor, SqlStr};
@@ -268,17 +266,10 @@ impl<'p> Executor<'p> for &Pool {
     {
         let pool = self.clone();
         if self.is_direct() {
-            return stream::once(async move {
-                let outcomes = pool.acquire().await?.fetch_directly(query).await?;
-                Ok::<_, sqlx::Error>(stream::iter(outcomes.into_iter().map(Ok)))
-            })
-            .try_flatten()
-            .boxed();
+            return stream_of(async move { pool.acquire().await?.fetch_directly(query).await });
         }
         let statement = Statement::take(query);
-        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(pool.run(statement?).await?).map(Ok)) })
-            .try_flatten()
-            .boxed()
+        stream_of(async move { pool.run(statement?).await })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
@@ -317,17 +308,10 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Any>,
     {
         if self.is_direct() {
-            return stream::once(async move {
-                let outcomes = self.fetch_directly(query).await?;
-                Ok::<_, sqlx::Error>(stream::iter(outcomes.into_iter().map(Ok)))
-            })
-            .try_flatten()
-            .boxed();
+            return stream_of(self.fetch_directly(query));
         }
         let statement = Statement::take(query);
-        stream::once(async move { Ok::<_, sqlx::Error>(stream::iter(self.run(&statement?).await?).map(Ok)) })
-            .try_flatten()
-            .boxed()
+        stream_of(async move { self.run(&statement?).await })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
@@ -355,6 +339,13 @@ impl<'c> Executor<'c> for &'c mut Connection {
     {
         Box::pin(future::err(cannot_prepare(&sql)))
     }
+}
+
+/// Outcomes that are collected before the first is handed out; all queries of stores are bounded.
+fn stream_of<'e>(
+    outcomes: impl Future<Output = Result<Vec<Outcome>, sqlx::Error>> + Send + 'e,
+) -> BoxStream<'e, Result<Outcome, sqlx::Error>> {
+    outcomes.map_ok(|outcomes| stream::iter(outcomes.into_iter().map(Ok))).try_flatten_stream().boxed()
 }
 
 fn first_row(outcomes: Vec<Outcome>) -> Option<AnyRow> {

@@ -1,5 +1,6 @@
 //! What stores rely on, on SQLite or on the server that `DATABASE_TEST_URL` names.
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -20,6 +21,22 @@ async fn open() -> (Database, TempDir, String) {
 /// A transaction outside of what would repeat it.
 async fn begin(database: &Database) -> Transaction {
     database.repeat(Attempt::begin).await.unwrap()
+}
+
+/// Runs what must be repeated until `condition` holds; it must not have ended before.
+async fn run_until<F>(waiting: &mut F, condition: impl AsyncFn() -> bool)
+where
+    F: Future<Output: Debug> + Unpin,
+{
+    let until = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        done = waiting => panic!("it was not repeated: {done:?}"),
+        () = until => {}
+    }
 }
 
 async fn add_counter(database: &Database, key: &str, count: i64) -> u64 {
@@ -212,15 +229,7 @@ async fn who_waits_too_long_for_a_lock_is_repeated() {
         sqlx::query(update).bind("a").execute(&mut *transaction).await?;
         transaction.commit().await
     }));
-    let until_repeated = async {
-        while !repeated.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::select! {
-        done = &mut waiting => panic!("it was not repeated: {done:?}"),
-        () = until_repeated => {}
-    }
+    run_until(&mut waiting, async || repeated.load(Ordering::SeqCst)).await;
     holder.commit().await.unwrap();
     waiting.await.unwrap();
     assert_eq!(count(&database, "a").await, Some(2));
@@ -248,15 +257,7 @@ async fn a_single_statement_that_fails_because_of_another_transaction_is_repeate
         }
         sqlx::query_scalar::<_, i64>(waits).fetch_one(database.read()).await.unwrap() > 0
     };
-    let until_it_waits = async {
-        while !has_met_it().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::select! {
-        done = &mut waiting => panic!("it was not repeated: {done:?}"),
-        () = until_it_waits => {}
-    }
+    run_until(&mut waiting, has_met_it).await;
     holder.commit().await.unwrap();
     waiting.await.unwrap();
     assert_eq!(count(&database, "a").await, Some(2));
