@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { inBrowser } from "./browser.js";
+import { asDemoUser, run } from "./demo.js";
 import { startSite } from "./site.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -15,19 +16,6 @@ before(async () => {
   site = await startSite({ INSECURE_NO_THROTTLE: "true" });
 });
 after(() => site?.stop());
-
-async function asDemoUser(page) {
-  await page.goto(site.base);
-  await page.getByRole("button", { name: "Try it as a demo user" }).click();
-  await page.getByText("live", { exact: true }).waitFor();
-}
-
-async function run(page, name) {
-  await page.getByRole("button", { name, exact: true }).click();
-  const evidence = page.locator("[data-evidence]");
-  await evidence.waitFor();
-  return evidence;
-}
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 1280]) {
@@ -81,7 +69,7 @@ for (const colorScheme of ["light", "dark"]) {
           await page.getByText("The two passwords differ.").waitFor();
           assert.equal(await page.evaluate(() => document.activeElement.id), "password", "both are to be typed again");
           await check("another password with a mistake");
-          await asDemoUser(page);
+          await asDemoUser(page, site.base);
           await check("/ signed in");
           await page.locator("[data-timeline] summary").first().click();
           await page.locator("[data-devices]").getByRole("button", { name: "Sign out everywhere" }).click();

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { inBrowser, watch } from "./browser.js";
+import { asDemoUser, run } from "./demo.js";
 import { PASSWORD, newAddress, signIn } from "./people.js";
 import { startSite } from "./site.js";
 
@@ -13,22 +14,8 @@ before(async () => {
 });
 after(() => site?.stop());
 
-async function asDemoUser(page) {
-  await page.goto(site.base);
-  await page.getByRole("button", { name: "Try it as a demo user" }).click();
-  await page.getByRole("heading", { name: "This session" }).waitFor();
-  await page.getByText("live", { exact: true }).waitFor();
-}
-
 const entry = (page, text) => page.locator("[data-timeline] summary").filter({ hasText: text }).first();
 const like = (page) => page.getByRole("button", { name: /Like the comment/ }).first();
-
-async function run(page, name) {
-  await page.getByRole("button", { name, exact: true }).click();
-  const evidence = page.locator("[data-evidence]");
-  await evidence.waitFor();
-  return evidence;
-}
 
 test("from the first visit to the first like in three clicks", () =>
   inBrowser(async (browser) => {
@@ -87,7 +74,7 @@ test("the keyboard alone leads from the first visit to a like and to the end of 
 test("the timeline tells sign-in, like, refresh and sign-out as they happen, and opens to the exchange", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     await page.locator("[data-session-state]").getByText(/^demo-[0-9a-f]{6}$/).waitFor();
     await entry(page, "Session created").waitFor();
     await entry(page, /Fauna token [0-9a-f]{6} issued/).waitFor();
@@ -123,7 +110,7 @@ test("every experiment keeps its promise", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
     const faults = watch(page);
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     await (await run(page, "Ask")).getByText("Fauna refused every one of them.").waitFor();
     const devices = page.locator("[data-devices]");
     await (await run(page, "Sign in")).getByText("Two sessions, two tokens.").waitFor();
@@ -143,7 +130,7 @@ test("every experiment keeps its promise", () =>
 test("Fauna is stopped and started: the text is kept, a like says why it failed, and everything catches up", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     await (await run(page, "Stop")).getByText("Sessions live in SQL").waitFor();
     await like(page).click();
     await page.locator("[data-complaint]").first().waitFor();
@@ -161,7 +148,7 @@ test("Fauna is stopped and started: the text is kept, a like says why it failed,
 test("a token that Fauna could not delete yet is shown as revoking, and as dead once Fauna is back", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     const token = await page.locator("[data-token]").innerText();
     await run(page, "Stop");
     await (await run(page, "Sign out and ask")).getByText("Fauna has not confirmed the deletion.").waitFor();
@@ -199,7 +186,7 @@ test("where the site allows it, the page reads the user's own document from Faun
 test("a text that could not be sent is still there, and one that was posted does not come back", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     const text = page.getByLabel("Your comment");
     await browser.setOffline(true);
     await text.fill("Written in a tunnel");
@@ -245,7 +232,7 @@ test("no secret is in the page, its storage, its console or the event stream", (
     const page = await browser.newPage();
     const lines = [];
     page.on("console", (line) => lines.push(line.text()));
-    await asDemoUser(page);
+    await asDemoUser(page, site.base);
     await like(page).click();
     await entry(page, "Comment liked with token").waitFor();
     await run(page, "Ask");
