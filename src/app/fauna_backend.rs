@@ -227,7 +227,7 @@ async fn app_key(client: &Client, admin: &AsAdmin, directory: &Path) -> Result<A
     Ok(AsApp::new(client, secret))
 }
 
-/// Installs the schema.
+/// Installs the schema. The error about an index of another definition says what to do.
 async fn apply(admin: &AsAdmin, config: &Config, features: &[Feature]) -> Result<(), Error> {
     let users = config.users_collection.as_str();
     fauna::schema::apply(admin, users, set_up::declarations(config, features)?).await.map_err(|error| match error {

@@ -53,7 +53,7 @@ pub struct Accounts {
 /// A key of the administration API.
 #[derive(Clone, Debug)]
 pub struct AdminKey {
-    /// For the log.
+    /// Named in the log of requests with this key.
     pub name: String,
     pub secret: SecretString,
 }

@@ -43,7 +43,7 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     pub fauna: Fauna,
     pub fauna_client: FaunaClient,
-    /// Where `users copy` writes; `None`: that command is refused.
+    /// Target of `users copy`; `None`: that command is refused.
     pub copy_target: Option<CopyTarget>,
     /// Name of the Fauna collection of users.
     pub users_collection: String,

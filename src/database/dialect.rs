@@ -1,8 +1,8 @@
 //! What differs between databases, each difference named once.
 //!
 //! Stores write one portable subset of SQL: `$n` placeholders, columns of type text and bigint, `insert … on conflict … do
-//! nothing`, `insert … on conflict (…) do update set …` (without `excluded`; the number of affected rows means nothing), and `delete … returning KEY, …`, where the first column that is
-//! returned is the primary key. In `update … set` no expression reads a column that was assigned before it, because MySQL
+//! nothing`, `insert … on conflict (…) do update set …` (without `excluded`; the number of affected rows means nothing), and
+//! `delete … returning KEY, …`, where the first column that is returned is the primary key. In `update … set` no expression reads a column that was assigned before it, because MySQL
 //! would read the new value. SQLite and PostgreSQL run these statements as they are; a dialect that cannot returns a [`Plan`].
 
 use std::fmt::Debug;

@@ -25,7 +25,7 @@ const DELETION_ROUNDS_MAX: u32 = 10_000;
 pub struct LatePasswordChange {
     /// By the clock of this process, at most the duration of a query late.
     pub made_at: Timestamp,
-    /// Address to notify.
+    /// Address that is notified; `None` if the user has none that mail can reach.
     pub email: Option<Email>,
 }
 

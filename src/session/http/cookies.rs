@@ -103,7 +103,8 @@ impl CookieRules {
         self.set(self.refresh_name, value, &self.refresh_path, expires_at.into()).to_string()
     }
 
-    /// `Set-Cookie` for the cookie `sIdRefreshToken` of old frontends; an empty value removes it. Without an expiry it ends with the browser.
+    /// `Set-Cookie` for the cookie `sIdRefreshToken` of old frontends; an empty value removes it. Without an expiry it ends with
+    /// the browser.
     pub fn id(&self, value: &str, expires_at: impl Into<Option<Timestamp>>) -> String {
         self.set(ID_COOKIE, value, "/", expires_at.into()).to_string()
     }

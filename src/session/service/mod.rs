@@ -218,7 +218,6 @@ impl Sessions {
         &self.0.clock
     }
 
-    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }

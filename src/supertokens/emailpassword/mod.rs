@@ -69,8 +69,8 @@ pub struct Settings {
     pub signed_in: Option<Hook<User>>,
 }
 
-/// How a session begins.
-struct Beginning {
+/// Options of the session that a sign-up or sign-in creates.
+struct SessionOptions {
     transfer: Option<Transfer>,
     life: SessionLife,
     /// Hash of the password that was right.
@@ -125,7 +125,7 @@ impl EmailPassword {
                 if let Some(hook) = &self.settings.signed_up {
                     hook.notify("signed_up", Profile { user: user.clone(), fields }).await;
                 }
-                self.create_session(request, user, Beginning { transfer, life: form.life(), proof: None }).await
+                self.create_session(request, user, SessionOptions { transfer, life: form.life(), proof: None }).await
             }
             SignUp::EmailTaken => Ok(Outcome::Refused(vec![FieldProblem {
                 id: "email".into(),
@@ -175,8 +175,8 @@ impl EmailPassword {
         self.services.throttle.succeeded(attempt).await;
         let proof = Some(authenticated.proof());
         for _ in 0..SESSION_TRIES {
-            let beginning = Beginning { transfer, life: form.life(), proof: proof.clone() };
-            match self.create_session(request, authenticated.user.clone(), beginning).await {
+            let options = SessionOptions { transfer, life: form.life(), proof: proof.clone() };
+            match self.create_session(request, authenticated.user.clone(), options).await {
                 // All sessions of the user were revoked, for whatever reason; the proof is checked once more.
                 Err(Error::Session(session::Error::RevokedMeanwhile)) => {}
                 // The password was changed while it was being checked.
@@ -209,7 +209,12 @@ impl EmailPassword {
     }
 
     /// Creates a session, and revokes the one whose tokens the response replaces.
-    async fn create_session(&self, request: &HttpRequest, user: User, beginning: Beginning) -> Result<Outcome, Error> {
+    async fn create_session(
+        &self,
+        request: &HttpRequest,
+        user: User,
+        options: SessionOptions,
+    ) -> Result<Outcome, Error> {
         let sessions = &self.services.sessions;
         let id = UserId::parse(user.id.as_str()).ok_or(users::Error::Unreadable("id"))?;
         let replaced = sessions.get_session(request, &Requirements::ANY_SESSION).await;
@@ -217,7 +222,7 @@ impl EmailPassword {
         // The user was just read, so the claim need not be fetched.
         let known = if self.settings.verifies { emailverification::claim_of(&user) } else { Map::new() };
         let data = device_of(request);
-        let Beginning { transfer, life, proof } = beginning;
+        let SessionOptions { transfer, life, proof } = options;
         let new = NewSession { data, known, transfer, life, proof, ..NewSession::of(id) };
         sessions.create_with(request, new).await?;
         if let Ok(Some(replaced)) = replaced {

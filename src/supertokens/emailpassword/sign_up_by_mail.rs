@@ -11,7 +11,7 @@ use serde_json::Map;
 
 use crate::mail::Occasion;
 use crate::session::Transfer;
-use crate::supertokens::emailpassword::{Beginning, EmailPassword, Error, Form, Outcome, client, filled};
+use crate::supertokens::emailpassword::{EmailPassword, Error, Form, Outcome, SessionOptions, client, filled};
 use crate::throttle::{Action, Topic};
 use crate::users::{NewAccount, NewPassword, Profile, SignUpCompletion, SignUpLink};
 
@@ -67,7 +67,7 @@ impl EmailPassword {
                     let profile = known.unwrap_or_else(|| Profile { user: user.clone(), fields: Map::new() });
                     hook.notify("signed_up", profile).await;
                 }
-                self.create_session(request, user, Beginning { transfer, life: form.life(), proof: None }).await
+                self.create_session(request, user, SessionOptions { transfer, life: form.life(), proof: None }).await
             }
             SignUpCompletion::WrongPassword => Ok(Outcome::WrongCredentials),
             SignUpCompletion::InvalidLink => Ok(Outcome::InvalidLink),

@@ -22,7 +22,7 @@ pub const MAX_KEY_BYTES: usize = 64_000;
 /// Copies of the key of an entry.
 const KEY_COPIES: usize = 2;
 
-/// What entries cost of [`Budget::parts`](crate::evaluator::Budget::parts).
+/// The cost of entries, charged to [`Budget::parts`](crate::evaluator::Budget::parts).
 pub fn entry_parts(entries: &[Entry]) -> usize {
     entries.iter().fold(0, |parts, entry| parts.saturating_add(parts_of(entry)))
 }

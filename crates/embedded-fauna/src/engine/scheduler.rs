@@ -90,7 +90,7 @@ impl Scheduler {
         Arc::clone(&self.waiting_for_writer)
     }
 
-    /// What the threads for quick jobs and the writer do.
+    /// Records when quick jobs and the writer run, so that slow jobs can pause.
     pub const fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }

@@ -189,7 +189,7 @@ fn yield_slice() {
 #[cfg(not(target_os = "linux"))]
 const fn yield_slice() {}
 
-/// What becomes of other queries once a transaction is durable.
+/// The queries that a transaction revokes, once it is durable.
 #[derive(Default)]
 struct Revoked {
     /// Those to be interrupted.

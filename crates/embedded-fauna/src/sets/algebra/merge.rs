@@ -199,7 +199,7 @@ impl<'i> Merger<'i> {
     }
 }
 
-/// What a function leaves of a group that has been collected.
+/// The items that `choose` keeps of a collected group, which is empty afterwards.
 fn chosen<'i>(choose: &(dyn Fn(Group) -> Vec<Item> + 'i), collected: &mut Group) -> Vec<Item> {
     let mut group = std::mem::take(collected);
     group.reverse();

@@ -18,7 +18,7 @@ const RUN: Duration = Duration::from_millis(1);
 const PAUSE_FACTOR: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// What runs on the other threads.
+/// Queries that run on the other threads.
 #[derive(Debug)]
 pub struct Traffic {
     began: Instant,
