@@ -33,13 +33,15 @@ impl FromRequest for Administrator {
                 request.app_data::<Data<Throttle>>().ok_or(Problem::new(StatusCode::NOT_FOUND, "not found"))?;
             // Counted before the key is compared, so that a throttled guess does not reveal whether it was right.
             let attempt = throttle.admit(Action::AdminKey, &client).await?;
+            // The pattern of the route: what is sent in place of an id may be anything, such as an address.
+            let path = request.match_pattern();
             let Some(key) = keys.iter().find(|key| bearer::secrets_equal(&key.secret, sent)) else {
-                tracing::warn!(target: "admin", method = %request.method(), path = request.path(), "a wrong API key was refused");
+                tracing::warn!(target: "admin", method = %request.method(), path, "a wrong API key was refused");
                 return Err(Problem::new(StatusCode::FORBIDDEN, "this is not the API key"));
             };
             throttle.succeeded(attempt).await;
             // Who did what: for an audit the name of the key is enough, and neither the key nor the query is logged.
-            tracing::info!(target: "admin", key = key.name, method = %request.method(), path = request.path(), "administrative request");
+            tracing::info!(target: "admin", key = key.name, method = %request.method(), path, "administrative request");
             Ok(Self(()))
         })
     }

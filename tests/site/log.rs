@@ -99,15 +99,17 @@ async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let start = lines_until(&mut lines, "the site listens");
     let site = start.last().unwrap()["address"].as_str().unwrap().to_owned();
-    let ask = async |key: &str, path: &str| {
+    let client = |key: &str| {
         let mut client = TestClient::new(site.clone());
         client.header("authorization", &format!("Bearer {key}"));
-        client.get(path).await.status
+        client
     };
+    let ask = async |key: &str, path: &str| client(key).get(path).await.status;
     assert_eq!(ask("an-old-secret-of-this-test", "/api/admin/users/count").await, 200);
     assert_eq!(ask("a-new-secret-of-this-test", "/api/admin/users/by-email?email=ann%40example.com").await, 200);
     assert_eq!(ask("the-one-secret-of-this-test", "/api/admin/users").await, 200);
     assert_eq!(ask("a-wrong-secret-of-this-test", "/api/admin/users/export").await, 403);
+    assert_eq!(client("a-wrong-secret-of-this-test").delete("/api/admin/users/bob%40example.com").await.status, 403);
     assert_eq!(TestClient::new(site.clone()).get("/nowhere-else").await.status, 404);
     let written = lines_until(&mut lines, "\"status\":404");
     let text = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
@@ -124,10 +126,11 @@ async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_
             asked("ops.2", "/api/admin/users/by-email"),
             asked("ADMIN_API_KEY", "/api/admin/users"),
             ("a wrong API key was refused".to_owned(), String::new(), "/api/admin/users/export".to_owned()),
+            ("a wrong API key was refused".to_owned(), String::new(), "/api/admin/users/{id}".to_owned()),
         ],
         "{written:#?}"
     );
     let all = serde_json::to_string(&[start, written]).unwrap();
-    assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40"), "{all}");
+    assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40") && !all.contains("bob"), "{all}");
     terminate(child);
 }
