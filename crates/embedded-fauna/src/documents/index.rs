@@ -192,13 +192,14 @@ pub fn entries(context: &Context<'_>, index: &Index, version: Version<'_>) -> Ou
     let (mut entries, mut parts) = (Vec::new(), 0_usize);
     let values_of_each = combinations(&values);
     for terms in combinations(&terms) {
+        let key = term_key(&terms, now);
         for values in values_of_each.iter().cloned() {
             context.in_time()?;
             if is_new {
-                require_short_key(&terms, &values, now)?;
+                require_short_key(key.len(), &values, now)?;
             }
             let sort = sort_key(&index.values, &values, document);
-            let entry = Entry { terms: term_key(&terms, now), sort, values, document };
+            let entry = Entry { terms: key.clone(), sort, values, document };
             parts = parts.saturating_add(parts_of(&entry));
             context.require_budget(parts)?;
             entries.push(entry);
@@ -222,9 +223,9 @@ fn distinct(context: &Context<'_>, values: Vec<Value>) -> Outcome<Vec<Value>> {
     Ok(distinct)
 }
 
-/// Refuses terms and values that are too long for a key, as FaunaDB does.
-fn require_short_key(terms: &[Value], values: &[Value], now: i64) -> Outcome<()> {
-    let bytes = terms.iter().chain(values).fold(0_usize, |bytes, value| bytes.saturating_add(encode(value, now).len()));
+/// Refuses values that are too long for a key together with its terms, whose length is given, as FaunaDB does.
+fn require_short_key(terms_length: usize, values: &[Value], now: i64) -> Outcome<()> {
+    let bytes = values.iter().fold(terms_length, |bytes, value| bytes.saturating_add(encode(value, now).len()));
     if bytes <= MAX_KEY_BYTES {
         return Ok(());
     }

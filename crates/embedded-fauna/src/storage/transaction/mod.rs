@@ -153,16 +153,12 @@ impl<'c> Transaction<'c> {
     /// # Errors
     /// If the storage fails.
     pub fn removed(&self) -> Outcome<Vec<Ref>> {
-        let mut removed = self.removed.borrow().clone();
-        let mut failure = None;
-        removed.retain(|document| match self.exists(*document) {
-            Ok(exists) => !exists,
-            Err(halt) => {
-                failure = Some(halt);
-                true
-            }
-        });
-        failure.map_or(Ok(removed), Err)
+        let noted = self.removed.borrow().clone();
+        let still_removed = |document| match self.exists(document) {
+            Ok(exists) => (!exists).then_some(Ok(document)),
+            Err(halt) => Some(Err(halt)),
+        };
+        noted.into_iter().filter_map(still_removed).collect()
     }
 
     /// Notes that a document has been deleted.
