@@ -16,9 +16,9 @@ use secrecy::SecretString;
 
 use crate::http::trace;
 use crate::mail::Occasion;
-use crate::session::{RevokeReason, RevokedSessions, SignedIn};
+use crate::session::{RevokeReason, SignedIn};
 use crate::throttle::{Action, Client, Topic};
-use crate::users::{AuthenticatedUser, ChangeLink, Email, EmailChange, NewPassword, SignUpField, User};
+use crate::users::{AuthenticatedUser, ChangeLink, Email, EmailChange, NewPassword, SignUpField};
 use crate::{session, users};
 
 pub use profile::OwnProfile;
@@ -84,7 +84,9 @@ impl Accounts {
                 Ok(false) => return Err(Error::ChangedMeanwhile),
                 Err(error) => {
                     if let users::Error::Unsettled { hash, .. } = &error {
-                        trace::spawn(this.clone().await_password_change(session, authenticated.user, hash.clone()));
+                        let (user, but) = (session.user().clone(), Some(session.handle().clone()));
+                        let services = this.services.clone();
+                        trace::spawn(services.await_password_change(user, but, authenticated.user.id, hash.clone()));
                     }
                     return Err(error.into());
                 }
@@ -92,15 +94,6 @@ impl Accounts {
             Ok(())
         };
         trace::spawn(changing).await?
-    }
-
-    /// Revokes sessions and notifies the user once a password change whose answer was lost turns out to have been made.
-    async fn await_password_change(self, session: SignedIn, user: User, hash: String) {
-        let Some(change) = self.services.users.await_password_change(&user.id, &hash).await else { return };
-        let (user, but) = (session.user().clone(), Some(session.handle().clone()));
-        let revoked = RevokedSessions { user, but, begun_by: change.made_at };
-        self.services.sessions.revoke_after_change(revoked, RevokeReason::PasswordChanged).await;
-        self.services.notify(change.email.as_ref(), &Occasion::PasswordChanged).await;
     }
 
     /// Mails a link to a new address; following it changes the address. Asking again within a minute answers the same without

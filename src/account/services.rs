@@ -10,7 +10,7 @@ use fauna_client::DocumentId;
 use crate::http::problem::Problem;
 use crate::http::same_origin::Trusted;
 use crate::mail::{Link, Occasion, Outbox};
-use crate::session::{Sessions, SignedIn};
+use crate::session::{RevokeReason, RevokedSessions, SessionHandle, Sessions, SignedIn, UserId};
 use crate::throttle::{Throttle, WriteLimit};
 use crate::users::{Email, PasswordRule, Users};
 use crate::{mail, session, throttle, users};
@@ -106,6 +106,15 @@ impl AccountServices {
         if let Err(error) = self.outbox.put(to.as_str(), notice).await {
             tracing::error!(%error, "a user is not notified of a change to their account");
         }
+    }
+
+    /// Waits for a password change whose answer was lost. If it turns out to have been made, revokes the sessions that began
+    /// before it, except `but`, and notifies the user.
+    pub async fn await_password_change(self, user: UserId, but: Option<SessionHandle>, id: DocumentId, hash: String) {
+        let Some(change) = self.users.await_password_change(&id, &hash).await else { return };
+        let revoked = RevokedSessions { user, but, begun_by: change.made_at };
+        self.sessions.revoke_after_change(revoked, RevokeReason::PasswordChanged).await;
+        self.notify(change.email.as_ref(), &Occasion::PasswordChanged).await;
     }
 
     /// Where links lead that this request causes to be mailed: to the website, or to the origin that asked if `ALLOWED_ORIGINS`

@@ -10,7 +10,7 @@ use actix_web::HttpRequest;
 use crate::account::LinkPages;
 use crate::http::trace;
 use crate::mail::Occasion;
-use crate::session::{RevokeReason, RevokedSessions, UserId};
+use crate::session::{RevokeReason, UserId};
 use crate::supertokens::emailpassword::{EmailPassword, Error, FieldProblem, Form, address, client, new_password};
 use crate::throttle::{Action, Topic};
 use crate::users;
@@ -75,13 +75,7 @@ impl EmailPassword {
             let used = services.users.reset_password(&token, &id, password).await;
             services.sessions.revoke_at_last(&user, None, RevokeReason::PasswordChanged).await;
             if let Err(users::Error::Unsettled { hash, .. }) = &used {
-                let (services, hash) = (services.clone(), hash.clone());
-                trace::spawn(async move {
-                    let Some(change) = services.users.await_password_change(&id, &hash).await else { return };
-                    let revoked = RevokedSessions { user, but: None, begun_by: change.made_at };
-                    services.sessions.revoke_after_change(revoked, RevokeReason::PasswordChanged).await;
-                    services.notify(change.email.as_ref(), &Occasion::PasswordChanged).await;
-                });
+                trace::spawn(services.clone().await_password_change(user, None, id, hash.clone()));
             }
             let Some(used) = used? else { return Ok(Reset::InvalidToken) };
             services.throttle.succeeded(attempt).await;
