@@ -14,9 +14,9 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use fauna_client::DocumentId;
-use secrecy::SecretString;
 
 use crate::clock::Clock;
+use crate::http::bearer::NamedKey;
 use crate::http::problem::Problem;
 use crate::http::trace;
 use crate::session::{RevokeReason, Sessions, UserId};
@@ -32,20 +32,12 @@ const PAGE_SIZE_MAX: i64 = 500;
 const SILENCE: Duration = Duration::from_secs(60);
 const EXPORT_SIZE: i64 = 500;
 
-/// A key of the administration API.
-#[derive(Clone, Debug)]
-pub struct ApiKey {
-    /// Named in the log beside what was done with the key.
-    pub name: String,
-    pub secret: SecretString,
-}
-
 /// The administration service. Clones share everything.
 #[derive(Clone)]
 pub struct Admin {
     users: Users,
     sessions: Data<Sessions>,
-    keys: Vec<ApiKey>,
+    keys: Vec<NamedKey>,
     clock: Clock,
 }
 
@@ -111,7 +103,7 @@ impl From<Error> for Problem {
 }
 
 impl Admin {
-    pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<ApiKey>, clock: Clock) -> Self {
+    pub fn new(users: Users, sessions: Data<Sessions>, keys: Vec<NamedKey>, clock: Clock) -> Self {
         Self { users, sessions, keys, clock }
     }
 

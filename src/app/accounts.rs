@@ -6,7 +6,7 @@ use actix_web::web;
 use actix_web::web::Data;
 
 use crate::account::{AccountServices, Accounts};
-use crate::admin::{Admin, ApiKey};
+use crate::admin::Admin;
 use crate::app::{Error, SiteExtensions};
 use crate::clock::Clock;
 use crate::config::{Config, EmailVerification as Mode, Environment};
@@ -79,8 +79,7 @@ impl AccountState {
         let accounts = Accounts::new(services.clone(), recipe.fields.clone().into());
         let emailpassword = EmailPassword::new(services.clone(), recipe);
         let emailverification = EmailVerification::new(services, accounts.clone());
-        let keys = config.accounts.admin_api_keys.iter();
-        let keys = keys.map(|key| ApiKey { name: key.name.clone(), secret: key.secret.clone() }).collect();
+        let keys = config.accounts.admin_api_keys.clone();
         let admin = Admin::new(users.clone(), sessions.clone(), keys, clock.clone());
         Ok(Self {
             emailpassword: Data::new(emailpassword),

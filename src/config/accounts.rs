@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Reader;
+use crate::http::bearer::NamedKey;
 
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
@@ -35,7 +35,7 @@ pub struct Accounts {
     /// Directory of mail templates that replace the built-in ones of the same name.
     pub mail_templates: Option<PathBuf>,
     /// Keys of `/api/admin`; none: no administration over HTTP.
-    pub admin_api_keys: Vec<AdminKey>,
+    pub admin_api_keys: Vec<NamedKey>,
     /// Whether the comments of a deleted user are deleted, too, instead of kept without author.
     pub delete_comments_with_account: bool,
     /// Whether sign-up answers the same for every address, and a mailed link creates the account.
@@ -48,14 +48,6 @@ pub struct Accounts {
     pub sign_up_fields: Vec<SignUpField>,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpAddr>,
-}
-
-/// A key of the administration API.
-#[derive(Clone, Debug)]
-pub struct AdminKey {
-    /// Named in the log of requests with this key.
-    pub name: String,
-    pub secret: SecretString,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,37 +118,24 @@ fn writes_per_user_minute(read: &mut Reader<'_>) -> u32 {
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or(WRITES_PER_USER_MINUTE)
 }
 
-/// Longest name of an administration key, characters.
-const KEY_NAME_CHARS_MAX: usize = 40;
-
 /// `ADMIN_API_KEY`, and those of `ADMIN_API_KEYS`: `NAME:KEY[,NAME:KEY]`.
-fn admin_api_keys(read: &mut Reader<'_>) -> Vec<AdminKey> {
-    let one = read.secret("ADMIN_API_KEY").map(|secret| AdminKey { name: "ADMIN_API_KEY".to_owned(), secret });
+fn admin_api_keys(read: &mut Reader<'_>) -> Vec<NamedKey> {
+    let one = read.secret("ADMIN_API_KEY").map(|secret| NamedKey { name: "ADMIN_API_KEY".to_owned(), secret });
     let named = read.secret("ADMIN_API_KEYS");
     let named = named.iter().flat_map(|text| text.expose_secret().split(','));
-    let keys: Option<Vec<AdminKey>> = named.map(AdminKey::parse).collect();
+    let keys: Option<Vec<NamedKey>> = named.map(NamedKey::parse).collect();
     if keys.is_none() {
         read.refuse(
             "ADMIN_API_KEYS",
             "must be NAME:KEY[,NAME:KEY], names of letters, digits, -, _ and ., keys without commas",
         );
     }
-    let keys: Vec<AdminKey> = one.into_iter().chain(keys.unwrap_or_default()).collect();
+    let keys: Vec<NamedKey> = one.into_iter().chain(keys.unwrap_or_default()).collect();
     let mut seen = HashSet::new();
     if let Some(twin) = keys.iter().find(|key| !seen.insert(key.name.as_str())) {
         read.refuse("ADMIN_API_KEYS", &format!("names {} twice", twin.name));
     }
     keys
-}
-
-impl AdminKey {
-    fn parse(entry: &str) -> Option<Self> {
-        let (name, key) = entry.trim().split_once(':')?;
-        let is_name = !name.is_empty()
-            && name.len() <= KEY_NAME_CHARS_MAX
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        (is_name && !key.is_empty()).then(|| Self { name: name.to_owned(), secret: key.to_owned().into() })
-    }
 }
 
 /// The message does not repeat the URL, which may contain a password.

@@ -23,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 
 use reader::Reader;
 
-pub use accounts::{Accounts, AdminKey, EmailVerification, SignUpField};
+pub use accounts::{Accounts, EmailVerification, SignUpField};
 pub use fauna::{CopyTarget, Fauna, FaunaClient};
 pub use metrics::Metrics;
 pub use reader::Invalid;

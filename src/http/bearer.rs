@@ -4,8 +4,29 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Longest name of a key, in characters.
+const NAME_CHARS_MAX: usize = 40;
+
+/// A key of the administration API.
+#[derive(Clone, Debug)]
+pub struct NamedKey {
+    /// Named in the log of requests with this key.
+    pub name: String,
+    pub secret: SecretString,
+}
+
+impl NamedKey {
+    /// Reads `NAME:KEY`. Names consist of letters, digits, `-`, `_` and `.`.
+    pub fn parse(entry: &str) -> Option<Self> {
+        let (name, key) = entry.trim().split_once(':')?;
+        let is_name = !name.is_empty()
+            && name.len() <= NAME_CHARS_MAX
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        (is_name && !key.is_empty()).then(|| Self { name: name.to_owned(), secret: key.to_owned().into() })
+    }
+}
 
 /// The token of `Authorization: Bearer …`, if there is one.
 pub fn token(request: &HttpRequest) -> Option<&str> {
