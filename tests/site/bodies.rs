@@ -1,5 +1,6 @@
 //! Bodies at the edge of what is read: the rows S-I of `docs/threats.md`.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -140,20 +141,23 @@ async fn errors_have_one_shape_and_name_the_field_and_the_request() {
 #[actix_rt::test]
 async fn a_body_that_never_ends_does_not_keep_its_connection() {
     let world = World::start().await;
-    for path in ["/x", "/health", "/api/comments", "/static/site.css"] {
-        for framing in ["transfer-encoding: chunked\r\n\r\n1\r\nx\r\n", "content-length: 9\r\n\r\nx"] {
-            let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n{framing}");
-            let answer = tokio::time::timeout(std::time::Duration::from_secs(10), raw(&world, &request)).await;
-            let answer = answer.unwrap_or_else(|_| panic!("{path} {framing:?}: the connection stays open"));
-            assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
-        }
-    }
+    let framings = ["transfer-encoding: chunked\r\n\r\n1\r\nx\r\n", "content-length: 9\r\n\r\nx"];
+    let paths = ["/x", "/health", "/api/comments", "/static/site.css"];
+    let requests = paths.iter().flat_map(|path| framings.map(|framing| (*path, framing)));
+    let world = &world;
+    let asking = requests.map(|(path, framing)| async move {
+        let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n{framing}");
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(10), raw(world, &request)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{path} {framing:?}: the connection stays open"));
+        assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+    });
+    join_all(asking).await;
     // A body that was read to its end keeps it.
     let body = credentials("ann@example.com", "not it 99").to_string();
     let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let first = format!("POST /auth/signin HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
     let both = format!("{first}GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    assert_eq!(raw(&world, &both).await.matches("HTTP/1.1 200").count(), 2);
+    assert_eq!(raw(world, &both).await.matches("HTTP/1.1 200").count(), 2);
 }
 
 /// S-I-05 in `docs/threats.md`.

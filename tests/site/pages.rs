@@ -295,7 +295,9 @@ async fn forms_work_where_scripts_would_have_to_send_a_header() {
 async fn head_is_answered_wherever_get_is_and_without_a_body() {
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;
-    let open = ROUTES.iter().filter(|(method, _, _)| *method == "GET").map(|(_, path, _)| *path);
+    // A stream has no end to wait for.
+    let stream = "/api/session/events";
+    let open = ROUTES.iter().filter(|(method, path, _)| *method == "GET" && *path != stream).map(|(_, path, _)| *path);
     let signed_in = ["/account/settings", "/account/session", "/sessioninfo", "/api/sessions", "/static/site.js"];
     for path in open.chain(signed_in) {
         let (get, head) = (ann.get(path).await, ann.send(Method::HEAD, path, &[], None).await);
@@ -304,6 +306,11 @@ async fn head_is_answered_wherever_get_is_and_without_a_body() {
             assert_eq!(head.header(header), get.header(header), "{path}: {header}");
         }
     }
+    let head = ann.send(Method::HEAD, stream, &[], None).await;
+    assert_eq!(
+        (head.status, head.header("content-type"), head.text.as_str()),
+        (200, "text/event-stream; charset=utf-8", "")
+    );
     let refused = ann.send(Method::POST, "/account", &[], None).await;
     assert_eq!((refused.status, refused.header("allow")), (405, "GET, HEAD"));
     assert_eq!(ann.send(Method::HEAD, "/sign-out", &[], None).await.status, 405);
