@@ -72,6 +72,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/sign-out", 303),
     ("POST", "/sign-out-everywhere", 303),
     ("POST", "/comments", 303),
+    ("POST", "/drafts/discard", 303),
     ("POST", "/comments/1/like", 303),
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),

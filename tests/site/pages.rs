@@ -201,9 +201,18 @@ async fn pages_are_not_kept_and_files_are() {
     for path in ["/", "/account", "/auth"] {
         assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
     }
-    for file in
-        ["site.css", "docs.css", "home.css", "theme.js", "site.js", "session.js", "home.js", "panel.js", "icon.svg"]
-    {
+    for file in [
+        "site.css",
+        "docs.css",
+        "home.css",
+        "theme.js",
+        "site.js",
+        "session.js",
+        "home.js",
+        "panel.js",
+        "passwords.js",
+        "icon.svg",
+    ] {
         let path = format!("/static/{file}");
         let first = ann.get(&path).await;
         assert_eq!((first.status, first.header("cache-control")), (200, "no-cache"), "{path}");
