@@ -15,7 +15,8 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
+use crate::pages::drafts::Draft;
+use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other};
 use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser, services};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
@@ -112,10 +113,14 @@ pub async fn show(
     let draft = visitor.session().and_then(|session| {
         let (drafts, user) = (&services.pages.drafts, session.user().as_str());
         drafts.claim(&query.draft, user);
-        drafts.of_user(user)?.remove("text")
+        drafts.of_user(user)
     });
-    let (home, problem) = services.page(&visitor, query.after).await?;
-    answer(&HomePage { draft: draft.unwrap_or_default(), ..home }, problem)
+    let (mut home, problem) = services.page(&visitor, query.after).await?;
+    if let Some(mut draft) = draft {
+        home.draft = draft.remove("text").unwrap_or_default();
+        home.form_key = draft.remove("key").unwrap_or(home.form_key);
+    }
+    answer(&home, problem)
 }
 
 pub async fn add(
@@ -130,8 +135,9 @@ pub async fn add(
         Ok(text) => match services.add(&author.0, &form, &text).await {
             Ok(()) => return Ok(see_other("/")),
             Err(problem) => {
+                services.pages.drafts.keep_for(author.0.user().as_str(), form.draft());
                 let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-                let message = if is_unavailable { NOT_POSTED.into() } else { sentence(&problem).into() };
+                let message = if is_unavailable { NOT_POSTED.into() } else { problem.sentence().into() };
                 (message, Some(problem))
             }
         },
@@ -282,6 +288,11 @@ fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str
 }
 
 impl CommentForm {
+    /// With the key: where Fauna has stored the comment after all, posting it again changes nothing.
+    fn draft(&self) -> Draft {
+        [("text", &self.text), ("key", &self.key)].map(|(name, value)| (name.to_owned(), value.clone())).into()
+    }
+
     fn typed(&self) -> TypedForm {
         let field = |name: &str, label: &str, value: &str| TypedField {
             name: name.to_owned(),

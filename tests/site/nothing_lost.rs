@@ -79,9 +79,14 @@ async fn a_comment_that_failed_can_be_posted_with_the_same_form() {
     assert_eq!(ann.submit("/demo/fauna", "running=false").await.status, 200);
     let refused = ann.submit("/comments", &form).await;
     assert_eq!((refused.status, refused.text.contains(&format!("value=\"{key}\""))), (503, true), "{}", refused.text);
-    assert_eq!(ann.submit("/demo/fauna", "running=true").await.status, 200);
+    for running in ["false", "true"] {
+        assert_eq!(ann.submit("/demo/fauna", &format!("running={running}")).await.status, 200);
+        let page = ann.get("/").await.text;
+        assert!(page.contains(">\nHello</textarea>") && page.contains(&format!("value=\"{key}\"")), "{page}");
+    }
     assert_eq!(ann.submit("/comments", &form).await.status, 303);
     assert_eq!(comments(&ann).await, 1);
+    assert!(!ann.get("/").await.text.contains(">\nHello</textarea>"), "a posted text comes back");
 }
 
 #[actix_rt::test]

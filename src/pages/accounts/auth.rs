@@ -12,7 +12,7 @@ use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::accounts::account::EndForm;
 use crate::pages::confirm::Confirmation;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::{SitePath, in_query};
@@ -205,7 +205,7 @@ fn answer(
         Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(sentence(&problem));
+            form.banner = Some(problem.sentence());
             return page_with_problem(&problem, &AuthPage { frame, signing_up, form, ended: None, notice: None });
         }
     }
