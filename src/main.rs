@@ -20,8 +20,8 @@ users import FILE, users export, users copy. About Fauna: schema apply. About th
 
 Settings are environment variables or lines of a file .env; .env.example lists them.";
 
-/// The log filter unless `LOG` is set.
-const LOG_FILTER: &str = "info,actix_server=warn";
+/// The log filter unless `LOG` is set. `actix_http` writes an error for every request that is no HTTP, which anybody can send.
+const LOG_FILTER: &str = "info,actix_server=warn,actix_http=off";
 
 /// Longest time from SIGTERM to the end of the process.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_millis(7_500);

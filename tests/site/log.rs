@@ -1,8 +1,8 @@
 //! The log is written to whatever standard output is: nobody who reads it badly can stop the site.
 #![cfg(unix)]
 
-use std::io::BufRead as _;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -132,5 +132,24 @@ async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_
     );
     let all = serde_json::to_string(&[start, written]).unwrap();
     assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40") && !all.contains("bob"), "{all}");
+    terminate(child);
+}
+
+#[actix_rt::test]
+async fn whoever_sends_no_http_writes_no_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = program(directory.path()).env("LOG_FORMAT", "json").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let start = lines_until(&mut lines, "the site listens");
+    let site = start.last().unwrap()["address"].as_str().unwrap().to_owned();
+    for malformed in ["no HTTP at all\r\n\r\n", "GET / HTTP/1.1\r\nno header\r\n\r\n", "\x16\x03\x01"] {
+        let mut stream = TcpStream::connect(site.trim_start_matches("http://")).unwrap();
+        stream.write_all(malformed.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let _closed = stream.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(TestClient::new(site).get("/nowhere-else").await.status, 404);
+    let written = lines_until(&mut lines, "\"status\":404");
+    assert_eq!(written.len(), 1, "{written:#?}");
     terminate(child);
 }
