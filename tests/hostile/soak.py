@@ -9,7 +9,7 @@ Every answer must be the expected one; 503 counts only while Fauna, the disk or 
 descriptors, threads, files and rows are sampled, and must not be larger in the last quarter than in the one before. At the
 end everybody leaves, and no session, token or mail may be left.
 
-SOAK_SECONDS sets the length (1800), SOAK_SEED the choices of the people.
+SOAK_SECONDS sets the length (1800), SOAK_SEED the choices of the people, SOAK_LOG names a file for the site's log.
 """
 
 import os
@@ -52,11 +52,11 @@ def move_clock(world, mover):
             world.guard(lambda: world.move(mover, MOVE))
 
 
-def stop_fauna(world, mover):
+def stop_fauna(world, keeper):
     with world.trouble("Fauna is stopped"):
-        world.switch_fauna(mover, False)
+        world.switch_fauna(keeper, False)
         time.sleep(OUTAGE)
-        world.switch_fauna(mover, True)
+        world.switch_fauna(keeper, True)
         wait_until("Fauna is back", 10, lambda: world.site.ask("GET", "/ready").status == 200)
 
 
@@ -84,10 +84,10 @@ def main():
         "INSECURE_NO_THROTTLE": "false",
         "DELETED_ACCOUNT_COMMENTS": "delete",
     }
-    with Site(settings, directory=directory) as site:
+    with open(os.environ.get("SOAK_LOG", os.devnull), "wb") as log, Site(settings, directory=directory, stdout=log) as site:
         world = World(site, mails, ACCESS_TOKEN_LIFETIME)
         people = [Person(world, number, random.Random(SEED * 100 + number)) for number in range(PEOPLE)]
-        mover = Person(world, PEOPLE, random.Random(SEED))
+        mover, keeper = (Person(world, PEOPLE + number, random.Random(SEED)) for number in range(2))
         samples = Samples(site)
         workers = [
             threading.Thread(target=live, args=(world, people[number::WORKERS], number)) for number in range(WORKERS)
@@ -95,8 +95,8 @@ def main():
         workers += [threading.Thread(target=move_clock, args=(world, mover)), threading.Thread(target=world.watch)]
         for worker in workers:
             worker.start()
-        plan = [(0.25, lambda: stop_fauna(world, mover)), (0.4, lambda: fill_disk(world))]
-        plan += [(0.55, lambda: stop_fauna(world, mover))]
+        plan = [(0.25, lambda: stop_fauna(world, keeper)), (0.4, lambda: fill_disk(world))]
+        plan += [(0.55, lambda: stop_fauna(world, keeper))]
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < SECONDS and not world.failures:
             if plan and elapsed >= plan[0][0] * SECONDS:
@@ -111,7 +111,7 @@ def main():
         assert not world.failures, world.failures[0]
         assert not plan, "not everything has happened"
         samples.check_flat()
-        leave(world, samples, [*people, mover])
+        leave(world, samples, [*people, keeper, mover])
         print(f"stopped within {site.stop():.1f} s")
 
 

@@ -25,6 +25,7 @@ mod fauna_client_settings;
 mod fauna_tokens;
 mod from_supertokens;
 mod full_disk;
+mod fuzz;
 mod guessing;
 mod hidden_accounts;
 mod hostile_documents;
