@@ -149,14 +149,16 @@ class Person:
         # The passwords that may be the right one; none: there is no account. Several after an outage.
         self.candidates = []
         self.devices, self.asleep, self.comments = [], [], []
+        # What was done last, for the message of a failure.
+        self.story = collections.deque(maxlen=12)
 
     def act(self):
         if token := self.world.mails.take_link(self.email):
             return self.perhaps(self.reset, token)
         if len(self.candidates) != 1:
-            return self.find_out()
+            return self.perhaps(self.find_out)
         if not self.devices:
-            return self.sign_in()
+            return self.perhaps(self.sign_in)
         acts = [
             (20, self.comment), (20, self.like), (15, self.read), (8, self.refresh_any), (6, self.lose_answer),
             (8, self.sign_in), (5, self.sign_out), (4, self.leave_device), (6, self.wake_device), (2, self.guess),
@@ -167,8 +169,12 @@ class Person:
 
     def perhaps(self, act, *arguments):
         """Remembers what may have happened if there is no answer."""
+        passed = time.monotonic() - self.world.began
+        self.story.append(f"{passed:.1f} s {act.__name__}, {len(self.devices)} devices, {len(self.asleep)} asleep")
         try:
             act(*arguments)
+        except Unexpected as error:
+            raise Unexpected(f"{error}; before that: {'; '.join(self.story)}") from None
         except Unavailable:
             if act in (self.change_password, self.reset, self.delete_account, self.sign_out):
                 for device in self.devices + self.asleep:
@@ -253,8 +259,11 @@ class Person:
             if ended:
                 self.must_have_ended(self.choices.choice(ended))
         elif status == "RESET_PASSWORD_INVALID_TOKEN_ERROR":
-            # The clock has been moved beyond the life of the link, or the account is another one.
+            # The clock has been moved beyond the life of the link, or the account is another one. If it was moved while the
+            # new password was hashed, the sessions have ended already.
             self.candidates = known
+            for device in self.devices + self.asleep:
+                device.may_have_ended = True
             self.world.counts["reset links that had expired"] += 1
         else:
             raise Unexpected(f"reset: {status}")
