@@ -197,7 +197,11 @@ fn run(seeds: std::ops::Range<u64>) {
                 };
                 if let Some(violation) = violation {
                     let number = seed - seeds.start + 1;
-                    panic!("{SEED}={seed}, history {number}: {violation}\n{}\n{}", history.story(), world.log.warnings());
+                    panic!(
+                        "{SEED}={seed}, history {number}: {violation}\n{}\n{}",
+                        history.story(),
+                        world.log.warnings()
+                    );
                 }
                 count_kinds(&history.story(), &mut kinds);
                 processes = std::mem::take(&mut history.processes);

@@ -21,6 +21,7 @@ mod doctor;
 mod email_verification;
 mod errors;
 mod existing_users;
+mod faults;
 mod fauna_client_settings;
 mod fauna_tokens;
 mod from_supertokens;
