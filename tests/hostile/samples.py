@@ -44,7 +44,7 @@ class Samples:
             return database.execute(f"select count(*) from {table}").fetchone()[0]
 
     def quarters(self):
-        """For each measure its medians in the four quarters, 0 where there are no samples, and its peak."""
+        """For each measure its medians in the four quarters, `None` where there are no samples, and its peak."""
         end = self.taken[-1][0]
         measures = self.taken[0][1]
         for measure in measures:
@@ -52,17 +52,17 @@ class Samples:
             for elapsed, sample in self.taken:
                 if measure in sample:
                     parts[min(3, int(4 * elapsed / end))].append(sample[measure])
-            yield measure, [median(part) if part else 0 for part in parts], max(max(part) for part in parts if part)
+            yield measure, [median(part) if part else None for part in parts], max(max(part) for part in parts if part)
 
     def table(self):
         lines = [f"{'medians of each quarter':24}" + "".join(f"{name:>12}" for name in "1 2 3 4 peak".split())]
         for measure, medians, peak in self.quarters():
-            lines.append(f"{measure:24}" + "".join(f"{value:>12.0f}" for value in [*medians, peak]))
+            lines.append(f"{measure:24}" + "".join(f"{value:>12.0f}" if value is not None else f"{'-':>12}" for value in [*medians, peak]))
         return "\n".join(lines)
 
     def check_flat(self):
         for measure, (_, _, third, fourth), _ in self.quarters():
-            if third == 0:
+            if third is None or fourth is None:
                 continue
             most = third * SHARE + NOISE[measure.split(" ")[-1]]
             assert fourth <= most, f"{measure} still grows: {third:.0f} in the third quarter, {fourth:.0f} in the last"
