@@ -81,6 +81,9 @@ fn read(keys: &Keys, token: &str) -> Option<Claims> {
 fn damaged(text: &str, choices: &mut Choices) -> String {
     let mut bytes = text.as_bytes().to_vec();
     choices.damage(&mut bytes, 4, &WORDS);
+    if choices.one_in(4) {
+        bytes.extend_from_slice(choices.of::<&[u8]>(&WORDS));
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -41,6 +41,7 @@ class World:
         self.began = time.monotonic()
         # Seconds by which the clock of the site has been moved: at least, and at most while a move is under way.
         self.moved = self.may_have_moved = 0
+        self.last_move = 0
         self.open_troubles = 0
         self.last_trouble = -AFTERMATH
 
@@ -92,6 +93,9 @@ class World:
             if self.is_calm(began):
                 raise Unexpected(f"{method} {path}: {error!r}") from None
             raise Unavailable from None
+        if answer.status == 503 and self.moved_since(began):
+            self.counts["given up because the clock was moved meanwhile"] += 1
+            raise Unavailable
         if answer.status == 503 and not self.is_calm(began):
             raise Unavailable
         if answer.status not in expected and answer.status != 401:
@@ -111,6 +115,12 @@ class World:
         mover.on_page("/demo/expire")
         with self.lock:
             self.moved += span
+            self.last_move = time.monotonic()
+
+    def moved_since(self, began):
+        """Whether the clock was moved after `began`, or is being moved: what takes half a day is given up with 503."""
+        with self.lock:
+            return self.last_move >= began or self.moved != self.may_have_moved
 
     def switch_fauna(self, mover, running):
         """Stops the embedded Fauna, or starts it, which anybody may."""

@@ -5,7 +5,8 @@ People sign up, sign in on several devices, write, like, lose answers, change an
 behind, delete accounts. Every ten seconds the clock of the site moves by half a day, so that access tokens, idle sessions
 and signing keys expire. The mail server refuses every third mail, Fauna is stopped and started twice, the disk fills once.
 
-Every answer must be the expected one; 503 counts only while Fauna, the disk or the whole machine stood still. Memory,
+Every answer must be the expected one; 503 is one only while Fauna or the disk is away, the clock moves, or the whole machine
+stood still. Memory,
 descriptors, threads, files and rows are sampled, and must not be larger in the last quarter than in the one before. At the
 end everybody leaves, and no session, token or mail may be left.
 

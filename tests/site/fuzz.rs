@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::client::TestClient;
 use crate::support::choices;
 use crate::support::choices::Choices;
 use crate::world::{PASSWORD, World, credentials};
@@ -43,10 +42,17 @@ const WORDS: [&[u8]; 20] = [
 const VALUES: [&str; 12] =
     ["null", "0", "-1", "1e999", "[]", "{}", "\"\"", "\"\\u0000\"", "\"\u{202e}\"", "true", "[[[]]]", "\"x\""];
 
+/// In place of an id that exists.
+const IDS: [&str; 8] = ["0", "-1", "99999999999999999999", "9223372036854775808", "%31", "x", "1%2f2", "..%2f1"];
+
 /// What requests are made of.
 struct Corpus {
-    /// Method and path; ids are those of documents that exist.
+    /// Method and path pattern.
     targets: Vec<(Method, String)>,
+    /// The id of a comment.
+    id: String,
+    /// Header lines with the tokens of a user, in cookies and in `Authorization`.
+    signed_in: [String; 2],
     heads: Vec<String>,
     bodies: Vec<Value>,
     forms: Vec<String>,
@@ -57,15 +63,15 @@ impl Corpus {
         let ann = world.sign_up("ann@example.com").await;
         let comment = ann.post("/api/comments", &json!({"text": "Hello"})).await.json();
         let id = comment["id"].as_str().unwrap().to_owned();
-        let fill = |path: &str| {
-            let parts = path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
-            parts.collect::<Vec<_>>().join("/")
-        };
         // The stream of events ends after 25 s.
         let routes = world.routes().iter().filter(|route| !route.path.ends_with("/events"));
         Self {
-            targets: routes.map(|route| (route.method.as_str().parse().unwrap(), fill(&route.path))).collect(),
-            heads: heads(&ann),
+            targets: routes.map(|route| (route.method.as_str().parse().unwrap(), route.path.clone())).collect(),
+            signed_in: [
+                format!("cookie: sAccessToken={}; sRefreshToken={}\r\n", ann.access_token(), ann.refresh_token()),
+                format!("authorization: Bearer {}\r\n", ann.access_token()),
+            ],
+            heads: heads(&ann.refresh_token()),
             bodies: vec![
                 credentials("ann@example.com", PASSWORD),
                 credentials("bob@example.com", "correct horse 2"),
@@ -78,6 +84,7 @@ impl Corpus {
                 json!({"commentId": id}),
                 json!({"users": [{"email": "eve@example.com", "password": PASSWORD}]}),
             ],
+            id,
             forms: ["email=ann%40example.com&password=x", "text=Hello", "current=a&new=b", ""]
                 .map(str::to_owned)
                 .to_vec(),
@@ -86,9 +93,15 @@ impl Corpus {
 
     /// One request, valid for HTTP if not always for its route.
     fn request(&self, choices: &mut Choices) -> Vec<u8> {
-        let (method, path) = choices.of(&self.targets);
+        let (method, pattern) = choices.of(&self.targets);
+        let id = if choices.one_in(3) { *choices.of::<&str>(&IDS) } else { self.id.as_str() };
+        let parts = pattern.split('/').map(|part| if part.starts_with('{') { id } else { part });
+        let path = parts.collect::<Vec<_>>().join("/");
         let query = *choices.of(&["", "", "", "?limit=10", "?after=%5B1%5D", "?token=x&tenantId=public", "?x=%zz"]);
         let mut head = format!("{method} {path}{query} HTTP/1.1\r\nhost: localhost\r\n");
+        if choices.one_in(2) {
+            head += choices.of::<String>(&self.signed_in);
+        }
         for _ in 0..choices.below(3) {
             head += choices.of::<String>(&self.heads);
         }
@@ -118,13 +131,10 @@ impl Corpus {
     }
 }
 
-/// Header lines with the tokens of this browser, in both ways, and others that decide something.
-fn heads(ann: &TestClient) -> Vec<String> {
-    let (access, refresh) = (ann.access_token(), ann.refresh_token());
+/// Header lines that decide something.
+fn heads(refresh_token: &str) -> Vec<String> {
     vec![
-        format!("cookie: sAccessToken={access}; sRefreshToken={refresh}\r\n"),
-        format!("authorization: Bearer {access}\r\n"),
-        format!("authorization: Bearer {refresh}\r\n"),
+        format!("authorization: Bearer {refresh_token}\r\n"),
         "st-auth-mode: header\r\n".to_owned(),
         "st-auth-mode: cookie\r\nrid: emailpassword\r\nfdi-version: 1.17,2.0\r\n".to_owned(),
         "origin: http://localhost:3000\r\nsec-fetch-site: same-origin\r\n".to_owned(),
