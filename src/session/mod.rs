@@ -36,6 +36,9 @@
 mod claims;
 mod compat;
 mod error;
+#[cfg(test)]
+#[path = "../../tests/fuzz/mod.rs"]
+mod fuzz;
 mod http;
 mod identifiers;
 mod rotation;

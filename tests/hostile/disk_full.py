@@ -6,41 +6,15 @@ free space everything works again.
 """
 
 import os
-import subprocess
-import sys
-import tempfile
 
+from disk import fill, in_private_mounts, small_disk
 from program import PASSWORD, Site, credentials, wait_until
 
-MOUNTS_ARE_PRIVATE = "MOUNTS_ARE_PRIVATE"
 RECOVER_WITHIN = 5
 
 
-def in_private_mounts():
-    """Starts this script again where mounts are seen by nobody else and end with it."""
-    ways = [["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]]
-    ways += [["sudo", "--non-interactive", "--preserve-env", "unshare", "--mount"]]
-    for way in ways:
-        if subprocess.run([*way, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0:
-            os.environ[MOUNTS_ARE_PRIVATE] = "yes"
-            os.execvp(way[0], [*way, sys.executable, *sys.argv])
-    sys.exit("no file system can be mounted here: run this as root, or where unshare may")
-
-
-def fill(path):
-    """Writes to a file until nothing more fits."""
-    with open(path, "wb", buffering=0) as ballast:
-        for size in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    ballast.write(b"x" * size)
-            except OSError:
-                pass
-
-
 def main():
-    small = tempfile.mkdtemp()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", small], check=True)
+    small = small_disk(megabytes=24)
     log, ballast = open(f"{small}/log", "wb"), f"{small}/ballast"
     with Site(directory=small, stdout=log) as site:
         ann = site.sign_up("ann@example.com")
@@ -76,6 +50,5 @@ def main():
 
 
 if __name__ == "__main__":
-    if MOUNTS_ARE_PRIVATE not in os.environ:
-        in_private_mounts()
+    in_private_mounts()
     main()

@@ -44,6 +44,7 @@ class Site:
 
     def __init__(self, settings=None, directory=None, descriptors=None, stdout=subprocess.DEVNULL, stderr=None):
         self.port, self.fauna_port = free_port(), free_port()
+        self.patience = PATIENCE
         self.directory = directory or tempfile.mkdtemp()
         environment = {
             "PATH": os.environ["PATH"],
@@ -91,7 +92,7 @@ class Site:
 
     def ask(self, method, path, body=None, headers=None, source="127.0.0.1"):
         """One request on a connection of its own, from an address of this machine."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE, source_address=(source, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience, source_address=(source, 0))
         with contextlib.closing(connection):
             headers = {"st-auth-mode": "header", **(headers or {})}
             if body is not None:

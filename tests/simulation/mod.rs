@@ -80,6 +80,15 @@ impl LogBuffer {
     }
 }
 
+impl LogBuffer {
+    /// Lines about what failed, such as the reason of a 503.
+    fn warnings(&self) -> String {
+        let text = self.take();
+        let lines = text.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
@@ -187,7 +196,12 @@ fn run(seeds: std::ops::Range<u64>) {
                     Err(_elapsed) => Some("it does not end".to_owned()),
                 };
                 if let Some(violation) = violation {
-                    panic!("{SEED}={seed}, history {}: {violation}\n{}", seed - seeds.start + 1, history.story());
+                    let number = seed - seeds.start + 1;
+                    panic!(
+                        "{SEED}={seed}, history {number}: {violation}\n{}\n{}",
+                        history.story(),
+                        world.log.warnings()
+                    );
                 }
                 count_kinds(&history.story(), &mut kinds);
                 processes = std::mem::take(&mut history.processes);

@@ -33,7 +33,12 @@ pub enum Line {
     LateHashes,
     /// An answer that names an address waits until the line is otherwise.
     HoldsAddresses,
+    /// The answer to a request with [`SLOW`] in it waits until the line is otherwise.
+    HoldsSlow,
 }
+
+/// Text in a request.
+pub const SLOW: &str = "a slow one";
 
 /// More bytes than the site asks for anything but an import.
 const LARGE: usize = 100_000;
@@ -89,6 +94,7 @@ impl From<Line> for u8 {
             Line::HoldsAddresses => 6,
             Line::LosesHashes => 7,
             Line::LateHashes => 8,
+            Line::HoldsSlow => 9,
         }
     }
 }
@@ -102,14 +108,16 @@ fn names_address(answer: &[u8]) -> bool {
 async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
     let Ok(mut far) = TcpStream::connect(&target).await else { return };
     let (mut up, mut down) = ([0_u8; 16384], [0_u8; 16384]);
-    let (mut asked, mut sets_hash) = (0, false);
+    let (mut asked, mut sets_hash, mut is_slow) = (0, false, false);
     loop {
         let carried = tokio::select! {
             read = near.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
                 let now = line.load(Ordering::SeqCst);
                 asked += count;
-                sets_hash |= String::from_utf8_lossy(&up[..count]).contains("\"passwordHash\":");
+                let text = String::from_utf8_lossy(&up[..count]);
+                sets_hash |= text.contains("\"passwordHash\":");
+                is_slow |= text.contains(SLOW);
                 if now == u8::from(Line::Down) || now == u8::from(Line::CutsLarge) && asked > LARGE {
                     return;
                 }
@@ -129,6 +137,9 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
                 while line.load(Ordering::SeqCst) == u8::from(Line::HoldsAddresses) && names_address(&down[..count]) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
+                while line.load(Ordering::SeqCst) == u8::from(Line::HoldsSlow) && is_slow {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 let now = line.load(Ordering::SeqCst);
                 let loses = now == u8::from(Line::Lossy)
                     || now == u8::from(Line::LosesLarge) && asked > LARGE
@@ -136,7 +147,7 @@ async fn pass(mut near: TcpStream, target: String, line: Arc<AtomicU8>) {
                 if now == u8::from(Line::Down) || loses {
                     return;
                 }
-                (asked, sets_hash) = (0, false);
+                (asked, sets_hash, is_slow) = (0, false, false);
                 if now == u8::from(Line::Silent) { Ok(()) } else { near.write_all(&down[..count]).await }
             }
         };

@@ -2,6 +2,7 @@
 //! asked directly.
 #![allow(dead_code, reason = "no binary uses all of it")]
 
+pub mod choices;
 pub mod client;
 pub mod contract;
 pub mod database;
