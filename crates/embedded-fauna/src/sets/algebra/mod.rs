@@ -33,7 +33,7 @@ pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Out
 pub fn of_stream(group: Group, stream: usize) -> Vec<Item> {
     let mut sources: Vec<Arc<Set>> = Vec::new();
     for source in group.iter().flat_map(|(_, item)| &item.sources) {
-        if !sources.contains(source) {
+        if !sources.iter().any(|known| Arc::ptr_eq(known, source) || known == source) {
             sources.push(Arc::clone(source));
         }
     }
