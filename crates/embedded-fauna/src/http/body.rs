@@ -101,10 +101,7 @@ impl Body for StreamBody {
     type Data = Bytes;
     type Error = Aborted;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         Pin::new(&mut self.events).poll_frame(context)
     }
 }

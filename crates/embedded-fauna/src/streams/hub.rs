@@ -174,7 +174,10 @@ impl Server {
                 self.step(|_| true, Some(&commit));
             }
             if batch.is_incomplete {
-                tracing::warn!(streams = self.streams.len(), "all streams end: more was written than their thread could follow");
+                tracing::warn!(
+                    streams = self.streams.len(),
+                    "all streams end: more was written than their thread could follow"
+                );
                 for stream in &self.streams {
                     stream.outlet.send_last(Ending::Congestion(MAX_COMMITS).event(0));
                 }

@@ -118,8 +118,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_stream_whose_client_takes_nothing_ends_and_its_connection_is_closed() {
     actix_rt::System::new().block_on(async {
-        let endpoint =
-            Endpoint::start_with(|settings| settings.limits.stream_read = Duration::from_millis(200)).await;
+        let endpoint = Endpoint::start_with(|settings| settings.limits.stream_read = Duration::from_millis(500)).await;
         let (_, server) = world(&endpoint).await;
         let (mut other, _) = Stream::open(&endpoint, &server, &item(1), "").await;
         let mut raw = Raw::connect(&endpoint).await;
