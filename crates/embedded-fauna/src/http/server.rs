@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
@@ -193,6 +194,9 @@ async fn is_http2(stream: &TcpStream) -> std::io::Result<bool> {
         }
         if length == PREFACE.len() {
             return Ok(true);
+        }
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Ok(false);
         }
         tokio::time::sleep(PREFACE_PAUSE).await;
     }

@@ -116,6 +116,18 @@ fn a_slow_body_and_a_slow_head_end() {
 }
 
 #[test]
+fn a_client_that_stops_inside_the_preface_of_http2_is_told_at_once() {
+    actix_rt::System::new().block_on(async {
+        let endpoint = Endpoint::start().await;
+        let mut raw = Raw::connect(&endpoint).await;
+        raw.send("PRI * HTTP/2.0\r\n").await;
+        raw.0.shutdown().await.unwrap();
+        let answer = raw.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    });
+}
+
+#[test]
 fn silent_connections_do_not_keep_others_out() {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start_with(|settings| settings.limits.connections = 4).await;

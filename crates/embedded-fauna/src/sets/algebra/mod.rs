@@ -110,7 +110,10 @@ fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Batches
 }
 
 /// The set that an item of the source of a join leads to.
-fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
+///
+/// # Errors
+/// If the lambda fails or does not give a set.
+pub fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
     match set {
         Set::Join { with, .. } => {
             let at = with.position("with");
