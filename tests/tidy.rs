@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Module → modules it may use. `app` and `main` know every module and are not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
-    ("config", &["http", "session"]),
+    ("config", &["http", "session", "users"]),
     ("telemetry", &["http"]),
     ("keyfile", &[]),
     ("random", &[]),

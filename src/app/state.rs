@@ -74,8 +74,9 @@ impl AppState {
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
-        let users = Users::new(app.clone(), layout, Hasher::new()?, deletion_hooks, clock.clone())
-            .with_deletion_hook(extensions.on_user_deleted.clone());
+        let users =
+            Users::new(app.clone(), layout, Hasher::new(config.accounts.hash_cost)?, deletion_hooks, clock.clone())
+                .with_deletion_hook(extensions.on_user_deleted.clone());
         let mut settings = session_settings::from_config(config, address)?;
         let queries = if config.has_demo() { Queries::OfEverybody } else { Queries::OfListeners };
         let events = EventBus::with_first_id_at(clock.now(), queries);

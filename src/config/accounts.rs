@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Reader;
 use crate::http::bearer::NamedKey;
+use crate::users::HashCost;
 
 pub(super) const MAIL_FROM: &str = "no-reply@localhost";
 
@@ -44,6 +45,8 @@ pub struct Accounts {
     pub throttle: bool,
     /// How many comments, likes and other changes a user may make in a minute.
     pub writes_per_user_minute: u32,
+    /// Cost of new password hashes.
+    pub hash_cost: HashCost,
     /// Sign-up fields besides e-mail and password.
     pub sign_up_fields: Vec<SignUpField>,
     /// Proxies whose `X-Forwarded-For` is trusted.
@@ -107,6 +110,7 @@ impl Accounts {
             hide_existing_accounts,
             throttle: !read.flag("INSECURE_NO_THROTTLE", false),
             writes_per_user_minute: writes_per_user_minute(read),
+            hash_cost: hash_cost(read),
             sign_up_fields: sign_up_fields(read),
             trusted_proxies: read.list("TRUSTED_PROXIES", "IP addresses separated by commas"),
         }
@@ -116,6 +120,12 @@ impl Accounts {
 fn writes_per_user_minute(read: &mut Reader<'_>) -> u32 {
     let count = read.count("WRITES_PER_USER_MINUTE", 1..=1_000_000);
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or(WRITES_PER_USER_MINUTE)
+}
+
+fn hash_cost(read: &mut Reader<'_>) -> HashCost {
+    let kib = read.count("PASSWORD_HASH_MEMORY_KIB", HashCost::MEMORY_KIB);
+    let kib = kib.and_then(|kib| u32::try_from(kib).ok());
+    HashCost::with_memory_kib(kib.unwrap_or(HashCost::DEFAULT_MEMORY_KIB))
 }
 
 /// `ADMIN_API_KEY`, and those of `ADMIN_API_KEYS`: `NAME:KEY[,NAME:KEY]`.

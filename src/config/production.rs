@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::{Config, Environment, Fauna, Reader, accounts, session};
+use crate::users::HashCost;
 
 /// A shorter administration key draws a warning, characters.
 const ADMIN_KEY_CHARS_MIN: usize = 16;
@@ -25,6 +26,10 @@ pub(super) fn refuse(config: &Config, read: &mut Reader<'_>) {
         if root_key.is_none() && !generated {
             read.refuse("EMBEDDED_FAUNA_ROOT_KEY", "must be set in production");
         }
+    }
+    if config.accounts.hash_cost.memory_kib() < HashCost::DEFAULT_MEMORY_KIB {
+        let least = HashCost::DEFAULT_MEMORY_KIB;
+        read.refuse("PASSWORD_HASH_MEMORY_KIB", &format!("must be at least {least} in production"));
     }
     if config.accounts.smtp_url.is_none() && !no_mail {
         read.refuse(

@@ -80,6 +80,8 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     assert!(read(&settings).is_ok());
     let without = [&settings[..3], &[("SMTP_URL", "smtp://localhost")]].concat();
     assert!(read(&without).is_ok() && mistakes(&settings[..3]).contains("SMTP_URL"));
+    let cheap = [&settings[..], &[("PASSWORD_HASH_MEMORY_KIB", "19455")]].concat();
+    assert!(mistakes(&cheap).contains("PASSWORD_HASH_MEMORY_KIB: must be at least 19456 in production"));
 }
 
 /// S-P-05 in the table of `docs/threats.md`.

@@ -12,7 +12,7 @@ use argon2::Block;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
-use crate::users::stored_hash::StoredHash;
+use crate::users::stored_hash::{HashCost, StoredHash};
 use crate::users::{Error, NewPassword, stored_hash};
 
 const WAITING_MAX: usize = 256;
@@ -28,6 +28,7 @@ type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 #[derive(Clone)]
 pub struct Hasher {
     jobs: SyncSender<Job>,
+    cost: HashCost,
     /// Number of jobs that no thread has begun.
     waiting: Arc<AtomicUsize>,
 }
@@ -41,27 +42,20 @@ pub enum Verdict {
 }
 
 impl Hasher {
-    /// Starts one thread per core.
+    /// Starts one thread per core. `cost` is that of new hashes.
     ///
     /// # Errors
     /// The system cannot create threads.
-    pub fn new() -> Result<Self, Error> {
+    pub fn new(cost: HashCost) -> Result<Self, Error> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (jobs, waiting) = sync_channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..cores {
             let waiting = Arc::clone(&waiting);
             let thread = thread::Builder::new().name("password-hash".to_owned());
-            #[cfg(test)]
-            let cheap = stored_hash::cheap::is_on();
-            let work = move || {
-                #[cfg(test)]
-                stored_hash::cheap::set(cheap);
-                work_until_closed(&waiting);
-            };
-            thread.spawn(work).map_err(|_no_thread| Error::Hashing)?;
+            thread.spawn(move || work_until_closed(&waiting, cost)).map_err(|_no_thread| Error::Hashing)?;
         }
-        Ok(Self { jobs, waiting: Arc::default() })
+        Ok(Self { jobs, cost, waiting: Arc::default() })
     }
 
     /// Number of passwords that wait for a thread.
@@ -70,33 +64,34 @@ impl Hasher {
     }
 
     pub async fn hash(&self, password: NewPassword) -> Result<String, Error> {
-        self.run(move |memory| stored_hash::hash(password.expose(), memory)).await?.ok_or(Error::Hashing)
+        let cost = self.cost;
+        self.run(move |memory| stored_hash::hash(password.expose(), cost, memory)).await?.ok_or(Error::Hashing)
     }
 
     /// Hashes a password that was just verified; it need not satisfy the rule for new ones.
     pub async fn rehash(&self, password: &SecretString) -> Result<String, Error> {
-        let password = password.clone();
-        self.run(move |memory| stored_hash::hash(password.expose_secret(), memory)).await?.ok_or(Error::Hashing)
+        let (password, cost) = (password.clone(), self.cost);
+        self.run(move |memory| stored_hash::hash(password.expose_secret(), cost, memory)).await?.ok_or(Error::Hashing)
     }
 
     /// Checks a password against a stored hash. Without a readable hash it is wrong, after as much time.
     pub async fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verdict, Error> {
-        let password = password.clone();
+        let (password, new) = (password.clone(), self.cost);
         let readable = stored.and_then(StoredHash::parse);
         if stored.is_some() && readable.is_none() {
             tracing::warn!("a stored password hash has no known form: nobody can sign in with it");
         }
         self.run(move |memory| {
             let Some(stored) = readable else {
-                stored_hash::equalize_timing(stored_hash::WORK_KIB, memory);
+                stored_hash::equalize_timing(new.work_kib(), memory);
                 return Verdict::Wrong;
             };
-            match (stored.verify(password.expose_secret(), memory), stored.is_outdated()) {
+            match (stored.verify(password.expose_secret(), memory), stored.is_outdated(new)) {
                 (true, true) => Verdict::RightButOutdated,
                 (true, false) => Verdict::Right,
                 (false, _) => {
                     // A cheaper hash would otherwise reveal by its time that there is an account.
-                    stored_hash::equalize_timing(stored.shortfall(), memory);
+                    stored_hash::equalize_timing(stored.shortfall(new), memory);
                     Verdict::Wrong
                 }
             }
@@ -127,7 +122,7 @@ impl Hasher {
     }
 }
 
-fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
+fn work_until_closed(waiting: &Mutex<Receiver<Job>>, cost: HashCost) {
     lower_priority();
     let mut memory = Vec::new();
     loop {
@@ -137,8 +132,8 @@ fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             tracing::error!("a password could not be hashed: the code panicked");
         }
-        memory.truncate(stored_hash::MEMORY_BLOCKS);
-        memory.shrink_to(stored_hash::MEMORY_BLOCKS);
+        memory.truncate(cost.memory_blocks());
+        memory.shrink_to(cost.memory_blocks());
     }
 }
 
@@ -156,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_is_checked_and_memory_is_used_again() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(HashCost::with_memory_kib(8)).unwrap();
         let text = hasher.hash(NewPassword::parse("abcdefg1".to_owned()).unwrap()).await.unwrap();
         for (password, stored, expected) in [
             ("abcdefg1", Some(text.as_str()), Verdict::Right),
@@ -182,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_are_too_many_are_turned_away_and_those_who_left_are_not_worked_for() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(HashCost::with_memory_kib(8)).unwrap();
         let cores = thread::available_parallelism().unwrap().get();
         let at_work: Vec<_> = (0..cores).map(|_| blocked(&hasher)).collect();
         let (done, counted) = std::sync::mpsc::channel();
@@ -203,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_one_answer_and_no_thread() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(HashCost::with_memory_kib(8)).unwrap();
         for _ in 0..=thread::available_parallelism().unwrap().get() {
             assert!(matches!(hasher.run(|_| panic!("as it should")).await, Err::<(), _>(Error::Hashing)));
         }

@@ -42,8 +42,7 @@ pub use schema::schema;
 pub use store::accounts::{PASSWORD_HASH, has_hash as is_password_hash};
 pub use store::import::ExistingUser;
 pub use store::{Document, SECRETS, dry_run};
-#[cfg(test)]
-pub use stored_hash::cheap;
+pub use stored_hash::HashCost;
 
 use hasher::Verdict;
 

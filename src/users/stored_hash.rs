@@ -3,18 +3,14 @@
 //! New hashes are argon2id. Argon2id, argon2i and argon2d in the PHC format and bcrypt can be checked. A hash contains its own
 //! cost parameters; hashes that cost too much are refused, so that an import cannot cause a denial of service.
 
+use std::ops::RangeInclusive;
+
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 
-/// Memory of a new hash, KiB (OWASP's first choice for argon2id).
-const MEMORY_KIB: u32 = 19_456;
-/// The same in blocks of argon2, which have 1 KiB.
-pub const MEMORY_BLOCKS: usize = 19_456;
 const PASSES: u32 = 2;
-/// Work of a new hash: memory times passes, KiB.
-pub const WORK_KIB: u32 = MEMORY_KIB * PASSES;
 const LANES: u32 = 1;
 /// Bytes of salt in a new hash.
 const SALT_BYTES: usize = 16;
@@ -25,21 +21,54 @@ const MEMORY_KIB_MAX: u32 = 262_144;
 const LANES_MAX: u32 = 16;
 /// Largest work of a stored hash: memory times passes, KiB. About half a second.
 const WORK_KIB_MAX: u32 = 1_048_576;
-/// Cost of a bcrypt hash that takes about as long as a new hash.
+/// A bcrypt hash of this cost takes about as long as argon2 with this work, KiB.
 const BCRYPT_COST_ALIKE: u32 = 9;
+const BCRYPT_WORK_KIB_ALIKE: u32 = HashCost::DEFAULT_MEMORY_KIB * PASSES;
 /// Largest cost of a bcrypt hash. About a second.
 const BCRYPT_COST_MAX: u32 = 14;
 /// Longest salt or hash that is read, bytes.
 const PART_BYTES_MAX: usize = 64;
 
+/// What a new hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCost {
+    memory_kib: u32,
+}
+
+impl HashCost {
+    /// OWASP's first choice for argon2id with two passes and one lane.
+    pub const DEFAULT_MEMORY_KIB: u32 = 19_456;
+    /// The least that argon2 can work with is 8 KiB; the most is what is accepted of a stored hash.
+    pub const MEMORY_KIB: RangeInclusive<usize> = 8..=262_144;
+
+    /// `memory_kib` must be within [`HashCost::MEMORY_KIB`], or hashing fails.
+    pub const fn with_memory_kib(memory_kib: u32) -> Self {
+        Self { memory_kib }
+    }
+
+    pub fn memory_kib(self) -> u32 {
+        self.memory_kib
+    }
+
+    /// Memory in blocks of argon2, which have 1 KiB.
+    pub fn memory_blocks(self) -> usize {
+        usize::try_from(self.memory_kib).unwrap_or(usize::MAX)
+    }
+
+    /// Memory times passes, KiB.
+    pub fn work_kib(self) -> u32 {
+        self.memory_kib.saturating_mul(PASSES)
+    }
+}
+
 /// A hash that can be checked.
 pub enum StoredHash {
     Argon2 {
         argon2: Box<Argon2<'static>>,
+        algorithm: Algorithm,
+        version: Version,
         salt: Vec<u8>,
         hash: Vec<u8>,
-        /// Whether the parameters are those of new hashes.
-        is_as_new: bool,
     },
     /// The whole text, which the bcrypt crate reads itself.
     Bcrypt(String),
@@ -77,10 +106,7 @@ impl StoredHash {
         let (salt, hash) = (salt?, hash?);
         let params = Params::new(memory, passes, lanes, Some(hash.len())).ok()?;
         let argon2 = Box::new(Argon2::new(algorithm, version, params));
-        let is_as_new = matches!((algorithm, version), (Algorithm::Argon2id, Version::V0x13))
-            && [memory, passes, lanes] == [memory_kib(), PASSES, LANES]
-            && (salt.len(), hash.len()) == (SALT_BYTES, HASH_BYTES);
-        Some(Self::Argon2 { argon2, salt, hash, is_as_new })
+        Some(Self::Argon2 { argon2, algorithm, version, salt, hash })
     }
 
     /// Whether this is the hash of the password. `memory` grows as needed.
@@ -97,21 +123,29 @@ impl StoredHash {
     }
 
     /// Work by which checking is cheaper than for a new hash, in KiB for [`equalize_timing`].
-    pub fn shortfall(&self) -> u32 {
+    pub fn shortfall(&self, new: HashCost) -> u32 {
         let work = match self {
             Self::Argon2 { argon2, .. } => work_of(argon2.params()),
             Self::Bcrypt(text) => {
                 let cost = bcrypt_cost(text).unwrap_or(0);
-                WORK_KIB.checked_shr(BCRYPT_COST_ALIKE.saturating_sub(cost)).unwrap_or(0)
+                if cost >= BCRYPT_COST_ALIKE {
+                    BCRYPT_WORK_KIB_ALIKE.saturating_mul(1 << (cost - BCRYPT_COST_ALIKE).min(BCRYPT_COST_MAX))
+                } else {
+                    BCRYPT_WORK_KIB_ALIKE >> (BCRYPT_COST_ALIKE - cost)
+                }
             }
         };
-        WORK_KIB.saturating_sub(work)
+        new.work_kib().saturating_sub(work)
     }
 
     /// Whether the parameters differ from those of new hashes. More expensive hashes are replaced too at the next sign-in,
     /// because the time of an attempt reveals that there is an account.
-    pub fn is_outdated(&self) -> bool {
-        !matches!(self, Self::Argon2 { is_as_new: true, .. })
+    pub fn is_outdated(&self, new: HashCost) -> bool {
+        let Self::Argon2 { argon2, algorithm, version, salt, hash } = self else { return true };
+        let params = argon2.params();
+        !matches!((algorithm, version), (Algorithm::Argon2id, Version::V0x13))
+            || [params.m_cost(), params.t_cost(), params.p_cost()] != [new.memory_kib, PASSES, LANES]
+            || (salt.len(), hash.len()) != (SALT_BYTES, HASH_BYTES)
     }
 }
 
@@ -145,41 +179,11 @@ fn hash_into(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], m
     argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks).is_ok()
 }
 
-/// Memory of a new hash, KiB.
-fn memory_kib() -> u32 {
-    #[cfg(test)]
-    if cheap::is_on() {
-        return cheap::MEMORY_KIB;
-    }
-    MEMORY_KIB
-}
-
-/// Cheap hashes for simulations, which sign in thousands of times. In unit tests only.
-#[cfg(test)]
-pub mod cheap {
-    use std::cell::Cell;
-
-    pub const MEMORY_KIB: u32 = 8;
-
-    thread_local! {
-        static ON_THIS_THREAD: Cell<bool> = const { Cell::new(false) };
-    }
-
-    pub fn is_on() -> bool {
-        ON_THIS_THREAD.get()
-    }
-
-    /// Hashers that this thread creates make cheap hashes.
-    pub fn set(on: bool) {
-        ON_THIS_THREAD.set(on);
-    }
-}
-
 /// Hashes a new password; `None` if the system's random generator fails.
-pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
+pub fn hash(password: &str, cost: HashCost, memory: &mut Vec<Block>) -> Option<String> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).ok()?;
-    let kib = memory_kib();
+    let kib = cost.memory_kib;
     let params = Params::new(kib, PASSES, LANES, Some(HASH_BYTES)).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let mut out = [0; HASH_BYTES];
@@ -191,10 +195,6 @@ pub fn hash(password: &str, memory: &mut Vec<Block>) -> Option<String> {
 
 /// Does work in KiB of memory times passes and drops the result: an unknown address must take as long as a wrong password.
 pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
-    #[cfg(test)]
-    if cheap::is_on() {
-        return;
-    }
     let Ok(params) = Params::new(work_kib / PASSES, PASSES, LANES, Some(HASH_BYTES)) else { return };
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     hash_into(&argon2, "", &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory);
@@ -203,6 +203,8 @@ pub fn equalize_timing(work_kib: u32, memory: &mut Vec<Block>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DEFAULT: HashCost = HashCost::with_memory_kib(HashCost::DEFAULT_MEMORY_KIB);
 
     #[test]
     fn hashes_of_supertokens_verify() {
@@ -218,14 +220,14 @@ mod tests {
             let stored = StoredHash::parse(text).unwrap();
             assert!(stored.verify(password, &mut memory), "{text}");
             assert!(!stored.verify("testPass124", &mut memory), "{text}");
-            assert!(stored.is_outdated(), "{text}");
+            assert!(stored.is_outdated(DEFAULT), "{text}");
         }
     }
 
     #[test]
     fn what_was_made_in_another_way_is_outdated() {
         let parts = "$VG1Oa1lMbzZLbzk5azQ2Qg$W2NsZWFyIG9mIGFueSBtZWFuaW5nXSB4eHh4eHh4eHg";
-        let is_outdated = |start: &str| StoredHash::parse(&format!("{start}{parts}")).unwrap().is_outdated();
+        let is_outdated = |start: &str| StoredHash::parse(&format!("{start}{parts}")).unwrap().is_outdated(DEFAULT);
         assert!(!is_outdated("$argon2id$v=19$m=19456,t=2,p=1"));
         for start in [
             "$argon2id$v=16$m=19456,t=2,p=1",
@@ -241,11 +243,12 @@ mod tests {
     #[test]
     fn our_own_verify_and_are_not_outdated() {
         let mut memory = Vec::new();
-        let text = hash("correct horse 1", &mut memory).unwrap();
+        let text = hash("correct horse 1", DEFAULT, &mut memory).unwrap();
         let stored = StoredHash::parse(&text).unwrap();
         assert!(stored.verify("correct horse 1", &mut memory) && !stored.verify("correct horse 2", &mut memory));
-        assert!(!stored.is_outdated());
-        assert_eq!(stored.shortfall(), 0);
+        assert!(!stored.is_outdated(DEFAULT));
+        assert!(stored.is_outdated(HashCost::with_memory_kib(65_536)), "the setting was raised");
+        assert_eq!(stored.shortfall(DEFAULT), 0);
     }
 
     #[test]
@@ -262,7 +265,7 @@ mod tests {
             (format!("$2a$08{bcrypt}"), 19_456),
             (format!("$2a$04{bcrypt}"), 37_696),
         ] {
-            assert_eq!(StoredHash::parse(&text).unwrap().shortfall(), expected, "{text}");
+            assert_eq!(StoredHash::parse(&text).unwrap().shortfall(DEFAULT), expected, "{text}");
         }
     }
 

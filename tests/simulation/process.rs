@@ -19,9 +19,9 @@ use crate::app::state::{AppState, Foundations};
 use crate::app::{SiteExtensions, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::database;
 use crate::http::routes::{RouteTable, Routes};
 use crate::http::same_origin;
-use crate::{database, users};
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -104,7 +104,6 @@ fn run(start: Start, inbox: mpsc::UnboundedReceiver<Message>, ready: oneshot::Se
         tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false).with_writer(writer);
     let _log = tracing::subscriber::set_default(subscriber.finish());
     database::faults::install(Arc::<Script>::clone(&script));
-    users::cheap::set(true);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
     local.block_on(&runtime, async {

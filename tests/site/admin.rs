@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::client::{Response, TestClient};
-use crate::world::{World, credentials};
+use crate::world::{DEFAULT_HASHES, World, credentials};
 
+/// Settings of these worlds.
+const SETTINGS: [(&str, &str); 2] = [("ADMIN_API_KEY", KEY), ("INSECURE_NO_THROTTLE", "true")];
 pub const KEY: &str = "an-admin-key-of-this-test";
 /// `testPass123`, as SuperTokens' core stores it.
 pub const BCRYPT: &str = "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77gMZkmm";
@@ -12,7 +14,12 @@ pub const BCRYPT: &str = "$2a$10$GzEm3vKoAqnJCTWesRARCe/ovjt/07qjvcH9jbLUg44Fn77
 pub const ARGON2: &str = "$argon2id$v=19$m=16,t=2,p=1$VG1Oa1lMbzZLbzk5azQ2Qg$kjcNNtZ/b0t/8HgXUiQ76A";
 
 pub async fn world() -> World {
-    World::with(&[("ADMIN_API_KEY", KEY), ("INSECURE_NO_THROTTLE", "true")]).await
+    World::with(&SETTINGS).await
+}
+
+/// The same with password hashes as they are outside of tests.
+pub async fn world_with_default_hashes() -> World {
+    World::with(&[&SETTINGS[..], &[DEFAULT_HASHES]].concat()).await
 }
 
 /// Somebody who sends the key.

@@ -8,7 +8,7 @@ use starter::http::routes::Route;
 
 use crate::client::{Response, TestClient};
 use crate::pages::browser;
-use crate::world::World;
+use crate::world::{DEFAULT_HASHES, World};
 
 /// A visitor who has pressed "Try it as a demo user".
 async fn demo_user(world: &World) -> TestClient {
@@ -57,6 +57,7 @@ async fn in_production_or_switched_off_there_is_no_demo() {
             ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
             ("INSECURE_GENERATED_SECRETS_IN_PRODUCTION", "true"),
             ("INSECURE_NO_MAIL_IN_PRODUCTION", "true"),
+            DEFAULT_HASHES,
             ("DEMO", "true"),
         ][..],
         &[("DEMO", "false")],

@@ -74,6 +74,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("ADMIN_API_KEYS", "hunter2"),
     ("TRUSTED_PROXIES", "proxy"),
     ("WRITES_PER_USER_MINUTE", "0"),
+    ("PASSWORD_HASH_MEMORY_KIB", "7"),
     ("METRICS_LISTEN", "9100"),
     ("SMTP_URL", "http://user:hunter2@host"),
     ("MAIL_FROM", "nobody"),

@@ -78,7 +78,7 @@ async fn with_an_unreadable_hash_nobody_signs_in_until_there_is_a_new_password()
 /// S-P-35 in `docs/threats.md`.
 #[actix_rt::test]
 async fn sixteen_first_sign_ins_at_once_leave_one_new_hash() {
-    let world = admin::world().await;
+    let world = admin::world_with_default_hashes().await;
     admin::import(&world, &[admin::entry("old@example.com", "argon2", ARGON2)]).await;
     let all: Vec<_> = (0..16).map(|_| sign_in(&world, "old@example.com", "testPass123")).collect();
     let answers = join_all(all).await;
@@ -88,4 +88,23 @@ async fn sixteen_first_sign_ins_at_once_leave_one_new_hash() {
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     assert_eq!(sign_in(&world, "old@example.com", "testPass123").await["status"], "OK");
     assert_eq!(stored_hash(&world, id).await, hash, "and it stays");
+}
+
+#[actix_rt::test]
+async fn a_hash_of_another_cost_is_replaced_at_the_next_sign_in() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let id = ann.payload()["sub"].clone();
+    let cheap = stored_hash(&world, &id).await;
+    assert!(cheap.starts_with("$argon2id$v=19$m=8,t=2,p=1$"), "{cheap}");
+    let (endpoint, key) = world.fauna_credentials();
+    let settings = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &key), ("PASSWORD_HASH_MEMORY_KIB", "64")];
+    let raised = World::with(&settings).await;
+    assert_eq!(sign_in(&raised, "ann@example.com", "not it 99").await["status"], "WRONG_CREDENTIALS_ERROR");
+    assert_eq!(stored_hash(&world, &id).await, cheap);
+    for _ in 0..2 {
+        assert_eq!(sign_in(&raised, "ann@example.com", PASSWORD).await["status"], "OK");
+    }
+    let new = stored_hash(&world, &id).await;
+    assert!(new.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{new}");
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::admin;
 use crate::admin::ARGON2;
-use crate::world::{PASSWORD, World, credentials};
+use crate::world::{DEFAULT_HASHES, PASSWORD, World, credentials};
 
 /// Measured pairs per comparison.
 const PAIRS: usize = 25;
@@ -52,7 +52,7 @@ fn assert_alike(what: &str, ratio: f64) {
 #[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
-    let world = admin::world().await;
+    let world = admin::world_with_default_hashes().await;
     world.sign_up("ann@example.com").await;
     let cheap = admin::entry("old@example.com", "argon2", ARGON2);
     assert_eq!(admin::import(&world, &[cheap]).await.status, 200);
@@ -67,7 +67,8 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
 #[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
-    let world = World::with(&[("INSECURE_NO_THROTTLE", "true"), ("HIDE_EXISTING_ACCOUNTS", "true")]).await;
+    let world =
+        World::with(&[("INSECURE_NO_THROTTLE", "true"), ("HIDE_EXISTING_ACCOUNTS", "true"), DEFAULT_HASHES]).await;
     world.visitor().post("/auth/signup", &credentials("ann@example.com", PASSWORD)).await;
     let token = crate::mailbox::token_to(&world, "ann@example.com").await;
     let fields = [json!({"id": "password", "value": PASSWORD})];
@@ -82,7 +83,7 @@ async fn sign_up_takes_as_long_for_a_taken_address_where_accounts_are_hidden() {
 #[ignore = "compares durations: cargo test --test site -- --ignored --test-threads=1 timing::"]
 #[actix_rt::test]
 async fn a_wish_for_a_reset_takes_as_long_for_an_unknown_address() {
-    let world = admin::world().await;
+    let world = admin::world_with_default_hashes().await;
     world.sign_up("ann@example.com").await;
     let ask = |email: &str| json!({"formFields": [{"id": "email", "value": email}]});
     let known = |_| ask("ann@example.com");

@@ -20,6 +20,11 @@ use crate::support::fauna::{FaunaNode, NodeDatabase};
 /// The password of every user in these tests.
 pub const PASSWORD: &str = "correct horse 1";
 
+/// Tests hash hundreds of passwords, nearly all of them to get a user.
+const CHEAP_HASHES: (&str, &str) = ("PASSWORD_HASH_MEMORY_KIB", "8");
+/// The cost of hashes outside of tests, for those that look at a hash or at durations.
+pub const DEFAULT_HASHES: (&str, &str) = ("PASSWORD_HASH_MEMORY_KIB", "19456");
+
 /// The admin key of the embedded Fauna.
 const ROOT_KEY: &str = "root-key-of-this-test";
 
@@ -111,6 +116,7 @@ impl World {
             ("EMBEDDED_FAUNA_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("EMBEDDED_FAUNA_ROOT_KEY".to_owned(), ROOT_KEY.to_owned()),
             ("WORKERS".to_owned(), "1".to_owned()),
+            (CHEAP_HASHES.0.to_owned(), CHEAP_HASHES.1.to_owned()),
             ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
         ]);
         if std::env::var("DATABASE_TEST_SITES").is_ok() {

@@ -60,11 +60,23 @@ pub enum Error {
     Start(#[from] std::io::Error),
 }
 
-/// A running endpoint. It runs on threads of its own and goes on if this is dropped.
+/// A running endpoint, on threads of its own. Dropping it stops them too, without waiting for them.
 pub struct Running {
     listening: Listening,
+    threads: Threads,
+}
+
+/// The threads that evaluate queries and streams.
+struct Threads {
     engine: Engine,
     streams: Hub,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.streams.close();
+        self.engine.close();
+    }
 }
 
 impl Running {
@@ -78,17 +90,18 @@ impl Running {
     /// # Errors
     /// The JSON of the failure, as it would be sent to a client.
     pub async fn query(&self, secret: &SecretString, query: String) -> Result<String, String> {
-        let answer = self.engine.run(engine::Request::local(secret, query)).await;
+        let answer = self.threads.engine.run(engine::Request::local(secret, query)).await;
         if answer.is_failure() { Err(answer.body) } else { Ok(answer.body) }
     }
 
     /// Stops the endpoint within five seconds: requests in progress may end for [`Limits::stop`], then they are interrupted. The file
     /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
-        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
-        self.listening.stop().await;
-        let engine = self.engine;
-        let stopped = tokio::task::spawn_blocking(move || engine.stop(CLOSE_WITHIN));
+        let Self { listening, threads } = self;
+        let streams = threads.streams.clone();
+        let _panicked = tokio::task::spawn_blocking(move || streams.stop()).await;
+        listening.stop().await;
+        let stopped = tokio::task::spawn_blocking(move || threads.engine.stop(CLOSE_WITHIN));
         if !matches!(stopped.await, Ok(true)) {
             tracing::warn!("a query does not end: the file of the embedded Fauna endpoint is closed with the process");
         }
@@ -96,9 +109,11 @@ impl Running {
 
     /// Stops the endpoint without waiting for requests in progress.
     pub async fn halt(self) {
-        let _panicked = tokio::task::spawn_blocking(move || self.streams.stop()).await;
-        self.engine.stop(Duration::ZERO);
-        self.listening.stop().await;
+        let Self { listening, threads } = self;
+        let streams = threads.streams.clone();
+        let _panicked = tokio::task::spawn_blocking(move || streams.stop()).await;
+        threads.engine.stop(Duration::ZERO);
+        listening.stop().await;
     }
 }
 
@@ -115,19 +130,19 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
             error => Error::File(error),
         })?;
         let streams = Hub::start(file.clone(), root_hash.clone(), limits.stream_read)?;
-        let engine = Engine::start(file, Arc::clone(&clock), root_hash, limits)?;
+        let threads = Threads { engine: Engine::start(file, Arc::clone(&clock), root_hash, limits)?, streams };
         let endpoint = Endpoint {
-            engine: engine.clone(),
-            streams: streams.clone(),
+            engine: threads.engine.clone(),
+            streams: threads.streams.clone(),
             clock,
             browsers,
             request_body: limits.request_body,
         };
         match http::serve(listen, endpoint, &limits) {
-            Ok(listening) => Ok(Running { listening, engine, streams }),
+            Ok(listening) => Ok(Running { listening, threads }),
             Err(error) => {
-                streams.stop();
-                engine.stop(CLOSE_WITHIN);
+                threads.streams.stop();
+                threads.engine.stop(CLOSE_WITHIN);
                 Err(error.into())
             }
         }

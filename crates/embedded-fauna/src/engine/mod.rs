@@ -208,8 +208,13 @@ impl Engine {
 
     /// Answers what waits, interrupts what runs, and waits for the threads, but not longer than `within`. Whether all have ended.
     pub fn stop(&self, within: Duration) -> bool {
+        self.close();
+        self.scheduler.wait_for_threads(within)
+    }
+
+    /// Answers what waits and interrupts what runs. The threads end soon.
+    pub fn close(&self) {
         self.scheduler.close();
         self.shared.running.interrupt_all();
-        self.scheduler.wait_for_threads(within)
     }
 }

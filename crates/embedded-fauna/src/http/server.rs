@@ -29,7 +29,7 @@ const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// The first bytes of an HTTP/2 connection (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A server that runs on threads of its own. Dropping this does not stop it.
+/// A server that runs on threads of its own. Dropping this stops it as [`Listening::stop`] does, without waiting.
 pub struct Listening {
     pub address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -82,14 +82,9 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::i
 fn run(runtime: Runtime, server: &Server, listener: TcpListener, to_stop: oneshot::Receiver<()>) {
     runtime.block_on(async {
         let (tell, stopping) = watch::channel(false);
-        let stop = async {
-            if to_stop.await.is_err() {
-                // The handle is gone without a word: nobody can stop the server any more.
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = stop => {}
+            // Also if the handle was dropped.
+            _stop_or_dropped = to_stop => {}
             () = server.accept(listener, stopping) => {}
         }
         let _no_connection = tell.send(true);

@@ -130,14 +130,17 @@ impl Hub {
 
     /// Ends all streams and waits for the thread.
     pub fn stop(&self) {
-        let mut state = self.0.lock();
-        state.is_stopping = true;
-        let thread = state.thread.take();
-        drop(state);
-        self.0.file.feed().wake();
+        self.close();
+        let thread = self.0.lock().thread.take();
         if let Some(thread) = thread {
             let _panicked = thread.join();
         }
+    }
+
+    /// Ends all streams; the thread ends soon.
+    pub fn close(&self) {
+        self.0.lock().is_stopping = true;
+        self.0.file.feed().wake();
     }
 }
 
