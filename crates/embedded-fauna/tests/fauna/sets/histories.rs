@@ -15,6 +15,8 @@ const PAGE: usize = 5;
 
 /// An event: whether the document came, and its id.
 type Seen = Vec<(bool, i64)>;
+/// Whether a set has a document with `a = 1` and with `b = 1`.
+type IsIn = fn(bool, bool) -> bool;
 
 async fn fill(endpoint: &Endpoint) -> String {
     let (admin, _) = endpoint.child("histories").await;
@@ -57,8 +59,7 @@ async fn events(endpoint: &Endpoint, admin: &str, set: &Value, ascending: bool) 
     }
 }
 
-/// The events of a set; `is_in` tells from the fields of a document, if it exists, whether it has it.
-fn expected(writes: &[(i64, Option<[i64; 2]>)], is_in: fn(bool, bool) -> bool) -> Seen {
+fn expected(writes: &[(i64, Option<[i64; 2]>)], is_in: IsIn) -> Seen {
     let mut documents = std::collections::HashMap::new();
     let mut all = Seen::new();
     for (id, written) in writes {
@@ -103,13 +104,14 @@ fn documents_enter_and_leave_intersections_and_differences() {
             writes.push((id, written));
         }
         let sets = json!([matching("by_a", 1), matching("by_b", 1)]);
-        for (set, is_in) in [
-            (json!({"intersection": sets}), (|a, b| a && b) as fn(bool, bool) -> bool),
+        let cases: [(Value, IsIn); 5] = [
+            (json!({"intersection": sets}), |a, b| a && b),
             (json!({"difference": sets}), |a, b| a && !b),
             (json!({"distinct": {"difference": [sets[1], sets[0]]}}), |a, b| b && !a),
             (json!({"intersection": [sets[0]]}), |a, _| a),
             (json!({"intersection": [sets[0], {"union": sets}, sets[1]]}), |a, b| a && b),
-        ] {
+        ];
+        for (set, is_in) in cases {
             let wanted = expected(&writes, is_in);
             assert!(wanted.len() > 2 * PAGE, "{wanted:?}");
             assert_eq!(events(&endpoint, &admin, &set, true).await, wanted, "{set}");
