@@ -2,7 +2,7 @@
 // forms are posted.
 
 import { call } from "./session.js";
-import { busy } from "./site.js";
+import { busy, element } from "./site.js";
 
 async function toggle(form) {
   const button = form.querySelector("button");
@@ -18,7 +18,7 @@ async function toggle(form) {
 function complain(form, message) {
   form.parentElement.querySelector("[data-complaint]")?.remove();
   if (!message) return;
-  const text = Object.assign(document.createElement("span"), { className: "mistake", textContent: message, role: "alert" });
+  const text = element("span", { className: "mistake", role: "alert" }, message);
   text.dataset.complaint = "";
   form.after(text);
 }
@@ -30,18 +30,12 @@ for (const form of document.querySelectorAll("form[data-like]")) {
   });
 }
 
-// The confirmation is a <details> that opens; opening it moves the focus to the button inside.
-for (const details of document.querySelectorAll("details[data-confirm]")) {
-  details.addEventListener("toggle", () => details.open && details.querySelector("button").focus());
-}
-
 const area = document.querySelector("[data-draft]");
 if (area) {
-  const invalid = area.getAttribute("aria-invalid") === "true";
-  const draft = sessionStorage.getItem("draft") ?? "";
-  const isPosted = [...document.querySelectorAll(".comment .text")].some((text) => text.textContent === draft.trim());
-  if (!area.value && !isPosted) area.value = draft;
-  if (area.value && !invalid) area.focus();
+  const draft = sessionStorage.getItem("draft");
+  const isPosted = [...document.querySelectorAll(".comment .text")].some((text) => text.textContent === draft?.trim());
+  if (draft && !isPosted) area.value = draft;
+  if (area.value) area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
   sessionStorage.setItem("draft", area.value);
   area.addEventListener("input", () => sessionStorage.setItem("draft", area.value));

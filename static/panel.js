@@ -1,7 +1,7 @@
 // The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
 
 import { call, refresh } from "./session.js";
-import { busy, leave, localize } from "./site.js";
+import { busy, element, leave, localize } from "./site.js";
 
 const state = document.querySelector("[data-session-state]");
 const tokens = document.querySelector("[data-tokens]");
@@ -39,12 +39,6 @@ async function showState() {
   tick();
 }
 
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
 function add(entry) {
   const known = timeline.querySelector(`[data-id="${entry.id}"]`);
   if (known) {
@@ -53,11 +47,11 @@ function add(entry) {
   }
   const time = element("time", { dateTime: new Date(entry.at).toISOString() });
   time.dataset.exact = "";
-  const other = element("span", { className: "quiet", textContent: "(other session)" });
+  const other = element("span", { className: "quiet" }, "(other session)");
   const note = `${entry.outcome && `${entry.outcome} · `}session ${entry.session}${entry.current ? " (this one)" : ""} · `;
   const exchange = element("div", { className: "exchange" });
-  if (entry.exchange) exchange.append(element("code", { textContent: entry.exchange }));
-  exchange.append(element("p", {}, note, element("code", { textContent: entry.source })));
+  if (entry.exchange) exchange.append(element("code", {}, entry.exchange));
+  exchange.append(element("p", {}, note, element("code", {}, entry.source)));
   const line = element("li", { className: `${entry.tone} fresh` },
     element("details", {}, element("summary", {}, `${entry.text} `, ...(entry.current ? [] : [other, " "]), time), exchange));
   line.dataset.id = entry.id;
@@ -113,7 +107,7 @@ function over() {
   if (!keep) setTimeout(leave, 700);
 }
 
-const chip = (fingerprint) => element("span", { className: "chip grace", textContent: fingerprint });
+const chip = (fingerprint) => element("span", { className: "chip grace" }, fingerprint);
 
 /** The chip of a superseded token turns amber, and grey once it is deleted. */
 function showOld({ kind, fingerprint }) {
@@ -185,7 +179,7 @@ ask?.addEventListener("click", () => busy(ask, async () => {
   });
   const text = JSON.stringify(await answer.json(), null, 1);
   document.querySelector("[data-browser-answer]").replaceChildren(element("div", { className: "evidence" },
-    element("p", { textContent: `${answer.status} from ${ask.dataset.browserQuery}` }), element("pre", { textContent: text })));
+    element("p", {}, `${answer.status} from ${ask.dataset.browserQuery}`), element("pre", {}, text)));
 }));
 if (ask) ask.hidden = false;
 

@@ -13,6 +13,13 @@ export function localize(root) {
   }
 }
 
+/** Makes an element with these properties and children. */
+export function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
 /** Tells the visitor what became of what they did, on screen and to screen readers. */
 export function say(text, tone = "good") {
   const notice = document.getElementById("notice");
@@ -56,14 +63,12 @@ function confirmFirst(event) {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || !form.dataset.confirm || form.dataset.confirmed) return;
   event.preventDefault();
-  const dialog = document.createElement("dialog");
-  const title = Object.assign(document.createElement("h2"), { id: "confirm-title", textContent: form.dataset.confirm });
-  const row = Object.assign(document.createElement("form"), { method: "dialog", className: "row" });
-  const yes = Object.assign(document.createElement("button"), { className: "danger", value: "yes" });
-  yes.textContent = submitter?.firstChild?.textContent.trim() || "Continue";
-  row.append(yes, Object.assign(document.createElement("button"), { textContent: "Cancel", value: "no", autofocus: true }));
+  const answer = submitter?.firstChild?.textContent.trim() || "Continue";
+  const dialog = element("dialog", {}, element("h2", { id: "confirm-title" }, form.dataset.confirm),
+    element("form", { method: "dialog", className: "row" },
+      element("button", { className: "danger", value: "yes" }, answer),
+      element("button", { value: "no", autofocus: true }, "Cancel")));
   dialog.setAttribute("aria-labelledby", "confirm-title");
-  dialog.append(title, row);
   dialog.addEventListener("close", () => {
     dialog.remove();
     if (dialog.returnValue !== "yes") return;
@@ -112,40 +117,18 @@ function offerThemes() {
   });
 }
 
-/** Passwords can be shown, and say while they are typed which rules they meet. */
-function helpWithPasswords() {
-  for (const input of document.querySelectorAll(".reveal input")) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show" });
-    const label = document.querySelector(`label[for="${input.id}"]`)?.textContent ?? "password";
-    button.append(Object.assign(document.createElement("span"), { className: "hush", textContent: ` ${label.toLowerCase()}` }));
-    button.addEventListener("click", () => {
-      input.type = input.type === "password" ? "text" : "password";
-      button.firstChild.textContent = input.type === "password" ? "Show" : "Hide";
-    });
-    input.form.addEventListener("submit", () => (input.type = "password"));
-    input.after(button);
-    if ("rules" in input.dataset) showRules(input);
-  }
-}
-
-function showRules(input) {
-  const rules = [
-    ["8 to 99 characters", (text) => text.length >= 8 && text.length <= 99],
-    ["a letter", (text) => /[a-z]/i.test(text)],
-    ["a digit", (text) => /[0-9]/.test(text)],
-  ];
-  const list = Object.assign(document.createElement("ul"), { className: "rules" });
-  list.append(...rules.map(([name]) => Object.assign(document.createElement("li"), { textContent: name })));
-  input.addEventListener("input", () =>
-    rules.forEach(([, holds], index) => list.children[index].classList.toggle("met", holds(input.value))));
-  input.parentElement.after(list);
-}
-
 localize(document);
 agreeWithOtherTabs();
 offerThemes();
-helpWithPasswords();
+// A question that a <details> holds: opening it moves the focus to the answer.
+for (const question of document.querySelectorAll(".ask")) {
+  question.addEventListener("toggle", () => question.open && question.querySelector("button").focus());
+}
 document.addEventListener("submit", confirmFirst);
+document.addEventListener("submit", ({ target, submitter }) => {
+  const action = submitter?.getAttribute("formaction") ?? target.getAttribute("action");
+  if (action === "/drafts/discard") sessionStorage.removeItem("draft");
+});
 document.addEventListener("submit", once);
 // A page that comes back from the browser's cache has not been sent.
 addEventListener("pageshow", () => {

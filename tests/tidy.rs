@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fauna_tokens", &["http", "clock", "database", "events", "recorded", "seal", "session"]),
     ("users", &["http", "clock", "hooks", "recorded"]),
     ("feature", &["http", "fauna_tokens", "throttle"]),
-    ("comments", &["http", "clock", "fauna_tokens", "feature", "recorded", "session", "throttle"]),
+    ("comments", &["http", "clock", "fauna_tokens", "feature", "random", "recorded", "session", "throttle"]),
     ("account", &["http", "clock", "mail", "session", "throttle", "users"]),
     ("supertokens", &["http", "clock", "account", "fauna_tokens", "hooks", "mail", "session", "throttle", "users"]),
     ("admin", &["http", "clock", "session", "supertokens", "users", "throttle"]),

@@ -11,6 +11,8 @@ mod store;
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+use aws_lc_rs::error::Unspecified;
 use fauna_client as fauna;
 use fauna_client::fql::Expr;
 use fauna_client::{AsApp, DocumentId};
@@ -24,7 +26,7 @@ use crate::feature::{Feature, FeatureContext, OnUserDeleted};
 use crate::http::problem::Problem;
 use crate::session::SignedIn;
 use crate::throttle::WriteLimit;
-use crate::{fauna_tokens, throttle};
+use crate::{fauna_tokens, random, throttle};
 use first_page::FirstPages;
 
 pub use fauna_client::DocumentId as CommentId;
@@ -122,6 +124,42 @@ impl CommentText {
             return Err(Error::ControlCharacters);
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// The unguessable key of a form for a comment.
+#[derive(Debug)]
+pub struct FormKey(String);
+
+impl FormKey {
+    /// A key for a form of a new page.
+    ///
+    /// # Errors
+    /// The random generator of the system fails.
+    pub fn random() -> Result<Self, Unspecified> {
+        random::hex::<16>().map(Self)
+    }
+
+    /// Takes the key of a form that was sent; none of an empty one.
+    pub fn of_form(key: &str) -> Option<Self> {
+        (!key.is_empty()).then(|| Self(key.to_owned()))
+    }
+
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    /// The same for the same form of the same user. The text is part of it: a page that comes back from the browser's history can
+    /// be sent again with another text. 62 bits, as [`DocumentId::random`] has them.
+    fn comment_id(&self, author: &SignedIn, text: &CommentText) -> DocumentId {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [author.user().as_str(), &self.0, &text.0] {
+            context.update(&part.len().to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let first =
+            context.finish().as_ref().iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        DocumentId::stored((first >> 2).to_string())
     }
 }
 
@@ -246,6 +284,13 @@ impl Comments {
         self.writes.admit(author.user().as_str()).await?;
         let row = self.tokens.query::<store::Row>(author, &store::add(&text.0)).await?;
         Ok(row.into_comment())
+    }
+
+    /// Posts the comment of a form. A form that is sent twice, be it to two processes, makes one comment, which both get.
+    pub async fn add_once(&self, author: &SignedIn, text: &CommentText, key: &FormKey) -> Result<Comment, Error> {
+        self.writes.admit(author.user().as_str()).await?;
+        let query = store::add_once(&key.comment_id(author, text), &text.0);
+        Ok(self.tokens.query_idempotent::<store::Row>(author, &query).await?.into_comment())
     }
 
     /// Deletes a comment and its likes. Fauna refuses that to anyone but its author.

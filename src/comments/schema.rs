@@ -78,7 +78,11 @@ fn user_privileges() -> Vec<Privilege> {
     let own_terms = fql::lambda_of(&["comment", "user"], fql::equals(fql::var("user"), fql::current_identity()));
     let function = |name| Privilege::on(fql::function(name)).allow("call");
     vec![
-        Privilege::on(fql::collection(COMMENTS)).allow("read").allow_if("create", is_valid_new_comment()),
+        // The id of a comment may be chosen, so that it is posted once; whoever takes somebody else's must guess it.
+        Privilege::on(fql::collection(COMMENTS))
+            .allow("read")
+            .allow_if("create", is_valid_new_comment())
+            .allow_if("create_with_id", is_valid_new_comment()),
         Privilege::on(fql::collection(LIKES)).allow_if("read", is_own("user")),
         Privilege::on(fql::index(NEWEST)).allow("read"),
         Privilege::on(fql::index(LIKE_OF)).allow_if("read", own_terms),

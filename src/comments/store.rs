@@ -145,9 +145,22 @@ fn fields(reference: Expr) -> [(&'static str, Expr); 6] {
 
 /// Creates a comment of the user who asks. Fauna refuses any other author, name, time or counter.
 pub fn add(text: &str) -> Expr {
-    let comment = fql::create(fql::collection(COMMENTS), fql::object([("data", comment_of_identity(text.into()))]));
-    let shown = fql::object(fields(fql::select(&["ref"], fql::var("c"))));
-    fql::let_in([("c", comment)], shown)
+    new(fql::create(fql::collection(COMMENTS), params(text)))
+}
+
+/// The same with an id of its own; creates nothing where that comment exists.
+pub fn add_once(id: &DocumentId, text: &str) -> Expr {
+    let comment = || fql::document(COMMENTS, id);
+    new(fql::if_else(fql::exists(comment()), fql::get(comment()), fql::create(comment(), params(text))))
+}
+
+fn params(text: &str) -> Expr {
+    fql::object([("data", comment_of_identity(text.into()))])
+}
+
+/// The comment as the queries answer it.
+fn new(comment: Expr) -> Expr {
+    fql::let_in([("c", comment)], fql::object(fields(fql::select(&["ref"], fql::var("c")))))
 }
 
 /// The only new comment that is allowed; the role compares with the same expression.

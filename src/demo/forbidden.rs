@@ -113,12 +113,12 @@ fn queries(targets: &Targets<'_>) -> Vec<Forbidden> {
         add(
             format!("Delete(Ref(Collection(\"comments\"), \"{comment}\"))"),
             json!({"delete": document("comments", comment)}),
-            "role member, comments: read, create (no delete)",
+            "role member, comments: read, create, create_with_id (no delete)",
         );
         add(
             format!("Update(Ref(Collection(\"comments\"), \"{comment}\"), {{ data: {{ likes: 1000 }} }})"),
             json!({"update": document("comments", comment), "params": {"object": {"data": {"object": {"likes": 1000}}}}}),
-            "role member, comments: read, create (no write); only the function like counts",
+            "role member, comments: read, create, create_with_id (no write); only the function like counts",
         );
     }
     add(

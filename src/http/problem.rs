@@ -104,6 +104,16 @@ impl Problem {
         &self.message
     }
 
+    /// The message as a sentence to people.
+    pub fn sentence(&self) -> String {
+        if self.message == UNAVAILABLE {
+            return "The database is not answering right now. Try again in a few seconds.".to_owned();
+        }
+        let mut letters = self.message.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+    }
+
     /// The response with the caller's own page, for instance a form with the submitted text.
     pub fn respond_with(&self, html: String) -> HttpResponse {
         self.log();
@@ -314,7 +324,7 @@ impl ResponseError for ProblemPage {
 
     fn error_response(&self) -> HttpResponse {
         let FailedPage { problem, typed } = &*self.0;
-        let page = ErrorPage { status: problem.status, message: &problem.message, typed: typed.as_ref() };
+        let page = ErrorPage { status: problem.status, sentence: problem.sentence(), typed: typed.as_ref() };
         let html = askama::Template::render(&page).unwrap_or_else(|_| problem.message.to_string());
         problem.respond_with(html)
     }
@@ -325,7 +335,7 @@ impl ResponseError for ProblemPage {
 struct ErrorPage<'a> {
     /// Shown as heading, for instance `404 Not Found`.
     status: StatusCode,
-    message: &'a str,
+    sentence: String,
     typed: Option<&'a TypedForm>,
 }
 

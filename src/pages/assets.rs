@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("home.css", include_str!("../../static/home.css")),
     ("home.js", include_str!("../../static/home.js")),
     ("icon.svg", include_str!("../../static/icon.svg")),
+    ("passwords.js", include_str!("../../static/passwords.js")),
     ("panel.js", include_str!("../../static/panel.js")),
     ("session.js", include_str!("../../static/session.js")),
     (STYLE, include_str!("../../static/site.css")),

@@ -1,14 +1,24 @@
-//! What was typed and could not be taken yet, kept for its author: until they have signed in, or confirmed their address. Never
-//! a password.
+//! What was typed and could not be taken yet, kept for its author: until they have signed in, or confirmed their address, and
+//! posted or discarded it. Never a password.
 //!
 //! In memory and bounded: where a draft is forgotten, or another process answers, `static/home.js` still has it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Form};
 use aws_lc_rs::error::Unspecified;
+use serde::Deserialize;
 
+use crate::pages::Pages;
+use crate::pages::frame::see_other;
+use crate::pages::guards::OptionalUser;
+use crate::pages::site_path::SitePath;
 use crate::random;
+
+/// Before the key of a draft in the address of the page that shows it.
+pub const QUERY: &str = "?draft=";
 
 /// Drafts that are kept, and their bytes together; the oldest give way.
 const DRAFTS_MAX: usize = 200;
@@ -34,6 +44,29 @@ enum Owner {
     User(String),
 }
 
+/// Body of the form that discards a draft.
+#[derive(Deserialize)]
+pub struct DiscardForm {
+    /// Its key, for somebody who is not signed in.
+    #[serde(default)]
+    draft: String,
+}
+
+/// Forgets the draft of that key, and that of the user.
+pub async fn discard(visitor: OptionalUser, pages: Data<Pages>, Form(form): Form<DiscardForm>) -> HttpResponse {
+    pages.drafts.take(&Owner::Key(form.draft));
+    if let Some(session) = visitor.session() {
+        pages.drafts.forget(session.user().as_str());
+    }
+    see_other("/")
+}
+
+/// The key of the draft that waits at `path`; empty where none does.
+pub fn key_in(path: &SitePath, drafts: &Drafts) -> String {
+    let key = path.as_str().split_once(QUERY).map_or("", |(_page, key)| key);
+    drafts.find(key).map(|_draft| key.to_owned()).unwrap_or_default()
+}
+
 impl Drafts {
     /// Keeps a draft of somebody who is not signed in; returns its key.
     pub fn keep(&self, draft: Draft) -> Result<String, Unspecified> {
@@ -44,6 +77,13 @@ impl Drafts {
 
     pub fn find(&self, key: &str) -> Option<Draft> {
         self.draft_of(&Owner::Key(key.to_owned()))
+    }
+
+    /// Gives the draft of that key to the user who has come back to it, instead of the one before.
+    pub fn claim(&self, key: &str, user: &str) {
+        if let Some(draft) = self.take(&Owner::Key(key.to_owned())) {
+            self.keep_for(user, draft);
+        }
     }
 
     /// Keeps a draft of a signed-in user, instead of the one before.
@@ -57,8 +97,13 @@ impl Drafts {
     }
 
     pub fn forget(&self, user: &str) {
-        let owner = Owner::User(user.to_owned());
-        self.lock().retain(|kept| kept.owner != owner);
+        self.take(&Owner::User(user.to_owned()));
+    }
+
+    fn take(&self, owner: &Owner) -> Option<Draft> {
+        let mut drafts = self.lock();
+        let place = drafts.iter().position(|kept| kept.owner == *owner)?;
+        drafts.remove(place).map(|kept| kept.draft)
     }
 
     fn draft_of(&self, owner: &Owner) -> Option<Draft> {
@@ -122,5 +167,16 @@ mod tests {
         assert_eq!((drafts.find("1"), drafts.lock().len()), (None, 1));
         drafts.forget("1");
         assert_eq!(drafts.of_user("1"), None);
+    }
+
+    #[test]
+    fn a_draft_belongs_to_the_first_user_who_comes_back_to_it() {
+        let drafts = Drafts::default();
+        let key = drafts.keep(draft("mine")).unwrap();
+        drafts.claim("other", "1");
+        assert_eq!(drafts.of_user("1"), None);
+        drafts.claim(&key, "1");
+        drafts.claim(&key, "2");
+        assert_eq!((drafts.of_user("1"), drafts.of_user("2"), drafts.find(&key)), (Some(draft("mine")), None, None));
     }
 }

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use askama::Template;
 use serde::Serialize;
 
-use crate::http::problem::{Problem, ProblemPage, UNAVAILABLE};
+use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::own_files::templates::PageTemplates;
 
 /// Shown for a mailed link that was used, has expired or never existed.
@@ -34,16 +34,6 @@ pub struct Frame {
     pub privacy_url: String,
     #[serde(skip)]
     pub templates: Arc<PageTemplates>,
-}
-
-/// The message of a problem as a sentence to people.
-pub fn sentence(problem: &Problem) -> String {
-    if problem.message() == UNAVAILABLE {
-        return "The database is not answering right now. Try again in a few seconds.".to_owned();
-    }
-    let mut letters = problem.message().chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 /// A page that a template of `STATIC_DIR` may replace.

@@ -13,7 +13,7 @@ use crate::http::problem::{Problem, ProblemPage, TypedForm};
 use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
-use crate::pages::{Pages, resume};
+use crate::pages::{Pages, drafts, resume};
 use crate::session;
 use crate::session::{AntiCsrfCheck, ClaimCheck, Requirements, SessionCheck, Sessions, SignedIn, UserId};
 
@@ -40,10 +40,8 @@ pub enum NotShown {
         page: String,
         /// Handle of the session that has ended; empty where there was none.
         ended: String,
-        /// Page to come back to.
+        /// Page to come back to; with a parameter `draft` where what was typed waits there.
         back: SitePath,
-        /// Whether what was typed waits there.
-        has_draft: bool,
     },
     Redirect {
         /// 307 repeats the form there, 303 does not.
@@ -77,8 +75,8 @@ impl NotShown {
         match self {
             Self::SignIn { page, ended, .. } => match pages.drafts.keep(draft(&typed)) {
                 Ok(key) => {
-                    let back = SitePath::parse(&format!("{path}?draft={key}")).unwrap_or_default();
-                    Self::SignIn { page, ended, back, has_draft: true }
+                    let back = SitePath::parse(&format!("{path}{}{key}", drafts::QUERY)).unwrap_or_default();
+                    Self::SignIn { page, ended, back }
                 }
                 Err(error) => Self::Problem(ProblemPage::from(Problem::internal(error)).keeping(typed)),
             },
@@ -201,14 +199,13 @@ fn redirect_to_sign_in(request: &HttpRequest, ended: &str) -> NotShown {
     let here = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = SitePath::parse(here).filter(|_| *request.method() == Method::GET).unwrap_or_default();
     let page = request.app_data::<Data<Pages>>().map(|pages| pages.sign_in_path("")).unwrap_or_default();
-    NotShown::SignIn { page, ended: ended.to_owned(), back, has_draft: false }
+    NotShown::SignIn { page, ended: ended.to_owned(), back }
 }
 
 /// The query of the sign-in page that says why the session `ended` is over, and leads back.
-fn query_of_sign_in(ended: &str, back: &SitePath, has_draft: bool) -> String {
+fn query_of_sign_in(ended: &str, back: &SitePath) -> String {
     let ended = if ended.is_empty() { String::new() } else { format!("ended={}&", in_query(ended)) };
-    let done = if has_draft { "done=draft-kept&" } else { "" };
-    format!("?{ended}{done}redirectToPath={}", in_query(back.as_str()))
+    format!("?{ended}redirectToPath={}", in_query(back.as_str()))
 }
 
 impl FromRequest for OptionalUser {
@@ -262,8 +259,8 @@ impl ResponseError for NotShown {
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            Self::SignIn { page, ended, back, has_draft } => {
-                redirect(StatusCode::SEE_OTHER, &format!("{page}{}", query_of_sign_in(ended, back, *has_draft)))
+            Self::SignIn { page, ended, back } => {
+                redirect(StatusCode::SEE_OTHER, &format!("{page}{}", query_of_sign_in(ended, back)))
             }
             Self::Redirect { status, location } => redirect(*status, location),
             Self::Confirm { location, .. } => redirect(StatusCode::SEE_OTHER, location),

@@ -10,18 +10,18 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 
 use crate::comments;
-use crate::comments::{Comment, CommentId, CommentText, Comments, Listing, PageRequest};
+use crate::comments::{Comment, CommentId, CommentText, Comments, FormKey, Listing, PageRequest};
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::display_time::DisplayTime;
-use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
+use crate::pages::drafts::Draft;
+use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other};
 use crate::pages::guards::{NotShown, OptionalUser, VerifiedUser, services};
 use crate::pages::panel::SessionPanel;
 use crate::pages::panel::ended::EndedNotice;
-use crate::pages::sent_forms::{SentForm, new_key};
 use crate::pages::site_path::in_query;
-use crate::session::Sessions;
+use crate::session::{Sessions, SignedIn};
 use crate::users::{Document, Users};
 
 const PAGE_SIZE: i64 = 10;
@@ -53,7 +53,7 @@ pub struct ReturnForm {
 #[derive(Clone, Default, Deserialize)]
 pub struct CommentForm {
     text: String,
-    /// Key of the page that the form is on, see [`SentForm::key`].
+    /// Key that the page has put into it. A form without one, of a template of the site's own, is always new.
     #[serde(default)]
     key: String,
 }
@@ -110,11 +110,17 @@ pub async fn show(
     services: HomeServices,
     Query(query): Query<HomeQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let drafts = &services.pages.drafts;
-    let of_user = || drafts.of_user(visitor.session()?.user().as_str());
-    let draft = drafts.find(&query.draft).or_else(of_user).and_then(|mut draft| draft.remove("text"));
-    let (home, problem) = services.page(&visitor, query.after).await?;
-    answer(&HomePage { draft: draft.unwrap_or_default(), ..home }, problem)
+    let draft = visitor.session().and_then(|session| {
+        let (drafts, user) = (&services.pages.drafts, session.user().as_str());
+        drafts.claim(&query.draft, user);
+        drafts.of_user(user)
+    });
+    let (mut home, problem) = services.page(&visitor, query.after).await?;
+    if let Some(mut draft) = draft {
+        home.draft = draft.remove("text").unwrap_or_default();
+        home.form_key = draft.remove("key").unwrap_or(home.form_key);
+    }
+    answer(&home, problem)
 }
 
 pub async fn add(
@@ -126,11 +132,12 @@ pub async fn add(
     let author = author.map_err(|elsewhere| elsewhere.keeping(typed.clone(), "/", &services.pages))?;
     let Form(form) = form?;
     let (mistake, problem) = match CommentText::parse(&form.text) {
-        Ok(text) => match services.add(&author, &form, text).await {
+        Ok(text) => match services.add(&author.0, &form, &text).await {
             Ok(()) => return Ok(see_other("/")),
             Err(problem) => {
+                services.pages.drafts.keep_for(author.0.user().as_str(), form.draft());
                 let is_unavailable = problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-                let message = if is_unavailable { NOT_POSTED.into() } else { sentence(&problem).into() };
+                let message = if is_unavailable { NOT_POSTED.into() } else { problem.sentence().into() };
                 (message, Some(problem))
             }
         },
@@ -185,13 +192,12 @@ fn answer(home: &HomePage, problem: Option<Problem>) -> Result<HttpResponse, Pro
 
 impl HomeServices {
     /// Posts a comment, once for each form.
-    async fn add(&self, author: &VerifiedUser, form: &CommentForm, text: CommentText) -> Result<(), Problem> {
-        let user = author.0.user().as_str();
-        let sent = SentForm { user, key: &form.key, text: &form.text };
-        let (comments, session) = (self.comments.clone(), author.0.clone());
-        let posted = async move { comments.add(&session, &text).await.map(|_comment| ()).map_err(Problem::from) };
-        self.pages.sent_forms.once(&sent, posted).await?;
-        self.pages.drafts.forget(user);
+    async fn add(&self, author: &SignedIn, form: &CommentForm, text: &CommentText) -> Result<(), Problem> {
+        match FormKey::of_form(&form.key) {
+            Some(key) => self.comments.add_once(author, text, &key).await?,
+            None => self.comments.add(author, text).await?,
+        };
+        self.pages.drafts.forget(author.user().as_str());
         Ok(())
     }
 
@@ -244,7 +250,7 @@ impl HomeServices {
                 None => None,
             },
             unavailable: problem.is_some().then_some(UNAVAILABLE),
-            form_key: new_key().map_err(Problem::internal)?,
+            form_key: FormKey::random().map_err(Problem::internal)?.into_text(),
             draft: String::new(),
             mistake: None,
         };
@@ -282,6 +288,11 @@ fn user_message(error: &comments::Error, form: &CommentForm) -> Cow<'static, str
 }
 
 impl CommentForm {
+    /// With the key: where Fauna has stored the comment after all, posting it again changes nothing.
+    fn draft(&self) -> Draft {
+        [("text", &self.text), ("key", &self.key)].map(|(name, value)| (name.to_owned(), value.clone())).into()
+    }
+
     fn typed(&self) -> TypedForm {
         let field = |name: &str, label: &str, value: &str| TypedField {
             name: name.to_owned(),

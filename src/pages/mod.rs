@@ -18,7 +18,6 @@ mod own_files;
 mod panel;
 mod resume;
 mod routes;
-mod sent_forms;
 mod site_path;
 
 pub use api_docs::ApiReference;
@@ -42,7 +41,6 @@ pub use own_files::InvalidFile;
 use own_files::OwnFiles;
 use own_files::templates::PageTemplates;
 use panel::ended::EndedSessions;
-use sent_forms::SentForms;
 
 /// Life without a refresh of a session whose user did not choose to stay signed in: a working day, because browsers that
 /// restore their windows keep the cookies of a closed one.
@@ -52,7 +50,6 @@ const NOT_REMEMBERED: Duration = Duration::from_hours(12);
 pub struct Pages {
     settings: Settings,
     drafts: Drafts,
-    sent_forms: SentForms,
     ended: EndedSessions,
     assets: Assets,
     templates: Arc<PageTemplates>,
@@ -94,7 +91,7 @@ impl Pages {
         let own = settings.static_dir.as_deref().map(OwnFiles::read).transpose()?.unwrap_or_default();
         let assets = Assets::new(own.served, settings.fixed_theme);
         let templates = Arc::new(PageTemplates::parse(own.templates)?);
-        Ok(Self { settings, drafts: Drafts::default(), sent_forms: SentForms::default(), ended, assets, templates })
+        Ok(Self { settings, drafts: Drafts::default(), ended, assets, templates })
     }
 
     fn refresh_path(&self) -> String {

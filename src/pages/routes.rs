@@ -7,7 +7,7 @@ use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::accounts::{account, auth, complete, password, settings, verify};
 use crate::pages::frame::redirect;
 use crate::pages::panel::event_stream;
-use crate::pages::{api_docs, assets, cookies, home, panel, resume};
+use crate::pages::{api_docs, assets, cookies, drafts, home, panel, resume};
 
 /// | method | path                                       | who                          | without a session     |
 /// |--------|--------------------------------------------|------------------------------|-----------------------|
@@ -22,6 +22,7 @@ use crate::pages::{api_docs, assets, cookies, home, panel, resume};
 /// | POST   | `/comments`                                | signed in                    | to the sign-in page   |
 /// | POST   | `/comments/{id}/like`, `…/unlike`          | signed in                    | to the sign-in page   |
 /// | POST   | `/comments/{id}/delete`                    | its author                   | to the sign-in page   |
+/// | POST   | `/drafts/discard`                          | its author                   |                       |
 /// | GET    | `/account/session`                         | signed in                    | 401: for scripts      |
 /// | POST   | `/account/password`, `…/email`, `…/delete` | signed in, with the password | to the sign-in page   |
 /// | POST   | `/account/profile`                         | signed in                    | to the sign-in page   |
@@ -44,6 +45,7 @@ pub fn routes(root: &mut Routes<'_>) {
         .add(Resource::at("/comments/{id}/like").post(Access::SignedInPage, home::like))
         .add(Resource::at("/comments/{id}/unlike").post(Access::SignedInPage, home::unlike))
         .add(Resource::at("/comments/{id}/delete").post(Access::SignedInPage, home::remove))
+        .add(Resource::at("/drafts/discard").post(Access::Public, drafts::discard))
         .add(Resource::at("/cookies").get(Access::Public, cookies::show))
         .add(Resource::at("/.well-known/change-password").get(Access::Public, change_password_address))
         .add(Resource::at("/account").get(Access::SignedInPage, account::show))

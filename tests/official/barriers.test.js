@@ -33,6 +33,21 @@ for (const colorScheme of ["light", "dark"]) {
             const html = Buffer.byteLength(await (await page.request.get(page.url())).text());
             assert.ok(html <= 30_000, `${what} has ${html} bytes`);
           };
+          /** Checks the page that answers a form, sent as a browser without scripts does. */
+          const checkAnswer = async (what, status, path, fields) => {
+            await page.goto(`${site.base}/cookies`);
+            const answer = page.waitForNavigation();
+            await page.evaluate(([action, fields]) => {
+              const form = Object.assign(document.createElement("form"), { method: "post", action });
+              for (const [name, value] of Object.entries(fields)) {
+                form.append(Object.assign(document.createElement("textarea"), { name, value }));
+              }
+              document.body.append(form);
+              form.submit();
+            }, [path, fields]);
+            assert.equal((await answer).status(), status, what);
+            await check(what);
+          };
           const open = ["/", "/auth", "/auth?show=signup", "/auth/reset-password", "/auth/reset-password?token=x", "/auth/verify-email",
             "/auth/verify-email?token=x", "/auth/complete-sign-up?token=x", "/cookies", "/api/docs", "/dev/mailbox", "/no-such-page",
             "/?after=x"];
@@ -75,6 +90,17 @@ for (const colorScheme of ["light", "dark"]) {
           await page.locator("[data-devices]").getByRole("button", { name: "Sign out everywhere" }).click();
           await check("/ with an open entry and a question");
           await page.getByRole("button", { name: "Cancel" }).click();
+          for (const path of ["/sign-out-everywhere", "/account/sessions/end-others", "/account/sessions/x/end"]) {
+            await checkAnswer(`${path} asks without scripts`, 200, path, { ask: "yes", redirectToPath: "/" });
+          }
+          await page.goto(site.base);
+          const others = await page.locator("form[data-like]").first().getAttribute("data-like");
+          await checkAnswer("403", 403, `/comments/${others}/delete`, {});
+          await checkAnswer("404", 404, "/comments/1/like", {});
+          await checkAnswer("405", 405, "/cookies", {});
+          await checkAnswer("413", 413, "/comments", { text: "x".repeat(70_000) });
+          await page.goto(site.base);
+          await page.getByText("live", { exact: true }).waitFor();
           await run(page, "Ask");
           await check("/ with evidence");
           await page.getByLabel("Your comment").fill("x".repeat(1001));
@@ -104,6 +130,10 @@ for (const colorScheme of ["light", "dark"]) {
             await page.goto(site.base + path);
             await check(`${path} without Fauna`);
           }
+          await checkAnswer("503", 503, `/comments/${others}/like`, {});
+          await checkAnswer("503 with what was typed", 503, "/comments", { text: "Not lost" });
+          await page.locator(".ask summary", { hasText: "Discard" }).click();
+          await check("a question about what was typed");
           await page.goto(site.base);
           await run(page, "Sign out and ask");
           await page.locator("[data-state]").filter({ hasText: "revoking" }).waitFor();

@@ -199,6 +199,37 @@ test("a text that could not be sent is still there, and one that was posted does
     assert.equal(await text.inputValue(), "");
   }));
 
+for (const javaScriptEnabled of [true, false]) {
+  test(`a text that is kept can be discarded, ${javaScriptEnabled ? "with" : "without"} JavaScript`, () =>
+    inBrowser(
+      async (browser) => {
+        const page = await browser.newPage();
+        const text = page.getByLabel("Your comment");
+        await page.goto(site.base);
+        await page.getByRole("button", { name: "Try it as a demo user" }).click();
+        await run(page, "Stop");
+        await page.goto(site.base);
+        await text.fill("Not wanted any more");
+        await page.getByRole("button", { name: "Post" }).click();
+        await page.getByText("Your text is kept").waitFor();
+        await page.getByRole("link", { name: "Try again" }).click();
+        await page.waitForURL(`${site.base}/`);
+        assert.equal(await text.inputValue(), "Not wanted any more");
+        await page.locator(".composer summary").click();
+        await page.getByRole("button", { name: "Discard text" }).click();
+        await page.locator(".composer :placeholder-shown").waitFor();
+        await page.goto(site.base);
+        assert.equal(await text.inputValue(), "");
+        assert.equal(await page.locator(".composer summary").isVisible(), false, "there is nothing to discard");
+        await page.getByRole("button", { name: "Start Fauna" }).click();
+        await page.goto(site.base);
+        await page.getByRole("listitem").first().waitFor();
+        assert.equal(await text.inputValue(), "");
+      },
+      { javaScriptEnabled },
+    ));
+}
+
 test("without JavaScript the experiments show the same evidence on pages", () =>
   inBrowser(
     async (browser) => {

@@ -72,6 +72,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("POST", "/sign-out", 303),
     ("POST", "/sign-out-everywhere", 303),
     ("POST", "/comments", 303),
+    ("POST", "/drafts/discard", 415),
     ("POST", "/comments/1/like", 303),
     ("POST", "/comments/1/unlike", 303),
     ("POST", "/comments/1/delete", 303),
@@ -93,6 +94,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/static/home.css", 200),
     ("GET", "/static/home.js", 200),
     ("GET", "/static/panel.js", 200),
+    ("GET", "/static/passwords.js", 200),
     ("GET", "/static/theme.js", 200),
     ("GET", "/static/icon.svg", 200),
     ("GET", "/static/session.js", 200),
@@ -124,6 +126,7 @@ const FORMS: &[&str] = &[
     "/sign-up",
     "/sign-in",
     "/complete-sign-up",
+    "/drafts/discard",
     "/demo/try",
     "/demo/fauna/start",
 ];

@@ -151,6 +151,11 @@ fn comment(changed: &[(&str, Value)], beside: &[(&str, Value)]) -> Value {
     json!({"create": {"collection": "comments"}, "params": {"object": params}})
 }
 
+/// The same creation with that reference.
+fn at(reference: &Value, creation: &Value) -> Value {
+    json!({"create": reference, "params": creation["params"]})
+}
+
 #[actix_rt::test]
 async fn fauna_itself_refuses_what_a_person_may_not_do() {
     let world = open_world().await;
@@ -158,6 +163,7 @@ async fn fauna_itself_refuses_what_a_person_may_not_do() {
     let (token, fauna) = (ann.fauna_token(), world.fauna());
     let [ann_id, bob_id] = [&ann, &bob].map(|person| person.payload()["sub"].as_str().unwrap().to_owned());
     let bobs = json!({"ref": {"collection": "comments"}, "id": say(&bob, "of bob").await});
+    let unused = json!({"ref": {"collection": "comments"}, "id": "77"});
     let user = |id: &str| json!({"ref": {"collection": "users"}, "id": id});
     assert_eq!(fauna.ask(&token, &comment(&[], &[])).await.0, 201, "an honest comment is taken");
     let later = json!({"@ts": "2099-01-01T00:00:00Z"});
@@ -197,7 +203,14 @@ async fn fauna_itself_refuses_what_a_person_may_not_do() {
     ] {
         let (status, body) = fauna.ask(&token, &query).await;
         assert_eq!((status, body["errors"][0]["code"].as_str()), (403, Some("permission denied")), "{what}: {body}");
+        if query["create"]["collection"] == "comments" {
+            let (status, body) = fauna.ask(&token, &at(&unused, &query)).await;
+            assert_eq!(status, 403, "{what}, with an id of one's own: {body}");
+        }
     }
+    let (status, body) = fauna.ask(&token, &at(&bobs, &comment(&[], &[]))).await;
+    assert_eq!((status, &body["errors"][0]["code"]), (400, &json!("instance already exists")), "{body}");
+    assert_eq!(fauna.ask(&token, &at(&unused, &comment(&[], &[]))).await.0, 201);
     let (status, body) =
         fauna.ask(&token, &json!({"call": {"function": "remove_comment"}, "arguments": bobs["id"]})).await;
     assert_eq!((status, &body["errors"][0]["cause"][0]["description"]), (400, &json!("not your comment")));

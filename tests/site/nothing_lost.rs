@@ -55,6 +55,21 @@ async fn a_comment_whose_button_is_pressed_twice_is_posted_once() {
     assert_eq!(comments(&ann).await, 4, "the key of somebody else's form was taken for one's own");
 }
 
+/// S-K-19 in `docs/threats.md`.
+#[actix_rt::test]
+async fn a_comment_that_reaches_two_processes_is_posted_once() {
+    let world = World::start().await;
+    let other = world.another_process().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let there = ann.clone().at(&other.base());
+    let form = format!("key={}&text=Hello", form_key(&ann).await);
+    let both = tokio::join!(ann.submit("/comments", &form), there.submit("/comments", &form));
+    for answer in [both.0, both.1, there.submit("/comments", &form).await] {
+        assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
+    }
+    assert_eq!(comments(&there).await, 1);
+}
+
 #[actix_rt::test]
 async fn a_comment_that_failed_can_be_posted_with_the_same_form() {
     let world = World::start().await;
@@ -64,9 +79,14 @@ async fn a_comment_that_failed_can_be_posted_with_the_same_form() {
     assert_eq!(ann.submit("/demo/fauna", "running=false").await.status, 200);
     let refused = ann.submit("/comments", &form).await;
     assert_eq!((refused.status, refused.text.contains(&format!("value=\"{key}\""))), (503, true), "{}", refused.text);
-    assert_eq!(ann.submit("/demo/fauna", "running=true").await.status, 200);
+    for running in ["false", "true"] {
+        assert_eq!(ann.submit("/demo/fauna", &format!("running={running}")).await.status, 200);
+        let page = ann.get("/").await.text;
+        assert!(page.contains(">\nHello</textarea>") && page.contains(&format!("value=\"{key}\"")), "{page}");
+    }
     assert_eq!(ann.submit("/comments", &form).await.status, 303);
     assert_eq!(comments(&ann).await, 1);
+    assert!(!ann.get("/").await.text.contains(">\nHello</textarea>"), "a posted text comes back");
 }
 
 #[actix_rt::test]
@@ -104,6 +124,52 @@ async fn a_comment_survives_a_browser_that_has_lost_its_refresh_token() {
     assert_eq!((page.status, page.text.contains("What you wrote is kept")), (200, true), "{}", page.text);
     let form = format!("{}&redirectToPath={}", credentials("ann@example.com", PASSWORD), way_back(&page.text));
     assert!(follow(&ann, "/sign-in", &form).await.text.contains(">\nNot lost</textarea>"));
+}
+
+/// The page that somebody sees who has posted "Not lost" after their session had ended.
+async fn posted_too_late(world: &World, visitor: &TestClient) -> Response {
+    world.clock.advance(std::time::Duration::from_secs(20 * 60));
+    visitor.remove_cookie("sRefreshToken");
+    let page = follow(visitor, "/comments", "text=Not+lost").await;
+    assert!(page.text.contains("What you wrote is kept"), "{}", page.text);
+    page
+}
+
+#[actix_rt::test]
+async fn a_kept_comment_waits_on_every_visit_until_its_author_discards_it() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let then = way_back(&posted_too_late(&world, &ann).await.text);
+    let form = format!("{}&redirectToPath={then}", credentials("ann@example.com", PASSWORD));
+    assert_eq!(ann.submit("/sign-in", &form).await.status, 303);
+    for path in [then.replace("%3F", "?").as_str(), "/"] {
+        let page = ann.get(path).await.text;
+        assert!(page.contains(">\nNot lost</textarea>"), "{path}: {page}");
+        assert!(page.contains("formaction=\"/drafts/discard\""), "{path}: {page}");
+    }
+    let bob = signed_up(&world, "bob@example.com").await;
+    assert_eq!(bob.submit("/drafts/discard", "text=x").await.status, 303);
+    assert!(ann.get("/").await.text.contains(">\nNot lost</textarea>"), "discarded by somebody else");
+    let discarded = ann.submit("/drafts/discard", "key=k&text=Not+lost").await;
+    assert_eq!((discarded.status, discarded.header("location")), (303, "/"));
+    assert!(!ann.get("/").await.text.contains("Not lost"));
+}
+
+#[actix_rt::test]
+async fn a_kept_comment_can_be_discarded_without_signing_in() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let page = posted_too_late(&world, &ann).await.text;
+    let key = page.split("name=\"draft\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let then = way_back(&page);
+    let form = format!("email=ann%40example.com&password=wrong-horse-1&redirectToPath={then}");
+    let refused = ann.submit("/sign-in", &form).await;
+    assert!(refused.text.contains(&format!("name=\"draft\" value=\"{key}\"")), "{}", refused.text);
+    assert_eq!(ann.submit("/drafts/discard", &format!("draft={key}")).await.header("location"), "/");
+    let sign_in = ann.get(&format!("/auth?redirectToPath={then}")).await.text;
+    assert!(!sign_in.contains("What you wrote is kept"), "{sign_in}");
+    let form = format!("{}&redirectToPath={then}", credentials("ann@example.com", PASSWORD));
+    assert!(!follow(&ann, "/sign-in", &form).await.text.contains("Not lost"));
 }
 
 /// Every form with something to lose but a password, also where the access token has to be renewed on the way.

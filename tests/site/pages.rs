@@ -110,6 +110,10 @@ async fn what_was_typed_is_kept_but_never_a_password() {
     }
     let lost = ann.get("/?after=nonsense").await;
     assert_eq!((lost.status, lost.text.contains("This page does not exist")), (404, true), "{}", lost.text);
+    let headers = [("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded")];
+    let huge = ann.send(Method::POST, "/comments", &headers, Some(format!("text={}", "x".repeat(70_000)).into())).await;
+    let said = huge.text.contains("<p>The request body is larger than 65536 bytes.</p>");
+    assert_eq!((huge.status, said), (413, true), "{}", huge.text);
     let answer = ann.submit("/comments", &format!("text={}", "x".repeat(1001))).await;
     assert_eq!(
         (answer.status, answer.text.contains("Comments can have at most 1000 characters; this one has 1001.")),
@@ -201,9 +205,18 @@ async fn pages_are_not_kept_and_files_are() {
     for path in ["/", "/account", "/auth"] {
         assert_eq!(ann.get(path).await.header("cache-control"), "no-store", "{path}");
     }
-    for file in
-        ["site.css", "docs.css", "home.css", "theme.js", "site.js", "session.js", "home.js", "panel.js", "icon.svg"]
-    {
+    for file in [
+        "site.css",
+        "docs.css",
+        "home.css",
+        "theme.js",
+        "site.js",
+        "session.js",
+        "home.js",
+        "panel.js",
+        "passwords.js",
+        "icon.svg",
+    ] {
         let path = format!("/static/{file}");
         let first = ann.get(&path).await;
         assert_eq!((first.status, first.header("cache-control")), (200, "no-cache"), "{path}");

@@ -131,6 +131,18 @@ impl World {
         world
     }
 
+    /// Another process of this site: with the same files, SQL database and Fauna.
+    pub async fn another_process(&self) -> Self {
+        let (endpoint, secret) = self.fauna_credentials();
+        let mut settings = self.server.settings.clone();
+        settings.extend([("FAUNA_ENDPOINT".to_owned(), endpoint), ("FAUNA_SECRET".to_owned(), secret)]);
+        let extensions = self.server.extensions.clone();
+        let server = Site { running: None, contract: None, settings, extensions, real: None };
+        let mut other = Self { clock: self.clock.clone(), directory: Arc::clone(&self.directory), server };
+        other.resume().await;
+        other
+    }
+
     pub fn config(&self) -> Config {
         Config::from_lookup(&|name| self.server.settings.get(name).cloned()).unwrap()
     }

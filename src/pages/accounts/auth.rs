@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage};
-use crate::pages::Pages;
 use crate::pages::accounts::account::EndForm;
 use crate::pages::confirm::Confirmation;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser};
 use crate::pages::panel::ended::EndedNotice;
 use crate::pages::site_path::{SitePath, in_query};
+use crate::pages::{Pages, drafts};
 use crate::session::{RevokeReason, Sessions, SignedIn, Transfer};
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, FieldProblem, Outcome, SignUpField};
@@ -72,6 +72,8 @@ page_of!(AuthPage, "auth.html");
 struct Entry {
     /// Page to return to after sign-in.
     then: SitePath,
+    /// Key of the draft that waits there; empty where none does.
+    draft: String,
     email: String,
     email_mistake: Option<&'static str>,
     password_mistake: Option<&'static str>,
@@ -97,7 +99,6 @@ fn notice(done: &str) -> Option<&'static str> {
         "mailed" => Some("Almost done: we have sent a message to this address. The link in it completes the sign-up."),
         "account-deleted" => Some("The account is deleted, and all its sessions have ended."),
         "password-changed" => Some("The password is changed, and all sessions have ended. Sign in with the new one."),
-        "draft-kept" => Some("What you wrote is kept. Sign in to come back to it."),
         _ => None,
     }
 }
@@ -117,7 +118,8 @@ pub async fn show(
     }
     let signing_up = query.show == "signup";
     let others = if signing_up { OtherField::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
-    let form = Entry { then: query.redirect_to_path, others, ..Entry::default() };
+    let draft = drafts::key_in(&query.redirect_to_path, &pages.drafts);
+    let form = Entry { then: query.redirect_to_path, draft, others, ..Entry::default() };
     let frame = pages.frame(pages.sign_in_path(""), &visitor);
     let ended = pages.ended.describe(&query.ended).await;
     // The sentence about the session says more than the one about signing out.
@@ -187,6 +189,7 @@ fn answer(
     let signing_up = sign_up.is_some();
     let others = OtherField::all(sign_up.unwrap_or_default(), &typed.others);
     let mut form = Entry {
+        draft: drafts::key_in(&typed.redirect_to_path, &pages.drafts),
         then: typed.redirect_to_path,
         email: typed.email,
         remember: typed.remember.is_some(),
@@ -202,7 +205,7 @@ fn answer(
         Ok(Outcome::InvalidLink) => form.banner = Some(INVALID_LINK.to_owned()),
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(sentence(&problem));
+            form.banner = Some(problem.sentence());
             return page_with_problem(&problem, &AuthPage { frame, signing_up, form, ended: None, notice: None });
         }
     }

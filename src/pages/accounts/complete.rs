@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{signed_in, user_message};
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::pages::site_path::SitePath;
 use crate::session::Transfer;
@@ -83,7 +83,7 @@ pub async fn complete(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            form.banner = Some(sentence(&problem));
+            form.banner = Some(problem.sentence());
             return page_with_problem(&problem, &form);
         }
     }

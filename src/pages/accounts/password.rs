@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::user_message;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::OptionalUser;
 use crate::supertokens::emailpassword;
 use crate::supertokens::emailpassword::{EmailPassword, Reset};
@@ -107,7 +107,7 @@ pub async fn request(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(sentence(&problem));
+            let banner = Some(problem.sentence());
             page_with_problem(&problem, &ForgotPage { banner, ..form })
         }
     }
@@ -138,7 +138,7 @@ pub async fn reset(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(sentence(&problem));
+            let banner = Some(problem.sentence());
             page_with_problem(&problem, &ResetPage { banner, ..form })
         }
     }

@@ -14,7 +14,7 @@ use crate::account::{Accounts, Error, NewEmail, OwnProfile};
 use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::{label, user_message};
-use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other};
 use crate::pages::guards::{NotShown, OptionalUser, PageUser, services};
 use crate::throttle::Client;
 use crate::users::{Email, NewPassword, SignUpField};
@@ -283,7 +283,7 @@ impl SettingsPage {
     /// The page with mistakes beside their fields, and with `rest` above the forms.
     fn answer(mut self, rest: Option<Problem>) -> Result<HttpResponse, ProblemPage> {
         let Some(problem) = rest else { return page(StatusCode::UNPROCESSABLE_ENTITY, &self) };
-        self.banner = Some(sentence(&problem));
+        self.banner = Some(problem.sentence());
         page_with_problem(&problem, &self)
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::problem::{Problem, ProblemPage};
 use crate::pages::Pages;
-use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other, sentence};
+use crate::pages::frame::{Frame, INVALID_LINK, page, page_of, page_of_link, page_with_problem, see_other};
 use crate::pages::guards::{OptionalUser, PageUser, services};
 use crate::supertokens::emailverification::{EmailVerification, LinkRequest};
 use crate::throttle::Client;
@@ -78,7 +78,7 @@ pub async fn send(
         Ok(LinkRequest::AlreadyVerified) => Ok(see_other(&pages.sign_in_path("/verify-email?done=yes"))),
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(sentence(&problem));
+            let banner = Some(problem.sentence());
             let frame = pages.frame(pages.sign_in_path(HERE), &user.into());
             page_with_problem(&problem, &VerifyPage { banner, ..VerifyPage::empty(frame) })
         }
@@ -109,7 +109,7 @@ pub async fn verify(
         }
         Err(error) => {
             let problem = Problem::from(error);
-            let banner = Some(sentence(&problem));
+            let banner = Some(problem.sentence());
             page_with_problem(&problem, &VerifyPage { banner, token: link.token, ..form })
         }
     }

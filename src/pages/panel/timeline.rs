@@ -186,7 +186,8 @@ fn action(query: &str) -> (&'static str, &'static str) {
         ("Comment liked", "Liking a comment")
     } else if calls("remove_comment") {
         ("Comment deleted", "Deleting a comment")
-    } else if query.contains("Create(Collection(\"comments\")") {
+    } else if query.contains("Create(Collection(\"comments\")") || query.contains("Create(Ref(Collection(\"comments\")")
+    {
         ("Comment posted", "Posting a comment")
     } else if query.contains("comments_newest") {
         ("Comments read", "Reading comments")
