@@ -85,6 +85,15 @@ pub fn of_join(context: &Context<'_>, join: &Set, source: &Arc<Set>, at: &Positi
     Ok(in_merged_order(all))
 }
 
+/// Whether FaunaDB reads only what lies on one side of a cursor. It looks at all events of intersections and differences.
+pub fn is_read_by_range(set: &Set) -> bool {
+    match set {
+        Set::Events(source) | Set::Distinct(source) => is_read_by_range(source),
+        Set::Intersection(sets) | Set::Difference(sets) => sets.len() == 1,
+        _ => true,
+    }
+}
+
 /// The events of several lists in the order of histories, each with the number of its list. Of equal ones the first is that which a
 /// queue of Scala's takes first.
 fn in_turn(lists: impl IntoIterator<Item = Vec<Event>>) -> Vec<(usize, Event)> {

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::event_algebra::{combined, of_join};
+use super::event_algebra::{combined, is_read_by_range, of_join};
 use super::{PageRequest, require_readable};
 use crate::access::{Access, allows};
 use crate::documents;
@@ -120,15 +120,6 @@ pub fn items<'i>(context: &Context<'_>, set: &Arc<Set>, source: &Arc<Set>) -> Ou
     let events = history(context, source, &Position::root())?;
     let items: Vec<_> = events.iter().map(|event| Ok(Item::plain(event.place.document, set))).collect();
     Ok(Box::new(items.into_iter()))
-}
-
-/// Whether FaunaDB reads only what lies on one side of a cursor. It looks at all events of intersections and differences.
-fn is_read_by_range(set: &Set) -> bool {
-    match set {
-        Set::Events(source) | Set::Distinct(source) => is_read_by_range(source),
-        Set::Intersection(sets) | Set::Difference(sets) => sets.len() == 1,
-        _ => true,
-    }
 }
 
 /// Whether an event lies on the side of a cursor that is read, in the order in which events are kept.

@@ -86,7 +86,6 @@ enum Ending {
 }
 
 impl Ending {
-    /// The `error` event.
     fn event(self, at: i64) -> String {
         let code = match self {
             Self::AuthorizationLost => "permission denied",

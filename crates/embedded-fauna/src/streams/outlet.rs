@@ -48,7 +48,6 @@ struct State {
     pieces: VecDeque<Vec<u8>>,
     /// For each event that has not been written completely: since when, and how many bytes are left.
     unwritten: VecDeque<(Instant, usize)>,
-    /// Bytes of `unwritten`.
     bytes: usize,
     /// The end of an event whose beginning has been handed over is in `pieces`.
     is_inside_event: bool,
@@ -153,10 +152,9 @@ pub struct Outlet {
     queues: Arc<Queues>,
 }
 
-/// Why an event cannot be sent.
+/// An event cannot be sent, because so many wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// Events that wait.
     pub events: usize,
 }
 
