@@ -94,7 +94,7 @@ impl Running {
         if answer.is_failure() { Err(answer.body) } else { Ok(answer.body) }
     }
 
-    /// Stops the endpoint within five seconds: requests in progress may end for two seconds, then they are interrupted. The file
+    /// Stops the endpoint within five seconds: requests in progress may end for [`Limits::stop`], then they are interrupted. The file
     /// is closed and its write-ahead log removed.
     pub async fn stop(self) {
         let Self { listening, threads } = self;
@@ -129,7 +129,7 @@ pub async fn start(settings: Settings) -> Result<Running, Error> {
             rusqlite::Error::InvalidQuery => Error::NewerFile,
             error => Error::File(error),
         })?;
-        let streams = Hub::start(file.clone(), root_hash.clone())?;
+        let streams = Hub::start(file.clone(), root_hash.clone(), limits.stream_read)?;
         let threads = Threads { engine: Engine::start(file, Arc::clone(&clock), root_hash, limits)?, streams };
         let endpoint = Endpoint {
             engine: threads.engine.clone(),

@@ -69,6 +69,10 @@ pub struct Limits {
     pub idle: Duration,
     /// Time for a request body.
     pub request_body: Duration,
+    /// Time for the client of a stream to read an event, and the rest after the end of the stream.
+    pub stream_read: Duration,
+    /// Time that running queries get when the endpoint stops.
+    pub stop: Duration,
 }
 
 impl Default for Limits {
@@ -85,6 +89,8 @@ impl Default for Limits {
             connections_per_address: 128,
             idle: Duration::from_secs(5),
             request_body: Duration::from_secs(10),
+            stream_read: Duration::from_secs(30),
+            stop: Duration::from_secs(2),
         }
     }
 }
@@ -115,6 +121,8 @@ mod tests {
             connections_per_address,
             idle,
             request_body,
+            stream_read,
+            stop,
         } = Limits::default();
         let seconds = |time: Duration| format!("{} s", time.as_secs_f64());
         let mebibytes = |bytes: usize| format!("{} MiB", bytes >> 20);
@@ -128,6 +136,8 @@ mod tests {
             ("queries of one identity that wait; more are answered with 429", waiting.to_string()),
             ("size of an answer", mebibytes(answer_bytes)),
             ("time to send a request body", seconds(request_body)),
+            ("time to read an event of a stream", seconds(stream_read)),
+            ("time that running queries get when the endpoint stops", seconds(stop)),
             ("open connections", connections.to_string()),
             ("open connections of one address; loopback is exempt", connections_per_address.to_string()),
             ("time until an idle connection is closed", seconds(idle)),

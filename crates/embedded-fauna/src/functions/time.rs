@@ -184,12 +184,18 @@ fn shift(context: &Context<'_>, call: &FormCall, sign: i128) -> Outcome<Value> {
     shifted.ok_or_else(|| out_of_range(call.at(1)).into())
 }
 
-/// Whole units between two moments, as Java's `Instant` counts them: milliseconds between those that have begun, and microseconds
-/// only where the nanoseconds can be counted.
+/// Whole units between two moments, as Java's `Instant` counts them: milliseconds between those that have begun, where both can be
+/// counted from 1970, and microseconds only where the nanoseconds can be counted, of which those of whole seconds come first.
 fn between(start: i128, other: i128, unit: i128) -> Outcome<Value> {
     match unit {
-        MILLISECOND => integer(other.div_euclid(unit) - start.div_euclid(unit)),
-        MICROSECOND => integer(other - start).and(integer((other - start) / unit)),
+        MILLISECOND => {
+            let [start, other] = [start, other].map(|nanos| nanos.div_euclid(unit));
+            integer(start).and(integer(other)).and(integer(other - start))
+        }
+        MICROSECOND | 1 => {
+            let seconds = other.div_euclid(SECOND) - start.div_euclid(SECOND);
+            integer(seconds * SECOND).and(integer(other - start)).and(integer((other - start) / unit))
+        }
         unit => integer((other - start) / unit),
     }
 }
@@ -206,5 +212,30 @@ fn difference(context: &Context<'_>, call: &FormCall) -> Outcome<Value> {
         }
         (Temporal::Date(_), Temporal::Date(_)) => Err(unit.refused(call.at(2)).into()),
         _ => Err(Failure::argument(call.at(0), "Incompatible time arguments.").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_that_java_cannot_count_fail() {
+        let last = 31_556_889_864_403_199 * SECOND;
+        let almost = SECOND - 1;
+        for (start, other, unit, difference) in [
+            (last, last, DAY, Some(0)),
+            // Java counts the milliseconds of both from 1970 first.
+            (last, last, MILLISECOND, None),
+            (-1, 0, MILLISECOND, Some(1)),
+            (last - SECOND, last, MICROSECOND, Some(1_000_000)),
+            (almost, 9_223_372_036 * SECOND + almost, 1, Some(9_223_372_036_000_000_000)),
+            // 9 223 372 037 seconds have too many nanoseconds, although the difference is smaller.
+            (almost, 9_223_372_037 * SECOND, 1, None),
+            (almost, 9_223_372_037 * SECOND, MICROSECOND, None),
+            (almost, 9_223_372_037 * SECOND, SECOND, Some(9_223_372_036)),
+        ] {
+            assert_eq!(between(start, other, unit).ok(), difference.map(Value::Integer), "{start} {other} {unit}");
+        }
     }
 }

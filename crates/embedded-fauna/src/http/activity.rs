@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::limits::ANSWER_WITHIN;
 
 struct State {
@@ -33,13 +35,19 @@ pub struct Activity {
     next: AtomicU64,
     /// Whether a part of a request was not read.
     has_unread: AtomicBool,
+    deadline_changed: Notify,
 }
 
 impl Activity {
     pub fn new() -> Arc<Self> {
         let state =
             State { requests: HashMap::new(), active_at: Instant::now(), blocked_since: None, trust: Trust::Unknown };
-        Arc::new(Self { state: Mutex::new(state), next: AtomicU64::new(0), has_unread: AtomicBool::new(false) })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            next: AtomicU64::new(0),
+            has_unread: AtomicBool::new(false),
+            deadline_changed: Notify::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,6 +59,19 @@ impl Activity {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.lock().requests.insert(number, None);
         InProgress { activity: Arc::clone(self), number }
+    }
+
+    /// Closes the connection unless this request ends in time.
+    fn ends_within(&self, number: u64, time: Duration) {
+        if let Some(deadline) = self.lock().requests.get_mut(&number) {
+            *deadline = Some(Instant::now() + time);
+            self.deadline_changed.notify_one();
+        }
+    }
+
+    /// Waits until a request gets a deadline.
+    pub async fn deadline_changed(&self) {
+        self.deadline_changed.notified().await;
     }
 
     /// Notes that a part of a request was not read, so that the client may still be sending it.
@@ -113,7 +134,13 @@ pub struct InProgress {
 impl InProgress {
     /// Closes the connection unless the request ends in time.
     pub fn ends_within(&self, time: Duration) {
-        self.activity.lock().requests.insert(self.number, Some(Instant::now() + time));
+        self.activity.ends_within(self.number, time);
+    }
+
+    /// Does the same later, and nothing if the request has ended by then.
+    pub fn ends_later(&self, time: Duration) -> impl FnOnce() + Send + Sync + use<> {
+        let (activity, number) = (Arc::clone(&self.activity), self.number);
+        move || activity.ends_within(number, time)
     }
 }
 

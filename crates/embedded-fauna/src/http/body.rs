@@ -1,6 +1,5 @@
 //! Request bodies, read within their limits, and the bytes of answers that clients have not read yet.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,10 +15,11 @@ use super::limits::{
     ANSWER_WITHIN, ANSWERS, ANSWERS_PER_CONNECTION, BODIES, BODIES_PER_CONNECTION, DRAINED, FREE_ANSWER, MAX_BODY,
     UNVERIFIED_BODY, VERIFY_AFTER,
 };
-use crate::streams::Events;
+use crate::settings::Limits;
+use crate::streams::{Aborted, Events};
 
 /// The body of a response.
-pub type ResponseBody = BoxBody<Bytes, Infallible>;
+pub type ResponseBody = BoxBody<Bytes, Aborted>;
 
 /// A number of bytes taken from a connection's and from the server's budget, given back when dropped.
 type Bought = [OwnedSemaphorePermit; 2];
@@ -30,23 +30,25 @@ pub struct Budgets {
     answers: Arc<Semaphore>,
     /// Bytes of the largest answer.
     largest_answer: usize,
+    /// Time for a client to read an event.
+    stream_read: Duration,
 }
 
 impl Budgets {
-    /// Those of a server whose answers have at most so many bytes.
-    pub fn shared(largest_answer: usize) -> Arc<Self> {
-        Arc::new(Self::new(BODIES, ANSWERS, largest_answer))
+    /// Those of a server.
+    pub fn shared(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self::new(BODIES, ANSWERS, limits.answer_bytes, limits.stream_read))
     }
 
-    fn new(bodies: usize, answers: usize, largest_answer: usize) -> Self {
+    fn new(bodies: usize, answers: usize, largest_answer: usize, stream_read: Duration) -> Self {
         let answers = largest_answer.saturating_mul(answers).min(Semaphore::MAX_PERMITS);
         let [bodies, answers] = [bodies, answers].map(|bytes| Arc::new(Semaphore::new(bytes)));
-        Self { bodies, answers, largest_answer }
+        Self { bodies, answers, largest_answer, stream_read }
     }
 
     /// Those of a connection.
     pub fn for_connection(self: &Arc<Self>) -> Arc<ConnectionBudgets> {
-        let own = Self::new(BODIES_PER_CONNECTION, ANSWERS_PER_CONNECTION, self.largest_answer);
+        let own = Self::new(BODIES_PER_CONNECTION, ANSWERS_PER_CONNECTION, self.largest_answer, self.stream_read);
         Arc::new(ConnectionBudgets { own, shared: Arc::clone(self) })
     }
 }
@@ -68,8 +70,10 @@ impl ConnectionBudgets {
         buy(&self.own.bodies, &self.shared.bodies, bytes)
     }
 
-    /// A response body of events, which has bounds of its own.
-    pub fn stream(events: Events, request: InProgress) -> ResponseBody {
+    /// A response body of events, which has bounds of its own. A client that does not read the rest after the end loses its
+    /// connection.
+    pub fn stream(&self, events: Events, request: InProgress) -> ResponseBody {
+        events.on_end(Box::new(request.ends_later(self.own.stream_read)));
         StreamBody { events, _request: request }.boxed()
     }
 
@@ -83,7 +87,7 @@ impl ConnectionBudgets {
             request.ends_within(ANSWER_WITHIN);
             Bytes::from_owner(Held { text, _bought: bought, _request: request })
         };
-        Some(Full::new(bytes).boxed())
+        Some(full(bytes))
     }
 }
 
@@ -95,19 +99,20 @@ struct StreamBody {
 
 impl Body for StreamBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Aborted;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         Pin::new(&mut self.events).poll_frame(context)
     }
 }
 
 /// A response body of a short text, which needs no budget.
 pub fn small(text: String) -> ResponseBody {
-    Full::new(Bytes::from(text)).boxed()
+    full(Bytes::from(text))
+}
+
+fn full(bytes: Bytes) -> ResponseBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
 /// Text of an answer whose budget is given back when the last of it has been sent.

@@ -125,7 +125,7 @@ impl Answering<'_> {
             builder = builder.header("x-txn-time", now.max(self.last_seen.unwrap_or(now)));
         }
         builder = builder.header("x-fauna-stream-id", number).header("content-type", "application/json;charset=utf-8");
-        let body = ConnectionBudgets::stream(events, self.in_progress);
+        let body = self.budgets.stream(events, self.in_progress);
         builder.body(body).unwrap_or_else(|_invalid| Response::new(small(String::new())))
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
@@ -21,8 +22,6 @@ use crate::settings::Limits;
 
 /// Threads of the HTTP server.
 const WORKERS: usize = 2;
-/// Time that requests in progress get after a stop.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be accepted, for instance for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Pause between looks at an incomplete connection preface.
@@ -38,7 +37,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Closes idle connections, lets requests in progress end within two seconds, and closes the others.
+    /// Closes idle connections, lets requests in progress end within [`Limits::stop`], and closes the others.
     pub async fn stop(self) {
         let _gone = self.stop.send(());
         let _stopped = self.stopped.await;
@@ -67,8 +66,9 @@ pub fn serve(address: SocketAddr, endpoint: Endpoint, limits: &Limits) -> std::i
     let (tell, stopped) = oneshot::channel();
     let server = Server {
         endpoint,
-        budgets: Budgets::shared(limits.answer_bytes),
+        budgets: Budgets::shared(limits),
         idle: limits.idle,
+        stop_within: limits.stop,
         connections: Connections::new(limits),
     };
     std::thread::Builder::new().name("fauna-http".to_owned()).spawn(move || {
@@ -88,7 +88,7 @@ fn run(runtime: Runtime, server: &Server, listener: TcpListener, to_stop: onesho
             () = server.accept(listener, stopping) => {}
         }
         let _no_connection = tell.send(true);
-        let until = Instant::now() + STOP_WITHIN;
+        let until = Instant::now() + server.stop_within;
         while !server.connections.is_empty() && Instant::now() < until {
             tokio::time::sleep(PREFACE_PAUSE).await;
         }
@@ -103,6 +103,7 @@ struct Server {
     connections: Arc<Connections>,
     /// Time that a connection may be idle, and for a request head.
     idle: Duration,
+    stop_within: Duration,
 }
 
 impl Server {
@@ -166,6 +167,7 @@ macro_rules! supervise {
             tokio::select! {
                 _ = $serving.as_mut() => return,
                 () = tokio::time::sleep_until(check.into()) => {}
+                () = $activity.deadline_changed() => {}
                 _ = stopping.wait_for(|stopping| *stopping), if !is_stopping => {
                     is_stopping = true;
                     $serving.as_mut().graceful_shutdown();
@@ -187,6 +189,9 @@ async fn is_http2(stream: &TcpStream) -> std::io::Result<bool> {
         }
         if length == PREFACE.len() {
             return Ok(true);
+        }
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Ok(false);
         }
         tokio::time::sleep(PREFACE_PAUSE).await;
     }

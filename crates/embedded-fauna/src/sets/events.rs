@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::event_algebra::{combined, is_read_by_range, of_join};
 use super::{PageRequest, require_readable};
 use crate::access::{Access, allows};
 use crate::documents;
@@ -19,12 +20,12 @@ use crate::sets::stream::item::{Item, Items};
 
 /// A place in a history.
 #[derive(Clone, Debug)]
-struct EventKey {
-    ts: i64,
-    action: Action,
-    document: Ref,
+pub struct EventKey {
+    pub ts: i64,
+    pub action: Action,
+    pub document: Ref,
     /// The values of its entry, where there are some.
-    terms: Vec<Term>,
+    pub terms: Vec<Term>,
 }
 
 impl EventKey {
@@ -38,7 +39,7 @@ impl EventKey {
     }
 
     /// The order in which events are kept.
-    fn compare_stored(&self, other: &Self) -> Ordering {
+    pub fn compare_stored(&self, other: &Self) -> Ordering {
         let plain = |place: &Self| (place.ts, place.rank(), place.document);
         plain(self).cmp(&plain(other)).then_with(|| compare_terms(&self.terms, &other.terms))
     }
@@ -50,17 +51,18 @@ impl EventKey {
     }
 
     /// The order in which the histories of several sets are merged.
-    fn compare_merged(&self, other: &Self) -> Ordering {
+    pub fn compare_merged(&self, other: &Self) -> Ordering {
         let plain = |place: &Self| (place.ts, u8::MAX - place.rank(), place.document);
         plain(self).cmp(&plain(other)).then_with(|| compare_terms(&self.terms, &other.terms))
     }
 }
 
 /// An event, its place and the sets it comes from.
-struct Event {
-    place: EventKey,
-    value: Value,
-    sources: Vec<Arc<Set>>,
+#[derive(Clone)]
+pub struct Event {
+    pub place: EventKey,
+    pub value: Value,
+    pub sources: Vec<Arc<Set>>,
 }
 
 /// A page of a history.
@@ -70,15 +72,9 @@ struct Event {
 pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) -> Outcome<Page> {
     let cursor = request.cursor.as_ref().map(|cursor| event_cursor(context, cursor, request.cursor_at)).transpose()?;
     let readable = require_readable(context, set, request.denied_at)?;
-    let Set::Events(source) = &*readable.set else { return Err(no_history(request.position)) };
-    let mut events = history(context, source, request.position)?;
+    let mut events = history(context, &readable.set, request.position)?;
     if let Some(ts) = context.valid_time {
         events.retain(|event| event.place.ts <= ts);
-    }
-    if !is_composite(source) {
-        for event in &mut events {
-            event.sources = vec![Arc::clone(&readable.set)];
-        }
     }
     if readable.is_filtered {
         let mut allowed = Vec::new();
@@ -93,7 +89,12 @@ pub fn page(context: &Context<'_>, set: &Arc<Set>, request: &PageRequest<'_>) ->
         events.reverse();
     }
     let events = match &cursor {
-        Some((place, _)) => from_cursor(events, place, request.backward),
+        Some((place, _)) => {
+            if is_read_by_range(&readable.set) {
+                events.retain(|event| is_kept(event, place, request.backward));
+            }
+            from_cursor(events, place, request.backward)
+        }
         None => events,
     };
     let shown = |event: &Event| {
@@ -121,17 +122,19 @@ pub fn items<'i>(context: &Context<'_>, set: &Arc<Set>, source: &Arc<Set>) -> Ou
     Ok(Box::new(items.into_iter()))
 }
 
+/// Whether an event lies on the side of a cursor that is read, in the order in which events are kept.
+fn is_kept(event: &Event, cursor: &EventKey, backward: bool) -> bool {
+    let order = event.place.compare_stored(cursor);
+    if backward { order.is_le() } else { order.is_ge() }
+}
+
 /// The events from a cursor on, or before it.
 fn from_cursor(events: Vec<Event>, cursor: &EventKey, backward: bool) -> Vec<Event> {
-    let is_kept = |event: &Event| {
-        let order = event.place.compare_stored(cursor);
-        if backward { order.is_le() } else { order.is_ge() }
-    };
     let is_passed = |event: &Event| {
         let order = event.place.compare_cursor(cursor);
         if backward { order.is_ge() } else { order.is_lt() }
     };
-    events.into_iter().filter(is_kept).skip_while(is_passed).collect()
+    events.into_iter().skip_while(is_passed).collect()
 }
 
 /// Whether a set is made of others.
@@ -183,7 +186,10 @@ fn merged(context: &Context<'_>, histories: Vec<Vec<Event>>) -> Outcome<Vec<Even
 }
 
 /// All events of a set, the earliest first.
-fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<Vec<Event>> {
+///
+/// # Errors
+/// If the set has no history, at `at`, or reading fails.
+pub fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<Vec<Event>> {
     context.in_time()?;
     match &**source {
         Set::Document(document) => of_document(context, *document),
@@ -205,7 +211,26 @@ fn history(context: &Context<'_>, source: &Arc<Set>, at: &Position) -> Outcome<V
             let histories = sets.iter().map(|set| history(context, set, at)).collect::<Outcome<Vec<_>>>()?;
             merged(context, histories)
         }
+        Set::Intersection(sets) => {
+            context.deeper(|| combined(context, sets, |members| members.iter().all(|member| *member), at))
+        }
+        Set::Difference(sets) => {
+            let is_only_first = |members: &[bool]| matches!(members, [true, others @ ..] if !others.contains(&true));
+            context.deeper(|| combined(context, sets, is_only_first, at))
+        }
+        Set::Join { source: inner, .. } | Set::IndexJoin { source: inner, .. } => {
+            context.deeper(|| of_join(context, source, inner, at))
+        }
         Set::Distinct(inner) => history(context, inner, at),
+        Set::Events(inner) => {
+            let mut events = history(context, inner, at)?;
+            if !is_composite(inner) {
+                for event in &mut events {
+                    event.sources = vec![Arc::clone(source)];
+                }
+            }
+            Ok(events)
+        }
         _ => Err(no_history(at)),
     }
 }

@@ -4,6 +4,7 @@
 
 mod algebra;
 mod cursor;
+mod event_algebra;
 mod events;
 mod page;
 mod readable;

@@ -17,7 +17,7 @@ mod transaction;
 pub use codec::{decode, encode};
 pub use documents::{Stored, expiry};
 pub use entries::{Entry, Span, after};
-pub use feed::{Changes, Commit, DocumentChange, EntryChange, Feed, Topic};
+pub use feed::{Changes, Commit, DocumentChange, EntryChange, Feed, MAX_COMMITS, Topic};
 pub use file::{DirectoryLock, File, Snapshot, backup, is_sound};
 pub use history::{Past, version_at};
 pub use prune::ALWAYS_KEPT;

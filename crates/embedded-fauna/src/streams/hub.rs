@@ -1,7 +1,6 @@
 //! The thread that serves all streams.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 
 use super::authority::{self, Authority};
-use super::outlet::{self, Events, Outlet};
+use super::outlet::{Events, Outlet, Queues};
 use super::{Ending, Request, Step, events, line};
 use crate::access;
 use crate::evaluator::{Budget, Caller, Context, Limit, Permissions, Run, Source};
 use crate::functions::forms;
 use crate::ir::{Effect, Fault, Halt, Outcome};
-use crate::storage::{Attempt, Commit, Connection, File, Interrupt, Slice, Topic, Transaction};
+use crate::storage::{Attempt, Commit, Connection, File, Interrupt, MAX_COMMITS, Slice, Topic, Transaction};
 
 /// Maximum number of open streams.
 const MAX_STREAMS: usize = 1024;
@@ -23,7 +22,7 @@ const MAX_STREAMS: usize = 1024;
 const MAX_PER_SECRET: usize = 256;
 /// Stack of the thread, in bytes: predicates of roles are evaluated on it.
 const STACK: usize = 512 << 20;
-/// Interval at which the secrets of streams without events are verified.
+/// Interval at which the secrets of all streams are verified, also of those without events.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 /// Time for the permissions of one stream and one commit.
 const EVALUATE_WITHIN: Duration = Duration::from_secs(2);
@@ -40,8 +39,9 @@ struct Shared {
     file: File,
     root_hash: String,
     state: Mutex<State>,
-    /// Bytes that wait for clients.
-    waiting: Arc<AtomicUsize>,
+    queues: Arc<Queues>,
+    /// Time for a client to read an event.
+    read_within: Duration,
 }
 
 #[derive(Default)]
@@ -86,14 +86,14 @@ impl Shared {
 }
 
 impl Hub {
-    /// Starts the thread.
+    /// Starts the thread. A stream ends when its client has not read an event for `read_within`.
     ///
     /// # Errors
     /// If the file cannot be opened or the thread cannot be started.
-    pub fn start(file: File, root_hash: String) -> Result<Self, crate::Error> {
+    pub fn start(file: File, root_hash: String, read_within: Duration) -> Result<Self, crate::Error> {
         let connection = file.connect()?;
-        let shared = Arc::new(Shared { file, root_hash, state: Mutex::default(), waiting: Arc::default() });
-        let server = Server { shared: Arc::clone(&shared), connection, streams: Vec::new() };
+        let shared = Arc::new(Shared { file, root_hash, state: Mutex::default(), queues: Arc::default(), read_within });
+        let server = Server { shared: Arc::clone(&shared), connection, streams: Vec::new(), look_at: Instant::now() };
         let thread = thread::Builder::new().name("fauna-streams".to_owned()).stack_size(STACK);
         let thread = thread.spawn(move || server.serve())?;
         shared.lock().thread = Some(thread);
@@ -110,7 +110,7 @@ impl Hub {
         let secret = access::hash(request.options.secret.expose_secret().as_bytes());
         let same = state.secrets.values().filter(|known| **known == secret).count();
         if state.secrets.len() >= MAX_STREAMS || same >= MAX_PER_SECRET || state.is_stopping {
-            let (outlet, events) = outlet::queue(&shared.waiting, None);
+            let (outlet, events) = shared.queues.open(None);
             outlet.send_last(Ending::TooMany.event(0));
             return (number, events);
         }
@@ -118,7 +118,7 @@ impl Hub {
             let shared = Arc::clone(shared);
             Box::new(move || shared.close(number))
         };
-        let (outlet, events) = outlet::queue(&shared.waiting, Some(on_close));
+        let (outlet, events) = shared.queues.open(Some(on_close));
         let topics = vec![request.target.topic()];
         shared.file.feed().watch(&topics);
         state.secrets.insert(number, secret);
@@ -149,12 +149,14 @@ struct Server {
     shared: Arc<Shared>,
     connection: Connection,
     streams: Vec<Stream>,
+    /// When all streams are to be looked at next.
+    look_at: Instant,
 }
 
 impl Server {
     fn serve(mut self) {
         loop {
-            let mut batch = self.shared.file.feed().next(VERIFY_EVERY);
+            let mut batch = self.shared.file.feed().next(self.look_at.saturating_duration_since(Instant::now()));
             let mut state = self.shared.lock();
             let (opened, closed) = (std::mem::take(&mut state.opened), std::mem::take(&mut state.closed));
             let is_stopping = state.is_stopping;
@@ -171,18 +173,39 @@ impl Server {
             for _ in 0..2 {
                 self.step(|stream| stream.number >= first, None);
             }
-            let is_idle = batch.commits.is_empty();
             while let Some(commit) = batch.commits.pop_front() {
                 self.step(|_| true, Some(&commit));
             }
             if batch.is_incomplete {
+                tracing::warn!(
+                    streams = self.streams.len(),
+                    "all streams end: more was written than their thread could follow"
+                );
                 for stream in &self.streams {
-                    stream.outlet.send_last(Ending::Congestion.event(0));
+                    stream.outlet.send_last(Ending::Congestion(MAX_COMMITS).event(0));
                 }
                 self.remove(|_| true);
-            } else if is_idle {
-                self.step(|_| true, None);
             }
+            let now = Instant::now();
+            if now >= self.look_at {
+                self.end_stalled(now);
+                self.step(|_| true, None);
+                self.look_at = now + VERIFY_EVERY.min(self.shared.read_within / 2);
+            }
+        }
+    }
+
+    /// Ends the streams whose clients do not read, and those whose events were dropped to make room for others.
+    fn end_stalled(&mut self, now: Instant) {
+        let limit = self.shared.read_within;
+        let mut ended = Vec::new();
+        for stream in self.streams.iter().filter(|stream| stream.outlet.is_stalled(now, limit)) {
+            let ending = Ending::Congestion(stream.outlet.cut());
+            stream.end(ending, 0);
+            ended.push(stream.number);
+        }
+        if !ended.is_empty() {
+            self.remove(|stream| ended.contains(&stream.number));
         }
     }
 
@@ -200,7 +223,7 @@ impl Server {
     /// Lets streams start, verify their secret, or send the events of a commit; ends those that fail.
     fn step(&mut self, is_concerned: impl Fn(&Stream) -> bool, commit: Option<&Commit>) {
         let mut ended = Vec::new();
-        let Self { shared, connection, streams } = self;
+        let Self { shared, connection, streams, .. } = self;
         for stream in streams.iter_mut().filter(|stream| is_concerned(stream)) {
             if shared.lock().is_stopping {
                 return;
@@ -214,7 +237,7 @@ impl Server {
                     Ending::Internal
                 }
             };
-            stream.outlet.send_last(ending.event(commit.map_or(0, |commit| commit.at)));
+            stream.end(ending, commit.map_or(0, |commit| commit.at));
             ended.push(stream.number);
         }
         self.remove(|stream| ended.contains(&stream.number));
@@ -222,6 +245,12 @@ impl Server {
 }
 
 impl Stream {
+    /// Sends the last event. The stream is to be removed.
+    fn end(&self, ending: Ending, at: i64) {
+        tracing::info!(stream = self.number, reason = %ending, "a stream ends");
+        self.outlet.send_last(ending.event(at));
+    }
+
     /// Starts the stream, or sends the events of a commit, or only verifies the secret.
     fn step(&mut self, shared: &Shared, connection: &mut Connection, commit: Option<&Commit>) -> Step<()> {
         let found = match (&self.started, commit) {
@@ -252,8 +281,8 @@ impl Stream {
             for event in found {
                 if event.is_visible(&context)? {
                     let json = event.json(&context, &self.request.options.fields, commit.at)?;
-                    if !self.outlet.send(line(event.kind(), commit.at, &json)) {
-                        return Ok(Err(Ending::Congestion));
+                    if let Err(full) = self.outlet.send(line(event.kind(), commit.at, &json)) {
+                        return Ok(Err(Ending::Congestion(full.events)));
                     }
                 }
             }

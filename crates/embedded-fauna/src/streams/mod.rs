@@ -9,7 +9,7 @@
 //! - Whether the caller may read is decided for each event, with the data of its commit. The secret, its document and the roles must
 //!   be the same as at the start; otherwise the stream ends with an error event. This is checked before each event, whenever the
 //!   schema or one of these documents changes, and every few seconds, for secrets that expire.
-//! - The writer never waits for streams. A client that reads too slowly loses its stream (`outlet.rs`).
+//! - The writer never waits for streams. A client that reads too slowly, or not at all for a time, loses its stream (`outlet.rs`).
 //! - This module does not write, and it does not decide what a query may stream: `answer::stream` does.
 
 mod authority;
@@ -25,7 +25,7 @@ use crate::storage::Topic;
 
 pub use events::Fields;
 pub use hub::Hub;
-pub use outlet::Events;
+pub use outlet::{Aborted, Events};
 
 /// The result of a query that can be streamed.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,28 +69,31 @@ pub struct Request {
     target: Target,
 }
 
-/// Why a stream ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a stream ends; displayed with FaunaDB's texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Ending {
+    #[error("Authorization lost during stream evaluation.")]
     AuthorizationLost,
+    #[error("Too many open streams.")]
     TooMany,
-    Congestion,
+    /// So many events were not read.
+    #[error("Stream closed due to congestion after accumulating {0} items.")]
+    Congestion(usize),
+    #[error("A permission could not be evaluated in time.")]
     TimedOut,
+    #[error("The stream failed.")]
     Internal,
 }
 
 impl Ending {
-    /// The `error` event, with FaunaDB's texts.
     fn event(self, at: i64) -> String {
-        let (code, description) = match self {
-            Self::AuthorizationLost => ("permission denied", "Authorization lost during stream evaluation."),
-            Self::TooMany => ("too many requests", "Too many open streams."),
-            Self::Congestion => ("time out", "Stream closed due to congestion."),
-            Self::TimedOut => ("time out", "A permission could not be evaluated in time."),
-            Self::Internal => ("internal server error", "The stream failed."),
+        let code = match self {
+            Self::AuthorizationLost => "permission denied",
+            Self::TooMany => "too many requests",
+            Self::Congestion(_) | Self::TimedOut => "time out",
+            Self::Internal => "internal server error",
         };
-        let event = format!("{{\"code\":\"{code}\",\"description\":\"{description}\"}}");
-        line("error", at, &event)
+        line("error", at, &format!("{{\"code\":\"{code}\",\"description\":\"{self}\"}}"))
     }
 }
 

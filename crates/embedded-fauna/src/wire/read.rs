@@ -155,11 +155,15 @@ impl Reader<'_> {
         self.take()?;
         let mut bytes = Vec::new();
         loop {
+            let is_special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < b' ';
+            let plain = self.rest.iter().position(is_special).unwrap_or(self.rest.len());
+            let (run, rest) = self.rest.split_at(plain);
+            bytes.extend_from_slice(run);
+            self.rest = rest;
             match self.take()? {
                 b'"' => break,
                 b'\\' => self.escape(&mut bytes)?,
-                0..=0x1f => return Err(Unreadable::Malformed),
-                byte => bytes.push(byte),
+                _control => return Err(Unreadable::Malformed),
             }
         }
         Ok(match String::from_utf8(bytes) {

@@ -12,19 +12,31 @@ use super::endpoint::{Endpoint, ROOT};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection on which nothing is understood for us.
-struct Raw(TcpStream);
+pub struct Raw(TcpStream);
 
 impl Raw {
-    async fn connect(endpoint: &Endpoint) -> Self {
+    pub async fn connect(endpoint: &Endpoint) -> Self {
         Self(TcpStream::connect(endpoint.url.trim_start_matches("http://")).await.unwrap())
     }
 
-    async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
+    pub async fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes()).await;
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads until some text has come.
+    pub async fn until(&mut self, text: &str) {
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains(text) {
+            bytes.push(tokio::time::timeout(PATIENCE, self.0.read_u8()).await.unwrap().unwrap());
+        }
     }
 
     /// Everything up to the end of the connection, which the server has to close.
-    async fn rest(mut self) -> String {
+    pub async fn rest(mut self) -> String {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await;
         assert!(read.is_ok(), "the connection stays open after {}", String::from_utf8_lossy(&bytes));
@@ -104,6 +116,18 @@ fn a_slow_body_and_a_slow_head_end() {
 }
 
 #[test]
+fn a_client_that_stops_inside_the_preface_of_http2_is_told_at_once() {
+    actix_rt::System::new().block_on(async {
+        let endpoint = Endpoint::start().await;
+        let mut raw = Raw::connect(&endpoint).await;
+        raw.send("PRI * HTTP/2.0\r\n").await;
+        raw.0.shutdown().await.unwrap();
+        let answer = raw.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    });
+}
+
+#[test]
 fn silent_connections_do_not_keep_others_out() {
     actix_rt::System::new().block_on(async {
         let endpoint = Endpoint::start_with(|settings| settings.limits.connections = 4).await;
@@ -178,7 +202,8 @@ fn browsers_are_offered_no_credentials() {
 #[test]
 fn a_stop_does_not_wait_for_connections() {
     actix_rt::System::new().block_on(async {
-        let endpoint = Endpoint::start().await;
+        let stop = Duration::from_millis(200);
+        let endpoint = Endpoint::start_with(|settings| settings.limits.stop = stop).await;
         let mut slow = Raw::connect(&endpoint).await;
         slow.send(&format!("POST / HTTP/1.1\r\nauthorization: Bearer {ROOT}\r\ncontent-length: 9\r\n\r\n1")).await;
         let silent = Raw::connect(&endpoint).await;

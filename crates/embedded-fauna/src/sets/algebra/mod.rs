@@ -33,7 +33,7 @@ pub fn batches<'i>(context: &'i Context<'i>, set: &Arc<Set>, span: &Span) -> Out
 pub fn of_stream(group: Group, stream: usize) -> Vec<Item> {
     let mut sources: Vec<Arc<Set>> = Vec::new();
     for source in group.iter().flat_map(|(_, item)| &item.sources) {
-        if !sources.contains(source) {
+        if !sources.iter().any(|known| Arc::ptr_eq(known, source) || known == source) {
             sources.push(Arc::clone(source));
         }
     }
@@ -110,7 +110,10 @@ fn join<'i>(context: &'i Context<'i>, set: &Set, span: &Span) -> Outcome<Batches
 }
 
 /// The set that an item of the source of a join leads to.
-fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
+///
+/// # Errors
+/// If the lambda fails or does not give a set.
+pub fn joined(context: &Context<'_>, set: &Set, item: Item) -> Outcome<Arc<Set>> {
     match set {
         Set::Join { with, .. } => {
             let at = with.position("with");

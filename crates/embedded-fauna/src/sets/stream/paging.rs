@@ -141,16 +141,19 @@ fn partitions(context: &Context<'_>, index: Ref) -> Outcome<usize> {
 /// The partition of an index that the entries of a document are in: Scala's hash of an array of 256 bytes that begins with the
 /// document's id in CBOR.
 fn partition_of(document: Ref, partitions: usize) -> usize {
-    let mut bytes = [0; 256];
-    let id = document.id.to_be_bytes();
     let [.., high, low] = document.collection.to_be_bytes();
-    for (byte, value) in bytes.iter_mut().zip([0x4a].into_iter().chain(id).chain([high, low])) {
-        *byte = value;
+    let mut bytes = [0x4a, 0, 0, 0, 0, 0, 0, 0, 0, high, low, 0];
+    if let Some(id) = bytes.get_mut(1..9) {
+        id.copy_from_slice(&document.id.to_be_bytes());
     }
+    let round = |hash: u32| hash.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
     let mut hash = 0x3c07_4a61_u32;
     for block in bytes.as_chunks().0 {
         let mixed = u32::from_le_bytes(*block).wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
-        hash = (hash ^ mixed).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+        hash = round(hash ^ mixed);
+    }
+    for _zero_block in 3..64 {
+        hash = round(hash);
     }
     hash ^= 256;
     hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);

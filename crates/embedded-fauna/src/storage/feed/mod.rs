@@ -14,7 +14,7 @@ use crate::ir::{Ref, Value, parts};
 pub use changes::{Changes, DocumentChange, EntryChange};
 
 /// Maximum number of commits that wait.
-const MAX_COMMITS: usize = 4096;
+pub const MAX_COMMITS: usize = 4096;
 /// Maximum size of the values that wait, in parts of about 16 bytes.
 const MAX_PARTS: usize = 4 << 20;
 

@@ -251,7 +251,8 @@ fn a_large_answer_is_refused() {
 #[test]
 fn a_stop_does_not_wait_for_a_query_that_needs_hours() {
     actix_rt::System::new().block_on(async {
-        let Site { endpoint, server, .. } = Site::start().await;
+        let site = Site::start_with(|settings| settings.limits.stop = Duration::from_millis(200)).await;
+        let Site { endpoint, server, .. } = site;
         let Endpoint { running, client, url, .. } = endpoint;
         let began = Instant::now();
         let request = client.post(&url).bearer_auth(&server).body(endless(&json!(1)).to_string()).send();

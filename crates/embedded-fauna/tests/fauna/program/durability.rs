@@ -9,7 +9,7 @@ use embedded_fauna::SystemClock;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::endpoint::ROOT;
+use crate::endpoint::{ROOT, http};
 
 /// Environment variable with the data directory of the process that is killed.
 const DIRECTORY: &str = "FAUNA_TEST_DIRECTORY";
@@ -77,7 +77,7 @@ fn a_kill_loses_no_answered_write() {
     let directory = tempfile::tempdir().unwrap();
     let (mut victim, url) = start_victim(directory.path());
     actix_rt::System::new().block_on(async {
-        let client = reqwest::Client::new();
+        let client = http().build().unwrap();
         for name in ["left", "right"] {
             ask(&client, &url, &json!({"create_collection": {"object": {"name": name}}})).await.unwrap();
         }
@@ -108,7 +108,7 @@ fn a_kill_loses_no_answered_write() {
 /// Opens the file again: every answered pair exists, no pair exists in part, and the index agrees with the documents.
 async fn check(directory: &Path, answered: &[u32]) {
     let running = serve(directory).await;
-    let (client, url) = (reqwest::Client::new(), format!("http://{}", running.address()));
+    let (client, url) = (http().build().unwrap(), format!("http://{}", running.address()));
     let parts = |id: &u32| {
         let reference = |collection: &str| json!({"exists": {"ref": {"collection": collection}, "id": id}});
         json!([reference("left"), reference("right"), {"exists": {"match": {"index": "by_n"}, "terms": id}}])

@@ -10,13 +10,14 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, http};
 
 struct Program {
     child: Child,
     /// `None` until it is ready.
     stderr: Option<BufReader<ChildStderr>>,
     url: String,
+    client: reqwest::Client,
 }
 
 fn command(arguments: &[&str]) -> Command {
@@ -38,7 +39,7 @@ impl Program {
     /// Starts it on a free port and reads its log until it is ready.
     fn start(data: &Path, more: &[&str]) -> Self {
         let child = command(&["--listen", "127.0.0.1:0", "--data", text(data)]).args(more).spawn().unwrap();
-        let mut program = Self { child, stderr: None, url: String::new() };
+        let mut program = Self { child, stderr: None, url: String::new(), client: http().build().unwrap() };
         let mut stderr = BufReader::new(program.child.stderr.take().unwrap());
         loop {
             let mut line = String::new();
@@ -65,7 +66,7 @@ impl Program {
     }
 
     async fn query(&self, secret: &str, query: &Value) -> Value {
-        let request = reqwest::Client::new().post(&self.url).bearer_auth(secret).header("x-faunadb-api-version", "4");
+        let request = self.client.post(&self.url).bearer_auth(secret).header("x-faunadb-api-version", "4");
         let reply = Endpoint::send(request.body(query.to_string())).await;
         assert!(reply.status < 300, "{query}: {}", reply.text);
         reply.json().get("resource").cloned().unwrap()

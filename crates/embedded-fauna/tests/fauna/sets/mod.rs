@@ -1,4 +1,5 @@
 //! Set algebra, compared with a model.
 
 mod algebra;
+mod histories;
 mod model;

@@ -158,7 +158,7 @@ fn partition(document: i64, collection: i64, partitions: usize) -> usize {
     let mut bytes = vec![0x4a];
     bytes.extend(document.to_be_bytes());
     bytes.extend(&collection.to_be_bytes()[6..]);
-    bytes.resize(256, 0);
+    bytes.push(0);
     let mut hash: u32 = 0x3c07_4a61;
     for block in bytes.chunks(4) {
         let mut k = block.iter().rev().fold(0_u32, |k, byte| k << 8 | u32::from(*byte));
@@ -168,6 +168,9 @@ fn partition(document: i64, collection: i64, partitions: usize) -> usize {
         hash ^= k;
         hash = hash.rotate_left(13);
         hash = hash.wrapping_mul(5).wrapping_add(0xe654_6b64);
+    }
+    for _block_of_zeros in bytes.len() / 4..64 {
+        hash = hash.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
     }
     hash ^= 256;
     for (shift, factor) in [(16, 0x85eb_ca6b_u32), (13, 0xc2b2_ae35), (16, 1)] {

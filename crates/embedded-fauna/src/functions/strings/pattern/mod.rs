@@ -141,6 +141,8 @@ fn next_linear(regex: &Regex, text: &str, from: usize) -> Outcome<Option<Spans>>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// The matches of a pattern in a text; `None` if it is invalid.
@@ -220,26 +222,35 @@ mod tests {
         }
     }
 
+    /// Compares what both find of a pattern; how often.
+    fn compare(pattern: &str) -> usize {
+        let (Some(compiled), Some(translated)) = (Pattern::compile(pattern), translate::translate(pattern)) else {
+            return 0;
+        };
+        let Ok(regex) = Regex::new(&translated) else { return 0 };
+        let mut compared = 0;
+        for text in ["", "a", "ab", "aabb", "abab", "bab\n", "a b", "bbaab"] {
+            let mut machine = Machine::new(&compiled.compiled, text, || Ok(()));
+            for from in 0..=text.len() {
+                let [wanted, found] = [next_linear(&regex, text, from), machine.next(from)].map(Result::unwrap);
+                assert_eq!(found, wanted, "{pattern} ({translated}) in {text:?} from {from}");
+                compared += 1;
+            }
+        }
+        compared
+    }
+
     #[test]
     fn the_machine_finds_what_the_library_finds() {
         let mut patterns = Patterns(0x9e37_79b9_7f4a_7c15);
-        let mut compared = 0;
-        for _ in 0..800 {
-            let pattern = patterns.pattern(2);
-            let (Some(compiled), Some(translated)) = (Pattern::compile(&pattern), translate::translate(&pattern))
-            else {
-                continue;
-            };
-            let Ok(regex) = Regex::new(&translated) else { continue };
-            for text in ["", "a", "ab", "aabb", "abab", "bab\n", "a b", "bbaab"] {
-                let mut machine = Machine::new(&compiled.compiled, text, || Ok(()));
-                for from in 0..=text.len() {
-                    let [wanted, found] = [next_linear(&regex, text, from), machine.next(from)].map(Result::unwrap);
-                    assert_eq!(found, wanted, "{pattern} ({translated}) in {text:?} from {from}");
-                    compared += 1;
-                }
-            }
-        }
+        // Each once: compiling one takes milliseconds.
+        let patterns: BTreeSet<String> = (0..800).map(|_| patterns.pattern(2)).collect();
+        let patterns: Vec<_> = patterns.into_iter().collect();
+        let compared: usize = std::thread::scope(|scope| {
+            let compare = |part: &[String]| part.iter().map(|pattern| compare(pattern)).sum::<usize>();
+            let threads: Vec<_> = patterns.chunks(100).map(|part| scope.spawn(move || compare(part))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
         assert!(compared > 5_000, "{compared}");
     }
 }
