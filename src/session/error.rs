@@ -29,7 +29,8 @@ pub enum Error {
     /// A session was to be created for a user who does not exist.
     #[error("no user has this id")]
     UnknownUser,
-    /// All sessions of the user were revoked while this one was being created. No tokens were handed out; a retry is safe.
+    /// All sessions of the user were revoked, or a token of a provider was cancelled, while tokens were being issued. None were
+    /// handed out; a retry is safe.
     #[error("the session was ended before it had begun")]
     RevokedMeanwhile,
     /// A refresh token was used again after its successor was used. The session has been revoked.

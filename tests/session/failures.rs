@@ -23,6 +23,8 @@ use crate::support::client::{Response, TestClient};
 struct FailingProvider {
     issue_fails: AtomicBool,
     persist_fails: AtomicBool,
+    /// The next token is cancelled before it is persisted.
+    cancels_next: AtomicBool,
     requests: Mutex<Vec<TokenRequest>>,
     persisted: Mutex<Vec<String>>,
     ended: Mutex<BTreeSet<String>>,
@@ -56,7 +58,8 @@ impl SessionTokenProvider for FailingProvider {
         request: &TokenRequest,
         issued: &IssuedToken,
     ) -> Result<(), sqlx::Error> {
-        if self.abandoned.lock().unwrap().contains(&request.user) {
+        let is_cancelled = self.cancels_next.swap(false, Ordering::SeqCst);
+        if is_cancelled || self.abandoned.lock().unwrap().contains(&request.user) {
             return Err(sqlx::Error::RowNotFound);
         }
         let statement = if self.persist_fails.load(Ordering::SeqCst) { "select * from nowhere" } else { "select 1" };
@@ -124,6 +127,16 @@ async fn a_session_is_not_created_if_all_are_revoked_meanwhile() {
     assert_eq!(ended.unwrap().len(), 1);
     assert!(matches!(begun, Err(Error::RevokedMeanwhile)));
     assert_eq!(world.count("select count(*) from session").await, 0);
+}
+
+#[tokio::test]
+async fn a_refresh_whose_token_is_cancelled_meanwhile_gets_another_one() {
+    let (world, provider) = world().await;
+    let ann = world.sign_in("ann").await;
+    provider.cancels_next.store(true, Ordering::SeqCst);
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
+    assert_eq!(ann.get("/me").await.status, 200);
+    assert_eq!(*provider.persisted.lock().unwrap(), ["1", "3"], "the second was cancelled");
 }
 
 #[tokio::test]

@@ -94,10 +94,13 @@ impl Sessions {
                 _ => self.prepare_child(&session, parent, format).await?,
             };
             let judged = Judged { session: &session, presented: &descent.lineage, decision };
-            if let Some(issued) = self.confirm(judged, &ready).await? {
-                return Ok(issued);
+            match self.confirm(judged, &ready).await {
+                // Its token was cancelled, as it is when it waits for too long; the session may live all the same.
+                Err(Error::RevokedMeanwhile) => {}
+                Ok(None) => child = Some(ready),
+                Ok(Some(issued)) => return Ok(issued),
+                Err(error) => return Err(error),
             }
-            child = Some(ready);
         }
         Err(Error::Contended)
     }
@@ -189,7 +192,10 @@ impl Sessions {
             transaction.rollback().await?;
             return Ok(None);
         }
-        self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await?;
+        match self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await {
+            Err(sqlx::Error::RowNotFound) => return Err(Error::RevokedMeanwhile),
+            persisted => persisted?,
+        }
         transaction.commit().await?;
         Ok(Some(now))
     }
