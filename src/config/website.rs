@@ -15,6 +15,7 @@ const TAKEN: [&str; 21] = [
     "cookies",
     "demo",
     "dev",
+    "drafts",
     "forgot-password",
     "health",
     "like-comment",
