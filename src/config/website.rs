@@ -6,7 +6,7 @@ use super::Reader;
 use crate::http::origins::OriginPattern;
 
 /// First parts of paths that are not those of the sign-in pages.
-const TAKEN: [&str; 21] = [
+const TAKEN: [&str; 22] = [
     ".well-known",
     "account",
     "api",
