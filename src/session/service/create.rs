@@ -201,10 +201,7 @@ impl Sessions {
     async fn insert(&self, attempt: Attempt, session: &store::Session, pair: &UnsignedTokens) -> Result<(), Error> {
         let mut transaction = attempt.begin().await?;
         self.store().insert(&mut transaction, session).await?;
-        match self.token_provider().persist(&mut transaction, &pair.request, &pair.provider_token).await {
-            Err(sqlx::Error::RowNotFound) => return Err(Error::RevokedMeanwhile),
-            persisted => persisted?,
-        }
+        self.persist_token(&mut transaction, pair).await?;
         Ok(transaction.commit().await?)
     }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::events::{EventKind, RevokeReason};
 use crate::session::http::cookies::CookieRules;
 use crate::session::http::response_tokens::{DeliveryContext, NewRefreshToken, SessionTokens};
@@ -313,6 +313,17 @@ impl Sessions {
         let token = Arc::new(Verified::new(claims, &key.kid, key.verifies_until));
         self.verified().insert(access.clone(), Arc::clone(&token));
         Ok(SessionTokens { access: access.into(), token, refresh: None, ends_with_browser })
+    }
+
+    /// Lets the provider store its token in the transaction of the session.
+    ///
+    /// # Errors
+    /// [`Error::RevokedMeanwhile`] if the token was cancelled; the database fails.
+    async fn persist_token(&self, transaction: &mut Connection, pair: &UnsignedTokens) -> Result<(), Error> {
+        match self.token_provider().persist(transaction, &pair.request, &pair.provider_token).await {
+            Err(sqlx::Error::RowNotFound) => Err(Error::RevokedMeanwhile),
+            persisted => Ok(persisted?),
+        }
     }
 
     pub(in crate::session) fn delivery_context(&self, delivery: TokenDelivery) -> DeliveryContext {

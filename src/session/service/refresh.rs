@@ -192,10 +192,7 @@ impl Sessions {
             transaction.rollback().await?;
             return Ok(None);
         }
-        match self.token_provider().persist(&mut transaction, &child.request, &child.provider_token).await {
-            Err(sqlx::Error::RowNotFound) => return Err(Error::RevokedMeanwhile),
-            persisted => persisted?,
-        }
+        self.persist_token(&mut transaction, child).await?;
         transaction.commit().await?;
         Ok(Some(now))
     }
