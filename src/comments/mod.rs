@@ -150,16 +150,14 @@ impl FormKey {
     }
 
     /// The same for the same form of the same user. The text is part of it: a page that comes back from the browser's history can
-    /// be sent again with another text. 62 bits, as [`DocumentId::random`] has them.
+    /// be sent again with another text.
     fn comment_id(&self, author: &SignedIn, text: &CommentText) -> DocumentId {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in [author.user().as_str(), &self.0, &text.0] {
             context.update(&part.len().to_be_bytes());
             context.update(part.as_bytes());
         }
-        let first =
-            context.finish().as_ref().iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-        DocumentId::stored((first >> 2).to_string())
+        DocumentId::from_bytes(context.finish().as_ref().first_chunk().copied().unwrap_or_default())
     }
 }
 

@@ -25,7 +25,12 @@ impl DocumentId {
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 8];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|error| Error::Unavailable(format!("no randomness: {error}")))?;
-        Ok(Self((u64::from_be_bytes(bytes) >> 2).to_string()))
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// An id of the first 62 bits of bytes that are random or a digest.
+    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self((u64::from_be_bytes(bytes) >> 2).to_string())
     }
 
     /// Wraps an id that was stored with [`DocumentId::as_str`], without checking it.
