@@ -119,7 +119,7 @@ const UNKNOWN: &[(&str, &str, u16)] = &[
 ];
 
 /// Routes that only forms of pages are sent to: a refusal is a page, too.
-const FORMS: &[&str] = &[
+pub const FORMS: &[&str] = &[
     "/forgot-password",
     "/reset-password",
     "/verify-email",

@@ -5,24 +5,16 @@ use std::collections::BTreeSet;
 
 use starter::http::routes::{Access, Route};
 
+use crate::access::FORMS;
 use crate::world::World;
 
 /// Routes for people: pages and what they load, and the forms they send.
 fn is_page(route: &Route) -> bool {
     let pages = ["/", "/cookies", "/account", "/dev/mailbox", "/api/docs", "/.well-known/change-password"];
-    let forms = [
-        "/forgot-password",
-        "/reset-password",
-        "/verify-email",
-        "/sign-up",
-        "/sign-in",
-        "/complete-sign-up",
-        "/drafts/discard",
-    ];
     let prefixes = ["/static/", "/demo/", "/account/", "/auth/session/refresh/"];
     let links = ["/auth", "/auth/reset-password", "/auth/verify-email", "/auth/complete-sign-up"];
     route.access == Access::SignedInPage
-        || [&pages[..], &forms[..], &links[..]].concat().contains(&route.path.as_str())
+        || [&pages[..], FORMS, &links[..]].concat().contains(&route.path.as_str())
         || prefixes.iter().any(|prefix| route.path.starts_with(prefix))
 }
 
