@@ -29,7 +29,7 @@ const BCRYPT_COST_MAX: u32 = 14;
 /// Longest salt or hash that is read, bytes.
 const PART_BYTES_MAX: usize = 64;
 
-/// What a new hash costs.
+/// Cost of a new hash: two passes over this much memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashCost {
     memory_kib: u32,
