@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fauna_client::{AsApp, DocumentId};
+use futures_util::future::try_join_all;
 use serde::de::IgnoredAny;
 
 use crate::clock::{Clock, Timestamp};
@@ -102,8 +103,8 @@ impl Sweeper {
         let _turn = self.promotions.turn.lock().await;
         let waiting = std::mem::take(&mut *self.promotions.lock());
         let mut all = Vec::new();
-        for (handle, grace_until) in waiting {
-            let tokens = self.ledger.of_session(&handle).await?;
+        let found = try_join_all(waiting.iter().map(|(handle, _)| self.ledger.of_session(handle))).await?;
+        for (tokens, (_, grace_until)) in found.into_iter().zip(waiting) {
             self.publish_in_grace(&tokens, grace_until);
             all.extend(tokens);
         }

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
-use crate::session::fuzz::choices::{self, Choices};
+use crate::session::fuzz::choices::{self, CaseSeed, Choices};
 use crate::session::http::cookies::{self, CookieMatch};
 
 const NAMES: [&str; 4] = ["sAccessToken", "sRefreshToken", "__Host-sAccessToken", "__Secure-sRefreshToken"];
@@ -71,6 +71,7 @@ fn lines(choices: &mut Choices) -> Vec<Vec<u8>> {
 }
 
 fn is_read_like_by_search(seed: u64) {
+    let _printed = CaseSeed(seed);
     let lines = lines(&mut Choices::new(seed));
     let mut headers = HeaderMap::new();
     for line in &lines {
@@ -90,11 +91,11 @@ fn is_read_like_by_search(seed: u64) {
 
 #[test]
 fn damaged_cookies_are_read_alike_by_two_readers() {
-    choices::short(20_000, is_read_like_by_search);
+    choices::short(20_000).for_each(is_read_like_by_search);
 }
 
 #[test]
 #[ignore = "takes ten minutes"]
 fn ten_minutes_of_damaged_cookies_are_read_alike_by_two_readers() {
-    choices::long(is_read_like_by_search);
+    choices::long().for_each(is_read_like_by_search);
 }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::json;
 
-use crate::session::fuzz::choices::{self, Choices};
+use crate::session::fuzz::choices::{self, CaseSeed, Choices};
 use crate::session::http::transport;
 use crate::session::tokens::access_token::{Claims, Parent, Unverified, Version};
 use crate::session::tokens::refresh_token::{RefreshKey, RefreshToken};
@@ -150,6 +150,7 @@ fn a_header_carries_a_part_of_itself(keys: &Keys, choices: &mut Choices) {
 
 /// One case, of one of five kinds.
 fn is_read_as_it_stands_or_not_at_all(keys: &Keys, seed: u64) {
+    let _printed = CaseSeed(seed);
     let choices = &mut Choices::new(seed);
     match choices.below(5) {
         0 => a_changed_access_token_is_none(keys, choices),
@@ -163,12 +164,12 @@ fn is_read_as_it_stands_or_not_at_all(keys: &Keys, seed: u64) {
 #[test]
 fn damaged_tokens_are_read_as_they_stand_or_not_at_all() {
     let keys = Keys::new();
-    choices::short(3_000, |seed| is_read_as_it_stands_or_not_at_all(&keys, seed));
+    choices::short(3_000).for_each(|seed| is_read_as_it_stands_or_not_at_all(&keys, seed));
 }
 
 #[test]
 #[ignore = "takes ten minutes"]
 fn ten_minutes_of_damaged_tokens_are_read_as_they_stand_or_not_at_all() {
     let keys = Keys::new();
-    choices::long(|seed| is_read_as_it_stands_or_not_at_all(&keys, seed));
+    choices::long().for_each(|seed| is_read_as_it_stands_or_not_at_all(&keys, seed));
 }

@@ -1,18 +1,20 @@
 //! Damaged requests to every route of the site. `tests/fuzz/README.md` says how to run one case again.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::choices;
-use crate::support::choices::Choices;
+use crate::support::choices::{CaseSeed, Choices};
 use crate::world::{PASSWORD, World, credentials};
 
+/// Connections with a case each.
+const AT_ONCE: usize = 32;
 /// A connection that is open longer has been forgotten: a body that does not come is given up after 20 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -166,9 +168,9 @@ fn replace_a_part(value: &mut Value, choices: &mut Choices) {
     replace_a_part(part.unwrap(), choices);
 }
 
-/// Sends bytes, and reads until the site closes the connection.
-async fn exchange(world: &World, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(world.base().trim_start_matches("http://")).await.unwrap();
+/// Sends bytes, and reads until the site closes the connection; nothing if it stays open.
+async fn exchange(address: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let mut answer = Vec::new();
     let all = async {
         // The site may have closed the connection before it has read everything.
@@ -176,21 +178,24 @@ async fn exchange(world: &World, bytes: &[u8]) -> Vec<u8> {
         let _closed = stream.shutdown().await;
         let _reset = stream.read_to_end(&mut answer).await;
     };
-    let done = tokio::time::timeout(PATIENCE, all).await;
-    assert!(done.is_ok(), "the connection stays open after {:?}", String::from_utf8_lossy(bytes));
-    answer
+    tokio::time::timeout(PATIENCE, all).await.ok()?;
+    Some(answer)
 }
 
 /// One connection with a request or several, most of them damaged; the statuses of the answers.
-async fn is_answered(world: &World, corpus: &Corpus, seed: u64) -> Vec<String> {
+async fn is_answered(address: &str, corpus: &Corpus, seed: u64) -> Vec<String> {
     let choices = &mut Choices::new(seed);
     let requests: Vec<Vec<u8>> = (0..=choices.below(3)).map(|_| corpus.request(choices)).collect();
     let mut bytes = requests.concat();
     if choices.below(3) > 0 {
         choices.damage(&mut bytes, 4, &WORDS);
     }
-    let answer = exchange(world, &bytes).await;
-    let (text, sent) = (String::from_utf8_lossy(&answer), String::from_utf8_lossy(&bytes));
+    let answer = exchange(address, &bytes).await;
+    let _printed = CaseSeed(seed);
+    let sent = String::from_utf8_lossy(&bytes);
+    assert!(answer.is_some(), "the connection stays open after {sent:?}");
+    let answer = answer.unwrap();
+    let text = String::from_utf8_lossy(&answer);
     assert!(answer.is_empty() || text.starts_with("HTTP/1."), "{text} to {sent:?}");
     let statuses = text.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ").or(line.strip_prefix("HTTP/1.0 ")));
     let statuses: Vec<String> = statuses.map(|status| status.chars().take(3).collect()).collect();
@@ -198,41 +203,39 @@ async fn is_answered(world: &World, corpus: &Corpus, seed: u64) -> Vec<String> {
     statuses
 }
 
-/// Starts a site and runs cases on it.
-fn run(cases: impl FnOnce(&dyn Fn(u64))) {
-    let system = actix_rt::System::new();
+/// Starts a site and sends it these cases, several at a time: most wait for a deadline of the site.
+async fn run(seeds: impl Iterator<Item = u64>) {
     let settings = [
         ("DEMO", "false"),
         ("INSECURE_NO_THROTTLE", "true"),
         ("ADMIN_API_KEY", crate::admin::KEY),
         ("WRITES_PER_USER_MINUTE", "1000000"),
     ];
-    let world = system.block_on(World::with(&settings));
-    let corpus = system.block_on(Corpus::of(&world));
-    let seen = RefCell::new(BTreeMap::<String, usize>::new());
-    cases(&|seed| {
-        for status in system.block_on(is_answered(&world, &corpus, seed)) {
-            *seen.borrow_mut().entry(status).or_default() += 1;
+    let world = World::with(&settings).await;
+    let corpus = Corpus::of(&world).await;
+    let address = world.base().trim_start_matches("http://").to_owned();
+    let mut seen = BTreeMap::<String, usize>::new();
+    let mut answers = stream::iter(seeds).map(|seed| is_answered(&address, &corpus, seed)).buffer_unordered(AT_ONCE);
+    while let Some(statuses) = answers.next().await {
+        for status in statuses {
+            *seen.entry(status).or_default() += 1;
         }
-    });
-    let seen = seen.into_inner();
+    }
     // Some of what was sent was understood, else this tests nothing.
     let understood = ["200", "303", "400", "401", "404"];
     let is_one = seen.values().sum::<usize>() < 100;
     assert!(is_one || understood.iter().all(|status| seen.contains_key(*status)), "{seen:?}");
-    system.block_on(async {
-        assert_eq!(world.visitor().get("/ready").await.status, 200);
-        world.sign_in("ann@example.com").await;
-    });
+    assert_eq!(world.visitor().get("/ready").await.status, 200);
+    world.sign_in("ann@example.com").await;
 }
 
-#[test]
-fn damaged_requests_are_answered_and_none_with_5xx() {
-    run(|case| choices::short(400, case));
+#[actix_rt::test]
+async fn damaged_requests_are_answered_and_none_with_5xx() {
+    run(choices::short(400)).await;
 }
 
-#[test]
+#[actix_rt::test]
 #[ignore = "takes ten minutes"]
-fn ten_minutes_of_damaged_requests_are_answered_and_none_with_5xx() {
-    run(|case| choices::long(case));
+async fn ten_minutes_of_damaged_requests_are_answered_and_none_with_5xx() {
+    run(choices::long()).await;
 }

@@ -1,5 +1,6 @@
 //! Seeded choices for tests that damage valid input, and the two ways to run them.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Environment variable with the only seed of a short run, or the first one of a long run.
@@ -62,32 +63,28 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Runs the cases of plain `cargo test`: `count` seeds, or the one of `FUZZ_SEED`.
-pub fn short(count: u64, mut case: impl FnMut(u64)) {
-    for seed in number(SEED).map_or(0..count, |seed| seed..seed + 1) {
-        let _named = Current(seed);
-        case(seed);
-    }
+/// The seeds of plain `cargo test`: `count`, or the one of `FUZZ_SEED`.
+pub fn short(count: u64) -> Range<u64> {
+    number(SEED).map_or(0..count, |seed| seed..seed + 1)
 }
 
-/// Runs cases for ten minutes, or for `FUZZ_SECONDS`.
-pub fn long(mut case: impl FnMut(u64)) {
+/// Seeds for ten minutes, or for `FUZZ_SECONDS`.
+pub fn long() -> impl Iterator<Item = u64> {
     let until = Instant::now() + Duration::from_secs(number(SECONDS).unwrap_or(TEN_MINUTES));
     let first = number(SEED).unwrap_or(FIRST_LONG);
-    for seed in first.. {
-        if Instant::now() >= until {
+    (first..).take_while(move |seed| {
+        let goes_on = Instant::now() < until;
+        if !goes_on {
             eprintln!("{} cases, from {SEED}={first} on", seed - first);
-            break;
         }
-        let _named = Current(seed);
-        case(seed);
-    }
+        goes_on
+    })
 }
 
-/// Prints the seed of a case that panics.
-struct Current(u64);
+/// Prints the seed of the case when a check fails while this is alive.
+pub struct CaseSeed(pub u64);
 
-impl Drop for Current {
+impl Drop for CaseSeed {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{SEED}={}", self.0);

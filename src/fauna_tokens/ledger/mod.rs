@@ -5,9 +5,10 @@ mod shared;
 use std::time::Duration;
 
 use fauna_client::DocumentId;
+use sqlx::AssertSqlSafe;
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Batcher, Connection, Database};
+use crate::database::{Attempt, Batcher, Connection, Database, placeholders};
 use crate::fauna_tokens::ledger::shared::{Announcement, Found, Wanted};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
@@ -24,12 +25,16 @@ macro_rules! rows {
     };
 }
 
+/// Most rows that one statement deletes: each number of them is a statement of its own in the cache of a connection.
+const DELETIONS: usize = 16;
+
 /// Access to the table.
 #[derive(Clone)]
 pub struct Ledger {
     database: Database,
     lookups: Batcher<Wanted, Found>,
     announcements: Batcher<Announcement, ()>,
+    sessions: Batcher<SessionHandle, Vec<(Token, Option<Session>)>>,
 }
 
 /// A row of `fauna_token` with that of its session, if the session exists.
@@ -83,7 +88,7 @@ pub struct StoredSecret {
 
 impl Ledger {
     pub fn new(database: Database) -> Self {
-        Self { database, lookups: Batcher::default(), announcements: Batcher::default() }
+        Self { database, lookups: Batcher::default(), announcements: Batcher::default(), sessions: Batcher::default() }
     }
 
     /// Records that a token may exist, before it is requested from Fauna.
@@ -171,11 +176,8 @@ impl Ledger {
 
     /// The tokens of one session, with the session.
     pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(rows!(), " where t.session_handle = $1"))
-            .bind(handle.as_str().to_owned())
-            .fetch_all(self.database.read())
-            .await?;
-        Ok(rows.into_iter().map(Row::read).collect())
+        let database = self.database.clone();
+        self.sessions.run(handle.clone(), |handles| of_sessions(database, handles)).await
     }
 
     /// The oldest rows that need an action: those that [`super::lifetime::is_live`] refuses, as far as SQL can express it, and
@@ -224,12 +226,17 @@ impl Ledger {
     }
 
     async fn delete_in_order(&self, attempt: Attempt, ids: &[&DocumentId]) -> Result<(), sqlx::Error> {
+        let delete = |ids: &[&DocumentId]| {
+            let statement = format!("delete from fauna_token where id in ({})", placeholders(1, ids.len()));
+            ids.iter().fold(sqlx::query(AssertSqlSafe(statement)), |query, id| query.bind(id.as_str().to_owned()))
+        };
+        if ids.len() <= DELETIONS {
+            delete(ids).execute(self.database.write()).await?;
+            return Ok(());
+        }
         let mut transaction = attempt.begin().await?;
-        for id in ids {
-            sqlx::query("delete from fauna_token where id = $1")
-                .bind(id.as_str().to_owned())
-                .execute(&mut *transaction)
-                .await?;
+        for ids in ids.chunks(DELETIONS) {
+            delete(ids).execute(&mut *transaction).await?;
         }
         transaction.commit().await
     }
@@ -242,6 +249,23 @@ impl Ledger {
             .await?;
         Ok(row.is_some())
     }
+}
+
+/// The tokens of these sessions, each with its session; in the order of the handles.
+async fn of_sessions(
+    database: Database,
+    handles: Vec<SessionHandle>,
+) -> Result<Vec<Vec<(Token, Option<Session>)>>, sqlx::Error> {
+    let wanted = placeholders(1, handles.len());
+    let statement = format!(concat!(rows!(), " where t.session_handle in ({})"), wanted);
+    let query = handles
+        .iter()
+        .fold(sqlx::query_as(AssertSqlSafe(statement)), |query, handle| query.bind(handle.as_str().to_owned()));
+    let rows: Vec<Row> = query.fetch_all(database.read()).await?;
+    let tokens: Vec<_> = rows.into_iter().map(Row::read).collect();
+    let of =
+        |handle: &SessionHandle| tokens.iter().filter(|(token, _)| token.handle == handle.as_str()).cloned().collect();
+    Ok(handles.iter().map(of).collect())
 }
 
 #[cfg(test)]

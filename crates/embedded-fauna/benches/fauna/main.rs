@@ -44,8 +44,8 @@ fn main() {
         eprintln!("start with an empty file                 {empty:.0} ms, with a full one {full:.0} ms (at most 150)");
     }
     let bare = runtime.block_on(async { serve_bare() });
-    let [application, few, many] =
-        ["application", "few", "many"].map(|name| runtime.block_on(start(&directory.path().join(name))).address());
+    let running = ["application", "few", "many"].map(|name| runtime.block_on(start(&directory.path().join(name))));
+    let [application, few, many] = running.each_ref().map(Running::address);
     let path = directory.path().to_owned();
     let generator = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -73,6 +73,7 @@ fn main() {
         }
     });
     generator.join().unwrap();
+    drop(running);
 }
 
 /// Whether the command line names no measurement, or this one.
