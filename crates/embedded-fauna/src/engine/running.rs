@@ -143,7 +143,7 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
                     tracing::error!(%error, "a thread of the embedded Fauna endpoint cannot be replaced");
                 }
                 let spent = Spent { role, time: ABANDON_AFTER, was_slow: true };
-                shared.scheduler.release(lane, Some(spent));
+                shared.scheduler.release(lane, Some(spent), None);
             }
             shared.scheduler.end_rests();
         }

@@ -158,12 +158,13 @@ impl Scheduler {
         }
         lane.waiting.push_back(job);
         state.in_lanes += 1;
-        self.make_ready(state, identity);
+        self.make_ready(state, identity, None);
         None
     }
 
-    /// Puts a lane that is not busy into the queue that its first job belongs to; forgets it if nothing waits there.
-    fn make_ready(&self, state: &mut State, identity: Ref) {
+    /// Puts a lane that is not busy into the queue that its first job belongs to; forgets it if nothing waits there. Wakes a thread
+    /// for it, unless the caller is a thread of that role and asks for its next job now.
+    fn make_ready(&self, state: &mut State, identity: Ref, caller: Option<Role>) {
         let now = Instant::now();
         let Some(lane) = state.lanes.get_mut(&identity).filter(|lane| !lane.is_busy) else { return };
         let Some(first) = lane.waiting.front() else {
@@ -191,7 +192,9 @@ impl Scheduler {
         };
         queue.push_back(identity);
         self.count_writers(state);
-        self.wake(state, role);
+        if caller != Some(role) {
+            self.wake(state, role);
+        }
     }
 
     /// Lets lanes that have rested have the writer again. A slow query on the writer makes room for them from then on.
@@ -206,8 +209,8 @@ impl Scheduler {
         self.waiting_for_writer.store(waiting, Ordering::Relaxed);
     }
 
-    /// Ends a turn of a lane: its next job may run.
-    pub fn release(&self, lane: Option<Lane>, spent: Option<Spent>) {
+    /// Ends a turn of a lane: its next job may run. `caller` is the role of the thread if that calls [`Scheduler::next`] now.
+    pub fn release(&self, lane: Option<Lane>, spent: Option<Spent>, caller: Option<Role>) {
         let Some(Lane::Identity(identity)) = lane else { return };
         let mut state = self.lock();
         if let Some(lane) = state.lanes.get_mut(&identity) {
@@ -216,7 +219,7 @@ impl Scheduler {
                 lane.charge(spent, false, Instant::now());
             }
         }
-        self.make_ready(&mut state, identity);
+        self.make_ready(&mut state, identity, caller);
     }
 
     /// Ends a turn whose job has not been answered: it was preempted after some time, or it has to run on the writer.
@@ -234,7 +237,7 @@ impl Scheduler {
         }
         lane.waiting.push_front(job);
         state.in_lanes += 1;
-        self.make_ready(&mut state, identity);
+        self.make_ready(&mut state, identity, None);
     }
 
     /// A job to be added to a group of writes: one of the application, or of a lane that is not slow.

@@ -49,7 +49,7 @@ impl Worker {
             Err(halt) => {
                 let answer = Answer::of_halt(&halt, first.job.request.version, None);
                 first.job.answer(answer);
-                shared.scheduler.release(first.lane, None);
+                shared.scheduler.release(first.lane, None, None);
                 return None;
             }
         };
@@ -99,7 +99,7 @@ fn run(
     let began = Instant::now();
     if began >= job.interrupt.deadline() {
         job.answer(Answer::timed_out(version, None));
-        shared.scheduler.release(lane, None);
+        shared.scheduler.release(lane, None, None);
         return None;
     }
     job.interrupt.resume();
@@ -159,6 +159,6 @@ fn finish(shared: &Shared, committed: &Outcome<bool>, members: Vec<Member>) {
                 job.answer(failed);
             }
         }
-        shared.scheduler.release(lane, Some(spent));
+        shared.scheduler.release(lane, Some(spent), None);
     }
 }

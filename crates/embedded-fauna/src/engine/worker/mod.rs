@@ -131,7 +131,7 @@ impl Worker {
         if began >= job.interrupt.deadline() {
             let timed_out = Answer::timed_out(job.request.version, None);
             job.answer(timed_out);
-            return shared.scheduler.release(lane, None);
+            return shared.scheduler.release(lane, None, Some(self.role));
         }
         job.interrupt.resume();
         let attempt = shared.attempt(&job, lane, self.slice(lane));
@@ -164,7 +164,7 @@ impl Worker {
                     _ => Answer::timed_out(version, None),
                 });
                 if !was_released {
-                    shared.scheduler.release(lane, Some(spent));
+                    shared.scheduler.release(lane, Some(spent), Some(self.role));
                 }
             }
         }

@@ -63,11 +63,11 @@ impl Connection {
 
     /// Runs a read transaction.
     pub fn read<T>(&mut self, attempt: Attempt, run: impl FnOnce(&Transaction<'_>) -> Outcome<T>) -> Outcome<T> {
-        let guard = self.inner.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        let (last_commit, schema) = counters(&guard)?;
+        let _transaction = ReadTransaction::begin(&self.inner)?;
+        let (last_commit, schema) = counters(&self.inner)?;
         self.schema_cache.keep_only(schema);
         let snapshot = last_commit.max(self.file.clock.now_micros());
-        run(&Transaction::new(&guard, &self.schema_cache, snapshot, attempt).after(last_commit))
+        run(&Transaction::new(&self.inner, &self.schema_cache, snapshot, attempt).after(last_commit))
     }
 
     /// Runs a write transaction; there is one at a time. Commits if `run` returns `true` and has written; on an error nothing is
@@ -112,6 +112,26 @@ impl Connection {
         let cut = self.inner.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
         self.inner.busy_timeout(BUSY_TIMEOUT)?;
         cut
+    }
+}
+
+/// A transaction that ends when this is dropped. That of rusqlite prepares its statements each time.
+struct ReadTransaction<'c>(&'c rusqlite::Connection);
+
+impl<'c> ReadTransaction<'c> {
+    fn begin(connection: &'c rusqlite::Connection) -> Result<Self, rusqlite::Error> {
+        if !connection.is_autocommit() {
+            // The end of the one before was interrupted.
+            connection.execute_batch("rollback")?;
+        }
+        connection.prepare_cached("begin deferred")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for ReadTransaction<'_> {
+    fn drop(&mut self) {
+        let _ended_or_interrupted = self.0.prepare_cached("rollback").and_then(|mut rollback| rollback.execute([]));
     }
 }
 
