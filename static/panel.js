@@ -81,7 +81,8 @@ function showDevices() {
   }, 400);
 }
 
-/** What became of the token, asked until it is dead. */
+/** What became of the token, asked until it is dead: soon again, then less often. */
+let pause = 100;
 async function showFate() {
   const { session, signIn } = document.documentElement.dataset;
   const page = await pageAt(`${signIn}?ended=${encodeURIComponent(session)}`);
@@ -92,7 +93,7 @@ async function showFate() {
   for (const token of tokens.querySelectorAll(".chip")) token.className = `chip ${tone}`;
   document.querySelector("[data-ended]")?.remove();
   state.before(fate);
-  if (tone !== "dead") setTimeout(showFate, 2000);
+  if (tone !== "dead") setTimeout(showFate, pause = Math.min(pause * 2, 2000));
 }
 
 function over() {

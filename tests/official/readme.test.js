@@ -47,7 +47,7 @@ function run(command, environment = {}) {
 function here(block) {
   return block
     .replaceAll("localhost:3000", new URL(site.base).host)
-    .replaceAll(/domain: "localhost", port: 8443/g, `domain: "127.0.0.1", port: ${new URL(site.fauna).port}`);
+    .replaceAll(/domain: "127\.0\.0\.1", port: 8443/g, `domain: "127.0.0.1", port: ${new URL(site.fauna).port}`);
 }
 
 test("the commands for a terminal work in their order", () => {

@@ -195,6 +195,21 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     assert_fails(&remote, "clock", "this machine and Fauna differ by ", "NTP").await;
 }
 
+#[actix_rt::test]
+async fn a_time_that_the_demo_has_moved_is_a_warning() {
+    let mut world = World::start().await;
+    world.advance(Duration::from_secs(3600)).await;
+    world.sign_up("ann@example.com").await;
+    let directory = world.config().data_dir;
+    world.stop().await;
+    let report = examine_in(&directory, &[]).await;
+    let warned = sentences(&report, "warning", "clock");
+    assert!(warned.iter().any(|told| told.contains(" s ahead") && told.contains("`demo reset`")), "{report:#}");
+    assert_eq!(report["healthy"], true, "{report:#}");
+    let without_demo = examine_in(&directory, &[("DEMO", "false")]).await;
+    assert!(sentences(&without_demo, "failed", "clock")[0].contains("NTP"), "{without_demo:#}");
+}
+
 /// A server key of a new database without a schema, in the Fauna of a site.
 async fn empty_database(world: &World) -> String {
     let ask = async |query: Value| {

@@ -199,7 +199,7 @@ async fn is_answered(address: &str, corpus: &Corpus, seed: u64) -> Vec<String> {
     assert!(answer.is_empty() || text.starts_with("HTTP/1."), "{text} to {sent:?}");
     let statuses = text.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ").or(line.strip_prefix("HTTP/1.0 ")));
     let statuses: Vec<String> = statuses.map(|status| status.chars().take(3).collect()).collect();
-    assert!(statuses.iter().all(|status| status.starts_with(['1', '2', '3', '4'])), "{statuses:?} to {sent:?}");
+    assert!(statuses.iter().all(|status| status.starts_with(['1', '2', '3', '4'])), "{text} to {sent:?}");
     statuses
 }
 

@@ -183,7 +183,10 @@ fn damaged(request: &str, choices: &mut Choices) -> Vec<u8> {
     bytes
 }
 
-/// Sends bytes and reads until the connection is closed.
+/// The first event of a stream.
+const STREAM: &[u8] = b"{\"type\":\"start\"";
+
+/// Sends bytes and reads until the connection is closed, or a stream of events begins: that one stays open.
 async fn exchange_bytes(endpoint: &Endpoint, bytes: &[u8]) -> Result<String, String> {
     let mut stream = TcpStream::connect(endpoint.url.trim_start_matches("http://")).await.unwrap();
     let mut answer = Vec::new();
@@ -191,7 +194,11 @@ async fn exchange_bytes(endpoint: &Endpoint, bytes: &[u8]) -> Result<String, Str
         // The server may have closed the connection before it has read everything.
         let _refused = stream.write_all(bytes).await;
         let _closed = stream.shutdown().await;
-        let _reset = stream.read_to_end(&mut answer).await;
+        while let Ok(1..) = stream.read_buf(&mut answer).await {
+            if answer.windows(STREAM.len()).any(|part| part == STREAM) {
+                break;
+            }
+        }
     };
     match tokio::time::timeout(PATIENCE, all).await {
         Ok(()) => Ok(String::from_utf8_lossy(&answer).into_owned()),
