@@ -175,18 +175,18 @@ pub fn reason(status: StatusCode) -> &'static str {
 
 /// Headers that make browsers strict (ASVS 3.4): sniffing, framing, referrers, scripts, and TLS where we have it.
 fn set_security_headers(headers: &mut HeaderMap, trusted: &Trusted) {
-    let mut set = |name: &'static str, value: HeaderValue| {
-        if !headers.contains_key(name) {
-            headers.insert(HeaderName::from_static(name), value);
+    let mut set = |name: HeaderName, value: HeaderValue| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
         }
     };
     // A user's pages must not come back from a cache after signing out (ASVS 14.3.2). Handlers of cacheable responses set their own.
-    set("cache-control", HeaderValue::from_static("no-store"));
-    set("x-content-type-options", HeaderValue::from_static("nosniff"));
-    set("referrer-policy", HeaderValue::from_static("same-origin"));
-    set("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    set("content-security-policy", trusted.policy.clone());
+    set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    set(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    set(header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    set(header::CONTENT_SECURITY_POLICY, trusted.policy.clone());
     if trusted.api.starts_with("https://") {
-        set("strict-transport-security", HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+        set(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
 }
