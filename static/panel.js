@@ -93,7 +93,8 @@ async function showFate() {
   for (const token of tokens.querySelectorAll(".chip")) token.className = `chip ${tone}`;
   document.querySelector("[data-ended]")?.remove();
   state.before(fate);
-  if (tone !== "dead") setTimeout(showFate, pause = Math.min(pause * 2, 2000));
+  pause = Math.min(pause * 2, 2000);
+  if (tone !== "dead") setTimeout(showFate, pause);
 }
 
 function over() {

@@ -119,7 +119,7 @@ async fn name_and_further_fields_are_shown_and_changed_with_mistakes_beside_the_
     let cleared = ann.submit("/account/profile", "name=Ann+Lee&city=").await;
     assert_eq!(cleared.status, 303, "{}", cleared.text);
     let page = ann.get("/account/settings").await.text;
-    assert!(page.contains("value=\"Ann Lee\"") && !page.contains("\"Ulm\"") && !page.contains("\"Bonn\""), "{page}");
+    assert!(page.contains("value=\"Ann Lee\"") && !page.contains("Ulm") && !page.contains("Bonn"), "{page}");
 }
 
 /// Every form with something to lose but a password.

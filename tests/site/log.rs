@@ -131,7 +131,7 @@ async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_
         "{written:#?}"
     );
     let all = serde_json::to_string(&[start, written]).unwrap();
-    assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40") && !all.contains("bob%40"), "{all}");
+    assert!(!all.contains("secret-of-this-test") && !all.contains("ann%40") && !all.contains("bob"), "{all}");
     terminate(child);
 }
 

@@ -28,7 +28,7 @@ async fn only_the_token_of_the_scraper_reads_them() {
 async fn requests_are_counted_by_route_pattern_never_by_path() {
     let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
     let client = reqwest::Client::new();
-    for path in ["/static/site.css", "/no-such-page-4711", "/api/comments/4711/like"] {
+    for path in ["/static/site.css", "/no-such-page", "/api/comments/no-such-id/like"] {
         client.get(format!("{}{path}", world.base())).send().await.unwrap();
     }
     let (status, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
@@ -42,7 +42,7 @@ async fn requests_are_counted_by_route_pattern_never_by_path() {
     ] {
         assert!(text.contains(line), "no {line} in {text}");
     }
-    assert!(!text.contains("no-such-page"), "a path is in {text}");
+    assert!(!text.contains("no-such"), "a path is in {text}");
 }
 
 #[actix_rt::test]
