@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
-/// The most requests that share a statement. Each number of them is a statement of its own in the cache of a connection.
-const BATCH_MAX: usize = 16;
+/// The most requests or rows that share a statement. Each number of them is a statement of its own in the cache of a connection.
+pub const SHARED_MAX: usize = 16;
 
 type Answers<V> = Result<Arc<Vec<V>>, Arc<sqlx::Error>>;
 
@@ -53,7 +53,7 @@ where
     K: Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Runs `statement` for this request and others. It gets at most [`BATCH_MAX`] requests and returns an answer for each, in
+    /// Runs `statement` for this request and others. It gets at most [`SHARED_MAX`] requests and returns an answer for each, in
     /// their order. If it fails because of what it is asked or finds, each request is tried alone, so that one cannot harm the
     /// others.
     ///
@@ -95,7 +95,7 @@ where
         let mut next = self.0.next();
         if let Some(batch) = next.as_ref() {
             let mut members = lock(&batch.members);
-            if members.len() < BATCH_MAX {
+            if members.len() < SHARED_MAX {
                 members.push(request);
                 return (members.len() - 1, batch.answers.clone());
             }
@@ -233,7 +233,7 @@ mod tests {
     async fn a_statement_takes_a_bounded_number_of_requests() {
         let (batcher, table) = (Numbers::default(), Table::new());
         table.permits.add_permits(100);
-        let many = u32::try_from(BATCH_MAX * 3).unwrap();
+        let many = u32::try_from(SHARED_MAX * 3).unwrap();
         let answers = join_all((0..many).map(|key| ask(&batcher, &table, key))).await;
         for (answer, key) in answers.into_iter().zip(0..) {
             assert_eq!(answer.unwrap().unwrap().0, key);

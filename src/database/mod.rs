@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 
 use dialect::Dialect;
 
-pub use batcher::{Batcher, placeholders};
+pub use batcher::{Batcher, SHARED_MAX, placeholders};
 pub use executor::{Connection, Pool, Transaction};
 pub use retry::RETRIES;
 

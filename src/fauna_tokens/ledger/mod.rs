@@ -8,7 +8,7 @@ use fauna_client::DocumentId;
 use sqlx::AssertSqlSafe;
 
 use crate::clock::Timestamp;
-use crate::database::{Attempt, Batcher, Connection, Database, placeholders};
+use crate::database::{Attempt, Batcher, Connection, Database, SHARED_MAX, placeholders};
 use crate::fauna_tokens::ledger::shared::{Announcement, Found, Wanted};
 use crate::fauna_tokens::lifetime::{Session, Token};
 use crate::session::{Lineage, RevokedSessions, SessionHandle, TokenRequest};
@@ -25,16 +25,13 @@ macro_rules! rows {
     };
 }
 
-/// Most rows that one statement deletes: each number of them is a statement of its own in the cache of a connection.
-const DELETIONS: usize = 16;
-
 /// Access to the table.
 #[derive(Clone)]
 pub struct Ledger {
     database: Database,
     lookups: Batcher<Wanted, Found>,
     announcements: Batcher<Announcement, ()>,
-    sessions: Batcher<SessionHandle, Vec<(Token, Option<Session>)>>,
+    of_sessions: Batcher<SessionHandle, Vec<(Token, Option<Session>)>>,
 }
 
 /// A row of `fauna_token` with that of its session, if the session exists.
@@ -88,7 +85,12 @@ pub struct StoredSecret {
 
 impl Ledger {
     pub fn new(database: Database) -> Self {
-        Self { database, lookups: Batcher::default(), announcements: Batcher::default(), sessions: Batcher::default() }
+        Self {
+            database,
+            lookups: Batcher::default(),
+            announcements: Batcher::default(),
+            of_sessions: Batcher::default(),
+        }
     }
 
     /// Records that a token may exist, before it is requested from Fauna.
@@ -177,7 +179,7 @@ impl Ledger {
     /// The tokens of one session, with the session.
     pub async fn of_session(&self, handle: &SessionHandle) -> Result<Vec<(Token, Option<Session>)>, sqlx::Error> {
         let database = self.database.clone();
-        self.sessions.run(handle.clone(), |handles| of_sessions(database, handles)).await
+        self.of_sessions.run(handle.clone(), |handles| of_sessions(database, handles)).await
     }
 
     /// The oldest rows that need an action: those that [`super::lifetime::is_live`] refuses, as far as SQL can express it, and
@@ -230,12 +232,12 @@ impl Ledger {
             let statement = format!("delete from fauna_token where id in ({})", placeholders(1, ids.len()));
             ids.iter().fold(sqlx::query(AssertSqlSafe(statement)), |query, id| query.bind(id.as_str().to_owned()))
         };
-        if ids.len() <= DELETIONS {
+        if ids.len() <= SHARED_MAX {
             delete(ids).execute(self.database.write()).await?;
             return Ok(());
         }
         let mut transaction = attempt.begin().await?;
-        for ids in ids.chunks(DELETIONS) {
+        for ids in ids.chunks(SHARED_MAX) {
             delete(ids).execute(&mut *transaction).await?;
         }
         transaction.commit().await
