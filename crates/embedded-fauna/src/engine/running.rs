@@ -153,10 +153,10 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
 
 /// The lanes of secrets that were verified, by hash of the secret.
 #[derive(Default)]
-pub struct Lanes(Mutex<HashMap<Vec<u8>, Lane>>);
+pub struct Lanes(Mutex<HashMap<[u8; digest::SHA256_OUTPUT_LEN], Lane>>);
 
 impl Lanes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Lane>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; digest::SHA256_OUTPUT_LEN], Lane>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -179,8 +179,9 @@ impl Lanes {
     }
 }
 
-fn hash(secret: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
+fn hash(secret: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {
+    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
+    hash.as_ref().try_into().unwrap_or([0; digest::SHA256_OUTPUT_LEN])
 }
 
 fn lane_of(caller: &Caller) -> Lane {

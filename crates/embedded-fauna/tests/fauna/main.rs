@@ -19,6 +19,7 @@ mod limits;
 mod past;
 mod program;
 mod random;
+mod repeated;
 mod scoped_secrets;
 mod secrets;
 mod sets;

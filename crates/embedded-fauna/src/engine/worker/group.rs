@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use super::parsed::ParsedQueries;
 use super::{LONGEST_WRITE, Progress, QUICK_WRITE, Revoked, SLOW_WRITE, Shared, Task, Worker};
 use crate::answer::Answer;
 use crate::engine::Job;
@@ -66,7 +67,7 @@ impl Worker {
                 caller: None,
                 is_outdated: false,
             };
-            members.extend(run(&shared, &mut group, turn, !members.is_empty(), entry));
+            members.extend(run((&shared, &self.parsed), &mut group, turn, !members.is_empty(), entry));
             if group.is_lost() || members.len() >= MEMBERS_MAX || Instant::now() >= until {
                 break;
             }
@@ -88,7 +89,7 @@ fn belongs(members: &[Member], turn: &ScheduledJob) -> bool {
 
 /// Runs a job in a group; `None` if it has been answered or handed back already.
 fn run(
-    shared: &Shared,
+    (shared, parsed): (&Shared, &ParsedQueries),
     group: &mut Group<'_>,
     turn: ScheduledJob,
     somebody_waits: bool,
@@ -115,7 +116,7 @@ fn run(
     };
     let attempt = shared.attempt(&job, lane, slice);
     let number = shared.running.add(entry(&job, lane));
-    let outcome = Task { shared, job: &job, lane, number }.write(group, attempt);
+    let outcome = Task { shared, parsed, job: &job, lane, number }.write(group, attempt);
     shared.running.remove(number);
     let spent = Spent { role: Role::Writer, time: began.elapsed(), was_slow: is_slow };
     let (answer, revoked) = match (job.interrupt.cause(), outcome) {

@@ -1,6 +1,7 @@
 //! The threads that run jobs.
 
 mod group;
+mod parsed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,8 @@ use crate::functions::forms;
 use crate::ir::{ApiVersion, Effect, Fault, Halt, Outcome, Ref};
 use crate::settings::Limits;
 use crate::storage::{Attempt, Cause, Connection, File, Group, Interrupt, Slice, Transaction};
-use crate::{access, answer, parser, wire};
+use crate::{access, answer};
+use parsed::ParsedQueries;
 
 /// Stack of a thread that evaluates, in bytes: enough for the deepest nesting that is allowed, in unoptimised builds too. The
 /// system provides the memory only as it is used.
@@ -74,8 +76,12 @@ impl Shared {
 /// If the file cannot be opened or the thread cannot be started.
 pub fn start(shared: &Arc<Shared>, role: Role, janitor: Option<Janitor>) -> Result<(), crate::Error> {
     let connection = shared.file.connect()?;
+    if role == Role::Application {
+        connection.keep_more()?;
+    }
     let guard = shared.scheduler.thread();
-    let worker = Worker { shared: Arc::clone(shared), role, connection, is_abandoned: Arc::default() };
+    let (shared, parsed) = (Arc::clone(shared), ParsedQueries::new());
+    let worker = Worker { shared, role, connection, parsed, is_abandoned: Arc::default() };
     let name = if role == Role::Writer { "fauna-writer" } else { "fauna-reader" };
     thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || worker.work(janitor, guard))?;
     Ok(())
@@ -86,6 +92,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     role: Role,
     connection: Connection,
+    parsed: ParsedQueries,
     /// Whether another thread has taken this one's place.
     is_abandoned: Arc<AtomicBool>,
 }
@@ -145,7 +152,7 @@ impl Worker {
             is_outdated: false,
         };
         let number = shared.running.add(entry);
-        let task = Task { shared: &shared, job: &job, lane, number };
+        let task = Task { shared: &shared, parsed: &self.parsed, job: &job, lane, number };
         let progress = self.connection.read(attempt, |transaction| task.run(transaction, false));
         let was_released = !shared.running.remove(number);
         let version = job.request.version;
@@ -201,6 +208,7 @@ struct Revoked {
 /// One run of a job.
 struct Task<'j> {
     shared: &'j Shared,
+    parsed: &'j ParsedQueries,
     job: &'j Job,
     lane: Option<Lane>,
     /// Its number among those that are running.
@@ -263,24 +271,20 @@ impl Task<'_> {
                 return Ok(Progress::Done(answer::authenticated(&context, *reply)?));
             }
         };
-        let query = match wire::read(body, &|| transaction.in_time()) {
-            Ok(query) => query,
-            Err(unreadable) => return failed(answer::unreadable(unreadable)),
-        };
         let (effect, place) = match (may_write, streams) {
             (true, _) => (Effect::Write, ""),
             (false, true) => (Effect::Read, "stream requests"),
             (false, false) => (Effect::Read, "get requests"),
         };
         let context = Context::new(&run, caller, request.version, Limit { effect, place });
-        let expression = match parser::parse(&run.forms.signatures, &context, request.version, &query) {
-            Ok(expression) => expression,
+        let query = match self.parsed.parse(&context, body) {
+            Ok(query) => query,
             Err(halt) => return failed(halt),
         };
-        if !writing && may_write && expression.effect() == Effect::Write {
+        if !writing && may_write && query.effect == Effect::Write {
             return Ok(Progress::Writes);
         }
-        let answered = context.evaluate(&expression).and_then(|value| {
+        let answered = context.evaluate(&query.expression).and_then(|value| {
             if streams { Ok(answer::stream(&context, &value)) } else { answer::success(&context, &value) }
         });
         answered.map(Progress::Done).or_else(failed)
