@@ -11,9 +11,10 @@ use crate::storage::transaction::schema_cache::SchemaCache;
 use crate::storage::{Attempt, File, Transaction};
 
 const STATEMENTS: usize = 128;
-/// Page cache of a connection in KiB (SQLite takes a negative number as KiB). The operating system caches the rest; a larger value
-/// was not faster with a million documents.
+/// Page cache of a connection in KiB (SQLite takes a negative number as KiB); it grows with use. The operating system caches the rest.
 const CACHE: i32 = -2_048;
+/// The same of a connection that reads for the application: a list of a hundred users among 100 000 reads some 600 pages.
+const APPLICATION_CACHE: i32 = -8_192;
 /// The size that the write-ahead log is cut to once all of it is in the file, in bytes.
 const LOG_KEPT: i64 = 4 << 20;
 /// The size of the write-ahead log, in bytes, from which on the writer waits for readers in order to cut it.
@@ -54,6 +55,14 @@ impl Connection {
         let file = self.file.clone();
         let _turn = file.closing.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self);
+    }
+
+    /// Lets it keep more of the file in memory.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn keep_more(&self) -> Result<(), rusqlite::Error> {
+        self.inner.pragma_update(None, "cache_size", APPLICATION_CACHE)
     }
 
     /// The connection itself, to set the file up.
