@@ -162,7 +162,7 @@ impl FormKey {
 }
 
 /// A page that is asked for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct PageRequest {
     size: i64,
     /// None for the newest comments.
@@ -170,6 +170,11 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
+    /// The newest comments, as many as a page has by default.
+    pub const fn first() -> Self {
+        Self { size: PAGE_SIZE, after: None }
+    }
+
     /// Takes what a query string says.
     pub fn parse(limit: Option<i64>, after: Option<&str>) -> Result<Self, Error> {
         let size = limit.unwrap_or(PAGE_SIZE);
@@ -273,7 +278,7 @@ impl Comments {
         request: &PageRequest,
         other: Expr,
     ) -> Result<(Listing, T), Error> {
-        let both = Expr::from([store::list_for_reader(request), other]);
+        let both = Expr::from([store::list_for_reader(request).into_owned(), other]);
         let (page, other) = self.tokens.query_idempotent::<(store::CommentPage, T)>(reader, &both).await?;
         Ok((store::listing(page), other))
     }
@@ -325,7 +330,7 @@ mod tests {
 
     #[test]
     fn parts_have_limits() {
-        assert_eq!(PageRequest::parse(None, None).unwrap().size, PAGE_SIZE);
+        assert_eq!(PageRequest::parse(None, None).unwrap(), PageRequest::first());
         assert!(matches!(PageRequest::parse(Some(0), None), Err(Error::Limit)));
         assert!(matches!(PageRequest::parse(Some(101), None), Err(Error::Limit)));
         assert!(matches!(PageRequest::parse(None, Some("nonsense")), Err(Error::Cursor)));

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Url, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -102,10 +103,12 @@ impl Client {
     async fn run<T: DeserializeOwned>(
         &self,
         secret: &SecretString,
-        sent: Sent<'_>,
+        role: &'static str,
+        query: &Expr,
         effect: Effect,
     ) -> Result<T, Error> {
-        let body = serde_json::to_vec(sent.query).map_err(|error| Error::Protocol(error.to_string()))?;
+        let sent = Sent { role, query: query.wire() };
+        let body = query.text().map_err(|error| Error::Protocol(error.to_string()))?;
         if body.len() > QUERY_BYTES_MAX {
             return Err(Error::TooLarge);
         }
@@ -131,7 +134,7 @@ impl Client {
         &self,
         secret: &SecretString,
         sent: Sent<'_>,
-        body: Vec<u8>,
+        body: Bytes,
         left: Duration,
     ) -> Result<T, Error> {
         let inner_ms = left.saturating_sub(ANSWER_MARGIN).as_millis().max(1);
@@ -166,14 +169,16 @@ impl Client {
     async fn open_stream<D: DeserializeOwned>(
         &self,
         secret: &SecretString,
-        sent: Sent<'_>,
+        role: &'static str,
+        query: &Expr,
     ) -> Result<EventStream<D>, Error> {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("stream");
         }
         url.query_pairs_mut().append_pair("fields", stream::FIELDS);
-        let body = serde_json::to_vec(sent.query).map_err(|error| Error::Protocol(error.to_string()))?;
+        let sent = Sent { role, query: query.wire() };
+        let body = query.text().map_err(|error| Error::Protocol(error.to_string()))?;
         let sending = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
         let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
         let mut answer = tokio::time::timeout(self.deadline, sending).await.map_err(late)?.map_err(transport_error)?;
@@ -285,7 +290,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// [`Error::Unanswered`] if it is unknown whether the query was executed; the other variants as described there.
     pub async fn query<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, Sent { role: Who::ROLE, query: query.wire() }, Effect::Once).await
+        self.client.run(&self.secret, Who::ROLE, query, Effect::Once).await
     }
 
     /// Executes a query that may be executed more than once: one that only reads, or whose writes are idempotent.
@@ -293,7 +298,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// As [`Self::query`]; after [`Error::Unanswered`] the query has been repeated within the deadline.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, Sent { role: Who::ROLE, query: query.wire() }, Effect::Idempotent).await
+        self.client.run(&self.secret, Who::ROLE, query, Effect::Idempotent).await
     }
 }
 
@@ -304,7 +309,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// As [`Self::query`]. Opening a stream changes nothing and can be repeated.
     pub async fn stream<D: DeserializeOwned>(&self, query: &Expr) -> Result<EventStream<D>, Error> {
-        self.client.open_stream(&self.secret, Sent { role: Who::ROLE, query: query.wire() }).await
+        self.client.open_stream(&self.secret, Who::ROLE, query).await
     }
 }
 

@@ -5,6 +5,9 @@
 //! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal()`]. There is no way to
 //! make an [`Expr`] of raw JSON.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::Time;
@@ -12,24 +15,44 @@ use crate::literal::unambiguous;
 
 /// An expression in its wire form. It does not implement `Debug` because it may contain secrets.
 #[derive(Clone)]
-pub struct Expr(pub(crate) Value);
+pub struct Expr {
+    value: Value,
+    /// The text of `value`, once it was sent.
+    text: OnceLock<Bytes>,
+}
 
 impl Expr {
+    pub(crate) fn new(value: Value) -> Self {
+        Self { value, text: OnceLock::new() }
+    }
+
     /// The JSON that is sent.
     pub fn wire(&self) -> &Value {
-        &self.0
+        &self.value
+    }
+
+    /// The same as text. It is kept, so that an expression that is sent again is not written again.
+    ///
+    /// # Errors
+    /// Never for an expression that this module has built.
+    pub(crate) fn text(&self) -> Result<Bytes, serde_json::Error> {
+        if let Some(text) = self.text.get() {
+            return Ok(text.clone());
+        }
+        let text = Bytes::from(serde_json::to_vec(&self.value)?);
+        Ok(self.text.get_or_init(|| text).clone())
     }
 }
 
 impl From<&str> for Expr {
     fn from(text: &str) -> Self {
-        Self(Value::from(text))
+        Self::new(Value::from(text))
     }
 }
 
 impl From<String> for Expr {
     fn from(text: String) -> Self {
-        Self(Value::from(text))
+        Self::new(Value::from(text))
     }
 }
 
@@ -41,13 +64,13 @@ impl From<&String> for Expr {
 
 impl From<i64> for Expr {
     fn from(number: i64) -> Self {
-        Self(Value::from(number))
+        Self::new(Value::from(number))
     }
 }
 
 impl From<bool> for Expr {
     fn from(flag: bool) -> Self {
-        Self(Value::from(flag))
+        Self::new(Value::from(flag))
     }
 }
 
@@ -65,17 +88,17 @@ impl<const N: usize> From<[Expr; N]> for Expr {
 
 impl FromIterator<Expr> for Expr {
     fn from_iter<I: IntoIterator<Item = Expr>>(items: I) -> Self {
-        Self(items.into_iter().map(|item| item.0).collect())
+        Self::new(items.into_iter().map(|item| item.value).collect())
     }
 }
 
 /// A form (function call) of the language; its name and arguments are the keys of one object.
 fn form<const N: usize>(keys: [(&str, Expr); N]) -> Expr {
-    Expr(keys.into_iter().map(|(key, value)| (key.to_owned(), value.0)).collect::<Map<_, _>>().into())
+    Expr::new(keys.into_iter().map(|(key, value)| (key.to_owned(), value.value)).collect::<Map<_, _>>().into())
 }
 
 pub fn null() -> Expr {
-    Expr(Value::Null)
+    Expr::new(Value::Null)
 }
 
 /// A literal object whose values are expressions.
@@ -85,14 +108,14 @@ pub fn object<const N: usize>(fields: [(&str, Expr); N]) -> Expr {
 
 /// As [`object`], for any number of fields.
 pub fn object_of(fields: impl IntoIterator<Item = (String, Expr)>) -> Expr {
-    let fields = fields.into_iter().map(|(name, value)| (name, value.0)).collect::<Map<_, _>>();
-    form([("object", Expr(unambiguous(fields).into()))])
+    let fields = fields.into_iter().map(|(name, value)| (name, value.value)).collect::<Map<_, _>>();
+    form([("object", Expr::new(unambiguous(fields).into()))])
 }
 
 /// JSON from outside as a literal: nothing in it is evaluated, at any depth.
 pub fn data(json: &Value) -> Expr {
     match json {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Expr(json.clone()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Expr::new(json.clone()),
         Value::Array(items) => items.iter().map(data).collect(),
         Value::Object(fields) => object_of(fields.iter().map(|(name, value)| (name.clone(), data(value)))),
     }

@@ -10,15 +10,15 @@ const LEVELS_MAX: u32 = 200;
 /// A value in the form of an answer as a literal. `None` for what is no value that can be stored and written again: sets, queries,
 /// malformed special values, and nesting beyond 200 levels. Nothing in it is evaluated, at any depth.
 pub fn literal(answered: &Value) -> Option<Expr> {
-    written(answered, LEVELS_MAX).map(Expr)
+    written(answered, LEVELS_MAX).map(Expr::new)
 }
 
 /// As [`literal`], for a value of an index entry: no array and no object.
 pub fn scalar(answered: &Value) -> Option<Expr> {
     match answered {
         Value::Array(_) => None,
-        Value::Object(members) => special(members).map(Expr),
-        plain => Some(Expr(plain.clone())),
+        Value::Object(members) => special(members).map(Expr::new),
+        plain => Some(Expr::new(plain.clone())),
     }
 }
 
