@@ -1,8 +1,8 @@
 //! Batches requests for the database: those that wait at the same time share a statement.
 //!
-//! Nothing is cached. A request begins at once if none of its kind is running. While one is running, further ones wait for the
-//! next statement, which begins after all of them have arrived: no answer is older than its request. So the cost per request
-//! falls as the load rises, and a single request waits for nobody.
+//! Nothing is cached. A statement begins as soon as no other of its kind runs and the tasks that are ready now have had their turn;
+//! all requests that have arrived by then share it, so no answer is older than its request. The cost per request falls as the
+//! load rises, and a single request waits for nobody.
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,14 +67,6 @@ where
     where
         F: Future<Output = Result<Vec<V>, sqlx::Error>> + Send + 'static,
     {
-        let alone = {
-            let next = self.0.next();
-            // Requests that wait come first.
-            self.0.turn.try_lock().ok().filter(|_| next.is_none())
-        };
-        if let Some(_turn) = alone {
-            return run_alone(request, statement).await;
-        }
         let (place, answers) = self.join(request.clone(), statement.clone());
         match answers.await {
             Ok(answers) => answers.get(place).cloned().ok_or(sqlx::Error::RowNotFound),
@@ -117,6 +109,8 @@ impl<K, V> Inner<K, V> {
         F: Future<Output = Result<Vec<V>, sqlx::Error>>,
     {
         let _turn = self.turn.lock().await;
+        // Several connections are often readable at the same moment.
+        tokio::task::yield_now().await;
         let requests = {
             let mut next = self.next();
             // A request that arrives from here on may follow a write that this statement does not see.
