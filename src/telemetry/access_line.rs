@@ -1,17 +1,28 @@
 //! The access log in JSON. Every request has such a line, and `tracing-subscriber` would take three times as long to write it.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime as _;
-use tracing_subscriber::fmt::time::SystemTime;
+
+const SECOND: StaticFormatDescription = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+
+thread_local! {
+    /// The latest second that was written, since 1970, and its text: most lines have the same as the one before.
+    static WRITTEN_SECOND: RefCell<(u64, String)> = RefCell::default();
+}
 
 /// Writes an event as `tracing-subscriber` would with flattened fields and without spans.
 pub fn write(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     writer.write_str("{\"timestamp\":\"")?;
-    SystemTime.format_time(writer)?;
+    write_now(writer)?;
     let (level, target) = (event.metadata().level(), event.metadata().target());
     write!(writer, "\",\"level\":\"{level}\"")?;
     let mut fields = Fields { writer, outcome: Ok(()) };
@@ -20,6 +31,21 @@ pub fn write(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     writer.write_str(",\"target\":")?;
     write_text(writer, target)?;
     writer.write_str("}\n")
+}
+
+/// Writes the time as RFC 3339 with microseconds.
+fn write_now(writer: &mut Writer<'_>) -> fmt::Result {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WRITTEN_SECOND.with_borrow_mut(|(written, text)| {
+        if *written != now.as_secs() {
+            let second =
+                i64::try_from(now.as_secs()).ok().and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok());
+            *text = second.and_then(|second| second.format(SECOND).ok()).unwrap_or_default();
+            *written = now.as_secs();
+        }
+        writer.write_str(text)
+    })?;
+    write!(writer, ".{:06}Z", now.subsec_micros())
 }
 
 struct Fields<'w, 'a> {
@@ -37,7 +63,11 @@ impl Fields<'_, '_> {
 
 impl Visit for Fields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |writer| write_text(writer, &format!("{value:?}")));
+        self.field(field, |writer| {
+            writer.write_char('"')?;
+            write!(Escaped(writer), "{value:?}")?;
+            writer.write_char('"')
+        });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -59,13 +89,24 @@ impl Visit for Fields<'_, '_> {
 
 /// Writes a JSON string.
 fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        writer.write_char('"')?;
-        writer.write_str(text)?;
-        return writer.write_char('"');
+    writer.write_char('"')?;
+    Escaped(writer).write_str(text)?;
+    writer.write_char('"')
+}
+
+/// Writes the inside of a JSON string.
+struct Escaped<'w, 'a>(&'w mut Writer<'a>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\';
+        if text.bytes().all(is_plain) {
+            return self.0.write_str(text);
+        }
+        let quoted = serde_json::to_string(text).map_err(|_never| fmt::Error)?;
+        let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        self.0.write_str(inside.unwrap_or_default())
     }
-    writer.write_str(&serde_json::to_string(text).map_err(|_never| fmt::Error)?)
 }
 
 #[cfg(test)]
