@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+/// Key of the administration API.
+pub const ADMIN_KEY: &str = "0123456789abcdef0123456789abcdef";
+
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
@@ -32,6 +35,7 @@ impl Server {
             .env("WORKERS", "1")
             .env("INSECURE_NO_THROTTLE", "true")
             .env("DEMO", "false")
+            .env("ADMIN_API_KEY", ADMIN_KEY)
             .env("LOG_FORMAT", "json")
             .env("DATA_DIR", data)
             .stdout(Stdio::from(log.try_clone().unwrap()))

@@ -1,10 +1,13 @@
 //! Requests per second of one kind of request, sent by users who each have a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::accounts::{User, credentials};
 use crate::load::Connection;
@@ -12,6 +15,8 @@ use crate::load::Connection;
 /// Users, each with a connection of their own.
 const USERS: usize = 16;
 const TURN: Duration = Duration::from_millis(500);
+/// Interval in which requests that are due are sent.
+const TICK: Duration = Duration::from_micros(250);
 
 /// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,26 +134,73 @@ impl Traffic {
 
     /// Latencies of requests that are sent at a fixed rate, whether the earlier ones are answered or not; sorted.
     pub async fn latencies(&self, kind: Kind, rate: f64, span: Duration) -> Vec<Duration> {
-        let each = Duration::from_secs_f64(f64::from(u32::try_from(USERS).unwrap()) / rate);
-        let began = Instant::now();
-        let runs = self.members.iter().zip(0_u32..).map(|(member, n)| async move {
-            let request = member.request(self.address, kind);
-            let mut connection = Connection::open(self.address).await;
-            let mut waits = Vec::new();
-            // A request that is due while the connection is busy is late, and its latency counts from when it was due.
-            let mut due = began + each * n / u32::try_from(USERS).unwrap();
-            while due < began + span {
-                tokio::time::sleep_until(due.into()).await;
-                let asked = Instant::now().min(due);
-                connection.send(&request).await;
-                waits.push(asked.elapsed());
-                due += each;
-            }
-            waits
-        });
-        let mut waits: Vec<Duration> = join_all(runs).await.into_iter().flatten().collect();
-        waits.sort_unstable();
+        let request = |member: &Member| member.request(self.address, kind);
+        latencies(self.address, self.members.iter().map(request), rate, span).await
+    }
+
+    /// The same of a route that does nothing: what the load generator and the machine add.
+    pub async fn bare_latencies(&self, bare: SocketAddr, rate: f64, span: Duration) -> Vec<Duration> {
+        let request = |member: &Member| request(bare, "GET /", &member.access, "");
+        latencies(bare, self.members.iter().map(request), rate, span).await
+    }
+}
+
+async fn latencies(
+    address: SocketAddr,
+    requests: impl Iterator<Item = Vec<u8>>,
+    rate: f64,
+    span: Duration,
+) -> Vec<Duration> {
+    let each = Duration::from_secs_f64(f64::from(u32::try_from(USERS).unwrap()) / rate);
+    let ticks = Ticks::start();
+    let (ticks, began) = (&ticks, Instant::now());
+    let runs = requests.zip(0_u32..).map(|(request, n)| async move {
+        let mut connection = Connection::open(address).await;
+        let mut waits = Vec::new();
+        // A request that is due while the connection is busy is late, and its latency counts from when it was due.
+        let mut due = began + each * n / u32::try_from(USERS).unwrap();
+        while due < began + span {
+            ticks.wait_until(due).await;
+            connection.send(&request).await;
+            waits.push(due.elapsed());
+            due += each;
+        }
         waits
+    });
+    let mut waits: Vec<Duration> = join_all(runs).await.into_iter().flatten().collect();
+    waits.sort_unstable();
+    waits
+}
+
+/// Wakes everybody who waits every [`TICK`]. The timer of the runtime has ticks of a millisecond, longer than most responses take.
+struct Ticks {
+    tick: Arc<Notify>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Ticks {
+    fn start() -> Self {
+        let ticks = Self { tick: Arc::default(), is_over: Arc::default() };
+        let (tick, is_over) = (Arc::clone(&ticks.tick), Arc::clone(&ticks.is_over));
+        std::thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                tick.notify_waiters();
+            }
+        });
+        ticks
+    }
+
+    async fn wait_until(&self, due: Instant) {
+        while Instant::now() < due {
+            self.tick.notified().await;
+        }
+    }
+}
+
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::AssertSqlSafe;
 use starter::clock::Clock;
 use starter::database::Database;
+use starter::events::RevokeReason;
 use starter::seal::SealRing;
 use starter::session::{NewSession, NoTokenProvider, RefreshAntiCsrf, Sessions, Settings, UserId};
 
@@ -42,9 +43,7 @@ impl Dataset {
     pub async fn refresh_tokens(&self, count: usize) -> Vec<String> {
         let mut tokens = Vec::with_capacity(count);
         for number in 0..count {
-            let user = UserId::parse(&format!("member{number}")).unwrap();
-            let new = NewSession::of(user);
-            let issued = self.sessions.issue(new, false).await.unwrap();
+            let issued = self.sessions.issue(NewSession::of(user("member", number)), false).await.unwrap();
             tokens.push(issued.refresh.unwrap().token.expose_secret().to_owned());
         }
         self.refresh(&mut tokens).await;
@@ -57,6 +56,28 @@ impl Dataset {
         for token in tokens {
             let refreshed = self.sessions.refresh_with(token, RefreshAntiCsrf::Unneeded).await.unwrap();
             refreshed.refresh.unwrap().token.expose_secret().clone_into(token);
+        }
+        began.elapsed()
+    }
+
+    /// Reads the sessions of as many users as [`Dataset::refresh_tokens`] was asked for. How long it took.
+    pub async fn list(&self, count: usize) -> Duration {
+        let began = Instant::now();
+        for number in 0..count {
+            assert!(!self.sessions.list(&user("member", number)).await.unwrap().is_empty());
+        }
+        began.elapsed()
+    }
+
+    /// Revokes all sessions of that many users, who have one each. How long it took.
+    pub async fn revoke_all(&self, count: usize) -> Duration {
+        for number in 0..count {
+            self.sessions.issue(NewSession::of(user("leaving", number)), false).await.unwrap();
+        }
+        let began = Instant::now();
+        for number in 0..count {
+            let revoked = self.sessions.revoke_all(&user("leaving", number), RevokeReason::SignedOut).await.unwrap();
+            assert_eq!(revoked.len(), 1);
         }
         began.elapsed()
     }
@@ -82,4 +103,8 @@ impl Dataset {
             }
         }
     }
+}
+
+fn user(kind: &str, number: usize) -> UserId {
+    UserId::parse(&format!("{kind}{number}")).unwrap()
 }

@@ -61,12 +61,17 @@ async fn measure() {
 
     let many = Dataset::create(files.path(), MANY).await;
     let (mut here, mut there) = (few.refresh_tokens(TURN).await, many.refresh_tokens(TURN).await);
-    let mut pairs = Vec::with_capacity(TURNS);
+    let mut pairs = [const { Vec::new() }; 3];
     for _ in 0..TURNS {
-        let among_few = few.refresh(&mut here).await;
-        pairs.push(many.refresh(&mut there).await.as_secs_f64() / among_few.as_secs_f64());
+        let few = [few.refresh(&mut here).await, few.list(TURN).await, few.revoke_all(TURN).await];
+        let many = [many.refresh(&mut there).await, many.list(TURN).await, many.revoke_all(TURN).await];
+        for ((pairs, few), many) in pairs.iter_mut().zip(few).zip(many) {
+            pairs.push(many.as_secs_f64() / few.as_secs_f64());
+        }
     }
-    eprintln!("refresh among 1 000 000         {:.2} of the cost among 1 000", median(pairs));
+    for (name, pairs) in ["refresh", "list", "revoke all"].into_iter().zip(pairs) {
+        eprintln!("{:<31} {:.2} of the cost among 1 000", format!("{name} among 1 000 000"), median(pairs));
+    }
 
     many.expire(EXPIRED).await;
     let mut holds = many.sweep().await;
