@@ -5,4 +5,4 @@ pub mod bare;
 mod generator;
 pub mod site;
 
-pub use generator::{Connection, Target, ratio};
+pub use generator::{Connection, Target, median, ratio};
