@@ -153,10 +153,10 @@ pub fn watch(shared: Arc<Shared>) -> Result<(), std::io::Error> {
 
 /// The lanes of secrets that were verified, by hash of the secret.
 #[derive(Default)]
-pub struct Lanes(Mutex<HashMap<[u8; digest::SHA256_OUTPUT_LEN], Lane>>);
+pub struct Lanes(Mutex<HashMap<Vec<u8>, Lane>>);
 
 impl Lanes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; digest::SHA256_OUTPUT_LEN], Lane>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Lane>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -179,9 +179,8 @@ impl Lanes {
     }
 }
 
-fn hash(secret: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {
-    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
-    hash.as_ref().try_into().unwrap_or([0; digest::SHA256_OUTPUT_LEN])
+fn hash(secret: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
 fn lane_of(caller: &Caller) -> Lane {

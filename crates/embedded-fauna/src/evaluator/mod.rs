@@ -17,4 +17,5 @@ pub use bindings::Bindings;
 pub use caller::{Caller, Permissions, Source};
 pub use context::{Budget, Context, Limit, Run};
 pub use form::{Form, Forms};
+pub use resolve::NotingResolver;
 pub use select::{PathStep, contains, path, select};

@@ -19,13 +19,12 @@ impl Context<'_> {
         {
             return Ok(Arc::clone(parsed));
         }
-        let resolver = RecordingResolver { context: self, is_asked: Cell::new(false) };
+        let is_asked = Cell::new(false);
+        let resolver = NotingResolver { context: self, note: |_: &Unresolved, _| is_asked.set(true) };
         let signatures = &self.run.forms.signatures;
         let expression = parser::parse_lambda(signatures, &resolver, lambda.version(), &lambda.literal())?;
         match lambda {
-            Lambda::Stored { parsed, .. } if !resolver.is_asked.get() => {
-                Ok(Arc::clone(parsed.get_or_init(|| expression)))
-            }
+            Lambda::Stored { parsed, .. } if !is_asked.get() => Ok(Arc::clone(parsed.get_or_init(|| expression))),
             _ => Ok(expression),
         }
     }
@@ -58,16 +57,17 @@ impl Context<'_> {
     }
 }
 
-/// Notes whether a reference was resolved: what it means depends on the caller's database, so that the parsed lambda cannot be shared.
-struct RecordingResolver<'c> {
-    context: &'c Context<'c>,
-    is_asked: Cell<bool>,
+/// Notes what references mean to the caller, on which it depends whether and for whom a parsed expression can be used again.
+pub struct NotingResolver<'c, F> {
+    pub context: &'c Context<'c>,
+    pub note: F,
 }
 
-impl Resolver for RecordingResolver<'_> {
+impl<F: Fn(&Unresolved, Option<Ref>)> Resolver for NotingResolver<'_, F> {
     fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>> {
-        self.is_asked.set(true);
-        self.context.resolve(reference)
+        let meaning = self.context.resolve(reference)?;
+        (self.note)(reference, meaning);
+        Ok(meaning)
     }
 
     fn in_time(&self) -> Outcome<()> {

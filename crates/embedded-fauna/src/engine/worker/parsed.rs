@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use crate::evaluator::Context;
+use crate::evaluator::{Context, NotingResolver};
 use crate::ir::{ApiVersion, Effect, Expression, Outcome, Ref, Unresolved};
 use crate::parser::Resolver;
 use crate::{answer, parser, wire};
@@ -59,17 +59,21 @@ impl ParsedQueries {
     /// # Errors
     /// The text is no query, or the transaction was interrupted.
     pub fn parse(&self, context: &Context<'_>, text: &[u8]) -> Outcome<ParsedQuery> {
+        if text.len() > TEXT_MAX {
+            return read(context, context, text);
+        }
         let hash = self.hasher.hash_one((context.version.name(), text));
         if let Some(query) = self.find(hash, context, text)? {
             return Ok(query);
         }
-        let written = wire::read(text, &|| context.in_time()).map_err(answer::unreadable)?;
-        let resolver = RecordingResolver { context, references: RefCell::default() };
-        let signatures = &context.run.forms.signatures;
-        let expression = parser::parse(signatures, &resolver, context.version, &written)?;
-        let query = ParsedQuery { effect: expression.effect(), expression: Arc::new(expression) };
-        let references = resolver.references.into_inner();
-        if text.len() <= TEXT_MAX && references.len() <= REFERENCES_MAX && self.was_seen(hash) {
+        if !self.was_seen(hash) {
+            return read(context, context, text);
+        }
+        let references = RefCell::new(Vec::new());
+        let note = |reference: &Unresolved, meaning| references.borrow_mut().push((reference.clone(), meaning));
+        let query = read(context, &NotingResolver { context, note }, text)?;
+        let references = references.into_inner();
+        if references.len() <= REFERENCES_MAX {
             self.keep(hash, Kept { version: context.version, text: text.into(), query: query.clone(), references });
         }
         Ok(query)
@@ -109,25 +113,10 @@ impl ParsedQueries {
     }
 }
 
-/// Notes what references mean.
-struct RecordingResolver<'c> {
-    context: &'c Context<'c>,
-    references: RefCell<Vec<(Unresolved, Option<Ref>)>>,
-}
-
-impl Resolver for RecordingResolver<'_> {
-    fn resolve(&self, reference: &Unresolved) -> Outcome<Option<Ref>> {
-        let meaning = self.context.resolve(reference)?;
-        let mut references = self.references.borrow_mut();
-        if references.len() <= REFERENCES_MAX {
-            references.push((reference.clone(), meaning));
-        }
-        Ok(meaning)
-    }
-
-    fn in_time(&self) -> Outcome<()> {
-        Context::in_time(self.context)
-    }
+fn read(context: &Context<'_>, resolver: &dyn Resolver, text: &[u8]) -> Outcome<ParsedQuery> {
+    let written = wire::read(text, &|| context.in_time()).map_err(answer::unreadable)?;
+    let expression = parser::parse(&context.run.forms.signatures, resolver, context.version, &written)?;
+    Ok(ParsedQuery { effect: expression.effect(), expression: Arc::new(expression) })
 }
 
 #[cfg(test)]
