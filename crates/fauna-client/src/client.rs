@@ -103,12 +103,10 @@ impl Client {
     async fn run<T: DeserializeOwned>(
         &self,
         secret: &SecretString,
-        role: &'static str,
-        query: &Expr,
+        sent: Sent<'_>,
         effect: Effect,
     ) -> Result<T, Error> {
-        let sent = Sent { role, query: query.wire() };
-        let body = query.text().map_err(|error| Error::Protocol(error.to_string()))?;
+        let body = sent.query.text().map_err(|error| Error::Protocol(error.to_string()))?;
         if body.len() > QUERY_BYTES_MAX {
             return Err(Error::TooLarge);
         }
@@ -169,16 +167,14 @@ impl Client {
     async fn open_stream<D: DeserializeOwned>(
         &self,
         secret: &SecretString,
-        role: &'static str,
-        query: &Expr,
+        sent: Sent<'_>,
     ) -> Result<EventStream<D>, Error> {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("stream");
         }
         url.query_pairs_mut().append_pair("fields", stream::FIELDS);
-        let sent = Sent { role, query: query.wire() };
-        let body = query.text().map_err(|error| Error::Protocol(error.to_string()))?;
+        let body = sent.query.text().map_err(|error| Error::Protocol(error.to_string()))?;
         let sending = self.http.post(url).bearer_auth(secret.expose_secret()).body(body).send();
         let late = |_elapsed| Error::Unanswered("the stream was not opened in time".to_owned());
         let mut answer = tokio::time::timeout(self.deadline, sending).await.map_err(late)?.map_err(transport_error)?;
@@ -290,7 +286,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// [`Error::Unanswered`] if it is unknown whether the query was executed; the other variants as described there.
     pub async fn query<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, Who::ROLE, query, Effect::Once).await
+        self.client.run(&self.secret, Sent { role: Who::ROLE, query }, Effect::Once).await
     }
 
     /// Executes a query that may be executed more than once: one that only reads, or whose writes are idempotent.
@@ -298,7 +294,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// As [`Self::query`]; after [`Error::Unanswered`] the query has been repeated within the deadline.
     pub async fn query_idempotent<T: DeserializeOwned>(&self, query: &Expr) -> Result<T, Error> {
-        self.client.run(&self.secret, Who::ROLE, query, Effect::Idempotent).await
+        self.client.run(&self.secret, Sent { role: Who::ROLE, query }, Effect::Idempotent).await
     }
 }
 
@@ -309,7 +305,7 @@ impl<Who: Credential> As<Who> {
     /// # Errors
     /// As [`Self::query`]. Opening a stream changes nothing and can be repeated.
     pub async fn stream<D: DeserializeOwned>(&self, query: &Expr) -> Result<EventStream<D>, Error> {
-        self.client.open_stream(&self.secret, Who::ROLE, query).await
+        self.client.open_stream(&self.secret, Sent { role: Who::ROLE, query }).await
     }
 }
 

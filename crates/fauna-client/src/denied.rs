@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::fql::Expr;
+
 /// Functions of FQL that need a privilege.
 const ACTIONS: &[&str] = &[
     "get",
@@ -40,13 +42,13 @@ pub struct Denied {
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
     pub role: &'static str,
-    pub query: &'a Value,
+    pub query: &'a Expr,
 }
 
 impl Denied {
     /// From the position that Fauna's answer names in the query.
     pub fn at(position: &[Value], sent: Sent<'_>) -> Self {
-        let mut place = sent.query;
+        let mut place = sent.query.wire();
         let mut action = "query";
         for step in position {
             let inner = match step {
@@ -58,7 +60,7 @@ impl Denied {
             place = inner;
         }
         let action = ACTIONS.iter().find(|known| place.get(**known).is_some()).unwrap_or(&action);
-        let resource = resource(place).or_else(|| resource(sent.query)).unwrap_or_else(|| "unknown".to_owned());
+        let resource = resource(place).or_else(|| resource(sent.query.wire())).unwrap_or_else(|| "unknown".to_owned());
         Self { role: sent.role, action: (*action).to_owned(), resource }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
             (json!(["elsewhere", 7]), json!({"update": {"var": "x"}, "params": text}), "update", "unknown"),
         ] {
             let position = position.as_array().unwrap();
-            let denied = Denied::at(position, Sent { role: "backend", query: &query });
+            let denied = Denied::at(position, Sent { role: "backend", query: &Expr::new(query.clone()) });
             assert_eq!((denied.action.as_str(), denied.resource.as_str()), (action, resource), "{query}");
         }
     }

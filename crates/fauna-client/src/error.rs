@@ -152,9 +152,10 @@ fn by_code(status: u16, fault: Fault, denied: Denied) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fql::Expr;
 
     fn refused(status: u16, body: &[u8]) -> Error {
-        let query = serde_json::json!({"get": {"match": {"index": "x"}}});
+        let query = Expr::new(serde_json::json!({"get": {"match": {"index": "x"}}}));
         classify(status, body, Sent { role: "backend", query: &query })
     }
 

@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        /// S-I-33: a JSON object in user input becomes data, never an FQL expression.
+        /// S-I-33 in `docs/threats.md`.
         fn input_from_outside_is_never_evaluated(value in json()) {
             prop_assert_eq!(read_by_fauna(data(&value).wire()), Some(value));
         }
