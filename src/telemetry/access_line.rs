@@ -29,7 +29,7 @@ pub fn write(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     event.record(&mut fields);
     fields.outcome?;
     writer.write_str(",\"target\":")?;
-    write_text(writer, target)?;
+    write_text(writer, format_args!("{target}"))?;
     writer.write_str("}\n")
 }
 
@@ -63,15 +63,11 @@ impl Fields<'_, '_> {
 
 impl Visit for Fields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |writer| {
-            writer.write_char('"')?;
-            write!(Escaped(writer), "{value:?}")?;
-            writer.write_char('"')
-        });
+        self.field(field, |writer| write_text(writer, format_args!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, |writer| write_text(writer, value));
+        self.field(field, |writer| write_text(writer, format_args!("{value}")));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -88,9 +84,9 @@ impl Visit for Fields<'_, '_> {
 }
 
 /// Writes a JSON string.
-fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+fn write_text(writer: &mut Writer<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
     writer.write_char('"')?;
-    Escaped(writer).write_str(text)?;
+    Escaped(writer).write_fmt(text)?;
     writer.write_char('"')
 }
 
