@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use starter::clock::Clock;
 
 use crate::load::{Connection, Target, median};
+use crate::many_sessions;
 use crate::server::{ADMIN_KEY, Server};
 
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
-const SESSIONS: u32 = 1_000_000;
+const SESSIONS: i64 = 1_000_000;
 /// Users that are imported with one request; the most that it takes.
 const IMPORTED_AT_ONCE: usize = 10_000;
 /// Starts, and turns of each list.
@@ -70,13 +72,8 @@ async fn add_sessions(data: &Path) {
     sqlx::any::install_default_drivers();
     let url = format!("sqlite://{}", data.join("sessions.sqlite").display());
     let mut database = sqlx::AnyConnection::connect(&url).await.unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let sessions = format!(
-        "with recursive n(i) as (select 1 union all select i + 1 from n where i < {SESSIONS})
-         insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
-         select lower(hex(randomblob(16))), 'user' || (i % {MANY}), lower(hex(randomblob(32))), {now}, {now},
-         {now} + 2592000000 - i * 1000, {now} + 8640000000, '{{}}', '{{}}' from n"
-    );
+    let now = Clock::system().now().millis();
+    let sessions = many_sessions::insert(SESSIONS, now);
     let tokens = format!(
         "insert into fauna_token (id, session_handle, user_id, lineage, sealed_secret, created_at, expires_at)
          select 'token' || rowid, handle, user_id, current_lineage, 'sealed', {now}, {now} + 3600000 from session"

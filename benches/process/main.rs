@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench process` prints rates, beside those of a bare actix route, and memory. `-- --against BINARY` runs an
 //! older build beside this one and prints ratios; both take turns, so that a machine whose speed drifts slows both.
-//! `-- growth` measures the start and lists with 100 000 users and 1 000 000 sessions. `-- refresh` (a word of a label) measures only that, and `-- --seconds 20 refresh` keeps it up, for a profiler.
+//! `-- growth` measures the start and the list of users with 100 000 users and 1 000 000 sessions. `-- refresh` (a word of a
+//! label) measures only that, and `-- --seconds 20 refresh` keeps it up, for a profiler.
 #![expect(
     clippy::unwrap_used,
     clippy::missing_docs_in_private_items,
@@ -20,6 +21,8 @@ mod growth;
 #[path = "../../crates/embedded-fauna/benches/fauna/load.rs"]
 #[expect(dead_code, reason = "other benches compare with a bare route")]
 mod load;
+#[path = "../load/many_sessions.rs"]
+mod many_sessions;
 mod server;
 mod traffic;
 

@@ -12,6 +12,8 @@ use starter::events::RevokeReason;
 use starter::seal::SealRing;
 use starter::session::{NewSession, NoTokenProvider, RefreshAntiCsrf, Sessions, Settings, UserId};
 
+use crate::many_sessions;
+
 pub struct Dataset {
     pub database: Database,
     sessions: Sessions,
@@ -27,14 +29,7 @@ impl Dataset {
         let sessions =
             Sessions::open(settings, database.clone(), Clock::system(), Arc::new(NoTokenProvider)).await.unwrap();
         let now = Clock::system().now().millis();
-        let rows = format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})
-             insert into session (handle, user_id, current_lineage, created_at, refreshed_at, expires_at, ends_at, payload, data)
-             select lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-4000-8000-' || lower(hex(randomblob(6))),
-             'user' || (abs(random()) % {count}), lower(hex(randomblob(32))), {now}, {now}, {now} + 2592000000 - i * 1000,
-             {now} + 8640000000, '{{\"iss\":\"http://localhost:3000/auth\"}}', '{{}}' from n"
-        );
-        sqlx::query(AssertSqlSafe(rows)).execute(database.write()).await.unwrap();
+        sqlx::query(AssertSqlSafe(many_sessions::insert(count, now))).execute(database.write()).await.unwrap();
         sqlx::query("pragma wal_checkpoint(truncate)").execute(database.write()).await.unwrap();
         Self { database, sessions }
     }

@@ -17,6 +17,8 @@
 mod bare;
 mod clients;
 mod dataset;
+#[path = "../load/many_sessions.rs"]
+mod many_sessions;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
