@@ -134,15 +134,38 @@ async fn damaged_and_unfinished_backups_are_refused_and_leave_nothing_behind() {
     };
     std::fs::write(copy.join("backup.json"), manifest.replace("seal-key", "../seal-key")).unwrap();
     assert!(refusal().await.contains("names a file that no backup has"));
-    std::fs::write(copy.join("backup.json"), manifest.replace("\"format\":1", "\"format\":2")).unwrap();
+    std::fs::write(copy.join("backup.json"), manifest.replace("\"format\":2", "\"format\":3")).unwrap();
     assert!(refusal().await.contains("newer version"));
     std::fs::remove_file(copy.join("backup.json")).unwrap();
     assert!(refusal().await.contains("was not finished"));
     std::fs::write(copy.join("backup.json"), &manifest).unwrap();
+    for name in ["fauna.sqlite", "sessions.sqlite", "seal-key"] {
+        let content = std::fs::read(copy.join(name)).unwrap();
+        std::fs::write(copy.join(name), "").unwrap();
+        assert!(refusal().await.contains(&format!("{name} is not the file that was backed up")));
+        std::fs::write(copy.join(name), content).unwrap();
+    }
+    // What a backup of the first format can be checked for.
+    std::fs::write(copy.join("backup.json"), manifest.replace("\"format\":2", "\"format\":1")).unwrap();
     std::fs::write(copy.join("fauna.sqlite"), "not a database".repeat(1000)).unwrap();
     assert!(refusal().await.contains("fauna.sqlite is damaged"));
+    std::fs::write(copy.join("backup.json"), &manifest).unwrap();
     std::fs::remove_file(copy.join("sessions.sqlite")).unwrap();
     assert!(refusal().await.contains("sessions.sqlite"));
+}
+
+#[actix_rt::test]
+async fn a_file_of_another_backup_is_refused() {
+    let world = World::with(IN_FILES).await;
+    let parent = tempfile::tempdir().unwrap();
+    let [one, other, restored] = ["one", "other", "restored"].map(|name| parent.path().join(name));
+    app::backup(&world.config(), &one).await.unwrap();
+    world.sign_up("later@example.com").await;
+    app::backup(&world.config(), &other).await.unwrap();
+    std::fs::copy(other.join("fauna.sqlite"), one.join("fauna.sqlite")).unwrap();
+    let error = app::restore(&with_data_in(&world, &restored), &one).await.unwrap_err().to_string();
+    assert!(error.contains("fauna.sqlite is not the file that was backed up"), "{error}");
+    assert!(!restored.exists());
 }
 
 #[actix_rt::test]

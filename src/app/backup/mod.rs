@@ -6,9 +6,13 @@
 
 mod staging;
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use aws_lc_rs::digest;
 use embedded_fauna::Snapshot;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -25,8 +29,10 @@ const FAUNA: &str = "fauna.sqlite";
 const KEYS: [&str; 3] = ["embedded-fauna-root-key", "embedded-fauna-app-key", "seal-key"];
 /// Written last: a directory without it is not a backup.
 const MANIFEST: &str = "backup.json";
-/// Version of the layout of a backup.
-const FORMAT: u32 = 1;
+/// Version of the layout of a backup. 1 had no hashes.
+const FORMAT: u32 = 2;
+/// First version in which each file has a hash.
+const FORMAT_WITH_HASHES: u32 = 2;
 
 /// The content of [`MANIFEST`].
 #[derive(Debug, Deserialize, Serialize)]
@@ -38,6 +44,9 @@ pub struct Manifest {
     /// Milliseconds since 1970.
     made_at: i64,
     pub files: Vec<String>,
+    /// SHA-256 of each file, in hexadecimal. A database that was emptied, or that comes from another backup, is sound by itself.
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
 }
 
 /// Copies the site's files to a directory that does not exist or is empty. The site may be running. The directory and its files are
@@ -118,11 +127,16 @@ fn copy_out(config: &Config, directory: &Path) -> Result<Manifest, Error> {
             staging.copy(&from, key).map_err(refused)?;
         }
     }
+    let mut sha256 = BTreeMap::new();
+    for name in staging.names() {
+        sha256.insert(name.clone(), hash(&staging.path(name)).map_err(refused)?);
+    }
     let manifest = Manifest {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: Clock::system().now().millis(),
         files: staging.names().to_vec(),
+        sha256,
     };
     let text = serde_json::to_vec(&manifest).map_err(|error| refused(error.into()))?;
     let path = staging.create(MANIFEST).map_err(refused)?;
@@ -133,8 +147,10 @@ fn copy_out(config: &Config, directory: &Path) -> Result<Manifest, Error> {
 
 fn copy_back(config: &Config, directory: &Path) -> Result<Manifest, Error> {
     let damaged = |why: &str| Error::Setting(format!("restore: {}: {why}", directory.display()));
-    let manifest = fs::read(directory.join(MANIFEST))
-        .map_err(|_absent| damaged("is no backup, or one that was not finished: it has no backup.json"))?;
+    let manifest = fs::read(directory.join(MANIFEST)).map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => damaged("is no backup, or one that was not finished: it has no backup.json"),
+        _ => damaged(&format!("backup.json: {cause}")),
+    })?;
     let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|_odd| damaged("backup.json is damaged"))?;
     if manifest.format > FORMAT {
         return Err(damaged("was made by a newer version"));
@@ -157,10 +173,30 @@ fn copy_back(config: &Config, directory: &Path) -> Result<Manifest, Error> {
             None => staging.copy(&from, name),
         };
         let copy = copy.map_err(|cause| damaged(&format!("{name}: {cause}")))?;
+        let is_as_it_was = manifest.format < FORMAT_WITH_HASHES
+            || manifest.sha256.get(name) == Some(&hash(&copy).map_err(|cause| damaged(&format!("{name}: {cause}")))?);
+        if !is_as_it_was {
+            return Err(damaged(&format!(
+                "{name} is not the file that was backed up: its SHA-256 differs from backup.json"
+            )));
+        }
         if name.ends_with(".sqlite") && !matches!(embedded_fauna::is_sound(&copy), Ok(true)) {
             return Err(damaged(&format!("{name} is damaged")));
         }
     }
     staging.finish().map_err(refused)?;
     Ok(manifest)
+}
+
+/// SHA-256 in hexadecimal.
+fn hash(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hash.finish())),
+            count => hash.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
 }

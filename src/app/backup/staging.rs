@@ -42,9 +42,14 @@ impl Staging {
         &self.names
     }
 
+    /// Where a file of the directory is until the end.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.target.join(PARTIAL).join(name)
+    }
+
     /// Creates an empty file with mode 0600; returns where it is until the end.
     pub fn create(&mut self, name: &str) -> io::Result<PathBuf> {
-        let path = self.target.join(PARTIAL).join(name);
+        let path = self.path(name);
         keyfile::make_private(&path)?;
         self.names.push(name.to_owned());
         Ok(path)
