@@ -138,6 +138,23 @@ async fn a_key_made_by_one_process_verifies_on_the_other_at_once() {
     assert_eq!(there.refresh_without_rid().await.status, 200);
 }
 
+/// The two statements of `docs/operations.md` for keys that have leaked.
+#[tokio::test]
+async fn after_signing_keys_were_deleted_everybody_refreshes_and_after_the_refresh_key_nobody() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    world.sql("delete from session_key where kind <> 'refresh'").await;
+    let restarted = world.sibling().await;
+    let there = restarted.visitor_like(&ann);
+    assert!(there.get("/me").await.is_try_refresh(), "what the old key signed is refused");
+    assert_eq!(there.refresh_without_rid().await.status, 200);
+    assert_eq!(there.get("/me").await.status, 200);
+
+    world.sql("delete from session_key where kind = 'refresh'").await;
+    let restarted = world.sibling().await;
+    assert_eq!(restarted.visitor_like(&there).refresh_without_rid().await.status, 401);
+}
+
 #[tokio::test]
 async fn ten_processes_that_start_at_once_make_one_key() {
     let world = World::start().await;
