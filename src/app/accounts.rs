@@ -113,7 +113,7 @@ fn outbox(parts: &AccountParts<'_>) -> Result<Outbox, Error> {
     let &AccountParts { config, extensions, clock, database, ring, trusted, .. } = parts;
     let website = trusted.website.as_str();
     let settings = mail::Settings {
-        smtp_url: config.accounts.smtp_url.clone(),
+        smtp_url: config.accounts.smtp_url.as_ref().map(|server| server.url.clone()),
         from: config.accounts.mail_from.clone(),
         templates: config.accounts.mail_templates.clone(),
         sender: mail::Sender {

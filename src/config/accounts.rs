@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use lettre::message::Mailbox;
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::Reader;
+use super::mail_server::MailServer;
 use crate::http::bearer::NamedKey;
 use crate::users::HashCost;
 
@@ -29,8 +29,8 @@ pub struct Accounts {
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
     pub email_verification: EmailVerification,
-    /// `smtp://…` or `smtps://…`; `None`: mail is only kept in the local outbox.
-    pub smtp_url: Option<SecretString>,
+    /// `None`: mail is only kept in the local outbox.
+    pub smtp_url: Option<MailServer>,
     /// Sender of all mail.
     pub mail_from: String,
     /// Directory of mail templates that replace the built-in ones of the same name.
@@ -102,7 +102,7 @@ impl Accounts {
             terms_url: read.url("TERMS_URL"),
             privacy_url: read.url("PRIVACY_URL"),
             email_verification,
-            smtp_url: smtp_url(read),
+            smtp_url: MailServer::read(read),
             mail_from: mail_from(read),
             mail_templates: read.folder("MAIL_TEMPLATES"),
             admin_api_keys: admin_api_keys(read),
@@ -146,15 +146,6 @@ fn admin_api_keys(read: &mut Reader<'_>) -> Vec<NamedKey> {
         read.refuse("ADMIN_API_KEYS", &format!("names {} twice", twin.name));
     }
     keys
-}
-
-/// The message does not repeat the URL, which may contain a password.
-fn smtp_url(read: &mut Reader<'_>) -> Option<SecretString> {
-    let url = read.secret("SMTP_URL")?;
-    if AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).is_err() {
-        read.refuse("SMTP_URL", "must be like smtp://user:password@host:587");
-    }
-    Some(url)
 }
 
 fn mail_from(read: &mut Reader<'_>) -> String {

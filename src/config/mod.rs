@@ -6,6 +6,7 @@
 mod accounts;
 mod env_file;
 mod fauna;
+mod mail_server;
 mod metrics;
 mod production;
 mod reader;

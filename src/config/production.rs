@@ -87,6 +87,10 @@ impl Config {
             ),
             (!accounts.throttle, "INSECURE_NO_THROTTLE is set: password guessing is not slowed down"),
             (accounts.smtp_url.is_none(), "SMTP_URL is not set: no mail is sent"),
+            (
+                accounts.smtp_url.as_ref().is_some_and(|server| server.is_open),
+                "SMTP_URL asks for no encryption: mail contains links that work like a password",
+            ),
         ];
         causes.into_iter().filter_map(|(applies, warning)| applies.then_some(warning)).collect()
     }

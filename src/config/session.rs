@@ -160,12 +160,13 @@ fn api_gateway_path(read: &mut Reader<'_>) -> String {
 
 /// Whether what is sent to an origin is not encrypted and leaves this machine.
 pub(super) fn is_unencrypted(origin: &str) -> bool {
-    if !origin.starts_with("http://") {
-        return false;
-    }
-    let name = host_of(origin);
-    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
-    !(name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback()))
+    origin.starts_with("http://") && !is_this_machine(host_of(origin))
+}
+
+/// Whether a host, with its brackets if it is an IPv6 address, is a loopback address or a name of one.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The host of an origin, without its port; an IPv6 address keeps its brackets.

@@ -251,13 +251,13 @@ async fn check_session_lifecycle(state: &AppState, fauna: &FaunaBackend, user: &
 
 /// Whether the mail server answers. No mail is sent.
 pub async fn mail(config: &Config) -> Check {
-    let Some(url) = &config.accounts.smtp_url else {
+    let Some(server) = &config.accounts.smtp_url else {
         return Check::ok(
             "mail",
             "SMTP_URL is not set: mail stays in the outbox and is shown at /dev/mailbox in development",
         );
     };
-    match tokio::time::timeout(MAIL_TIMEOUT, mail::check_server(url)).await {
+    match tokio::time::timeout(MAIL_TIMEOUT, mail::check_server(&server.url)).await {
         Ok(Ok(())) => Check::ok("mail", "the mail server of SMTP_URL answers and accepts the login"),
         Ok(Err(why)) => Check::failed("mail", format!("SMTP_URL: {why}")),
         Err(_elapsed) => Check::failed("mail", "SMTP_URL: the mail server does not answer in time"),
