@@ -26,16 +26,19 @@ use crate::http::routes::{Access, Resource, RouteTable, Routes};
 pub const REQUESTS: &str = "http_requests_total";
 /// Time from a request's head to the end of its response, in seconds, by `route`.
 pub const REQUEST_DURATION: &str = "http_request_duration_seconds";
-/// Sign-ins by `outcome`: `ok`, `wrong_credentials`, `throttled`, `failed`.
+/// Sign-ins by `outcome`, one of [`SIGN_IN_OUTCOMES`].
 pub const SIGN_INS: &str = "sign_ins_total";
-/// Refreshes by `outcome`: `ok`, `refused`, `theft`, `failed`.
+pub const SIGN_IN_OUTCOMES: [&str; 4] = ["ok", "wrong_credentials", "throttled", "failed"];
+/// Refreshes by `outcome`, one of [`REFRESH_OUTCOMES`].
 pub const REFRESHES: &str = "refreshes_total";
+pub const REFRESH_OUTCOMES: [&str; 4] = ["ok", "refused", "theft", "failed"];
 /// Refresh tokens that were used after they had been replaced; each ended a session.
 pub const THEFTS: &str = "refresh_token_thefts_total";
 /// Sessions that have not expired.
 pub const LIVE_SESSIONS: &str = "sessions_live";
-/// Queries to Fauna with a user's own token, by `outcome`: `ok`, `refused`, `contended`, `unavailable`, `unanswered`.
+/// Queries to Fauna with a user's own token, by `outcome`, one of [`FAUNA_QUERY_OUTCOMES`].
 pub const FAUNA_QUERIES: &str = "fauna_queries_total";
+pub const FAUNA_QUERY_OUTCOMES: [&str; 5] = ["ok", "refused", "contended", "unavailable", "unanswered"];
 /// Duration of queries to Fauna, retries included, in seconds.
 pub const FAUNA_QUERY_DURATION: &str = "fauna_query_duration_seconds";
 /// Counter of Fauna tokens issued.
@@ -95,6 +98,7 @@ impl Metrics {
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
                 .install_recorder()?;
             describe();
+            start_at_zero();
             metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             IS_COLLECTING.store(true, Ordering::Relaxed);
             installed.insert(recorder).clone()
@@ -206,4 +210,19 @@ fn describe() {
     describe_counter!(DATABASE_RETRIES, "Database transactions repeated because of a conflict");
     describe_counter!(LOG_LINES_DROPPED, "Log lines dropped because the reader was too slow");
     describe_gauge!(BUILD_INFO, "Version of the running binary");
+}
+
+/// Exposes each counter, and each of its outcomes, before it has counted anything: Prometheus sees an increase only from a value
+/// that it has read before.
+fn start_at_zero() {
+    for counter in [THEFTS, TOKENS_ISSUED, TOKENS_DELETED, DATABASE_RETRIES, LOG_LINES_DROPPED] {
+        metrics::counter!(counter).increment(0);
+    }
+    let by_outcome: [(&str, &[&str]); 3] =
+        [(SIGN_INS, &SIGN_IN_OUTCOMES), (REFRESHES, &REFRESH_OUTCOMES), (FAUNA_QUERIES, &FAUNA_QUERY_OUTCOMES)];
+    for (counter, outcomes) in by_outcome {
+        for outcome in outcomes {
+            metrics::counter!(counter, "outcome" => *outcome).increment(0);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Metrics for Prometheus: who may read them, and what they say.
 
+use starter::http::metrics;
+
 use crate::world::{World, credentials};
 
 const TOKEN: &str = "token-of-the-scraper";
@@ -65,5 +67,40 @@ async fn sign_ins_refreshes_and_tokens_are_counted_by_outcome() {
         "fauna_tokens_pending_deletion",
     ] {
         assert!(text.contains(line), "no {line} in {text}");
+    }
+}
+
+/// Prometheus sees an increase only from a value that it has read before.
+#[actix_rt::test]
+async fn counters_and_all_their_outcomes_are_there_before_anything_is_counted() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let (_, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
+    for (counter, outcomes) in [
+        ("sign_ins_total", metrics::SIGN_IN_OUTCOMES.as_slice()),
+        ("refreshes_total", &metrics::REFRESH_OUTCOMES),
+        ("fauna_queries_total", &metrics::FAUNA_QUERY_OUTCOMES),
+    ] {
+        for outcome in outcomes {
+            assert!(text.contains(&format!("{counter}{{outcome=\"{outcome}\"}}")), "{counter} {outcome}: {text}");
+        }
+    }
+    for counter in ["refresh_token_thefts_total", "database_retries_total", "log_lines_dropped_total"] {
+        assert!(text.contains(&format!("\n{counter} ")), "{counter}: {text}");
+    }
+}
+
+/// The tests of this process share their counters, so this sees what all of them have counted until now.
+#[actix_rt::test]
+async fn no_outcome_is_counted_that_is_not_listed() {
+    let world = World::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let user = world.sign_up("ann@example.com").await;
+    world.visitor().post("/auth/signin", &credentials("ann@example.com", "wrong password 1")).await;
+    user.refresh().await;
+    user.get("/api/comments").await;
+    let (_, text) = scrape(&world, Some(&format!("Bearer {TOKEN}"))).await;
+    let listed = [&metrics::SIGN_IN_OUTCOMES[..], &metrics::REFRESH_OUTCOMES, &metrics::FAUNA_QUERY_OUTCOMES].concat();
+    for (_, rest) in text.lines().filter_map(|line| line.split_once("outcome=\"")) {
+        let outcome = rest.split('"').next().unwrap();
+        assert!(listed.contains(&outcome), "{outcome}: {text}");
     }
 }
