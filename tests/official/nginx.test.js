@@ -71,13 +71,25 @@ test("the address of the client is what nginx says, not what the client says", a
   client.close();
 });
 
-test("uploads that are too large are refused by nginx and by the site", async () => {
+test("plain HTTP leads to the site, whatever host the client names", async () => {
+  const socket = net.connect(ports[0], "127.0.0.1");
+  socket.end("GET /account HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+  const chunks = await socket.toArray();
+  assert.match(Buffer.concat(chunks).toString(), new RegExp(`^HTTP/1.1 308 [^]*\r\nLocation: https://localhost:${ports[1]}/account\r\n`));
+});
+
+test("uploads that are too large are refused by the site in its own words, and by nginx before they reach it", async () => {
   const client = connect();
-  const body = JSON.stringify({ text: "x".repeat(80 * 1024) });
   const headers = { "content-type": "application/json" };
-  assert.equal((await request(client, "POST", "/auth/signin", { headers, body })).status, 413);
-  const direct = await fetch(`http://127.0.0.1:${ports[2]}/auth/signin`, { method: "POST", headers, body });
+  const upload = (bytes) => ({ headers, body: JSON.stringify({ text: "x".repeat(bytes) }) });
+  const told = await request(client, "POST", "/auth/signin", upload(80 * 1024));
+  assert.equal(told.status, 413);
+  assert.match(told.text, /65536/);
+  const direct = await fetch(`http://127.0.0.1:${ports[2]}/auth/signin`, { method: "POST", ...upload(80 * 1024) });
   assert.equal(direct.status, 413);
+  const far = await request(client, "POST", "/auth/signin", upload(300 * 1024));
+  assert.equal(far.status, 413);
+  assert.match(far.text, /nginx/);
   client.close();
 });
 
@@ -210,8 +222,12 @@ async function startNginx() {
     ["127.0.0.1:3000", `127.0.0.1:${ports[2]}`],
     ["127.0.0.1:3001", `127.0.0.1:${ports[3]}`],
     ["listen 80;", `listen 127.0.0.1:${ports[0]};`],
+    // A machine may have no IPv6.
+    ["listen [::]:80;", ""],
+    ["listen [::]:443 ssl http2;", ""],
     ["listen 443 ssl http2;", `listen 127.0.0.1:${ports[1]} ssl http2;`],
     ["server_name site.example.com;", "server_name localhost;"],
+    ["https://site.example.com$request_uri", `https://localhost:${ports[1]}$request_uri`],
     ["/etc/ssl/site.crt", certificate.crt],
     ["/etc/ssl/site.key", certificate.key],
   ];
