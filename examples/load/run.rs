@@ -14,15 +14,17 @@ use super::histogram::Histogram;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The command line.
+/// Sends requests to a site and reports how long the answers take. Leaves users load-1@example.com and so on there, and one comment.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "load")]
 pub struct Plan {
     /// Address of the site, such as <https://app.example.com>
+    #[arg(value_parser = address)]
     pub site: String,
     /// Users who work at the same time, each with a session
     #[arg(long, default_value_t = 16)]
     pub users: u32,
+    /// How long requests are sent
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
     /// Requests a second of all users together; without it each sends the next request when the last one is answered
@@ -47,6 +49,16 @@ pub enum Kind {
     Like,
     Refresh,
     SignIn,
+}
+
+/// The address without a slash at its end, so that paths can be put behind it.
+fn address(text: &str) -> Result<String, String> {
+    let is_complete = reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_complete {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("must begin with http:// or https://".to_owned())
+    }
 }
 
 fn share(text: &str) -> Result<(Kind, u32), String> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use sqlx::Connection as _;
 use starter::app;
-use starter::config::Config;
+use starter::config::{Config, Fauna};
 
 use crate::client::TestClient;
 use crate::world::World;
@@ -152,6 +152,25 @@ async fn damaged_and_unfinished_backups_are_refused_and_leave_nothing_behind() {
     std::fs::write(copy.join("backup.json"), &manifest).unwrap();
     std::fs::remove_file(copy.join("sessions.sqlite")).unwrap();
     assert!(refusal().await.contains("sessions.sqlite"));
+}
+
+#[actix_rt::test]
+async fn a_backup_is_not_made_in_the_directory_it_is_of_nor_restored_where_nothing_would_read_it() {
+    let world = World::with(IN_FILES).await;
+    let parent = tempfile::tempdir().unwrap();
+    let inside = world.config().data_dir.join("copies").join("today");
+    let error = app::backup(&world.config(), &inside).await.unwrap_err().to_string();
+    assert!(error.contains("is inside DATA_DIR") && !inside.parent().unwrap().exists(), "{error}");
+
+    let [copy, restored] = ["copy", "restored"].map(|name| parent.path().join(name));
+    app::backup(&world.config(), &copy).await.unwrap();
+    let elsewhere = with_data_in(&world, &restored);
+    let sql = Config { database_url: Some("postgres://app@localhost/app".to_owned().into()), ..elsewhere.clone() };
+    let fauna = Fauna::Remote { endpoint: "http://localhost:8443".to_owned(), secret: "fn".to_owned().into() };
+    for (config, name) in [(sql, "DATABASE_URL"), (Config { fauna, ..elsewhere }, "FAUNA_ENDPOINT")] {
+        let error = app::restore(&config, &copy).await.unwrap_err().to_string();
+        assert!(error.contains(name) && !restored.exists(), "{error}");
+    }
 }
 
 #[actix_rt::test]

@@ -26,7 +26,10 @@ async fn the_load_script_reports_what_was_answered_and_what_was_not() {
     let closed = report(&world, &["--users", "2", "--seconds", "0.5"]).await;
     assert!(!closed.has_failures(), "{closed}");
     assert!([Kind::Session, Kind::List, Kind::Visitor].into_iter().all(|kind| count(&closed, kind) > 0), "{closed}");
-    // The same users again, who sign in this time.
+    // The same users again, who sign in this time. An address may end with a slash, and needs a scheme.
+    let slash = Plan::try_parse_from(["load", &format!("{}/", world.base())]).unwrap();
+    assert_eq!(slash.site, world.base());
+    assert!(Plan::try_parse_from(["load", "localhost:3000"]).is_err());
     let options = ["--users", "2", "--seconds", "0.5", "--rate", "40", "--mix", "refresh=1,like=1,signin=1"];
     let open = report(&world, &options).await;
     assert!(!open.has_failures(), "{open}");

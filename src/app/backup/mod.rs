@@ -116,6 +116,9 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 
 fn copy_out(config: &Config, directory: &Path) -> Result<Manifest, Error> {
     let refused = |cause: io::Error| Error::Setting(format!("backup: {}: {cause}", directory.display()));
+    if is_inside(directory, &config.data_dir).map_err(refused)? {
+        return Err(refused(io::Error::other("is inside DATA_DIR, and would be lost together with it")));
+    }
     let mut staging = Staging::begin(directory).map_err(refused)?;
     for (name, snapshot) in Databases::of(config).snapshots()? {
         let path = staging.create(name).map_err(refused)?;
@@ -161,6 +164,13 @@ fn copy_back(config: &Config, directory: &Path) -> Result<Manifest, Error> {
         }
     }
     let databases = Databases::of(config);
+    for (file, is_used, setting) in
+        [(SESSIONS, databases.sessions.is_some(), "DATABASE_URL"), (FAUNA, databases.fauna.is_some(), "FAUNA_ENDPOINT")]
+    {
+        if !is_used && manifest.files.iter().any(|name| name == file) {
+            return Err(damaged(&format!("has {file}, which a site with {setting} would not read: unset that first")));
+        }
+    }
     let elsewhere = databases.sessions.filter(|path| *path != config.data_dir.join(SESSIONS));
     let refused =
         |cause: io::Error| Error::Setting(format!("restore: DATA_DIR={}: {cause}", config.data_dir.display()));
@@ -186,6 +196,13 @@ fn copy_back(config: &Config, directory: &Path) -> Result<Manifest, Error> {
     }
     staging.finish().map_err(refused)?;
     Ok(manifest)
+}
+
+/// Whether a directory, which need not exist, is another one or below it.
+fn is_inside(directory: &Path, other: &Path) -> io::Result<bool> {
+    let (directory, other) = (std::path::absolute(directory)?, std::path::absolute(other)?);
+    let existing = directory.ancestors().find_map(|path| path.canonicalize().ok());
+    Ok(existing.is_some_and(|path| path.starts_with(other.canonicalize().unwrap_or(other))))
 }
 
 /// SHA-256 in hexadecimal.
