@@ -68,6 +68,11 @@ pub struct NodeDatabase {
 }
 
 impl NodeDatabase {
+    /// Whether the tests run against a node.
+    pub fn is_configured() -> bool {
+        std::env::var("FAUNA_TEST_ENDPOINT").is_ok()
+    }
+
     /// A new database with the schema applied, if `FAUNA_TEST_ENDPOINT` and `FAUNA_TEST_SECRET` name a node.
     pub async fn make(extensions: &SiteExtensions) -> Option<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -7,4 +7,5 @@ pub mod client;
 pub mod contract;
 pub mod database;
 pub mod fauna;
+pub mod template;
 pub mod world;

@@ -1,6 +1,7 @@
 //! A running server for one test: free port, files, a Fauna where it needs one, and a clock of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::support::client::TestClient;
 use crate::support::contract::Contract;
 use crate::support::database;
 use crate::support::fauna::{FaunaNode, NodeDatabase};
+use crate::support::template::Template;
 
 /// The password of every user in these tests.
 pub const PASSWORD: &str = "correct horse 1";
@@ -105,20 +107,29 @@ impl World {
 
     /// A site with these settings changed.
     pub async fn with(changed: &[(&str, &str)]) -> Self {
-        Self::with_extensions(changed, app::SiteExtensions::default()).await
+        let directory = tempfile::tempdir().unwrap();
+        let is_set_up = changed.iter().all(|(name, _)| !of_stored_data(name))
+            && std::env::var("DATABASE_TEST_SITES").is_err()
+            && !NodeDatabase::is_configured();
+        if is_set_up {
+            let make = async |directory: &Path| {
+                let settings = settings_in(directory);
+                let config = Config::from_lookup(&|name| settings.get(name).cloned()).unwrap();
+                app::start(config, Clock::system()).await.unwrap().stop().await;
+            };
+            Template::get(make).await.copy_to(directory.path());
+        }
+        Self::start_in(directory, changed, app::SiteExtensions::default()).await
     }
 
-    /// The same with extensions.
+    /// A site of its own kind: with these extensions, and settings changed.
     pub async fn with_extensions(changed: &[(&str, &str)], extensions: app::SiteExtensions) -> Self {
-        let directory = Arc::new(tempfile::tempdir().unwrap());
-        let mut settings = BTreeMap::from([
-            ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-            ("EMBEDDED_FAUNA_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-            ("EMBEDDED_FAUNA_ROOT_KEY".to_owned(), ROOT_KEY.to_owned()),
-            ("WORKERS".to_owned(), "1".to_owned()),
-            (CHEAP_HASHES.0.to_owned(), CHEAP_HASHES.1.to_owned()),
-            ("DATA_DIR".to_owned(), directory.path().to_str().unwrap().to_owned()),
-        ]);
+        Self::start_in(tempfile::tempdir().unwrap(), changed, extensions).await
+    }
+
+    async fn start_in(directory: TempDir, changed: &[(&str, &str)], extensions: app::SiteExtensions) -> Self {
+        let directory = Arc::new(directory);
+        let mut settings = settings_in(directory.path());
         if std::env::var("DATABASE_TEST_SITES").is_ok() {
             settings.extend(database::on_server().await.map(|url| ("DATABASE_URL".to_owned(), url)));
         }
@@ -233,6 +244,25 @@ impl World {
         assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("OK")), "{}", answer.text);
         visitor
     }
+}
+
+/// What all sites of these tests have in common.
+fn settings_in(directory: &Path) -> BTreeMap<String, String> {
+    let settings = [
+        ("LISTEN", "127.0.0.1:0"),
+        ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0"),
+        ("EMBEDDED_FAUNA_ROOT_KEY", ROOT_KEY),
+        ("WORKERS", "1"),
+        CHEAP_HASHES,
+        ("DATA_DIR", directory.to_str().unwrap()),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Whether a setting says where data is, or how it is stored.
+fn of_stored_data(setting: &str) -> bool {
+    let names = ["DATA_DIR", "DATABASE_URL", "SEAL_KEYS", "ACCESS_TOKEN_LIFETIME_S"];
+    names.contains(&setting) || ["FAUNA_", "EMBEDDED_FAUNA_", "USERS_"].iter().any(|start| setting.starts_with(start))
 }
 
 /// The body of sign-up and sign-in.
