@@ -319,6 +319,8 @@ fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     let output = program(directory.path())
         .env("NOT_FROM_THE_FILE", "x")
         .env("SMTP_ULR", "hunter2")
+        .env("SESION_GRACE_S", "hunter2")
+        .env("SESSION_MANAGER", "local/unix")
         .args(["users", "count"])
         .output()
         .unwrap();
@@ -327,6 +329,7 @@ fn a_name_in_the_settings_file_that_is_no_setting_is_warned_of() {
     assert!(text.contains(".env: ADMIN_APIKEY is not a setting\n"), "{text}");
     assert!(text.contains(".env: SOMETHING is not a setting\n") && !text.contains("hunter2"), "{text}");
     assert!(text.contains("environment: SMTP_ULR is not a setting\n"), "{text}");
+    assert!(text.contains("environment: SESION_GRACE_S is not a setting\n"), "{text}");
     std::fs::write(&file, "FAUNA_ENDPOINT=https://fauna.example.com\nFAUNA_SECRT=hunter2\n").unwrap();
     let text = refusal(&mut program(directory.path()));
     assert!(
