@@ -77,7 +77,7 @@ pub enum Error {
     Setting(String),
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("Fauna: {0}")]
+    #[error("{}", fauna_problem(.0))]
     Fauna(#[from] fauna::Error),
     #[cfg(not(feature = "embedded-fauna"))]
     #[error("FAUNA_ENDPOINT: must be set, this binary was built without the embedded Fauna")]
@@ -95,9 +95,34 @@ pub enum Error {
     #[error("{0}")]
     Pages(#[from] pages::InvalidFile),
     #[error("mail: {0}")]
-    Mail(#[from] mail::Error),
+    Mail(mail::Error),
     #[error("sessions: {0}")]
-    Session(#[from] session::Error),
+    Session(session::Error),
+}
+
+/// Most errors of Fauna's client name it.
+fn fauna_problem(error: &fauna::Error) -> String {
+    let told = error.to_string();
+    if told.contains("Fauna") { told } else { format!("Fauna: {told}") }
+}
+
+/// A setting that is refused late is named as one that is refused early: by its own name, without that of a module.
+impl From<mail::Error> for Error {
+    fn from(error: mail::Error) -> Self {
+        match error {
+            mail::Error::Setting(why) => Self::Setting(why),
+            error => Self::Mail(error),
+        }
+    }
+}
+
+impl From<session::Error> for Error {
+    fn from(error: session::Error) -> Self {
+        match error {
+            session::Error::Settings(_) | session::Error::NoKeyOpens(_) => Self::Setting(error.to_string()),
+            error => Self::Session(error),
+        }
+    }
 }
 
 /// Starts a site.
@@ -121,7 +146,8 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
     let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
-    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
+    let key_policy = session_settings::key_policy(&config);
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, key_policy, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
     drop(set_up);
     if let Some(monitoring) = &mut monitoring {

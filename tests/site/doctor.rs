@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use starter::app;
+use starter::clock::Clock;
 use starter::config::Config;
 
 use crate::binary::program;
@@ -275,3 +276,38 @@ fn the_command_tells_people_and_programs_and_fails_where_a_check_fails() {
         assert!(text.contains(shown), "{text}");
     }
 }
+    start_and_stop(directory.path(), &first).await;
+    let again = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    let opened = ["the stored signing keys can be opened"];
+    assert_eq!(sentences(&again, "ok", "secrets"), opened, "a run with a wrong key leaves nothing: {again:#}");
+/// Lets a site in development make its keys.
+async fn start_and_stop(directory: &Path, seal_keys: &str) {
+    let directory = directory.to_str().unwrap();
+    let config = Config::from_lookup(&|name| match name {
+        "LISTEN" | "EMBEDDED_FAUNA_LISTEN" => Some("127.0.0.1:0".to_owned()),
+        "DATA_DIR" => Some(directory.to_owned()),
+        "SEAL_KEYS" => Some(seal_keys.to_owned()),
+        _ => None,
+    });
+    app::start(config.unwrap(), Clock::system()).await.unwrap().stop().await;
+}
+
+/// Such keys stay behind where a site in development was started with other `SEAL_KEYS`.
+#[actix_rt::test]
+async fn keys_that_cannot_be_opened_beside_others_that_can_are_a_warning_that_removes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = (format!("a:{}", "A".repeat(43)), format!("b:{}A", "B".repeat(42)));
+    start_and_stop(directory.path(), &first).await;
+    start_and_stop(directory.path(), &second).await;
+    let report = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    assert_eq!(report["healthy"], true, "{report:#}");
+    let told = sentences(&report, "warning", "secrets")[0];
+    assert!(told.starts_with("SEAL_KEYS: the stored keys r-2, d-") || told.contains(", r-2 cannot"), "{told}");
+    let remove = told.split("remove them: ").nth(1).unwrap().to_owned();
+    let url = format!("sqlite://{}", directory.path().join("sessions.sqlite").display());
+    let database = starter::database::Database::open(&url).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(remove)).execute(database.write()).await.unwrap();
+    let cleaned = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    assert_eq!(sentences(&cleaned, "ok", "secrets").len(), 1, "{cleaned:#}");
+}
+
