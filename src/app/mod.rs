@@ -14,6 +14,7 @@ mod extensions;
 mod fauna_backend;
 mod features;
 mod monitoring;
+mod port_mark;
 mod server;
 mod session_settings;
 mod set_up;
@@ -37,6 +38,7 @@ use crate::http::openapi::ApiDocument;
 use crate::http::routes::RouteTable;
 use crate::{admin, demo, fauna_tokens, mail, pages, session, users};
 use monitoring::Monitoring;
+use port_mark::PortMark;
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
@@ -64,6 +66,8 @@ pub struct Site {
     mail_delivery: actix_rt::task::JoinHandle<()>,
     sweeper: actix_rt::task::JoinHandle<()>,
     monitoring: Option<Monitoring>,
+    /// Dropped after everything that listens has stopped.
+    port_marks: Vec<PortMark>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<embedded::EmbeddedFauna>,
@@ -153,6 +157,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     if let Some(monitoring) = &mut monitoring {
         monitoring.sample(state.sources());
     }
+    let port_marks = port_marks(&config, address, &fauna.endpoint);
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name, &state.trusted));
@@ -175,9 +180,21 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         mail_delivery,
         sweeper,
         monitoring,
+        port_marks,
         #[cfg(feature = "embedded-fauna")]
         fauna: fauna.running,
     })
+}
+
+/// Marks all ports that the site listens at; of those that were free ones, what the system has chosen.
+fn port_marks(config: &Config, address: SocketAddr, fauna_endpoint: &str) -> Vec<PortMark> {
+    let embedded = fauna_endpoint.strip_prefix("http://").and_then(|authority| authority.parse().ok());
+    let bound = |(name, configured)| match name {
+        "LISTEN" => address,
+        "EMBEDDED_FAUNA_LISTEN" => embedded.unwrap_or(configured),
+        _ => configured,
+    };
+    config.listeners().into_iter().map(bound).filter_map(|at| PortMark::set(&config.data_dir, at)).collect()
 }
 
 impl Site {
@@ -228,6 +245,7 @@ impl Site {
         if let Some(fauna) = self.fauna {
             fauna.stop().await;
         }
+        drop(self.port_marks);
         served
     }
 
