@@ -255,6 +255,26 @@ pub async fn apply_schema(config: &Config) -> Result<SecretString, Error> {
 pub async fn apply_schema_with(config: &Config, extensions: &SiteExtensions) -> Result<SecretString, Error> {
     let config::Fauna::Remote { endpoint, secret } = &config.fauna else { return Err(Error::NoEndpoint) };
     let admin = AsAdmin::new(&client(endpoint, config)?, secret.clone());
-    apply(&admin, config, &features::all(config, extensions)).await?;
-    Ok(fauna::schema::app_key(&admin).await?)
+    let named = |error| match error {
+        Error::Fauna(error) => refused_schema(endpoint, error),
+        error => error,
+    };
+    apply(&admin, config, &features::all(config, extensions)).await.map_err(named)?;
+    fauna::schema::app_key(&admin).await.map_err(|error| refused_schema(endpoint, error))
+}
+
+/// Why a node did not take the schema, with the setting.
+fn refused_schema(endpoint: &str, error: fauna::Error) -> Error {
+    match error {
+        fauna::Error::PermissionDenied(_) => Error::Setting(
+            "FAUNA_SECRET: must be an admin key for `schema apply`; this key may not change the schema".to_owned(),
+        ),
+        fauna::Error::Unauthorized => Error::Setting(format!(
+            "FAUNA_SECRET: Fauna at {endpoint} does not know this key; `schema apply` needs an admin key"
+        )),
+        fauna::Error::Unavailable(_) | fauna::Error::Unanswered(_) | fauna::Error::Protocol(_) => {
+            Error::Setting(format!("FAUNA_ENDPOINT={endpoint}: {error}"))
+        }
+        error => error.into(),
+    }
 }

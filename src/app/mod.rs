@@ -14,6 +14,7 @@ mod extensions;
 mod fauna_backend;
 mod features;
 mod monitoring;
+mod port_mark;
 mod server;
 mod session_settings;
 mod set_up;
@@ -37,6 +38,7 @@ use crate::http::openapi::ApiDocument;
 use crate::http::routes::RouteTable;
 use crate::{admin, demo, fauna_tokens, mail, pages, session, users};
 use monitoring::Monitoring;
+use port_mark::PortMark;
 use server::RoutePlan;
 use state::{AppState, Foundations};
 
@@ -64,6 +66,8 @@ pub struct Site {
     mail_delivery: actix_rt::task::JoinHandle<()>,
     sweeper: actix_rt::task::JoinHandle<()>,
     monitoring: Option<Monitoring>,
+    /// Dropped after everything that listens has stopped.
+    port_marks: Vec<PortMark>,
     /// The embedded endpoint, if this site has one.
     #[cfg(feature = "embedded-fauna")]
     fauna: Option<embedded::EmbeddedFauna>,
@@ -77,7 +81,7 @@ pub enum Error {
     Setting(String),
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("Fauna: {0}")]
+    #[error("{}", fauna_problem(.0))]
     Fauna(#[from] fauna::Error),
     #[cfg(not(feature = "embedded-fauna"))]
     #[error("FAUNA_ENDPOINT: must be set, this binary was built without the embedded Fauna")]
@@ -95,9 +99,34 @@ pub enum Error {
     #[error("{0}")]
     Pages(#[from] pages::InvalidFile),
     #[error("mail: {0}")]
-    Mail(#[from] mail::Error),
+    Mail(mail::Error),
     #[error("sessions: {0}")]
-    Session(#[from] session::Error),
+    Session(session::Error),
+}
+
+/// Most errors of Fauna's client name it.
+fn fauna_problem(error: &fauna::Error) -> String {
+    let told = error.to_string();
+    if told.contains("Fauna") { told } else { format!("Fauna: {told}") }
+}
+
+/// A setting that is refused late is named as one that is refused early: by its own name, without that of a module.
+impl From<mail::Error> for Error {
+    fn from(error: mail::Error) -> Self {
+        match error {
+            mail::Error::Setting(why) => Self::Setting(why),
+            error => Self::Mail(error),
+        }
+    }
+}
+
+impl From<session::Error> for Error {
+    fn from(error: session::Error) -> Self {
+        match error {
+            session::Error::Settings(_) | session::Error::NoKeyOpens(_) => Self::Setting(error.to_string()),
+            error => Self::Session(error),
+        }
+    }
 }
 
 /// Starts a site.
@@ -121,12 +150,14 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
     let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
-    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics };
+    let key_policy = session_settings::key_policy(&config);
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, key_policy, metrics };
     let state = AppState::build(&config, &extensions, foundations).await?;
     drop(set_up);
     if let Some(monitoring) = &mut monitoring {
         monitoring.sample(state.sources());
     }
+    let port_marks = port_marks(&config, address, &fauna.endpoint);
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
     let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name, &state.trusted));
@@ -149,9 +180,21 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
         mail_delivery,
         sweeper,
         monitoring,
+        port_marks,
         #[cfg(feature = "embedded-fauna")]
         fauna: fauna.running,
     })
+}
+
+/// Marks all ports that the site listens at; of those that were free ones, what the system has chosen.
+fn port_marks(config: &Config, address: SocketAddr, fauna_endpoint: &str) -> Vec<PortMark> {
+    let embedded = fauna_endpoint.strip_prefix("http://").and_then(|authority| authority.parse().ok());
+    let bound = |(name, configured)| match name {
+        "LISTEN" => address,
+        "EMBEDDED_FAUNA_LISTEN" => embedded.unwrap_or(configured),
+        _ => configured,
+    };
+    config.listeners().into_iter().map(bound).filter_map(|at| PortMark::set(&config.data_dir, at)).collect()
 }
 
 impl Site {
@@ -202,6 +245,7 @@ impl Site {
         if let Some(fauna) = self.fauna {
             fauna.stop().await;
         }
+        drop(self.port_marks);
         served
     }
 

@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 
 use secrecy::ExposeSecret as _;
 
-use crate::app::Error;
-use crate::config::{Config, SealKey};
+use crate::config::{Config, Environment, SealKey};
 use crate::seal::SealRing;
+use crate::session::KeyPolicy;
 use crate::{keyfile, session};
 
 /// `address` is that of the listener; `API_DOMAIN` and `WEBSITE_DOMAIN` default to its port on `localhost`.
-pub fn from_config(config: &Config, address: SocketAddr) -> Result<session::Settings, Error> {
+pub fn from_config(config: &Config, address: SocketAddr, seal: SealRing) -> session::Settings {
     let here = format!("http://localhost:{}", address.port());
     let api = config.session.api_domain.clone().unwrap_or_else(|| here.clone());
     let website = config.session.website_domain.clone().unwrap_or_else(|| api.clone());
     let wanted = &config.session;
-    Ok(session::Settings {
+    session::Settings {
         access_token_lifetime: wanted.access_token_lifetime,
         refresh_token_lifetime: wanted.refresh_token_lifetime,
         absolute_lifetime: wanted.absolute_lifetime,
@@ -32,12 +32,21 @@ pub fn from_config(config: &Config, address: SocketAddr) -> Result<session::Sett
         anti_csrf: wanted.anti_csrf,
         transfer: wanted.transfer,
         expose_access_token: wanted.expose_access_token,
-        ..session::Settings::new(&api, &website, seal_ring(config)?)
-    })
+        ..session::Settings::new(&api, &website, seal)
+    }
+}
+
+/// The signing keys that a start of the site may write. In production a ring that opens nothing is rather a wrong one than the
+/// wish to sign everybody out.
+pub fn key_policy(config: &Config) -> KeyPolicy {
+    match config.environment {
+        Environment::Development => KeyPolicy::Create,
+        Environment::Production => KeyPolicy::CreateUnlessNoneOpens,
+    }
 }
 
 /// The configured keys, or a generated one that is kept in the data directory.
-fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
+pub fn seal_ring(config: &Config) -> Result<SealRing, io::Error> {
     if !config.seal_keys.is_empty() {
         return Ok(SealRing::new(config.seal_keys.iter().map(|key| (key.id.clone(), key.bytes))));
     }

@@ -25,7 +25,7 @@ use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::metrics::Metrics;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
-use crate::session::Sessions;
+use crate::session::{KeyPolicy, Sessions};
 use crate::users::{Hasher, Users};
 use crate::{demo, fauna_tokens, pages, session, users};
 
@@ -39,6 +39,8 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
+    /// Which signing keys may be written: commands write none.
+    pub key_policy: KeyPolicy,
     /// For `/metrics`; `None` if it is off.
     pub metrics: Option<Metrics>,
 }
@@ -70,14 +72,15 @@ impl AppState {
         extensions: &SiteExtensions,
         foundations: Foundations<'_>,
     ) -> Result<Self, Error> {
-        let Foundations { clock, address, fauna, database, metrics } = foundations;
+        let Foundations { clock, address, fauna, database, key_policy, metrics } = foundations;
         let app = fauna.app.clone();
         let features: Arc<[Feature]> = features::all(config, extensions).into();
         let (layout, deletion_hooks) = (user_layout(config)?, features::deletion_hooks(&features));
         let users =
             Users::new(app.clone(), layout, Hasher::new(config.accounts.hash_cost)?, deletion_hooks, clock.clone())
                 .with_deletion_hook(extensions.on_user_deleted.clone());
-        let mut settings = session_settings::from_config(config, address)?;
+        let mut settings = session_settings::from_config(config, address, session_settings::seal_ring(config)?);
+        settings.key_policy = key_policy;
         let queries = if config.has_demo() { Queries::OfEverybody } else { Queries::OfListeners };
         let events = EventBus::with_first_id_at(clock.now(), queries);
         settings.events = events.clone();

@@ -9,6 +9,7 @@ use crate::app::state::{AppState, Foundations};
 use crate::app::{Error, SiteExtensions, copy, fauna_backend, features, startup};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::session::KeyPolicy;
 use crate::supertokens::emailpassword::UserFormat;
 use crate::users::Order;
 
@@ -62,7 +63,14 @@ pub async fn users(config: &Config, command: &UsersCommand, out: &mut dyn Write)
     let set_up = startup::lock_set_up(&config.data_dir).await?;
     let database = startup::database(config).await?;
     let fauna = fauna_backend::connect_for_command(config, &clock, &features::all(config, &extensions)).await?;
-    let foundations = Foundations { metrics: None, clock: &clock, address: config.listen, fauna: &fauna, database };
+    let foundations = Foundations {
+        clock: &clock,
+        address: config.listen,
+        fauna: &fauna,
+        database,
+        key_policy: KeyPolicy::InMemory,
+        metrics: None,
+    };
     let state = AppState::build(config, &extensions, foundations).await?;
     drop(set_up);
     let done = run(&state.accounts.admin, command, &text, out).await;

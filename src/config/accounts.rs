@@ -1,6 +1,5 @@
 //! Accounts, mail and administration.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,7 +12,7 @@ use super::mail_server::MailServer;
 use crate::http::bearer::NamedKey;
 use crate::users::HashCost;
 
-pub(super) const MAIL_FROM: &str = "no-reply@localhost";
+const MAIL_FROM: &str = "no-reply@localhost";
 
 /// How many changes a user may make in a minute unless another number is set.
 const WRITES_PER_USER_MINUTE: u32 = 60;
@@ -99,8 +98,8 @@ impl Accounts {
         let comments = [("keep", false), ("delete", true)];
         Self {
             app_name: read.text("APP_NAME", APP_NAME),
-            terms_url: read.url("TERMS_URL"),
-            privacy_url: read.url("PRIVACY_URL"),
+            terms_url: read.url("TERMS_URL", "https://example.com/terms"),
+            privacy_url: read.url("PRIVACY_URL", "https://example.com/privacy"),
             email_verification,
             smtp_url: MailServer::read(read),
             mail_from: mail_from(read),
@@ -141,10 +140,7 @@ fn admin_api_keys(read: &mut Reader<'_>) -> Vec<NamedKey> {
         );
     }
     let keys: Vec<NamedKey> = one.into_iter().chain(keys.unwrap_or_default()).collect();
-    let mut seen = HashSet::new();
-    if let Some(twin) = keys.iter().find(|key| !seen.insert(key.name.as_str())) {
-        read.refuse("ADMIN_API_KEYS", &format!("names {} twice", twin.name));
-    }
+    read.refuse_twins("ADMIN_API_KEYS", keys.iter().map(|key| key.name.as_str()));
     keys
 }
 
@@ -164,9 +160,6 @@ fn sign_up_fields(read: &mut Reader<'_>) -> Vec<SignUpField> {
         "SIGN_UP_FIELDS",
         "words separated by commas, optional ones followed by a question mark, without email and password",
     );
-    let mut seen = HashSet::new();
-    if let Some(twin) = fields.iter().find(|field| !seen.insert(field.id.as_str())) {
-        read.refuse("SIGN_UP_FIELDS", &format!("names {} twice", twin.id));
-    }
+    read.refuse_twins("SIGN_UP_FIELDS", fields.iter().map(|field| field.id.as_str()));
     fields
 }

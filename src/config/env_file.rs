@@ -8,15 +8,11 @@
 //! contains blanks or quotes must itself be in quotes, and may then span lines: in single quotes everything is literal, in double
 //! quotes `\n`, `\"` and `\\` are escapes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const NAME: &str = ".env";
-
-/// First words of settings that other programs use in the environment, too: names that begin with these are not warned about.
-const GENERIC_FIRST_WORDS: &[&str] =
-    &["ACCESS", "API", "APP", "DATA", "DATABASE", "LOG", "OTEL", "SESSION", "STATIC", "TOKEN", "USERS", "WEBSITE"];
+pub const NAME: &str = ".env";
 
 /// Names and values of the file.
 pub type Variables = BTreeMap<String, String>;
@@ -32,27 +28,6 @@ pub fn load() -> Result<Variables, String> {
     parse(&text).map_err(|line| {
         refused(format!("line {line} is not NAME=value; a value with spaces or quotes in it needs quotes around it"))
     })
-}
-
-/// A warning for each name that is not a setting: of all names in the file, and of those names in the environment that begin
-/// with the first word of a setting.
-pub fn unknown<'a>(
-    file: &Variables,
-    environment: impl Iterator<Item = &'a str>,
-    settings: &BTreeSet<String>,
-) -> Vec<String> {
-    let is_setting = |name: &str| settings.contains(name);
-    let in_file = file.keys().filter(|name| !is_setting(name)).map(|name| format!("{NAME}: {name} is not a setting"));
-    let first_word = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
-    let ours: BTreeSet<String> = settings.iter().map(|name| first_word(name)).collect();
-    let looks_like_ours = |name: &str| {
-        let word = first_word(name);
-        word.len() < name.len() && ours.contains(&word) && !GENERIC_FIRST_WORDS.contains(&word.as_str())
-    };
-    let in_environment = environment
-        .filter(|name| looks_like_ours(name) && !is_setting(name) && !file.contains_key(*name))
-        .map(|name| format!("environment: {name} is not a setting"));
-    in_file.chain(in_environment).collect()
 }
 
 fn path() -> Option<PathBuf> {
@@ -178,19 +153,5 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(variables(&[("A", value)])), "{text:?}");
         }
-    }
-
-    #[test]
-    fn names_that_are_not_settings_are_warned_about() {
-        let settings = ["ADMIN_API_KEY", "FAUNA_SECRET", "LOG", "APP_NAME"].map(str::to_owned).into();
-        let file = variables(&[("LOG", "info"), ("ADMIN_APIKEY", "hunter2"), ("SOMETHING", "x")]);
-        let environment = ["FAUNA_SECRT", "FAUNA_SECRET", "PATH", "LOGNAME", "APP_HOME", "ADMIN_APIKEY", "FAUNA"];
-        let warnings = unknown(&file, environment.into_iter(), &settings);
-        let expected = [
-            ".env: ADMIN_APIKEY is not a setting",
-            ".env: SOMETHING is not a setting",
-            "environment: FAUNA_SECRT is not a setting",
-        ];
-        assert_eq!(warnings, expected);
     }
 }

@@ -5,7 +5,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Reader;
-use super::session::is_this_machine;
+use super::session::is_local;
 
 /// The query parameter of `SMTP_URL` that says what must be encrypted.
 const TLS: &str = "tls";
@@ -40,7 +40,7 @@ impl MailServer {
         let mut url = Url::parse(text).ok()?;
         let asked: Vec<String> =
             url.query_pairs().filter(|(name, _)| name == TLS).map(|(_, value)| value.into()).collect();
-        let is_here = is_this_machine(url.host_str()?);
+        let is_here = is_local(url.host_str()?);
         let tls = match (url.scheme(), asked.as_slice()) {
             ("smtps", []) => None,
             ("smtp", []) => (!is_here).then_some("required"),

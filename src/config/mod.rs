@@ -11,6 +11,7 @@ mod metrics;
 mod production;
 mod reader;
 mod session;
+mod unknown;
 mod website;
 
 use std::cell::RefCell;
@@ -111,7 +112,7 @@ impl Config {
             std::env::var(name).ok().or_else(|| file.get(name).cloned())
         });
         let environment: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-        let unknown = env_file::unknown(&file, environment.iter().map(String::as_str), &settings.into_inner());
+        let unknown = unknown::unknown(&file, environment.iter().map(String::as_str), &settings.into_inner());
         match read {
             Ok(config) => Ok(Self { unknown, ..config }),
             // A setting that seems to be missing may have been misspelled.
@@ -146,14 +147,25 @@ impl Config {
             log: Log {
                 filter: log_filter(&mut read),
                 json: read.choice("LOG_FORMAT", &[("text", false), ("json", true)], false),
-                collector: read.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+                collector: read.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
             },
             accounts: Accounts::read(&mut read),
             metrics: Metrics::read(&mut read),
             unknown: Vec::new(),
         };
+        refuse_shared_ports(&config, &mut read);
         production::refuse(&config, &mut read);
         read.finish(config)
+    }
+
+    /// The addresses that a site listens at, with their settings.
+    pub fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let fauna = match &self.fauna {
+            Fauna::Embedded { listen, .. } => Some(("EMBEDDED_FAUNA_LISTEN", *listen)),
+            Fauna::Remote { .. } => None,
+        };
+        let metrics = self.metrics.listen.map(|listen| ("METRICS_LISTEN", listen));
+        [("LISTEN", self.listen)].into_iter().chain(fauna).chain(metrics).collect()
     }
 
     /// Whether the demo is mounted. Never in production, whatever `DEMO` says.
@@ -161,6 +173,7 @@ impl Config {
         self.demo && self.environment == Environment::Development
     }
 }
+
 fn environment(read: &mut Reader<'_>) -> Environment {
     let choices = [("development", Environment::Development), ("production", Environment::Production)];
     read.choice("APP_ENV", &choices, Environment::Development)
@@ -184,6 +197,26 @@ fn log_filter(read: &mut Reader<'_>) -> Option<String> {
     Some(filter)
 }
 
+/// Two listeners cannot have one port, unless they listen at different addresses.
+fn refuse_shared_ports(config: &Config, read: &mut Reader<'_>) {
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (name, address) in config.listeners() {
+        match taken.iter().find(|(_, other)| share_a_port(address, *other)) {
+            Some((other_name, other)) => {
+                read.refuse(name, &format!("must have another port than {other_name}, which is {other}"));
+            }
+            None => taken.push((name, address)),
+        }
+    }
+}
+
+/// Port 0 takes a free port each time. What listens at all IPv6 addresses also listens at those of IPv4, on most systems.
+fn share_a_port(one: SocketAddr, other: SocketAddr) -> bool {
+    let includes = |all: SocketAddr, ip: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let overlap = one.ip() == other.ip() || includes(one, other) || includes(other, one);
+    one.port() != 0 && one.port() == other.port() && overlap
+}
+
 fn users_collection(read: &mut Reader<'_>) -> String {
     let name = read.text("USERS_COLLECTION", "users");
     if name.is_empty() || name == "_" || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
@@ -195,10 +228,13 @@ fn users_collection(read: &mut Reader<'_>) -> String {
 fn seal_keys(read: &mut Reader<'_>) -> Vec<SealKey> {
     let Some(text) = read.optional("SEAL_KEYS") else { return Vec::new() };
     let keys: Option<Vec<SealKey>> = text.split(',').map(|entry| SealKey::parse(entry.trim())).collect();
-    keys.unwrap_or_else(|| {
+    let keys = keys.unwrap_or_else(|| {
         read.refuse("SEAL_KEYS", "must be id:KEY[,id:KEY…], each KEY 32 bytes in base64url without padding");
         Vec::new()
-    })
+    });
+    // What the second key of a name has sealed could not be opened.
+    read.refuse_twins("SEAL_KEYS", keys.iter().map(|key| key.id.as_str()));
+    keys
 }
 
 impl SealKey {

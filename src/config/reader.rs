@@ -1,5 +1,6 @@
 //! Reads single variables and collects all mistakes.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -22,6 +23,15 @@ impl<'a> Reader<'a> {
 
     pub fn refuse(&mut self, name: &str, why: &str) {
         self.mistakes.push(format!("{name}: {why}"));
+    }
+
+    /// Refuses a list in which two entries have the same name.
+    pub fn refuse_twins<'n>(&mut self, name: &str, entries: impl Iterator<Item = &'n str>) {
+        let mut seen = HashSet::new();
+        let twin = entries.into_iter().find(|entry| !seen.insert(*entry));
+        if let Some(twin) = twin {
+            self.refuse(name, &format!("names {twin} twice"));
+        }
     }
 
     /// # Errors
@@ -119,12 +129,12 @@ impl<'a> Reader<'a> {
         format!("/{inner}")
     }
 
-    /// An `http` or `https` address.
-    pub fn url(&mut self, name: &str) -> Option<String> {
+    /// An `http` or `https` address; a refusal shows the example.
+    pub fn url(&mut self, name: &str, example: &str) -> Option<String> {
         let text = self.optional(name)?;
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control())) {
-            self.refuse(name, "must be an address, like https://example.com/terms");
+            self.refuse(name, &format!("must be an address, like {example}"));
         }
         Some(text)
     }

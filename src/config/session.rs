@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Reader;
+use super::{Reader, website};
 use crate::http::origins::is_public_suffix;
 use crate::session::{AntiCsrf, SameSite, Transfer};
 
@@ -67,7 +67,7 @@ impl Session {
             dynamic_signing_key: read.flag("DYNAMIC_SIGNING_KEY", true),
             api_domain: read.origin("API_DOMAIN"),
             website_domain: read.origin("WEBSITE_DOMAIN"),
-            api_base_path: read.path("API_BASE_PATH", "/auth"),
+            api_base_path: website::api_base_path(read),
             api_gateway_path: api_gateway_path(read),
             cookie_domain: read.optional("COOKIE_DOMAIN"),
             older_cookie_domain: read.trimmed("OLDER_COOKIE_DOMAIN"),
@@ -118,11 +118,9 @@ impl Session {
     /// Whether one of the two domains is `localhost` and the other a loopback address: one machine, but two sites to a browser.
     pub(super) fn mixes_loopback_names(&self) -> bool {
         let Some(website) = &self.website_domain else { return false };
-        let is_address =
-            |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let is_name = |host: &str| host == "localhost" || host.ends_with(".localhost");
         let (api, website) = (self.api_domain.as_deref().map_or("localhost", host_of), host_of(website));
-        (is_name(api) && is_address(website)) || (is_address(api) && is_name(website))
+        let (api_is_name, website_is_name) = (is_local_name(api), is_local_name(website));
+        is_local(api) && is_local(website) && api_is_name != website_is_name
     }
 }
 
@@ -158,20 +156,25 @@ fn api_gateway_path(read: &mut Reader<'_>) -> String {
     read.path("API_GATEWAY_PATH", "")
 }
 
-/// Whether what is sent to an origin is not encrypted and leaves this machine.
-pub(super) fn is_unencrypted(origin: &str) -> bool {
-    origin.starts_with("http://") && !is_this_machine(host_of(origin))
+/// Whether what is sent to an address is not encrypted and leaves this machine.
+pub(super) fn is_unencrypted(address: &str) -> bool {
+    address.starts_with("http://") && !is_local(host_of(address))
 }
 
-/// Whether a host, with its brackets if it is an IPv6 address, is a loopback address or a name of one.
-pub(super) fn is_this_machine(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(super) fn is_local(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+    is_local_name(host) || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The host of an origin, without its port; an IPv6 address keeps its brackets.
-fn host_of(origin: &str) -> &str {
-    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+fn is_local_name(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// The host of an origin or another address, without its port; an IPv6 address keeps its brackets.
+pub(super) fn host_of(address: &str) -> &str {
+    let authority = address.split_once("://").map_or(address, |(_, authority)| authority);
+    let authority = authority.split('/').next().unwrap_or_default();
     match authority.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => authority,

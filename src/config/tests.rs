@@ -68,9 +68,12 @@ fn what_can_be_used_is_not_refused() {
 #[test]
 fn production_refuses_what_is_only_safe_on_a_desk() {
     let text = mistakes(&[("APP_ENV", "production")]);
-    for name in ["FAUNA_ENDPOINT", "EMBEDDED_FAUNA_ROOT_KEY", "SEAL_KEYS", "SMTP_URL"] {
+    for name in ["FAUNA_ENDPOINT", "SEAL_KEYS", "SMTP_URL"] {
         assert!(text.contains(name), "{name} is missing in: {text}");
     }
+    assert!(!text.contains("EMBEDDED_FAUNA_ROOT_KEY"), "no embedded Fauna, no key of it: {text}");
+    let text = mistakes(&[("APP_ENV", "production"), ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true")]);
+    assert!(text.contains("EMBEDDED_FAUNA_ROOT_KEY: must be set") && !text.contains("FAUNA_ENDPOINT"), "{text}");
     let settings = [
         ("APP_ENV", "production"),
         ("INSECURE_EMBEDDED_FAUNA_IN_PRODUCTION", "true"),
@@ -84,48 +87,88 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     assert!(mistakes(&cheap).contains("PASSWORD_HASH_MEMORY_KIB: must be at least 19456 in production"));
 }
 
+/// What production demands.
+const LEAST: &[(&str, &str)] = &[
+    ("APP_ENV", "production"),
+    ("FAUNA_ENDPOINT", "https://fauna.example.com"),
+    ("FAUNA_SECRET", "fn"),
+    ("SEAL_KEYS", "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    ("SMTP_URL", "smtp://localhost"),
+];
+
+/// What production should have besides.
+const FULL: &[(&str, &str)] = &[
+    ("API_DOMAIN", "https://example.com"),
+    ("WEBSITE_DOMAIN", "https://example.com"),
+    ("DATABASE_URL", "postgres://app@localhost/app"),
+    ("MAIL_FROM", "no-reply@example.com"),
+    ("HIDE_EXISTING_ACCOUNTS", "true"),
+    ("TRUSTED_PROXIES", "10.0.0.1"),
+];
+
 /// S-P-05 in the table of `docs/threats.md`.
 #[test]
 fn production_is_told_what_it_should_know() {
     assert_eq!(read(&[]).unwrap().warnings(), Vec::<&str>::new());
-    let least = [
-        ("APP_ENV", "production"),
-        ("FAUNA_ENDPOINT", "https://fauna.example.com"),
-        ("FAUNA_SECRET", "fn"),
-        ("SEAL_KEYS", "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-        ("SMTP_URL", "smtp://localhost"),
-    ];
     let warned = ["DATABASE_URL", "API_DOMAIN", "WEBSITE_DOMAIN", "MAIL_FROM", "HIDE_EXISTING_ACCOUNTS"];
-    let warnings = read(&least).unwrap().warnings();
+    let warnings = read(LEAST).unwrap().warnings();
     assert_eq!(warnings.len(), warned.len(), "{warnings:?}");
     for name in warned {
         assert!(warnings.iter().any(|warning| warning.contains(name)), "{name} is missing in: {warnings:?}");
     }
-    let more = [
-        ("API_DOMAIN", "https://example.com"),
-        ("WEBSITE_DOMAIN", "https://example.com"),
-        ("DATABASE_URL", "postgres://app@localhost/app"),
-        ("MAIL_FROM", "no-reply@example.com"),
-        ("HIDE_EXISTING_ACCOUNTS", "true"),
-    ];
-    let all = [least.as_slice(), &more].concat();
+    let all = [LEAST, FULL].concat();
     assert_eq!(read(&all).unwrap().warnings(), Vec::<&str>::new());
+    let named = [all.as_slice(), &[("ADMIN_API_KEYS", "ops:x")]].concat();
+    assert!(read(&named).unwrap().warnings()[0].starts_with("the key ops of ADMIN_API_KEYS has fewer"));
+    let copied = [("COPY_FAUNA_ENDPOINT", "http://fauna.example.com"), ("COPY_FAUNA_SECRET", "fn")];
+    let copied = read(&[all.as_slice(), &copied].concat()).unwrap().warnings();
+    assert!(copied.len() == 1 && copied[0].starts_with("COPY_FAUNA_ENDPOINT"), "{copied:?}");
+    let unslowed = [all.as_slice(), &[("INSECURE_NO_THROTTLE", "true")]].concat();
+    assert_eq!(read(&unslowed).unwrap().warnings().len(), 1);
+}
+
+#[test]
+fn one_doubtful_setting_in_production_is_one_sentence_that_names_it() {
     for (name, value, warned) in [
         ("ADMIN_API_KEY", "fifteen-letters", true),
         ("ADMIN_API_KEY", "sixteen--letters", false),
+        ("ADMIN_API_KEYS", "old:fifteen-letters,new:sixteen--letters", true),
+        ("ADMIN_API_KEYS", "old:sixteen--letters", false),
+        ("METRICS_TOKEN", "x", true),
+        ("METRICS_TOKEN", "sixteen--letters", false),
+        ("METRICS_LISTEN", "0.0.0.0:9464", true),
+        ("METRICS_LISTEN", "[::]:9464", true),
+        ("METRICS_LISTEN", "203.0.113.7:9464", true),
+        ("METRICS_LISTEN", "127.0.0.1:9464", false),
+        ("METRICS_LISTEN", "10.0.0.7:9464", false),
+        ("METRICS_LISTEN", "[fd00::7]:9464", false),
         ("API_DOMAIN", "http://example.com", true),
         ("API_DOMAIN", "http://localhost.example.com", true),
-        ("API_DOMAIN", "http://localhost:3000", false),
-        ("API_DOMAIN", "http://127.0.0.1", false),
-        ("API_DOMAIN", "http://[::1]:3000", false),
+        ("API_DOMAIN", "http://localhost:3000", true),
+        ("API_DOMAIN", "https://app.localhost", true),
+        ("API_DOMAIN", "http://127.0.0.1", true),
+        ("API_DOMAIN", "http://[::1]:3000", true),
+        ("API_DOMAIN", "https://localhost.example.com", false),
+        ("WEBSITE_DOMAIN", "http://localhost:3000", true),
+        ("WEBSITE_DOMAIN", "http://www.example.com", true),
+        ("WEBSITE_DOMAIN", "https://www.example.com", false),
+        ("FAUNA_ENDPOINT", "http://fauna.example.com:8443/path", true),
+        ("FAUNA_ENDPOINT", "http://localhost:8443/", false),
+        ("FAUNA_ENDPOINT", "http://[::1]:8443", false),
+        ("ALLOWED_ORIGINS", "https://a.example.com,http://*.example.com", true),
+        ("ALLOWED_ORIGINS", "https://a.example.com", false),
+        ("TRUSTED_PROXIES", "", true),
+        ("MAIL_FROM", "no-reply@localhost", true),
+        ("MAIL_FROM", "The Site <no-reply@localhost>", true),
     ] {
-        let others = all.iter().filter(|(other, _)| *other != name);
+        let others = LEAST.iter().chain(FULL).filter(|(other, _)| *other != name);
         let settings: Vec<_> = others.copied().chain([(name, value)]).collect();
         let warnings = read(&settings).unwrap().warnings();
-        assert_eq!(warnings.iter().filter(|warning| warning.contains(name)).count(), usize::from(warned), "{value}");
+        let expected = usize::from(warned);
+        assert_eq!(warnings.iter().filter(|warning| warning.contains(name)).count(), expected, "{value} {warnings:?}");
+        assert_eq!(warnings.len(), expected, "one cause, one sentence: {value} {warnings:?}");
+        assert!(!warnings.iter().any(|warning| warning.contains("letters")), "{warnings:?}");
     }
-    let unslowed = [all.as_slice(), &[("INSECURE_NO_THROTTLE", "true")]].concat();
-    assert_eq!(read(&unslowed).unwrap().warnings().len(), 1);
 }
 
 #[test]
@@ -182,6 +225,46 @@ fn localhost_and_its_address_are_two_sites() {
 fn a_gateway_path_warns_that_the_pages_do_not_work_behind_it() {
     let warnings = read(&[("API_GATEWAY_PATH", "/gateway")]).unwrap().warnings();
     assert!(warnings.len() == 1 && warnings[0].starts_with("API_GATEWAY_PATH"), "{warnings:?}");
+}
+
+#[test]
+fn two_listeners_do_not_share_a_port() {
+    for (settings, told) in [
+        (&[("LISTEN", "127.0.0.1:4000"), ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:4000")][..], "EMBEDDED_FAUNA_LISTEN"),
+        (&[("LISTEN", "0.0.0.0:4000"), ("METRICS_LISTEN", "127.0.0.1:4000")], "METRICS_LISTEN"),
+        (&[("LISTEN", "127.0.0.1:4000"), ("METRICS_LISTEN", "[::]:4000")], "METRICS_LISTEN"),
+        (&[("LISTEN", "127.0.0.1:8443")], "EMBEDDED_FAUNA_LISTEN"),
+        (&[("METRICS_LISTEN", "127.0.0.1:8443")], "METRICS_LISTEN"),
+        (&[("LISTEN", "127.0.0.1:0"), ("EMBEDDED_FAUNA_LISTEN", "127.0.0.1:0")], ""),
+        (&[("LISTEN", "127.0.0.1:4000"), ("METRICS_LISTEN", "127.0.0.2:4000")], ""),
+        (&[("LISTEN", "0.0.0.0:4000"), ("METRICS_LISTEN", "[::1]:4000")], ""),
+        (&[("LISTEN", "127.0.0.1:8443"), ("FAUNA_ENDPOINT", "http://fauna:8443"), ("FAUNA_SECRET", "fn")], ""),
+    ] {
+        let mistakes = read(settings).err().map(|invalid| invalid.mistakes().to_vec()).unwrap_or_default();
+        assert_eq!(mistakes.len(), usize::from(!told.is_empty()), "{settings:?} {mistakes:?}");
+        let is_told = |mistake: &String| mistake.starts_with(&format!("{told}: must have another port than "));
+        assert!(mistakes.iter().all(is_told), "{settings:?} {mistakes:?}");
+    }
+}
+
+#[test]
+fn keys_that_seal_have_names_of_their_own() {
+    let (one, other) = ("A".repeat(43), format!("{}A", "B".repeat(42)));
+    assert!(read(&[("SEAL_KEYS", &format!("k1:{one},k2:{other}"))]).is_ok());
+    for twins in [format!("k1:{one},k1:{other}"), format!("k1:{one}, k2:{other},k1:{one}")] {
+        assert!(mistakes(&[("SEAL_KEYS", &twins)]).contains("SEAL_KEYS: names k1 twice"), "{twins}");
+    }
+}
+
+#[test]
+fn an_address_is_refused_with_an_example_of_its_own() {
+    for (name, example) in [
+        ("TERMS_URL", "https://example.com/terms"),
+        ("PRIVACY_URL", "https://example.com/privacy"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+    ] {
+        assert!(mistakes(&[(name, "/here")]).ends_with(&format!("{name}: must be an address, like {example}")));
+    }
 }
 
 #[test]

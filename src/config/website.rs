@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::Reader;
 use crate::http::origins::OriginPattern;
 
-/// First parts of paths that are not those of the sign-in pages.
+/// First parts of paths that are neither those of the sign-in pages nor those of the SuperTokens interface. The latter may be
+/// below `/api`, except at [`TAKEN_BELOW_API`].
 const TAKEN: [&str; 22] = [
     ".well-known",
     "account",
@@ -30,6 +31,9 @@ const TAKEN: [&str; 22] = [
     "static",
     "verify-email",
 ];
+
+/// First parts of the paths below `/api` of other routes than those of the SuperTokens interface.
+const TAKEN_BELOW_API: [&str; 7] = ["admin", "comments", "docs", "openapi.json", "session", "sessions", "user"];
 
 #[derive(Clone, Debug)]
 pub struct Website {
@@ -60,10 +64,25 @@ impl Website {
 fn base_path(read: &mut Reader<'_>, api_base_path: &str) -> String {
     let path = read.path("WEBSITE_BASE_PATH", "/auth");
     let first = path.split('/').nth(1).unwrap_or_default();
-    if let Some(taken) = TAKEN.iter().find(|taken| **taken == first) {
-        read.refuse("WEBSITE_BASE_PATH", &format!("must not begin with /{taken}, which other routes use"));
+    if TAKEN.contains(&first) {
+        read.refuse("WEBSITE_BASE_PATH", &format!("must not begin with /{first}, which other routes use"));
     } else if path.strip_prefix(api_base_path).is_some_and(|rest| rest.starts_with('/')) {
         read.refuse("WEBSITE_BASE_PATH", "must not be below API_BASE_PATH; it may be the same");
+    }
+    path
+}
+
+/// The path of the SuperTokens interface: `/api`, below it, or where no other route is.
+pub(super) fn api_base_path(read: &mut Reader<'_>) -> String {
+    let path = read.path("API_BASE_PATH", "/auth");
+    let mut parts = path.split('/').skip(1);
+    let (first, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let taken = match first {
+        "api" => TAKEN_BELOW_API.contains(&second).then(|| format!("/api/{second}")),
+        first => TAKEN.contains(&first).then(|| format!("/{first}")),
+    };
+    if let Some(taken) = taken {
+        read.refuse("API_BASE_PATH", &format!("must not begin with {taken}, which other routes use"));
     }
     path
 }

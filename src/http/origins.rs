@@ -1,5 +1,6 @@
 //! Patterns of web origins that may call the API with a user's cookies.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// An entry of `ALLOWED_ORIGINS`: `https://app.example.com`, or `https://*.example.com` for every sub domain.
@@ -33,7 +34,24 @@ impl FromStr for OriginPattern {
     }
 }
 
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => out.write_str(exact),
+            Self::SubDomains { scheme, suffix } => write!(out, "{scheme}*{suffix}"),
+        }
+    }
+}
+
 impl OriginPattern {
+    /// Whether pages of such an origin are sent unencrypted.
+    pub fn is_unencrypted(&self) -> bool {
+        match self {
+            Self::Exact(exact) => exact.starts_with("http://"),
+            Self::SubDomains { scheme, .. } => scheme == "http://",
+        }
+    }
+
     /// Whether an `Origin` header has this value. Browsers send origins in lower case and leave default ports out.
     pub fn matches(&self, origin: &str) -> bool {
         match self {

@@ -113,8 +113,17 @@ pub async fn check_server(url: &SecretString) -> Result<(), String> {
     match client.server.test_connection().await {
         Ok(true) => Ok(()),
         Ok(false) => Err("the mail server does not accept commands".to_owned()),
-        Err(error) => Err(describe(&error)),
+        Err(error) => Err(format!("{}: {}", server_of(url.expose_secret()), describe(&error))),
     }
+}
+
+/// Host and port of the URL of a mail server, without user and password.
+fn server_of(url: &str) -> &str {
+    let authority =
+        url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // An unescaped separator in a password would make a part of it look like the host.
+    if url.contains('@') == authority.contains('@') && !host.is_empty() { host } else { "the mail server" }
 }
 
 enum Failure {
@@ -123,15 +132,22 @@ enum Failure {
     Refused(String),
 }
 
-/// A description of the error without the server's text, which repeats the address.
+/// A description of the error without the server's text, which repeats the address. The errors of the system and of TLS that it
+/// contains know of the server, not of the mail.
 fn describe(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("refused with {code}"),
         None if error.is_timeout() => "no answer in time".to_owned(),
-        None if error.is_tls() => "TLS failed".to_owned(),
+        None if error.is_tls() => format!("TLS failed: {}", cause(error)),
         None if error.is_response() => "not an answer of a mail server".to_owned(),
-        None => "no connection, or it broke".to_owned(),
+        None => format!("no connection, or it broke: {}", cause(error)),
     }
+}
+
+/// The last error of the chain, which is the first that happened.
+fn cause(error: &dyn std::error::Error) -> String {
+    let inner = std::iter::successors(error.source(), |&error| error.source());
+    inner.last().map_or_else(|| "no cause is known".to_owned(), ToString::to_string)
 }
 
 fn pause_after(attempts: i64) -> Duration {
@@ -212,6 +228,19 @@ mod tests {
         let pauses: Vec<u64> = (1..=8).map(|attempts| pause_after(attempts).as_secs()).collect();
         assert_eq!(pauses, [10, 30, 90, 270, 810, 2430, 3600, 3600]);
         assert_eq!(pause_after(i64::MAX), PAUSE_MAX);
+    }
+
+    #[test]
+    fn a_mail_server_is_named_without_its_password() {
+        for (url, named) in [
+            ("smtp://user:hunter2@mail.example.com:587", "mail.example.com:587"),
+            ("smtps://mail.example.com", "mail.example.com"),
+            ("smtp://user:hunter2@[::1]:25?tls=required", "[::1]:25"),
+            ("smtp://user:hun/ter2@mail.example.com", "the mail server"),
+            ("smtp://user:hun@ter2@mail.example.com", "mail.example.com"),
+        ] {
+            assert_eq!(server_of(url), named, "{url}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod routes;
 mod store;
 mod templates;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +135,14 @@ impl Occasion {
             Self::AccountExists | Self::EmailChanged | Self::PasswordChanged | Self::AccountDeleted => None,
         }
     }
+}
+
+/// Reads the templates of `MAIL_TEMPLATES`, and the built-in ones, as a start does.
+///
+/// # Errors
+/// The directory or a file cannot be read, or a template is wrong.
+pub fn check_templates(directory: Option<&Path>) -> Result<(), Error> {
+    Templates::load(directory).map(|_parsed| ())
 }
 
 impl Outbox {

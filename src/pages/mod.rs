@@ -25,7 +25,7 @@ pub use frame::{plain_page, see_other};
 pub use guards::PageUser;
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +79,14 @@ pub struct Settings {
     pub remember_me: bool,
     pub terms_url: Option<String>,
     pub privacy_url: Option<String>,
+}
+
+/// Reads the files of `STATIC_DIR` as a start does.
+///
+/// # Errors
+/// One of them cannot be used.
+pub fn check_files(directory: &Path) -> Result<(), InvalidFile> {
+    PageTemplates::parse(OwnFiles::read(directory)?.templates).map(|_parsed| ())
 }
 
 impl Pages {

@@ -67,9 +67,17 @@ pub enum Error {
     /// No random bytes are available, or a key was rejected.
     #[error("cryptography failed")]
     Crypto(#[from] aws_lc_rs::error::Unspecified),
-    /// Signing keys are stored, but none can be unsealed.
+    /// No signing key could be read or made.
     #[error("there is no usable signing key")]
     NoKey,
+    /// Signing keys with these names are stored, and none can be unsealed; the site does not start. See [`KeyPolicy`].
+    ///
+    /// [`KeyPolicy`]: crate::session::KeyPolicy
+    #[error(
+        "SEAL_KEYS: none of the stored keys ({0}) can be opened; add the key that was used before, behind the new one, or, if it \
+         is lost, delete the rows of session_key, which signs everybody out"
+    )]
+    NoKeyOpens(String),
     /// The task of a refresh or sign-in panicked or was cancelled.
     #[error("the session task failed")]
     Task(#[from] tokio::task::JoinError),
@@ -100,9 +108,13 @@ impl From<Error> for Problem {
             Error::RevokedMeanwhile | Error::Contended | Error::Store(_) | Error::SessionTokenProvider(_) => {
                 Self::unavailable(error)
             }
-            Error::Settings(_) | Error::Seal(_) | Error::Sign(_) | Error::Crypto(_) | Error::NoKey | Error::Task(_) => {
-                Self::internal(error)
-            }
+            Error::Settings(_)
+            | Error::Seal(_)
+            | Error::Sign(_)
+            | Error::Crypto(_)
+            | Error::NoKey
+            | Error::NoKeyOpens(_)
+            | Error::Task(_) => Self::internal(error),
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Settings {
     pub verified_tokens_max: usize,
     /// Encrypts the private keys in SQL.
     pub seal: Arc<SealRing>,
+    /// Which signing keys may be written.
+    pub key_policy: KeyPolicy,
     /// Receives the events of sessions.
     pub events: EventBus,
     /// Claims that are fetched when a session is created.
@@ -103,6 +105,19 @@ pub enum Transfer {
     Header,
 }
 
+/// What is done with the stored signing keys, besides using those that can be unsealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPolicy {
+    /// Missing keys are created, and all are sealed with the newest key of the ring.
+    Create,
+    /// The same, unless keys are stored and none can be unsealed: [`Error::NoKeyOpens`]. New ones would sign everybody out, and the
+    /// ring is more likely to be a wrong one.
+    CreateUnlessNoneOpens,
+    /// Nothing is written: missing keys are created in memory. For commands, which must not leave keys behind that the running
+    /// site may not be able to unseal.
+    InMemory,
+}
+
 impl Settings {
     /// The defaults for an API and its pages; both are origins, `scheme://host[:port]`.
     pub fn new(api_domain: &str, website_domain: &str, seal: SealRing) -> Self {
@@ -127,6 +142,7 @@ impl Settings {
             expose_access_token: false,
             verified_tokens_max: 4_000,
             seal: Arc::new(seal),
+            key_policy: KeyPolicy::Create,
             events: EventBus::default(),
             claims: Vec::new(),
             validators: Vec::new(),

@@ -54,7 +54,22 @@ pub enum Error {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "otel"))]
-pub fn export_spans(_collector: &str) -> Result<(), Error> {
+pub fn export_spans(collector: &str) -> Result<(), Error> {
+    check_collector(collector)
+}
+
+/// Whether spans can be sent to a collector at this address.
+///
+/// # Errors
+/// This build has no feature `otel`, or the address is not valid.
+#[cfg_attr(
+    not(feature = "otel"),
+    expect(unused_variables, reason = "no collector is right for a build without the feature")
+)]
+pub fn check_collector(collector: &str) -> Result<(), Error> {
+    #[cfg(feature = "otel")]
+    return spans::check_address(collector);
+    #[cfg(not(feature = "otel"))]
     Err(Error::Collector("this build cannot export spans; build it with --features otel".to_owned()))
 }
 

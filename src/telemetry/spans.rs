@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
+use actix_web::http::{StatusCode, Uri};
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{Status, TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
@@ -37,6 +37,7 @@ static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 /// The address is not valid.
 pub fn export_spans(collector: &str) -> Result<(), Error> {
     let refused = |cause: &dyn std::error::Error| Error::Collector(cause.to_string());
+    check_address(collector)?;
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
@@ -48,6 +49,11 @@ pub fn export_spans(collector: &str) -> Result<(), Error> {
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
     let _first = PROVIDER.set(provider);
     Ok(())
+}
+
+/// Whether the exporter can be built for this address. It is not built, because its client brings a runtime of its own.
+pub fn check_address(collector: &str) -> Result<(), Error> {
+    collector.parse::<Uri>().map(|_address| ()).map_err(|cause| Error::Collector(format!("{collector}: {cause}")))
 }
 
 /// The layer that hands spans to the exporter, once [`export_spans`] was called.

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use starter::seal::SealRing;
-use starter::session::{AntiCsrfCheck, Error, NewSession, RefreshAntiCsrf, Requirements, UserId};
+use starter::session::{AntiCsrfCheck, Error, KeyPolicy, NewSession, RefreshAntiCsrf, Requirements, Sessions, UserId};
 
 use crate::server::{SECOND, World, claims};
 use crate::support::client::TestClient;
@@ -201,6 +201,44 @@ async fn private_keys_are_stored_sealed() {
     );
     assert!(there.refresh_without_rid().await.is_unauthorised());
     assert_eq!(stranger.sign_in("ann").await.get("/me").await.status, 200, "it makes keys of its own");
+}
+
+/// A ring that opens nothing is rather a wrong one than the wish to sign everybody out. S-T-08 in `docs/threats.md`.
+#[tokio::test]
+async fn a_ring_that_opens_no_key_writes_none_where_the_policy_says_so() {
+    let world = World::start().await;
+    let ann = world.sign_in("ann").await;
+    let stored = "select count(*) from session_key";
+    assert_eq!(world.count(stored).await, 2);
+    let open = async |policy, ring| {
+        let mut options = crate::server::WorldOptions::new();
+        options.settings.key_policy = policy;
+        options.settings.seal = std::sync::Arc::new(SealRing::new([ring]));
+        let database = world.server.database.clone();
+        Sessions::open(options.settings, database, world.clock.clone(), options.token_provider).await
+    };
+    let (right, wrong) = (|| ("test".to_owned(), [7; 32]), || ("other".to_owned(), [8; 32]));
+    let refused = open(KeyPolicy::CreateUnlessNoneOpens, wrong()).await.err().unwrap();
+    assert!(matches!(&refused, Error::NoKeyOpens(kids) if kids.contains("r-1") && kids.contains("d-")), "{refused}");
+    let borrowed = open(KeyPolicy::InMemory, wrong()).await.unwrap();
+    assert!(borrowed.stored_keys().none_opens());
+    let issued = borrowed.issue(NewSession::of(UserId::parse("ben").unwrap()), true).await.unwrap();
+    let refresh = issued.refresh.unwrap();
+    assert!(borrowed.refresh_with(refresh.token.expose_secret(), RefreshAntiCsrf::Unneeded).await.is_ok());
+    assert_eq!(world.count(stored).await, 2, "nothing was written");
+
+    world.clock.advance(WEEK + SECOND);
+    let both = || SealRing::new([wrong(), right()]);
+    let mut options = crate::server::WorldOptions::new();
+    (options.settings.key_policy, options.settings.seal) = (KeyPolicy::InMemory, std::sync::Arc::new(both()));
+    let database = world.server.database.clone();
+    let command =
+        Sessions::open(options.settings, database, world.clock.clone(), options.token_provider).await.unwrap();
+    assert_eq!((command.stored_keys().opened, command.stored_keys().unreadable.len()), (2, 0));
+    assert_eq!(world.count(stored).await, 2, "a key that is due is not written");
+    assert_eq!(world.count("select count(*) from session_key where sealed like 'test.%'").await, 2, "nor sealed again");
+    assert!(open(KeyPolicy::CreateUnlessNoneOpens, right()).await.is_ok());
+    assert_eq!(ann.refresh_without_rid().await.status, 200);
 }
 
 /// As docs/operations.md says: the new key first and the old one behind it, later the new one alone.

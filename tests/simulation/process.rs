@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use super::script::Script;
 use crate::app::server::{RoutePlan, checked};
 use crate::app::state::{AppState, Foundations};
-use crate::app::{SiteExtensions, fauna_backend, features, startup};
+use crate::app::{SiteExtensions, fauna_backend, features, session_settings, startup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
@@ -125,7 +125,8 @@ async fn serve(start: Start, mut inbox: mpsc::UnboundedReceiver<Message>, ready:
     let database = startup::database(&config).await.unwrap();
     let features = features::all(&config, &extensions);
     let fauna = fauna_backend::connect(&config, &clock, &features).await.unwrap();
-    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, metrics: None };
+    let key_policy = session_settings::key_policy(&config);
+    let foundations = Foundations { clock: &clock, address, fauna: &fauna, database, key_policy, metrics: None };
     let state = AppState::build(&config, &extensions, foundations).await.unwrap();
     let plan = RoutePlan::new(&config, &extensions);
     let app = App::new()

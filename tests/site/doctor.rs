@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use starter::app;
+use starter::clock::Clock;
 use starter::config::Config;
 
 use crate::binary::program;
@@ -148,6 +149,7 @@ async fn assert_fails(settings: Settings<'_>, name: &str, begins: &str, contains
     let directory = tempfile::tempdir().unwrap();
     let report = examine_in(directory.path(), settings).await;
     let failed = sentences(&report, "failed", name);
+    assert_eq!(failed.iter().collect::<BTreeSet<_>>().len(), failed.len(), "told twice: {report:#}");
     let is_told = |sentence: &&str| sentence.starts_with(begins) && sentence.contains(contains);
     assert!(failed.iter().any(is_told), "{name} {begins}: {report:#}");
     assert!(report["healthy"] == false && !report.to_string().contains("hunter2"), "{report}");
@@ -167,7 +169,13 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     let empty = empty_database(&world).await;
     let admin = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", world.admin_secret())];
     let held = format!("(process {})", std::process::id());
-    let rows: [(Settings, &str, &str, &str); 14] = [
+    let own = tempfile::tempdir().unwrap();
+    std::fs::create_dir(own.path().join("templates")).unwrap();
+    std::fs::write(own.path().join("templates/auth.html"), "{% if %}").unwrap();
+    std::fs::write(own.path().join("sign-up.txt"), "Welcome").unwrap();
+    let own = own.path().to_str().unwrap();
+    let crossing = [("API_DOMAIN", "http://a.example"), ("COOKIE_SAME_SITE", "NONE")];
+    let rows: [(Settings, &str, &str, &str); 18] = [
         (&[("LISTEN", &taken)], "ports", &format!("LISTEN={taken} "), &held),
         (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "ports", &format!("EMBEDDED_FAUNA_LISTEN={taken} "), &held),
         (&[("EMBEDDED_FAUNA_LISTEN", &taken)], "fauna", &format!("EMBEDDED_FAUNA_LISTEN={taken}: "), "in use"),
@@ -176,14 +184,29 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
         (&[("DATA_DIR", file)], "files", &format!("DATA_DIR: {file}: "), "exists"),
         (&[("DATABASE_URL", &postgres)], "database", &format!("DATABASE_URL=postgres://…@{free}: "), "refused"),
         (&[("DATABASE_URL", "sqlite:///no/such/a")], "database", "DATABASE_URL=sqlite:///no/such/a: ", ""),
-        (&[("FAUNA_ENDPOINT", &nobody), ("FAUNA_SECRET", "x")], "fauna", &format!("FAUNA_ENDPOINT={nobody}: "), ""),
+        (
+            &[("FAUNA_ENDPOINT", &nobody), ("FAUNA_SECRET", "x")],
+            "fauna",
+            &format!("FAUNA_ENDPOINT={nobody}: Fauna cannot be asked: connection refused"),
+            "",
+        ),
         (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", "hunter2")], "fauna", "FAUNA_SECRET: ", "schema apply"),
         (&[("FAUNA_ENDPOINT", &endpoint), ("FAUNA_SECRET", &empty)], "schema", "the schema is not", "schema apply"),
         (&admin, "key", "FAUNA_SECRET: this key may change", "schema apply"),
-        (&[("USERS_EMAIL_FIELD", "name")], "fauna", "USERS_EMAIL_FIELD: must be ", "path"),
-        (&[("SMTP_URL", &smtp)], "mail", "SMTP_URL: ", ""),
+        (&[("USERS_EMAIL_FIELD", "name")], "settings", "USERS_EMAIL_FIELD: must be ", "path"),
+        (&[("SMTP_URL", &smtp)], "mail", &format!("SMTP_URL: {free}: no connection"), "refused"),
+        (
+            &[("SMTP_URL", "smtp://no-such-host.invalid")],
+            "mail",
+            "SMTP_URL: no-such-host.invalid: no connection",
+            "lookup",
+        ),
+        (&[("STATIC_DIR", own)], "settings", "STATIC_DIR: templates/auth.html: ", "syntax"),
+        (&[("MAIL_TEMPLATES", own)], "settings", "MAIL_TEMPLATES: sign-up.txt: ", "Subject"),
+        (&crossing, "settings", "API_DOMAIN: must be https", "COOKIE_SAME_SITE"),
     ];
-    let tried = rows.map(|(settings, name, begins, contains)| assert_fails(settings, name, begins, contains));
+    // Boxed, because all of them together are too large for the stack of a test.
+    let tried = rows.map(|(settings, name, begins, contains)| Box::pin(assert_fails(settings, name, begins, contains)));
     futures_util::future::join_all(tried).await;
 
     let remote = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", key.as_str())];
@@ -195,6 +218,47 @@ async fn what_the_machine_and_the_services_lack_is_named_with_its_setting() {
     assert!(sentences(&other, "failed", "schema")[0].contains("schema apply"), "{other:#}");
     world.advance(Duration::from_secs(3600)).await;
     assert_fails(&remote, "clock", "this machine and Fauna differ by ", "NTP").await;
+}
+
+/// A start refuses what cannot be done, and so does `doctor`.
+#[actix_rt::test]
+async fn a_collector_is_refused_by_a_build_that_sends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = examine_in(directory.path(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")]).await;
+    let failed = sentences(&report, "failed", "settings");
+    assert_eq!(failed.is_empty(), cfg!(feature = "otel"), "{report:#}");
+    assert!(failed.iter().all(|told| told.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: this build ")), "{report:#}");
+    assert_eq!(report["healthy"], cfg!(feature = "otel"), "{report:#}");
+}
+
+#[actix_rt::test]
+async fn a_bad_directory_is_told_once() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let report = examine_in(file.path(), &[]).await;
+    assert_eq!(sentences(&report, "failed", "files").len(), 1, "{report:#}");
+}
+
+/// Another site of this kind answers `/health` as well.
+#[actix_rt::test]
+async fn only_the_site_of_the_directory_may_hold_the_ports() {
+    let world = World::start().await;
+    let listen = world.base().trim_start_matches("http://").to_owned();
+    let fauna = world.fauna_credentials().0.trim_start_matches("http://").to_owned();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let settings =
+        [("LISTEN", listen.as_str()), ("EMBEDDED_FAUNA_LISTEN", fauna.as_str()), ("METRICS_LISTEN", taken.as_str())];
+    let own = examine_in(&world.config().data_dir, &settings).await;
+    let used = sentences(&own, "ok", "ports");
+    assert!(used.contains(&format!("LISTEN={listen} is in use by the running site").as_str()), "{own:#}");
+    let failed = sentences(&own, "failed", "ports");
+    assert!(failed.len() == 1 && failed[0].starts_with("METRICS_LISTEN="), "another program has that port: {own:#}");
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = examine_in(elsewhere.path(), &settings).await;
+    let failed = sentences(&other, "failed", "ports");
+    assert!(failed.len() == 3 && failed[0].starts_with(&format!("LISTEN={listen} is in use by ")), "{other:#}");
+    assert!(!failed[0].contains("the running site"), "{other:#}");
 }
 
 #[actix_rt::test]
@@ -252,11 +316,15 @@ async fn empty_database(world: &World) -> String {
 async fn a_database_that_was_sealed_or_migrated_by_others_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let (first, second) = (format!("a:{}", "A".repeat(43)), format!("b:{}A", "B".repeat(42)));
+    start_and_stop(directory.path(), &first).await;
     let right = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
     assert_eq!(right["healthy"], true, "{right:#}");
     let lost = examine_in(directory.path(), &[("SEAL_KEYS", &second)]).await;
     let told = sentences(&lost, "failed", "secrets");
     assert!(told[0].starts_with("SEAL_KEYS: ") && told[0].contains("behind the new one"), "{lost:#}");
+    let again = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    let opened = ["the stored signing keys can be opened"];
+    assert_eq!(sentences(&again, "ok", "secrets"), opened, "a run with a wrong key leaves nothing: {again:#}");
     let both = format!("{second},{first}");
     let found = examine_in(directory.path(), &[("SEAL_KEYS", &both)]).await;
     assert_eq!(found["healthy"], true, "{found:#}");
@@ -274,6 +342,37 @@ async fn a_database_that_was_sealed_or_migrated_by_others_is_named() {
     let later = examine_in(directory.path(), &[("SEAL_KEYS", &both)]).await;
     let told = sentences(&later, "failed", "database");
     assert!(told[0].starts_with("DATA_DIR: ") && told[0].contains("newer version"), "{later:#}");
+}
+
+/// Lets a site in development make its keys.
+async fn start_and_stop(directory: &Path, seal_keys: &str) {
+    let directory = directory.to_str().unwrap();
+    let config = Config::from_lookup(&|name| match name {
+        "LISTEN" | "EMBEDDED_FAUNA_LISTEN" => Some("127.0.0.1:0".to_owned()),
+        "DATA_DIR" => Some(directory.to_owned()),
+        "SEAL_KEYS" => Some(seal_keys.to_owned()),
+        _ => None,
+    });
+    app::start(config.unwrap(), Clock::system()).await.unwrap().stop().await;
+}
+
+/// Such keys stay behind where a site in development was started with other `SEAL_KEYS`.
+#[actix_rt::test]
+async fn keys_that_cannot_be_opened_beside_others_that_can_are_a_warning_that_removes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = (format!("a:{}", "A".repeat(43)), format!("b:{}A", "B".repeat(42)));
+    start_and_stop(directory.path(), &first).await;
+    start_and_stop(directory.path(), &second).await;
+    let report = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    assert_eq!(report["healthy"], true, "{report:#}");
+    let told = sentences(&report, "warning", "secrets")[0];
+    assert!(told.starts_with("SEAL_KEYS: the stored keys r-2, d-") || told.contains(", r-2 cannot"), "{told}");
+    let remove = told.split("remove them: ").nth(1).unwrap().to_owned();
+    let url = format!("sqlite://{}", directory.path().join("sessions.sqlite").display());
+    let database = starter::database::Database::open(&url).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(remove)).execute(database.write()).await.unwrap();
+    let cleaned = examine_in(directory.path(), &[("SEAL_KEYS", &first)]).await;
+    assert_eq!(sentences(&cleaned, "ok", "secrets").len(), 1, "{cleaned:#}");
 }
 
 #[test]

@@ -63,6 +63,9 @@ async fn a_node_with_a_certificate_of_a_private_authority_is_reached_with_its_fi
     let node = [("FAUNA_ENDPOINT", endpoint.as_str()), ("FAUNA_SECRET", &secret)];
     let distrustful = World::with(&node).await;
     assert_eq!(distrustful.visitor().get("/ready").await.status, 503, "nobody vouches for the certificate");
+    let refused = app::apply_schema(&distrustful.config()).await.err().unwrap().to_string();
+    let told = format!("FAUNA_ENDPOINT={endpoint}: Fauna cannot be asked: the certificate is not valid: ");
+    assert!(refused.starts_with(&told) && refused.len() > told.len(), "{refused}");
     let with_file = [&node[..], &[("FAUNA_CA_FILE", file.to_str().unwrap())]].concat();
     let site = World::with(&with_file).await;
     let ready = site.visitor().get("/ready").await;

@@ -2,11 +2,13 @@
 
 use std::io::BufRead as _;
 use std::io::BufReader;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 use starter::app;
 use starter::clock::Clock;
+use starter::config::{Environment, SealKey};
 
 use crate::binary::{placed, program};
 use crate::world::World;
@@ -73,6 +75,80 @@ async fn a_wrong_secret_is_refused_in_one_sentence() {
     let refused = app::start(config, Clock::system()).await.err().unwrap().to_string();
     assert!(refused.starts_with("FAUNA_SECRET: ") && refused.lines().count() == 1, "{refused}");
     assert!(!refused.contains("fnNotAKey"), "{refused}");
+}
+
+#[test]
+fn schema_apply_without_a_node_says_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = program(directory.path()).args(["schema", "apply"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("FAUNA_ENDPOINT"));
+}
+
+#[actix_rt::test]
+async fn a_schema_is_applied_with_an_admin_key_or_refused_in_one_sentence() {
+    let fauna = World::start().await;
+    let (endpoint, key) = fauna.fauna_credentials();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{free}");
+    let unreached = format!("FAUNA_ENDPOINT={nobody}: Fauna cannot be asked: connection refused");
+    for (endpoint, secret, told) in [
+        (&endpoint, key.as_str(), "FAUNA_SECRET: must be an admin key"),
+        (&endpoint, "fnNotAKey", "FAUNA_SECRET: Fauna at "),
+        (&nobody, "fnNotAKey", &unreached),
+    ] {
+        let mut config = fauna.config();
+        config.fauna = starter::config::Fauna::Remote { endpoint: endpoint.clone(), secret: secret.to_owned().into() };
+        let refused = app::apply_schema(&config).await.err().unwrap().to_string();
+        assert!(refused.starts_with(told) && refused.lines().count() == 1, "{refused}");
+        assert!(!refused.contains(secret), "{refused}");
+    }
+}
+
+async fn key_names(world: &World) -> Vec<String> {
+    let rows = sqlx::query("select kid from session_key order by kid").fetch_all(&mut world.sql().await).await;
+    rows.unwrap().iter().map(|row| sqlx::Row::get(row, 0)).collect()
+}
+
+/// A wrong ring would sign everybody out, and what it writes could not be opened afterwards.
+#[actix_rt::test]
+async fn production_does_not_start_with_a_ring_that_opens_nothing() {
+    let mut world = World::start().await;
+    world.sign_up("ann@example.com").await;
+    let before = key_names(&world).await;
+    let config = world.config();
+    let mut wrong = config.clone();
+    wrong.seal_keys = vec![SealKey { id: "k9".to_owned(), bytes: [9; 32] }];
+    let mut out = Vec::new();
+    app::users(&wrong, &app::UsersCommand::Count, &mut out).await.unwrap();
+    assert_eq!(String::from_utf8(out).unwrap().trim(), "1");
+    assert_eq!(key_names(&world).await, before, "commands write no keys");
+    world.stop().await;
+    wrong.environment = Environment::Production;
+    let refused = app::start(wrong, Clock::system()).await.err().unwrap().to_string();
+    assert!(refused.starts_with("SEAL_KEYS: none of the stored keys (") && refused.lines().count() == 1, "{refused}");
+    assert_eq!(key_names(&world).await, before);
+    let right = starter::config::Config { environment: Environment::Production, ..config };
+    app::start(right, Clock::system()).await.unwrap().stop().await;
+}
+
+#[test]
+fn stored_keys_that_cannot_be_opened_are_warned_of_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let log_with = |seal_keys: String| {
+        let mut child = program(directory.path()).env("SEAL_KEYS", seal_keys).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let log: Vec<String> = lines.take_while(|line| !line.contains("the site listens")).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        log.into_iter().filter(|line| line.contains("SEAL_KEYS")).collect::<Vec<_>>()
+    };
+    let (first, second) = (format!("a:{}", "A".repeat(43)), format!("b:{}A", "B".repeat(42)));
+    assert_eq!(log_with(first.clone()), Vec::<String>::new());
+    for (keys, told) in [(second, "opens none of the stored keys"), (first, "does not open the stored keys")] {
+        let log = log_with(keys);
+        assert!(log.len() == 1 && log[0].contains(told) && log[0].contains("r-"), "{log:#?}");
+    }
 }
 
 /// `script` of util-linux gives the program a terminal.

@@ -105,16 +105,42 @@ fn paths_of_other_routes_are_refused() {
     }
 }
 
-/// Every first part of a route's path is refused, so that a new route cannot be hidden by the sign-in page.
+/// As for the pages, except that the interface may be below `/api`.
+#[test]
+fn the_interface_is_refused_at_paths_of_other_routes() {
+    for (path, expected) in [
+        ("/static", "API_BASE_PATH: must not begin with /static,"),
+        ("/comments/", "API_BASE_PATH: must not begin with /comments,"),
+        ("/account/auth", "API_BASE_PATH: must not begin with /account,"),
+        ("/api/comments", "API_BASE_PATH: must not begin with /api/comments,"),
+        ("/api/admin/auth", "API_BASE_PATH: must not begin with /api/admin,"),
+        ("/api", ""),
+        ("/api/auth", ""),
+        ("/api/v1/auth", ""),
+        ("/v1/static", ""),
+        ("/statics", ""),
+    ] {
+        let read = Config::from_lookup(&|name| (name == "API_BASE_PATH").then(|| path.to_owned()));
+        let mistakes = read.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(mistakes.is_empty(), expected.is_empty(), "{path}: {mistakes}");
+        assert!(mistakes.contains(expected), "{path}: {mistakes}");
+    }
+}
+
+/// Every first part of a route's path is refused, so that a new route cannot be hidden by the sign-in page or hide the interface.
 #[actix_rt::test]
 async fn no_route_can_be_hidden_by_the_sign_in_page() {
     let world = World::start().await;
+    let is_refused =
+        |setting: &str, path: &str| Config::from_lookup(&|name| (name == setting).then(|| path.to_owned())).is_err();
     for route in world.routes() {
-        let first = route.path.split('/').nth(1).unwrap_or_default();
+        let mut parts = route.path.split('/').skip(1);
+        let (first, second) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         if first.is_empty() || first == "auth" {
             continue;
         }
-        let settings = |name: &str| (name == "WEBSITE_BASE_PATH").then(|| format!("/{first}"));
-        assert!(Config::from_lookup(&settings).is_err(), "{}", route.path);
+        assert!(is_refused("WEBSITE_BASE_PATH", &format!("/{first}")), "{}", route.path);
+        let path = if first == "api" { format!("/api/{second}") } else { format!("/{first}") };
+        assert!(is_refused("API_BASE_PATH", &path), "{}", route.path);
     }
 }

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::denied::Sent;
 use crate::fql::Expr;
 use crate::retry::{Attempts, Effect, pause, random_fraction};
+use crate::transport::transport_error;
 use crate::{ClientOptions, Error, EventStream, TraceParent, error, fql, stream};
 
 /// FaunaDB closes idle connections after 5 s; closing earlier avoids sending on a connection that is being closed.
@@ -207,12 +208,6 @@ async fn whole_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, Error> {
 
 fn transaction_time(headers: &HeaderMap) -> Option<i64> {
     headers.get("x-txn-time")?.to_str().ok()?.parse().ok()
-}
-
-/// Classifies a transport error: only a failed connection attempt proves that the query was not executed.
-fn transport_error(failure: reqwest::Error) -> Error {
-    let failure = failure.without_url();
-    if failure.is_connect() { Error::Unavailable(failure.to_string()) } else { Error::Unanswered(failure.to_string()) }
 }
 
 /// Type parameter of [`AsApp`]; has no values.

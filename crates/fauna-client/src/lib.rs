@@ -23,6 +23,7 @@ mod retry;
 pub mod schema;
 pub mod stream;
 mod trace;
+mod transport;
 mod wire;
 
 pub use client::{As, AsAdmin, AsApp, AsUser, Client};

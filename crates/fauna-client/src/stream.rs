@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::transport::transport_error;
 use crate::{Data, Error, Ref, error};
 
 /// Maximum size of one event: a version, the one before it, and their difference, of at most 8 MiB each.
@@ -158,7 +159,7 @@ impl<D: DeserializeOwned> EventStream<D> {
                 return Err(Error::Protocol(format!("an event of more than {EVENT_BYTES_MAX} bytes")));
             }
             let chunk = self.response.chunk().await;
-            match chunk.map_err(|error| Error::Unanswered(error.without_url().to_string()))? {
+            match chunk.map_err(transport_error)? {
                 Some(bytes) => self.buffer.extend_from_slice(&bytes),
                 None => return Ok(None),
             }

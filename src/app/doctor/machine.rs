@@ -4,29 +4,24 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::{fs, io};
 
-use crate::app::doctor::{Check, answers_health};
+use crate::app::doctor::Check;
+use crate::app::port_mark::is_marked;
 use crate::app::startup;
-use crate::config::{Config, Fauna};
+use crate::config::Config;
 
 /// `/proc/net/tcp` marks a listening socket like this.
 #[cfg(target_os = "linux")]
 const LISTENING: &str = "0A";
 
-/// Whether the configured ports are free, or this site already listens there.
-pub async fn ports(config: &Config) -> Vec<Check> {
-    let is_running = config.listen.port() != 0 && answers_health(config.listen).await;
-    let mut wanted = vec![("LISTEN", config.listen)];
-    if let Fauna::Embedded { listen, .. } = &config.fauna {
-        wanted.push(("EMBEDDED_FAUNA_LISTEN", *listen));
-    }
-    wanted.extend(config.metrics.listen.map(|listen| ("METRICS_LISTEN", listen)));
-    wanted.into_iter().map(|(setting, address)| port(setting, address, is_running)).collect()
+/// Whether the configured ports are free, or the site of this `DATA_DIR` already listens there.
+pub fn ports(config: &Config) -> Vec<Check> {
+    config.listeners().into_iter().map(|(setting, address)| port(setting, address, &config.data_dir)).collect()
 }
 
-fn port(setting: &str, address: SocketAddr, is_running: bool) -> Check {
+fn port(setting: &str, address: SocketAddr, directory: &Path) -> Check {
     match TcpListener::bind(address) {
         Ok(_free) => Check::ok("ports", format!("{setting}={address} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_running => {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_marked(directory, address) => {
             Check::ok("ports", format!("{setting}={address} is in use by the running site"))
         }
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -58,8 +53,18 @@ fn holder_of(port: u16) -> Option<String> {
     let is_number = |name: &std::ffi::OsStr| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
     let numbered = processes.filter(|entry| is_number(&entry.file_name()));
     let process = numbered.map(|entry| entry.path()).find(|process| holds(process))?;
-    let name = fs::read_to_string(process.join("comm")).ok()?;
-    Some(format!("{} (process {})", name.trim(), process.file_name()?.to_string_lossy()))
+    Some(format!("{} (process {})", name_of(&process)?, process.file_name()?.to_string_lossy()))
+}
+
+/// The name of a process. `comm` is cut after 15 bytes; then that of its file is taken, unless it is another.
+#[cfg(target_os = "linux")]
+fn name_of(process: &Path) -> Option<String> {
+    let comm = fs::read_to_string(process.join("comm")).ok()?;
+    let comm = comm.trim();
+    let file = fs::read_link(process.join("exe")).ok();
+    let file = file.as_deref().and_then(Path::file_name).map(std::ffi::OsStr::to_string_lossy);
+    let whole = file.as_deref().map(|name| name.trim_end_matches(" (deleted)")).filter(|name| name.starts_with(comm));
+    Some(whole.unwrap_or(comm).to_owned())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -112,5 +117,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let holder = holder_of(port).unwrap();
         assert!(holder.ends_with(&format!("(process {})", std::process::id())), "{holder}");
+        let file = std::env::current_exe().unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(holder.starts_with(name) || name.len() <= 15, "the name is cut: {holder}");
     }
 }

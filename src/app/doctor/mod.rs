@@ -2,10 +2,12 @@
 //!
 //! `doctor` checks settings, ports, files, database, Fauna and its schema, secrets, mail and clock, and creates and revokes a session. Every finding is
 //! one sentence that names the setting. It changes only what a start of the site would change too (migrations, and the schema
-//! of the embedded Fauna), and deletes the account that it creates for its test.
+//! of the embedded Fauna), and deletes the account that it creates for its test. It writes no signing keys, so that a run with
+//! wrong `SEAL_KEYS` leaves nothing behind.
 
 mod machine;
 mod services;
+mod settings;
 
 use std::fmt;
 use std::io::Write;
@@ -104,20 +106,17 @@ pub async fn doctor(config: Result<Config, Invalid>) -> Report {
             return Report::of(mistakes.collect());
         }
     };
-    let mut checks = settings(&config);
-    checks.extend(machine::ports(&config).await);
+    let mut checks = settings::check(&config);
+    checks.extend(machine::ports(&config));
     checks.extend(machine::data_directory(&config));
-    checks.extend(services::check(&config).await);
+    // The services need both, and would only say again what is wrong.
+    let can_start = |check: &Check| check.name == "ports" || check.outcome != Outcome::Failed;
+    if checks.iter().all(can_start) {
+        checks.extend(services::check(&config).await);
+    }
     checks.push(services::mail(&config).await);
     checks.push(production(&config));
     Report::of(checks)
-}
-
-fn settings(config: &Config) -> Vec<Check> {
-    let unknown = config.unknown.iter().map(|sentence| Check::warning("settings", sentence.clone()));
-    let doubtful = config.warnings().into_iter().map(|sentence| Check::warning("settings", sentence));
-    let found: Vec<Check> = unknown.chain(doubtful).collect();
-    if found.is_empty() { vec![Check::ok("settings", "all settings can be used")] } else { found }
 }
 
 /// Whether this configuration is fit for production.

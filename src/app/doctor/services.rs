@@ -14,7 +14,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Fauna};
 use crate::database::Database;
 use crate::mail;
-use crate::session::{NewSession, Requirements, RevokeReason, UserId};
+use crate::session::{KeyPolicy, NewSession, Requirements, RevokeReason, StoredKeys, UserId};
 use crate::users::{Email, NewAccount, NewPassword, SignUp};
 
 /// Tokens and one-time links expire by the clock of Fauna, sessions by this machine's clock: a larger difference is a failure.
@@ -117,20 +117,27 @@ async fn key_check(config: &Config, app: &AsApp) -> Option<Check> {
     })
 }
 
-/// Whether all secrets in SQL can be opened.
-fn secrets_check(state: &AppState) -> Check {
-    let unreadable = state.sessions.unreadable_keys();
-    if unreadable.is_empty() {
+/// Whether the signing keys in SQL can be opened. A site works with some of them, but with none that opens a start in production is
+/// refused, and one in development signs everybody out.
+fn secrets_check(keys: &StoredKeys) -> Check {
+    let names = keys.unreadable.join(", ");
+    if keys.unreadable.is_empty() {
         return Check::ok("secrets", "the stored signing keys can be opened");
     }
-    Check::failed(
-        "secrets",
-        format!(
-            "SEAL_KEYS: the stored keys {} cannot be opened, so users are signed out; add the key that was used before, \
-             behind the new one",
-            unreadable.join(", ")
-        ),
-    )
+    if keys.none_opens() {
+        let told = format!(
+            "SEAL_KEYS: the stored keys {names} cannot be opened, so users are signed out; add the key that was used before, \
+             behind the new one"
+        );
+        return Check::failed("secrets", told);
+    }
+    let quoted: Vec<String> = keys.unreadable.iter().map(|kid| format!("'{kid}'")).collect();
+    let told = format!(
+        "SEAL_KEYS: the stored keys {names} cannot be opened, others can; add the key that they were sealed with, behind the \
+         others, or remove them: delete from session_key where kid in ({})",
+        quoted.join(", ")
+    );
+    Check::warning("secrets", told)
 }
 
 /// Whether the schema is installed and the key has all privileges, as `/ready` examines it.
@@ -173,7 +180,8 @@ async fn clock_check(config: &Config, fauna: &AsApp) -> Check {
 /// Opens the secrets of the database, then creates an account and a session, uses its Fauna token, revokes the session, and
 /// checks that the token is refused.
 async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, database: Database) -> Vec<Check> {
-    let foundations = Foundations { clock, address: config.listen, fauna, database, metrics: None };
+    let key_policy = KeyPolicy::InMemory;
+    let foundations = Foundations { clock, address: config.listen, fauna, database, key_policy, metrics: None };
     let state = match AppState::build(config, &SiteExtensions::default(), foundations).await {
         Ok(state) => state,
         Err(error) => return vec![Check::failed("session", error.to_string())],
@@ -182,7 +190,7 @@ async fn session_check(config: &Config, clock: &Clock, fauna: &FaunaBackend, dat
         Ok(()) => Check::ok("session", "a session was created, its Fauna token was used, deleted and then refused"),
         Err(why) => Check::failed("session", why),
     };
-    vec![secrets_check(&state), lived]
+    vec![secrets_check(&state.sessions.stored_keys()), lived]
 }
 
 async fn try_session(state: &AppState, fauna: &FaunaBackend) -> Result<(), String> {

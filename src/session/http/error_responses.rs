@@ -64,6 +64,7 @@ pub fn response(responses: &dyn ErrorResponses, error: Error) -> HttpResponse {
         | Error::Sign(_)
         | Error::Crypto(_)
         | Error::NoKey
+        | Error::NoKeyOpens(_)
         | Error::Task(_)) => Problem::from(other).error_response(),
     }
 }

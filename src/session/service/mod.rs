@@ -24,7 +24,7 @@ use crate::session::settings::Settings;
 use crate::session::store::Store;
 use crate::session::tokens::access_token::{Claims, Parent};
 use crate::session::tokens::refresh_token::RefreshToken;
-use crate::session::tokens::signing_keys::{Kind, Schedule, SigningKeys};
+use crate::session::tokens::signing_keys::{Kind, Schedule, Sealing, SigningKeys, StoredKeys};
 use crate::session::tokens::verified_cache::{Verified, VerifiedTokens};
 use crate::session::{Error, IssuedToken, SessionHandle, SessionTokenProvider, TokenRequest, UserId, Version, store};
 
@@ -112,8 +112,8 @@ impl Sessions {
         let store = Store::new(database);
         let schedule = Schedule::new(settings.signing_key_interval, settings.access_token_lifetime);
         let signs = if settings.dynamic_signing_key { Kind::Dynamic } else { Kind::Static };
-        let seal = Arc::clone(&settings.seal);
-        let keys = SigningKeys::open(store.clone(), seal, schedule, signs, clock.now()).await?;
+        let sealing = Sealing { ring: Arc::clone(&settings.seal), policy: settings.key_policy };
+        let keys = SigningKeys::open(store.clone(), sealing, schedule, signs, clock.now()).await?;
         let cookies = Arc::new(CookieRules::new(&settings));
         let verified = VerifiedTokens::new(settings.verified_tokens_max);
         let has_warned_of_duplicate_cookies = AtomicBool::new(false);
@@ -129,9 +129,9 @@ impl Sessions {
         })))
     }
 
-    /// Names of the stored keys that `SEAL_KEYS` cannot open: what they signed is refused.
-    pub fn unreadable_keys(&self) -> Vec<String> {
-        self.0.keys.unreadable()
+    /// The keys that the database has, as far as they were read.
+    pub fn stored_keys(&self) -> StoredKeys {
+        self.0.keys.stored()
     }
 
     /// The sessions of a user that have not expired, newest first.

@@ -3,7 +3,8 @@
 //! A dynamic key signs for one interval and verifies for two access token lifetimes longer. Its successor is published one overlap
 //! before it starts to sign, so that other processes and readers of the JWKS know it in time. Processes on one database agree on
 //! keys: a new key is inserted under a unique generation, and a process whose insert fails reads the other's key. Private keys are
-//! encrypted in SQL, so a copy of the database cannot sign.
+//! encrypted in SQL, so a copy of the database cannot sign. Keys that were encrypted with a key that is not at hand are left aside;
+//! [`KeyPolicy`] says what follows if that are all.
 
 mod schedule;
 
@@ -23,10 +24,10 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::seal::SealRing;
-use crate::session::Error;
 use crate::session::identifiers::uuid_v4;
 use crate::session::store::{KeyRow, Store};
 use crate::session::tokens::refresh_token::RefreshKey;
+use crate::session::{Error, KeyPolicy};
 pub use schedule::Schedule;
 
 /// Minimum time between two reloads that were caused by tokens with an unknown key.
@@ -78,14 +79,34 @@ impl Kind {
     }
 }
 
+/// How keys are stored.
+pub struct Sealing {
+    pub ring: Arc<SealRing>,
+    pub policy: KeyPolicy,
+}
+
+/// The keys in the database.
+#[derive(Clone, Debug, Default)]
+pub struct StoredKeys {
+    /// How many were unsealed.
+    pub opened: usize,
+    /// `kid` of those that were sealed with a key that is not in the ring: what they signed is refused.
+    pub unreadable: Vec<String>,
+}
+
+impl StoredKeys {
+    pub fn none_opens(&self) -> bool {
+        self.opened == 0 && !self.unreadable.is_empty()
+    }
+}
+
 #[derive(Default)]
 struct KeySet {
     dynamic: Vec<Arc<SigningKey>>,
     /// Static keys, newest first; an import may have added some.
     fixed: Vec<Arc<SigningKey>>,
     refresh: Vec<RefreshKey>,
-    /// `kid` of those that cannot be unsealed.
-    unreadable: Vec<String>,
+    stored: StoredKeys,
     /// The newest generation of each kind, including keys that cannot be unsealed.
     generations: HashMap<String, i64>,
 }
@@ -93,11 +114,13 @@ struct KeySet {
 /// The keys of this process, reloaded from SQL when needed.
 pub struct SigningKeys {
     store: Store,
-    seal: Arc<SealRing>,
+    sealing: Sealing,
     schedule: Schedule,
     /// The kind that signs access tokens.
     signs: Kind,
     known: RwLock<Arc<KeySet>>,
+    /// Keys of [`KeyPolicy::InMemory`], oldest first.
+    in_memory: Mutex<Vec<KeyRow>>,
     /// The last reload that was caused by an unknown key.
     reloaded_at: Mutex<Option<Timestamp>>,
     /// Held during a reload, so that an older result cannot overwrite a newer one.
@@ -108,16 +131,29 @@ impl SigningKeys {
     /// Loads the keys and creates those that are missing.
     pub async fn open(
         store: Store,
-        seal: Arc<SealRing>,
+        sealing: Sealing,
         schedule: Schedule,
         signs: Kind,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let known = RwLock::default();
+        let (known, in_memory) = (RwLock::default(), Mutex::default());
         let (reloaded_at, reading) = (Mutex::default(), tokio::sync::Mutex::default());
-        let keys = Self { store, seal, schedule, signs, known, reloaded_at, reading };
-        keys.seal_again().await?;
+        let keys = Self { store, sealing, schedule, signs, known, in_memory, reloaded_at, reading };
+        if keys.sealing.policy != KeyPolicy::InMemory {
+            keys.seal_again().await?;
+        }
         keys.reload().await?;
+        let stored = keys.stored();
+        if stored.none_opens() {
+            let names = stored.unreadable.join(", ");
+            match keys.sealing.policy {
+                KeyPolicy::Create => {
+                    tracing::warn!("SEAL_KEYS opens none of the stored keys ({names}): new ones sign everybody out");
+                }
+                KeyPolicy::CreateUnlessNoneOpens => return Err(Error::NoKeyOpens(names)),
+                KeyPolicy::InMemory => {}
+            }
+        }
         if keys.key_set().refresh.is_empty() {
             keys.make(Kind::Refresh, now).await?;
         }
@@ -195,9 +231,8 @@ impl SigningKeys {
         Ok((keys, self.schedule.complete_for(self.key_set().newest(), now)))
     }
 
-    /// `kid` of the stored keys that were sealed with a key that is not in the ring.
-    pub fn unreadable(&self) -> Vec<String> {
-        self.key_set().unreadable.clone()
+    pub fn stored(&self) -> StoredKeys {
+        self.key_set().stored.clone()
     }
 
     /// Deletes dynamic keys that no longer verify.
@@ -221,35 +256,58 @@ impl SigningKeys {
     async fn reload(&self) -> Result<(), Error> {
         let _reading = self.reading.lock().await;
         let mut set = KeySet::default();
+        for row in self.in_memory.lock().unwrap_or_else(PoisonError::into_inner).iter().rev() {
+            self.add(&mut set, row);
+        }
         for row in self.store.keys().await? {
-            let newest = set.generations.entry(row.kind.clone()).or_insert(row.generation);
-            *newest = row.generation.max(*newest);
-            let Ok(secret) = self.seal.open(&row.sealed, &row.kid) else {
-                tracing::warn!(kid = row.kid, "a session key was sealed with a key we do not have; it is left aside");
-                set.unreadable.push(row.kid);
-                continue;
-            };
-            let bytes = URL_SAFE_NO_PAD.decode(secret.expose_secret()).unwrap_or_default();
-            if row.kind == Kind::Refresh.as_str() {
-                set.refresh.extend(RefreshKey::new(&bytes));
-            } else if let Some(key) = self.signing_key(&row, &bytes) {
-                let is_dynamic = row.kind == Kind::Dynamic.as_str();
-                if is_dynamic { set.dynamic.push(Arc::new(key)) } else { set.fixed.push(Arc::new(key)) }
+            if self.add(&mut set, &row) {
+                set.stored.opened = set.stored.opened.saturating_add(1);
+            } else {
+                set.stored.unreadable.push(row.kid);
             }
         }
+        self.warn_of_unreadable(&set.stored);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         Ok(())
+    }
+
+    /// Adds a key to the set, and says whether it could be unsealed.
+    fn add(&self, set: &mut KeySet, row: &KeyRow) -> bool {
+        let newest = set.generations.entry(row.kind.clone()).or_insert(row.generation);
+        *newest = row.generation.max(*newest);
+        let Ok(secret) = self.sealing.ring.open(&row.sealed, &row.kid) else { return false };
+        let bytes = URL_SAFE_NO_PAD.decode(secret.expose_secret()).unwrap_or_default();
+        if row.kind == Kind::Refresh.as_str() {
+            set.refresh.extend(RefreshKey::new(&bytes));
+        } else if let Some(key) = self.signing_key(row, &bytes) {
+            let is_dynamic = row.kind == Kind::Dynamic.as_str();
+            if is_dynamic { set.dynamic.push(Arc::new(key)) } else { set.fixed.push(Arc::new(key)) }
+        }
+        true
+    }
+
+    /// Once for each key: keys are read several times, already at a start. Where none opens, [`SigningKeys::open`] says so.
+    fn warn_of_unreadable(&self, read: &StoredKeys) {
+        let known = self.stored();
+        let new: Vec<&str> =
+            read.unreadable.iter().filter(|kid| !known.unreadable.contains(kid)).map(String::as_str).collect();
+        if !new.is_empty() && !read.none_opens() {
+            let names = new.join(", ");
+            tracing::warn!(
+                "SEAL_KEYS does not open the stored keys {names}: they are left aside, `doctor` says what to do"
+            );
+        }
     }
 
     /// Seals with the newest key what an older one has sealed, because keys of refresh tokens are never replaced and the older key
     /// is dropped some day.
     async fn seal_again(&self) -> Result<(), Error> {
         for row in self.store.keys().await? {
-            if self.seal.is_sealed_with_first(&row.sealed) {
+            if self.sealing.ring.is_sealed_with_first(&row.sealed) {
                 continue;
             }
-            let Ok(secret) = self.seal.open(&row.sealed, &row.kid) else { continue };
-            let sealed = self.seal.seal(secret.expose_secret(), &row.kid)?;
+            let Ok(secret) = self.sealing.ring.open(&row.sealed, &row.kid) else { continue };
+            let sealed = self.sealing.ring.seal(secret.expose_secret(), &row.kid)?;
             self.store.replace_sealed_key(&row, &sealed).await?;
         }
         Ok(())
@@ -273,9 +331,12 @@ impl SigningKeys {
             Kind::Static => format!("s-{}", uuid_v4(*uuid)),
             Kind::Refresh => format!("r-{generation}"),
         };
-        let sealed = self.seal.seal(&URL_SAFE_NO_PAD.encode(bytes), &name)?;
+        let sealed = self.sealing.ring.seal(&URL_SAFE_NO_PAD.encode(bytes), &name)?;
         let row = KeyRow { kid: name, kind: kind.as_str().to_owned(), generation, created_at: now, sealed };
-        self.store.insert_key(&row).await?;
+        match self.sealing.policy {
+            KeyPolicy::Create | KeyPolicy::CreateUnlessNoneOpens => self.store.insert_key(&row).await?,
+            KeyPolicy::InMemory => self.in_memory.lock().unwrap_or_else(PoisonError::into_inner).push(row),
+        }
         self.reload().await
     }
 
