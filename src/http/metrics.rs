@@ -19,6 +19,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use secrecy::SecretString;
 
 use crate::http::bearer;
+use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::{Problem, Refusal};
 use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
@@ -171,10 +172,10 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
     responses((status = 200, description = "All metrics", content_type = "text/plain", body = String)))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"));
+        return Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS));
     };
     if !metrics.admits(&request) {
-        return Err(Problem::unauthorized(
+        return Err(Problem::key_refused(
             "the METRICS_TOKEN is missing or wrong",
             Refusal::invalid("send METRICS_TOKEN as `Authorization: Bearer`"),
         ));

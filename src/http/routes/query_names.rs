@@ -28,7 +28,7 @@ pub fn refusal(names: &'static [&'static str], methods: Vec<Method>) -> Route {
     };
     web::route().guard(fn_guard(is_refused)).to(move |request: HttpRequest| {
         let name = unknown(request.query_string(), names).unwrap_or_default();
-        ready(Problem::bad_request(message(&name, names)).respond_to(request.headers()))
+        ready(Problem::bad_request(message(&name, names)).respond_to(request.head()))
     })
 }
 
