@@ -107,6 +107,9 @@ async fn a_query_parameter_that_no_handler_reads_is_named() {
         refused += 1;
     }
     assert!(refused > 35, "{refused}");
+    let of_another_method = send(&ann, "POST", "/api/comments?limit=hunter2", &[], "").await;
+    let message = refusal("POST /api/comments", &of_another_method, 400);
+    assert_eq!(message, "unknown query parameter \"limit\": this address takes none");
     assert_eq!(ann.get("/sessioninfo").await.status, 200, "the session was signed out by a refused request");
     assert_eq!(ann.get("/?utm_source=elsewhere").await.status, 200);
     assert_eq!(ann.get("/auth/loginmethods?clientType=web").await.status, 200);
@@ -310,6 +313,26 @@ fn reason(answer: &Response) -> (bool, String) {
     assert!(challenge.starts_with("Bearer "), "{challenge:?}");
     let description = challenge.split("error_description=\"").nth(1).unwrap_or_else(|| panic!("{challenge}"));
     (challenge.contains("error=\"invalid_token\""), description.split(':').next().unwrap().to_owned())
+}
+
+/// Where a session is optional, a text that has no form of a token is no session, as for SuperTokens' backends: it may be
+/// meant for another program on the way. A token that is not ours, or not any more, is refused.
+#[actix_rt::test]
+async fn an_optional_session_is_none_or_valid() {
+    let world = World::start().await;
+    let ann = world.sign_up("ann@example.com").await;
+    let token = ann.cookie("sAccessToken").unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let forged = format!("Bearer {signed}.{}", signature.chars().rev().collect::<String>());
+    let visitor = world.visitor();
+    for (text, status) in
+        [("Basic YW5uOnB3", 200), ("Bearer hunter2", 200), (&format!("Bearer {token}"), 200), (&forged, 401)]
+    {
+        let answer = send(&visitor, "GET", "/api/comments", &[("authorization", text)], "").await;
+        assert_eq!(answer.status, status, "{text}: {}", answer.text);
+    }
+    world.advance(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(reason(&ann.get("/api/comments").await), (true, "expired".to_owned()));
 }
 
 #[actix_rt::test]

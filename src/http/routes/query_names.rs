@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 /// Characters of an unknown name that are repeated.
 const NAME_CHARS_MAX: usize = 60;
 
-/// The query parameters that a path takes.
+/// The query parameters that a method of a path takes.
 #[derive(Clone, Copy, Debug)]
 pub enum QueryNames {
     Any,
