@@ -92,9 +92,9 @@ impl FromRequest for ImportBody {
 
 /// Lists users by when they joined.
 #[utoipa::path(get, path = "/admin/users", tag = "Administration", 
-    params(("limit" = Option<i64>, Query, description = "Users per page"),
+    params(("limit" = Option<i64>, Query, description = "Users per page", minimum = 1, maximum = 500),
         ("paginationToken" = Option<String>, Query, description = "`nextPaginationToken` of the previous page"),
-        ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`")),
+        ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`", pattern = "^(ASC|DESC)$")),
     responses((status = 200, description = "A page, and `nextPaginationToken` if there are more", body = Object,
         example = json!({"status": "OK", "users": [], "nextPaginationToken": "…"}))))]
 async fn list(WithKey(Query(page)): WithKey<Query<PageQuery>>, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
@@ -143,7 +143,8 @@ async fn delete(WithKey(id): WithKey<Path<String>>, admin: Data<Admin>) -> Resul
         "email": "ann@example.com", "passwordHash": "$2b$…", "hashingAlgorithm": "bcrypt"}]}]})),
     responses((status = 200, description = "How many were imported", body = Object, example = json!({"status": "OK", "imported": 1})),
         (status = 400, description = "Every problem of every entry; nothing was imported",
-            content((Object = "application/json"), (Object = "application/problem+json")))))]
+            body = Object, example = json!({"message": "…", "error": "…", "users": [{"index": 1,
+                "errors": ["the entry must be an object"]}]}))))]
 async fn import(
     WithKey(ImportBody(body)): WithKey<ImportBody>,
     admin: Data<Admin>,
@@ -176,7 +177,8 @@ struct ExportRest {
 ///
 /// They are streamed page by page and are never in memory at once.
 #[utoipa::path(get, path = "/admin/users/export", tag = "Administration",
-    responses((status = 200, description = "Lines that an import takes", content_type = "application/jsonl", body = String)))]
+    responses((status = 200, description = "Lines that an import takes", content_type = "application/jsonl", body = String,
+        example = "{\"loginMethods\": […]}\n")))]
 async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
     let (first, next) = admin.export(None).await?;
     let rest = stream::try_unfold(ExportRest { admin, after: next }, next_lines);

@@ -173,7 +173,8 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
 
 /// Metrics in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "Operation",
-    responses((status = 200, description = "All metrics", content_type = "text/plain", body = String)))]
+    responses((status = 200, description = "All metrics", content_type = "text/plain", body = String,
+        example = "sessions_live 3\n")))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
         return Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS));

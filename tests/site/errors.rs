@@ -240,7 +240,7 @@ async fn a_preflight_of_an_allowed_origin_is_told_which_header_or_method_is_refu
     let long = "x".repeat(500);
     for (method, headers, told) in [
         ("POST", "rid, x-own", "the request header \"x-own\" is not allowed, expected accept, "),
-        ("POST", long.as_str(), &format!("the request header \"{}\" is not", &long[..60])),
+        ("POST", long.as_str(), &format!("the request header \"{}\" is not", "x".repeat(60))),
         ("PURGE", "rid", "the method \"PURGE\" is not allowed, expected GET, "),
         ("POST", "rid, <hunter2>", "Request header `Access-Control-Request-Headers` has an invalid value"),
     ] {

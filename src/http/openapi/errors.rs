@@ -40,7 +40,7 @@ const KNOWN_ERRORS: [KnownError; 12] = [
     ),
     known(
         StatusCode::UNAUTHORIZED,
-        "No session, or one that must be refreshed; `WWW-Authenticate` has the reason",
+        "No session, or one that must be refreshed; for programs: no key, or a wrong one. `WWW-Authenticate` has the reason",
         "try refresh token",
     ),
     known(StatusCode::FORBIDDEN, "Another origin, a claim that does not hold, or not yours", CROSS_SITE),
@@ -84,7 +84,7 @@ const KNOWN_ERRORS: [KnownError; 12] = [
 pub fn add(operation: &mut Operation, route: &Route, audience: Audience) {
     let refusals: &[u16] = match route.access {
         // A visitor may send a session that is refused.
-        Access::Public | Access::MailedLink => &[401],
+        Access::Public | Access::MaybeSignedIn | Access::MailedLink => &[401],
         Access::RefreshToken | Access::SignedIn | Access::SignedInPage => &[401, 403],
         // All of them are 404 while there is no such key.
         Access::AdminKey | Access::MetricsToken => &[401, 404],
@@ -104,6 +104,20 @@ pub fn add(operation: &mut Operation, route: &Route, audience: Audience) {
         let name = if is_for_programs && status == 401 { KEY_REFUSED.to_owned() } else { component(status, audience) };
         let answer = RefOr::Ref(Ref::from_response_name(name));
         operation.responses.responses.entry(status.to_string()).or_insert(answer);
+    }
+    if audience == Audience::Api {
+        add_common_form(operation);
+    }
+}
+
+/// Operations with an error body of their own also answer errors of that status in the common form.
+fn add_common_form(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let known = KNOWN_ERRORS.iter().find(|error| error.status.as_str() == status);
+        if let (Some(error), RefOr::T(response)) = (known, response) {
+            let content = problem_content(error.status, error.message);
+            response.content.entry(PROBLEM_JSON.to_owned()).or_insert(content.into());
+        }
     }
 }
 
@@ -135,7 +149,7 @@ fn key_refused() -> Response {
         .description("The key is missing or wrong; `WWW-Authenticate` has the reason")
         .header("X-Request-Id", request_id_header())
         .header("WWW-Authenticate", header(Type::String, "The reason (RFC 6750): missing or wrong", json!(example)))
-        .content("application/problem+json", problem_content(status, "an API key is needed"))
+        .content(PROBLEM_JSON, problem_content(status, "an API key is needed"))
         .build()
 }
 
@@ -148,7 +162,7 @@ fn content(schema: &str, example: Value) -> Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build()
 }
 
-fn header(kind: Type, description: &str, example: Value) -> Header {
+pub(super) fn header(kind: Type, description: &str, example: Value) -> Header {
     HeaderBuilder::new()
         .schema(Some(Object::with_type(kind)))
         .description(Some(description))
@@ -167,7 +181,7 @@ fn response(error: &KnownError, audience: Audience) -> Response {
     }
     let for_api = audience == Audience::Api && error.status != StatusCode::UNAUTHORIZED;
     if for_api {
-        response = response.content("application/problem+json", problem_content(error.status, error.message));
+        response = response.content(PROBLEM_JSON, problem_content(error.status, error.message));
     }
     // The session's own refusals are read by SuperTokens' clients wherever they occur.
     if !for_api || error.status == StatusCode::FORBIDDEN {
@@ -176,12 +190,14 @@ fn response(error: &KnownError, audience: Audience) -> Response {
     response.build()
 }
 
+const PROBLEM_JSON: &str = "application/problem+json";
 const REQUEST_ID_EXAMPLE: &str = "0193a6c2-7f0e-7d6b-9d3c-2f6f0c1f4c55";
 
 fn supertokens_example(error: &KnownError) -> Value {
     match error.status {
         StatusCode::FORBIDDEN => json!({"message": "invalid claim", "claimValidationErrors": [
             {"id": "st-ev", "reason": {"message": "wrong value", "expectedValue": true, "actualValue": false}}]}),
+        StatusCode::BAD_REQUEST => json!({"message": "Missing input param: formFields"}),
         _ => json!({"message": error.message}),
     }
 }

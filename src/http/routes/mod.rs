@@ -18,8 +18,10 @@ use query_names::QueryNames;
 /// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
-    /// Anyone, with or without a session.
+    /// Anyone; a session makes no difference.
     Public,
+    /// Anyone; the answer is another one with a session.
+    MaybeSignedIn,
     /// Requests with the token of a mailed link.
     MailedLink,
     /// Requests with a refresh token.
