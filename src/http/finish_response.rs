@@ -59,6 +59,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
         is_for_supertokens: trusted.as_ref().is_some_and(|trusted| trusted.is_supertokens_path(request.path())),
         request_id: request.extensions().get::<RequestId>().copied(),
     };
+    let reader = trusted.as_ref().and_then(|trusted| trusted.allowed_origin(request.headers()));
     let held_body = HeldBody::of(&mut request);
     let trace = trace::of_request(request.headers());
     let answer = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind());
@@ -88,10 +89,13 @@ pub async fn finish_response<B: MessageBody + 'static>(
                 None => response,
             })
         }
-        // A response is made of the error further out, where the request is.
+        // A response is made of the error further out, where the request is, and outside of CORS.
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
                 set_security_headers(response.headers_mut(), &trusted);
+                if let Some(origin) = &reader {
+                    same_origin::let_read(response.headers_mut(), origin);
+                }
                 let response = audience.with_details(response);
                 match held_body.clone() {
                     Some(held) => response.map_body(|_, body| held.held_by(body)),

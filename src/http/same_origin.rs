@@ -69,6 +69,12 @@ impl Trusted {
         origin == self.website || origin == self.api || self.others.iter().any(|pattern| pattern.matches(origin))
     }
 
+    /// The origin of a request whose pages may read the response.
+    pub fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        origin.to_str().is_ok_and(|text| self.allows(text)).then(|| origin.clone())
+    }
+
     /// Whether SuperTokens' clients call this path.
     pub fn is_supertokens_path(&self, path: &str) -> bool {
         let below = path.strip_prefix(self.supertokens_path.as_str());
@@ -108,6 +114,14 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .expose_headers(EXPOSED_HEADERS)
         .supports_credentials()
         .max_age(3600)
+}
+
+/// Lets scripts of an allowed origin read a response that [`cors`] does not see.
+pub fn let_read(headers: &mut HeaderMap, origin: &HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
 /// The message about a preflight request with `headers` that is refused.

@@ -274,8 +274,13 @@ async fn a_handler_that_does_not_answer_is_told_in_the_shape_of_all_others() {
         site.add(Resource::at("/api/broken").get(Access::Public, broken));
         site.add(Resource::at("/broken").get(Access::Public, broken));
     };
-    let world = World::with_extensions(&[], SiteExtensions { routes, ..SiteExtensions::default() }).await;
+    let settings = [("ALLOWED_ORIGINS", "https://app.example.com")];
+    let world = World::with_extensions(&settings, SiteExtensions { routes, ..SiteExtensions::default() }).await;
     let page = ("accept", "text/html");
+    for (origin, allowed) in [("https://app.example.com", "https://app.example.com"), ("https://evil.example", "")] {
+        let answer = send(&world.visitor(), "GET", "/api/broken", &[("origin", origin)], "").await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (500, allowed), "{origin}");
+    }
     let answer = send(&world.visitor(), "GET", "/api/broken", &[page], "").await;
     assert_eq!(refusal("GET /api/broken", &answer, 500), "internal error");
     let answer = send(&world.visitor(), "GET", "/broken", &[page], "").await;
