@@ -12,9 +12,11 @@ use crate::users::{Email, Profile, ProfileChange, SignUpField};
 /// A user's own profile as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "42", "email": "ann@example.com", "emailVerified": true, "name": "Ann",
+    "joinedAt": 1_700_000_000_000_i64, "profile": {}}))]
 pub struct OwnProfile {
     pub id: String,
-    /// Null where the document of another application holds no address, like `name` and `joined_at`.
+    /// Null: the document, of another application, holds no address. So are `name` and `joinedAt`.
     pub email: Option<String>,
     pub email_verified: bool,
     pub name: Option<String>,

@@ -70,6 +70,7 @@ struct DeleteAccount {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK"}))]
 struct Done {
     status: &'static str,
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fauna_client::DocumentId;
-use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::admin::{Error, entry};
 use crate::clock::Timestamp;
+use crate::http::json_body;
 use crate::users::{Email, ExistingUser, Import, ImportedPassword};
 
 const ENTRIES_MAX: usize = 10_000;
@@ -21,12 +22,19 @@ pub struct EntryProblem {
     pub errors: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bulk {
+    users: Vec<Value>,
+}
+
 /// An unchecked entry; `None` for a line that is not JSON.
 pub type Entry = Option<Value>;
 
 /// The entries of a request: `{"users": […]}`.
 pub fn parse_body(body: &[u8]) -> Result<Vec<Entry>, Error> {
-    let json: Value = serde_json::from_slice(body).map_err(|_why| Error::Malformed("the body is not JSON"))?;
+    let json: Value =
+        serde_json::from_slice(body).map_err(|error| Error::Malformed(json_body::describe_syntax(&error).into()))?;
     parse_json(json)
 }
 
@@ -36,7 +44,7 @@ pub fn parse_file(text: &str) -> Result<Vec<Entry>, Error> {
     match serde_json::from_str::<Value>(text) {
         Ok(json) if json.get("users").is_some() => parse_json(json),
         Ok(json) if json.is_object() => Ok(vec![Some(json)]),
-        Ok(_) => Err(Error::Malformed("the file must be {\"users\": […]} or have one user a line, as JSON")),
+        Ok(_) => Err(Error::Malformed("the file must be {\"users\": […]} or have one user a line, as JSON".into())),
         Err(error) => match parse_lines(text) {
             Some(entries) => Ok(entries),
             None => Err(Error::Document(error)),
@@ -54,11 +62,10 @@ fn parse_lines(text: &str) -> Option<Vec<Entry>> {
     (!is_cut || whole.saturating_mul(2) >= entries.len()).then_some(entries)
 }
 
-fn parse_json(mut json: Value) -> Result<Vec<Entry>, Error> {
-    match json.get_mut("users").map(Value::take) {
-        Some(Value::Array(entries)) => Ok(entries.into_iter().map(Some).collect()),
-        _ => Err(Error::Malformed("users must be an array")),
-    }
+/// A misspelt member must not be ignored, although SuperTokens' core ignores it.
+fn parse_json(json: Value) -> Result<Vec<Entry>, Error> {
+    let Bulk { users } = json_body::read_object(json).map_err(|message| Error::Malformed(message.into()))?;
+    Ok(users.into_iter().map(Some).collect())
 }
 
 /// Entries that were checked, and the problems that were found.
@@ -71,10 +78,10 @@ pub struct CheckedEntries {
 impl CheckedEntries {
     pub fn new(entries: Vec<Entry>, now: Timestamp) -> Result<Self, Error> {
         if entries.is_empty() {
-            return Err(Error::Malformed("You need to add at least one user."));
+            return Err(Error::Malformed("You need to add at least one user.".into()));
         }
         if entries.len() > ENTRIES_MAX {
-            return Err(Error::Malformed("You can only add 10000 users at a time."));
+            return Err(Error::Malformed("You can only add 10000 users at a time.".into()));
         }
         let mut checked = Self { imports: Vec::with_capacity(entries.len()), problems: BTreeMap::new() };
         let mut seen = UniqueKeys::default();

@@ -21,6 +21,10 @@ const NO_TENANTS: &str = "Tenants are not supported here: leave tenantIds out, o
 
 /// Reads one entry; problems are added to `errors`.
 pub fn read(entry: &Value, now: Timestamp, errors: &mut Vec<String>) -> Option<Import> {
+    if !entry.is_object() {
+        errors.push("the entry must be an object".to_owned());
+        return None;
+    }
     refuse_unsupported(entry, errors);
     let methods = entry.get("loginMethods").and_then(Value::as_array).map(Vec::as_slice);
     let Some([method]) = methods else {

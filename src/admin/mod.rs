@@ -9,6 +9,7 @@ mod entry;
 mod key;
 mod routes;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -45,17 +46,17 @@ pub struct Admin {
 pub enum Error {
     #[error("no such user")]
     NoUser,
-    #[error("limit must be between 1 and {PAGE_SIZE_MAX}")]
+    #[error("limit: must be a number from 1 to {PAGE_SIZE_MAX}")]
     Limit,
-    #[error("timeJoinedOrder must be ASC or DESC")]
+    #[error("timeJoinedOrder: must be ASC or DESC")]
     Order,
-    #[error("invalid pagination token")]
+    #[error("paginationToken: must be the nextPaginationToken of a page")]
     Cursor,
     #[error("Data has missing or invalid fields. Please check the users field for more details.")]
     Import(Vec<EntryProblem>),
     /// The body of an import is not in the form of SuperTokens' bulk import.
     #[error("{0}")]
-    Malformed(&'static str),
+    Malformed(Cow<'static, str>),
     /// The file is neither JSON nor JSON lines.
     #[error("this is not JSON: {0}")]
     Document(serde_json::Error),

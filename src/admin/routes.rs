@@ -1,16 +1,21 @@
 //! HTTP routes of the administration API.
 
-use actix_web::HttpResponse;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Json, Path, PayloadConfig, Query};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use futures_util::future::{Either, LocalBoxFuture};
 use futures_util::stream;
 use futures_util::stream::Stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use crate::admin::key::Administrator;
+use crate::admin::key::{Administrator, WithKey};
 use crate::admin::{Admin, Error};
+use crate::http::json_body;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::supertokens::emailpassword::UserFormat;
@@ -67,14 +72,32 @@ struct EmailQuery {
     email: String,
 }
 
+/// The body of an import, which may be larger than other JSON bodies.
+struct ImportBody(Bytes);
+
+impl FromRequest for ImportBody {
+    type Error = Problem;
+    type Future = Either<Ready<Result<Self, Problem>>, LocalBoxFuture<'static, Result<Self, Problem>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !json_body::is_json(request) {
+            let refused = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, json_body::CONTENT_TYPE);
+            return Either::Left(ready(Err(refused)));
+        }
+        let body = Bytes::from_request(request, payload);
+        let too_large = |_unread| Problem::body_too_large(IMPORT_BYTES_MAX);
+        Either::Right(Box::pin(async move { body.await.map(Self).map_err(too_large) }))
+    }
+}
+
 /// Lists users by when they joined.
 #[utoipa::path(get, path = "/admin/users", tag = "Administration", 
-    params(("limit" = Option<i64>, Query, description = "Users per page"),
+    params(("limit" = Option<i64>, Query, description = "Users per page", minimum = 1, maximum = 500),
         ("paginationToken" = Option<String>, Query, description = "`nextPaginationToken` of the previous page"),
-        ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`")),
+        ("timeJoinedOrder" = Option<String>, Query, description = "`ASC` (oldest first) or `DESC`", pattern = "^(ASC|DESC)$")),
     responses((status = 200, description = "A page, and `nextPaginationToken` if there are more", body = Object,
         example = json!({"status": "OK", "users": [], "nextPaginationToken": "…"}))))]
-async fn list(_: Administrator, admin: Data<Admin>, Query(page): Query<PageQuery>) -> Result<Json<Value>, Problem> {
+async fn list(WithKey(Query(page)): WithKey<Query<PageQuery>>, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
     let order = page.time_joined_order.map(serde_json::from_value::<Order>).transpose();
     let order = order.map_err(|_other_word| Error::Order)?.unwrap_or(Order::Oldest);
     let limit = page.limit.map(|limit| limit.parse().map_err(|_no_number| Error::Limit)).transpose()?;
@@ -98,9 +121,8 @@ async fn count(_: Administrator, admin: Data<Admin>) -> Result<Json<Value>, Prob
 #[utoipa::path(get, path = "/admin/users/by-email", tag = "Administration", params(("email" = String, Query)),
     responses((status = 200, description = "At most one user", body = Object, example = json!({"status": "OK", "users": []}))))]
 async fn by_email(
-    _: Administrator,
+    WithKey(Query(query)): WithKey<Query<EmailQuery>>,
     admin: Data<Admin>,
-    Query(query): Query<EmailQuery>,
 ) -> Result<Json<Value>, Problem> {
     let found = admin.find(&query.email).await?;
     let users: Vec<Value> = found.iter().map(|user| UserFormat::Current.user(user)).collect();
@@ -110,7 +132,7 @@ async fn by_email(
 /// Deletes an account with its sessions and their Fauna tokens.
 #[utoipa::path(delete, path = "/admin/users/{id}", tag = "Administration", params(("id" = String, Path)),
     responses((status = 200, description = "Deleted", body = Object, example = json!({"status": "OK"}))))]
-async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Result<Json<Value>, Problem> {
+async fn delete(WithKey(id): WithKey<Path<String>>, admin: Data<Admin>) -> Result<Json<Value>, Problem> {
     admin.delete(&id).await?;
     Ok(Json(json!({"status": "OK"})))
 }
@@ -121,13 +143,12 @@ async fn delete(_: Administrator, admin: Data<Admin>, id: Path<String>) -> Resul
         "email": "ann@example.com", "passwordHash": "$2b$…", "hashingAlgorithm": "bcrypt"}]}]})),
     responses((status = 200, description = "How many were imported", body = Object, example = json!({"status": "OK", "imported": 1})),
         (status = 400, description = "Every problem of every entry; nothing was imported",
-            content((Object = "application/json"), (Object = "application/problem+json")))))]
+            body = Object, example = json!({"message": "…", "error": "…", "users": [{"index": 1,
+                "errors": ["the entry must be an object"]}]}))))]
 async fn import(
-    _: Administrator,
+    WithKey(ImportBody(body)): WithKey<ImportBody>,
     admin: Data<Admin>,
-    body: Result<Bytes, actix_web::Error>,
 ) -> Result<(Json<Value>, StatusCode), Problem> {
-    let body = body.map_err(|_unread| Problem::body_too_large(IMPORT_BYTES_MAX))?;
     match admin.import_body(&body).await {
         Ok(report) => {
             let mut answer = json!({"status": "OK", "imported": report.imported});
@@ -156,7 +177,8 @@ struct ExportRest {
 ///
 /// They are streamed page by page and are never in memory at once.
 #[utoipa::path(get, path = "/admin/users/export", tag = "Administration",
-    responses((status = 200, description = "Lines that an import takes", content_type = "application/jsonl", body = String)))]
+    responses((status = 200, description = "Lines that an import takes", content_type = "application/jsonl", body = String,
+        example = "{\"loginMethods\": […]}\n")))]
 async fn export(_: Administrator, admin: Data<Admin>) -> Result<HttpResponse, Problem> {
     let (first, next) = admin.export(None).await?;
     let rest = stream::try_unfold(ExportRest { admin, after: next }, next_lines);

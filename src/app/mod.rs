@@ -160,7 +160,7 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let port_marks = port_marks(&config, address, &fauna.endpoint);
     let plan = RoutePlan::new(&config, &extensions);
     let routes = plan.table();
-    let document = Data::new(ApiDocument::new(&routes, &config.accounts.app_name, &state.trusted));
+    let document = Data::new(state.document(&config, &routes));
     let collector = state.fauna_tokens.collect_in_background();
     let mail_delivery = actix_rt::spawn(state.accounts.outbox.deliver());
     let sweeper = actix_rt::spawn(state.sessions.get_ref().clone().sweep_forever());

@@ -18,6 +18,7 @@ use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
 use crate::http::connections::ConnectionLimit;
+use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::openapi::ApiDocument;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
@@ -168,5 +169,5 @@ pub(super) async fn checked(
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers())
+    Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS).respond_to(request.head())
 }

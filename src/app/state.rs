@@ -23,6 +23,8 @@ use crate::feature::{Feature, FeatureContext};
 use crate::http::extractor_errors;
 use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::metrics::Metrics;
+use crate::http::openapi::{ApiDocument, DocumentSettings};
+use crate::http::routes::RouteTable;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
 use crate::session::{KeyPolicy, Sessions};
@@ -67,6 +69,19 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// The OpenAPI document of a site with these routes.
+    pub fn document(&self, config: &Config, routes: &RouteTable) -> ApiDocument {
+        let (access_cookie, refresh_cookie) = self.sessions.cookie_names();
+        let settings = DocumentSettings {
+            app_name: &config.accounts.app_name,
+            gateway_path: &config.session.api_gateway_path,
+            access_cookie,
+            refresh_cookie,
+            anti_csrf: self.sessions.anti_csrf_header(),
+        };
+        ApiDocument::new(routes, &settings, &self.trusted)
+    }
+
     pub async fn build(
         config: &Config,
         extensions: &SiteExtensions,

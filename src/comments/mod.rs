@@ -51,7 +51,7 @@ pub fn feature(delete_with_account: bool) -> Feature {
             site.app_data(Data::new(Comments::new(context)));
         },
         api: routes::routes,
-        pages: routes::seed_routes,
+        pages: routes::older_routes,
         on_user_deleted: OnUserDeleted::Run(if delete_with_account {
             on_user_deleted::remove_comments
         } else {
@@ -71,10 +71,12 @@ pub struct Comments {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "7", "author": "42", "authorName": "Ann", "text": "Hello", "postedAt": 1_700_000_000_000_i64,
+    "likes": 1, "liked": true}))]
 pub struct Comment {
     #[schema(value_type = String)]
     pub id: DocumentId,
-    /// None where the account was deleted.
+    /// Null: the account was deleted.
     #[schema(value_type = Option<String>)]
     pub author: Option<DocumentId>,
     /// Name of the author at the time of posting.
@@ -84,22 +86,25 @@ pub struct Comment {
     #[schema(value_type = i64)]
     pub posted_at: Timestamp,
     pub likes: i64,
-    /// Whether the reader likes it; none where nobody is signed in.
+    /// Whether the reader likes it; missing for visitors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liked: Option<bool>,
 }
 
 /// A page of comments, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"comments": [{"id": "7", "author": "42", "authorName": "Ann", "text": "Hello",
+    "postedAt": 1_700_000_000_000_i64, "likes": 1}], "next": null}))]
 pub struct Listing {
     pub comments: Vec<Comment>,
-    /// Cursor of the next page; none on the last one.
+    /// Cursor of the next page; null on the last one.
     #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
 }
 
 /// State of a comment after a like or unlike.
 #[derive(Debug, serde::Deserialize, Serialize, ToSchema)]
+#[schema(example = json!({"likes": 1, "liked": true}))]
 pub struct Likes {
     pub likes: i64,
     /// Whether the user who asked likes it.

@@ -22,10 +22,15 @@ use crate::session::{MaybeSignedIn, SignedIn};
 /// | PUT    | `/comments/{id}/like` | signed in  |
 /// | DELETE | `/comments/{id}/like` | signed in  |
 pub fn routes(api: &mut Routes<'_>) {
-    api.add(Resource::at("/comments").query(&["limit", "after"]).get(Access::Public, list).post(Access::SignedIn, add))
-        .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
-        .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike))
-        .describe::<Description>();
+    api.add(
+        Resource::at("/comments")
+            .query(&["limit", "after"])
+            .get(Access::MaybeSignedIn, list)
+            .post(Access::SignedIn, add),
+    )
+    .add(Resource::at("/comments/{id}").delete(Access::SignedIn, remove))
+    .add(Resource::at("/comments/{id}/like").put(Access::SignedIn, like).delete(Access::SignedIn, unlike))
+    .describe::<Description>();
 }
 
 #[derive(OpenApi)]
@@ -39,19 +44,19 @@ pub fn routes(api: &mut Routes<'_>) {
 ))]
 struct Description;
 
-/// The route of the application that this one is a successor of.
+/// An older address for likes.
 ///
 /// | method | path            | who       |
 /// |--------|-----------------|-----------|
 /// | POST   | `/like-comment` | signed in |
-pub fn seed_routes(root: &mut Routes<'_>) {
+pub fn older_routes(root: &mut Routes<'_>) {
     root.add(Resource::at("/like-comment").query(&[]).post(Access::SignedIn, like_comment))
-        .describe::<SeedDescription>();
+        .describe::<OlderDescription>();
 }
 
 #[derive(OpenApi)]
 #[openapi(paths(like_comment))]
-struct SeedDescription;
+struct OlderDescription;
 
 /// Query of `GET /api/comments`.
 #[derive(Deserialize)]
@@ -72,7 +77,7 @@ struct NewComment {
     text: String,
 }
 
-/// Body of `POST /like-comment`, as frontends of 2020-22 send it.
+/// Body of `POST /like-comment`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct LikeComment {
@@ -81,6 +86,7 @@ struct LikeComment {
 
 /// Response of `POST /like-comment`.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK", "userId": "42", "likes": 1, "liked": true}))]
 #[serde(rename_all = "camelCase")]
 struct LikeAnswer {
     status: &'static str,
@@ -91,7 +97,7 @@ struct LikeAnswer {
 
 /// Lists comments, newest first; with the reader's likes if the reader is signed in.
 #[utoipa::path(get, path = "/comments", tag = "Comments", 
-    params(("limit" = Option<i64>, Query, description = "Comments per page, 1 to 100; 20 if it is missing"),
+    params(("limit" = Option<i64>, Query, description = "Comments per page; 20 if it is missing", minimum = 1, maximum = 100),
         ("after" = Option<String>, Query, description = "`next` of the previous page")),
     responses((status = 200, description = "A page", body = Listing)))]
 async fn list(
@@ -141,7 +147,7 @@ async fn unlike(user: SignedIn, comments: Data<Comments>, id: Path<String>) -> R
     Ok(Json(comments.unlike(&user, &comment_id(&id)?).await?))
 }
 
-/// Likes a comment, for frontends of 2020-22.
+/// Likes a comment; older than `PUT /api/comments/{id}/like`.
 #[utoipa::path(post, path = "/like-comment", tag = "Comments", request_body = LikeComment,
     responses((status = 200, description = "The likes after that", body = LikeAnswer)))]
 async fn like_comment(

@@ -20,20 +20,13 @@ pub fn configure(site: &mut ServiceConfig) {
         .app_data(web::PathConfig::default().error_handler(|_, _| refuse(StatusCode::NOT_FOUND)));
 }
 
-/// Leaves out the parser's message, which quotes the body.
 fn bad_json(error: &JsonPayloadError) -> actix_web::Error {
     let problem = match error {
         JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => {
             Problem::body_too_large(*limit)
         }
-        JsonPayloadError::ContentType => {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json")
-        }
-        JsonPayloadError::Deserialize(error) => Problem::bad_request(format!(
-            "the body is not valid JSON at line {}, column {}",
-            error.line(),
-            error.column()
-        )),
+        JsonPayloadError::ContentType => Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, json_body::CONTENT_TYPE),
+        JsonPayloadError::Deserialize(error) => Problem::bad_request(json_body::describe_syntax(error)),
         _ => Problem::bad_request("the body could not be read"),
     };
     problem.into()
@@ -50,7 +43,7 @@ fn bad_query(error: &QueryPayloadError, request: &HttpRequest) -> actix_web::Err
         "a query parameter is not valid".to_owned()
     };
     let problem = Problem::bad_request(described);
-    if wants_page(request.headers()) { ProblemPage::from(problem).into() } else { problem.into() }
+    if wants_page(request.head()) { ProblemPage::from(problem).into() } else { problem.into() }
 }
 
 /// Only pages have forms, so the answer is a page.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_cors::CorsError;
 use actix_web::Error;
 use actix_web::HttpMessage as _;
+use actix_web::HttpResponse;
 use actix_web::ResponseError as _;
 use actix_web::body;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -19,6 +20,7 @@ use tracing_actix_web::RequestId;
 
 use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
+use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
 use crate::http::trace;
 
@@ -29,6 +31,9 @@ const SLOW_REQUEST_TIMEOUT: Duration = Duration::from_secs(150);
 /// What a handler may read of a request body unless it says otherwise, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Message of a 404 for a path that no route has, and for routes that the settings close.
+pub const NO_SUCH_ADDRESS: &str = "there is nothing at this address";
+
 /// Calls what is inside of this layer and finishes its response.
 ///
 /// # Errors
@@ -38,7 +43,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
     inside: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let trusted = request.app_data::<Data<Trusted>>().cloned();
-    let wants_page = wants_page(request.headers());
+    let wants_page = wants_page(request.head());
     let failed = |status, words| {
         let problem = Problem::new(status, words);
         if wants_page { ProblemPage::from(problem).into() } else { Error::from(problem) }
@@ -50,6 +55,11 @@ pub async fn finish_response<B: MessageBody + 'static>(
     if is_head {
         request.head_mut().method = Method::GET;
     }
+    let audience = Audience {
+        is_for_supertokens: trusted.as_ref().is_some_and(|trusted| trusted.is_supertokens_path(request.path())),
+        request_id: request.extensions().get::<RequestId>().copied(),
+    };
+    let reader = trusted.as_ref().and_then(|trusted| trusted.allowed_origin(request.headers()));
     let held_body = HeldBody::of(&mut request);
     let trace = trace::of_request(request.headers());
     let answer = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind());
@@ -70,18 +80,23 @@ pub async fn finish_response<B: MessageBody + 'static>(
     };
     let Some(trusted) = trusted else { return answered };
     match answered {
-        Ok(mut response) => {
+        Ok(response) => {
+            let (request, mut response) = response.into_parts();
             set_security_headers(response.headers_mut(), &trusted);
-            let response = with_details(response, &trusted);
+            let response = ServiceResponse::new(request, audience.with_details(response));
             Ok(match held_body {
                 Some(held) => response.map_body(|_, body| held.held_by(body)),
                 None => response,
             })
         }
-        // A response is made of the error further out, where the request is.
+        // A response is made of the error further out, where the request is, and outside of CORS.
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
                 set_security_headers(response.headers_mut(), &trusted);
+                if let Some(origin) = &reader {
+                    same_origin::let_read(response.headers_mut(), origin);
+                }
+                let response = audience.with_details(response);
                 match held_body.clone() {
                     Some(held) => response.map_body(|_, body| held.held_by(body)),
                     None => response,
@@ -100,22 +115,31 @@ fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody
     }
 }
 
-/// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and names the request in every error response.
-fn with_details(mut response: ServiceResponse<BoxBody>, trusted: &Trusted) -> ServiceResponse<BoxBody> {
-    let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        return response;
+/// What the form of an error response depends on.
+#[derive(Clone, Copy)]
+struct Audience {
+    is_for_supertokens: bool,
+    request_id: Option<RequestId>,
+}
+
+impl Audience {
+    /// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and names the request in every error response.
+    fn with_details(self, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+        let status = response.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return response;
+        }
+        let request_id = self.request_id.map(|id| id.to_string());
+        if let Some(id) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        }
+        let details = response.extensions_mut().remove::<ProblemDetails>();
+        let Some(details) = details.filter(|_| !self.is_for_supertokens) else {
+            return response;
+        };
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.map_body(|_, _| BoxBody::new(details.to_json(request_id)))
     }
-    let request_id = response.request().extensions().get::<RequestId>().map(RequestId::to_string);
-    if let Some(id) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-    }
-    let details = response.response_mut().extensions_mut().remove::<ProblemDetails>();
-    let Some(details) = details.filter(|_| !trusted.is_supertokens_path(response.request().path())) else {
-        return response;
-    };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response.map_body(|_, _| BoxBody::new(details.to_json(request_id)))
 }
 
 /// Replaces the plain text of actix-web's own refusals by a page or JSON, as the client expects.
@@ -125,7 +149,7 @@ fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
         return response;
     }
     if let Some(refused) = response.response().error().and_then(|error| error.as_error::<CorsError>()) {
-        let message = format!("{refused}; WEBSITE_DOMAIN and ALLOWED_ORIGINS name the origins that may");
+        let message = same_origin::preflight_refusal(refused, response.request().headers());
         let mut refusal = Problem::new(StatusCode::FORBIDDEN, message).error_response();
         refusal.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
         return ServiceResponse::new(response.request().clone(), refusal);
@@ -146,7 +170,7 @@ fn replace_plain_text(response: ServiceResponse<BoxBody>) -> ServiceResponse<Box
         StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
         status => Problem::new(status, reason(status)),
     };
-    let mut refusal = problem.respond_to(response.request().headers());
+    let mut refusal = problem.respond_to(response.request().head());
     if let Some(allow) = allow {
         refusal.headers_mut().insert(header::ALLOW, allow);
     }

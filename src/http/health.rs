@@ -31,6 +31,7 @@ pub fn routes(root: &mut Routes<'_>) {
 struct Description;
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK"}))]
 struct Status {
     status: &'static str,
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::web::Json;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -15,6 +15,9 @@ use crate::http::problem::Problem;
 
 /// Characters of an unknown name that are repeated.
 const NAME_CHARS_MAX: usize = 60;
+
+/// Message of a 415.
+pub const CONTENT_TYPE: &str = "content type must be application/json";
 
 /// A JSON object from the request body. Errors name the field, or the position of a syntax error, never a value.
 ///
@@ -31,13 +34,29 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let Json(json) = read.await?;
             let mut deserializer = serde_json::Deserializer::from_str(json.get());
-            let read = serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer);
-            let Object(inner) = read.map_err(|error| {
-                let path = error.path().to_string();
-                Problem::bad_request(describe(&path, &error.inner().to_string()))
-            })?;
-            Ok(Self(inner))
+            Ok(Self(read_object(&mut deserializer).map_err(Problem::bad_request)?))
         })
+    }
+}
+
+/// Whether a request says that its body is JSON, as [`Json`] asks.
+pub fn is_json(request: &HttpRequest) -> bool {
+    let kind = request.mime_type().ok().flatten();
+    kind.is_some_and(|kind| kind.subtype() == "json" || kind.suffix().is_some_and(|suffix| suffix == "json"))
+}
+
+/// Reads a struct from a JSON object; an error is a message that names the field.
+pub fn read_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(json: D) -> Result<T, String> {
+    let read = serde_path_to_error::deserialize::<_, Object<T>>(json);
+    let Object(inner) = read.map_err(|error| describe(&error.path().to_string(), &error.inner().to_string()))?;
+    Ok(inner)
+}
+
+/// The message about a body that is not JSON. It leaves out the parser's own, which quotes the body.
+pub fn describe_syntax(error: &serde_json::Error) -> String {
+    match (error.line(), error.column()) {
+        (1, 0) => "the body is empty, expected a JSON object".to_owned(),
+        (line, column) => format!("the body is not valid JSON at line {line}, column {column}"),
     }
 }
 

@@ -19,12 +19,14 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use secrecy::SecretString;
 
 use crate::http::bearer;
+use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::{Problem, Refusal};
 use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
-/// Requests answered, by `method`, `route` (the pattern, or `none`) and `status`.
+/// Requests answered, by `method`, `route` (the pattern, or [`NO_ROUTE`]) and `status`.
 pub const REQUESTS: &str = "http_requests_total";
-/// Time from a request's head to the end of its response, in seconds, by `route`.
+/// Time from a request's head until its response is ready to be sent, in seconds, by `route`. The body of a stream, such as
+/// events, is not waited for.
 pub const REQUEST_DURATION: &str = "http_request_duration_seconds";
 /// Sign-ins by `outcome`, one of [`SIGN_IN_OUTCOMES`].
 pub const SIGN_INS: &str = "sign_ins_total";
@@ -61,6 +63,9 @@ pub const DATABASE_RETRIES: &str = crate::database::RETRIES;
 pub const LOG_LINES_DROPPED: &str = "log_lines_dropped_total";
 /// Always 1, with the version as label.
 pub const BUILD_INFO: &str = "build_info";
+
+/// Route of a request that has none, here and in the access log.
+pub const NO_ROUTE: &str = "none";
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 13] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
@@ -120,12 +125,12 @@ impl Metrics {
     }
 }
 
-/// Counts a request that has been answered. `route` is its pattern, if it has one.
-pub fn request_ended(method: &str, route: Option<&str>, status: StatusCode, elapsed: Duration) {
+/// Counts a request that has been answered. `route` is its pattern, or [`NO_ROUTE`].
+pub fn request_ended(method: &str, route: &str, status: StatusCode, elapsed: Duration) {
     if !IS_COLLECTING.load(Ordering::Relaxed) {
         return;
     }
-    let route = route.unwrap_or("none").to_owned();
+    let route = route.to_owned();
     let status = status.as_str().to_owned();
     metrics::counter!(REQUESTS, "method" => method_label(method), "route" => route.clone(), "status" => status)
         .increment(1);
@@ -172,13 +177,14 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
 
 /// Metrics in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "Operation",
-    responses((status = 200, description = "All metrics", content_type = "text/plain", body = String)))]
+    responses((status = 200, description = "All metrics", content_type = "text/plain", body = String,
+        example = "sessions_live 3\n")))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"));
+        return Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS));
     };
     if !metrics.admits(&request) {
-        return Err(Problem::unauthorized(
+        return Err(Problem::key_refused(
             "the METRICS_TOKEN is missing or wrong",
             Refusal::invalid("send METRICS_TOKEN as `Authorization: Bearer`"),
         ));
@@ -189,7 +195,11 @@ async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<
 /// Registers the help text of each metric.
 fn describe() {
     describe_counter!(REQUESTS, "Requests answered, by method, route pattern and status");
-    describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request, by route pattern");
+    describe_histogram!(
+        REQUEST_DURATION,
+        Unit::Seconds,
+        "Time until a response is ready, streamed bodies not included, by route pattern"
+    );
     describe_counter!(SIGN_INS, "Sign-ins by outcome");
     describe_counter!(REFRESHES, "Refreshes by outcome");
     describe_counter!(THEFTS, "Refresh tokens used after they were replaced; each ended a session");

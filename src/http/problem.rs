@@ -9,7 +9,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::dev::RequestHead;
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Problem {
     retry_after: Option<Duration>,
     /// Why the credentials of a request are refused, for the header `WWW-Authenticate`.
     refusal: Option<Box<Refusal>>,
+    /// Whether the credentials are a program's key: SuperTokens' clients do not read this answer.
+    is_about_key: bool,
     /// The status of SuperTokens' frontend interface, for clients that show the message of a `GENERAL_ERROR`.
     code: Option<&'static str>,
     /// The error with its sources, for the log only.
@@ -37,7 +40,16 @@ pub const UNAVAILABLE: &str = "temporarily unavailable; try again in a few secon
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { status, message, field: None, retry_after: None, refusal: None, code: None, cause: None }
+        Self {
+            status,
+            message,
+            field: None,
+            retry_after: None,
+            refusal: None,
+            is_about_key: false,
+            code: None,
+            cause: None,
+        }
     }
 
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -58,6 +70,11 @@ impl Problem {
     /// 401, with the reason in `WWW-Authenticate`.
     pub fn unauthorized(message: &'static str, refusal: Refusal) -> Self {
         Self { refusal: Some(Box::new(refusal)), ..Self::new(StatusCode::UNAUTHORIZED, message) }
+    }
+
+    /// The same about the key of a program, which has no session.
+    pub fn key_refused(message: &'static str, refusal: Refusal) -> Self {
+        Self { is_about_key: true, ..Self::unauthorized(message, refusal) }
     }
 
     /// 500: a defect. The cause is logged and not sent.
@@ -121,8 +138,8 @@ impl Problem {
     }
 
     /// The response as the client expects it: a page for browser navigation, otherwise JSON.
-    pub fn respond_to(self, headers: &HeaderMap) -> HttpResponse {
-        if wants_page(headers) { ProblemPage::from(self).error_response() } else { self.error_response() }
+    pub fn respond_to(self, request: &RequestHead) -> HttpResponse {
+        if wants_page(request) { ProblemPage::from(self).error_response() } else { self.error_response() }
     }
 
     /// Logs the failure where it becomes an answer, and only there.
@@ -147,10 +164,13 @@ impl Problem {
     }
 }
 
-/// Whether the request is a browser's navigation, by its `Accept` and `Sec-Fetch` headers.
-pub fn wants_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+/// Whether an error is told on a page: the request accepts HTML, as a browser's navigation does. Below `/api` errors are JSON,
+/// whatever the client accepts.
+pub fn wants_page(request: &RequestHead) -> bool {
+    let path = request.uri.path();
+    let is_api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    !is_api && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The error and all its sources in one line.
@@ -184,7 +204,8 @@ impl ResponseError for Problem {
         };
         let mut response = self.head().json(Body { status: self.code, message: &message });
         // SuperTokens' clients see 401 from every route, in the form of their backends; its reason is in the header.
-        if self.code.is_none() && self.status != StatusCode::UNAUTHORIZED {
+        let is_of_session = self.status == StatusCode::UNAUTHORIZED && !self.is_about_key;
+        if self.code.is_none() && !is_of_session {
             response.extensions_mut().insert(ProblemDetails::new(self.status, message));
         }
         response
@@ -202,12 +223,15 @@ pub struct Refusal {
 
 impl Refusal {
     /// The request has no credentials.
-    pub const MISSING: Self = Self {
-        code: None,
-        description: "missing: send an access token as `Authorization: Bearer` or in the session's cookie",
-    };
+    pub const MISSING: Self =
+        Self::missing("missing: send an access token as `Authorization: Bearer` or in the session's cookie");
     /// The request has credentials that nobody has issued in this form.
     pub const MALFORMED: Self = Self::invalid("malformed: the token does not have the form of an access token");
+
+    /// No token was sent.
+    pub const fn missing(description: &'static str) -> Self {
+        Self { code: None, description }
+    }
 
     /// A token was sent and is refused.
     pub const fn invalid(description: &'static str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use actix_cors::Cors;
+use actix_cors::{Cors, CorsError};
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
@@ -11,6 +11,30 @@ use actix_web::web::Data;
 
 use crate::http::origins::OriginPattern;
 use crate::http::problem::Problem;
+
+/// Message of the refusal of another origin's request.
+pub const CROSS_SITE: &str =
+    "cross-site request refused; WEBSITE_DOMAIN and ALLOWED_ORIGINS name the origins that may call the API";
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Request headers that scripts of allowed origins may set: those of SuperTokens' clients, of W3C Trace Context and Baggage
+/// (which OpenTelemetry in browsers sends), and the one that resumes an event stream.
+const REQUEST_HEADERS: [&str; 11] = [
+    "accept",
+    "anti-csrf",
+    "authorization",
+    "baggage",
+    "content-type",
+    "fdi-version",
+    "last-event-id",
+    "rid",
+    "st-auth-mode",
+    "traceparent",
+    "tracestate",
+];
+/// Response headers that scripts of allowed origins may read; the session module adds those of its tokens.
+const EXPOSED_HEADERS: [&str; 3] = ["x-request-id", "retry-after", "www-authenticate"];
+/// Characters of a refused method or header that are repeated.
+const NAME_CHARS_MAX: usize = 60;
 
 /// The origins whose pages may use a user's session.
 #[derive(Clone, Debug)]
@@ -45,6 +69,12 @@ impl Trusted {
         origin == self.website || origin == self.api || self.others.iter().any(|pattern| pattern.matches(origin))
     }
 
+    /// The origin of a request whose pages may read the response.
+    pub fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        origin.to_str().is_ok_and(|text| self.allows(text)).then(|| origin.clone())
+    }
+
     /// Whether SuperTokens' clients call this path.
     pub fn is_supertokens_path(&self, path: &str) -> bool {
         let below = path.strip_prefix(self.supertokens_path.as_str());
@@ -71,8 +101,7 @@ impl Trusted {
     }
 }
 
-/// CORS with credentials for the allowed origins, and with the headers that SuperTokens' clients send. The session module adds
-/// which response headers are exposed.
+/// CORS with credentials for the allowed origins.
 pub fn cors(trusted: &Trusted) -> Cors {
     let others = trusted.others.clone();
     Cors::default()
@@ -80,10 +109,40 @@ pub fn cors(trusted: &Trusted) -> Cors {
         .allowed_origin_fn(move |origin, _| {
             origin.to_str().is_ok_and(|origin| others.iter().any(|pattern| pattern.matches(origin)))
         })
-        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(["content-type", "anti-csrf", "rid", "fdi-version", "authorization", "st-auth-mode", "accept"])
+        .allowed_methods(METHODS)
+        .allowed_headers(REQUEST_HEADERS)
+        .expose_headers(EXPOSED_HEADERS)
         .supports_credentials()
         .max_age(3600)
+}
+
+/// Lets scripts of an allowed origin read a response that [`cors`] does not see.
+pub fn let_read(headers: &mut HeaderMap, origin: &HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+/// The message about a preflight request with `headers` that is refused.
+pub fn preflight_refusal(error: &CorsError, headers: &HeaderMap) -> String {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let start = |name: &str| name.chars().take(NAME_CHARS_MAX).collect::<String>();
+    match error {
+        CorsError::OriginNotAllowed => CROSS_SITE.to_owned(),
+        // Whoever is told this has sent a valid method, or valid names: anything else is another error.
+        CorsError::MethodNotAllowed => {
+            let method = start(text(header::ACCESS_CONTROL_REQUEST_METHOD));
+            format!("the method \"{method}\" is not allowed, expected {}", METHODS.join(", "))
+        }
+        CorsError::HeadersNotAllowed => {
+            let is_refused = |name: &&str| !REQUEST_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
+            let refused = text(header::ACCESS_CONTROL_REQUEST_HEADERS).split(',').map(str::trim).find(is_refused);
+            let (refused, known) = (start(refused.unwrap_or_default()), REQUEST_HEADERS.join(", "));
+            format!("the request header \"{refused}\" is not allowed, expected {known}")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The response to an unsafe request from another origin; `None` if the request is allowed.
@@ -93,7 +152,7 @@ pub fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
     let names_this_site = |host| trusted.is_some_and(|trusted| trusted.is_own_host(host));
     if is_development_path(request.path()) && !host.is_some_and(names_this_site) {
         let problem = Problem::new(StatusCode::FORBIDDEN, "use the site's own host name");
-        return Some(problem.respond_to(request.headers()));
+        return Some(problem.respond_to(request.head()));
     }
     if trusted.is_some_and(|trusted| is_allowed_request(request.method(), request.headers(), host, trusted)) {
         return None;
@@ -104,7 +163,7 @@ pub fn refusal(request: &ServiceRequest) -> Option<HttpResponse> {
         origin = text(header::ORIGIN),
         "refused a request from another origin; WEBSITE_DOMAIN and ALLOWED_ORIGINS name those that are allowed"
     );
-    Some(Problem::new(StatusCode::FORBIDDEN, "cross-site request refused").respond_to(request.headers()))
+    Some(Problem::new(StatusCode::FORBIDDEN, CROSS_SITE).respond_to(request.head()))
 }
 
 /// Whether the user can have intended this request.

@@ -1,11 +1,13 @@
-//! W3C Trace Context: the `traceparent` of a request is sent to Fauna with the queries that the request causes. Where spans are
-//! exported (feature `otel`), it names the span of the request instead, which is a part of the same trace.
+//! W3C Trace Context: the `traceparent` and `tracestate` of a request are sent to Fauna with the queries that the request causes.
+//! Where spans are exported (feature `otel`), `traceparent` names the span of the request instead, which is a part of the same
+//! trace.
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use fauna_client::TraceParent;
 use tokio::task::JoinHandle;
 
 const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 /// The trace that a request belongs to. Malformed values and several of them count for nothing (W3C Trace Context, 3.2).
 pub fn of_request(headers: &HeaderMap) -> Option<TraceParent> {
@@ -15,7 +17,10 @@ pub fn of_request(headers: &HeaderMap) -> Option<TraceParent> {
     }
     let mut values = headers.get_all(TRACEPARENT);
     match (values.next(), values.next()) {
-        (Some(value), None) => TraceParent::parse(value.as_bytes()),
+        (Some(value), None) => {
+            let trace = TraceParent::parse(value.as_bytes())?;
+            Some(trace.with_state(headers.get_all(TRACESTATE).map(HeaderValue::as_bytes)))
+        }
         _ => None,
     }
 }
@@ -28,7 +33,11 @@ fn of_span() -> Option<TraceParent> {
     let context = tracing::Span::current().context();
     let span = context.span().span_context().clone();
     let (trace, id, flags) = (span.trace_id(), span.span_id(), span.trace_flags().to_u8());
-    if span.is_valid() { TraceParent::parse(format!("00-{trace}-{id}-{flags:02x}").as_bytes()) } else { None }
+    if !span.is_valid() {
+        return None;
+    }
+    let parent = TraceParent::parse(format!("00-{trace}-{id}-{flags:02x}").as_bytes())?;
+    Some(parent.with_state([span.trace_state().header().as_bytes()].into_iter()))
 }
 
 /// Spawns a task that goes on when the client has gone, and that belongs to the trace of the running task.

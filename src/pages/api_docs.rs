@@ -117,7 +117,7 @@ impl Operation {
             path: path.to_owned(),
             summary: prose(at(operation, "/summary")),
             details: prose(at(operation, "/description")),
-            access: access(at(operation, "/security/0")),
+            access: access(at(operation, "/security")),
             parameters: parameters
                 .map(|parameter| Parameter {
                     name: text(at(parameter, "/name")),
@@ -154,8 +154,9 @@ fn prose(value: &Value) -> Prose {
 }
 
 fn access(security: &Value) -> &'static str {
-    let first = security.as_object().and_then(|alternative| alternative.keys().next());
-    match first.map(String::as_str) {
+    let scheme = |index: usize| security.get(index)?.as_object()?.keys().next();
+    match scheme(0).map(String::as_str) {
+        None if scheme(1).is_some() => "signed in or not",
         Some("accessCookie") => "signed in",
         Some("refreshCookie") => "refresh token",
         Some("adminKey") => "admin key",
@@ -164,14 +165,11 @@ fn access(security: &Value) -> &'static str {
     }
 }
 
-/// The example of a body or answer, else its type.
+/// The type of a body or answer, or its example where the type says nothing.
 fn content(document: &Value, holder: &Value) -> Option<String> {
     let content = at(holder, "/content").as_object()?.values().next()?;
-    if let Some(example) = content.get("example") {
-        return Some(example.to_string());
-    }
     let shown = type_of(document, at(content, "/schema"), DEPTH_MAX);
-    (shown != "object").then_some(shown)
+    if shown == "object" { content.get("example").map(Value::to_string) } else { Some(shown) }
 }
 
 /// A schema in the notation of TypeScript.
@@ -201,7 +199,10 @@ fn type_of(document: &Value, schema: &Value, depth: u8) -> String {
         return parts.collect::<Vec<_>>().join(" | ");
     }
     match (at(schema, "/type").as_str(), at(schema, "/properties").as_object()) {
-        (Some("array"), _) => format!("{}[]", type_of(document, at(schema, "/items"), depth)),
+        (Some("array"), _) => match type_of(document, at(schema, "/items"), depth) {
+            items if is_composed(&items) => format!("({items})[]"),
+            items => format!("{items}[]"),
+        },
         (Some("object"), Some(properties)) => {
             let required = at(schema, "/required").as_array();
             let members = properties.iter().map(|(name, schema)| {
@@ -214,6 +215,19 @@ fn type_of(document: &Value, schema: &Value, depth: u8) -> String {
         (Some(kind), _) => kind.to_owned(),
         (None, _) => "any".to_owned(),
     }
+}
+
+/// Whether a type is made of several: `&` or `|` occurs outside of braces.
+fn is_composed(shown: &str) -> bool {
+    let mut depth = 0_usize;
+    shown.chars().any(|c| {
+        match c {
+            '{' | '(' => depth = depth.saturating_add(1),
+            '}' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && matches!(c, '&' | '|')
+    })
 }
 
 #[cfg(test)]
@@ -241,5 +255,11 @@ mod tests {
         assert_eq!(type_of(&document, &page, 0), "Comment[]");
         let status = json!({"oneOf": [{"type": "string", "enum": ["OK"]}, {"type": "null"}]});
         assert_eq!(type_of(&document, &status, DEPTH_MAX), "\"OK\" | null");
+        let listed = json!({"allOf": [{"$ref": "#/components/schemas/Comment"}, {"type": "object",
+            "properties": {"mine": {"type": "boolean"}}}]});
+        let all = json!({"type": "array", "items": listed});
+        let expected = "({ id: string, likes?: integer | null } & { mine?: boolean })[]";
+        assert_eq!(type_of(&document, &all, DEPTH_MAX), expected);
+        assert_eq!(type_of(&document, &json!({"type": "array", "items": status}), DEPTH_MAX), "(\"OK\" | null)[]");
     }
 }

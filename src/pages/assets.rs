@@ -13,6 +13,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::Pages;
@@ -84,7 +85,7 @@ async fn serve(
 ) -> HttpResponse {
     match pages.assets.0.get(path.as_str()) {
         Some(asset) => asset.answer(&known),
-        None => Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").respond_to(request.headers()),
+        None => Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS).respond_to(request.head()),
     }
 }
 

@@ -244,8 +244,9 @@ fn log_end_of_request(request: &HttpRequest, status: StatusCode) {
     let pattern = request.match_pattern();
     #[cfg(feature = "otel")]
     spans::end_span(&Span::current(), request, method, status);
-    metrics::request_ended(method, pattern.as_deref(), status, elapsed);
-    let (route, status) = (pattern.as_deref().unwrap_or("-"), status.as_u16());
+    let route = pattern.as_deref().unwrap_or(metrics::NO_ROUTE);
+    metrics::request_ended(method, route, status, elapsed);
+    let status = status.as_u16();
     let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     let id = extensions.get::<RequestId>().map(tracing::field::display);
     tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");

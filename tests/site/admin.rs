@@ -1,5 +1,6 @@
 //! Administration over HTTP with the API key.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Response, TestClient};
@@ -53,16 +54,87 @@ async fn without_the_key_nothing_is_told() {
     let ann = world.sign_up("ann@example.com").await;
     for path in ["/api/admin/users", "/api/admin/users/count", "/api/admin/users/export"] {
         for (name, value) in [("authorization", "Bearer wrong"), ("api-key", "wrong"), ("authorization", "")] {
-            let answer = ann.send(reqwest::Method::GET, path, &[(name, value)], None).await;
-            assert_eq!(answer.status, 403, "{path}: {}", answer.text);
+            let answer = ann.send(Method::GET, path, &[(name, value)], None).await;
+            assert_eq!(answer.status, 401, "{path}: {}", answer.text);
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+            let reason = if value.is_empty() { "error_description=\"missing: " } else { "error=\"invalid_token\"" };
+            assert!(answer.header("www-authenticate").contains(reason), "{}", answer.header("www-authenticate"));
             let told = if value.is_empty() { "an API key is needed" } else { "this is not the API key" };
             assert!(answer.text.contains(told), "{path} with {value}: {}", answer.text);
         }
-        let with_key = world.visitor().send(reqwest::Method::GET, path, &[("api-key", KEY)], None).await;
+        let with_key = world.visitor().send(Method::GET, path, &[("api-key", KEY)], None).await;
         assert_eq!(with_key.status, 200, "{path}");
     }
     let closed = World::start().await;
-    assert_eq!(admin(&closed).get("/api/admin/users").await.status, 404);
+    let answer = admin(&closed).get("/api/admin/users").await;
+    let nowhere = admin(&closed).get("/api/admin/nowhere").await;
+    assert_eq!((answer.status, &answer.json()["message"]), (404, &nowhere.json()["message"]));
+}
+
+/// What is wrong with the input is told to administrators only.
+#[actix_rt::test]
+async fn the_key_is_checked_before_the_input() {
+    let world = world().await;
+    let json = ("content-type", "application/json");
+    for (method, path, headers, body) in [
+        (Method::GET, "/api/admin/users?limit=many", &[][..], ""),
+        (Method::GET, "/api/admin/users?limit=1&limit=2", &[], ""),
+        (Method::GET, "/api/admin/users/by-email", &[], ""),
+        (Method::GET, "/api/admin/users/by-email?email=a&email=b", &[], ""),
+        (Method::POST, "/api/admin/users/import", &[json], "{"),
+        (Method::POST, "/api/admin/users/import", &[], "{}"),
+    ] {
+        let body = (!body.is_empty()).then(|| body.to_owned());
+        let ask = async |client: &TestClient| {
+            client.send(method.clone(), path, headers, body.clone().map(Into::into)).await.status
+        };
+        assert_eq!(ask(&world.visitor()).await, 401, "{path}");
+        assert!(matches!(ask(&admin(&world)).await, 400 | 415), "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn input_of_administrators_is_refused_by_name_and_position() {
+    let world = world().await;
+    let admin = admin(&world);
+    for (query, told) in [
+        ("limit=many", "limit: must be a number from 1 to 500"),
+        ("limit=501", "limit: must be a number from 1 to 500"),
+        ("timeJoinedOrder=UP", "timeJoinedOrder: must be ASC or DESC"),
+        ("paginationToken=x", "paginationToken: must be the nextPaginationToken of a page"),
+    ] {
+        assert_eq!(admin.get(&format!("/api/admin/users?{query}")).await.json()["message"], told);
+    }
+    let entry = entry("ann@example.com", "bcrypt", BCRYPT);
+    let import = async |kind: &str, body: &str| {
+        let (path, body) = ("/api/admin/users/import", body.to_owned());
+        admin.send(Method::POST, path, &[("content-type", kind)], Some(body.into())).await
+    };
+    for (kind, body, status, told) in [
+        ("text/csv", json!({"users": [entry]}).to_string(), 415, "content type must be application/json"),
+        ("application/json", String::new(), 400, "the body is empty, expected a JSON object"),
+        (
+            "application/json",
+            "{\n \"users\": hunter2}".to_owned(),
+            400,
+            "the body is not valid JSON at line 2, column 11",
+        ),
+        (
+            "application/json",
+            json!({"users": [entry], "extra": 1}).to_string(),
+            400,
+            "unknown field \"extra\", expected users",
+        ),
+        ("application/json", json!({"users": {}}).to_string(), 400, "users: must be an array"),
+        ("application/json", json!([entry]).to_string(), 400, "the body must be a JSON object"),
+    ] {
+        let answer = import(kind, &body).await;
+        assert_eq!((answer.status, answer.json()["message"].as_str()), (status, Some(told)), "{body}");
+    }
+    let answer = import("application/json", &json!({"users": [entry, 5]}).to_string()).await;
+    let expected = json!([{"index": 1, "errors": ["the entry must be an object"]}]);
+    assert_eq!((answer.status, &answer.json()["users"]), (400, &expected));
+    assert_eq!(count(&world).await, 0);
 }
 
 #[actix_rt::test]
@@ -94,7 +166,7 @@ async fn users_are_listed_by_age_in_pages() {
         assert_eq!(admin.get(&format!("/api/admin/users?{query}")).await.status, 400, "{query}");
     }
     let lower = admin.get("/api/admin/users?timeJoinedOrder=desc").await;
-    assert!(lower.status == 400 && lower.text.contains("timeJoinedOrder must be ASC or DESC"), "{}", lower.text);
+    assert!(lower.status == 400 && lower.text.contains("timeJoinedOrder: must be ASC or DESC"), "{}", lower.text);
     let found = admin.get("/api/admin/users/by-email?email=%20C%40example.com").await.json();
     assert_eq!(addresses(&found), ["c@example.com"]);
     assert_eq!(addresses(&admin.get("/api/admin/users/by-email?email=nobody%40x.io").await.json()), Vec::<&str>::new());

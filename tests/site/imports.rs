@@ -54,7 +54,7 @@ async fn every_entry_that_is_wrong_is_named_and_nobody_is_imported() {
         (900, said("a user with this email already exists")),
         (1200, said("another entry has the same externalUserId")),
         (1300, said("a user with this externalUserId already exists")),
-        (1499, said("loginMethods must be an array with one login method")),
+        (1499, said("the entry must be an object")),
     ];
     assert_eq!(refused(&import(&world, &people).await), expected);
     assert_eq!(count(&world).await, 1);

@@ -22,6 +22,8 @@ async fn only_the_token_of_the_scraper_reads_them() {
         let (status, text) = scrape(&world, wrong).await;
         assert_eq!(status, 401, "{wrong:?}: {text}");
         assert!(!text.contains("http_requests_total"), "{text}");
+        let problem: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(problem["requestId"].is_string() && problem["title"] == "Unauthorized", "{text}");
     }
     assert_eq!(scrape(&world, Some(&format!("Bearer {TOKEN}"))).await.0, 200);
 }

@@ -44,6 +44,13 @@ async fn the_trace_of_a_request_goes_on_to_fauna_and_a_malformed_one_does_not() 
         heads.iter().filter(|head| head.contains(&format!("traceparent: {TRACE}\r\n"))).count() > 0
     };
     assert!(traced(&[("traceparent", TRACE)]).await);
+    assert!(traced(&[("traceparent", TRACE), ("tracestate", "rojo=1"), ("tracestate", "congo=2")]).await);
+    assert!(heads.lock().unwrap()[0].contains("tracestate: rojo=1,congo=2\r\n"));
+    let long = format!("rojo={}", "x".repeat(600));
+    assert!(traced(&[("traceparent", TRACE), ("tracestate", &long)]).await, "the trace stays without its state");
+    assert!(heads.lock().unwrap().iter().all(|head| !head.contains("tracestate")));
+    assert!(!traced(&[("tracestate", "rojo=1")]).await);
+    assert!(heads.lock().unwrap().iter().all(|head| !head.contains("tracestate")));
     assert!(!traced(&[]).await);
     assert!(!traced(&[("traceparent", &upper)]).await);
     assert!(!traced(&[("traceparent", TRACE), ("traceparent", TRACE)]).await);

@@ -145,7 +145,11 @@ impl Client {
             .header("x-query-timeout", inner_ms.to_string())
             .body(body);
         if let Some(trace) = TraceParent::current() {
-            request = request.header("traceparent", trace.into_header());
+            let (parent, state) = trace.into_headers();
+            request = request.header("traceparent", parent);
+            if let Some(state) = state {
+                request = request.header("tracestate", state);
+            }
         }
         let seen = self.last_seen.load(Ordering::Relaxed);
         if seen > 0 {

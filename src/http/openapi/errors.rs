@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{ComponentsBuilder, ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ComponentsBuilder, Content, ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
+use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::{ProblemDetails, Refusal, UNAVAILABLE};
 use crate::http::routes::{Access, Route};
+use crate::http::same_origin::CROSS_SITE;
 
 /// The kind of client that reads the error responses of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +40,11 @@ const KNOWN_ERRORS: [KnownError; 12] = [
     ),
     known(
         StatusCode::UNAUTHORIZED,
-        "No session, or one that must be refreshed; `WWW-Authenticate` has the reason",
+        "No session, or one that must be refreshed; for programs: no key, or a wrong one. `WWW-Authenticate` has the reason",
         "try refresh token",
     ),
-    known(
-        StatusCode::FORBIDDEN,
-        "Refused: another origin, a claim that does not hold, or not yours",
-        "cross-site request refused",
-    ),
-    known(StatusCode::NOT_FOUND, "Not found", "there is nothing at this address"),
+    known(StatusCode::FORBIDDEN, "Another origin, a claim that does not hold, or not yours", CROSS_SITE),
+    known(StatusCode::NOT_FOUND, "Not found", NO_SUCH_ADDRESS),
     known(
         StatusCode::METHOD_NOT_ALLOWED,
         "The path is not used with this method; `Allow` names those it is used with",
@@ -86,12 +84,12 @@ const KNOWN_ERRORS: [KnownError; 12] = [
 pub fn add(operation: &mut Operation, route: &Route, audience: Audience) {
     let refusals: &[u16] = match route.access {
         // A visitor may send a session that is refused.
-        Access::Public | Access::MailedLink => &[401],
+        Access::Public | Access::MaybeSignedIn | Access::MailedLink => &[401],
         Access::RefreshToken | Access::SignedIn | Access::SignedInPage => &[401, 403],
         // All of them are 404 while there is no such key.
-        Access::AdminKey => &[403, 404],
-        Access::MetricsToken => &[401, 404],
+        Access::AdminKey | Access::MetricsToken => &[401, 404],
     };
+    let is_for_programs = matches!(route.access, Access::AdminKey | Access::MetricsToken);
     let is_unsafe = route.method != Method::GET;
     let takes_input = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut statuses = vec![400, 405, 408, 429, 500, 503];
@@ -103,10 +101,28 @@ pub fn add(operation: &mut Operation, route: &Route, audience: Audience) {
         statuses.push(404);
     }
     for status in statuses {
-        let answer = RefOr::Ref(Ref::from_response_name(component(status, audience)));
+        let name = if is_for_programs && status == 401 { KEY_REFUSED.to_owned() } else { component(status, audience) };
+        let answer = RefOr::Ref(Ref::from_response_name(name));
         operation.responses.responses.entry(status.to_string()).or_insert(answer);
     }
+    if audience == Audience::Api {
+        add_common_form(operation);
+    }
 }
+
+/// Operations with an error body of their own also answer errors of that status in the common form.
+fn add_common_form(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let known = KNOWN_ERRORS.iter().find(|error| error.status.as_str() == status);
+        if let (Some(error), RefOr::T(response)) = (known, response) {
+            let content = problem_content(error.status, error.message);
+            response.content.entry(PROBLEM_JSON.to_owned()).or_insert(content.into());
+        }
+    }
+}
+
+/// Name of the 401 response of routes for programs, in the shape of all other errors.
+const KEY_REFUSED: &str = "KeyError401";
 
 fn component(status: u16, audience: Audience) -> String {
     match audience {
@@ -123,7 +139,39 @@ pub fn components(mut components: ComponentsBuilder) -> ComponentsBuilder {
             components = components.response(component(error.status.as_u16(), audience), response(error, audience));
         }
     }
-    components
+    components.response(KEY_REFUSED, key_refused())
+}
+
+fn key_refused() -> Response {
+    let example = Refusal::missing("missing: send an administration key as `Authorization: Bearer`").challenge();
+    let status = StatusCode::UNAUTHORIZED;
+    ResponseBuilder::new()
+        .description("The key is missing or wrong; `WWW-Authenticate` has the reason")
+        .header("X-Request-Id", request_id_header())
+        .header("WWW-Authenticate", header(Type::String, "The reason (RFC 6750): missing or wrong", json!(example)))
+        .content(PROBLEM_JSON, problem_content(status, "an API key is needed"))
+        .build()
+}
+
+fn problem_content(status: StatusCode, message: &'static str) -> Content {
+    let example = ProblemDetails::new(status, message).to_json(Some(REQUEST_ID_EXAMPLE.to_owned()));
+    content("Problem", serde_json::from_str(&example).unwrap_or_default())
+}
+
+fn content(schema: &str, example: Value) -> Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build()
+}
+
+pub(super) fn header(kind: Type, description: &str, example: Value) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(Object::with_type(kind)))
+        .description(Some(description))
+        .example(Some(example))
+        .build()
+}
+
+fn request_id_header() -> Header {
+    header(Type::String, "Id of the request in the log", json!(REQUEST_ID_EXAMPLE))
 }
 
 fn response(error: &KnownError, audience: Audience) -> Response {
@@ -131,14 +179,9 @@ fn response(error: &KnownError, audience: Audience) -> Response {
     for (name, header) in headers(error.status) {
         response = response.header(name, header);
     }
-    let content = |schema, example| {
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build()
-    };
     let for_api = audience == Audience::Api && error.status != StatusCode::UNAUTHORIZED;
     if for_api {
-        let example = ProblemDetails::new(error.status, error.message).to_json(Some(REQUEST_ID_EXAMPLE.to_owned()));
-        let example = serde_json::from_str(&example).unwrap_or_default();
-        response = response.content("application/problem+json", content("Problem", example));
+        response = response.content(PROBLEM_JSON, problem_content(error.status, error.message));
     }
     // The session's own refusals are read by SuperTokens' clients wherever they occur.
     if !for_api || error.status == StatusCode::FORBIDDEN {
@@ -147,29 +190,23 @@ fn response(error: &KnownError, audience: Audience) -> Response {
     response.build()
 }
 
+const PROBLEM_JSON: &str = "application/problem+json";
 const REQUEST_ID_EXAMPLE: &str = "0193a6c2-7f0e-7d6b-9d3c-2f6f0c1f4c55";
 
 fn supertokens_example(error: &KnownError) -> Value {
     match error.status {
         StatusCode::FORBIDDEN => json!({"message": "invalid claim", "claimValidationErrors": [
             {"id": "st-ev", "reason": {"message": "wrong value", "expectedValue": true, "actualValue": false}}]}),
+        StatusCode::BAD_REQUEST => json!({"message": "Missing input param: formFields"}),
         _ => json!({"message": error.message}),
     }
 }
 
 fn headers(status: StatusCode) -> Vec<(&'static str, Header)> {
-    let header = |kind, description: &str, example: Value| {
-        HeaderBuilder::new()
-            .schema(Some(Object::with_type(kind)))
-            .description(Some(description))
-            .example(Some(example))
-            .build()
-    };
-    let id = header(Type::String, "Id of the request in the log", json!(REQUEST_ID_EXAMPLE));
-    let mut headers = vec![("X-Request-Id", id)];
+    let mut headers = vec![("X-Request-Id", request_id_header())];
     match status {
         StatusCode::UNAUTHORIZED => {
-            let example = Refusal::invalid("expired: refresh the session and repeat the request").challenge();
+            let example = Refusal::invalid("expired: refresh the session").challenge();
             let why = "The reason (RFC 6750): missing, malformed, expired or revoked";
             headers.push(("WWW-Authenticate", header(Type::String, why, json!(example))));
         }

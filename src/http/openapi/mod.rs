@@ -5,10 +5,12 @@
 //! operation of its kind can answer.
 
 mod errors;
+mod session_headers;
 
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::web::{Bytes, Data};
+use serde_json::{Map, Value};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -23,6 +25,17 @@ const DESCRIPTION: &str = "Requests that change something must come from an allo
     Errors are `application/problem+json` (RFC 9457); answers to SuperTokens clients have the members those clients read. \
     Every error answer has the id of the request, which the log has too.";
 
+/// What the document says about the configuration of the site.
+pub struct DocumentSettings<'a> {
+    pub app_name: &'a str,
+    /// Prefix of all paths as clients see them; may be empty.
+    pub gateway_path: &'a str,
+    pub access_cookie: &'a str,
+    pub refresh_cookie: &'a str,
+    /// The header that unsafe requests with cookies must have.
+    pub anti_csrf: Option<&'static str>,
+}
+
 /// The document as JSON.
 pub struct ApiDocument {
     text: Bytes,
@@ -30,9 +43,10 @@ pub struct ApiDocument {
 
 impl ApiDocument {
     /// The document about the described routes of `table`; `trusted` knows which of them SuperTokens' clients call.
-    pub fn new(table: &RouteTable, app_name: &str, trusted: &Trusted) -> Self {
-        let text = document(table, app_name, trusted).to_json().unwrap_or_default();
-        Self { text: Bytes::from(text) }
+    pub fn new(table: &RouteTable, settings: &DocumentSettings<'_>, trusted: &Trusted) -> Self {
+        let mut document = serde_json::to_value(document(table, settings, trusted)).unwrap_or_default();
+        show_examples(&mut document);
+        Self { text: Bytes::from(document.to_string()) }
     }
 
     pub fn json(&self) -> &[u8] {
@@ -53,7 +67,7 @@ struct Description;
 
 /// The OpenAPI document itself.
 #[utoipa::path(get, path = "/openapi.json", tag = "Operation",
-    responses((status = 200, description = "An OpenAPI 3.1 document", body = Object)))]
+    responses((status = 200, description = "An OpenAPI 3.1 document", body = Object, example = json!({"openapi": "3.1.0"}))))]
 async fn serve(document: Data<ApiDocument>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
@@ -61,20 +75,52 @@ async fn serve(document: Data<ApiDocument>) -> HttpResponse {
         .body(document.text.clone())
 }
 
-fn document(table: &RouteTable, app_name: &str, trusted: &Trusted) -> OpenApi {
-    let mut info = Info::new(app_name, env!("CARGO_PKG_VERSION"));
+fn document(table: &RouteTable, settings: &DocumentSettings<'_>, trusted: &Trusted) -> OpenApi {
+    let mut info = Info::new(settings.app_name, env!("CARGO_PKG_VERSION"));
     info.description = Some(DESCRIPTION.to_owned());
-    let mut document = OpenApiBuilder::new().info(info).servers(Some([Server::new("/")])).build();
+    let root = if settings.gateway_path.is_empty() { "/" } else { settings.gateway_path };
+    let mut document = OpenApiBuilder::new().info(info).servers(Some([Server::new(root)])).build();
     document.merge(table.descriptions().clone());
     for route in table.routes() {
         if let Some(operation) = operation(&mut document, route) {
             let is_for_supertokens = trusted.is_supertokens_path(&route.path);
             let audience = if is_for_supertokens { Audience::SuperTokens } else { Audience::Api };
             complete(operation, route, audience);
+            session_headers::add(operation, route, settings.anti_csrf);
         }
     }
-    document.merge(OpenApiBuilder::new().components(Some(common_components())).build());
+    document.merge(OpenApiBuilder::new().components(Some(common_components(settings))).build());
     document
+}
+
+/// Shows the example of a schema with every request and response body that consists of it.
+fn show_examples(document: &mut Value) {
+    let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
+    let operations =
+        document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(|paths| {
+            paths.values_mut().filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut())
+        });
+    for operation in operations.filter_map(Value::as_object_mut) {
+        let (mut holders, mut bodies) = (Vec::new(), Vec::new());
+        for (name, part) in operation {
+            match (name.as_str(), part) {
+                ("requestBody", body) => holders.push(body),
+                ("responses", Value::Object(responses)) => holders.extend(responses.values_mut()),
+                _ => {}
+            }
+        }
+        for holder in holders {
+            bodies
+                .extend(holder.get_mut("content").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut));
+        }
+        for body in bodies.into_iter().filter_map(Value::as_object_mut) {
+            let reference = body.get("schema").and_then(|schema| schema.get("$ref")).and_then(Value::as_str);
+            let name = reference.and_then(|reference| reference.rsplit('/').next()).unwrap_or_default();
+            if let Some(example) = schemas.get(name).and_then(|schema| schema.get("example")) {
+                body.entry("example").or_insert_with(|| example.clone());
+            }
+        }
+    }
 }
 
 fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Operation> {
@@ -93,6 +139,7 @@ fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Ope
 fn complete(operation: &mut Operation, route: &Route, audience: Audience) {
     let security = match route.access {
         Access::Public | Access::MailedLink => vec![SecurityRequirement::default()],
+        Access::MaybeSignedIn => [vec![SecurityRequirement::default()], one_of(&["accessCookie", "bearer"])].concat(),
         Access::RefreshToken => one_of(&["refreshCookie", "bearer"]),
         Access::SignedIn | Access::SignedInPage => one_of(&["accessCookie", "bearer"]),
         Access::AdminKey => one_of(&["adminKey", "adminBearer"]),
@@ -117,19 +164,20 @@ fn one_of(schemes: &[&str]) -> Vec<SecurityRequirement> {
     schemes.iter().map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new())).collect()
 }
 
-fn common_components() -> Components {
+fn common_components(settings: &DocumentSettings<'_>) -> Components {
     let bearer = |description: &str| {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build())
     };
     let cookie =
         |name: &str, why: &str| SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, why)));
-    let header = ApiKey::Header(ApiKeyValue::with_description("api-key", "A value of ADMIN_API_KEYS"));
+    let keys = "ADMIN_API_KEY, or a key of ADMIN_API_KEYS without its name";
+    let header = ApiKey::Header(ApiKeyValue::with_description("api-key", keys));
     let components = ComponentsBuilder::new()
         .security_scheme("bearer", bearer("The header `st-access-token` or `st-refresh-token` of an earlier response"))
-        .security_scheme("accessCookie", cookie("sAccessToken", "`__Host-sAccessToken` on https"))
-        .security_scheme("refreshCookie", cookie("sRefreshToken", "`__Secure-sRefreshToken` on https"))
+        .security_scheme("accessCookie", cookie(settings.access_cookie, "The access token"))
+        .security_scheme("refreshCookie", cookie(settings.refresh_cookie, "The refresh token"))
         .security_scheme("adminKey", SecurityScheme::ApiKey(header))
-        .security_scheme("adminBearer", bearer("A value of ADMIN_API_KEYS"))
+        .security_scheme("adminBearer", bearer(keys))
         .security_scheme("metricsToken", bearer("METRICS_TOKEN"));
     errors::components(components).build()
 }

@@ -18,8 +18,10 @@ use query_names::QueryNames;
 /// The clients that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
-    /// Anyone, with or without a session.
+    /// Anyone; a session makes no difference.
     Public,
+    /// Anyone; the answer is another one with a session.
+    MaybeSignedIn,
     /// Requests with the token of a mailed link.
     MailedLink,
     /// Requests with a refresh token.
@@ -188,22 +190,25 @@ impl Resource {
         self
     }
 
-    /// Names of the query parameters that the handlers read. A request with any other is answered with 400. Without this
-    /// call pages ignore all, and other routes refuse all.
+    /// Names of the query parameters that the handler of `GET` reads; the other methods take none. A request with any other is
+    /// answered with 400. Without this call pages ignore all, and other routes refuse all.
     #[must_use]
     pub fn query(self, names: &'static [&'static str]) -> Self {
         Self { query: Some(QueryNames::Only(names)), ..self }
     }
 
-    /// The resource as actix-web takes it. The refusal of unknown query parameters comes first, because the first route whose
+    /// The resource as actix-web takes it. The refusals of unknown query parameters come first, because the first route whose
     /// guards hold answers.
     fn into_service(self, default: QueryNames) -> actix_web::Resource {
-        let methods: Vec<Method> = self.methods.into_iter().map(|(method, _)| method).collect();
-        let inner = match self.query.unwrap_or(default) {
-            QueryNames::Any => self.inner,
-            QueryNames::Only(names) => self.inner.route(query_names::refusal(names, methods)),
-        };
-        self.handlers.into_iter().fold(inner, actix_web::Resource::route)
+        let of_get = self.query.unwrap_or(default);
+        let of_others = if self.query.is_some() { QueryNames::Only(&[]) } else { default };
+        let (get, others): (Vec<_>, Vec<_>) =
+            self.methods.into_iter().map(|(method, _)| method).partition(|method| *method == Method::GET);
+        let refusals = [(of_get, get), (of_others, others)].into_iter().filter_map(|(query, methods)| match query {
+            QueryNames::Only(names) if !methods.is_empty() => Some(query_names::refusal(names, methods)),
+            QueryNames::Only(_) | QueryNames::Any => None,
+        });
+        refusals.chain(self.handlers).fold(self.inner, actix_web::Resource::route)
     }
 
     /// Settings of extractors for this path only, such as a larger limit for bodies.

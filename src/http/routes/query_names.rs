@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 /// Characters of an unknown name that are repeated.
 const NAME_CHARS_MAX: usize = 60;
 
-/// The query parameters that a path takes.
+/// The query parameters that a method of a path takes.
 #[derive(Clone, Copy, Debug)]
 pub enum QueryNames {
     Any,
@@ -28,7 +28,7 @@ pub fn refusal(names: &'static [&'static str], methods: Vec<Method>) -> Route {
     };
     web::route().guard(fn_guard(is_refused)).to(move |request: HttpRequest| {
         let name = unknown(request.query_string(), names).unwrap_or_default();
-        ready(Problem::bad_request(message(&name, names)).respond_to(request.headers()))
+        ready(Problem::bad_request(message(&name, names)).respond_to(request.head()))
     })
 }
 

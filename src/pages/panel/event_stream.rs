@@ -45,7 +45,9 @@ struct StopSignal;
 ///
 /// The stream ends with the session that opened it; a browser that reconnects continues after `Last-Event-ID`.
 #[utoipa::path(get, path = "/session/events", tag = "Sessions",
-    responses((status = 200, description = "Events without any secret", content_type = "text/event-stream", body = String)))]
+    params(("Last-Event-ID" = Option<u64>, Header, description = "`id` of the last event that was received")),
+    responses((status = 200, description = "Events without any secret", content_type = "text/event-stream", body = String,
+        example = "id: 7\ndata: {}\n\n")))]
 pub async fn open(
     SignedInNow(session): SignedInNow,
     request: HttpRequest,

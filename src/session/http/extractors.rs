@@ -20,7 +20,9 @@ use crate::session::http::transport;
 use crate::session::service::Sessions;
 use crate::session::settings::Transfer;
 
-/// The session of the request, if it has one. A request with an invalid token is still refused.
+/// The session of the request, if it has one. A token that has expired, was revoked or is not signed by this site is still
+/// refused. A text without the form of a token counts as none, as for SuperTokens' `getSession` with `sessionRequired: false`: it
+/// may be meant for another program on the way.
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
 /// A session whose row exists in SQL now, not only when its access token was issued ([`SessionCheck::Database`]).

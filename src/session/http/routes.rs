@@ -159,9 +159,6 @@ async fn revoke_others(current: SignedInNow, sessions: Data<Sessions>) -> Result
 }
 
 /// The session of the request.
-///
-/// # Errors
-/// The session has ended, or the database fails.
 #[utoipa::path(get, path = "/sessioninfo", tag = "Sessions",
     responses((status = 200, description = "Its user and its data", body = SessionInfoBody)))]
 pub async fn session_info(signed_in: SignedIn) -> Result<Json<SessionInfoBody>, Problem> {
@@ -199,9 +196,11 @@ impl Sessions {
 
 /// The JSON body `{}`.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({}))]
 struct Empty {}
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK"}))]
 struct StatusOk {
     status: &'static str,
 }
@@ -211,12 +210,15 @@ impl StatusOk {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"keys": [{"kty": "EC", "kid": "d-1", "crv": "P-256", "x": "…", "y": "…", "alg": "ES256", "use": "sig"}]}))]
 struct Jwks {
     keys: Vec<Jwk>,
 }
 
 /// OpenID Connect Discovery 1.0, section 3: only the fields that a verifier of tokens needs.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"issuer": "https://example.com/auth", "jwks_uri": "https://example.com/auth/jwt/jwks.json",
+    "id_token_signing_alg_values_supported": ["ES256"]}))]
 pub struct OpenId {
     issuer: String,
     jwks_uri: String,
@@ -225,6 +227,8 @@ pub struct OpenId {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"sessions": [{"handle": "0193…", "userId": "42", "createdAt": 1_700_000_000_000_i64,
+    "refreshedAt": 1_700_000_000_000_i64, "expiresAt": 1_708_640_000_000_i64, "current": true}]}))]
 struct SessionList {
     sessions: Vec<ListedSession>,
 }
@@ -238,6 +242,7 @@ struct ListedSession {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK", "revoked": 2}))]
 struct Revoked {
     status: &'static str,
     revoked: usize,
@@ -246,12 +251,14 @@ struct Revoked {
 /// Body of GET `/sessioninfo`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"sessionHandle": "0193…", "userId": "42", "recipeUserId": "42", "accessTokenPayload": {},
+    "sessionData": {}}))]
 pub struct SessionInfoBody {
     #[schema(value_type = String)]
     session_handle: SessionHandle,
     #[schema(value_type = String)]
     user_id: UserId,
-    /// Equal to `user_id`: a user here has one login method.
+    /// Equal to `userId`: a user here has one login method.
     #[schema(value_type = String)]
     recipe_user_id: UserId,
     #[schema(value_type = Object)]

@@ -20,7 +20,7 @@ use crate::events::{EventKind, RevokeReason};
 use crate::session::http::cookies::CookieRules;
 use crate::session::http::response_tokens::{DeliveryContext, NewRefreshToken, SessionTokens};
 use crate::session::http::transport::TokenDelivery;
-use crate::session::settings::Settings;
+use crate::session::settings::{AntiCsrf, Settings};
 use crate::session::store::Store;
 use crate::session::tokens::access_token::{Claims, Parent};
 use crate::session::tokens::refresh_token::RefreshToken;
@@ -76,12 +76,13 @@ pub struct SessionInfo {
     pub handle: SessionHandle,
     #[schema(value_type = String)]
     pub user_id: UserId,
+    /// In milliseconds since 1970 (UTC).
     #[schema(value_type = i64)]
     pub created_at: Timestamp,
-    /// The last sign-in or refresh.
+    /// The last sign-in or refresh, in milliseconds since 1970 (UTC).
     #[schema(value_type = i64)]
     pub refreshed_at: Timestamp,
-    /// The end of the session unless it is refreshed.
+    /// The end of the session unless it is refreshed, in milliseconds since 1970 (UTC).
     #[schema(value_type = i64)]
     pub expires_at: Timestamp,
     /// Claims of its access tokens.
@@ -208,6 +209,20 @@ impl Sessions {
 impl Sessions {
     pub(in crate::session) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Names of the cookies with the access token and with the refresh token.
+    pub fn cookie_names(&self) -> (&'static str, &'static str) {
+        (self.cookies().access_name, self.cookies().refresh_name)
+    }
+
+    /// The header that requests with cookies must have, except GET; `None`: `SameSite` is the only protection.
+    pub fn anti_csrf_header(&self) -> Option<&'static str> {
+        match self.settings().anti_csrf() {
+            AntiCsrf::None => None,
+            AntiCsrf::ViaToken => Some("anti-csrf"),
+            AntiCsrf::ViaCustomHeader => Some("rid"),
+        }
     }
 
     pub(in crate::session) fn publish(&self, user: &UserId, handle: &SessionHandle, kind: EventKind) {

@@ -5,6 +5,7 @@
 //! also signs in, unless `HIDE_EXISTING_ACCOUNTS` is on ([`sign_up_by_mail`]). The rules of passwords and addresses are in
 //! [`crate::users`]; this module knows no hash and no query.
 
+mod described;
 mod fields;
 mod form;
 mod reset;

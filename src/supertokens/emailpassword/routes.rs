@@ -8,6 +8,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Routes};
+use crate::supertokens::emailpassword::described::{FormBody, TokenForm};
 use crate::supertokens::emailpassword::{EmailPassword, FIELDS, FieldProblem, Form, Outcome, Reset, UserFormat};
 use crate::supertokens::fdi_request;
 use crate::supertokens::fdi_request::FdiRequest;
@@ -54,7 +55,7 @@ pub fn routes(auth: &mut Routes<'_>) {
 struct Description;
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = EmailPasswordAnswer)]
+#[schema(as = EmailPasswordAnswer, example = json!({"status": "OK"}))]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 enum Answer {
     Ok {
@@ -83,6 +84,7 @@ enum Answer {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "OK", "exists": true}))]
 struct Exists {
     status: &'static str,
     exists: bool,
@@ -95,7 +97,8 @@ const MAILED: &str = "Almost done: we have sent a mail to this address. The link
 
 /// Creates an account and a session. The form may have the further fields of the site.
 #[utoipa::path(post, path = "/signup", tag = "E-mail and password",
-    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}, {"id": "password", "value": "correct horse 1"}]})),
+    params(("st-auth-mode" = Option<String>, Header, description = "`cookie`, or `header` for the tokens in headers")),
+    request_body = FormBody,
     responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
@@ -110,7 +113,8 @@ async fn sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<An
 
 /// Creates the account of a mailed sign-up, where existing accounts are hidden.
 #[utoipa::path(post, path = "/signup/complete", tag = "E-mail and password",
-    request_body(content = Object, example = json!({"token": "…", "formFields": [{"id": "password", "value": "correct horse 1"}]})),
+    params(("st-auth-mode" = Option<String>, Header, description = "`cookie`, or `header` for the tokens in headers")),
+    request_body = TokenForm,
     responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn complete_sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
@@ -123,7 +127,8 @@ async fn complete_sign_up(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Resul
 
 /// Signs in: the tokens of the session are in cookies, or in headers with `st-auth-mode: header`.
 #[utoipa::path(post, path = "/signin", tag = "E-mail and password",
-    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}, {"id": "password", "value": "correct horse 1"}]})),
+    params(("st-auth-mode" = Option<String>, Header, description = "`cookie`, or `header` for the tokens in headers")),
+    request_body = FormBody,
     responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn sign_in(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
@@ -167,7 +172,7 @@ async fn email_exists_older(
 
 /// Mails a link to choose a new password. The answer is the same whether there is an account or not.
 #[utoipa::path(post, path = "/user/password/reset/token", tag = "E-mail and password",
-    request_body(content = Object, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]})),
+    request_body(content = FormBody, example = json!({"formFields": [{"id": "email", "value": "ann@example.com"}]})),
     responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn request_reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
@@ -182,7 +187,7 @@ async fn request_reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<J
 
 /// Sets a new password with the token of the mailed link; all sessions of the user are revoked.
 #[utoipa::path(post, path = "/user/password/reset", tag = "E-mail and password",
-    request_body(content = Object, example = json!({"method": "token", "token": "…", "formFields": [{"id": "password", "value": "correct horse 1"}]})),
+    request_body = TokenForm,
     responses((status = 200, description = "A status; failures of the form are answered with 200, too", body = Answer)))]
 async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answer>, Problem> {
     let answered = async {
@@ -202,7 +207,8 @@ async fn reset(fdi: FdiRequest, recipe: Data<EmailPassword>) -> Result<Json<Answ
 /// The ways to sign in, for SuperTokens frontends.
 #[utoipa::path(get, path = "/loginmethods", tag = "E-mail and password",
     params(("clientType" = Option<String>, Query, description = "Sent by SuperTokens frontends; changes nothing")),
-    responses((status = 200, description = "E-mail and password only", body = Object)))]
+    responses((status = 200, description = "E-mail and password only", body = Object,
+        example = json!({"status": "OK", "emailPassword": {"enabled": true}, "firstFactors": ["emailpassword"]}))))]
 async fn login_methods() -> Json<Value> {
     Json(json!({
         "status": "OK",

@@ -32,7 +32,7 @@ pub fn routes(auth: &mut Routes<'_>) {
 struct Description;
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = EmailVerificationAnswer)]
+#[schema(as = EmailVerificationAnswer, example = json!({"status": "OK"}))]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 enum Answer {
     Ok {
@@ -42,6 +42,16 @@ enum Answer {
     },
     EmailAlreadyVerifiedError,
     EmailVerificationInvalidTokenError,
+}
+
+/// Body of `POST /user/email/verify`, for the OpenAPI document.
+#[derive(ToSchema)]
+#[schema(example = json!({"method": "token", "token": "…"}))]
+#[expect(dead_code, reason = "it is only described")]
+struct VerifyBody {
+    /// `token`, as SuperTokens frontends send it.
+    method: Option<String>,
+    token: String,
 }
 
 const DONE: Answer = Answer::Ok { is_verified: None };
@@ -62,7 +72,7 @@ async fn request_link(
 
 /// Verifies an address with the token of the mailed link.
 #[utoipa::path(post, path = "/user/email/verify", tag = "E-mail verification",
-    request_body(content = Object, example = json!({"method": "token", "token": "…"})),
+    request_body = VerifyBody,
     responses((status = 200, description = "Verified, or an invalid token", body = Answer)))]
 async fn verify(fdi: FdiRequest, client: Client, recipe: Data<EmailVerification>) -> Result<Json<Answer>, Problem> {
     let (missing, not_text) =
