@@ -1,6 +1,6 @@
 // The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
 
-import { call, refresh } from "./session.js";
+import { Refused, call, refresh } from "./session.js";
 import { busy, element, leave, localize } from "./site.js";
 
 const state = document.querySelector("[data-session-state]");
@@ -27,7 +27,11 @@ function describe(text, tone) {
 }
 
 async function showState() {
-  const now = await call("/account/session");
+  const now = await call("/account/session").catch((error) => {
+    if (error instanceof Refused) cannotRefresh();
+    throw error;
+  });
+  describe("active", "live");
   ahead = now.now - Date.now();
   left.dataset.until = now.accessTokenExpiresAt;
   const token = tokens.querySelector("[data-token]");
@@ -36,6 +40,13 @@ async function showState() {
   token.className = now.faunaToken ? "chip live" : "";
   for (const time of state.querySelectorAll("time[data-field]")) time.dateTime = now[time.dataset.field] ?? time.dateTime;
   localize(state);
+  tick();
+}
+
+/** While the database does not answer; what the page shows was true before. */
+function cannotRefresh() {
+  describe("cannot refresh", "grace");
+  left.dataset.until = new Date(0).toISOString();
   tick();
 }
 
@@ -153,6 +164,7 @@ async function experiment(form, button) {
   form.after(evidence);
   localize(evidence);
   evidence.focus();
+  if (path.endsWith("/demo/fauna")) document.querySelector("[data-fauna-stopped]").hidden = button.value === "true";
   if (form.dataset.then === "refresh") await showState();
 }
 

@@ -24,6 +24,7 @@ use crate::http::extractor_errors;
 use crate::http::fauna_set_up::FaunaSetUp;
 use crate::http::metrics::Metrics;
 use crate::http::openapi::{ApiDocument, DocumentSettings};
+use crate::http::problem::Brand;
 use crate::http::routes::RouteTable;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
@@ -61,6 +62,7 @@ pub struct AppState {
     features: Arc<[Feature]>,
     feature_context: FeatureContext,
     pages: Data<Pages>,
+    brand: Data<Brand>,
     /// `None` unless the demo is mounted.
     demo: Option<Data<Demo>>,
     metrics: Option<Data<Metrics>>,
@@ -121,7 +123,8 @@ impl AppState {
             users: users.clone(),
             sessions: sessions.clone(),
         })?;
-        let pages = Pages::new(page_settings(config, extensions, &trusted, fauna_for_browsers), events.clone())?;
+        let (brand, settings) = (brand(config, fauna), page_settings(config, extensions, &trusted, fauna_for_browsers));
+        let pages = Pages::new(settings, brand.clone(), events.clone())?;
         Ok(Self {
             trusted,
             feature_context: FeatureContext {
@@ -136,6 +139,7 @@ impl AppState {
             users: Data::new(users),
             features,
             pages: Data::new(pages),
+            brand: Data::new(brand),
             demo: demo(config, clock, address, fauna)?,
             events: Data::new(events),
             fauna_tokens,
@@ -178,6 +182,7 @@ impl AppState {
             .app_data(self.fauna_tokens.clone())
             .app_data(self.users.clone())
             .app_data(self.pages.clone())
+            .app_data(self.brand.clone())
             .app_data(self.events.clone());
         site.configure(extractor_errors::configure);
     }
@@ -204,6 +209,11 @@ fn trusted(config: &Config, settings: &session::Settings, fauna: Option<&str>) -
     })
 }
 
+fn brand(config: &Config, fauna: &FaunaBackend) -> Brand {
+    let switch = fauna.switch().filter(|_| config.has_demo());
+    Brand { app_name: config.accounts.app_name.clone(), fauna_stopped: switch.map(|switch| switch.is_stopped()) }
+}
+
 fn page_settings(
     config: &Config,
     extensions: &SiteExtensions,
@@ -211,7 +221,6 @@ fn page_settings(
     fauna_for_browsers: Option<&str>,
 ) -> pages::Settings {
     pages::Settings {
-        app_name: config.accounts.app_name.clone(),
         website: trusted.website.clone(),
         website_base_path: config.website.base_path.clone(),
         api_base_path: config.session.api_base_path.clone(),

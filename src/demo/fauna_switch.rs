@@ -1,5 +1,8 @@
 //! Stops and starts the embedded Fauna. Whoever runs the endpoint listens to the commands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait.
@@ -15,14 +18,17 @@ pub enum Command {
 
 /// Sends commands. Clones share the endpoint.
 #[derive(Clone, Debug)]
-pub struct FaunaSwitch(mpsc::Sender<Command>);
+pub struct FaunaSwitch {
+    commands: mpsc::Sender<Command>,
+    is_stopped: Arc<AtomicBool>,
+}
 
 impl FaunaSwitch {
     /// A switch, and the receiver for the task that runs the endpoint.
     #[cfg(feature = "embedded-fauna")]
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        (Self(sender), receiver)
+        (Self { commands: sender, is_stopped: Arc::default() }, receiver)
     }
 
     /// Closes the port of the endpoint; nothing happens where it is closed.
@@ -30,7 +36,9 @@ impl FaunaSwitch {
     /// # Errors
     /// Nobody listens.
     pub async fn stop(&self) -> Result<(), String> {
-        self.send(Command::Stop).await
+        self.send(Command::Stop).await?;
+        self.is_stopped.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Opens the port again with the same documents; nothing happens where it is open.
@@ -38,13 +46,20 @@ impl FaunaSwitch {
     /// # Errors
     /// The port is taken or the file cannot be opened.
     pub async fn start(&self) -> Result<(), String> {
-        self.send(Command::Start).await
+        self.send(Command::Start).await?;
+        self.is_stopped.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether the endpoint is stopped, for the pages that say so.
+    pub fn is_stopped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_stopped)
     }
 
     async fn send(&self, command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command) -> Result<(), String> {
         let (done, outcome) = oneshot::channel();
         let gone = || "the embedded Fauna is not run by this process any more".to_owned();
-        self.0.send(command(done)).await.map_err(|_closed| gone())?;
+        self.commands.send(command(done)).await.map_err(|_closed| gone())?;
         outcome.await.map_err(|_closed| gone())?
     }
 }

@@ -18,7 +18,7 @@ use actix_web::web::Data;
 use futures_util::FutureExt as _;
 use tracing_actix_web::RequestId;
 
-use crate::http::problem::{Problem, ProblemDetails, ProblemPage, wants_page};
+use crate::http::problem::{Brand, ErrorPage, Problem, ProblemDetails, ProblemPage, wants_page};
 use crate::http::request_body::HeldBody;
 use crate::http::same_origin;
 use crate::http::same_origin::Trusted;
@@ -58,6 +58,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
     let audience = Audience {
         is_for_supertokens: trusted.as_ref().is_some_and(|trusted| trusted.is_supertokens_path(request.path())),
         request_id: request.extensions().get::<RequestId>().copied(),
+        brand: request.app_data::<Data<Brand>>().cloned(),
     };
     let reader = trusted.as_ref().and_then(|trusted| trusted.allowed_origin(request.headers()));
     let held_body = HeldBody::of(&mut request);
@@ -96,7 +97,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
                 if let Some(origin) = &reader {
                     same_origin::let_read(response.headers_mut(), origin);
                 }
-                let response = audience.with_details(response);
+                let response = audience.clone().with_details(response);
                 match held_body.clone() {
                     Some(held) => response.map_body(|_, body| held.held_by(body)),
                     None => response,
@@ -116,14 +117,16 @@ fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody
 }
 
 /// What the form of an error response depends on.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Audience {
     is_for_supertokens: bool,
     request_id: Option<RequestId>,
+    brand: Option<Data<Brand>>,
 }
 
 impl Audience {
-    /// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and names the request in every error response.
+    /// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and pages with the name of the site. Names the
+    /// request in every error response.
     fn with_details(self, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
@@ -132,6 +135,10 @@ impl Audience {
         let request_id = self.request_id.map(|id| id.to_string());
         if let Some(id) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
             response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        }
+        let page = response.extensions_mut().remove::<ErrorPage>();
+        if let (Some(page), Some(brand)) = (page, &self.brand) {
+            return response.map_body(|_, _| BoxBody::new(page.html(brand)));
         }
         let details = response.extensions_mut().remove::<ProblemDetails>();
         let Some(details) = details.filter(|_| !self.is_for_supertokens) else {

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::RequestHead;
@@ -143,7 +145,7 @@ impl Problem {
     }
 
     /// Logs the failure where it becomes an answer, and only there.
-    fn log(&self) {
+    pub fn log(&self) {
         if let Some(cause) = &self.cause {
             tracing::error!(status = self.status.as_u16(), cause, "request failed");
         }
@@ -291,6 +293,20 @@ struct Body<'a> {
     message: &'a str,
 }
 
+/// What pages of failures know of the site.
+#[derive(Clone, Debug, Default)]
+pub struct Brand {
+    pub app_name: String,
+    /// Whether the demo has stopped Fauna; `None` without the demo.
+    pub fauna_stopped: Option<Arc<AtomicBool>>,
+}
+
+impl Brand {
+    pub fn is_fauna_stopped(&self) -> bool {
+        self.fauna_stopped.as_ref().is_some_and(|stopped| stopped.load(Ordering::Relaxed))
+    }
+}
+
 /// The same failure, answered as a page.
 #[derive(Debug)]
 pub struct ProblemPage(Box<FailedPage>);
@@ -348,19 +364,40 @@ impl ResponseError for ProblemPage {
 
     fn error_response(&self) -> HttpResponse {
         let FailedPage { problem, typed } = &*self.0;
-        let page = ErrorPage { status: problem.status, sentence: problem.sentence(), typed: typed.as_ref() };
-        let html = askama::Template::render(&page).unwrap_or_else(|_| problem.message.to_string());
-        problem.respond_with(html)
+        let page = ErrorPage::new(problem.status, problem.sentence(), typed.clone());
+        let mut response = problem.respond_with(page.html(&Brand::default()));
+        response.extensions_mut().insert(page);
+        response
+    }
+}
+
+/// Travels with the response of a [`ProblemPage`] to the layer that knows the site, which renders it again.
+#[derive(Clone, Debug)]
+pub struct ErrorPage {
+    /// Shown below the heading, for instance `404 Not Found`.
+    status: StatusCode,
+    sentence: String,
+    typed: Option<TypedForm>,
+}
+
+impl ErrorPage {
+    const fn new(status: StatusCode, sentence: String, typed: Option<TypedForm>) -> Self {
+        Self { status, sentence, typed }
+    }
+
+    pub fn html(&self, brand: &Brand) -> String {
+        let page = ErrorTemplate { page: self, app_name: &brand.app_name, is_stopped: brand.is_fauna_stopped() };
+        askama::Template::render(&page).unwrap_or_else(|_| self.sentence.clone())
     }
 }
 
 #[derive(askama::Template)]
 #[template(path = "problem.html")]
-struct ErrorPage<'a> {
-    /// Shown as heading, for instance `404 Not Found`.
-    status: StatusCode,
-    sentence: String,
-    typed: Option<&'a TypedForm>,
+struct ErrorTemplate<'a> {
+    page: &'a ErrorPage,
+    app_name: &'a str,
+    /// Whether the demo has stopped Fauna.
+    is_stopped: bool,
 }
 
 /// A task has panicked.

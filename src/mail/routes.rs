@@ -23,7 +23,7 @@ pub fn routes(site: &mut Routes<'_>) {
 async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpResponse, Problem> {
     let mails = outbox.latest().await?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not found"))?;
     let mails = mails.into_iter().map(|(row, mail)| ShownMail::new(row, mail)).collect();
-    let page = Mailbox { mails };
+    let page = Mailbox { app_name: outbox.sender.app_name.clone(), mails };
     let mut response = HttpResponse::Ok();
     if wants_json(&request) {
         return Ok(response.json(page));
@@ -41,6 +41,8 @@ fn wants_json(request: &HttpRequest) -> bool {
 #[derive(Serialize, Template)]
 #[template(path = "mailbox.html")]
 struct Mailbox {
+    #[serde(skip)]
+    app_name: String,
     mails: Vec<ShownMail>,
 }
 

@@ -15,6 +15,7 @@ pub const INVALID_LINK: &str = "This link does not work any more. Ask for a new 
 
 /// Data for `templates/frame.html`, which every page includes.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "conditions of templates, each by itself")]
 pub struct Frame {
     pub app_name: String,
     /// Handle of the visitor's session; empty where there is none. Tabs compare it to notice a sign-in or sign-out.
@@ -29,6 +30,8 @@ pub struct Frame {
     pub remember_me: bool,
     pub has_mailbox: bool,
     pub has_demo: bool,
+    /// Whether the demo has stopped Fauna.
+    pub fauna_stopped: bool,
     /// Empty where there are none.
     pub terms_url: String,
     pub privacy_url: String,

@@ -2,6 +2,7 @@
 //! led through a refresh and back, forms included.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -9,7 +10,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
-use crate::http::problem::{Problem, ProblemPage, TypedForm};
+use crate::http::problem::{Problem, ProblemPage, TypedForm, UNAVAILABLE};
 use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
@@ -23,6 +24,8 @@ pub struct OptionalUser {
     session: Option<SignedIn>,
     /// Handle of the session that the browser still holds tokens of, though it has ended.
     ended: Option<String>,
+    /// Whether there is a session that could not be renewed, because SQL or Fauna does not answer.
+    is_waiting: bool,
 }
 
 /// A signed-in user, whatever the claims of their session say: they may look at their account and sign out.
@@ -104,24 +107,35 @@ impl OptionalUser {
         self.ended.as_deref()
     }
 
+    pub const fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
     async fn of(request: &HttpRequest) -> Result<Self, NotShown> {
-        match session_of(request, ClaimCheck::Skip).await? {
-            Found::Session(session) => Ok(Self { session: Some(*session), ended: None }),
-            Found::Ended(handle) => Ok(Self { session: None, ended: Some(handle) }),
-            Found::Nobody => Ok(Self::default()),
-        }
+        Ok(match session_of(request, ClaimCheck::Skip).await? {
+            Found::Session(session) => (*session).into(),
+            Found::Ended(handle) => Self { ended: Some(handle), ..Self::default() },
+            Found::Waiting => Self { is_waiting: true, ..Self::default() },
+            Found::Nobody => Self::default(),
+        })
+    }
+}
+
+impl From<SignedIn> for OptionalUser {
+    fn from(session: SignedIn) -> Self {
+        Self { session: Some(session), ..Self::default() }
     }
 }
 
 impl From<PageUser> for OptionalUser {
     fn from(user: PageUser) -> Self {
-        Self { session: Some(user.0), ended: None }
+        user.0.into()
     }
 }
 
 impl From<VerifiedUser> for OptionalUser {
     fn from(user: VerifiedUser) -> Self {
-        Self { session: Some(user.0), ended: None }
+        user.0.into()
     }
 }
 
@@ -137,6 +151,8 @@ enum Found {
     Session(Box<SignedIn>),
     /// Handle of a session that has ended.
     Ended(String),
+    /// A session that could not be renewed, because SQL or Fauna does not answer.
+    Waiting,
     Nobody,
 }
 
@@ -145,6 +161,10 @@ impl Found {
         match self {
             Self::Session(session) => Ok(*session),
             Self::Ended(handle) => Err(redirect_to_sign_in(request, &handle)),
+            Self::Waiting => {
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
+                Err(problem.retry_after(Duration::from_secs(2)).into())
+            }
             Self::Nobody => Err(redirect_to_sign_in(request, "")),
         }
     }
@@ -166,6 +186,7 @@ async fn session_of(request: &HttpRequest, claims: ClaimCheck) -> Result<Found, 
         Ok(session) => Ok(session.map_or(Found::Nobody, |session| Found::Session(Box::new(session)))),
         // The refresh was tried, and there was no refresh token.
         Err(session::Error::TryRefresh(_)) if resume::has_failed(request) => Ok(Found::Nobody),
+        Err(session::Error::TryRefresh(_)) if resume::is_unavailable(request) => Ok(Found::Waiting),
         Err(session::Error::TryRefresh(_)) => Err(resume::redirect_through_refresh(pages, request)),
         Err(session::Error::InvalidClaims(_)) => {
             let known = sessions.get_session(request, &Requirements { claims: ClaimCheck::Skip, ..requirements }).await;

@@ -69,6 +69,8 @@ struct HomePage {
     older: Option<String>,
     /// Set if the visitor's session has ended: why, and the state of its token.
     ended: Option<EndedNotice>,
+    /// Whether the visitor has a session that could not be renewed, because SQL or Fauna does not answer.
+    waiting: bool,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
     /// A key of this page, so that a comment whose button is pressed twice is posted once.
@@ -249,6 +251,7 @@ impl HomeServices {
                 Some(handle) => self.pages.ended.describe(handle).await,
                 None => None,
             },
+            waiting: visitor.is_waiting(),
             unavailable: problem.is_some().then_some(UNAVAILABLE),
             form_key: FormKey::random().map_err(Problem::internal)?.into_text(),
             draft: String::new(),

@@ -32,6 +32,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::events::EventBus;
+use crate::http::problem::Brand;
 use crate::session::SessionLife;
 use assets::Assets;
 use drafts::Drafts;
@@ -49,6 +50,7 @@ const NOT_REMEMBERED: Duration = Duration::from_hours(12);
 /// State that all pages share; one per process.
 pub struct Pages {
     settings: Settings,
+    brand: Brand,
     drafts: Drafts,
     ended: EndedSessions,
     assets: Assets,
@@ -57,7 +59,6 @@ pub struct Pages {
 
 #[derive(Debug)]
 pub struct Settings {
-    pub app_name: String,
     /// Origin that mailed links lead to.
     pub website: String,
     /// Path of the sign-in page; mailed links lead below it.
@@ -94,12 +95,12 @@ impl Pages {
     ///
     /// # Errors
     /// A file of `static_dir` cannot be used.
-    pub fn new(settings: Settings, events: EventBus) -> Result<Self, InvalidFile> {
+    pub fn new(settings: Settings, brand: Brand, events: EventBus) -> Result<Self, InvalidFile> {
         let ended = EndedSessions::new(events, settings.has_demo);
         let own = settings.static_dir.as_deref().map(OwnFiles::read).transpose()?.unwrap_or_default();
         let assets = Assets::new(own.served, settings.fixed_theme);
         let templates = Arc::new(PageTemplates::parse(own.templates)?);
-        Ok(Self { settings, drafts: Drafts::default(), ended, assets, templates })
+        Ok(Self { settings, brand, drafts: Drafts::default(), ended, assets, templates })
     }
 
     fn refresh_path(&self) -> String {
@@ -123,7 +124,7 @@ impl Pages {
     fn frame(&self, here: impl Into<String>, visitor: &OptionalUser) -> Frame {
         let text = |url: &Option<String>| url.clone().unwrap_or_default();
         let mut frame = Frame {
-            app_name: self.settings.app_name.clone(),
+            app_name: self.brand.app_name.clone(),
             session: String::new(),
             anti_csrf: String::new(),
             refresh_path: self.refresh_path(),
@@ -133,6 +134,7 @@ impl Pages {
             templates: Arc::clone(&self.templates),
             has_mailbox: self.settings.has_mailbox,
             has_demo: self.settings.has_demo,
+            fauna_stopped: self.brand.is_fauna_stopped(),
             terms_url: text(&self.settings.terms_url),
             privacy_url: text(&self.settings.privacy_url),
         };

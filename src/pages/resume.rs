@@ -15,7 +15,7 @@ use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
-use crate::http::problem::{ProblemPage, TypedField, TypedForm};
+use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
 use crate::pages::accounts::auth::label;
 use crate::pages::frame::{redirect, see_other};
@@ -30,14 +30,21 @@ pub struct ContinueQuery {
     redirect_to_path: SitePath,
 }
 
-/// Added to the query of a form that goes on without a session, so that it is not led here again.
+/// The query of a form that goes on without a session, so that it is not led here again.
 const FAILED: &str = "session=none";
+/// Added to the query of a page that is shown although the session could not be renewed, because SQL or Fauna does not answer.
+const UNAVAILABLE: &str = "session=unavailable";
 /// Fields whose text is no person's, or is not to be shown.
 const NOT_SHOWN: [&str; 6] = ["password", "current", "repeated", "token", "key", "redirectToPath"];
 
 /// Whether the request comes from a refresh that had no refresh token.
 pub fn has_failed(request: &HttpRequest) -> bool {
     request.query_string() == FAILED
+}
+
+/// Whether the request comes from a refresh that SQL or Fauna did not answer.
+pub fn is_unavailable(request: &HttpRequest) -> bool {
+    request.query_string().split('&').next_back() == Some(UNAVAILABLE)
 }
 
 /// Through a refresh and back to this request.
@@ -51,7 +58,7 @@ pub fn redirect_through_refresh(pages: &Pages, request: &HttpRequest) -> NotShow
     }
 }
 
-/// Renews the session and goes on. Where the session is over the page says so by itself; a form is sent on as well, so that its
+/// Renews the session and goes on. Where the session is over, or cannot be renewed now, the page says so by itself; a form is sent on as well, so that its
 /// page can keep what was typed.
 pub async fn resume(
     request: HttpRequest,
@@ -76,10 +83,15 @@ pub async fn resume(
             Ok(on())
         }
         Err(error) => {
-            let problem = ProblemPage::from(error);
+            let problem = Problem::from(error);
+            if problem.status() == StatusCode::SERVICE_UNAVAILABLE && !is_form(&request) {
+                problem.log();
+                let separator = if path.contains('?') { '&' } else { '?' };
+                return Ok(see_other(&format!("{path}{separator}{UNAVAILABLE}")));
+            }
             Err(match form {
-                Ok(Form(fields)) => problem.keeping(typed(path, fields)),
-                Err(_) => problem,
+                Ok(Form(fields)) => ProblemPage::from(problem).keeping(typed(path, fields)),
+                Err(_) => problem.into(),
             })
         }
     }
