@@ -55,12 +55,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
     if is_head {
         request.head_mut().method = Method::GET;
     }
-    let audience = Audience {
-        is_for_supertokens: trusted.as_ref().is_some_and(|trusted| trusted.is_supertokens_path(request.path())),
-        request_id: request.extensions().get::<RequestId>().copied(),
-        brand: request.app_data::<Data<Brand>>().cloned(),
-    };
-    let reader = trusted.as_ref().and_then(|trusted| trusted.allowed_origin(request.headers()));
+    let audience = Audience::of(&request, trusted.as_ref().map(Data::get_ref));
     let held_body = HeldBody::of(&mut request);
     let trace = trace::of_request(request.headers());
     let answer = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind());
@@ -94,10 +89,10 @@ pub async fn finish_response<B: MessageBody + 'static>(
         Err(mut error) => {
             error.add_response_mapper(move |mut response| {
                 set_security_headers(response.headers_mut(), &trusted);
-                if let Some(origin) = &reader {
+                if let Some(origin) = &audience.origin {
                     same_origin::let_read(response.headers_mut(), origin);
                 }
-                let response = audience.clone().with_details(response);
+                let response = audience.with_details(response);
                 match held_body.clone() {
                     Some(held) => response.map_body(|_, body| held.held_by(body)),
                     None => response,
@@ -117,17 +112,27 @@ fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody
 }
 
 /// What the form of an error response depends on.
-#[derive(Clone)]
 struct Audience {
     is_for_supertokens: bool,
     request_id: Option<RequestId>,
+    /// The other origin that may read the response.
+    origin: Option<HeaderValue>,
     brand: Option<Data<Brand>>,
 }
 
 impl Audience {
+    fn of(request: &ServiceRequest, trusted: Option<&Trusted>) -> Self {
+        Self {
+            is_for_supertokens: trusted.is_some_and(|trusted| trusted.is_supertokens_path(request.path())),
+            request_id: request.extensions().get::<RequestId>().copied(),
+            origin: trusted.and_then(|trusted| trusted.allowed_origin(request.headers())),
+            brand: request.app_data::<Data<Brand>>().cloned(),
+        }
+    }
+
     /// Renders problems as RFC 9457 says, unless SuperTokens' clients read them, and pages with the name of the site. Names the
     /// request in every error response.
-    fn with_details(self, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+    fn with_details(&self, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             return response;

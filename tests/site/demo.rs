@@ -169,6 +169,37 @@ async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
     assert!(visitor.get("/").await.text.contains("Not lost"));
 }
 
+/// The access token ends while Fauna is stopped, so the session cannot be renewed.
+#[actix_rt::test]
+async fn whoever_cannot_refresh_while_fauna_is_stopped_sees_public_pages_and_the_way_on() {
+    let world = World::with(&[("APP_NAME", "Acme Notes")]).await;
+    let visitor = demo_user(&world).await;
+    visitor.submit("/demo/fauna", "running=false").await;
+    world.advance(Duration::from_secs(3601)).await;
+    let follow = async |path: &str| {
+        let mut answer = visitor.get(path).await;
+        let mut hops = 0;
+        while answer.status == 303 {
+            hops += 1;
+            assert!(hops < 5, "{path} leads to {} again", answer.header("location"));
+            answer = visitor.get(answer.header("location")).await;
+        }
+        answer
+    };
+    let home = follow("/").await;
+    assert!(home.status == 503 && home.text.contains("You are still signed in"), "{}", home.text);
+    assert!(home.text.contains("action=\"/demo/fauna/start\""), "{}", home.text);
+    assert_eq!(follow("/cookies").await.status, 200);
+    assert_eq!(follow("/auth?show=signup").await.status, 200);
+    let account = follow("/account").await;
+    assert!(account.status == 503 && account.text.contains("action=\"/demo/fauna/start\""), "{}", account.text);
+    assert!(account.text.contains("Acme Notes") && !account.text.contains("Fauna starter"), "{}", account.text);
+    assert_eq!(visitor.submit("/demo/fauna/start", "").await.status, 303);
+    let home = follow("/").await;
+    assert!(home.status == 200 && !home.text.contains("You are still signed in"), "{}", home.text);
+    assert_eq!(follow("/account").await.status, 200);
+}
+
 #[actix_rt::test]
 async fn the_event_stream_tells_what_happened_to_the_own_sessions_only_and_ends_with_the_session() {
     let world = World::with(&[("ACCESS_FAUNADB_TOKEN_FROM_FRONTEND", "true")]).await;
