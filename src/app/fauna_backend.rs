@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use fauna_client as fauna;
 use fauna_client::{AsAdmin, AsApp, Client, ClientOptions};
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 #[cfg(feature = "embedded-fauna")]
 use crate::app::embedded::{EmbeddedFauna, EmbeddedSettings};
 use crate::app::{Error, SiteExtensions, features, set_up, startup};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::config::Config;
 use crate::demo::FaunaSwitch;
@@ -25,6 +26,9 @@ const APP_KEY: &str = "embedded-fauna-app-key";
 /// File in the data directory with the root key of the embedded endpoint.
 #[cfg(feature = "embedded-fauna")]
 const ROOT_KEY: &str = "embedded-fauna-root-key";
+
+/// A smaller difference between the clocks of the site and its Fauna is none.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 pub struct FaunaBackend {
     pub endpoint: String,
@@ -162,6 +166,24 @@ impl FaunaBackend {
         return self.running.as_ref().map(EmbeddedFauna::switch);
         #[cfg(not(feature = "embedded-fauna"))]
         None
+    }
+
+    /// Moves the clock to the time of the embedded endpoint. The demo has moved both before a restart, and Fauna's time never goes
+    /// back: without this, the site would date its events earlier than the comments.
+    pub async fn catch_up(&self, clock: &Clock) {
+        if self.switch().is_none() {
+            return;
+        }
+        match self.app.query_idempotent::<fauna::Time>(&fauna::fql::now()).await {
+            Ok(theirs) => {
+                let ahead = clock.now().until(Timestamp::from_millis(theirs.millis()));
+                if ahead > CLOCK_TOLERANCE {
+                    clock.advance(ahead);
+                    tracing::info!(seconds = ahead.as_secs(), "the demo has moved the clock of this site ahead");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "Fauna does not tell its time"),
+        }
     }
 
     /// Stops the embedded endpoint, if this process runs it, after running queries have been answered.

@@ -148,6 +148,9 @@ pub async fn start_with(config: Config, clock: Clock, extensions: SiteExtensions
     let set_up = startup::lock_set_up(&config.data_dir).await?;
     let database = startup::database(&config).await?;
     let fauna = fauna_backend::connect(&config, &clock, &features::all(&config, &extensions)).await?;
+    if config.has_demo() {
+        fauna.catch_up(&clock).await;
+    }
     let mut monitoring = Monitoring::start(&config.metrics)?;
     let metrics = monitoring.as_ref().and_then(|monitoring| monitoring.metrics.clone());
     let key_policy = session_settings::key_policy(&config);

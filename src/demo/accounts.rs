@@ -23,11 +23,11 @@ pub const PASSWORD: &str = "demo-password-1";
 /// Prefix of the addresses of accounts made by [`sign_in_to_demo`].
 const FRESH: &str = "demo-";
 
-/// Author and text, oldest first.
+/// Author and text, in the order of the page: newest first.
 const COMMENTS: [(usize, &str); 4] = [
     (
         0,
-        "Welcome! Sign in with one click, like this comment, and watch the timeline: the like runs in Fauna with a token that belongs to your session alone.",
+        "Welcome! Like this comment and watch the timeline: the like runs in Fauna with a token that belongs to your session alone.",
     ),
     (
         1,
@@ -90,7 +90,7 @@ pub async fn seed(address: SocketAddr, api_base_path: &str) -> Result<(), String
             return Err(format!("{email} cannot sign up: {} {}", answer.status, answer.body));
         }
     }
-    for (author, text) in COMMENTS {
+    for (author, text) in COMMENTS.into_iter().rev() {
         let Some(author) = authors.get_mut(author) else { continue };
         author.send(Method::POST, "/api/comments", Some(&json!({ "text": text }))).await;
     }
@@ -106,7 +106,7 @@ async fn like_all(authors: &mut [Client; 2]) {
     let [ada, grace] = authors;
     let listed = grace.get("/api/comments").await.body;
     let comments = listed.get("comments").and_then(Value::as_array).cloned().unwrap_or_default();
-    let ids: Vec<&str> = comments.iter().rev().filter_map(|comment| comment.get("id")?.as_str()).collect();
+    let ids: Vec<&str> = comments.iter().filter_map(|comment| comment.get("id")?.as_str()).collect();
     if let Some(first) = ids.first() {
         ada.put(&format!("/api/comments/{first}/like")).await;
         grace.put(&format!("/api/comments/{first}/like")).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use starter::clock::Clock;
 use starter::http::routes::Route;
 
 use crate::client::{Response, TestClient};
@@ -198,6 +199,18 @@ async fn whoever_cannot_refresh_while_fauna_is_stopped_sees_public_pages_and_the
     let home = follow("/").await;
     assert!(home.status == 200 && !home.text.contains("You are still signed in"), "{}", home.text);
     assert_eq!(follow("/account").await.status, 200);
+}
+
+#[actix_rt::test]
+async fn the_time_that_the_demo_has_reached_goes_on_after_a_restart() {
+    let mut world = World::start().await;
+    world.advance(Duration::from_secs(7200)).await;
+    demo_user(&world).await;
+    world.stop().await;
+    world.clock = Clock::system();
+    world.resume().await;
+    let ahead = Clock::system().now().until(world.clock.now());
+    assert!((7100..7300).contains(&ahead.as_secs()), "{ahead:?}");
 }
 
 #[actix_rt::test]

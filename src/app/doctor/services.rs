@@ -161,8 +161,8 @@ async fn clock_check(config: &Config, fauna: &AsApp) -> Check {
                     return Check::warning(
                         "clock",
                         format!(
-                            "the demo's \"Expire\" has moved Fauna's time {seconds} s ahead, where it stands until this machine's \
-                             catches up; `demo reset` deletes all data and begins anew"
+                            "the demo's \"Expire\" has moved the time of the site and its Fauna {seconds} s ahead of this machine; \
+                             `demo reset` deletes all data and begins anew"
                         ),
                     );
                 }
