@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::app::{Error, start};
+use crate::app::{Error, port_mark, start};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 
@@ -20,9 +19,6 @@ const FILES: [&str; 7] = [
     "embedded-fauna-app-key",
 ];
 
-/// Longer than a running site on this machine takes to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
-
 /// Deletes all users, sessions and comments of a site in development, and creates those of the demo again.
 ///
 /// # Errors
@@ -35,7 +31,7 @@ pub async fn reset_demo(config: &Config) -> Result<(), Error> {
     if config.database_url.is_some() || !matches!(config.fauna, config::Fauna::Embedded { .. }) {
         return Err(refused("works with the databases in DATA_DIR only; unset DATABASE_URL and FAUNA_ENDPOINT"));
     }
-    if config.listen.port() != 0 && TcpStream::connect_timeout(&config.listen, CONNECT_TIMEOUT).is_ok() {
+    if config.data_dir.exists() && port_mark::is_running(&config.data_dir)? {
         return Err(refused("the site is running; stop it first"));
     }
     for file in FILES {

@@ -4,11 +4,14 @@
 //! A mark is an empty file whose lock is held as long as the site runs; the system unlocks it whatever way the process ends. The
 //! lock is shared, because several processes may have one data directory, and ports at different addresses.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::keyfile;
+
+/// Beginning of the names of marks.
+const PREFIX: &str = ".listens-";
 
 /// Held as long as a site listens at an address.
 pub struct PortMark {
@@ -41,7 +44,22 @@ impl Drop for PortMark {
 
 /// Whether a running site with this data directory listens at an address.
 pub fn is_marked(directory: &Path, address: SocketAddr) -> bool {
-    let Ok(file) = fs::File::open(path(directory, address)) else { return false };
+    is_locked(&path(directory, address))
+}
+
+/// Whether a site with this data directory runs, whatever it listens at.
+pub fn is_running(directory: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_locked(&entry.path()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
     matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock))
 }
 
@@ -49,7 +67,7 @@ pub fn is_marked(directory: &Path, address: SocketAddr) -> bool {
 fn path(directory: &Path, address: SocketAddr) -> PathBuf {
     let kind = if address.is_ipv6() { "ipv6" } else { "ipv4" };
     let ip = address.ip().to_string().replace([':', '%'], "_");
-    directory.join(format!(".listens-{kind}-{ip}-{}", address.port()))
+    directory.join(format!("{PREFIX}{kind}-{ip}-{}", address.port()))
 }
 
 #[cfg(test)]

@@ -83,6 +83,10 @@ impl Given {
                 if !url.starts_with("http://") && !url.starts_with("https://") {
                     read.refuse(endpoint, "must begin with http:// or https://");
                 }
+                // Messages and logs name the endpoint.
+                if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+                    read.refuse(endpoint, &format!("must not contain a user or password; the key belongs in {secret}"));
+                }
                 return Some((url.trim_end_matches('/').to_owned(), key));
             }
             (None, None) => {}

@@ -270,6 +270,10 @@ fn an_address_is_refused_with_an_example_of_its_own() {
 #[test]
 fn endpoint_and_secret_belong_together() {
     assert!(mistakes(&[("FAUNA_ENDPOINT", "http://localhost:1")]).contains("FAUNA_SECRET"));
+    for name in ["FAUNA", "COPY_FAUNA"].map(|start| [format!("{start}_ENDPOINT"), format!("{start}_SECRET")]) {
+        let text = mistakes(&[(&name[0], "https://user:hunter2@host:8443"), (&name[1], "fn")]);
+        assert!(text.contains("must not contain a user or password") && !text.contains("hunter2"), "{text}");
+    }
     assert!(mistakes(&[("FAUNA_SECRET", "fn")]).contains("FAUNA_ENDPOINT"));
 }
 

@@ -88,6 +88,8 @@ async fn a_reset_deletes_everybody_and_makes_the_demo_accounts_again() {
     let mut world = World::with(&[("DATABASE_URL", "")]).await;
     world.sign_up("ann@example.com").await;
     let config = world.config();
+    let running = starter::app::reset_demo(&config).await.unwrap_err().to_string();
+    assert!(running.contains("the site is running"), "{running}");
     world.stop().await;
     starter::app::reset_demo(&config).await.unwrap();
     world.resume().await;
