@@ -101,7 +101,7 @@ function offerThemes() {
   const names = ["system", "light", "dark"];
   const show = () => {
     const theme = localStorage.getItem("theme") ?? "system";
-    button.querySelector("span").textContent = `Theme: ${theme}`;
+    button.querySelector("span").textContent = button.title = `Theme: ${theme}`;
     button.querySelector("use").setAttribute("href", `#i-${theme === "system" ? "auto" : theme}`);
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;

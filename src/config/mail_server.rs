@@ -29,8 +29,8 @@ impl MailServer {
             // Without the URL, which may contain a password.
             read.refuse(
                 "SMTP_URL",
-                "must be like smtps://user:password@host or smtp://user:password@host:587, the latter with ?tls=required (where \
-                 not said, and the host is another one), opportunistic or none",
+                "must be like smtps://user:password@host or smtp://user:password@host:587; a server without encryption needs \
+                 ?tls=none at the end",
             );
         }
         server
