@@ -20,6 +20,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
+use fauna_client::TraceParent;
 use tracing::{Event, Span, Subscriber};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_subscriber::filter::ParseError;
@@ -29,7 +30,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, reload};
 
-use crate::http::metrics;
+use crate::http::{metrics, trace};
 use log_writer::LogWriter;
 
 pub use log_writer::dropped_lines;
@@ -249,5 +250,7 @@ fn log_end_of_request(request: &HttpRequest, status: StatusCode) {
     let status = status.as_u16();
     let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     let id = extensions.get::<RequestId>().map(tracing::field::display);
-    tracing::info!(target: ACCESS, id, method, route, status, duration_us, "answered");
+    let trace = trace::of_request(request.headers());
+    let trace_id = trace.as_ref().map(TraceParent::trace_id);
+    tracing::info!(target: ACCESS, id, method, route, status, duration_us, trace_id, "answered");
 }

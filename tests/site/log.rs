@@ -88,6 +88,24 @@ fn lines_until(lines: &mut BufReader<ChildStdout>, mark: &str) -> Vec<serde_json
 }
 
 #[actix_rt::test]
+async fn the_line_of_a_request_names_its_trace_if_it_has_one() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = program(directory.path());
+    let mut child = command.env("LOG_FORMAT", "json").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let start = lines_until(&mut lines, "the site listens");
+    let mut client = TestClient::new(start.last().unwrap()["address"].as_str().unwrap().to_owned());
+    client.get("/health").await;
+    client.header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    client.get("/api/comments").await;
+    let written = lines_until(&mut lines, "\"/api/comments\"");
+    let trace = |route: &str| written.iter().find(|line| line["route"] == route).unwrap()["trace_id"].clone();
+    assert_eq!((trace("/health"), trace("/api/comments")), (serde_json::Value::Null, TRACE.into()));
+    terminate(child);
+}
+
+#[actix_rt::test]
 async fn an_administrative_request_is_logged_with_the_name_of_its_key_and_never_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let keys = "deploy:an-old-secret-of-this-test,ops.2:a-new-secret-of-this-test";

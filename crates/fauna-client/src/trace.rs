@@ -72,6 +72,11 @@ impl TraceParent {
         CURRENT.scope(self, work).await
     }
 
+    /// The 32 hexadecimal digits that all requests of the trace have in common.
+    pub fn trace_id(&self) -> &str {
+        self.parent.to_str().ok().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
+    }
+
     /// The values of `traceparent` and `tracestate`.
     pub(crate) fn into_headers(self) -> (HeaderValue, Option<HeaderValue>) {
         (self.parent, self.state)
