@@ -21,9 +21,11 @@ use crate::pages::Pages;
 /// Built-in files: path below `/static/` and content.
 const FILES: &[(&str, &str)] = &[
     ("docs.css", include_str!("../../static/docs.css")),
+    ("fauna-query.js", include_str!("../../static/fauna-query.js")),
     ("home.css", include_str!("../../static/home.css")),
     ("home.js", include_str!("../../static/home.js")),
     ("icon.svg", include_str!("../../static/icon.svg")),
+    ("passwords.css", include_str!("../../static/passwords.css")),
     ("passwords.js", include_str!("../../static/passwords.js")),
     ("panel.js", include_str!("../../static/panel.js")),
     ("session.js", include_str!("../../static/session.js")),

@@ -214,7 +214,9 @@ async fn pages_are_not_kept_and_files_are() {
         "session.js",
         "home.js",
         "panel.js",
+        "passwords.css",
         "passwords.js",
+        "fauna-query.js",
         "icon.svg",
     ] {
         let path = format!("/static/{file}");

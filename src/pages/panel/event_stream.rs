@@ -1,7 +1,7 @@
 //! `GET /api/session/events`: the timeline of the signed-in user's sessions as server-sent events.
 //!
 //! A process sends what it did itself; with several processes each shows its own part. The stream ends with the session it
-//! was opened by, whose end is its last event, and begins after `Last-Event-ID` when a browser reconnects.
+//! was opened by, once the deletion of that session's Fauna tokens was sent, and begins after `Last-Event-ID` when a browser reconnects.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use crate::session::SignedInNow;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A stream is closed after this time and reopened by the browser, so that a server that stops waits for none.
 const STREAM_LIFE: Duration = Duration::from_secs(25);
+/// Longest time that a stream stays open after the end of its session, to tell that the session's Fauna tokens are deleted.
+const AFTERMATH: Duration = Duration::from_secs(5);
 /// Proxies that buffer by size pass on what comes first only after some kilobytes.
 const PADDING_BYTES: usize = 2048;
 
@@ -32,6 +34,9 @@ struct Stream {
     subscription: Subscription,
     closes_at: Instant,
     stop: StopSignal,
+    /// Fingerprints of the session's tokens that were issued and not deleted.
+    tokens: Vec<String>,
+    session_ended: bool,
     is_over: bool,
 }
 
@@ -43,7 +48,7 @@ struct StopSignal;
 
 /// What happens to the user's own sessions, as server-sent events.
 ///
-/// The stream ends with the session that opened it; a browser that reconnects continues after `Last-Event-ID`.
+/// The stream ends with the session that opened it, after the deletion of its Fauna tokens; a browser that reconnects continues after `Last-Event-ID`.
 #[utoipa::path(get, path = "/session/events", tag = "Sessions",
     params(("Last-Event-ID" = Option<u64>, Header, description = "`id` of the last event that was received")),
     responses((status = 200, description = "Events without any secret", content_type = "text/event-stream", body = String,
@@ -65,8 +70,13 @@ pub async fn open(
         subscription,
         closes_at: Instant::now() + STREAM_LIFE,
         stop: StopSignal::new(),
+        tokens: Vec::new(),
+        session_ended: false,
         is_over: false,
     };
+    for event in bus.history(session.user().as_str(), 0).iter().filter(|event| event.id <= last_id) {
+        stream.follow(event);
+    }
     for event in &history {
         stream.push(event);
     }
@@ -90,34 +100,54 @@ fn preamble() -> Bytes {
 impl Stream {
     /// The next chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(chunk) = self.pending.pop() {
-            return Some(chunk);
+        loop {
+            if let Some(chunk) = self.pending.pop() {
+                return Some(chunk);
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.subscription.events.try_recv() {
+                Ok(event) => self.push(&event),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => tokio::select! {
+                    event = self.subscription.events.recv() => self.push(&event?),
+                    () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
+                    () = tokio::time::sleep_until(self.closes_at) => return None,
+                    () = self.stop.received() => return None,
+                },
+            }
         }
-        if self.is_over {
-            return None;
-        }
-        match self.subscription.events.try_recv() {
-            Ok(event) => self.push(&event),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => tokio::select! {
-                event = self.subscription.events.recv() => self.push(&event?),
-                () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b":\n\n")),
-                () = tokio::time::sleep_until(self.closes_at) => return None,
-                () = self.stop.received() => return None,
-            },
-        }
-        self.pending.pop()
     }
 
-    /// Appends an event. The end of the session that opened the stream is the last one.
+    /// Appends an event. After the end of the session that opened the stream, only those of that session.
     fn push(&mut self, event: &Event) {
-        if self.is_over {
+        if self.is_over || (self.session_ended && *event.session != *self.session) {
             return;
         }
         let entry = Entry::new(event, &self.session);
         let data = serde_json::to_string(&entry).unwrap_or_default();
         self.pending.push(Bytes::from(format!("id: {}\ndata: {data}\n\n", event.id)));
-        self.is_over = entry.current && matches!(event.kind, EventKind::SessionEnded { .. });
+        self.follow(event);
+    }
+
+    /// Keeps track of the session and its tokens.
+    fn follow(&mut self, event: &Event) {
+        if *event.session != *self.session {
+            return;
+        }
+        match &event.kind {
+            EventKind::TokenIssued { fingerprint, .. } => self.tokens.push(fingerprint.clone()),
+            EventKind::TokenDeleted { fingerprint, .. } => {
+                self.tokens.retain(|known| Some(known) != fingerprint.as_ref());
+                self.is_over = self.session_ended && self.tokens.is_empty();
+            }
+            EventKind::SessionEnded { .. } => {
+                self.session_ended = true;
+                self.closes_at = self.closes_at.min(Instant::now() + AFTERMATH);
+            }
+            _ => {}
+        }
     }
 }
 
