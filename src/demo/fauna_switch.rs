@@ -6,11 +6,14 @@ use tokio::sync::{mpsc, oneshot};
 #[cfg(feature = "embedded-fauna")]
 const BACKLOG: usize = 8;
 
+/// Whether the command has changed anything, or why it could not be obeyed.
+pub type Outcome = Result<bool, String>;
+
 #[derive(Debug)]
 #[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "only the embedded endpoint obeys commands"))]
 pub enum Command {
-    Stop(oneshot::Sender<Result<(), String>>),
-    Start(oneshot::Sender<Result<(), String>>),
+    Stop(oneshot::Sender<Outcome>),
+    Start(oneshot::Sender<Outcome>),
 }
 
 /// Sends commands. Clones share the endpoint.
@@ -25,23 +28,23 @@ impl FaunaSwitch {
         (Self(sender), receiver)
     }
 
-    /// Closes the port of the endpoint; nothing happens where it is closed.
+    /// Closes the port of the endpoint; false where it was closed.
     ///
     /// # Errors
     /// Nobody listens.
-    pub async fn stop(&self) -> Result<(), String> {
+    pub async fn stop(&self) -> Outcome {
         self.send(Command::Stop).await
     }
 
-    /// Opens the port again with the same documents; nothing happens where it is open.
+    /// Opens the port again with the same documents; false where it was open.
     ///
     /// # Errors
     /// The port is taken or the file cannot be opened.
-    pub async fn start(&self) -> Result<(), String> {
+    pub async fn start(&self) -> Outcome {
         self.send(Command::Start).await
     }
 
-    async fn send(&self, command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command) -> Result<(), String> {
+    async fn send(&self, command: impl FnOnce(oneshot::Sender<Outcome>) -> Command) -> Outcome {
         let (done, outcome) = oneshot::channel();
         let gone = || "the embedded Fauna is not run by this process any more".to_owned();
         self.0.send(command(done)).await.map_err(|_closed| gone())?;
