@@ -38,5 +38,16 @@ if (area) {
   if (area.value) area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
   sessionStorage.setItem("draft", area.value);
-  area.addEventListener("input", () => sessionStorage.setItem("draft", area.value));
+  const hint = document.querySelector(".composer .hint");
+  const limit = hint.textContent;
+  const count = () => {
+    const chars = [...area.value.trim()].length;
+    hint.textContent = chars > 800 ? `${chars} of 1000 characters` : limit;
+    hint.classList.toggle("over", chars > 1000);
+  };
+  count();
+  area.addEventListener("input", () => {
+    sessionStorage.setItem("draft", area.value);
+    count();
+  });
 }
