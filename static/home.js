@@ -23,12 +23,13 @@ function complain(form, message) {
   form.after(text);
 }
 
-for (const form of document.querySelectorAll("form[data-like]")) {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    busy(form.querySelector("button"), () => toggle(form), (message) => complain(form, message));
-  });
-}
+// Before the other listeners of the document, which would send the form. The panel replaces comments.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-like]")) return;
+  event.preventDefault();
+  busy(form.querySelector("button"), () => toggle(form), (message) => complain(form, message));
+}, true);
 
 const area = document.querySelector("[data-draft]");
 if (area) {
@@ -38,5 +39,16 @@ if (area) {
   if (area.value) area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
   sessionStorage.setItem("draft", area.value);
-  area.addEventListener("input", () => sessionStorage.setItem("draft", area.value));
+  const hint = document.querySelector(".composer .hint");
+  const limit = hint.textContent;
+  const count = () => {
+    const chars = [...area.value.trim()].length;
+    hint.textContent = chars > 800 ? `${chars} of 1000 characters` : limit;
+    hint.classList.toggle("over", chars > 1000);
+  };
+  count();
+  area.addEventListener("input", () => {
+    sessionStorage.setItem("draft", area.value);
+    count();
+  });
 }

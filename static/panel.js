@@ -1,7 +1,7 @@
 // The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
 
 import { Refused, call, refresh } from "./session.js";
-import { busy, element, leave, localize } from "./site.js";
+import { busy, element, leave, localize, signInAgain } from "./site.js";
 
 const state = document.querySelector("[data-session-state]");
 const tokens = document.querySelector("[data-tokens]");
@@ -10,14 +10,19 @@ const live = document.querySelector("[data-live]");
 const word = document.querySelector("[data-state]");
 const left = document.querySelector("[data-left]");
 const bar = document.querySelector(".bar");
+const SIGNED_OUT = "You are signed out. Sign in again to go on.";
 
-/** The server's clock may be that of the demo: what is left is counted from its time. */
+/** The server's clock may be that of the demo. */
 let ahead = Number(state.dataset.now) - Date.now();
 let isOver = false;
 
+const secondsTo = (time) => Math.max(0, Math.round((new Date(time) - Date.now() - ahead) / 1000));
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
 function tick() {
-  const seconds = Math.max(0, Math.round((new Date(left.dataset.until) - Date.now() - ahead) / 1000));
-  left.textContent = isOver ? "over" : seconds ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "expired; the next request refreshes";
+  for (const old of tokens.querySelectorAll("[data-grace]")) old.dataset.rest = clock(secondsTo(old.dataset.grace));
+  const seconds = secondsTo(left.dataset.until);
+  left.textContent = isOver ? "over" : seconds ? clock(seconds) : "expired; the next request refreshes";
   bar.value = isOver ? 0 : seconds;
 }
 
@@ -35,7 +40,8 @@ async function showState() {
   ahead = now.now - Date.now();
   left.dataset.until = now.accessTokenExpiresAt;
   const token = tokens.querySelector("[data-token]");
-  if (token.matches(".grace") && token.textContent !== now.faunaToken) token.after(" ", chip(token.textContent));
+  if (token.matches(".grace") && token.textContent !== now.faunaToken) token.after(" ", chip(token.textContent, token.dataset.grace));
+  delete token.dataset.grace;
   token.textContent = now.faunaToken || "being replaced";
   token.className = now.faunaToken ? "chip live" : "";
   for (const time of state.querySelectorAll("time[data-field]")) time.dateTime = now[time.dataset.field] ?? time.dateTime;
@@ -51,6 +57,7 @@ function cannotRefresh() {
 }
 
 function add(entry) {
+  if (entry.background) return;
   const known = timeline.querySelector(`[data-id="${entry.id}"]`);
   if (known) {
     if (entry.exchange) known.querySelector("code").textContent = entry.exchange;
@@ -78,41 +85,63 @@ async function pageAt(path, options = {}) {
   return page;
 }
 
-/** Devices and figures are those of the page; the page is asked again when they have changed. */
+/** Devices, figures and buttons are those of the page, which is asked again when they have changed. */
 let wanted;
 function showDevices() {
   clearTimeout(wanted);
+  if (isOver) return;
   wanted = setTimeout(async () => {
-    const page = await pageAt("/");
+    const page = await pageAt(location.href);
     if (isOver) return;
-    for (const part of ["[data-devices]", "[data-delay]"]) {
+    const [shown, now] = [document, page].map((root) => root.querySelector("[data-comments]"));
+    if (now && now.dataset.comments !== shown.dataset.comments) shown.replaceWith(now), localize(now);
+    for (const part of ["[data-devices]", "[data-delay]", "[data-toggle=device]", "[data-toggle=fauna]", "[data-fauna-stopped]"]) {
       const fresh = page.querySelector(part);
-      if (fresh) document.querySelector(part).replaceWith(fresh), localize(fresh);
+      if (fresh) document.querySelector(part)?.replaceWith(fresh), localize(fresh);
     }
   }, 400);
 }
 
-/** What became of the token, asked until it is dead: soon again, then less often. */
+/** Asks what became of the token until it is dead. */
 let pause = 100;
 async function showFate() {
   const { session, signIn } = document.documentElement.dataset;
   const page = await pageAt(`${signIn}?ended=${encodeURIComponent(session)}`);
   const fate = page.querySelector("[data-ended]");
   if (!fate) return;
-  const tone = fate.dataset.ended === "dead" ? "dead" : "grace";
-  describe(fate.dataset.ended, tone);
-  for (const token of tokens.querySelectorAll(".chip")) token.className = `chip ${tone}`;
+  const { ended, probed } = fate.dataset;
+  describe(ended, ended);
+  for (const token of tokens.querySelectorAll(".chip")) token.className = `chip ${ended}`;
   document.querySelector("[data-ended]")?.remove();
-  state.before(fate);
+  document.querySelector("[data-again]").before(fate);
   pause = Math.min(pause * 2, 2000);
-  if (tone !== "dead") setTimeout(showFate, pause);
+  if (ended !== "dead") return setTimeout(showFate, pause);
+  const token = tokens.querySelector("[data-token]").textContent;
+  if (probed) add({ id: Infinity, at: Math.max(Date.now() + ahead, new Date(timeline.querySelector("time").dateTime)), tone: "wrong", current: true, session: session.slice(0, 8),
+    text: `Token ${token} used once more: ${probed}`, exchange: "CurrentIdentity()", outcome: probed, source: "src/pages/panel/ended.rs" });
+}
+
+/** Nothing on the page works any more, and it says so. A text can still be read. */
+function disable() {
+  for (const ask of document.querySelectorAll(".app .ask, .top form")) ask.remove();
+  for (const button of document.querySelectorAll(".app button")) button.disabled = true, button.title = SIGNED_OUT;
+  document.querySelector("[data-draft]").readOnly = true;
+  document.querySelector(".composer .hint").textContent = SIGNED_OUT;
+  document.querySelector("[data-devices]").replaceChildren(element("p", { className: "quiet" }, SIGNED_OUT));
+  state.querySelector("[data-ends]").textContent = ", ended";
+  const account = document.querySelector('.top a[href="/account"]');
+  if (account) account.textContent = "Sign in", account.href = signInAgain();
 }
 
 function over() {
   isOver = true;
-  describe("revoking", "grace");
+  describe("revoking", "revoking");
   live.textContent = "";
   document.querySelector("[data-refresh-now]").remove();
+  const again = element("a", { className: "button main small", href: signInAgain() }, "Sign in again");
+  again.dataset.again = "";
+  state.before(again);
+  disable();
   tick();
   showFate();
   // Evidence that is being read, and a text that is being written, are not taken away.
@@ -120,13 +149,19 @@ function over() {
   if (!keep) setTimeout(leave, 700);
 }
 
-const chip = (fingerprint) => element("span", { className: "chip grace" }, fingerprint);
+function chip(fingerprint, until) {
+  const made = element("span", { className: "chip grace" }, fingerprint);
+  made.dataset.grace = until;
+  return made;
+}
 
 /** The chip of a superseded token turns amber, and grey once it is deleted. */
-function showOld({ kind, fingerprint }) {
+function showOld({ kind, fingerprint, until }) {
   const old = [...tokens.querySelectorAll(".chip")].find((old) => old.textContent === fingerprint);
-  if (kind === "token-in-grace" && old) old.className = "chip grace";
-  else if (kind === "token-in-grace") tokens.append(" ", chip(fingerprint));
+  const end = until && new Date(until).toISOString();
+  if (kind === "token-in-grace" && old) old.className = "chip grace", old.dataset.grace = end;
+  else if (kind === "token-in-grace") tokens.append(" ", chip(fingerprint, end));
+  tick();
   if (kind !== "token-deleted" || !old) return;
   old.className = "chip dead";
   if (!old.matches("[data-token]")) setTimeout(() => isOver || old.remove(), 5000);
@@ -139,6 +174,7 @@ function hear(entry) {
   if (!entry.current) return;
   showOld(entry);
   if (entry.kind === "session-ended") over();
+  else if (isOver) showFate();
 }
 
 /** Opens the stream. A browser reconnects by itself, except after a refusal: then a refresh comes first. */
@@ -160,42 +196,27 @@ async function experiment(form, button) {
   const page = await pageAt(path, { method: "POST", body: new URLSearchParams(new FormData(form, button)) });
   const evidence = page.querySelector("[data-evidence]");
   if (!evidence) return leave();
+  const place = form.closest("li");
   document.querySelector("[data-evidence]")?.remove();
-  form.after(evidence);
-  localize(evidence);
-  evidence.focus();
-  if (path.endsWith("/demo/fauna")) document.querySelector("[data-fauna-stopped]").hidden = button.value === "true";
+  place.append(evidence);
+  if (isOver) disable();
+  (evidence.querySelector("input") ?? evidence).focus();
   if (form.dataset.then === "refresh") await showState();
+  showDevices();
 }
 
-for (const form of document.querySelectorAll("form[data-experiment]")) {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    busy(event.submitter, () => experiment(form, event.submitter));
-  });
-}
+// Forms come and go here; the one that asks for a password is part of an evidence.
+document.querySelector(".lab").addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-experiment]")) return;
+  event.preventDefault();
+  busy(event.submitter, () => experiment(event.target, event.submitter));
+});
 document.querySelector("[data-refresh-now]")?.addEventListener("submit", (event) => {
   event.preventDefault();
   busy(event.submitter, refresh);
 });
 document.addEventListener("session-refreshed", showState);
 addEventListener("storage", (event) => event.key === "session-refreshed-at" && showState());
-
-/** The user's own document, asked for in the wire format of the official driver. */
-const ask = document.querySelector("[data-browser-query]");
-ask?.addEventListener("click", () => busy(ask, async () => {
-  const session = await call("/sessioninfo");
-  const token = session.userDataInAccessToken?.faunadbToken ?? session.accessTokenPayload?.faunadbToken;
-  const answer = await fetch(ask.dataset.browserQuery, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "x-faunadb-api-version": "4" },
-    body: JSON.stringify({ get: { current_identity: null } }),
-  });
-  const text = JSON.stringify(await answer.json(), null, 1);
-  document.querySelector("[data-browser-answer]").replaceChildren(element("div", { className: "evidence" },
-    element("p", {}, `${answer.status} from ${ask.dataset.browserQuery}`), element("pre", {}, text)));
-}));
-if (ask) ask.hidden = false;
 
 tick();
 setInterval(tick, 1000);

@@ -1,8 +1,6 @@
-// Requests that survive the end of an access token.
-//
-// The server answers 401 "try refresh token" when only the access token has ended. Then the session is refreshed, once, and
-// the request is sent again. All tabs share one session, so they take turns: who had to wait finds the work already done.
-// What tabs must agree on at once is in cookies: localStorage reaches other tabs with a delay.
+// Requests that survive the end of an access token: after 401 "try refresh token" the session is refreshed, once, and the
+// request is sent again. Tabs share one session and take turns: who had to wait finds the work done. What tabs must agree
+// on at once is in cookies: localStorage reaches other tabs with a delay.
 
 const REFRESHED_AT = "session-refreshed-at";
 const ANTI_CSRF = "anti-csrf";

@@ -28,12 +28,16 @@ export function say(text, tone = "good") {
   notice.textContent = text;
 }
 
-/** Leads to the sign-in page, which says what became of the session that this page was shown for. */
-export function leave() {
+/** The sign-in page, which says what became of the session that this page was shown for. */
+export function signInAgain() {
   const { session, signIn = "/account" } = document.documentElement.dataset;
-  const here = encodeURIComponent(location.pathname + location.search);
-  location.assign(`${signIn}?${session ? `ended=${encodeURIComponent(session)}&` : ""}redirectToPath=${here}`);
+  const current = document.querySelector(".top [aria-current]"); // A page that answers a form is at the form's address.
+  const { pathname, search } = current && current.pathname !== location.pathname ? current : location;
+  const here = encodeURIComponent(pathname + search);
+  return `${signIn}?${session ? `ended=${encodeURIComponent(session)}&` : ""}redirectToPath=${here}`;
 }
+
+export const leave = () => location.assign(signInAgain());
 
 /** Does `work` for `button`, which is busy meanwhile. `fail` gets a message; where the session is over, the page is left. */
 export async function busy(button, work, fail = (message) => say(message, "wrong")) {

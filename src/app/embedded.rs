@@ -70,18 +70,19 @@ async fn run(
         let (done, outcome) = match command {
             None => break,
             Some(Command::Stop(done)) => {
+                let was_running = running.is_some();
                 if let Some(running) = running.take() {
                     running.stop().await;
                     tracing::info!("the embedded Fauna is stopped by the demo");
                 }
-                (done, Ok(()))
+                (done, Ok(was_running))
             }
-            Some(Command::Start(done)) if running.is_some() => (done, Ok(())),
+            Some(Command::Start(done)) if running.is_some() => (done, Ok(false)),
             Some(Command::Start(done)) => match settings.start().await {
                 Ok(started) => {
                     running = Some(started);
                     tracing::info!("the embedded Fauna is started by the demo");
-                    (done, Ok(()))
+                    (done, Ok(true))
                 }
                 Err(error) => (done, Err(error.to_string())),
             },

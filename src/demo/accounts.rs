@@ -11,17 +11,11 @@ use serde_json::{Value, json};
 use crate::demo::client;
 use crate::demo::client::Client;
 use crate::http::problem::{Problem, ProblemPage};
+use crate::pages::demo_accounts::{ACCOUNTS, FRESH, PASSWORD};
 use crate::pages::{Pages, see_other};
 use crate::random;
 use crate::session::Transfer;
 use crate::supertokens::emailpassword::{EmailPassword, Form, Outcome};
-
-/// Accounts that exist in development.
-pub const ACCOUNTS: [&str; 2] = ["ada@example.com", "grace@example.com"];
-/// Password of these and of every account made by [`sign_in_to_demo`]. `templates/about.html` and `auth.html` print it.
-pub const PASSWORD: &str = "demo-password-1";
-/// Prefix of the addresses of accounts made by [`sign_in_to_demo`].
-const FRESH: &str = "demo-";
 
 /// Author and text, in the order of the page: newest first.
 const COMMENTS: [(usize, &str); 4] = [
@@ -39,11 +33,6 @@ const COMMENTS: [(usize, &str); 4] = [
         "My favourite: let somebody replay a stolen refresh token. The session ends for both sides, and both Fauna tokens with it.",
     ),
 ];
-
-/// Whether the password of this account is [`PASSWORD`], unless its user has changed it.
-pub fn is_demo_account(email: &str) -> bool {
-    ACCOUNTS.contains(&email) || email.starts_with(FRESH)
-}
 
 /// Body of a form that is only a button.
 #[derive(Deserialize)]

@@ -12,6 +12,8 @@ use crate::demo::evidence::Step;
 
 /// A request that takes longer is given up.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Header of anti-CSRF tokens, and the cookie in which `static/session.js` keeps one.
+const ANTI_CSRF: &str = "anti-csrf";
 
 /// Somebody who talks to the site from outside.
 pub struct Client {
@@ -53,6 +55,18 @@ impl Client {
     pub fn take_cookies(&mut self, request: &HttpRequest) {
         let pairs = cookie_header(request).split("; ").filter_map(|pair| pair.split_once('='));
         self.cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        self.anti_csrf = self.cookies.get(ANTI_CSRF).cloned();
+    }
+
+    /// The access token, where somebody is signed in.
+    pub fn access_token(&self) -> Option<&str> {
+        let token = self.cookies.iter().find(|(name, _)| name.ends_with("sAccessToken"));
+        token.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of `Set-Cookie` that hands the present anti-CSRF token, if there is one, to the scripts of the browser.
+    pub fn anti_csrf_cookie(&self) -> Option<String> {
+        self.anti_csrf.as_ref().map(|token| format!("{ANTI_CSRF}={token}; Path=/; SameSite=Lax"))
     }
 
     /// Takes the refresh tokens out of a browser's `Cookie` header. None were in it: false.
@@ -82,6 +96,16 @@ impl Client {
         self.send(Method::GET, path, None).await
     }
 
+    /// Gets, after a refresh where the access token has expired.
+    pub async fn get_refreshed(&mut self, path: &str) -> Answer {
+        let answer = self.get(path).await;
+        if answer.status != 401 {
+            return answer;
+        }
+        self.refresh().await;
+        self.get(path).await
+    }
+
     pub async fn put(&mut self, path: &str) -> Answer {
         self.send(Method::PUT, path, None).await
     }
@@ -109,7 +133,7 @@ impl Client {
             request = request.header("cookie", pairs.join("; "));
         }
         if let Some(token) = &self.anti_csrf {
-            request = request.header("anti-csrf", token);
+            request = request.header(ANTI_CSRF, token);
         }
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body);
@@ -133,7 +157,7 @@ impl Client {
             answer.retry_after = header("retry-after");
             let cookies = response.headers().get_all("set-cookie").iter();
             answer.cookies = cookies.filter_map(|line| line.to_str().ok()).map(str::to_owned).collect();
-            if let Some(token) = header("anti-csrf") {
+            if let Some(token) = header(ANTI_CSRF) {
                 self.anti_csrf = Some(token);
             }
             self.keep(&answer.cookies);

@@ -21,16 +21,9 @@ pub struct Evidence {
     pub holds: bool,
     /// Whether the form asks for the password of the user, to run the experiment again with it.
     pub asks_password: bool,
-    /// Set if the session of this browser is over.
-    pub signed_out: Option<SignedOut>,
-}
-
-/// Data for a browser whose session is over.
-#[derive(Debug)]
-pub struct SignedOut {
-    /// The sign-in page, which says what became of the session.
-    pub sign_in: String,
-    /// The values of `Set-Cookie` that make the browser forget its tokens.
+    /// The sign-in page, which says what became of the session, if that of this browser is over.
+    pub sign_in_again: Option<String>,
+    /// Values of `Set-Cookie` for this browser: new tokens of its session, or none where it is over.
     pub cookies: Vec<String>,
 }
 
@@ -81,17 +74,22 @@ impl Evidence {
     pub fn of(title: &'static str, steps: Vec<Step>, good: impl Into<String>, bad: impl Into<String>) -> Self {
         let holds = steps.iter().all(|step| step.expected);
         let verdict = if holds { good.into() } else { bad.into() };
-        Self { title, steps, verdict, holds, asks_password: false, signed_out: None }
+        Self { title, steps, verdict, holds, asks_password: false, sign_in_again: None, cookies: Vec::new() }
     }
 
     /// An experiment that could not be made.
     pub fn failed(title: &'static str, why: impl Into<String>) -> Self {
-        Self { title, steps: Vec::new(), verdict: why.into(), holds: false, asks_password: false, signed_out: None }
+        Self { holds: false, ..Self::nothing_to_do(title, why) }
+    }
+
+    /// An experiment whose outcome exists already.
+    pub fn nothing_to_do(title: &'static str, why: impl Into<String>) -> Self {
+        Self::of(title, Vec::new(), why, "")
     }
 
     pub fn respond(&self) -> Result<HttpResponse, ProblemPage> {
         let mut response = plain_page(StatusCode::OK, self)?;
-        for cookie in self.signed_out.iter().flat_map(|signed_out| &signed_out.cookies) {
+        for cookie in &self.cookies {
             if let Ok(cookie) = HeaderValue::from_str(cookie) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }

@@ -4,26 +4,32 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Form};
 use actix_web::{HttpRequest, HttpResponse};
+use fauna_client::AsUser;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::demo::Demo;
-use crate::demo::accounts::{NoFields, PASSWORD, is_demo_account};
-use crate::demo::client::cookie_header;
-use crate::demo::evidence::{Evidence, SignedOut, Step};
+use crate::demo::accounts::NoFields;
+use crate::demo::client::{Client, cookie_header};
+use crate::demo::evidence::{Evidence, Step};
 use crate::demo::forbidden::Targets;
+use crate::events::EventBus;
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::ProblemPage;
-use crate::pages::{PageUser, Pages, see_other};
-use crate::session::{SessionHandle, Sessions, SignedIn};
+use crate::pages::demo_accounts::{PASSWORD, is_demo_account};
+use crate::pages::{Device, PageUser, Pages, SCRIPTED_DEVICE, devices, see_other};
+use crate::session::{Requirements, Sessions, SignedIn};
 
 /// How much longer than its access token a Fauna token lives, and a second.
 const PAST_TOKEN: Duration = Duration::from_secs(31);
 /// A request that needs the session's Fauna token.
 const LIST: &str = "/api/comments?limit=1";
+/// One that needs only the session.
+const SESSION: &str = "/account/session";
 
-/// Lets the access token expire, and by the same clock the Fauna token.
+/// Lets the access token expire, and by the same clock the Fauna token; then does what a frontend does about it.
 pub async fn expire(
+    request: HttpRequest,
     PageUser(session): PageUser,
     demo: Data<Demo>,
     tokens: Data<FaunaTokens>,
@@ -37,8 +43,21 @@ pub async fn expire(
     let moved =
         Step::comment("Clock", format!("advance by {} s", span.as_secs()), "for the site and its embedded Fauna");
     let after = demo.probe(&token, "The same token, after", 401).await;
-    let good = "Both tokens are over. Your next request is answered 401, refreshes the session, and is sent again: you stay signed in.";
-    Evidence::of(title, vec![before, moved, after], good, "Fauna did not answer as it should.").respond()
+    let mut browser = demo.browser(&request);
+    let refused = browser.get(LIST).await;
+    let refreshed = browser.refresh().await;
+    let again = browser.get(LIST).await;
+    let cookies = refreshed.cookies.iter().chain(&again.cookies).cloned().chain(browser.anti_csrf_cookie()).collect();
+    let steps = vec![
+        before,
+        moved,
+        after,
+        refused.step("your next request: the access token has expired, too", refused.status == 401),
+        refreshed.step("so the session is refreshed: new access, refresh and Fauna token", refreshed.status == 200),
+        again.step("and the request is sent again", again.status == 200),
+    ];
+    let good = "Both tokens were over, the session was refreshed, and you stay signed in.";
+    Evidence { cookies, ..Evidence::of(title, steps, good, "Not everything went as it should.") }.respond()
 }
 
 #[derive(Default, Deserialize)]
@@ -53,9 +72,14 @@ pub async fn second_device(
     request: HttpRequest,
     PageUser(session): PageUser,
     demo: Data<Demo>,
+    sessions: Data<Sessions>,
     Form(form): Form<SecondDeviceForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Sign in on a second device";
+    if !scripted_devices(&session, &sessions).await?.is_empty() {
+        let why = "The scripted device is signed in already. Sign it out from here, and it will not get a single query through.";
+        return Evidence::nothing_to_do(title, why).respond();
+    }
     let account = demo.browser(&request).get("/api/user").await;
     let Some(email) = account.body.get("email").and_then(Value::as_str).map(str::to_owned) else {
         let bad = "The address of your account could not be read.";
@@ -65,9 +89,9 @@ pub async fn second_device(
     let password = if knows { PASSWORD } else { form.password.as_str() };
     if password.is_empty() {
         let why = "The scripted device signs in over HTTP, so it needs your password. It is not kept.";
-        return Evidence { asks_password: true, ..Evidence::failed(title, why) }.respond();
+        return Evidence { asks_password: true, ..Evidence::nothing_to_do(title, why) }.respond();
     }
-    let mut device = demo.client("Scripted device");
+    let mut device = demo.client(SCRIPTED_DEVICE);
     let signed_in = device.sign_in(&email, password).await;
     if !signed_in.is_ok() {
         let steps = vec![signed_in.step("refused", false)];
@@ -90,32 +114,46 @@ pub async fn second_device(
     Evidence::of(title, steps, good, "The scripted device was refused.").respond()
 }
 
+/// The sessions of the user that the demo has signed in.
+async fn scripted_devices(user: &SignedIn, sessions: &Sessions) -> Result<Vec<Device>, ProblemPage> {
+    let mut devices = devices(user, sessions).await?;
+    devices.retain(|device| device.name == SCRIPTED_DEVICE);
+    Ok(devices)
+}
+
 /// Ends the session of the scripted client from this browser, and lets the client ask once more.
 pub async fn end_second_device(
     request: HttpRequest,
     PageUser(owner): PageUser,
     demo: Data<Demo>,
+    sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Sign the second device out from here";
-    let Some(device) = demo.device(owner.user().as_str()) else {
-        return Evidence::failed(title, "There is no second device. Sign it in first.").respond();
+    let signed_in = scripted_devices(&owner, &sessions).await?;
+    if signed_in.is_empty() {
+        return Evidence::nothing_to_do(title, "The scripted device is not signed in: there is nothing to sign out.")
+            .respond();
+    }
+    let client = demo.device(owner.user().as_str());
+    let mut client = match &client {
+        Some(client) => Some(client.lock().await),
+        None => None,
     };
-    let mut device = device.lock().await;
-    let before = device.get("/account/session").await;
-    let handle = before.body.get("handle").and_then(Value::as_str).and_then(SessionHandle::parse);
-    let Some(handle) = handle else {
-        let steps = vec![before.step("the device has no session any more", true)];
-        return Evidence::of(title, steps, "The second device is signed out already.", "").respond();
-    };
-    let ended = demo.browser(&request).submit(&format!("/account/sessions/{handle}/end")).await;
-    let after = device.get(LIST).await;
-    let refreshed = device.refresh().await;
-    let steps = vec![
-        before.step("signed in", before.status == 200),
-        ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303),
-        after.step("its next query fails, though its access token has not expired", after.status == 401),
-        refreshed.step("and it cannot refresh", refreshed.status == 401),
-    ];
+    let mut steps = Vec::new();
+    if let Some(client) = &mut client {
+        let before = client.get_refreshed(SESSION).await;
+        steps.push(before.step("signed in", before.status == 200));
+    }
+    for device in signed_in {
+        let ended = demo.browser(&request).submit(&format!("/account/sessions/{}/end", device.handle)).await;
+        steps.push(ended.step("the row is deleted in SQL, and with it the token in Fauna", ended.status == 303));
+    }
+    if let Some(client) = &mut client {
+        let after = client.get(LIST).await;
+        let refreshed = client.refresh().await;
+        steps.push(after.step("its next query fails, though its access token has not expired", after.status == 401));
+        steps.push(refreshed.step("and it cannot refresh", refreshed.status == 401));
+    }
     Evidence::of(title, steps, "The device is out at once.", "The device was not signed out.").respond()
 }
 
@@ -138,6 +176,7 @@ pub async fn theft(
         Step::comment("Scripted attacker", "copies the refresh cookie", "for the demo, out of this very request");
     let refreshed = attacker.refresh().await;
     let used = attacker.get(LIST).await;
+    let stolen_token = token_of(&attacker, &sessions, &tokens).await;
     let grace = sessions.grace();
     demo.clock.advance(grace + Duration::from_secs(1));
     let waited = Step::comment(
@@ -147,8 +186,7 @@ pub async fn theft(
     );
     let replayed = victim.refresh().await;
     let locked_out = attacker.get(LIST).await;
-    let probed = demo.probe(&token, "Your old Fauna token", 401).await;
-    let steps = vec![
+    let mut steps = vec![
         stolen,
         refreshed.step("new tokens: nobody can tell yet", refreshed.status == 200),
         used.step("the new tokens are in use, so yours are superseded", used.status == 200),
@@ -158,21 +196,31 @@ pub async fn theft(
             replayed.status == 401,
         ),
         locked_out.step("the attacker is out, too", locked_out.status == 401),
-        probed,
+        demo.probe(&token, "Your old Fauna token", 401).await,
     ];
+    if let Some(token) = stolen_token {
+        steps.push(demo.probe(&token, "The attacker's Fauna token", 401).await);
+    }
     let evidence = Evidence::of(
         title,
         steps,
         "Both sides are out, and the Fauna tokens of both are dead. Whoever knows the password can sign in again.",
         "Not everything went as it should.",
     );
-    Evidence { signed_out: Some(signed_out(&request, &session, replayed.cookies)), ..evidence }.respond()
+    let sign_in_again = sign_in_path(&request, &session);
+    Evidence { sign_in_again, cookies: replayed.cookies, ..evidence }.respond()
 }
 
-fn signed_out(request: &HttpRequest, session: &SignedIn, cookies: Vec<String>) -> SignedOut {
-    let ended = format!("?ended={}", session.handle());
-    let pages = request.app_data::<Data<Pages>>();
-    SignedOut { sign_in: pages.map(|pages| pages.sign_in_path(&ended)).unwrap_or_default(), cookies }
+/// The Fauna token of a scripted client's session, to ask with it after the session has ended.
+async fn token_of(client: &Client, sessions: &Sessions, tokens: &FaunaTokens) -> Option<AsUser> {
+    let (session, _) = sessions.session_of(client.access_token()?, None, &Requirements::default()).await.ok()?;
+    tokens.user_client(&session).await.ok()
+}
+
+/// The sign-in page, which says what became of this session.
+fn sign_in_path(request: &HttpRequest, session: &SignedIn) -> Option<String> {
+    let pages = request.app_data::<Data<Pages>>()?;
+    Some(pages.sign_in_path(&format!("?ended={}", session.handle())))
 }
 
 /// Signs out, and asks Fauna with the secret that was the session's.
@@ -196,13 +244,15 @@ pub async fn sign_out(
         "The token is dead in the database, whoever holds a copy of it.",
         "Fauna has not confirmed the deletion. It is pending, and repeated until Fauna does.",
     );
-    Evidence { signed_out: Some(signed_out(&request, &session, ended.cookies)), ..evidence }.respond()
+    let sign_in_again = sign_in_path(&request, &session);
+    Evidence { sign_in_again, cookies: ended.cookies, ..evidence }.respond()
 }
 
 /// Asks Fauna, with the user's own token, for what the roles do not grant.
 pub async fn forbidden(
     PageUser(session): PageUser,
     demo: Data<Demo>,
+    events: Data<EventBus>,
     tokens: Data<FaunaTokens>,
 ) -> Result<HttpResponse, ProblemPage> {
     let token = tokens.user_client(&session).await?;
@@ -216,6 +266,9 @@ pub async fn forbidden(
     });
     let targets = Targets { users: tokens.users_collection(), me, other };
     let steps = demo.attempt_forbidden(&token, &targets).await;
+    for (step, query) in steps.iter().zip(targets.masked_queries()) {
+        events.publish(me, session.handle().as_str(), demo.clock.now(), demo.query_event(&token, step, query));
+    }
     let good = "Fauna refused every one of them. The application was not asked.";
     Evidence::of("Ask for what you may not", steps, good, "Fauna allowed something it must not.").respond()
 }
@@ -231,7 +284,7 @@ pub async fn start_fauna(demo: Data<Demo>, _: Form<NoFields>) -> Result<HttpResp
         return Evidence::failed("Start Fauna", "Only the embedded Fauna can be started from here.").respond();
     };
     match fauna.start().await {
-        Ok(()) => Ok(see_other("/")),
+        Ok(_changed) => Ok(see_other("/")),
         Err(why) => Evidence::failed("Start Fauna", why).respond(),
     }
 }
@@ -248,19 +301,27 @@ pub async fn stop_or_start_fauna(
         return Evidence::failed(title, "Only the embedded Fauna can be stopped from here.").respond();
     };
     let done = if running { fauna.start().await } else { fauna.stop().await };
-    if let Err(why) = done {
-        return Evidence::failed(title, why).respond();
-    }
+    let changed = match done {
+        Ok(changed) => changed,
+        Err(why) => return Evidence::failed(title, why).respond(),
+    };
     let asked = demo.client("A visitor").get(LIST).await;
     let session = demo.browser(&request).get("/account/session").await;
     let retry = asked.retry_after.as_ref().map_or_else(String::new, |after| format!("Retry-After: {after}"));
     let note = if running { "the comments are back".to_owned() } else { format!("{retry}, and no cookie is touched") };
+    let already = match (changed, running) {
+        (true, _) => "",
+        (false, true) => "which was open already",
+        (false, false) => "which was closed already",
+    };
     let steps = vec![
-        Step::comment("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, ""),
+        Step::comment("Demo", if running { "opens Fauna's port" } else { "closes Fauna's port" }, already),
         asked.step(note, asked.status == if running { 200 } else { 503 }),
         session.step("your session goes on: it is a row in SQL", session.status == 200),
     ];
-    let good = if running {
+    let good = if running && !changed {
+        "Fauna was running already."
+    } else if running {
         "Everything works again, and deletions that were pending catch up."
     } else {
         "Sessions live in SQL, so nobody is signed out. Try to post a comment: the text is kept."

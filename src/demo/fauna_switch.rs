@@ -9,11 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 #[cfg(feature = "embedded-fauna")]
 const BACKLOG: usize = 8;
 
+/// Whether the command has changed anything, or why it could not be obeyed.
+pub type Outcome = Result<bool, String>;
+
 #[derive(Debug)]
 #[cfg_attr(not(feature = "embedded-fauna"), expect(dead_code, reason = "only the embedded endpoint obeys commands"))]
 pub enum Command {
-    Stop(oneshot::Sender<Result<(), String>>),
-    Start(oneshot::Sender<Result<(), String>>),
+    Stop(oneshot::Sender<Outcome>),
+    Start(oneshot::Sender<Outcome>),
 }
 
 /// Sends commands. Clones share the endpoint.
@@ -31,24 +34,24 @@ impl FaunaSwitch {
         (Self { commands: sender, is_stopped: Arc::default() }, receiver)
     }
 
-    /// Closes the port of the endpoint; nothing happens where it is closed.
+    /// Closes the port of the endpoint; false where it was closed.
     ///
     /// # Errors
     /// Nobody listens.
-    pub async fn stop(&self) -> Result<(), String> {
-        self.send(Command::Stop).await?;
+    pub async fn stop(&self) -> Outcome {
+        let changed = self.send(Command::Stop).await?;
         self.is_stopped.store(true, Ordering::Relaxed);
-        Ok(())
+        Ok(changed)
     }
 
-    /// Opens the port again with the same documents; nothing happens where it is open.
+    /// Opens the port again with the same documents; false where it was open.
     ///
     /// # Errors
     /// The port is taken or the file cannot be opened.
-    pub async fn start(&self) -> Result<(), String> {
-        self.send(Command::Start).await?;
+    pub async fn start(&self) -> Outcome {
+        let changed = self.send(Command::Start).await?;
         self.is_stopped.store(false, Ordering::Relaxed);
-        Ok(())
+        Ok(changed)
     }
 
     /// Whether the endpoint is stopped, for the pages that say so.
@@ -56,7 +59,7 @@ impl FaunaSwitch {
         Arc::clone(&self.is_stopped)
     }
 
-    async fn send(&self, command: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Command) -> Result<(), String> {
+    async fn send(&self, command: impl FnOnce(oneshot::Sender<Outcome>) -> Command) -> Outcome {
         let (done, outcome) = oneshot::channel();
         let gone = || "the embedded Fauna is not run by this process any more".to_owned();
         self.commands.send(command(done)).await.map_err(|_closed| gone())?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::demo::Demo;
 use crate::demo::evidence::Step;
+use crate::events::{EventKind, fingerprint};
 
 /// Documents that the queries name.
 pub struct Targets<'a> {
@@ -15,6 +16,15 @@ pub struct Targets<'a> {
     pub me: &'a str,
     /// Author and id of a comment of somebody else, if there is one.
     pub other: Option<(String, String)>,
+}
+
+impl Targets<'_> {
+    /// The FQL of the queries without the ids of documents, in order.
+    pub fn masked_queries(&self) -> impl Iterator<Item = String> {
+        let other = self.other.is_some().then(|| ("•".to_owned(), "•".to_owned()));
+        let masked = Targets { users: self.users, me: "•", other };
+        queries(&masked).into_iter().map(|forbidden| forbidden.text)
+    }
 }
 
 /// A query as FQL and in the wire format, and the part of the schema that forbids it.
@@ -41,6 +51,17 @@ impl Demo {
             });
         }
         steps
+    }
+
+    /// A query of the demo as the timeline shows it.
+    pub fn query_event(&self, token: &AsUser, step: &Step, query: String) -> EventKind {
+        EventKind::TokenUsed {
+            fingerprint: fingerprint(token.secret().expose_secret()),
+            query,
+            built_at: file!().to_owned(),
+            status: Some(step.status).filter(|status| *status != 0),
+            duration_micros: step.duration.as_micros().try_into().unwrap_or(u64::MAX),
+        }
     }
 
     /// Asks Fauna who the holder of a token is: 401 where the token is gone.

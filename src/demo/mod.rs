@@ -23,7 +23,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::clock::Clock;
 use client::Client;
 
-pub use accounts::{ACCOUNTS, PASSWORD, seed};
+pub use crate::pages::demo_accounts::{ACCOUNTS, PASSWORD};
+pub use accounts::seed;
 #[cfg(feature = "embedded-fauna")]
 pub use fauna_switch::Command;
 pub use fauna_switch::FaunaSwitch;

@@ -94,11 +94,15 @@ pub enum EventKind {
         fingerprint: String,
         /// The `ttl` of the token in Fauna.
         expires_at: Timestamp,
+        /// Whether it was issued by a refresh.
+        at_refresh: bool,
     },
     TokenUsed {
         fingerprint: String,
         /// FQL with its values masked, cut after about a thousand characters.
         query: String,
+        /// File and line of the code that has built the query.
+        built_at: String,
         /// HTTP status of Fauna's response; `None` without one.
         status: Option<u16>,
         duration_micros: u64,
@@ -185,12 +189,16 @@ impl EventBus {
         }
     }
 
-    /// Keeps an event and sends it to the user's subscribers. Never waits for a subscriber.
+    /// Keeps an event and sends it to the user's subscribers. Never waits for a subscriber. A deletion that two tasks have
+    /// confirmed is one event.
     pub fn publish(&self, user: &str, session: &str, at: Timestamp, kind: EventKind) {
         count(&kind);
         let mut inner = self.lock();
-        inner.last_id += 1;
+        if inner.knows_deletion(user, &kind) {
+            return;
+        }
         let user = inner.histories.get_key_value(user).map_or_else(|| Arc::from(user), |(user, _)| Arc::clone(user));
+        inner.last_id += 1;
         let event = Event { id: inner.last_id, user: Arc::clone(&user), session: session.into(), at, kind };
         if let Some(subscribers) = inner.subscribers.get_mut(&user) {
             subscribers.retain(|subscriber| subscriber.try_send(event.clone()).is_ok());
@@ -284,6 +292,16 @@ pub fn count_query(status: Option<u16>, duration: Duration) {
 }
 
 impl Inner {
+    /// Whether this is the deletion of a token that is known to be deleted.
+    fn knows_deletion(&self, user: &str, kind: &EventKind) -> bool {
+        let EventKind::TokenDeleted { fingerprint: Some(deleted), .. } = kind else { return false };
+        let known = self.histories.get(user).into_iter().flatten();
+        known.rev().any(|event| match &event.kind {
+            EventKind::TokenDeleted { fingerprint, .. } => fingerprint.as_ref() == Some(deleted),
+            _ => false,
+        })
+    }
+
     fn since(&self, user: &str, after_id: u64) -> Vec<Event> {
         let kept = self.histories.get(user).into_iter().flatten();
         kept.filter(|event| event.id > after_id).cloned().collect()

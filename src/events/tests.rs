@@ -107,6 +107,21 @@ fn an_event_is_flat_json_without_its_user() {
 }
 
 #[test]
+fn a_deletion_that_two_tasks_have_confirmed_is_one_event() {
+    let bus = EventBus::default();
+    let delete = |user, fingerprint: &str, delay_millis| {
+        let kind = EventKind::TokenDeleted { fingerprint: Some(fingerprint.to_owned()), delay_millis };
+        bus.publish(user, "s-1", AT, kind);
+    };
+    delete("ann", "0015ad", Some(4));
+    delete("ann", "0015ad", None);
+    delete("ann", "c09a52", None);
+    delete("ben", "0015ad", None);
+    assert_eq!(bus.history("ann", 0).len(), 2);
+    assert_eq!(bus.history("ben", 0).len(), 1);
+}
+
+#[test]
 fn a_fingerprint_is_the_tail_of_the_digest() {
     // SHA-256 of "abc" ends with f20015ad.
     assert_eq!(fingerprint("abc"), "0015ad");

@@ -209,6 +209,7 @@ impl FaunaTokens {
             let kind = EventKind::TokenUsed {
                 fingerprint: token.fingerprint(),
                 query: query_text::masked(query),
+                built_at: format!("{}:{}", query.built_at().file(), query.built_at().line()),
                 status,
                 duration_micros: duration.as_micros().try_into().unwrap_or(u64::MAX),
             };
@@ -266,7 +267,7 @@ impl FaunaTokens {
         let fingerprint = token.fingerprint();
         if self.ledger.confirm_replacement(&id, &sealed, &fingerprint, now).await? {
             self.delete_surplus(&request.handle).await;
-            self.publish_issued(request, fingerprint);
+            self.publish_issued(request, fingerprint, false);
             Ok(token)
         } else {
             self.sweeper.delete(&[id]).await?;
@@ -274,8 +275,9 @@ impl FaunaTokens {
         }
     }
 
-    fn publish_issued(&self, request: &TokenRequest, fingerprint: String) {
-        let kind = EventKind::TokenIssued { fingerprint, expires_at: request.expires_at.after(LIFE_MARGIN) };
+    fn publish_issued(&self, request: &TokenRequest, fingerprint: String, at_refresh: bool) {
+        let expires_at = request.expires_at.after(LIFE_MARGIN);
+        let kind = EventKind::TokenIssued { fingerprint, expires_at, at_refresh };
         self.publish(&request.user, &request.handle, kind);
     }
 
@@ -336,7 +338,7 @@ impl SessionTokenProvider for FaunaTokens {
 
     async fn on_persisted(&self, request: &TokenRequest, issued: &IssuedToken) {
         if let Some(secret) = &issued.secret {
-            self.publish_issued(request, events::fingerprint(secret.expose_secret()));
+            self.publish_issued(request, events::fingerprint(secret.expose_secret()), request.parent.is_some());
         }
         if request.parent.is_some() {
             self.delete_surplus(&request.handle).await;

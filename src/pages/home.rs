@@ -14,6 +14,7 @@ use crate::comments::{Comment, CommentId, CommentText, Comments, FormKey, Listin
 use crate::fauna_tokens::FaunaTokens;
 use crate::http::problem::{Problem, ProblemPage, TypedField, TypedForm};
 use crate::pages::Pages;
+use crate::pages::demo_accounts::is_demo_account;
 use crate::pages::display_time::DisplayTime;
 use crate::pages::drafts::Draft;
 use crate::pages::frame::{Frame, page, page_of, page_with_problem, see_other};
@@ -71,6 +72,8 @@ struct HomePage {
     ended: Option<EndedNotice>,
     /// Whether the visitor has a session that could not be renewed, because SQL or Fauna does not answer.
     waiting: bool,
+    /// What a form of this page has done; empty if nothing.
+    notice: String,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,
     /// A key of this page, so that a comment whose button is pressed twice is posted once.
@@ -80,6 +83,14 @@ struct HomePage {
 }
 
 page_of!(HomePage, "home.html");
+
+/// Who reads a page; empty for visitors.
+#[derive(Default)]
+struct Reader {
+    /// Name or address.
+    name: String,
+    email: String,
+}
 
 /// A comment as it is shown.
 #[derive(Serialize)]
@@ -118,6 +129,7 @@ pub async fn show(
         drafts.of_user(user)
     });
     let (mut home, problem) = services.page(&visitor, query.after).await?;
+    home.notice = visitor.session().map(|session| services.pages.notices.take(session.handle())).unwrap_or_default();
     if let Some(mut draft) = draft {
         home.draft = draft.remove("text").unwrap_or_default();
         home.form_key = draft.remove("key").unwrap_or(home.form_key);
@@ -203,8 +215,8 @@ impl HomeServices {
         Ok(())
     }
 
-    /// The comments of a page, and the name of its reader.
-    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<(Listing, String), Problem> {
+    /// The comments of a page, and who its reader is.
+    async fn list(&self, visitor: &OptionalUser, after: &str) -> Result<(Listing, Reader), Problem> {
         let ask = async |size: i64| {
             let part = PageRequest::parse(Some(size), Some(after).filter(|after| !after.is_empty()))
                 .map_err(|_unknown| Problem::new(StatusCode::NOT_FOUND, "this page of comments does not exist"))?;
@@ -212,24 +224,25 @@ impl HomeServices {
                 Some(reader) => {
                     let own = self.users.own_document();
                     let (listing, own) = self.comments.list_with::<Document>(reader, &part, own).await?;
-                    (listing, own.name.or(own.email).unwrap_or_default())
+                    let email = own.email.unwrap_or_default();
+                    (listing, Reader { name: own.name.unwrap_or_else(|| email.clone()), email })
                 }
-                None => (Arc::unwrap_or_clone(self.comments.list(&part).await?), String::new()),
+                None => (Arc::unwrap_or_clone(self.comments.list(&part).await?), Reader::default()),
             })
         };
-        let (listing, name) = ask(PAGE_SIZE).await?;
+        let (listing, reader) = ask(PAGE_SIZE).await?;
         match how_many_fit(&listing.comments) {
             size if size < listing.comments.len() => ask(i64::try_from(size).unwrap_or(PAGE_SIZE)).await,
-            _ => Ok((listing, name)),
+            _ => Ok((listing, reader)),
         }
     }
 
     /// The page for that visitor. Where Fauna does not answer there are no comments on it, and the problem beside it.
     async fn page(&self, visitor: &OptionalUser, after: String) -> Result<(HomePage, Option<Problem>), Problem> {
-        let ((listing, name), problem) = match self.list(visitor, &after).await {
+        let ((listing, Reader { name, email }), problem) = match self.list(visitor, &after).await {
             Ok(listed) => (listed, None),
             Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                ((Listing { comments: Vec::new(), next: None }, String::new()), Some(problem))
+                ((Listing { comments: Vec::new(), next: None }, Reader::default()), Some(problem))
             }
             Err(problem) => return Err(problem),
         };
@@ -237,7 +250,12 @@ impl HomeServices {
         let panel = match visitor.session() {
             Some(session) => {
                 let panel = SessionPanel::of(session, &self.pages, &self.sessions, &self.tokens).await?;
-                Some(SessionPanel { user_name: name, ..panel })
+                let is_demo = self.pages.settings.has_demo && is_demo_account(&email);
+                let demo_address = if is_demo { email } else { String::new() };
+                if is_demo {
+                    self.pages.ended.remember_demo_address(session, &demo_address);
+                }
+                Some(SessionPanel { user_name: name, demo_address, ..panel })
             }
             None => None,
         };
@@ -252,6 +270,7 @@ impl HomeServices {
                 None => None,
             },
             waiting: visitor.is_waiting(),
+            notice: String::new(),
             unavailable: problem.is_some().then_some(UNAVAILABLE),
             form_key: FormKey::random().map_err(Problem::internal)?.into_text(),
             draft: String::new(),

@@ -9,11 +9,13 @@ mod api_docs;
 mod assets;
 mod confirm;
 mod cookies;
+pub mod demo_accounts;
 mod display_time;
 mod drafts;
 mod frame;
 mod guards;
 mod home;
+mod notices;
 mod own_files;
 mod panel;
 mod resume;
@@ -23,6 +25,7 @@ mod site_path;
 pub use api_docs::ApiReference;
 pub use frame::{plain_page, see_other};
 pub use guards::PageUser;
+pub use panel::{Device, SCRIPTED_DEVICE, devices};
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
 
 use std::path::{Path, PathBuf};
@@ -38,6 +41,7 @@ use assets::Assets;
 use drafts::Drafts;
 use frame::Frame;
 use guards::OptionalUser;
+use notices::Notices;
 pub use own_files::InvalidFile;
 use own_files::OwnFiles;
 use own_files::templates::PageTemplates;
@@ -52,6 +56,7 @@ pub struct Pages {
     settings: Settings,
     brand: Brand,
     drafts: Drafts,
+    notices: Notices,
     ended: EndedSessions,
     assets: Assets,
     templates: Arc<PageTemplates>,
@@ -100,7 +105,7 @@ impl Pages {
         let own = settings.static_dir.as_deref().map(OwnFiles::read).transpose()?.unwrap_or_default();
         let assets = Assets::new(own.served, settings.fixed_theme);
         let templates = Arc::new(PageTemplates::parse(own.templates)?);
-        Ok(Self { settings, brand, drafts: Drafts::default(), ended, assets, templates })
+        Ok(Self { settings, brand, drafts: Drafts::default(), notices: Notices::default(), ended, assets, templates })
     }
 
     fn refresh_path(&self) -> String {

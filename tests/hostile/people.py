@@ -114,7 +114,7 @@ class World:
     def move(self, mover, span):
         with self.lock:
             self.may_have_moved += span
-        mover.on_page("/demo/expire")
+        mover.on_page("/auth/session/refresh/demo/expire")
         with self.lock:
             self.moved += span
             self.last_move = time.monotonic()

@@ -146,7 +146,7 @@ for (const colorScheme of ["light", "dark"]) {
           await (await run(page, "Steal it")).getByText("Both sides are out").waitFor();
           await page.locator("[data-state]").filter({ hasText: "dead" }).waitFor();
           await check("/ after a theft");
-          await page.getByRole("link", { name: "Sign in again" }).click();
+          await page.locator(".panel").getByRole("link", { name: "Sign in again" }).click();
           await page.getByText("a stolen refresh token was used").waitFor();
           await check("signed out");
         },

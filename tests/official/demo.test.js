@@ -81,11 +81,16 @@ test("the timeline tells sign-in, like, refresh and sign-out as they happen, and
     await like(page).click();
     const liked = entry(page, "Comment liked with token");
     await liked.click();
+    await page.locator("[data-timeline] li[data-id] details[open]").getByText(/src\/comments\/store\.rs:\d+/).waitFor();
     await page.locator("[data-timeline] li[data-id] details[open]").getByText('Call(Function("like")').waitFor();
     const token = await page.locator("[data-token]").innerText();
     await page.getByRole("button", { name: "Refresh now" }).click();
     await entry(page, "Refreshed").waitFor();
     await page.locator("[data-token]").filter({ hasNotText: token }).waitFor();
+    await entry(page, `The new tokens are in use; Fauna token ${token} in grace for 30 s`).waitFor();
+    const told = await page.locator("[data-timeline] summary").allInnerTexts();
+    assert.equal(told.filter((text) => text.startsWith("Comments read")).length, 0, "reads of the page itself are told");
+    assert.equal(told.filter((text) => text.includes("Refreshed")).length, 1, "a refresh is told twice");
     await page.locator("[data-devices]").getByRole("button", { name: "Sign out", exact: true }).click();
     await page.getByText(/You are signed out\. The session's Fauna token was deleted .*; asked again with it just now: 401\./).waitFor();
   }));
@@ -122,9 +127,99 @@ test("every experiment keeps its promise", () =>
     await entry(page, "Refreshed").waitFor();
     await (await run(page, "Steal it")).getByText("Both sides are out").waitFor();
     await entry(page, "Session ended: a stolen refresh token was used").waitFor();
-    await page.getByRole("link", { name: "Sign in again" }).click();
+    await page.locator(".panel").getByRole("link", { name: "Sign in again" }).click();
     await page.getByText(/a stolen refresh token was used.* asked again with it just now: 401\./).waitFor();
     assert.deepEqual(faults, []);
+  }));
+
+test("after a theft the timeline tells that both tokens are dead, and the page looks signed out", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page, site.base);
+    const credentials = page.locator("[data-session-state] dd").filter({ hasText: "@example.com" });
+    const [address, password] = (await credentials.innerText()).split(", ");
+    const token = await page.locator("[data-token]").innerText();
+    await run(page, "Steal it");
+    await entry(page, `Fauna token ${token} deleted in Fauna`).waitFor();
+    await entry(page, `Token ${token} used once more: 401`).waitFor();
+    const deleted = page.locator("[data-timeline] summary").filter({ hasText: "deleted in Fauna" });
+    assert.equal(await deleted.count(), 2, "the token of the attacker, too");
+    await page.locator(".panel .notice").getByText(/The attacker's Fauna token [0-9a-f]{6} was deleted with it\./).waitFor();
+    await page.getByRole("navigation", { name: "Site" }).getByRole("link", { name: "Sign in" }).waitFor();
+    assert.equal(await page.getByRole("navigation", { name: "Site" }).getByRole("link", { name: "Account" }).count(), 0);
+    for (const button of await page.locator(".app button").all()) assert.ok(await button.isDisabled(), await button.innerText());
+    assert.equal(await page.getByText("this browser", { exact: true }).count(), 0);
+    assert.equal(await page.getByText("if unused").count(), 0);
+    await page.locator(".panel").getByRole("link", { name: "Sign in again" }).click();
+    assert.equal(await page.getByLabel("E-mail address").inputValue(), address);
+    await page.locator("form .notice").getByText(password).waitFor();
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.locator("[data-session-state]").getByText(address).waitFor();
+  }));
+
+test("after a sign-out the timeline tells that the token is dead", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page, site.base);
+    const token = await page.locator("[data-token]").innerText();
+    await run(page, "Sign out and ask");
+    await entry(page, new RegExp(`Fauna token ${token} deleted in Fauna, \\d+ ms after the session ended`)).waitFor();
+    await entry(page, `Token ${token} used once more: 401`).waitFor();
+  }));
+
+test("queries that Fauna refuses are entries of the timeline", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page, site.base);
+    const evidence = await run(page, "Ask");
+    const steps = await evidence.getByText("✓ as expected").count();
+    assert.ok(steps >= 7);
+    await page.waitForFunction((steps) => {
+      const told = [...document.querySelectorAll("[data-timeline] summary")].filter(({ textContent }) => textContent.includes("refused by Fauna"));
+      return told.length === steps;
+    }, steps);
+  }));
+
+test("the second device of an own account asks for the password in place, and a device is signed out with a notice", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await page.goto(`${site.base}/auth?show=signup`);
+    await page.getByLabel("E-mail address").fill(newAddress());
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.getByText("live", { exact: true }).waitFor();
+    await (await run(page, "Sign in")).getByLabel("Your password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Sign in on a second device" }).click();
+    await page.locator(".experiments").getByText("Two sessions, two tokens.").waitFor();
+    assert.equal(new URL(page.url()).pathname, "/", "the page was left");
+    await page.locator("[data-devices]").getByRole("button", { name: /^Sign out session/ }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+    await page.getByText(/^Scripted device is signed out; its Fauna token [0-9a-f]{6} was deleted after \d+ ms\.$/).waitFor();
+    await page.goto(site.base);
+    assert.equal(await page.getByText("Scripted device is signed out").count(), 0, "the notice comes back");
+  }));
+
+test("a comment that is too long is counted while it is typed, and its mistake is in view", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    await asDemoUser(page, site.base);
+    await page.getByLabel("Your comment").fill("word ".repeat(210));
+    await page.getByText("1049 of 1000 characters").waitFor();
+    await page.getByRole("button", { name: "Post" }).click();
+    const mistake = page.getByText("this one has 1049");
+    await mistake.waitFor();
+    const { top, bottom } = await mistake.evaluate((element) => element.getBoundingClientRect().toJSON());
+    const area = page.getByLabel("Your comment");
+    assert.ok(top >= 0 && bottom <= page.viewportSize().height, "the mistake is out of view");
+    assert.ok(bottom <= (await area.boundingBox()).y + 1, "the mistake is below the field");
+    assert.equal(await area.evaluate((area) => document.activeElement === area && area.getAttribute("aria-invalid")), "true");
+    // The page has the address of a form, which is no page to come back to.
+    await run(page, "Sign out and ask");
+    await page.locator(".panel").getByRole("link", { name: "Sign in again" }).click();
+    await page.getByLabel("Password").fill("demo-password-1");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("live", { exact: true }).waitFor();
   }));
 
 test("Fauna is stopped and started: the text is kept, a like says why it failed, and everything catches up", () =>

@@ -18,7 +18,7 @@ use crate::pages::frame::{Frame, page, page_of, see_other};
 use crate::pages::guards::PageUser;
 use crate::pages::panel::{Device, devices};
 use crate::pages::site_path::{SitePath, in_query};
-use crate::session::{RevokeReason, SessionHandle, Sessions};
+use crate::session::{RevokeReason, SessionHandle, Sessions, SignedIn};
 use crate::users::{Document, Users};
 
 #[derive(Template, Serialize)]
@@ -32,6 +32,8 @@ struct AccountPage {
     /// None where the site does not ask for verified addresses.
     verified: Option<bool>,
     devices: Vec<Device>,
+    /// What a form of this page has done; empty if nothing.
+    notice: String,
     /// Life of an access token.
     refresh_minutes: u64,
 }
@@ -76,6 +78,7 @@ pub async fn show(
             .collect(),
         user: ShownUser { name: document.name, email: document.email },
         devices: devices(session, &sessions).await?,
+        notice: pages.notices.take(session.handle()),
         refresh_minutes: sessions.access_token_lifetime().as_secs().div_ceil(60),
         frame: pages.frame("/account", &user.into()),
     };
@@ -101,7 +104,14 @@ pub async fn end(
         let frame = pages.frame("", &user.into());
         return Confirmation { frame, question, answer, action: &action, back: form.back() }.respond();
     }
-    sessions.revoke_own(&user.0, &handle).await?;
+    let device = devices(&user.0, &sessions).await?.into_iter().find(|device| device.handle == *handle);
+    let sentence = match device {
+        Some(device) if sessions.revoke_own(&user.0, &handle).await? => {
+            pages.ended.sentence_about_device(&user.0, &device)
+        }
+        _ => "This device is signed out already.".to_owned(),
+    };
+    form.leave_notice(&pages, &user.0, sentence);
     Ok(see_other(form.back()))
 }
 
@@ -117,13 +127,22 @@ pub async fn end_others(
         let (frame, action) = (pages.frame("", &user.into()), "/account/sessions/end-others");
         return Confirmation { frame, question, answer, action, back: form.back() }.respond();
     }
-    sessions.revoke_others(&user.0, RevokeReason::EndedFromAnotherDevice).await?;
+    let ended = sessions.revoke_others(&user.0, RevokeReason::EndedFromAnotherDevice).await?.len();
+    let devices = if ended == 1 { "device is" } else { "devices are" };
+    form.leave_notice(&pages, &user.0, format!("{ended} other {devices} signed out."));
     Ok(see_other(form.back()))
 }
 
 impl EndForm {
     pub fn asks(&self) -> bool {
         self.ask.is_some()
+    }
+
+    /// Keeps a sentence for the page that the form was on.
+    fn leave_notice(&self, pages: &Pages, user: &SignedIn, sentence: String) {
+        if self.redirect_to_path.is_some() {
+            pages.notices.put(user.handle(), sentence);
+        }
     }
 
     pub fn back(&self) -> &str {

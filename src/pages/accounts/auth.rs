@@ -119,9 +119,11 @@ pub async fn show(
     let signing_up = query.show == "signup";
     let others = if signing_up { OtherField::all(recipe.fields(), &BTreeMap::new()) } else { Vec::new() };
     let draft = drafts::key_in(&query.redirect_to_path, &pages.drafts);
-    let form = Entry { then: query.redirect_to_path, draft, others, ..Entry::default() };
     let frame = pages.frame(pages.sign_in_path(""), &visitor);
     let ended = pages.ended.describe(&query.ended).await;
+    let email = ended.as_ref().and_then(|ended| ended.demo_address.clone()).filter(|_| !signing_up);
+    let form =
+        Entry { then: query.redirect_to_path, draft, others, email: email.unwrap_or_default(), ..Entry::default() };
     // The sentence about the session says more than the one about signing out.
     let notice = notice(&query.done).filter(|_| ended.is_none() || query.done != "signed-out");
     page(StatusCode::OK, &AuthPage { frame, signing_up, form, ended, notice })

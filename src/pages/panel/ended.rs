@@ -12,8 +12,9 @@ use fauna_client::{AsUser, fql};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
-use crate::events::{EventBus, EventKind, RevokeReason, fingerprint};
+use crate::events::{Event, EventBus, EventKind, RevokeReason, fingerprint};
 use crate::fauna_tokens::FaunaTokens;
+use crate::pages::panel::Device;
 use crate::session::{SessionHandle, SignedIn, UserId};
 
 /// Sessions that are remembered; the one whose page was shown the longest ago gives way.
@@ -33,6 +34,8 @@ struct RememberedSession {
     handle: SessionHandle,
     user: UserId,
     token: Option<AsUser>,
+    /// Address of the account, if it is one of the demo.
+    demo_address: Option<String>,
 }
 
 /// A session that has ended.
@@ -42,6 +45,8 @@ pub struct Ended {
     /// See [`crate::events::fingerprint`]; none where the token is not remembered.
     fingerprint: Option<String>,
     deletion: Deletion,
+    /// Fingerprint of the token of whoever used a stolen refresh token, once it is deleted.
+    attackers: Option<String>,
     /// Fauna's answer to a query with the token's secret, asked just now.
     probe: Option<Probe>,
 }
@@ -53,6 +58,10 @@ pub struct EndedNotice {
     /// Whether the session was ended by its own sign-out.
     pub was_asked_for: bool,
     pub fingerprint: Option<String>,
+    /// Address to sign in again with, if the account is one of the demo.
+    pub demo_address: Option<String>,
+    /// Whether Fauna has refused a query with the token.
+    pub was_refused: bool,
     /// `dead` where Fauna refuses the token, else `revoking`.
     pub state: &'static str,
 }
@@ -88,11 +97,40 @@ impl EndedSessions {
     pub async fn remember(&self, session: &SignedIn, tokens: &FaunaTokens) {
         let token = if self.keeps_tokens { tokens.user_client(session).await.ok() } else { None };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|known| known.handle != *session.handle());
-        known.push_back(RememberedSession { handle: session.handle().clone(), user: session.user().clone(), token });
+        let before = known.iter().position(|known| known.handle == *session.handle());
+        let demo_address = before.and_then(|index| known.remove(index)?.demo_address);
+        let (handle, user) = (session.handle().clone(), session.user().clone());
+        known.push_back(RememberedSession { handle, user, token, demo_address });
         if known.len() > SESSIONS_MAX {
             known.pop_front();
         }
+    }
+
+    /// Adds the address of a demo account to its remembered session.
+    pub fn remember_demo_address(&self, session: &SignedIn, address: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter_mut().find(|known| known.handle == *session.handle()) {
+            known.demo_address = Some(address.to_owned());
+        }
+    }
+
+    /// What became of another session of the user, which is called by the name of its device.
+    pub fn sentence_about_device(&self, asking: &SignedIn, device: &Device) -> String {
+        let events = self.events.history(asking.user().as_str(), 0);
+        let after = deletions(&events, device.handle.as_str());
+        let name = &device.name;
+        let Some(delay) = after.iter().find_map(|deleted| deleted.delay_millis) else {
+            return match after.first() {
+                Some(_) => format!("{name} is signed out; its Fauna token was deleted."),
+                None => format!("{name} is signed out; its Fauna token is being deleted."),
+            };
+        };
+        let after: Vec<&str> = after.iter().filter_map(|deleted| deleted.fingerprint).collect();
+        let tokens = match &after[..] {
+            [single] => format!("token {single} was"),
+            several => format!("tokens {} were", several.join(" and ")),
+        };
+        format!("{name} is signed out; its Fauna {tokens} deleted after {delay} ms.")
     }
 
     /// The events of the user of a remembered session, and that session's token.
@@ -106,22 +144,43 @@ impl EndedSessions {
         let known = self.find(handle)?;
         let events = self.events.history(known.user.as_str(), 0);
         let of_session = || events.iter().rev().filter(|event| &*event.session == handle);
-        let (ended_with, reason) = of_session().find_map(|event| match event.kind {
-            EventKind::SessionEnded { reason } => Some((event.id, reason)),
+        let reason = of_session().find_map(|event| match event.kind {
+            EventKind::SessionEnded { reason } => Some(reason),
             _ => None,
         })?;
-        let deletion = of_session().take_while(|event| event.id > ended_with).find_map(|event| match event.kind {
-            EventKind::TokenDeleted { delay_millis, .. } => Some(Deletion::Confirmed(delay_millis)),
-            _ => None,
-        });
+        let deletions = deletions(&events, handle);
+        let deletion = deletions.first().map_or(Deletion::Pending, |deleted| Deletion::Confirmed(deleted.delay_millis));
         let probe = match &known.token {
             Some(token) => Some(probe(token).await),
             None => None,
         };
         let fingerprint = known.token.as_ref().map(|token| fingerprint(token.secret().expose_secret()));
-        let ended = Ended { reason, fingerprint, deletion: deletion.unwrap_or(Deletion::Pending), probe };
-        Some(ended.notice())
+        let is_theft = reason == RevokeReason::StolenRefreshToken && fingerprint.is_some();
+        let mut others = deletions.iter().filter_map(|deleted| deleted.fingerprint);
+        let other = others.find(|other| is_theft && Some(*other) != fingerprint.as_deref());
+        let ended = Ended { reason, attackers: other.map(str::to_owned), fingerprint, deletion, probe };
+        Some(EndedNotice { demo_address: known.demo_address, ..ended.notice() })
     }
+}
+
+/// A deletion of a token of a session that has ended.
+struct DeletedToken<'a> {
+    fingerprint: Option<&'a str>,
+    /// Time since the end of the session; none where another process ended it.
+    delay_millis: Option<u64>,
+}
+
+/// The deletions after the end of a session, oldest first; empty where it goes on.
+fn deletions<'a>(events: &'a [Event], handle: &str) -> Vec<DeletedToken<'a>> {
+    let of_session = events.iter().filter(|event| &*event.session == handle);
+    let since_end = of_session.skip_while(|event| !matches!(event.kind, EventKind::SessionEnded { .. }));
+    let deletion = |event: &'a Event| match &event.kind {
+        EventKind::TokenDeleted { fingerprint, delay_millis } => {
+            Some(DeletedToken { fingerprint: fingerprint.as_deref(), delay_millis: *delay_millis })
+        }
+        _ => None,
+    };
+    since_end.filter_map(deletion).collect()
 }
 
 /// Asks Fauna who the holder of a token is.
@@ -141,8 +200,10 @@ impl Ended {
         EndedNotice {
             sentence: self.sentence(),
             was_asked_for: self.reason == RevokeReason::SignedOut,
+            was_refused: self.probe == Some(Probe::Refused),
             state: if self.is_dead() { "dead" } else { "revoking" },
             fingerprint: self.fingerprint,
+            demo_address: None,
         }
     }
 
@@ -170,7 +231,10 @@ impl Ended {
             Some(Probe::Unanswered) => "; Fauna does not answer right now.",
             None => ".",
         };
-        format!("{why} The session's Fauna token {deleted}{probed}")
+        let attackers = self.attackers.as_ref().map_or_else(String::new, |fingerprint| {
+            format!(" The attacker's Fauna token {fingerprint} was deleted with it.")
+        });
+        format!("{why} The session's Fauna token {deleted}{probed}{attackers}")
     }
 }
 
@@ -211,7 +275,7 @@ mod tests {
             (Pending, Some(Unanswered), "revoking", "is being deleted; Fauna does not answer right now."),
             (Pending, None, "revoking", "is being deleted."),
         ] {
-            let ended = Ended { reason: RevokeReason::SignedOut, fingerprint: None, deletion, probe };
+            let ended = Ended { reason: RevokeReason::SignedOut, fingerprint: None, deletion, attackers: None, probe };
             let notice = ended.notice();
             assert_eq!(notice.sentence, format!("You are signed out. The session's Fauna token {rest}"));
             assert_eq!(notice.state, state, "{rest}");

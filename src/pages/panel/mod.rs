@@ -26,6 +26,8 @@ use crate::session::{SessionHandle, SessionInfo, Sessions, SignedIn, SignedInNow
 const ENTRIES_MAX: usize = 10;
 /// Characters of their exchanges; scripts load the rest.
 const EXCHANGE_CHARS_MAX: usize = 200;
+/// `User-Agent` of the second device that the demo signs in, and its name in the list.
+pub const SCRIPTED_DEVICE: &str = "Scripted device";
 /// Devices beside the comments; `/account` lists all.
 const DEVICES_MAX: usize = 5;
 
@@ -34,13 +36,26 @@ pub struct SessionPanel {
     pub state: SessionState,
     /// Name or address of the user; empty where Fauna does not answer.
     pub user_name: String,
-    /// Fingerprints of superseded tokens that late requests may still use.
-    pub in_grace: Vec<String>,
+    /// Address to sign in again with, if the account is one of the demo; else empty.
+    pub demo_address: String,
+    /// Superseded tokens that late requests may still use.
+    pub in_grace: Vec<TokenInGrace>,
     pub timeline: Vec<Entry>,
     pub devices: Vec<Device>,
+    /// Whether the second device of the demo is signed in.
+    pub has_scripted_device: bool,
     pub delay: Delay,
     /// Endpoint that scripts may query with the session's token; none unless they may.
     pub fauna_for_browsers: Option<String>,
+}
+
+/// A superseded token.
+#[derive(Debug, Serialize)]
+pub struct TokenInGrace {
+    pub fingerprint: String,
+    pub until: DisplayTime,
+    /// Time left as minutes and seconds.
+    pub left: String,
 }
 
 /// A session and its tokens, as pages and `GET /account/session` show them.
@@ -90,15 +105,17 @@ impl SessionPanel {
     ) -> Result<Self, Problem> {
         pages.ended.remember(session, tokens).await;
         let history = pages.ended.events().history(session.user().as_str(), 0);
-        let newest = history.iter().rev().take(ENTRIES_MAX);
+        let entries = history.iter().rev().map(|event| Entry::new(event, session.handle().as_str()));
+        let newest = entries.filter(|entry| !entry.background).take(ENTRIES_MAX);
+        let devices = devices(session, sessions).await?;
         Ok(Self {
             state: SessionState::of(session, sessions, tokens).await?,
             user_name: String::new(),
-            in_grace: in_grace(&history, session.handle().as_str()),
-            timeline: newest
-                .map(|event| Entry::new(event, session.handle().as_str()).cut(EXCHANGE_CHARS_MAX))
-                .collect(),
-            devices: first_devices(devices(session, sessions).await?),
+            demo_address: String::new(),
+            in_grace: in_grace(&history, session.handle().as_str(), sessions.now()),
+            timeline: newest.map(|entry| entry.cut(EXCHANGE_CHARS_MAX)).collect(),
+            has_scripted_device: devices.iter().any(|device| device.name == SCRIPTED_DEVICE),
+            devices: first_devices(devices),
             delay: Delay::of(tokens),
             fauna_for_browsers: pages.settings.fauna_for_browsers.clone(),
         })
@@ -106,14 +123,19 @@ impl SessionPanel {
 }
 
 /// The tokens of a session that are in grace, by its events, oldest first.
-fn in_grace(history: &[Event], session: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+fn in_grace(history: &[Event], session: &str, now: Timestamp) -> Vec<TokenInGrace> {
+    let mut found: Vec<TokenInGrace> = Vec::new();
     for event in history.iter().filter(|event| &*event.session == session) {
         match &event.kind {
-            EventKind::TokenInGrace { fingerprint, .. } if !found.contains(fingerprint) => {
-                found.push(fingerprint.clone());
+            EventKind::TokenInGrace { fingerprint, until }
+                if !found.iter().any(|known| known.fingerprint == *fingerprint) =>
+            {
+                let left = minutes_and_seconds(now.until(*until).as_secs());
+                found.push(TokenInGrace { fingerprint: fingerprint.clone(), until: (*until).into(), left });
             }
-            EventKind::TokenDeleted { fingerprint: Some(deleted), .. } => found.retain(|known| known != deleted),
+            EventKind::TokenDeleted { fingerprint: Some(deleted), .. } => {
+                found.retain(|known| known.fingerprint != *deleted);
+            }
             _ => {}
         }
     }
@@ -173,8 +195,12 @@ impl SessionState {
 
     /// Time left of the access token as minutes and seconds.
     pub fn countdown(&self) -> String {
-        format!("{}:{:02}", self.access_token_left / 60, self.access_token_left % 60)
+        minutes_and_seconds(self.access_token_left)
     }
+}
+
+fn minutes_and_seconds(seconds: u64) -> String {
+    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 impl Device {
@@ -201,7 +227,7 @@ fn device_name(user_agent: &str) -> String {
     };
     // Browsers name those they imitate, too, so the imitators come first.
     let browser = first(&[
-        ("Scripted device", "Scripted device"),
+        (SCRIPTED_DEVICE, SCRIPTED_DEVICE),
         ("Scripted attacker", "Scripted attacker"),
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

@@ -1,5 +1,7 @@
 //! The timeline of a user's sessions: events as sentences, each with the exchange it stands for and the source file of the step.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -8,6 +10,10 @@ use crate::pages::display_time::DisplayTime;
 
 /// Characters of a session handle that are shown.
 const HANDLE_CHARS: usize = 8;
+
+/// Exchange of a refresh, and of the first use of its tokens.
+const REFRESH: &str = "POST /auth/session/refresh";
+const PROMOTE: &str = "update session set current_lineage = … where current_lineage = …";
 
 /// An event as it is shown, in pages and in the event stream.
 #[derive(Debug, Serialize)]
@@ -29,14 +35,16 @@ pub struct Entry {
     pub exchange: String,
     /// Status and duration, where there was an answer.
     pub outcome: String,
-    /// Path of the source file of this step.
-    pub source: &'static str,
+    /// Path of the source file of this step; of a query with the line that has built it.
+    pub source: String,
+    /// Whether timelines leave it out: another entry tells it, or a page has read what it shows.
+    pub background: bool,
 }
 
 impl Entry {
     /// For the session with this handle.
     pub fn new(event: &Event, current: &str) -> Self {
-        let Step { text, tone, exchange, outcome, source } = Step::of(&event.kind);
+        let Step { text, tone, exchange, outcome, source, background } = Step::of(&event.kind, event.at);
         Self {
             id: event.id,
             at: event.at,
@@ -47,7 +55,8 @@ impl Entry {
             tone,
             exchange,
             outcome,
-            source,
+            source: source.into_owned(),
+            background,
         }
     }
 
@@ -75,15 +84,26 @@ struct Step {
     tone: &'static str,
     exchange: String,
     outcome: String,
-    source: &'static str,
+    source: Cow<'static, str>,
+    background: bool,
 }
 
 impl Step {
-    fn new(text: impl Into<String>, tone: &'static str, exchange: impl Into<String>, source: &'static str) -> Self {
-        Self { text: text.into(), tone, exchange: exchange.into(), outcome: String::new(), source }
+    fn new(
+        text: impl Into<String>,
+        tone: &'static str,
+        exchange: impl Into<String>,
+        source: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (text, exchange, source) = (text.into(), exchange.into(), source.into());
+        Self { text, tone, exchange, outcome: String::new(), source, background: false }
     }
 
-    fn of(kind: &EventKind) -> Self {
+    fn in_background(self) -> Self {
+        Self { background: true, ..self }
+    }
+
+    fn of(kind: &EventKind, at: Timestamp) -> Self {
         match kind {
             EventKind::SessionCreated { .. } => Self::new(
                 "Session created",
@@ -94,49 +114,64 @@ impl Step {
             EventKind::SessionRefreshed => Self::new(
                 "Refreshed: new access and refresh tokens issued",
                 "",
-                "POST /auth/session/refresh",
+                REFRESH,
                 "src/session/service/refresh.rs",
-            ),
+            )
+            .in_background(),
             EventKind::SessionPromoted { .. } => Self::new(
                 "The new tokens are in use; the previous ones are superseded",
                 "",
-                "update session set current_lineage = … where current_lineage = …",
+                PROMOTE,
                 "src/session/service/verify.rs",
-            ),
+            )
+            .in_background(),
             EventKind::SessionEnded { reason } => Self::new(
                 format!("Session ended: {}", revoke_reason(*reason)),
                 "wrong",
                 "delete from session where handle = …",
                 "src/session/service/revoke.rs",
             ),
-            token => Self::of_token(token),
+            token => Self::of_token(token, at),
         }
     }
 
-    fn of_token(kind: &EventKind) -> Self {
+    fn of_token(kind: &EventKind, at: Timestamp) -> Self {
         match kind {
+            EventKind::TokenIssued { fingerprint, at_refresh: true, .. } => Self::new(
+                format!("Refreshed: new access and refresh tokens, Fauna token {fingerprint} issued"),
+                "live",
+                REFRESH,
+                "src/session/service/refresh.rs",
+            ),
             EventKind::TokenIssued { fingerprint, .. } => Self::new(
                 format!("Fauna token {fingerprint} issued"),
                 "live",
                 "Create(Tokens(), { instance: Ref(Collection(\"users\"), •), ttl: • })",
                 "src/fauna_tokens/store.rs",
             ),
-            EventKind::TokenUsed { fingerprint, query, status, duration_micros } => {
-                let (done, attempted) = action(query);
+            EventKind::TokenUsed { fingerprint, query, built_at, status, duration_micros } => {
+                let Action { done, attempted, is_read } = action(query);
+                let background = is_read && matches!(status, Some(200..300));
                 let (text, tone) = match status {
                     Some(200..300) => (format!("{done} with token {fingerprint}"), ""),
+                    Some(status @ (400 | 401 | 403)) => {
+                        (format!("{attempted} with token {fingerprint}: refused by Fauna, {status}"), "wrong")
+                    }
                     Some(status) => (format!("{attempted} with token {fingerprint}: Fauna answered {status}"), "wrong"),
                     None => (format!("{attempted} with token {fingerprint}: Fauna did not answer"), "wrong"),
                 };
                 let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
                 let outcome = format!("{status} after {}", millis(*duration_micros));
-                Self { outcome, ..Self::new(text, tone, query.clone(), "src/fauna_tokens/mod.rs") }
+                Self { outcome, background, ..Self::new(text, tone, query.clone(), built_at.clone()) }
             }
-            EventKind::TokenInGrace { fingerprint, .. } => Self::new(
-                format!("Fauna token {fingerprint} is in grace: late requests may still use it"),
+            EventKind::TokenInGrace { fingerprint, until } => Self::new(
+                format!(
+                    "The new tokens are in use; Fauna token {fingerprint} in grace for {} s",
+                    at.until(*until).as_secs_f64().ceil()
+                ),
                 "grace",
-                "",
-                "src/fauna_tokens/lifetime.rs",
+                PROMOTE,
+                "src/session/service/verify.rs",
             ),
             EventKind::TokenDeleted { fingerprint, delay_millis } => {
                 let name = fingerprint.as_deref().map_or_else(String::new, |fingerprint| format!(" {fingerprint}"));
@@ -177,24 +212,43 @@ pub fn revoke_reason(reason: RevokeReason) -> &'static str {
     }
 }
 
-/// Names a query of this application by the functions and indexes in it: when it is done, and when it was only attempted.
-fn action(query: &str) -> (&'static str, &'static str) {
-    let calls = |name| query.contains(&format!("Function(\"{name}\")"));
+struct Action {
+    /// What a query has done.
+    done: &'static str,
+    /// What it would have done.
+    attempted: &'static str,
+    /// Whether pages make such queries to show what they show.
+    is_read: bool,
+}
+
+/// Names a query of this application by the functions and indexes in it, and those of the demo by what they ask for.
+fn action(query: &str) -> Action {
+    let calls = |name| query.contains(&format!("Function(\"{name}\")")) || query.contains(&format!("Call(\"{name}\""));
+    let write = |done, attempted| Action { done, attempted, is_read: false };
+    let read = |done, attempted| Action { done, attempted, is_read: true };
     if calls("unlike") {
-        ("Like taken back", "Taking a like back")
+        write("Like taken back", "Taking a like back")
     } else if calls("like") {
-        ("Comment liked", "Liking a comment")
+        write("Comment liked", "Liking a comment")
     } else if calls("remove_comment") {
-        ("Comment deleted", "Deleting a comment")
+        write("Comment deleted", "Deleting a comment")
+    } else if query.starts_with("CreateKey(") {
+        write("Key created", "Creating a key")
+    } else if query.starts_with("Delete(") {
+        write("Document deleted", "Deleting a document")
+    } else if query.starts_with("Update(") {
+        write("Document changed", "Changing a document")
+    } else if query.starts_with("Get(Ref(") {
+        write("Document read", "Reading a document")
     } else if query.contains("Create(Collection(\"comments\")") || query.contains("Create(Ref(Collection(\"comments\")")
     {
-        ("Comment posted", "Posting a comment")
+        write("Comment posted", "Posting a comment")
     } else if query.contains("comments_newest") {
-        ("Comments read", "Reading comments")
+        read("Comments read", "Reading comments")
     } else if query.contains("CurrentIdentity()") {
-        ("Your document read", "Reading your document")
+        read("Your document read", "Reading your document")
     } else {
-        ("Query answered", "A query")
+        write("Query answered", "A query")
     }
 }
 
@@ -208,27 +262,59 @@ mod tests {
 
     #[test]
     fn events_are_told_in_sentences() {
-        let text = |kind: EventKind| Step::of(&kind).text;
+        let at = Timestamp::from_millis(0);
+        let text = |kind: EventKind| Step::of(&kind, at).text;
         let used = EventKind::TokenUsed {
             fingerprint: "0015ad".to_owned(),
             query: "Call(Function(\"like\"), •)".to_owned(),
+            built_at: "src/comments/store.rs:219".to_owned(),
             status: Some(200),
             duration_micros: 1_834,
         };
-        assert_eq!(Step::of(&used).outcome, "200 after 1.8 ms");
+        assert_eq!(Step::of(&used, at).outcome, "200 after 1.8 ms");
+        assert_eq!(Step::of(&used, at).source, "src/comments/store.rs:219");
         let failed = |status| match used.clone() {
-            EventKind::TokenUsed { fingerprint, query, duration_micros, .. } => {
-                text(EventKind::TokenUsed { fingerprint, query, status, duration_micros })
+            EventKind::TokenUsed { fingerprint, query, built_at, duration_micros, .. } => {
+                text(EventKind::TokenUsed { fingerprint, query, built_at, status, duration_micros })
             }
             other => text(other),
         };
         assert_eq!(failed(Some(503)), "Liking a comment with token 0015ad: Fauna answered 503");
+        assert_eq!(failed(Some(403)), "Liking a comment with token 0015ad: refused by Fauna, 403");
         assert_eq!(failed(None), "Liking a comment with token 0015ad: Fauna did not answer");
         assert_eq!(text(used), "Comment liked with token 0015ad");
         let deleted = EventKind::TokenDeleted { fingerprint: Some("0015ad".to_owned()), delay_millis: Some(84) };
         assert_eq!(text(deleted), "Fauna token 0015ad deleted in Fauna, 84 ms after the session ended");
         let ended = EventKind::SessionEnded { reason: RevokeReason::StolenRefreshToken };
         assert_eq!(text(ended), "Session ended: a stolen refresh token was used");
+        let until = at.after(std::time::Duration::from_secs(30));
+        let grace = EventKind::TokenInGrace { fingerprint: "0015ad".to_owned(), until };
+        assert_eq!(text(grace), "The new tokens are in use; Fauna token 0015ad in grace for 30 s");
+    }
+
+    #[test]
+    fn what_pages_read_is_left_out_unless_it_fails() {
+        let is_left_out = |query: &str, status| {
+            let used = EventKind::TokenUsed {
+                fingerprint: String::new(),
+                query: query.to_owned(),
+                built_at: String::new(),
+                status,
+                duration_micros: 0,
+            };
+            Step::of(&used, Timestamp::from_millis(0)).background
+        };
+        let list = "Map(Paginate(Match(Index(\"comments_newest\")), …)";
+        for (query, status, expected) in [
+            (list, Some(200), true),
+            ("Get(CurrentIdentity())", Some(200), true),
+            (list, Some(503), false),
+            (list, None, false),
+            ("Get(CurrentIdentity())", Some(401), false),
+            ("Call(Function(\"like\"), •)", Some(200), false),
+        ] {
+            assert_eq!(is_left_out(query, status), expected, "{query} {status:?}");
+        }
     }
 
     #[test]
@@ -243,12 +329,13 @@ mod tests {
             EventKind::SessionRefreshed,
             EventKind::SessionPromoted { grace_until: at },
             EventKind::SessionEnded { reason },
-            EventKind::TokenIssued { fingerprint: fingerprint.clone(), expires_at: at },
+            EventKind::TokenIssued { fingerprint: fingerprint.clone(), expires_at: at, at_refresh: false },
+            EventKind::TokenIssued { fingerprint: fingerprint.clone(), expires_at: at, at_refresh: true },
             EventKind::TokenInGrace { fingerprint: fingerprint.clone(), until: at },
             EventKind::TokenDeleted { fingerprint: None, delay_millis: None },
             EventKind::TokenRefused { fingerprint },
         ] {
-            is_file(Step::of(&kind).source);
+            is_file(&Step::of(&kind, at).source);
         }
         // The way of a like, as the first screen tells it.
         let about = include_str!("../../../templates/about.html");
