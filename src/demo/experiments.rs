@@ -13,8 +13,7 @@ use crate::demo::accounts::NoFields;
 use crate::demo::client::{Client, cookie_header};
 use crate::demo::evidence::{Evidence, Step};
 use crate::demo::forbidden::Targets;
-use crate::events::EventBus;
-use crate::fauna_tokens::FaunaTokens;
+use crate::fauna_tokens::{FaunaTokens, SentQuery};
 use crate::http::problem::ProblemPage;
 use crate::pages::demo_accounts::{PASSWORD, is_demo_account};
 use crate::pages::{Device, PageUser, Pages, SCRIPTED_DEVICE, devices, see_other};
@@ -252,7 +251,6 @@ pub async fn sign_out(
 pub async fn forbidden(
     PageUser(session): PageUser,
     demo: Data<Demo>,
-    events: Data<EventBus>,
     tokens: Data<FaunaTokens>,
 ) -> Result<HttpResponse, ProblemPage> {
     let token = tokens.user_client(&session).await?;
@@ -267,7 +265,8 @@ pub async fn forbidden(
     let targets = Targets { users: tokens.users_collection(), me, other };
     let steps = demo.attempt_forbidden(&token, &targets).await;
     for (step, query) in steps.iter().zip(targets.masked_queries()) {
-        events.publish(me, session.handle().as_str(), demo.clock.now(), demo.query_event(&token, step, query));
+        let status = Some(step.status).filter(|status| *status != 0);
+        tokens.publish_query(&session, &token, SentQuery { text: query, status, duration: step.duration });
     }
     let good = "Fauna refused every one of them. The application was not asked.";
     Evidence::of("Ask for what you may not", steps, good, "Fauna allowed something it must not.").respond()

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::demo::Demo;
 use crate::demo::evidence::Step;
-use crate::events::{EventKind, fingerprint};
 
 /// Documents that the queries name.
 pub struct Targets<'a> {
@@ -51,17 +50,6 @@ impl Demo {
             });
         }
         steps
-    }
-
-    /// A query of the demo as the timeline shows it.
-    pub fn query_event(&self, token: &AsUser, step: &Step, query: String) -> EventKind {
-        EventKind::TokenUsed {
-            fingerprint: fingerprint(token.secret().expose_secret()),
-            query,
-            built_at: file!().to_owned(),
-            status: Some(step.status).filter(|status| *status != 0),
-            duration_micros: step.duration.as_micros().try_into().unwrap_or(u64::MAX),
-        }
     }
 
     /// Asks Fauna who the holder of a token is: 401 where the token is gone.

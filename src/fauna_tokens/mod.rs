@@ -46,6 +46,7 @@ pub use collector::Collector;
 pub use error::Error;
 pub use revocation_delay::RevocationDelay;
 pub use schema::{dry_run, schema};
+pub use user_client::SentQuery;
 
 /// Time that a token outlives its access token in Fauna, so that requests authenticated at the last moment can finish.
 const LIFE_MARGIN: Duration = Duration::from_secs(30);

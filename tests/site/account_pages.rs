@@ -251,6 +251,27 @@ async fn where_no_script_asks_a_page_asks_before_sessions_are_ended() {
 }
 
 #[actix_rt::test]
+async fn a_device_that_was_signed_out_is_told_once_with_its_token() {
+    let world = World::start().await;
+    let ann = signed_up(&world, "ann@example.com").await;
+    let elsewhere = world.sign_in("ann@example.com").await;
+    let handle = elsewhere.payload()["sessionHandle"].as_str().unwrap().to_owned();
+    let end = format!("/account/sessions/{handle}/end");
+    for (sentence, back) in
+        [("is signed out; its Fauna token ", "/account"), ("This device is signed out already.", "/")]
+    {
+        let ended = ann.submit(&end, &format!("redirectToPath={}", back.replace('/', "%2F"))).await;
+        assert_eq!((ended.status, ended.header("location")), (303, back));
+        let page = ann.get(back).await.text;
+        assert!(page.contains("class=\"notice good\"") && page.contains(sentence), "{page}");
+        assert!(!ann.get(back).await.text.contains("notice good"), "it is told again");
+    }
+    world.sign_in("ann@example.com").await;
+    ann.submit("/account/sessions/end-others", "redirectToPath=%2Faccount").await;
+    assert!(ann.get("/account").await.text.contains("1 other device is signed out."));
+}
+
+#[actix_rt::test]
 async fn an_account_is_deleted_with_its_password_only() {
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;

@@ -5,111 +5,14 @@
 //! number or through [`data`], always as a literal; so do values that Fauna has answered, through [`crate::literal()`]. There is no way to
 //! make an [`Expr`] of raw JSON.
 
-use std::panic::Location;
-use std::sync::OnceLock;
-
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::Time;
+pub use crate::expr::Expr;
 use crate::literal::unambiguous;
-
-/// An expression in its wire form. It does not implement `Debug` because it may contain secrets.
-#[derive(Clone)]
-pub struct Expr {
-    value: Value,
-    /// The text of `value`, once it was sent.
-    text: OnceLock<Bytes>,
-    built_at: &'static Location<'static>,
-}
-
-impl Expr {
-    #[track_caller]
-    pub(crate) fn new(value: Value) -> Self {
-        Self { value, text: OnceLock::new(), built_at: Location::caller() }
-    }
-
-    /// The line outside this module that has built the outermost form.
-    pub fn built_at(&self) -> &'static Location<'static> {
-        self.built_at
-    }
-
-    /// The JSON that is sent.
-    pub fn wire(&self) -> &Value {
-        &self.value
-    }
-
-    /// The same as text. It is kept, so that an expression that is sent again is not written again.
-    ///
-    /// # Errors
-    /// Never for an expression that this module has built.
-    pub(crate) fn text(&self) -> Result<Bytes, serde_json::Error> {
-        if let Some(text) = self.text.get() {
-            return Ok(text.clone());
-        }
-        let text = Bytes::from(serde_json::to_vec(&self.value)?);
-        Ok(self.text.get_or_init(|| text).clone())
-    }
-}
-
-impl From<&str> for Expr {
-    #[track_caller]
-    fn from(text: &str) -> Self {
-        Self::new(Value::from(text))
-    }
-}
-
-impl From<String> for Expr {
-    #[track_caller]
-    fn from(text: String) -> Self {
-        Self::new(Value::from(text))
-    }
-}
-
-impl From<&String> for Expr {
-    #[track_caller]
-    fn from(text: &String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<i64> for Expr {
-    #[track_caller]
-    fn from(number: i64) -> Self {
-        Self::new(Value::from(number))
-    }
-}
-
-impl From<bool> for Expr {
-    #[track_caller]
-    fn from(flag: bool) -> Self {
-        Self::new(Value::from(flag))
-    }
-}
-
-impl From<Time> for Expr {
-    #[track_caller]
-    fn from(time: Time) -> Self {
-        form([("@ts", Self::from(time.text()))])
-    }
-}
-
-impl<const N: usize> From<[Expr; N]> for Expr {
-    #[track_caller]
-    fn from(items: [Expr; N]) -> Self {
-        items.into_iter().collect()
-    }
-}
-
-impl FromIterator<Expr> for Expr {
-    fn from_iter<I: IntoIterator<Item = Expr>>(items: I) -> Self {
-        Self::new(items.into_iter().map(|item| item.value).collect())
-    }
-}
 
 /// A form (function call) of the language; its name and arguments are the keys of one object.
 #[track_caller]
-fn form<const N: usize>(keys: [(&str, Expr); N]) -> Expr {
+pub(crate) fn form<const N: usize>(keys: [(&str, Expr); N]) -> Expr {
     Expr::new(keys.into_iter().map(|(key, value)| (key.to_owned(), value.value)).collect::<Map<_, _>>().into())
 }
 

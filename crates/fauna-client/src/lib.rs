@@ -15,6 +15,7 @@ struct Readme;
 mod client;
 mod denied;
 mod error;
+mod expr;
 pub mod fql;
 mod id;
 mod literal;
