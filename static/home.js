@@ -1,5 +1,4 @@
-// Comments: likes without loading the page again, and drafts that survive whatever happens. Without this script the same
-// forms are posted.
+// Comments: likes without loading the page again, and drafts that survive whatever happens.
 
 import { call } from "./session.js";
 import { busy, element } from "./site.js";
@@ -23,7 +22,7 @@ function complain(form, message) {
   form.after(text);
 }
 
-// Before the other listeners of the document, which would send the form. The panel replaces comments.
+// First, or site.js would send the form.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-like]")) return;

@@ -1,7 +1,7 @@
 // The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
 
 import { Refused, call, refresh } from "./session.js";
-import { busy, element, leave, localize, signInAgain } from "./site.js";
+import { busy, element, leave, localize, say, signInAgain } from "./site.js";
 
 const state = document.querySelector("[data-session-state]");
 const tokens = document.querySelector("[data-tokens]");
@@ -49,7 +49,6 @@ async function showState() {
   tick();
 }
 
-/** While the database does not answer; what the page shows was true before. */
 function cannotRefresh() {
   describe("cannot refresh", "grace");
   left.dataset.until = new Date(0).toISOString();
@@ -172,6 +171,7 @@ function hear(entry) {
   if (entry.at < state.dataset.now) return; // The page shows what came before it.
   if (entry.kind === "session-created" || entry.kind === "session-ended" || entry.kind === "token-deleted") showDevices();
   if (!entry.current) return;
+  if (!entry.background && innerWidth < 992) say(entry.text); // The timeline is far below the comments there.
   showOld(entry);
   if (entry.kind === "session-ended") over();
   else if (isOver) showFate();

@@ -84,7 +84,7 @@ function confirmFirst(event) {
   dialog.showModal();
 }
 
-/** Another tab signed in or out: what this one shows is no longer true. What is being written or read is not thrown away. */
+/** Another tab signed in or out: this one is out of date. What is being written or read is not thrown away. */
 function agreeWithOtherTabs() {
   const mine = document.documentElement.dataset.session;
   if (mine === undefined) return; // Pages of failures know nothing of sessions.
@@ -141,6 +141,3 @@ addEventListener("pageshow", () => {
 const first = document.querySelector("[data-focus]");
 first?.focus();
 if (first instanceof HTMLTextAreaElement) first.setSelectionRange(first.value.length, first.value.length);
-document.querySelector("[data-submit-at-once]")?.requestSubmit();
-// A secret that came in the address is in the page by now; the address bar and the history need not keep it.
-if (document.querySelector("[data-forget-address]")) history.replaceState(null, "", location.pathname);

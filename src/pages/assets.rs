@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ("home.css", include_str!("../../static/home.css")),
     ("home.js", include_str!("../../static/home.js")),
     ("icon.svg", include_str!("../../static/icon.svg")),
+    ("links.js", include_str!("../../static/links.js")),
     ("passwords.css", include_str!("../../static/passwords.css")),
     ("passwords.js", include_str!("../../static/passwords.js")),
     ("panel.js", include_str!("../../static/panel.js")),

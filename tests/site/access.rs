@@ -96,6 +96,7 @@ pub const ROUTES: &[(&str, &str, u16)] = &[
     ("GET", "/static/home.js", 200),
     ("GET", "/static/panel.js", 200),
     ("GET", "/static/passwords.css", 200),
+    ("GET", "/static/links.js", 200),
     ("GET", "/static/passwords.js", 200),
     ("GET", "/static/theme.js", 200),
     ("GET", "/static/icon.svg", 200),

@@ -214,6 +214,7 @@ async fn pages_are_not_kept_and_files_are() {
         "session.js",
         "home.js",
         "panel.js",
+        "links.js",
         "passwords.css",
         "passwords.js",
         "fauna-query.js",
