@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::demo::evidence::Step;
+use crate::session::SignedIn;
 
 /// A request that takes longer is given up.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +57,12 @@ impl Client {
         let pairs = cookie_header(request).split("; ").filter_map(|pair| pair.split_once('='));
         self.cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         self.anti_csrf = self.cookies.get(ANTI_CSRF).cloned();
+    }
+
+    /// Takes the anti-CSRF token of a session, where it has one: without scripts no cookie holds it.
+    pub fn take_anti_csrf(&mut self, session: &SignedIn) {
+        let token = session.access_token_payload().get("antiCsrfToken").and_then(Value::as_str).map(str::to_owned);
+        self.anti_csrf = token.or(self.anti_csrf.take());
     }
 
     /// The access token, where somebody is signed in.

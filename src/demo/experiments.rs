@@ -43,6 +43,7 @@ pub async fn expire(
         Step::comment("Clock", format!("advance by {} s", span.as_secs()), "for the site and its embedded Fauna");
     let after = demo.probe(&token, "The same token, after", 401).await;
     let mut browser = demo.browser(&request);
+    browser.take_anti_csrf(&session);
     let refused = browser.get(LIST).await;
     let refreshed = browser.refresh().await;
     let again = browser.get(LIST).await;

@@ -184,6 +184,16 @@ async fn the_token_is_dead_after_sign_out_and_after_its_time() {
 }
 
 #[actix_rt::test]
+async fn an_expiry_ends_no_session_where_requests_need_a_token_against_forgery() {
+    let world = World::with(&[("ANTI_CSRF", "VIA_TOKEN")]).await;
+    let visitor = demo_user(&world).await;
+    let shown = visitor.submit("/auth/session/refresh/demo/expire", "").await;
+    assert_eq!(kept(&shown), [200, 401, 401, 200, 200]);
+    assert!(shown.set_cookies().iter().any(|cookie| cookie.starts_with("anti-csrf=")), "{:?}", shown.set_cookies());
+    assert_eq!(visitor.get("/account").await.status, 200);
+}
+
+#[actix_rt::test]
 async fn fauna_itself_refuses_what_the_roles_do_not_grant() {
     let world = World::start().await;
     let author = crate::pages::signed_up(&world, "ann@example.com").await;
