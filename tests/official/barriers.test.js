@@ -64,7 +64,7 @@ for (const colorScheme of ["light", "dark"]) {
           await page.getByLabel("Password").fill("not it 99");
           await page.getByRole("button", { name: "Sign in" }).click();
           await page.getByText("Wrong e-mail address or password.").waitFor();
-          assert.equal(await page.evaluate(() => document.activeElement.id), "password");
+          await page.waitForFunction(() => document.activeElement.id === "password");
           await check("sign-in with a mistake");
           await page.goto(`${site.base}/api/docs`);
           await page.locator("details").nth(1).locator("summary").click();
