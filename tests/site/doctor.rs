@@ -1,11 +1,9 @@
 //! The command `doctor`: whatever is broken is named in a sentence of its own, and the command fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +12,7 @@ use starter::clock::Clock;
 use starter::config::Config;
 
 use crate::binary::program;
+use crate::support::mail::server_without_tls;
 use crate::world::World;
 
 /// Settings of which any text is right, or that another test of this file breaks.
@@ -263,27 +262,10 @@ async fn only_the_site_of_the_directory_may_hold_the_ports() {
 
 #[actix_rt::test]
 async fn a_password_is_not_sent_to_a_mail_server_that_cannot_encrypt() {
-    let (server, commands) = mail_server_without_tls();
+    let (server, commands) = server_without_tls();
     assert_fails(&[("SMTP_URL", &format!("smtp://user:hunter2@{server}?tls=required"))], "mail", "SMTP_URL: ", "")
         .await;
     assert_eq!(commands.try_iter().collect::<Vec<_>>(), ["EHLO"]);
-}
-
-/// Its address, and the first word of each command that it gets.
-fn mail_server_without_tls() -> (SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, commands) = mpsc::channel();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut answers = &stream;
-        answers.write_all(b"220 mail\r\n").unwrap();
-        for line in BufReader::new(&stream).lines().map_while(Result::ok) {
-            sender.send(line.split(' ').next().unwrap_or_default().to_owned()).unwrap();
-            answers.write_all(b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n").unwrap();
-        }
-    });
-    (address, commands)
 }
 
 #[actix_rt::test]

@@ -7,5 +7,6 @@ pub mod client;
 pub mod contract;
 pub mod database;
 pub mod fauna;
+pub mod mail;
 pub mod template;
 pub mod world;
