@@ -57,7 +57,7 @@ pub async fn finish_response<B: MessageBody + 'static>(
     }
     let audience = Audience::of(&request, trusted.as_ref().map(Data::get_ref));
     let held_body = HeldBody::of(&mut request);
-    let trace = trace::of_request(request.headers());
+    let trace = trace::of_request(&request);
     let answer = tokio::time::timeout(deadline, AssertUnwindSafe(inside(request)).catch_unwind());
     let answered = match trace {
         Some(trace) => Box::pin(trace.scope(answer)).await,

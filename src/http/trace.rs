@@ -2,6 +2,8 @@
 //! Where spans are exported (feature `otel`), `traceparent` names the span of the request instead, which is a part of the same
 //! trace.
 
+use actix_web::HttpMessage as _;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use fauna_client::TraceParent;
 use tokio::task::JoinHandle;
@@ -9,8 +11,15 @@ use tokio::task::JoinHandle;
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// The trace that a request belongs to. Malformed values and several of them count for nothing (W3C Trace Context, 3.2).
-pub fn of_request(headers: &HeaderMap) -> Option<TraceParent> {
+/// The trace that a request belongs to, which is also kept in its extensions for the access log.
+pub fn of_request(request: &ServiceRequest) -> Option<TraceParent> {
+    let trace = find(request.headers())?;
+    request.extensions_mut().insert(trace.clone());
+    Some(trace)
+}
+
+/// Malformed values and several of them count for nothing (W3C Trace Context, 3.2).
+fn find(headers: &HeaderMap) -> Option<TraceParent> {
     #[cfg(feature = "otel")]
     if let Some(trace) = of_span() {
         return Some(trace);

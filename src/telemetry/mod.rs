@@ -30,7 +30,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, reload};
 
-use crate::http::{metrics, trace};
+use crate::http::metrics;
 use log_writer::LogWriter;
 
 pub use log_writer::dropped_lines;
@@ -250,7 +250,6 @@ fn log_end_of_request(request: &HttpRequest, status: StatusCode) {
     let status = status.as_u16();
     let duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     let id = extensions.get::<RequestId>().map(tracing::field::display);
-    let trace = trace::of_request(request.headers());
-    let trace_id = trace.as_ref().map(TraceParent::trace_id);
+    let trace_id = extensions.get().map(TraceParent::trace_id);
     tracing::info!(target: ACCESS, id, method, route, status, duration_us, trace_id, "answered");
 }
