@@ -2,7 +2,6 @@
 //! led through a refresh and back, forms included.
 
 use std::fmt;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode};
@@ -10,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
 
-use crate::http::problem::{Problem, ProblemPage, TypedForm, UNAVAILABLE};
+use crate::http::problem::{Problem, ProblemPage, TypedForm};
 use crate::pages::drafts::Draft;
 use crate::pages::frame::redirect;
 use crate::pages::site_path::{SitePath, in_query};
@@ -161,10 +160,7 @@ impl Found {
         match self {
             Self::Session(session) => Ok(*session),
             Self::Ended(handle) => Err(redirect_to_sign_in(request, &handle)),
-            Self::Waiting => {
-                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
-                Err(problem.retry_after(Duration::from_secs(2)).into())
-            }
+            Self::Waiting => Err(Problem::still_unavailable().into()),
             Self::Nobody => Err(redirect_to_sign_in(request, "")),
         }
     }

@@ -88,10 +88,12 @@ impl Problem {
 
     /// 503: a database or Fauna does not answer. Sessions and cookies stay as they are.
     pub fn unavailable(cause: impl StdError) -> Self {
-        Self {
-            cause: Some(chain(&cause)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE).retry_after(Duration::from_secs(2))
-        }
+        Self { cause: Some(chain(&cause)), ..Self::still_unavailable() }
+    }
+
+    /// The same where the cause has been logged before.
+    pub fn still_unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE).retry_after(Duration::from_secs(2))
     }
 
     /// The same, with a `Retry-After` header in whole seconds (RFC 9110, 10.2.3).
