@@ -87,7 +87,7 @@ fn production_refuses_what_is_only_safe_on_a_desk() {
     assert!(mistakes(&cheap).contains("PASSWORD_HASH_MEMORY_KIB: must be at least 19456 in production"));
 }
 
-/// What production demands.
+/// Settings without which production does not start.
 const LEAST: &[(&str, &str)] = &[
     ("APP_ENV", "production"),
     ("FAUNA_ENDPOINT", "https://fauna.example.com"),
@@ -96,7 +96,7 @@ const LEAST: &[(&str, &str)] = &[
     ("SMTP_URL", "smtp://localhost"),
 ];
 
-/// What production should have besides.
+/// Settings without which production starts with warnings.
 const FULL: &[(&str, &str)] = &[
     ("API_DOMAIN", "https://example.com"),
     ("WEBSITE_DOMAIN", "https://example.com"),

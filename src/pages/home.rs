@@ -72,7 +72,7 @@ struct HomePage {
     ended: Option<EndedNotice>,
     /// Whether the visitor has a session that could not be renewed, because SQL or Fauna does not answer.
     waiting: bool,
-    /// What a form of this page has done; empty if nothing.
+    /// Outcome of the form that led here, as a sentence; empty without one.
     notice: String,
     /// Shown above the comments where they cannot be read.
     unavailable: Option<&'static str>,

@@ -5,9 +5,9 @@ use std::io;
 
 use crate::Error;
 
-/// How the TLS library begins its errors about a certificate.
+/// Prefix of the TLS library's errors about a certificate.
 const CERTIFICATE: &str = "invalid peer certificate: ";
-/// How the HTTP client begins the error that contains those of name resolution.
+/// Prefix of the HTTP client's error that contains those of name resolution.
 const DNS: &str = "dns error";
 
 /// Classifies a transport error: only a failed connection attempt proves that the query was not executed. The text is the cause,

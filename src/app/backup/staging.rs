@@ -42,7 +42,7 @@ impl Staging {
         &self.names
     }
 
-    /// Where a file of the directory is until the end.
+    /// Path of a file of the directory until [`Staging::finish`].
     pub fn path(&self, name: &str) -> PathBuf {
         self.target.join(PARTIAL).join(name)
     }

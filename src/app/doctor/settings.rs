@@ -15,7 +15,7 @@ pub fn check(config: &Config) -> Vec<Check> {
     if found.is_empty() { vec![Check::ok("settings", "all settings can be used")] } else { found }
 }
 
-/// What a start would refuse.
+/// Settings that a start would refuse.
 fn refused(config: &Config) -> Vec<Error> {
     let collector = config.log.collector.as_deref().map_or(Ok(()), telemetry::check_collector);
     // Whether the ring opens what is stored is a check of its own.

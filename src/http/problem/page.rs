@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::Problem;
 
-/// What pages of failures know of the site.
+/// Data about the site for error pages.
 #[derive(Clone, Debug, Default)]
 pub struct Brand {
     pub app_name: String,

@@ -32,7 +32,7 @@ struct AccountPage {
     /// None where the site does not ask for verified addresses.
     verified: Option<bool>,
     devices: Vec<Device>,
-    /// What a form of this page has done; empty if nothing.
+    /// Outcome of the form that led here, as a sentence; empty without one.
     notice: String,
     /// Life of an access token.
     refresh_minutes: u64,

@@ -1,7 +1,8 @@
 //! `GET /api/session/events`: the timeline of the signed-in user's sessions as server-sent events.
 //!
 //! A process sends what it did itself; with several processes each shows its own part. The stream ends with the session it
-//! was opened by, once the deletion of that session's Fauna tokens was sent, and begins after `Last-Event-ID` when a browser reconnects.
+//! was opened by, once the deletion of that session's Fauna tokens was sent, and begins after `Last-Event-ID` when a browser
+//! reconnects.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ struct StopSignal;
 
 /// What happens to the user's own sessions, as server-sent events.
 ///
-/// The stream ends with the session that opened it, after the deletion of its Fauna tokens; a browser that reconnects continues after `Last-Event-ID`.
+/// The stream ends with the session that opened it, after the deletion of its Fauna tokens; a browser that reconnects continues
+/// after `Last-Event-ID`.
 #[utoipa::path(get, path = "/session/events", tag = "Sessions",
     params(("Last-Event-ID" = Option<u64>, Header, description = "`id` of the last event that was received")),
     responses((status = 200, description = "Events without any secret", content_type = "text/event-stream", body = String,

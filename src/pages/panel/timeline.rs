@@ -213,9 +213,9 @@ pub fn revoke_reason(reason: RevokeReason) -> &'static str {
 }
 
 struct Action {
-    /// What a query has done.
+    /// Words for a query that Fauna has answered.
     done: &'static str,
-    /// What it would have done.
+    /// Words for one that it has refused or not answered.
     attempted: &'static str,
     /// Whether pages make such queries to show what they show.
     is_read: bool,

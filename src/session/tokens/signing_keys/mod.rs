@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// How keys are stored.
+/// The ring that seals stored keys, and whether they may be written.
 pub struct Sealing {
     pub ring: Arc<SealRing>,
     pub policy: KeyPolicy,
@@ -88,7 +88,7 @@ pub struct Sealing {
 /// The keys in the database.
 #[derive(Clone, Debug, Default)]
 pub struct StoredKeys {
-    /// How many were unsealed.
+    /// Number of keys that were unsealed.
     pub opened: usize,
     /// `kid` of those that were sealed with a key that is not in the ring: what they signed is refused.
     pub unreadable: Vec<String>,
