@@ -23,7 +23,8 @@ pub fn routes(site: &mut Routes<'_>) {
 async fn mailbox(request: HttpRequest, outbox: Data<Outbox>) -> Result<HttpResponse, Problem> {
     let mails = outbox.latest().await?.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not found"))?;
     let mails = mails.into_iter().map(|(row, mail)| ShownMail::new(row, mail)).collect();
-    let page = Mailbox { app_name: outbox.sender.app_name.clone(), mails };
+    let sender = &outbox.sender;
+    let page = Mailbox { app_name: sender.app_name.clone(), sign_in: sender.pages.clone(), mails };
     let mut response = HttpResponse::Ok();
     if wants_json(&request) {
         return Ok(response.json(page));
@@ -43,6 +44,9 @@ fn wants_json(request: &HttpRequest) -> bool {
 struct Mailbox {
     #[serde(skip)]
     app_name: String,
+    /// URL of the sign-in page.
+    #[serde(skip)]
+    sign_in: String,
     mails: Vec<ShownMail>,
 }
 

@@ -27,6 +27,17 @@ async fn confirm(visitor: &TestClient) -> String {
 }
 
 #[actix_rt::test]
+async fn an_empty_mailbox_leads_to_the_page_that_fills_it() {
+    let world = World::with(&[("WEBSITE_BASE_PATH", "/login")]).await;
+    let visitor = browser(&world);
+    let mailbox = visitor.get("/dev/mailbox").await.text;
+    let link = mailbox.split("\">ask for a new password").next().unwrap().rsplit("href=\"").next().unwrap();
+    let (_, below) = link.split_once("/login/").unwrap();
+    let page = visitor.get(&format!("/login/{below}")).await;
+    assert!(page.status == 200 && page.text.contains("action=\"/forgot-password\""), "{link}: {}", page.text);
+}
+
+#[actix_rt::test]
 async fn a_forgotten_password_is_replaced_by_way_of_the_mailbox() {
     let world = World::start().await;
     let ann = signed_up(&world, "ann@example.com").await;
