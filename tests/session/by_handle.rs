@@ -37,7 +37,6 @@ async fn the_data_of_a_session_can_be_read_and_replaced() {
     let cart = object(&json!({ "cart": [1, null, { "a": "łukasz 馬" }], "sub": "allowed here" }));
     assert!(sessions.update_data(&own, &cart).await.unwrap());
     assert_eq!(data().await, cart);
-    assert_eq!(ann.get("/sessioninfo").await.json()["sessionData"], Value::Object(cart.clone()));
     ann.refresh_without_rid().await;
     ann.get("/me").await;
     assert_eq!(data().await, cart, "rotation does not touch it");

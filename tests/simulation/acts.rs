@@ -115,7 +115,7 @@ impl History<'_> {
         let token = Some(self.model.devices[device].tokens.clone().unwrap().access);
         let request = match self.random.below(3) {
             0 => request(Method::GET, "/api/user", token, None),
-            1 => request(Method::GET, "/sessioninfo", token, None),
+            1 => request(Method::GET, "/api/sessions", token, None),
             _ => request(Method::POST, "/api/comments", token, Some(json!({"text": "Hello"}))),
         };
         let Some(answer) = self.call(process, request).await? else { return Ok(false) };
