@@ -150,7 +150,7 @@ test("a page signs out other devices", () =>
     await button.click();
     await page.getByRole("dialog").getByRole("button", { name: "Sign out everywhere else" }).click();
     await button.waitFor({ state: "detached" });
-    await assert.rejects(elsewhere.call("/api/sessions"), /401/);
+    await assert.rejects(elsewhere.call("/sessioninfo"), /401/);
     assert.equal(page.url(), `${site.base}/account`);
   }));
 

@@ -207,7 +207,7 @@ async fn another_password_ends_all_other_sessions() {
     }
     let form = format!("current={}&password=new-horse-2", PASSWORD.replace(' ', "+"));
     assert_eq!(ann.submit("/account/password", &form).await.header("location"), "/account/settings?done=password");
-    assert_eq!((elsewhere.get("/api/sessions").await.status, ann.get("/account").await.status), (401, 200));
+    assert_eq!((elsewhere.get("/sessioninfo").await.status, ann.get("/account").await.status), (401, 200));
     assert_eq!(browser(&world).submit("/sign-in", &credentials("ann@example.com", "new-horse-2")).await.status, 303);
 }
 
@@ -251,14 +251,14 @@ async fn where_no_script_asks_a_page_asks_before_sessions_are_ended() {
         assert!(asked.text.contains(&format!("action=\"{path}\"")), "{path}: {}", asked.text);
         assert!(asked.text.contains("href=\"/account\">Cancel</a>"), "{path}: {}", asked.text);
         assert_eq!(
-            (elsewhere.get("/api/sessions").await.status, ann.get("/account").await.status),
+            (elsewhere.get("/sessioninfo").await.status, ann.get("/account").await.status),
             (200, 200),
             "{path}"
         );
     }
     let ended = ann.submit(&format!("/account/sessions/{handle}/end"), "redirectToPath=%2Faccount").await;
     assert_eq!((ended.status, ended.header("location")), (303, "/account"));
-    assert_eq!(elsewhere.get("/api/sessions").await.status, 401);
+    assert_eq!(elsewhere.get("/sessioninfo").await.status, 401);
 }
 
 #[actix_rt::test]

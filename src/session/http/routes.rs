@@ -158,8 +158,10 @@ async fn revoke_others(current: SignedInNow, sessions: Data<Sessions>) -> Result
     Ok(Json(Revoked { status: "OK", revoked }))
 }
 
-/// The session of the request as its access token describes it, as in the examples of SuperTokens. The database is not asked, so
-/// a session that was revoked elsewhere is answered until the access token expires; `GET /api/sessions` answers 401 at once.
+/// The session of the request, as its access token describes it.
+///
+/// SQL is not asked: that another process revoked the session shows when the access token expires. `GET /api/sessions` sees it
+/// at once.
 #[utoipa::path(get, path = "/sessioninfo", tag = "Sessions",
     responses((status = 200, description = "Its user and the claims of its access token", body = SessionInfoBody)))]
 pub async fn session_info(signed_in: SignedIn) -> Json<SessionInfoBody> {
