@@ -16,6 +16,9 @@ use crate::support::client::Response;
 /// Compiled schemas of all documents in this process, by what they are compiled from.
 static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
 
+/// The contracts of this process by the text of their document: most sites have the same one.
+static CONTRACTS: Mutex<BTreeMap<Vec<u8>, Arc<Contract>>> = Mutex::new(BTreeMap::new());
+
 pub struct Contract {
     document: Value,
     /// With all schemas closed: an answer with a member that is not described fails.
@@ -27,7 +30,18 @@ pub struct Contract {
 }
 
 impl Contract {
-    pub fn new(document: Value) -> Self {
+    /// `document` is JSON.
+    pub fn of(document: &[u8]) -> Arc<Self> {
+        let mut contracts = CONTRACTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(contract) = contracts.get(document) {
+            return Arc::clone(contract);
+        }
+        let contract = Arc::new(Self::new(serde_json::from_slice(document).unwrap()));
+        contracts.insert(document.to_vec(), Arc::clone(&contract));
+        contract
+    }
+
+    fn new(document: Value) -> Self {
         let mut paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
         paths.sort_by_key(|path| path.contains('{'));
         let paths = paths.into_iter().map(|path| (ResourceDef::new(path.as_str()), path.clone())).collect();

@@ -162,8 +162,7 @@ impl World {
     pub async fn resume(&mut self) {
         let start = app::start_with(self.config(), self.clock.clone(), self.server.extensions.clone());
         let site = start.await.unwrap();
-        let document = serde_json::from_slice(site.api_document().json()).unwrap();
-        self.server.contract = Some(Arc::new(Contract::new(document)));
+        self.server.contract = Some(Contract::of(site.api_document().json()));
         self.server.running = Some(site);
     }
 
