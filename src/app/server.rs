@@ -126,7 +126,7 @@ pub fn serve(
     plan: RoutePlan,
     listener: TcpListener,
 ) -> Result<Server, io::Error> {
-    let reference = Data::new(ApiReference::new(&document));
+    let reference = Data::new(ApiReference::new(document.clone()));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(reference.clone())

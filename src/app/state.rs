@@ -28,7 +28,7 @@ use crate::http::problem::Brand;
 use crate::http::routes::RouteTable;
 use crate::http::same_origin::Trusted;
 use crate::pages::Pages;
-use crate::session::{KeyPolicy, Sessions};
+use crate::session::{KeyPolicy, Sessions, Transfer};
 use crate::users::{Hasher, Users};
 use crate::{demo, fauna_tokens, pages, session, users};
 
@@ -80,6 +80,8 @@ impl AppState {
             access_cookie,
             refresh_cookie,
             anti_csrf: self.sessions.anti_csrf_header(),
+            in_cookies: config.session.transfer != Some(Transfer::Header),
+            in_headers: config.session.transfer != Some(Transfer::Cookie),
         };
         ApiDocument::new(routes, &settings, &self.trusted)
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
+use actix_web::web;
 use actix_web::web::Data;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -171,8 +172,13 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
         App::new()
             .app_data(Data::new(metrics.clone()))
             .configure(|site| routes(&mut Routes::new(site, &mut RouteTable::default())))
+            .default_service(web::to(no_such_address))
     });
     Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+}
+
+async fn no_such_address() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS))
 }
 
 /// Metrics in the text format of Prometheus.
@@ -181,7 +187,7 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
         example = "sessions_live 3\n")))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS));
+        return no_such_address().await;
     };
     if !metrics.admits(&request) {
         return Err(Problem::key_refused(

@@ -1,5 +1,7 @@
 //! `/api/docs`: the OpenAPI document as a page, without scripts.
 
+use std::sync::OnceLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -22,12 +24,21 @@ const DEPTH_MAX: u8 = 4;
 #[template(path = "api_docs.html")]
 struct ApiDocsPage<'a> {
     frame: Frame,
-    reference: &'a ApiReference,
+    reference: &'a Reference,
+}
+
+/// Content of the page, read from the document when somebody asks for it first.
+pub struct ApiReference {
+    document: Data<ApiDocument>,
+    content: OnceLock<Reference>,
 }
 
 /// The document in the order in which the page shows it.
 #[derive(Debug, Default)]
-pub struct ApiReference {
+struct Reference {
+    /// Whether cookies, and headers, may carry sessions.
+    in_cookies: bool,
+    in_headers: bool,
     groups: Vec<Group>,
     /// Errors that every operation can answer: status and meaning.
     errors: Vec<(String, Prose)>,
@@ -76,13 +87,26 @@ pub async fn show(
     pages: Data<Pages>,
     reference: Data<ApiReference>,
 ) -> Result<HttpResponse, ProblemPage> {
-    plain_page(StatusCode::OK, &ApiDocsPage { frame: pages.frame("/api/docs", &visitor), reference: &reference })
+    let (frame, reference) = (pages.frame("/api/docs", &visitor), reference.content());
+    plain_page(StatusCode::OK, &ApiDocsPage { frame, reference })
 }
 
 impl ApiReference {
-    pub fn new(document: &ApiDocument) -> Self {
+    pub fn new(document: Data<ApiDocument>) -> Self {
+        Self { document, content: OnceLock::new() }
+    }
+
+    fn content(&self) -> &Reference {
+        self.content.get_or_init(|| Reference::new(&self.document))
+    }
+}
+
+impl Reference {
+    fn new(document: &ApiDocument) -> Self {
         let document: Value = serde_json::from_slice(document.json()).unwrap_or_default();
-        let mut reference = Self::default();
+        let has_scheme = |name: &str| !at(&document, &format!("/components/securitySchemes/{name}")).is_null();
+        let (in_cookies, in_headers) = (has_scheme("accessCookie"), has_scheme("bearer"));
+        let mut reference = Self { in_cookies, in_headers, ..Self::default() };
         for (path, methods) in at(&document, "/paths").as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 let tag = text(at(operation, "/tags/0"));
@@ -157,8 +181,8 @@ fn access(security: &Value) -> &'static str {
     let scheme = |index: usize| security.get(index)?.as_object()?.keys().next();
     match scheme(0).map(String::as_str) {
         None if scheme(1).is_some() => "signed in or not",
-        Some("accessCookie") => "signed in",
-        Some("refreshCookie") => "refresh token",
+        Some("accessCookie" | "bearer") => "signed in",
+        Some("refreshCookie" | "refreshBearer") => "refresh token",
         Some("adminKey") => "admin key",
         Some("metricsToken") => "metrics token",
         _ => "",

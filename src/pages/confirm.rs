@@ -12,7 +12,7 @@ use crate::pages::frame::{Frame, plain_page};
 #[template(path = "confirm.html")]
 pub struct Confirmation<'a> {
     pub frame: Frame,
-    pub question: &'static str,
+    pub question: &'a str,
     /// Label of the button.
     pub answer: &'static str,
     pub action: &'a str,

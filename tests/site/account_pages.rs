@@ -242,7 +242,7 @@ async fn where_no_script_asks_a_page_asks_before_sessions_are_ended() {
     let page = ann.get("/account").await.text;
     assert_eq!(page.matches("<noscript><input type=\"hidden\" name=\"ask\" value=\"yes\"></noscript>").count(), 3);
     for (path, question) in [
-        (format!("/account/sessions/{handle}/end"), "Sign out this device?"),
+        (format!("/account/sessions/{handle}/end"), "Sign out Unknown device (session "),
         ("/account/sessions/end-others".to_owned(), "Sign out all other devices?"),
         ("/sign-out-everywhere".to_owned(), "Sign out everywhere, this browser included?"),
     ] {

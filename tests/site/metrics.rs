@@ -1,5 +1,7 @@
 //! Metrics for Prometheus: who may read them, and what they say.
 
+use std::net::TcpListener;
+
 use starter::http::metrics;
 
 use crate::world::{World, credentials};
@@ -104,5 +106,25 @@ async fn no_outcome_is_counted_that_is_not_listed() {
     for (_, rest) in text.lines().filter_map(|line| line.split_once("outcome=\"")) {
         let outcome = rest.split('"').next().unwrap();
         assert!(listed.contains(&outcome), "{outcome}: {text}");
+    }
+}
+
+/// `METRICS_LISTEN` is for a private network: no token, and nothing else is served there.
+#[actix_rt::test]
+async fn an_address_of_their_own_serves_metrics_and_nothing_else() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let world = World::with(&[("METRICS_LISTEN", &address)]).await;
+    assert_eq!(scrape(&world, None).await.0, 404, "METRICS_LISTEN alone mounts nothing on the site");
+    let own = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
+    assert_eq!(own.status(), 200);
+    assert!(own.text().await.unwrap().contains("sessions_live"));
+    for path in ["/", "/health", "/api/comments"] {
+        let other = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        assert_eq!(
+            (other.status().as_u16(), &other.headers()["content-type"]),
+            (404, &"application/problem+json".parse().unwrap())
+        );
+        let problem: serde_json::Value = other.json().await.unwrap();
+        assert_eq!(problem["detail"], "there is nothing at this address", "{problem}");
     }
 }

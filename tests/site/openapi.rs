@@ -299,6 +299,40 @@ async fn the_document_follows_the_configuration() {
     }
 }
 
+/// `TOKEN_TRANSFER_METHOD` decides what carries sessions.
+#[actix_rt::test]
+async fn the_document_names_only_what_may_carry_sessions() {
+    for (method, schemes, headers) in [
+        (
+            "any",
+            "accessCookie bearer refreshBearer refreshCookie",
+            "Set-Cookie front-token st-access-token st-refresh-token",
+        ),
+        ("cookie", "accessCookie refreshCookie", "Set-Cookie front-token"),
+        ("header", "bearer refreshBearer", "front-token st-access-token st-refresh-token"),
+    ] {
+        let world = World::with(&[("TOKEN_TRANSFER_METHOD", method)]).await;
+        let visitor = world.visitor();
+        let document = visitor.get("/api/openapi.json").await.json();
+        let names = |part: &serde_json::Value| {
+            let mut names: Vec<&str> = part.as_object().unwrap().keys().map(String::as_str).collect();
+            names.retain(|name| !name.starts_with("admin") && !name.starts_with("metrics"));
+            names.sort_unstable();
+            names.join(" ")
+        };
+        assert_eq!(names(&document["components"]["securitySchemes"]), schemes);
+        let sign_in = &document["paths"]["/auth/signin"]["post"];
+        assert_eq!(names(&sign_in["responses"]["200"]["headers"]), headers, "{method}");
+        let chooses =
+            sign_in["parameters"].as_array().is_some_and(|known| known.iter().any(|one| one["name"] == "st-auth-mode"));
+        assert_eq!(chooses, method == "any", "{method}");
+        let page = visitor.get("/api/docs").await.text;
+        assert!(page.contains(">signed in</span>") && page.contains(">refresh token</span>"), "{method}: {page}");
+        let named = ["in the cookie of its session", "Authorization: Bearer"].map(|how| page.contains(how));
+        assert_eq!(named, [method != "header", method != "cookie"]);
+    }
+}
+
 /// The example of a reason is one that clients see.
 #[actix_rt::test]
 async fn the_reason_of_a_401_is_an_example_of_the_document() {

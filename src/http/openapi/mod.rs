@@ -34,6 +34,10 @@ pub struct DocumentSettings<'a> {
     pub refresh_cookie: &'a str,
     /// The header that unsafe requests with cookies must have.
     pub anti_csrf: Option<&'static str>,
+    /// Whether cookies may carry sessions.
+    pub in_cookies: bool,
+    /// Whether headers may carry sessions.
+    pub in_headers: bool,
 }
 
 /// The document as JSON.
@@ -85,8 +89,8 @@ fn document(table: &RouteTable, settings: &DocumentSettings<'_>, trusted: &Trust
         if let Some(operation) = operation(&mut document, route) {
             let is_for_supertokens = trusted.is_supertokens_path(&route.path);
             let audience = if is_for_supertokens { Audience::SuperTokens } else { Audience::Api };
-            complete(operation, route, audience);
-            session_headers::add(operation, route, settings.anti_csrf);
+            complete(operation, route, audience, settings);
+            session_headers::add(operation, route, settings);
         }
     }
     document.merge(OpenApiBuilder::new().components(Some(common_components(settings))).build());
@@ -136,14 +140,18 @@ fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Ope
 }
 
 /// Adds what follows from the method, the input and the access of a route.
-fn complete(operation: &mut Operation, route: &Route, audience: Audience) {
+fn complete(operation: &mut Operation, route: &Route, audience: Audience, settings: &DocumentSettings<'_>) {
+    let session = |cookie: &'static str, bearer: &'static str| {
+        let schemes = [settings.in_cookies.then_some(cookie), settings.in_headers.then_some(bearer)];
+        one_of(schemes.into_iter().flatten())
+    };
     let security = match route.access {
         Access::Public | Access::MailedLink => vec![SecurityRequirement::default()],
-        Access::MaybeSignedIn => [vec![SecurityRequirement::default()], one_of(&["accessCookie", "bearer"])].concat(),
-        Access::RefreshToken => one_of(&["refreshCookie", "bearer"]),
-        Access::SignedIn | Access::SignedInPage => one_of(&["accessCookie", "bearer"]),
-        Access::AdminKey => one_of(&["adminKey", "adminBearer"]),
-        Access::MetricsToken => one_of(&["metricsToken"]),
+        Access::MaybeSignedIn => [vec![SecurityRequirement::default()], session("accessCookie", "bearer")].concat(),
+        Access::RefreshToken => session("refreshCookie", "refreshBearer"),
+        Access::SignedIn | Access::SignedInPage => session("accessCookie", "bearer"),
+        Access::AdminKey => one_of(["adminKey", "adminBearer"]),
+        Access::MetricsToken => one_of(["metricsToken"]),
     };
     operation.security = Some(security);
     operation.operation_id = Some(operation_id(&route.method, &route.path));
@@ -160,8 +168,8 @@ fn operation_id(method: &Method, path: &str) -> String {
 }
 
 /// Alternatives: any of these schemes suffices.
-fn one_of(schemes: &[&str]) -> Vec<SecurityRequirement> {
-    schemes.iter().map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new())).collect()
+fn one_of(schemes: impl IntoIterator<Item = &'static str>) -> Vec<SecurityRequirement> {
+    schemes.into_iter().map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new())).collect()
 }
 
 fn common_components(settings: &DocumentSettings<'_>) -> Components {
@@ -172,10 +180,18 @@ fn common_components(settings: &DocumentSettings<'_>) -> Components {
         |name: &str, why: &str| SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, why)));
     let keys = "ADMIN_API_KEY, or a key of ADMIN_API_KEYS without its name";
     let header = ApiKey::Header(ApiKeyValue::with_description("api-key", keys));
-    let components = ComponentsBuilder::new()
-        .security_scheme("bearer", bearer("The header `st-access-token` or `st-refresh-token` of an earlier response"))
-        .security_scheme("accessCookie", cookie(settings.access_cookie, "The access token"))
-        .security_scheme("refreshCookie", cookie(settings.refresh_cookie, "The refresh token"))
+    let mut components = ComponentsBuilder::new();
+    if settings.in_headers {
+        components = components
+            .security_scheme("bearer", bearer("The header `st-access-token` of an earlier response"))
+            .security_scheme("refreshBearer", bearer("The header `st-refresh-token` of an earlier response"));
+    }
+    if settings.in_cookies {
+        components = components
+            .security_scheme("accessCookie", cookie(settings.access_cookie, "The access token"))
+            .security_scheme("refreshCookie", cookie(settings.refresh_cookie, "The refresh token"));
+    }
+    let components = components
         .security_scheme("adminKey", SecurityScheme::ApiKey(header))
         .security_scheme("adminBearer", bearer(keys))
         .security_scheme("metricsToken", bearer("METRICS_TOKEN"));

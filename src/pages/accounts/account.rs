@@ -98,13 +98,13 @@ pub async fn end(
     handle: Path<SessionHandle>,
     Form(form): Form<EndForm>,
 ) -> Result<HttpResponse, ProblemPage> {
-    if form.asks() {
+    let device = devices(&user.0, &sessions).await?.into_iter().find(|device| device.handle == *handle);
+    if let Some(device) = device.as_ref().filter(|_| form.asks()) {
         let action = format!("/account/sessions/{}/end", in_query(handle.as_str()));
-        let (question, answer) = ("Sign out this device? Its Fauna token is deleted at once.", "Sign out device");
+        let (question, answer) = (&device.sign_out_question(), "Sign out device");
         let frame = pages.frame("", &user.into());
         return Confirmation { frame, question, answer, action: &action, back: form.back() }.respond();
     }
-    let device = devices(&user.0, &sessions).await?.into_iter().find(|device| device.handle == *handle);
     let sentence = match device {
         Some(device) if sessions.revoke_own(&user.0, &handle).await? => {
             pages.ended.sentence_about_device(&user.0, &device)

@@ -218,6 +218,11 @@ impl Device {
     pub fn short_handle(&self) -> String {
         short(self.handle.as_str())
     }
+
+    /// Asked before its session is revoked.
+    pub fn sign_out_question(&self) -> String {
+        format!("Sign out {} (session {})? Its Fauna token is deleted at once.", self.name, self.short_handle())
+    }
 }
 
 /// Browser and system of a `User-Agent`, as far as their names stand in it.
