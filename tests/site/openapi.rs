@@ -314,7 +314,7 @@ async fn the_document_names_only_what_may_carry_sessions() {
         let world = World::with(&[("TOKEN_TRANSFER_METHOD", method)]).await;
         let visitor = world.visitor();
         let document = visitor.get("/api/openapi.json").await.json();
-        let names = |part: &serde_json::Value| {
+        let names = |part: &Value| {
             let mut names: Vec<&str> = part.as_object().unwrap().keys().map(String::as_str).collect();
             names.retain(|name| !name.starts_with("admin") && !name.starts_with("metrics"));
             names.sort_unstable();
