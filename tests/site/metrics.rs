@@ -121,7 +121,7 @@ async fn an_address_of_their_own_serves_metrics_and_nothing_else() {
     for path in ["/", "/health", "/api/comments"] {
         let other = reqwest::get(format!("http://{address}{path}")).await.unwrap();
         assert_eq!(other.status(), 404, "{path}");
-        let problem: serde_json::Value = other.json().await.unwrap();
+        let problem: serde_json::Value = serde_json::from_str(&other.text().await.unwrap()).unwrap();
         assert_eq!(problem["message"], "there is nothing at this address", "{path}");
     }
 }

@@ -244,6 +244,20 @@ async fn files_of(visitor: &TestClient, page: &str) -> BTreeMap<String, usize> {
     files
 }
 
+#[actix_rt::test]
+async fn the_header_of_every_page_signs_out() {
+    let world = World::start().await;
+    let (nobody, ann) = (browser(&world), signed_up(&world, "ann@example.com").await);
+    for path in ["/", "/account", "/account/settings", "/api/docs", "/cookies"] {
+        for (visitor, is_signed_in) in [(&nobody, false), (&ann, true)] {
+            let page = visitor.get(path).await.text;
+            let header = page.split("</header>").next().unwrap();
+            let offers = header.contains("<form method=\"post\" action=\"/sign-out\">");
+            assert_eq!(offers, is_signed_in, "{path}: {header}");
+        }
+    }
+}
+
 /// Nothing is compressed here: these are bytes before any proxy.
 #[actix_rt::test]
 async fn pages_and_their_files_stay_small_and_come_from_this_site() {
