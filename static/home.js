@@ -32,12 +32,13 @@ document.addEventListener("submit", (event) => {
 
 const area = document.querySelector("[data-draft]");
 if (area) {
-  const draft = sessionStorage.getItem("draft");
+  const key = `draft of ${area.dataset.draft}`;
+  const draft = sessionStorage.getItem(key);
   const isPosted = [...document.querySelectorAll(".comment .text")].some((text) => text.textContent === draft?.trim());
   if (draft && !isPosted) area.value = draft;
   if (area.value) area.focus();
   area.setSelectionRange(area.value.length, area.value.length);
-  sessionStorage.setItem("draft", area.value);
+  sessionStorage.setItem(key, area.value);
   const hint = document.querySelector(".composer .hint");
   const limit = hint.textContent;
   const count = () => {
@@ -47,7 +48,7 @@ if (area) {
   };
   count();
   area.addEventListener("input", () => {
-    sessionStorage.setItem("draft", area.value);
+    sessionStorage.setItem(key, area.value);
     count();
   });
 }

@@ -22,7 +22,7 @@ const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).p
 function tick() {
   for (const old of tokens.querySelectorAll("[data-grace]")) old.dataset.rest = clock(secondsTo(old.dataset.grace));
   const seconds = secondsTo(left.dataset.until);
-  left.textContent = isOver ? "over" : seconds ? clock(seconds) : "expired; the next request refreshes";
+  left.textContent = isOver ? "is over" : seconds ? `expires in ${clock(seconds)}` : "has expired";
   bar.value = isOver ? 0 : seconds;
 }
 
@@ -143,7 +143,7 @@ function over() {
   disable();
   tick();
   showFate();
-  // Evidence that is being read, and a text that is being written, are not taken away.
+  // Evidence being read and a text being written are not taken away.
   const keep = document.querySelector("[data-evidence], [data-draft]:not(:placeholder-shown), form [aria-busy='true']");
   if (!keep) setTimeout(leave, 700);
 }
@@ -171,7 +171,7 @@ function hear(entry) {
   if (entry.at < state.dataset.now) return; // The page shows what came before it.
   if (entry.kind === "session-created" || entry.kind === "session-ended" || entry.kind === "token-deleted") showDevices();
   if (!entry.current) return;
-  if (!entry.background && innerWidth < 992) say(entry.text); // The timeline is far below the comments there.
+  if (!entry.background && innerWidth < 992) say(entry.text, entry.tone); // The timeline is far below the comments there.
   showOld(entry);
   if (entry.kind === "session-ended") over();
   else if (isOver) showFate();

@@ -131,7 +131,7 @@ for (const question of document.querySelectorAll(".ask")) {
 document.addEventListener("submit", confirmFirst);
 document.addEventListener("submit", ({ target, submitter }) => {
   const action = submitter?.getAttribute("formaction") ?? target.getAttribute("action");
-  if (action === "/drafts/discard") sessionStorage.removeItem("draft");
+  if (action === "/drafts/discard") sessionStorage.clear();
 });
 document.addEventListener("submit", once);
 // A page that comes back from the browser's cache has not been sent.

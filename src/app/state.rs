@@ -14,7 +14,7 @@ use crate::app::monitoring::Sources;
 use crate::app::set_up::user_layout;
 use crate::app::{Error, SiteExtensions, accounts, features, session_settings};
 use crate::clock::Clock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, EmailVerification, Environment};
 use crate::database::Database;
 use crate::demo::Demo;
 use crate::events::{EventBus, Queries};
@@ -226,6 +226,7 @@ fn page_settings(
         website: trusted.website.clone(),
         website_base_path: config.website.base_path.clone(),
         api_base_path: config.session.api_base_path.clone(),
+        requires_verified_address: config.accounts.email_verification == EmailVerification::Required,
         has_mailbox: has_mailbox(config) && extensions.send_mail.is_none(),
         has_demo: config.has_demo(),
         fauna_for_browsers: fauna_for_browsers.map(str::to_owned),

@@ -9,14 +9,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::demo::Demo;
-use crate::demo::accounts::NoFields;
 use crate::demo::client::{Client, cookie_header};
 use crate::demo::evidence::{Evidence, Step};
 use crate::demo::forbidden::Targets;
 use crate::fauna_tokens::{FaunaTokens, SentQuery};
 use crate::http::problem::ProblemPage;
 use crate::pages::demo_accounts::{PASSWORD, is_demo_account};
-use crate::pages::{Device, PageUser, Pages, SCRIPTED_DEVICE, devices, see_other};
+use crate::pages::{Device, PageUser, Pages, SCRIPTED_DEVICE, SitePath, devices, see_other};
 use crate::session::{Requirements, Sessions, SignedIn};
 
 /// How much longer than its access token a Fauna token lives, and a second.
@@ -35,6 +34,9 @@ pub async fn expire(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Let the access token expire";
+    if let Some(stopped) = demo.needs_fauna(title) {
+        return stopped.respond();
+    }
     let token = tokens.user_client(&session).await?;
     let before = demo.probe(&token, "Your Fauna token, before", 200).await;
     let span = sessions.access_token_lifetime() + PAST_TOKEN;
@@ -76,6 +78,9 @@ pub async fn second_device(
     Form(form): Form<SecondDeviceForm>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Sign in on a second device";
+    if let Some(stopped) = demo.needs_fauna(title) {
+        return stopped.respond();
+    }
     if !scripted_devices(&session, &sessions).await?.is_empty() {
         let why = "The scripted device is signed in already. Sign it out from here, and it will not get a single query through.";
         return Evidence::nothing_to_do(title, why).respond();
@@ -166,6 +171,9 @@ pub async fn theft(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, ProblemPage> {
     let title = "Replay a stolen refresh token";
+    if let Some(stopped) = demo.needs_fauna(title) {
+        return stopped.respond();
+    }
     let cookies = cookie_header(&request);
     let (mut attacker, mut victim) = (demo.client("Scripted attacker"), demo.client("You"));
     if !attacker.take_refresh_cookies(cookies) || !victim.take_refresh_cookies(cookies) {
@@ -254,6 +262,10 @@ pub async fn forbidden(
     demo: Data<Demo>,
     tokens: Data<FaunaTokens>,
 ) -> Result<HttpResponse, ProblemPage> {
+    let title = "Ask for what you may not";
+    if let Some(stopped) = demo.needs_fauna(title) {
+        return stopped.respond();
+    }
     let token = tokens.user_client(&session).await?;
     let listed = demo.client("A visitor").get("/api/comments").await.body;
     let me = session.user().as_str();
@@ -270,7 +282,7 @@ pub async fn forbidden(
         tokens.publish_query(&session, &token, SentQuery { text: query, status, duration: step.duration });
     }
     let good = "Fauna refused every one of them. The application was not asked.";
-    Evidence::of("Ask for what you may not", steps, good, "Fauna allowed something it must not.").respond()
+    Evidence::of(title, steps, good, "Fauna allowed something it must not.").respond()
 }
 
 #[derive(Deserialize)]
@@ -278,13 +290,21 @@ pub struct FaunaForm {
     running: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartForm {
+    /// Page that the form is on.
+    #[serde(default)]
+    redirect_to_path: SitePath,
+}
+
 /// Starts the embedded Fauna for whoever signed out while it was stopped: without it, nobody can sign in.
-pub async fn start_fauna(demo: Data<Demo>, _: Form<NoFields>) -> Result<HttpResponse, ProblemPage> {
+pub async fn start_fauna(demo: Data<Demo>, Form(form): Form<StartForm>) -> Result<HttpResponse, ProblemPage> {
     let Some(fauna) = &demo.fauna else {
         return Evidence::failed("Start Fauna", "Only the embedded Fauna can be started from here.").respond();
     };
     match fauna.start().await {
-        Ok(_changed) => Ok(see_other("/")),
+        Ok(_changed) => Ok(see_other(form.redirect_to_path.as_str())),
         Err(why) => Evidence::failed("Start Fauna", why).respond(),
     }
 }

@@ -15,6 +15,7 @@ mod routes;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpRequest;
@@ -22,6 +23,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::clock::Clock;
 use client::Client;
+use evidence::Evidence;
 
 pub use crate::pages::demo_accounts::{ACCOUNTS, PASSWORD};
 pub use accounts::seed;
@@ -69,6 +71,12 @@ impl Demo {
             http: client::http()?,
             devices: Mutex::default(),
         })
+    }
+
+    /// The answer to an experiment that needs Fauna, while it is stopped.
+    fn needs_fauna(&self, title: &'static str) -> Option<Evidence> {
+        let is_stopped = self.fauna.as_ref()?.is_stopped().load(Ordering::Relaxed);
+        is_stopped.then(|| Evidence::failed(title, "Fauna is stopped. Start it, then try this again."))
     }
 
     /// A client of this site that nobody is signed in with.

@@ -27,6 +27,7 @@ pub use frame::{plain_page, see_other};
 pub use guards::PageUser;
 pub use panel::{Device, SCRIPTED_DEVICE, devices};
 pub use routes::{api_routes, auth_routes, routes, sign_in_routes};
+pub use site_path::SitePath;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub website_base_path: String,
     /// Base path of the API; sessions are refreshed below it.
     pub api_base_path: String,
+    /// Whether an address must be verified before anything is written.
+    pub requires_verified_address: bool,
     /// Whether mail that is not sent can be read at `/dev/mailbox`.
     pub has_mailbox: bool,
     /// Whether the routes of the demo are mounted. Then the secrets of tokens are kept in memory after their session has

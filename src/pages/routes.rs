@@ -84,7 +84,8 @@ pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
 /// | GET    | `/api/docs`           | anyone    |
 pub fn api_routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open))
-        .add(Resource::at("/docs").get(Access::Public, api_docs::show))
+        // A parameter, because `resume` adds it to every page.
+        .add(Resource::at("/docs").query(&["session"]).get(Access::Public, api_docs::show))
         .describe::<Description>();
 }
 

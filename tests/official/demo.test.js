@@ -71,6 +71,20 @@ test("the keyboard alone leads from the first visit to a like and to the end of 
     await page.getByText("You are signed out.").waitFor();
   }));
 
+test("a text that was not posted waits for its writer, and nobody else who signs in in that tab sees it", () =>
+  inBrowser(async (browser) => {
+    const page = await browser.newPage();
+    const text = page.getByLabel("Your comment");
+    await asDemoUser(page, site.base);
+    await text.fill("Not for others");
+    await page.reload();
+    assert.equal(await text.inputValue(), "Not for others");
+    await page.getByRole("banner").getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await asDemoUser(page, site.base);
+    assert.equal(await text.inputValue(), "");
+  }));
+
 test("the timeline tells sign-in, like, refresh and sign-out as they happen, and opens to the exchange", () =>
   inBrowser(async (browser) => {
     const page = await browser.newPage();

@@ -219,10 +219,21 @@ async fn while_fauna_is_stopped_sessions_go_on_and_texts_are_kept() {
         "{}",
         posted.text
     );
+    for path in [
+        "/auth/session/refresh/demo/expire",
+        "/auth/session/refresh/demo/theft",
+        "/demo/second-device",
+        "/demo/forbidden",
+    ] {
+        let answer = visitor.submit(path, "").await;
+        let says = answer.text.contains("Fauna is stopped. Start it, then try this again.");
+        assert!(says && !answer.text.contains("<ol>"), "{path}: {}", answer.text);
+    }
     // Whoever signs out meanwhile is not locked out for good.
     let nobody = browser(&world);
     assert!(nobody.get("/").await.text.contains("action=\"/demo/fauna/start\""));
-    assert_eq!(nobody.submit("/demo/fauna/start", "").await.status, 303);
+    let started = nobody.submit("/demo/fauna/start", "redirectToPath=%2Fauth").await;
+    assert_eq!((started.status, started.header("location")), (303, "/auth"));
     assert_eq!(nobody.get("/").await.status, 200);
     assert_eq!(kept(&visitor.submit("/demo/fauna", "running=true").await), [200, 200]);
     assert_eq!(visitor.submit("/comments", "text=Not+lost").await.status, 303);
@@ -250,6 +261,7 @@ async fn whoever_cannot_refresh_while_fauna_is_stopped_sees_public_pages_and_the
     assert!(home.status == 503 && home.text.contains("You are still signed in"), "{}", home.text);
     assert!(home.text.contains("action=\"/demo/fauna/start\""), "{}", home.text);
     assert_eq!(follow("/cookies").await.status, 200);
+    assert_eq!(follow("/api/docs").await.status, 200);
     assert_eq!(follow("/auth?show=signup").await.status, 200);
     let account = follow("/account").await;
     assert!(account.status == 503 && account.text.contains("action=\"/demo/fauna/start\""), "{}", account.text);

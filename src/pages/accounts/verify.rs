@@ -55,7 +55,8 @@ pub async fn show(
     pages: Data<Pages>,
     Query(query): Query<VerifyQuery>,
 ) -> Result<HttpResponse, ProblemPage> {
-    let has_draft = visitor.session().is_some_and(|user| pages.drafts.of_user(user.user().as_str()).is_some());
+    let has_draft = pages.settings.requires_verified_address
+        && visitor.session().is_some_and(|user| pages.drafts.of_user(user.user().as_str()).is_some());
     let verify = VerifyPage {
         has_draft,
         token: query.token,

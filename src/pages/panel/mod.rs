@@ -221,7 +221,7 @@ impl Device {
 
     /// Asked before its session is revoked.
     pub fn sign_out_question(&self) -> String {
-        format!("Sign out {} (session {})? Its Fauna token is deleted at once.", self.name, self.short_handle())
+        format!("Sign out {} (session {})? Its Fauna token is deleted, too.", self.name, self.short_handle())
     }
 }
 
