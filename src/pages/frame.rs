@@ -20,6 +20,8 @@ pub struct Frame {
     pub app_name: String,
     /// Handle of the visitor's session; empty where there is none. Tabs compare it to notice a sign-in or sign-out.
     pub session: String,
+    /// Whether the visitor has a session that cannot be renewed now, because SQL or Fauna does not answer.
+    pub waiting: bool,
     /// The anti-CSRF token that scripts send, where the site asks for one; else empty.
     pub anti_csrf: String,
     pub refresh_path: String,

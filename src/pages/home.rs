@@ -70,8 +70,6 @@ struct HomePage {
     older: Option<String>,
     /// Set if the visitor's session has ended: why, and the state of its token.
     ended: Option<EndedNotice>,
-    /// Whether the visitor has a session that could not be renewed, because SQL or Fauna does not answer.
-    waiting: bool,
     /// Outcome of the form that led here, as a sentence; empty without one.
     notice: String,
     /// Shown above the comments where they cannot be read.
@@ -269,7 +267,6 @@ impl HomeServices {
                 Some(handle) => self.pages.ended.describe(handle).await,
                 None => None,
             },
-            waiting: visitor.is_waiting(),
             notice: String::new(),
             unavailable: problem.is_some().then_some(UNAVAILABLE),
             form_key: FormKey::random().map_err(Problem::internal)?.into_text(),

@@ -134,6 +134,7 @@ impl Pages {
         let mut frame = Frame {
             app_name: self.brand.app_name.clone(),
             session: String::new(),
+            waiting: visitor.is_waiting(),
             anti_csrf: String::new(),
             refresh_path: self.refresh_path(),
             sign_in_path: self.sign_in_path(""),

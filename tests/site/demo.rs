@@ -260,8 +260,12 @@ async fn whoever_cannot_refresh_while_fauna_is_stopped_sees_public_pages_and_the
     let home = follow("/").await;
     assert!(home.status == 503 && home.text.contains("You are still signed in"), "{}", home.text);
     assert!(home.text.contains("action=\"/demo/fauna/start\""), "{}", home.text);
-    assert_eq!(follow("/cookies").await.status, 200);
-    assert_eq!(follow("/api/docs").await.status, 200);
+    for path in ["/cookies", "/api/docs", "/auth"] {
+        let page = follow(path).await;
+        assert!(page.status == 200 && page.text.contains("You are still signed in"), "{path}: {}", page.text);
+        let header = page.text.split("</header>").next().unwrap();
+        assert!(!header.contains("Sign in"), "{path}: {header}");
+    }
     assert_eq!(follow("/auth?show=signup").await.status, 200);
     let account = follow("/account").await;
     assert!(account.status == 503 && account.text.contains("action=\"/demo/fauna/start\""), "{}", account.text);
