@@ -64,6 +64,7 @@ pub struct Pages {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "settings, each by itself")]
 pub struct Settings {
     /// Origin that mailed links lead to.
     pub website: String,
