@@ -1,4 +1,4 @@
-// Comments: likes without loading the page again, and drafts that survive whatever happens.
+// Comments: likes without loading the page again, and drafts.
 
 import { call } from "./session.js";
 import { busy, element } from "./site.js";

@@ -1,4 +1,4 @@
-// The session panel: a countdown, the timeline as it happens, and experiments that show their evidence in place.
+// The session panel: countdown, timeline and experiments.
 
 import { Refused, call, refresh } from "./session.js";
 import { busy, element, leave, localize, say, signInAgain } from "./site.js";

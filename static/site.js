@@ -131,7 +131,8 @@ for (const question of document.querySelectorAll(".ask")) {
 document.addEventListener("submit", confirmFirst);
 document.addEventListener("submit", ({ target, submitter }) => {
   const action = submitter?.getAttribute("formaction") ?? target.getAttribute("action");
-  if (action === "/drafts/discard") sessionStorage.clear();
+  if (action !== "/drafts/discard") return;
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft of ")) sessionStorage.removeItem(key);
 });
 document.addEventListener("submit", once);
 // A page that comes back from the browser's cache has not been sent.
