@@ -2,14 +2,12 @@
 //! other works. Wrong keys are throttled per network.
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::admin::Admin;
 use crate::http::bearer;
-use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::{Problem, Refusal};
 use crate::throttle::{Action, Client, Throttle};
 
@@ -29,13 +27,12 @@ impl FromRequest for Administrator {
         let client = Client::from_request(&request, payload);
         Box::pin(async move {
             let keys = request.app_data::<Data<Admin>>().map(|admin| admin.keys.as_slice()).unwrap_or_default();
-            let closed = || Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS);
             if keys.is_empty() {
-                return Err(closed());
+                return Err(Problem::no_such_address());
             }
             let sent = presented_key(&request).ok_or_else(|| Problem::key_refused("an API key is needed", MISSING))?;
             let Ok(client) = client.await;
-            let throttle = request.app_data::<Data<Throttle>>().ok_or_else(closed)?;
+            let throttle = request.app_data::<Data<Throttle>>().ok_or_else(Problem::no_such_address)?;
             // Counted before the key is compared, so that a throttled guess does not reveal whether it was right.
             let attempt = throttle.admit(Action::AdminKey, &client).await?;
             // The pattern of the route: what is sent in place of an id may be anything, such as an address.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
@@ -18,7 +17,6 @@ use crate::app::state::AppState;
 use crate::config::{Config, EmailVerification};
 use crate::feature::Feature;
 use crate::http::connections::ConnectionLimit;
-use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::openapi::ApiDocument;
 use crate::http::problem::Problem;
 use crate::http::routes::{RouteTable, Routes};
@@ -169,5 +167,5 @@ pub(super) async fn checked(
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS).respond_to(request.head())
+    Problem::no_such_address().respond_to(request.head())
 }

@@ -31,9 +31,6 @@ const SLOW_REQUEST_TIMEOUT: Duration = Duration::from_secs(150);
 /// What a handler may read of a request body unless it says otherwise, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Message of a 404 for a path that no route has, and for routes that the settings close.
-pub const NO_SUCH_ADDRESS: &str = "there is nothing at this address";
-
 /// Calls what is inside of this layer and finishes its response.
 ///
 /// # Errors

@@ -20,7 +20,6 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use secrecy::SecretString;
 
 use crate::http::bearer;
-use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::{Problem, Refusal};
 use crate::http::routes::{Access, Resource, RouteTable, Routes};
 
@@ -178,7 +177,7 @@ pub fn serve(metrics: Metrics, listener: TcpListener) -> std::io::Result<Server>
 }
 
 async fn no_such_address() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS))
+    Err(Problem::no_such_address())
 }
 
 /// Metrics in the text format of Prometheus.
@@ -187,7 +186,7 @@ async fn no_such_address() -> Result<HttpResponse, Problem> {
         example = "sessions_live 3\n")))]
 async fn render(request: HttpRequest, metrics: Option<Data<Metrics>>) -> Result<HttpResponse, Problem> {
     let Some(metrics) = metrics else {
-        return no_such_address().await;
+        return Err(Problem::no_such_address());
     };
     if !metrics.admits(&request) {
         return Err(Problem::key_refused(

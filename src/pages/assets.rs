@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::header;
 use actix_web::http::header::{EntityTag, IfNoneMatch};
-use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, Header, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::http::finish_response::NO_SUCH_ADDRESS;
 use crate::http::problem::Problem;
 use crate::http::routes::{Access, Resource, Routes};
 use crate::pages::Pages;
@@ -88,7 +87,7 @@ async fn serve(
 ) -> HttpResponse {
     match pages.assets.0.get(path.as_str()) {
         Some(asset) => asset.answer(&known),
-        None => Problem::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS).respond_to(request.head()),
+        None => Problem::no_such_address().respond_to(request.head()),
     }
 }
 

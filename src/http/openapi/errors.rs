@@ -7,7 +7,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{ComponentsBuilder, Content, ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::http::finish_response::NO_SUCH_ADDRESS;
+use crate::http::problem::NO_SUCH_ADDRESS;
 use crate::http::problem::{ProblemDetails, Refusal, UNAVAILABLE};
 use crate::http::routes::{Access, Route};
 use crate::http::same_origin::CROSS_SITE;

@@ -25,7 +25,7 @@ const DESCRIPTION: &str = "Requests that change something must come from an allo
     Errors are `application/problem+json` (RFC 9457); answers to SuperTokens clients have the members those clients read. \
     Every error answer has the id of the request, which the log has too.";
 
-/// What the document says about the configuration of the site.
+/// The part of the configuration that the document describes.
 pub struct DocumentSettings<'a> {
     pub app_name: &'a str,
     /// Prefix of all paths as clients see them; may be empty.

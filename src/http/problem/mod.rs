@@ -40,6 +40,8 @@ pub struct Problem {
 
 /// Message of a 503 whose cause is only logged: Fauna or SQL does not answer.
 pub const UNAVAILABLE: &str = "temporarily unavailable; try again in a few seconds";
+/// Message of a 404 for a path that no route has, and for routes that the settings close.
+pub const NO_SUCH_ADDRESS: &str = "there is nothing at this address";
 
 impl Problem {
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
@@ -58,6 +60,11 @@ impl Problem {
 
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 404: no route has this path, or the settings close it.
+    pub fn no_such_address() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NO_SUCH_ADDRESS)
     }
 
     /// The same about one field of the request body or query, which the JSON names: `text: must not be empty`.
