@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::demo::Demo;
 use crate::demo::client::{Client, cookie_header};
 use crate::demo::evidence::{Evidence, Step};
-use crate::demo::forbidden::Targets;
+use crate::demo::forbidden::{Targets, failed_verdict};
 use crate::fauna_tokens::{FaunaTokens, SentQuery};
 use crate::http::problem::ProblemPage;
 use crate::pages::demo_accounts::{PASSWORD, is_demo_account};
@@ -282,7 +282,8 @@ pub async fn forbidden(
         tokens.publish_query(&session, &token, SentQuery { text: query, status, duration: step.duration });
     }
     let good = "Fauna refused every one of them. The application was not asked.";
-    Evidence::of(title, steps, good, "Fauna allowed something it must not.").respond()
+    let bad = failed_verdict(&steps);
+    Evidence::of(title, steps, good, bad).respond()
 }
 
 #[derive(Deserialize)]

@@ -45,7 +45,7 @@ impl Demo {
                 status: answer.status,
                 duration: answer.duration,
                 note: answer.error,
-                cause: forbidden.cause.to_owned(),
+                cause: if answer.status == 0 { String::new() } else { forbidden.cause.to_owned() },
                 expected: (400..500).contains(&answer.status),
             });
         }
@@ -83,6 +83,14 @@ impl Demo {
         answer.duration = started.elapsed();
         answer
     }
+}
+
+/// The conclusion from queries that were not all refused.
+pub fn failed_verdict(steps: &[Step]) -> &'static str {
+    if steps.iter().any(|step| !step.expected && step.status != 0) {
+        return "Fauna allowed something it must not.";
+    }
+    "Fauna did not answer all of them, so nothing is proven. Try this again."
 }
 
 struct FaunaAnswer {
@@ -154,6 +162,14 @@ fn queries(targets: &Targets<'_>) -> Vec<Forbidden> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_without_an_answer_proves_nothing() {
+        let step = |status: u16| Step { status, expected: status == 403, ..Step::comment("You", "Get(…)", "") };
+        assert_eq!(failed_verdict(&[step(403), step(200)]), "Fauna allowed something it must not.");
+        assert!(failed_verdict(&[step(403), step(0)]).starts_with("Fauna did not answer"));
+        assert_eq!(failed_verdict(&[step(0), step(200)]), "Fauna allowed something it must not.");
+    }
 
     #[test]
     fn the_refusal_of_a_function_is_found_inside() {
