@@ -42,7 +42,7 @@ pub struct Foundations<'a> {
     pub address: SocketAddr,
     pub fauna: &'a FaunaBackend,
     pub database: Database,
-    /// Which signing keys may be written: commands write none.
+    /// Commands pass the policy that writes no signing keys.
     pub key_policy: KeyPolicy,
     /// For `/metrics`; `None` if it is off.
     pub metrics: Option<Metrics>,

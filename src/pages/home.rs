@@ -82,10 +82,10 @@ struct HomePage {
 
 page_of!(HomePage, "home.html");
 
-/// Who reads a page; empty for visitors.
+/// The signed-in user; both fields are empty for visitors.
 #[derive(Default)]
 struct Reader {
-    /// Name or address.
+    /// The address where the user has no name.
     name: String,
     email: String,
 }

@@ -84,7 +84,7 @@ pub fn sign_in_routes(root: &mut Routes<'_>, base_path: &str) {
 /// | GET    | `/api/docs`           | anyone    |
 pub fn api_routes(api: &mut Routes<'_>) {
     api.add(Resource::at("/session/events").get(Access::SignedIn, event_stream::open))
-        // A parameter, because `resume` adds it to every page.
+        // `resume` adds this parameter where a session cannot be renewed, as to every page.
         .add(Resource::at("/docs").query(&["session"]).get(Access::Public, api_docs::show))
         .describe::<Description>();
 }

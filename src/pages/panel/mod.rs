@@ -49,7 +49,7 @@ pub struct SessionPanel {
     pub fauna_for_browsers: Option<String>,
 }
 
-/// A superseded token.
+/// A Fauna token that was replaced by a refresh and is accepted until its grace period ends.
 #[derive(Debug, Serialize)]
 pub struct TokenInGrace {
     pub fingerprint: String,
